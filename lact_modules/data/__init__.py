@@ -1,0 +1,1 @@
+"""Corpora: audio files, manifests, vocabularies, and how to get them."""

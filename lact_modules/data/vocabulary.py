@@ -1,0 +1,98 @@
+"""Output units of a CTC model: tokens, their ids, and text in both directions."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from lact_modules.errors import InputError
+
+BLANK = "<blank>"
+WORD_DELIMITER = "|"
+
+
+class Vocabulary:
+    """Characters as CTC tokens.
+
+    Token 0 is CTC's blank; the space between words is the token ``|``, as in
+    wav2vec 2.0 and flashlight.
+
+    Arguments
+    ---------
+    tokens : Sequence[str]
+        All tokens in the order of their ids, the blank first.
+
+    Example
+    -------
+    >>> vocabulary = Vocabulary.from_texts(["ONE TWO", "TEN"])
+    >>> vocabulary.tokens
+    ('<blank>', '|', 'E', 'N', 'O', 'T', 'W')
+    >>> vocabulary.decode(vocabulary.encode("TWO TEN"))
+    'TWO TEN'
+    """
+
+    blank_id = 0
+
+    def __init__(self, tokens: Sequence[str]):
+        self.tokens = tuple(tokens)
+        if self.tokens[:1] != (BLANK,):
+            raise InputError(f"vocabulary: the first token must be {BLANK}")
+        if len(set(self.tokens)) != len(self.tokens):
+            raise InputError("vocabulary: a token stands twice")
+        self._ids = {token: index for index, token in enumerate(self.tokens)}
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Vocabulary) and self.tokens == other.tokens
+
+    __hash__ = None  # type: ignore[assignment]
+
+    @classmethod
+    def from_texts(cls, texts: Iterable[str]) -> "Vocabulary":
+        """Collect the characters of all texts, sorted."""
+        characters = set().union(*map(set, texts)) - {" ", WORD_DELIMITER}
+        return cls([BLANK, WORD_DELIMITER, *sorted(characters)])
+
+    def unknown(self, text: str) -> set[str]:
+        """Tell which characters of a text have no token."""
+        return set(text.replace(" ", WORD_DELIMITER)) - set(self.tokens)
+
+    def encode(self, text: str) -> list[int]:
+        """Turn text into ids; runs of spaces count as one.
+
+        Raises
+        ------
+        InputError
+            If the text holds a character without a token.
+        """
+        spelled = WORD_DELIMITER.join(text.split())
+        try:
+            return [self._ids[character] for character in spelled]
+        except KeyError as error:
+            raise InputError(
+                f"transcript {text!r}: character {error.args[0]!r} is not in the "
+                "vocabulary; clean the transcript or train with it in the training text"
+            ) from None
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """Turn ids (already collapsed, blanks allowed) into text."""
+        spelled = "".join(self.tokens[i] for i in ids if i != self.blank_id)
+        return " ".join(spelled.replace(WORD_DELIMITER, " ").split())
+
+    def save(self, path: str | Path) -> None:
+        """Write one token a line."""
+        Path(path).write_text("\n".join(self.tokens) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Vocabulary":
+        """Read what :meth:`save` wrote.
+
+        Raises
+        ------
+        InputError
+            If there is no such file or it is not a vocabulary.
+        """
+        path = Path(path)
+        if not path.is_file():
+            raise InputError(f"{path}: no such vocabulary; it is written by training")
+        return cls(path.read_text(encoding="utf-8").split("\n")[:-1])
