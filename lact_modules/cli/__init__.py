@@ -1,1 +1,1 @@
-"""TODO."""
+"""The command line ``lact-asr``: one file a subcommand."""
