@@ -1,0 +1,109 @@
+"""The SwiGLU fast weight: apply it, and the gradient of its loss in closed form.
+
+Legend: B batch, H heads, T frames, D head dimension, F hidden dimension.
+"""
+
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn.functional import silu
+
+Updated = Literal["all", "down"]
+
+
+class FastWeight(NamedTuple):
+    """The three matrices of ``f(x) = down @ (silu(gate @ x) * (up @ x))``.
+
+    The LaCT paper (arXiv 2505.23884, eq. 5) calls gate w0, down w1 and up w2.
+    Matrices may be shared, as below, or stand per utterance with a leading B.
+
+    Arguments
+    ---------
+    gate : Tensor
+        (H, F, D)
+    up : Tensor
+        (H, F, D)
+    down : Tensor
+        (H, D, F)
+
+    Example
+    -------
+    >>> weight = FastWeight(torch.ones(1, 4, 2), torch.ones(1, 4, 2), torch.ones(1, 2, 4))
+    >>> apply_fast_weight(weight, torch.ones(3, 1, 5, 2)).shape
+    torch.Size([3, 1, 5, 2])
+    """
+
+    gate: Tensor
+    up: Tensor
+    down: Tensor
+
+
+def apply_fast_weight(weight: FastWeight, x: Tensor) -> Tensor:
+    """Evaluate the fast weight at every frame.
+
+    Arguments
+    ---------
+    weight : FastWeight
+        Matrices with a leading H or (B, H).
+    x : Tensor
+        (B, H, T, D), any floating dtype; the matrices are cast to it.
+
+    Returns
+    -------
+    Tensor
+        (B, H, T, D)
+    """
+    gate, up, down = (matrix.to(x.dtype).mT for matrix in weight)
+    return (silu(x @ gate) * (x @ up)) @ down
+
+
+def descent_direction(
+    weight: FastWeight, k: Tensor, v: Tensor, lr: Tensor, update: Updated = "all"
+) -> dict[str, Tensor]:
+    """Negative gradient of ``-sum_t lr_t <f(k_t), v_t>``, summed over the frames.
+
+    Every matrix has learning rates of its own. The closed form is the chain rule
+    through SwiGLU (arXiv 2505.23884, appendix A); autograd differentiates through
+    it once, where ``naive.py`` needs second derivatives.
+
+    Arguments
+    ---------
+    weight : FastWeight
+        Matrices with a leading H or (B, H).
+    k : Tensor
+        (B, H, T, D) inputs.
+    v : Tensor
+        (B, H, T, D) targets.
+    lr : Tensor
+        (B, H, T, 3) learning rates of gate, down, up; 0 leaves a frame out.
+    update : str
+        ``"all"`` or ``"down"``.
+
+    Returns
+    -------
+    dict[str, Tensor]
+        A direction for each updated matrix, (B, H, F, D) or (B, H, D, F), in the
+        compute dtype.
+
+    Example
+    -------
+    >>> weight = FastWeight(torch.ones(1, 4, 2), torch.ones(1, 4, 2), torch.ones(1, 2, 4))
+    >>> frames = torch.ones(3, 1, 5, 2)
+    >>> direction = descent_direction(weight, frames, frames, torch.ones(3, 1, 5, 3))
+    >>> {name: tuple(matrix.shape) for name, matrix in direction.items()}
+    {'down': (3, 1, 2, 4), 'gate': (3, 1, 4, 2), 'up': (3, 1, 4, 2)}
+    """
+    gate, up, down = (matrix.to(k.dtype) for matrix in weight)
+    lr_gate, lr_down, lr_up = lr.to(k.dtype).split(1, dim=-1)
+    gate_input, up_output = k @ gate.mT, k @ up.mT
+    gate_output = silu(gate_input)
+    direction = {"down": (v * lr_down).mT @ (gate_output * up_output)}
+    if update == "all":
+        hidden_gradient = v @ down
+        sigmoid = torch.sigmoid(gate_input)
+        silu_slope = sigmoid + gate_output * (1 - sigmoid)
+        gate_gradient = hidden_gradient * up_output * silu_slope
+        direction["gate"] = gate_gradient.mT @ (k * lr_gate)
+        direction["up"] = (hidden_gradient * gate_output).mT @ (k * lr_up)
+    return direction
