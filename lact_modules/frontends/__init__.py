@@ -1,1 +1,5 @@
-"""TODO."""
+"""From waveform to frames of the model dimension."""
+
+from lact_modules.frontends.mel import MelFrontend
+
+__all__ = ["MelFrontend"]

@@ -1,1 +1,7 @@
-"""TODO."""
+"""Sub-layers of an encoder block, (B, T, D) in and out."""
+
+from lact_modules.layers.convolution import ConvolutionModule
+from lact_modules.layers.feed_forward import FeedForward
+from lact_modules.layers.lact import LaCTMixer
+
+__all__ = ["ConvolutionModule", "FeedForward", "LaCTMixer"]

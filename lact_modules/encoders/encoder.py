@@ -1,0 +1,118 @@
+"""A stack of encoder blocks."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from lact_modules.encoders.block import EncoderBlock
+
+Factory = Callable[[], nn.Module]
+
+
+def padding_mask(lengths: Tensor, num_frames: int) -> Tensor:
+    """Mark the frames beyond each length.
+
+    Arguments
+    ---------
+    lengths : Tensor
+        (B,) valid frames, int64.
+    num_frames : int
+        Frames in the batch.
+
+    Returns
+    -------
+    Tensor
+        (B, num_frames) bool, True at padding.
+
+    Example
+    -------
+    >>> padding_mask(torch.tensor([2, 3]), 3)
+    tensor([[False, False,  True],
+            [False, False, False]])
+    """
+    return torch.arange(num_frames, device=lengths.device) >= lengths[:, None]
+
+
+class Encoder(nn.Module):
+    """Blocks of the same make, one upon the other, and a closing norm.
+
+    Sub-layers come as factories (``!name:`` in YAML), called once a block.
+
+    Arguments
+    ---------
+    d_model : int
+        Model dimension.
+    num_layers : int
+        Blocks.
+    mixer : Callable
+        Makes a block's mixer.
+    ffn_out : Callable
+        Makes a block's feed-forward layer.
+    ffn_in : Callable | None
+        Makes its first feed-forward layer, in conformer style.
+    conv : Callable | None
+        Makes its convolution, in conformer style.
+    dropout : float
+        Of every sub-layer's output, and of the input.
+
+    Example
+    -------
+    >>> from functools import partial
+    >>> from lact_modules.layers import FeedForward, LaCTMixer
+    >>> encoder = Encoder(
+    ...     8, 2, mixer=partial(LaCTMixer, 8, 2, 2), ffn_out=partial(FeedForward, 8, 16)
+    ... )
+    >>> output, lengths = encoder(torch.randn(2, 5, 8), torch.tensor([5, 3]))
+    >>> output.shape, lengths
+    (torch.Size([2, 5, 8]), tensor([5, 3]))
+    """
+
+    def __init__(
+        self,
+        d_model: int,
+        num_layers: int,
+        mixer: Factory,
+        ffn_out: Factory,
+        ffn_in: Factory | None = None,
+        conv: Factory | None = None,
+        dropout: float = 0.0,
+    ):
+        super().__init__()
+        self.d_model = d_model
+        self.dropout = nn.Dropout(dropout)
+        self.blocks = nn.ModuleList(
+            EncoderBlock(
+                d_model,
+                mixer=mixer(),
+                ffn_out=ffn_out(),
+                ffn_in=ffn_in() if ffn_in else None,
+                conv=conv() if conv else None,
+                dropout=dropout,
+            )
+            for _ in range(num_layers)
+        )
+        self.norm = nn.LayerNorm(d_model)
+
+    def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Encode a batch.
+
+        Arguments
+        ---------
+        x : Tensor
+            (B, T, D); what stands beyond the lengths has no influence.
+        lengths : Tensor
+            (B,) valid frames, int64.
+
+        Returns
+        -------
+        output : Tensor
+            (B, T, D), zero at padding.
+        lengths : Tensor
+            (B,) valid frames of the output.
+        """
+        is_padding = padding_mask(lengths, x.shape[1])
+        x = self.dropout(x.masked_fill(is_padding[..., None], 0.0))
+        for block in self.blocks:
+            x = block(x, is_padding)
+        return self.norm(x).masked_fill(is_padding[..., None], 0.0), lengths

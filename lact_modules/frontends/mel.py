@@ -1,0 +1,154 @@
+"""Log-mel filter banks and convolutional subsampling."""
+
+import math
+
+import torch
+import torchaudio
+from torch import Tensor, nn
+from torch.nn.functional import pad
+
+from lact_modules.frontends.normalization import (
+    RunningNormalization,
+    UtteranceNormalization,
+)
+
+_STRIDES = {25: 2, 50: 1, 100: 0}
+"""Convolutions of stride 2 for each frame rate."""
+
+
+class MelFrontend(nn.Module):
+    """Log-mel filter banks at 100 Hz, normalized, then subsampled by convolutions.
+
+    Frame `t` is centred on sample ``160 t + 80``; N samples give ceil(N / 160)
+    frames, and every stride of 2 halves them, rounding up. Padding is zeroed
+    before each step that looks around, so it has no influence.
+
+    Arguments
+    ---------
+    d_model : int
+        Dimension of a frame given out.
+    audio_encoder_layers : int
+        Convolution layers, 2 to 4.
+    frame_rate : int
+        25, 50 or 100 frames a second.
+    channels : int
+        Of each convolution layer.
+    num_mels : int
+        Mel bands between 20 and 8000 Hz.
+    normalization : str
+        ``"utterance"``, or ``"running"`` which is causal.
+    dropout : float
+        Of the frames given out.
+
+    Raises
+    ------
+    ValueError
+        If layers, rate or normalization are none of the above.
+
+    Example
+    -------
+    >>> frontend = MelFrontend(d_model=16, frame_rate=50)
+    >>> x, lengths = frontend(torch.randn(2, 16000), torch.tensor([16000, 8000]))
+    >>> x.shape, lengths
+    (torch.Size([2, 50, 16]), tensor([50, 25]))
+    """
+
+    sample_rate = 16000
+    hop = 160
+    window = 400
+
+    def __init__(
+        self,
+        d_model: int,
+        audio_encoder_layers: int = 2,
+        frame_rate: int = 25,
+        channels: int = 32,
+        num_mels: int = 80,
+        normalization: str = "utterance",
+        dropout: float = 0.0,
+    ):
+        super().__init__()
+        if audio_encoder_layers not in (2, 3, 4):
+            raise ValueError(f"audio_encoder_layers={audio_encoder_layers}: 2 to 4")
+        if frame_rate not in _STRIDES:
+            raise ValueError(f"frame_rate={frame_rate}: choose one of {[*_STRIDES]}")
+        self.frame_rate = float(frame_rate)
+        self.mel = torchaudio.transforms.MelSpectrogram(
+            self.sample_rate,
+            n_fft=512,
+            win_length=self.window,
+            hop_length=self.hop,
+            f_min=20.0,
+            n_mels=num_mels,
+            center=False,
+        )
+        self.normalize = _make_normalization(normalization, num_mels)
+        num_strided = _STRIDES[frame_rate]
+        strides = [2 if i < num_strided else 1 for i in range(audio_encoder_layers)]
+        sizes = [1] + [channels] * audio_encoder_layers
+        self.convolutions = nn.ModuleList(
+            nn.Conv2d(sizes[i], sizes[i + 1], 3, stride, padding=1)
+            for i, stride in enumerate(strides)
+        )
+        num_bands = math.ceil(num_mels / 2**num_strided)
+        self.project = nn.Linear(channels * num_bands, d_model)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, waveform: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Map (B, N) samples of (B,) lengths to (B, T, d_model) frames and lengths."""
+        return self.subsample(*self.features(waveform, lengths))
+
+    def features(self, waveform: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Compute normalized log-mel features.
+
+        Arguments
+        ---------
+        waveform : Tensor
+            (B, N) float32 at 16 kHz.
+        lengths : Tensor
+            (B,) valid samples, int64.
+
+        Returns
+        -------
+        features : Tensor
+            (B, T, num_mels) float32 at 100 Hz, zero at padding.
+        lengths : Tensor
+            (B,) valid frames.
+        """
+        samples = torch.arange(waveform.shape[1], device=waveform.device)
+        waveform = torch.where(samples < lengths[:, None], waveform, 0.0).float()
+        num_frames = _halve_up(waveform.shape[1], self.hop)
+        left = (self.mel.n_fft - self.hop) // 2
+        total = (num_frames - 1) * self.hop + self.mel.n_fft
+        right = total - left - waveform.shape[1]
+        with torch.autocast(device_type=waveform.device.type, enabled=False):
+            # (B, M, T) -> (B, T, M)
+            features = self.mel(pad(waveform, (left, right))).mT
+            features = (features + 1e-6).log()
+            lengths = _halve_up(lengths, self.hop)
+            return self.normalize(features, lengths), lengths
+
+    def subsample(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Map features (B, T, num_mels) to (B, T', d_model) at the frame rate."""
+        # (B, T, M) -> (B, C, T, M)
+        x = features[:, None]
+        for convolution in self.convolutions:
+            frames = torch.arange(x.shape[2], device=x.device)
+            is_valid = (frames < lengths[:, None])[:, None, :, None]
+            x = nn.functional.silu(convolution(torch.where(is_valid, x, 0.0)))
+            lengths = _halve_up(lengths, convolution.stride[0])
+        # (B, C, T, M) -> (B, T, C M)
+        x = self.project(x.transpose(1, 2).flatten(2))
+        return self.dropout(x), lengths
+
+
+def _halve_up(count, divisor):  # type: ignore[no-untyped-def]
+    return (count + divisor - 1) // divisor
+
+
+def _make_normalization(name: str, num_mels: int) -> nn.Module:
+    if name == "utterance":
+        return UtteranceNormalization()
+    if name == "running":
+        return RunningNormalization(num_mels)
+    raise ValueError(f"normalization={name!r}: choose 'utterance' or 'running'")

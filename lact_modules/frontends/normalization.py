@@ -1,0 +1,89 @@
+"""Feature normalization that ignores padding."""
+
+import torch
+from torch import Tensor, nn
+
+_FLOOR = 1e-3
+
+
+class UtteranceNormalization(nn.Module):
+    """Zero mean and unit variance per feature over the valid frames of an utterance.
+
+    Example
+    -------
+    >>> x, lengths = torch.randn(2, 50, 4) * 3 + 7, torch.tensor([50, 20])
+    >>> UtteranceNormalization()(x, lengths)[1, :20].mean().abs() < 1e-4
+    tensor(True)
+    """
+
+    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
+        """Map features (B, T, M) of (B,) lengths to (B, T, M), zero at padding."""
+        is_valid = _valid(x, lengths)
+        count = lengths.clamp(min=1)[:, None, None]
+        x = torch.where(is_valid, x, 0.0)
+        centred = torch.where(is_valid, x - x.sum(1, keepdim=True) / count, 0.0)
+        variance = centred.square().sum(1, keepdim=True) / count
+        return centred / variance.sqrt().clamp(min=_FLOOR)
+
+
+class RunningNormalization(nn.Module):
+    """Normalize each frame by what has been heard up to it: causal, for streams.
+
+    The statistics of frames 1..t are joined with a prior, the mean and variance of
+    the training data, that weighs as much as `prior_frames` frames. The prior is
+    learned in training, from valid frames alone.
+
+    Arguments
+    ---------
+    num_features : int
+        Features a frame.
+    prior_frames : int
+        Weight of the prior.
+    momentum : float
+        Share of a batch in the prior's moving average.
+
+    Example
+    -------
+    >>> normalization = RunningNormalization(4)
+    >>> normalization(torch.randn(2, 50, 4), torch.tensor([50, 20])).shape
+    torch.Size([2, 50, 4])
+    """
+
+    def __init__(
+        self, num_features: int, prior_frames: int = 100, momentum: float = 0.01
+    ):
+        super().__init__()
+        self.prior_frames = prior_frames
+        self.momentum = momentum
+        self.register_buffer("prior_mean", torch.zeros(num_features))
+        self.register_buffer("prior_square", torch.ones(num_features))
+        self.register_buffer("num_batches", torch.zeros((), dtype=torch.int64))
+
+    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
+        """Map features (B, T, M) of (B,) lengths to (B, T, M), zero at padding."""
+        is_valid = _valid(x, lengths)
+        x = torch.where(is_valid, x, 0.0)
+        if self.training:
+            self._update_prior(x.detach(), lengths)
+        frames = torch.arange(1, x.shape[1] + 1, device=x.device)[:, None]
+        count = frames + self.prior_frames
+        mean = (x.cumsum(1) + self.prior_frames * self.prior_mean) / count
+        square = (
+            x.square().cumsum(1) + self.prior_frames * self.prior_square
+        ) / count
+        deviation = (square - mean.square()).clamp(min=_FLOOR**2).sqrt()
+        return torch.where(is_valid, (x - mean) / deviation, 0.0)
+
+    @torch.no_grad()
+    def _update_prior(self, x: Tensor, lengths: Tensor) -> None:
+        count = lengths.sum().clamp(min=1)
+        self.num_batches += 1
+        # plain averaging at first, so that early batches do not weigh too much
+        share = torch.clamp(1 / self.num_batches, min=self.momentum)
+        self.prior_mean.lerp_(x.sum((0, 1)) / count, share)
+        self.prior_square.lerp_(x.square().sum((0, 1)) / count, share)
+
+
+def _valid(x: Tensor, lengths: Tensor) -> Tensor:
+    frames = torch.arange(x.shape[1], device=x.device)
+    return (frames < lengths[:, None])[..., None]

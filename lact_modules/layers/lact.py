@@ -1,0 +1,225 @@
+"""The LaCT mixer: attention over a window, fast weights over the whole."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import normalize, silu, softplus
+
+from lact_modules.layers.attention import Window, attend, attention_mask
+from lact_modules.layers.rotary import rotate
+from lact_modules.ops import FastWeight, UpdateRule, chunked_ttt
+from lact_modules.ops.chunked import Mode
+
+
+class LaCTMixer(nn.Module):
+    """Mix frames by softmax attention plus test-time-trained fast weights.
+
+    Both branches share one QKV projection (arXiv 2505.23884, sec. 4.1). Attention
+    is exact and may be cut to a window; the fast weights memorize keys and values
+    of the utterance in `chunk_size` steps and carry what the window forgets. Their
+    q and k are rescaled per channel, passed through SiLU and L2-normalized; their
+    output is RMS-normalized per head and gated per head and frame.
+
+    Arguments
+    ---------
+    d_model : int
+        Model dimension.
+    num_heads : int
+        Attention heads; 0 switches attention off.
+    num_lact_heads : int
+        Fast-weight heads; 0 switches the fast weights off.
+    mode : str
+        ``"bidirectional"``, ``"block"`` or ``"shifted"``, see `chunked_ttt`.
+    chunk_size : int | None
+        Frames a chunk, for the chunked modes.
+    window : Sequence
+        Frames to the left and right that attention sees; None for all.
+    hidden_ratio : float
+        Hidden dimension of a fast weight over its head dimension.
+    rule : UpdateRule | None
+        How fast weights take a step; None is Muon, gain 1, post-norm, all.
+    base_lr : float
+        Learning rate of a token before training.
+    use_momentum : bool
+        Add momentum with learned per-token factors.
+    rotate_fast : bool
+        Rotary positions in the fast branch too.
+    dropout : float
+        Of attention weights.
+
+    Raises
+    ------
+    ValueError
+        If both branches are off, or heads do not divide the model dimension.
+
+    Example
+    -------
+    >>> mixer = LaCTMixer(d_model=32, num_heads=4, num_lact_heads=2)
+    >>> x, is_padding = torch.randn(2, 9, 32), torch.zeros(2, 9, dtype=torch.bool)
+    >>> mixer(x, is_padding).shape
+    torch.Size([2, 9, 32])
+    """
+
+    def __init__(
+        self,
+        d_model: int,
+        num_heads: int,
+        num_lact_heads: int,
+        mode: Mode = "bidirectional",
+        chunk_size: int | None = None,
+        window: Sequence[int | None] = (None, None),
+        hidden_ratio: float = 1.0,
+        rule: UpdateRule | None = None,
+        base_lr: float = 0.01,
+        use_momentum: bool = False,
+        rotate_fast: bool = True,
+        dropout: float = 0.0,
+    ):
+        super().__init__()
+        if not num_heads and not num_lact_heads:
+            raise ValueError("num_heads and num_lact_heads: one must be above 0")
+        for heads in filter(None, (num_heads, num_lact_heads)):
+            if d_model % (2 * heads):
+                raise ValueError(f"d_model={d_model}: must be a multiple of 2 x {heads}")
+        left, right = window
+        self.window: Window = (left, right)
+        self.num_heads = num_heads
+        self.dropout = dropout
+        self.project_qkv = nn.Linear(d_model, 3 * d_model)
+        self.project_output = nn.Linear(d_model, d_model)
+        self.fast = (
+            FastWeightMemory(
+                d_model,
+                num_lact_heads,
+                mode,
+                chunk_size,
+                hidden_ratio,
+                rule or UpdateRule(),
+                base_lr,
+                use_momentum,
+                rotate_fast,
+            )
+            if num_lact_heads
+            else None
+        )
+
+    def forward(self, x: Tensor, is_padding: Tensor) -> Tensor:
+        """Map (B, T, D) with its (B, T) padding to (B, T, D)."""
+        qkv = self.project_qkv(x)
+        mixed = torch.zeros_like(x)
+        if self.num_heads:
+            mixed = mixed + self._attend(qkv, is_padding)
+        if self.fast is not None:
+            mixed = mixed + self.fast(x, qkv, is_padding)
+        return self.project_output(mixed)
+
+    def _attend(self, qkv: Tensor, is_padding: Tensor) -> Tensor:
+        # (B, T, 3 D) -> 3 x (B, T, H, D / H)
+        q, k, v = qkv.unflatten(-1, (3, self.num_heads, -1)).unbind(2)
+        positions = torch.arange(q.shape[1], device=q.device)
+        mask = attention_mask(is_padding, self.window)
+        dropout = self.dropout if self.training else 0.0
+        q, k = rotate(q, positions), rotate(k, positions)
+        return attend(q, k, v, mask, dropout).flatten(2)
+
+
+class FastWeightMemory(nn.Module):
+    """The fast branch of `LaCTMixer`: its initial weights, rates, norm and gate.
+
+    Arguments are those of `LaCTMixer`.
+
+    Example
+    -------
+    >>> memory = FastWeightMemory(32, num_heads=2)
+    >>> x, is_padding = torch.randn(2, 9, 32), torch.zeros(2, 9, dtype=torch.bool)
+    >>> memory(x, torch.randn(2, 9, 96), is_padding).shape
+    torch.Size([2, 9, 32])
+    """
+
+    def __init__(
+        self,
+        d_model: int,
+        num_heads: int,
+        mode: Mode = "bidirectional",
+        chunk_size: int | None = None,
+        hidden_ratio: float = 1.0,
+        rule: UpdateRule | None = None,
+        base_lr: float = 0.01,
+        use_momentum: bool = False,
+        rotate_fast: bool = True,
+    ):
+        super().__init__()
+        self.num_heads = num_heads
+        self.mode: Mode = mode
+        self.chunk_size = chunk_size
+        self.rule = rule or UpdateRule()
+        self.rotate_fast = rotate_fast
+        head_dim = d_model // num_heads
+        hidden = round(head_dim * hidden_ratio)
+        self.gate = nn.Parameter(torch.empty(num_heads, hidden, head_dim))
+        self.up = nn.Parameter(torch.empty(num_heads, hidden, head_dim))
+        self.down = nn.Parameter(torch.empty(num_heads, head_dim, hidden))
+        self.qk_scale = nn.Parameter(torch.ones(2, d_model))
+        self.qk_offset = nn.Parameter(torch.zeros(2, d_model))
+        self.project_lr = nn.Linear(d_model, 3 * num_heads)
+        self.project_momentum = nn.Linear(d_model, num_heads) if use_momentum else None
+        self.project_gate = nn.Linear(d_model, num_heads)
+        self.norm = nn.RMSNorm(head_dim, eps=1e-5)
+        self.base_lr = base_lr
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw unit-variance fast weights, and rates that start at the base rate."""
+        for matrix in (self.gate, self.up, self.down):
+            nn.init.normal_(matrix, std=matrix.shape[-1] ** -0.5)
+        nn.init.normal_(self.project_lr.weight, std=0.02)
+        # softplus(bias) = base_lr
+        nn.init.constant_(self.project_lr.bias, math.log(math.expm1(self.base_lr)))
+
+    def forward(self, x: Tensor, qkv: Tensor, is_padding: Tensor) -> Tensor:
+        """Learn from the frames and answer them.
+
+        Arguments
+        ---------
+        x : Tensor
+            (B, T, D) input, for rates and gate.
+        qkv : Tensor
+            (B, T, 3 D) shared projection.
+        is_padding : Tensor
+            (B, T) bool.
+
+        Returns
+        -------
+        Tensor
+            (B, T, D)
+        """
+        q, k, v = qkv.chunk(3, dim=-1)
+        q = self._split(silu(q * self.qk_scale[0] + self.qk_offset[0]))
+        k = self._split(silu(k * self.qk_scale[1] + self.qk_offset[1]))
+        q, k = normalize(q, dim=-1), normalize(k, dim=-1)
+        if self.rotate_fast:
+            positions = torch.arange(x.shape[1], device=x.device)
+            q, k = rotate(q, positions), rotate(k, positions)
+        momentum = None
+        if self.project_momentum is not None:
+            momentum = torch.sigmoid(self.project_momentum(x).float())[..., None]
+        output, _ = chunked_ttt(
+            q,
+            k,
+            self._split(silu(v)),
+            softplus(self._split(self.project_lr(x).float())),
+            FastWeight(self.gate, self.up, self.down),
+            mode=self.mode,
+            chunk_size=self.chunk_size,
+            rule=self.rule,
+            momentum=momentum,
+            is_padding=is_padding,
+        )
+        gate = silu(self.project_gate(x))[..., None]
+        return (self.norm(output) * gate).flatten(2)
+
+    def _split(self, x: Tensor) -> Tensor:
+        # (B, T, H n) -> (B, T, H, n)
+        return x.unflatten(-1, (self.num_heads, -1))

@@ -1,0 +1,37 @@
+"""Rotary position embedding."""
+
+import torch
+from torch import Tensor
+
+
+def rotate(x: Tensor, positions: Tensor, base: float = 10000.0) -> Tensor:
+    """Turn pairs of channels by angles that grow with the position (arXiv 2104.09864).
+
+    Inner products of rotated vectors depend on the distance of their positions.
+
+    Arguments
+    ---------
+    x : Tensor
+        (B, T, H, D), D even.
+    positions : Tensor
+        (T,) frame indices, int64.
+    base : float
+        The slowest pair turns once in about ``2 pi base`` frames.
+
+    Returns
+    -------
+    Tensor
+        (B, T, H, D), same dtype.
+
+    Example
+    -------
+    >>> x = torch.randn(1, 3, 2, 8)
+    >>> torch.allclose(rotate(x, torch.zeros(3, dtype=torch.int64)), x)
+    True
+    """
+    half = x.shape[-1] // 2
+    exponents = torch.arange(half, device=x.device, dtype=torch.float32) / half
+    angles = positions[:, None, None] * base**-exponents
+    cos, sin = angles.cos().to(x.dtype), angles.sin().to(x.dtype)
+    first, second = x.chunk(2, dim=-1)
+    return torch.cat([first * cos - second * sin, second * cos + first * sin], dim=-1)
