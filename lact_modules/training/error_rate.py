@@ -1,0 +1,183 @@
+"""Word and character error rates, with their uncertainty."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy
+from numpy.typing import NDArray
+from speechbrain.utils.edit_distance import wer_details_for_batch
+from speechbrain.utils.metric_stats import ErrorRateStats
+
+
+@dataclass(frozen=True)
+class ErrorRate:
+    """How often a recognizer is wrong over a set of utterances.
+
+    Arguments
+    ---------
+    wer : float
+        Word error rate in percent; may exceed 100.
+    cer : float
+        Character error rate in percent; the space between words is a character.
+    substitutions : int
+        Words replaced.
+    insertions : int
+        Words too many.
+    deletions : int
+        Words missed.
+    num_words : int
+        Words of the references.
+    num_utterances : int
+        Utterances scored.
+    wer_interval : tuple[float, float]
+        95 % interval of `wer` in percent.
+    """
+
+    wer: float
+    cer: float
+    substitutions: int
+    insertions: int
+    deletions: int
+    num_words: int
+    num_utterances: int
+    wer_interval: tuple[float, float]
+
+
+def score(
+    references: Sequence[str],
+    hypotheses: Sequence[str],
+    *,
+    num_bootstrap: int = 1000,
+    seed: int = 0,
+) -> ErrorRate:
+    """Count the errors of hypotheses against references.
+
+    Rates are of the whole set: errors over reference words, not a mean over
+    utterances. An empty hypothesis deletes its reference; an empty reference turns
+    its hypothesis into insertions. Without a single reference word the errors are
+    taken per one word. The interval is the percentile bootstrap over utterances
+    (Bisani and Ney, ICASSP 2004).
+
+    Arguments
+    ---------
+    references : Sequence[str]
+        What was said; words are split at white space.
+    hypotheses : Sequence[str]
+        What was recognized, in the order of `references`.
+    num_bootstrap : int
+        Resamplings of the utterances; 0 leaves the interval at the rate itself.
+    seed : int
+        Seed of the resampling.
+
+    Returns
+    -------
+    ErrorRate
+        Rates in percent, and counts.
+
+    Raises
+    ------
+    ValueError
+        If there are no utterances, or not as many hypotheses as references.
+
+    Example
+    -------
+    >>> rate = score(["ONE TWO", "TEN"], ["ONE", "TEN"])
+    >>> round(rate.wer, 1), rate.deletions
+    (33.3, 1)
+    """
+    if not references or len(references) != len(hypotheses):
+        raise ValueError(
+            f"{len(references)} references and {len(hypotheses)} hypotheses: "
+            "want as many of both, and one at least"
+        )
+    reference_words = [text.split() for text in references]
+    hypothesis_words = [text.split() for text in hypotheses]
+    words = _count(reference_words, hypothesis_words)
+    characters = _count(
+        [" ".join(text) for text in reference_words],
+        [" ".join(text) for text in hypothesis_words],
+    )
+    substitutions, insertions, deletions, num_words = words.sum(axis=0).tolist()
+    return ErrorRate(
+        wer=float(_rate(words.sum(axis=0))),
+        cer=float(_rate(characters.sum(axis=0))),
+        substitutions=substitutions,
+        insertions=insertions,
+        deletions=deletions,
+        num_words=num_words,
+        num_utterances=len(references),
+        wer_interval=_bootstrap(words, num_bootstrap, seed),
+    )
+
+
+def write_error_report(
+    path: str | Path,
+    ids: Sequence[str],
+    references: Sequence[str],
+    hypotheses: Sequence[str],
+) -> None:
+    """Write the summary and the word alignment of every utterance.
+
+    The file has the format of SpeechBrain's ``wer_*.txt``.
+
+    Arguments
+    ---------
+    path : str | Path
+        Text file; its folder must exist.
+    ids : Sequence[str]
+        Utterance ids, all different.
+    references : Sequence[str]
+        What was said, in the order of `ids`.
+    hypotheses : Sequence[str]
+        What was recognized, in the order of `ids`.
+
+    Example
+    -------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "wer_test.txt"
+    >>> write_error_report(path, ["a"], ["ONE TWO"], ["ONE TEN"])
+    >>> print(path.read_text().splitlines()[0])
+    %WER 50.00 [ 1 / 2, 0 ins, 0 del, 1 sub ]
+    """
+    statistics = ErrorRateStats()
+    statistics.append(
+        ids,
+        predict=[text.split() for text in hypotheses],
+        target=[text.split() for text in references],
+    )
+    path = Path(path)
+    unfinished = path.with_name(path.name + ".part")
+    with open(unfinished, "w", encoding="utf-8") as stream:
+        statistics.write_stats(stream)
+    os.replace(unfinished, path)
+
+
+def _count(
+    references: Sequence[Sequence[str]], hypotheses: Sequence[Sequence[str]]
+) -> NDArray[numpy.int64]:
+    # (U, 4): substitutions, insertions, deletions, reference tokens
+    # ids may repeat in a corpus, so utterances are keyed by their place
+    details = wer_details_for_batch(range(len(references)), references, hypotheses)
+    keys = ("substitutions", "insertions", "deletions", "num_ref_tokens")
+    return numpy.array([[utterance[key] for key in keys] for utterance in details])
+
+
+def _rate(counts: NDArray[numpy.int64]) -> NDArray[numpy.float64]:
+    # (..., 4) -> (...), percent
+    return 100.0 * counts[..., :3].sum(axis=-1) / numpy.maximum(counts[..., 3], 1)
+
+
+def _bootstrap(
+    counts: NDArray[numpy.int64], num_bootstrap: int, seed: int
+) -> tuple[float, float]:
+    if num_bootstrap == 0:
+        rate = float(_rate(counts.sum(axis=0)))
+        return rate, rate
+    # (num_bootstrap, U): how often each utterance was drawn
+    draws = numpy.random.default_rng(seed).multinomial(
+        len(counts), numpy.full(len(counts), 1 / len(counts)), size=num_bootstrap
+    )
+    low, high = numpy.percentile(_rate(draws @ counts), [2.5, 97.5])
+    return float(low), float(high)

@@ -1,0 +1,127 @@
+"""The record of a run: ``result.json``, written by the program that measured it."""
+
+import json
+import os
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from lact_modules.training.environment import (
+    describe_hardware,
+    package_versions,
+    source_commit,
+)
+
+# Absolute, so neither preceded by a name nor part of a URL; ends at YAML's marks.
+_ABSOLUTE_PATH = re.compile(r"(?<![\w.:/~-])/[^\s,:'\"\[\]{}]+")
+
+
+def write_result(
+    path: str | Path,
+    metrics: Mapping[str, Mapping[str, Mapping[str, Any]]],
+    *,
+    recipe: str,
+    model: str,
+    dataset: str,
+    parameters: int,
+    seed: int,
+    command: Sequence[str],
+    device: str | torch.device = "cpu",
+    training_wall_s: float | None = None,
+) -> None:
+    """Write what was measured beside everything needed to measure it again.
+
+    Commit, versions, hardware and date (UTC) are added; absolute paths in the command
+    shrink to their last part, so the record can be published.
+
+    Arguments
+    ---------
+    path : str | Path
+        JSON file; its folder is made.
+    metrics : Mapping[str, Mapping[str, Mapping[str, Any]]]
+        Numbers by split and by decoding: ``{"test": {"greedy": {"wer": ...,
+        "wer_interval": [..., ...], "rtf": ...}}}``. Decodings are ``greedy``,
+        ``beam``, ``beam+lm``; rates in percent.
+    recipe : str
+        Recipe folder below ``recipes/``: ``LibriSpeech/ASR/CTC``.
+    model : str
+        Name of the hyperparameter file without its ending.
+    dataset : str
+        What it was trained on.
+    parameters : int
+        Trainable parameters.
+    seed : int
+        Seed of the run.
+    command : Sequence[str]
+        Program and arguments, as in ``sys.argv``.
+    device : str | torch.device
+        Where the model ran.
+    training_wall_s : float | None
+        Seconds that training took, over all resumed parts; None if not trained here.
+
+    Example
+    -------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "result.json"
+    >>> write_result(
+    ...     path,
+    ...     {"test": {"greedy": {"wer": 2.5}}},
+    ...     recipe="LibriSpeech/ASR/CTC",
+    ...     model="lact_demo",
+    ...     dataset="digits",
+    ...     parameters=1_500_000,
+    ...     seed=1,
+    ...     command=["train.py", "hparams/lact_demo.yaml", "--data_folder=/me/digits"],
+    ... )
+    >>> json.loads(path.read_text())["command"]
+    'python train.py hparams/lact_demo.yaml --data_folder=digits'
+    """
+    result = {
+        "recipe": recipe,
+        "model": model,
+        "dataset": dataset,
+        "parameters": parameters,
+        "metrics": metrics,
+        "training_wall_s": training_wall_s,
+        "seed": seed,
+        "command": publishable_command(command),
+        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "commit": source_commit(),
+        "versions": package_versions(),
+        "hardware": describe_hardware(device),
+    }
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(path.name + ".part")
+    unfinished.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    os.replace(unfinished, path)
+
+
+def publishable_command(arguments: Sequence[str]) -> str:
+    """Join a command line for others to repeat, without this machine's folders.
+
+    Arguments
+    ---------
+    arguments : Sequence[str]
+        Script and its arguments.
+
+    Returns
+    -------
+    str
+        One shell line; of each absolute path the last part remains.
+
+    Example
+    -------
+    >>> publishable_command(["/home/me/train.py", "--test_splits", "[a, b]"])
+    "python train.py --test_splits '[a, b]'"
+    """
+    relative = [
+        _ABSOLUTE_PATH.sub(lambda match: Path(match[0]).name, argument)
+        for argument in arguments
+    ]
+    return shlex.join(["python", *relative])

@@ -1,0 +1,71 @@
+import pytest
+
+from lact_modules.training.error_rate import score, write_error_report
+
+
+def test_counts_each_kind_of_error():
+    rate = score(["A B C D", "E F"], ["A X C", "E F G"])
+    assert (rate.substitutions, rate.deletions, rate.insertions) == (1, 1, 1)
+    assert (rate.num_words, rate.num_utterances) == (6, 2)
+    assert rate.wer == pytest.approx(50.0)
+
+
+def test_rate_is_of_the_whole_set_not_a_mean_over_utterances():
+    rate = score(["A", "B C D E F G H I J"], ["X", "B C D E F G H I J"])
+    assert rate.wer == pytest.approx(10.0)
+
+
+def test_characters_count_the_space_between_words():
+    assert score(["AB CD"], ["ABCD"]).cer == pytest.approx(20.0)
+    assert score(["AB CD"], ["AB  CD "]).cer == 0.0
+
+
+def test_empty_hypothesis_is_all_deletions():
+    rate = score(["ONE TWO", "TEN"], ["", ""])
+    assert (rate.deletions, rate.substitutions, rate.insertions) == (3, 0, 0)
+    assert rate.wer == rate.cer == 100.0
+
+
+def test_empty_reference_counts_insertions():
+    rate = score(["", "ONE TWO"], ["NOISE", "ONE TWO"])
+    assert (rate.insertions, rate.num_words) == (1, 2)
+    assert rate.wer == pytest.approx(50.0)
+    assert score([""], ["A B"]).wer == pytest.approx(200.0)
+    assert score([""], [""]).wer == 0.0
+
+
+def test_interval_holds_the_rate_and_narrows_with_more_utterances():
+    few = score(["A B C D"] * 20, ["A B C D"] * 10 + ["A B C X"] * 10)
+    many = score(["A B C D"] * 500, ["A B C D"] * 250 + ["A B C X"] * 250)
+    assert few.wer == many.wer == pytest.approx(12.5)
+    for rate in (few, many):
+        low, high = rate.wer_interval
+        assert low < rate.wer < high
+    # a mean of n fair coins has the standard deviation 0.5 / sqrt(n)
+    low, high = many.wer_interval
+    assert high - low == pytest.approx(2 * 1.96 * 25 * 0.5 / 500**0.5, rel=0.1)
+    assert few.wer_interval[1] - few.wer_interval[0] > 3 * (high - low)
+
+
+def test_interval_is_reproducible_and_can_be_left_out():
+    references, hypotheses = ["A B", "C D", "E"], ["A", "C D", "X"]
+    rates = [score(references, hypotheses, seed=seed) for seed in (1, 1, 2)]
+    assert rates[0] == rates[1]
+    without = score(references, hypotheses, num_bootstrap=0)
+    assert without.wer_interval == (without.wer, without.wer)
+
+
+@pytest.mark.parametrize(("references", "hypotheses"), [([], []), (["A"], [])])
+def test_unequal_or_empty_lists_are_refused(references, hypotheses):
+    with pytest.raises(ValueError, match="as many of both"):
+        score(references, hypotheses)
+
+
+def test_report_names_utterances_and_aligns_words(tmp_path):
+    path = tmp_path / "wer_test.txt"
+    write_error_report(path, ["1-1", "1-2"], ["ONE TWO", "TEN"], ["ONE", "TEN"])
+    report = path.read_text()
+    assert report.startswith("%WER 33.33 [ 1 / 3, 0 ins, 1 del, 0 sub ]")
+    assert "1-1" in report and "1-2" in report
+    assert "ONE ;  TWO" in report
+    assert list(tmp_path.iterdir()) == [path]
