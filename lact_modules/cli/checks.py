@@ -1,0 +1,263 @@
+"""What ``lact-asr doctor`` checks: each function answers with its findings."""
+
+import random
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from platform import python_version
+from typing import Literal
+
+from lact_modules.errors import InputError
+
+DISTRIBUTION = "lact-asr"
+SAMPLE_SIZE = 50
+"""Audio files of a split that are decoded."""
+MIN_FREE_GB = 5.0
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check found.
+
+    Arguments
+    ---------
+    subject : str
+        What was checked.
+    status : Literal["ok", "warn", "fail"]
+        ``fail`` if something will not work, ``warn`` if it may matter.
+    detail : str
+        What was found.
+    advice : str
+        What to do about it; empty if nothing.
+    """
+
+    subject: str
+    status: Literal["ok", "warn", "fail"]
+    detail: str
+    advice: str = ""
+
+
+def check_environment() -> Iterator[Finding]:
+    """Check packages, hardware, audio, decoder and disk.
+
+    Yields
+    ------
+    Finding
+        One for each subject, and one for each package at fault.
+    """
+    yield from _check_packages()
+    yield _check_torch()
+    yield _check_audio()
+    yield _check_decoder()
+    yield _check_espeak()
+    yield _check_disk()
+
+
+def _check_packages() -> Iterator[Finding]:
+    from packaging.requirements import Requirement
+    from packaging.specifiers import SpecifierSet
+
+    python = SpecifierSet(metadata.metadata(DISTRIBUTION)["Requires-Python"])
+    if python_version() in python:
+        yield Finding("Python", "ok", python_version())
+    else:
+        yield Finding("Python", "fail", python_version(), f"use Python {python}")
+    # those of extras carry a marker
+    lines = [line for line in metadata.requires(DISTRIBUTION) or () if ";" not in line]
+    misfits = []
+    for requirement in map(Requirement, lines):
+        try:
+            version = metadata.version(requirement.name)
+        except metadata.PackageNotFoundError:
+            version = ""
+        if not (version and requirement.specifier.contains(version)):
+            advice = f"pip install '{requirement}'"
+            found = version or "not installed"
+            misfits.append(Finding(requirement.name, "fail", found, advice))
+    yield from misfits
+    if not misfits:
+        yield Finding("packages", "ok", f"{len(lines)} in the ranges that were tried")
+
+
+def _check_torch() -> Finding:
+    import torch
+
+    gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    detail = f"{torch.get_num_threads()} threads, GPU: {', '.join(gpus) or 'none'}"
+    return Finding("torch", "ok", detail)
+
+
+def _check_audio() -> Finding:
+    import numpy
+    import soundfile
+
+    formats = {"flac": ("FLAC", None), "opus": ("OGG", "OPUS"), "mp3": ("MP3", None)}
+    samples = numpy.sin(numpy.arange(16000) / 10).astype(numpy.float32) / 2
+    failed = []
+    with tempfile.TemporaryDirectory() as folder:
+        for suffix, (container, codec) in formats.items():
+            path = Path(folder) / f"tone.{suffix}"
+            try:
+                soundfile.write(path, samples, 16000, format=container, subtype=codec)
+                soundfile.read(path)
+            except (soundfile.LibsndfileError, ValueError):
+                failed.append(suffix)
+    version = f"libsndfile {soundfile.__libsndfile_version__}"
+    if failed:
+        advice = "pip install --force-reinstall soundfile"
+        return Finding("audio", "fail", f"{version}: no {', '.join(failed)}", advice)
+    return Finding("audio", "ok", f"{version}: {', '.join(formats)}")
+
+
+def _check_decoder() -> Finding:
+    try:
+        import kenlm  # noqa: F401
+        from flashlight.lib.text.decoder.kenlm import KenLM  # noqa: F401
+    except ImportError as error:
+        advice = "install a C++ compiler, then pip install --force-reinstall kenlm"
+        return Finding("beam search", "fail", str(error), advice)
+    return Finding("beam search", "ok", "flashlight with KenLM")
+
+
+def _check_espeak() -> Finding:
+    try:
+        import espeakng_loader
+
+        espeakng_loader.load_library()
+    except (ImportError, OSError) as error:
+        advice = f"for lact-asr synth: pip install '{DISTRIBUTION}[demo]'"
+        return Finding("espeak", "warn", str(error), advice)
+    return Finding("espeak", "ok", "can speak the demonstration corpus")
+
+
+def _check_disk() -> Finding:
+    free = shutil.disk_usage(".").free / 1e9
+    detail = f"{free:.1f} GB free in this folder"
+    if free < MIN_FREE_GB:
+        return Finding("disk", "warn", detail, "checkpoints and corpora need room")
+    return Finding("disk", "ok", detail)
+
+
+def check_data(data: Path, model: Path | None = None) -> Iterator[Finding]:
+    """Check a corpus, and whether a model's vocabulary can spell it.
+
+    Arguments
+    ---------
+    data : Path
+        Manifest, or folder that holds splits in LibriSpeech's layout at any depth.
+    model : Path | None
+        Folder with ``vocabulary.txt``.
+
+    Yields
+    ------
+    Finding
+        One for each split, and one for all characters.
+    """
+    try:
+        splits = _read_splits(data)
+    except (InputError, UnicodeDecodeError) as error:
+        yield Finding("data", "fail", str(error), "see the recipe's README")
+        return
+    characters: set[str] = set()
+    for split, utterances in sorted(splits.items()):
+        characters.update(*(text for text, _ in utterances))
+        yield _check_split(split, utterances)
+    yield _check_characters(characters, model)
+
+
+def check_model(model: Path) -> Finding:
+    """Check that a model can be loaded to transcribe with.
+
+    Arguments
+    ---------
+    model : Path
+        Output folder of a training run, or an export.
+
+    Returns
+    -------
+    Finding
+        Parameters and tokens, or why it cannot be loaded.
+    """
+    from lact_modules.inference.transcriber import Transcriber
+
+    try:
+        transcriber = Transcriber.from_folder(model)
+    except InputError as error:
+        return Finding("model", "fail", str(error), "name a run folder or an export")
+    parameters = sum(each.numel() for each in transcriber.model.parameters())
+    return Finding("model", "ok", f"{parameters / 1e6:.1f} M parameters")
+
+
+def _read_splits(data: Path) -> dict[str, list[tuple[str, Path]]]:
+    # by split: transcript, and audio file perhaps without its ending
+    from lact_modules.data.manifest import read_manifest
+
+    if not data.is_dir():
+        entries = [
+            (each.text, Path(each.audio_filepath)) for each in read_manifest(data)
+        ]
+        return {data.stem: entries}
+    splits: dict[str, list[tuple[str, Path]]] = {}
+    for transcripts in data.resolve().rglob("*.trans.txt"):
+        split = splits.setdefault(transcripts.parents[2].name, [])
+        for line in transcripts.read_text(encoding="utf-8-sig").splitlines():
+            utterance_id, *words = line.split() or [""]
+            if utterance_id:
+                split.append((" ".join(words), transcripts.parent / utterance_id))
+    if not any(splits.values()):
+        raise InputError(
+            f"{data}: no transcripts; want "
+            "<split>/<speaker>/<chapter>/*.trans.txt with audio beside them"
+        )
+    return splits
+
+
+def _check_split(split: str, utterances: list[tuple[str, Path]]) -> Finding:
+    from lact_modules.data.audio import load_audio
+
+    sample = random.Random(0).sample(utterances, min(SAMPLE_SIZE, len(utterances)))
+    faults = []
+    for _, path in sample:
+        try:
+            load_audio(_with_ending(path))
+        except InputError as error:
+            faults.append(str(error))
+    detail = f"{len(utterances)} utterances"
+    if faults:
+        detail += f", {len(faults)} of {len(sample)} tried unusable: {faults[0]}"
+        return Finding(
+            split, "fail", detail, "repair or remove them; training skips them"
+        )
+    return Finding(split, "ok", f"{detail}, {len(sample)} tried")
+
+
+def _with_ending(path: Path) -> Path:
+    from lact_modules.data.librispeech import AUDIO_EXTENSIONS
+
+    candidates = (path.with_name(path.name + ending) for ending in AUDIO_EXTENSIONS)
+    return next((each for each in (path, *candidates) if each.is_file()), path)
+
+
+def _check_characters(characters: set[str], model: Path | None) -> Finding:
+    from lact_modules.data.vocabulary import Vocabulary
+
+    spelled = "".join(sorted(characters - {" "}))
+    if model is not None:
+        try:
+            vocabulary = Vocabulary.load(model / "vocabulary.txt")
+        except InputError as error:
+            return Finding(
+                "characters", "fail", str(error), "copy it from the training"
+            )
+        if unknown := "".join(sorted(vocabulary.unknown(spelled))):
+            advice = "clean the transcripts as those of the training were"
+            return Finding(
+                "characters", "fail", f"unknown to the model: {unknown}", advice
+            )
+    if spelled not in (spelled.upper(), spelled.lower()):
+        advice = "use one case, unless capitals are to be recognized"
+        return Finding("characters", "warn", f"mixed case: {spelled}", advice)
+    return Finding("characters", "ok", f"{len(spelled)}: {spelled}")
