@@ -93,11 +93,15 @@ def read_manifest(path: str | Path) -> list[Utterance]:
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{path}: no such manifest; give a .jsonl file or prepare one")
-    utterances = []
-    with open(path, encoding="utf-8") as stream:
-        for number, line in enumerate(stream, start=1):
-            if line.strip():
-                utterances.append(_parse_line(line, f"{path}:{number}", path.parent))
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not a manifest, which is UTF-8 text") from error
+    utterances = [
+        _parse_line(line, f"{path}:{number}", path.parent)
+        for number, line in enumerate(lines, start=1)
+        if line.strip()
+    ]
     if not utterances:
         raise InputError(f"{path}: the manifest has no utterances")
     return utterances
@@ -106,10 +110,12 @@ def read_manifest(path: str | Path) -> list[Utterance]:
 def _parse_line(line: str, place: str, folder: Path) -> Utterance:
     try:
         entry = json.loads(line)
+        if not isinstance(entry["text"], str):
+            raise TypeError("text is not a string")
         return Utterance(
             id=str(entry.get("id", place.rpartition(":")[2])),
             audio_filepath=str(folder / entry["audio_filepath"]),
-            text=str(entry["text"]),
+            text=entry["text"],
             duration=float(entry.get("duration") or 0.0),
             speaker=str(entry.get("speaker", "")),
             offset=float(entry.get("offset") or 0.0),

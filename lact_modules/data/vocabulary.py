@@ -50,24 +50,23 @@ class Vocabulary:
     @classmethod
     def from_texts(cls, texts: Iterable[str]) -> "Vocabulary":
         """Collect the characters of all texts, sorted."""
-        characters = set().union(*map(set, texts)) - {" ", WORD_DELIMITER}
+        characters = set().union(*map(_spell, texts)) - {WORD_DELIMITER}
         return cls([BLANK, WORD_DELIMITER, *sorted(characters)])
 
     def unknown(self, text: str) -> set[str]:
         """Tell which characters of a text have no token."""
-        return set(text.replace(" ", WORD_DELIMITER)) - set(self.tokens)
+        return set(_spell(text)) - set(self.tokens)
 
     def encode(self, text: str) -> list[int]:
-        """Turn text into ids; runs of spaces count as one.
+        """Turn text into ids; a run of white space counts as one space.
 
         Raises
         ------
         InputError
             If the text holds a character without a token.
         """
-        spelled = WORD_DELIMITER.join(text.split())
         try:
-            return [self._ids[character] for character in spelled]
+            return [self._ids[character] for character in _spell(text)]
         except KeyError as error:
             raise InputError(
                 f"transcript {text!r}: character {error.args[0]!r} is not in the "
@@ -95,4 +94,11 @@ class Vocabulary:
         path = Path(path)
         if not path.is_file():
             raise InputError(f"{path}: no such vocabulary; it is written by training")
-        return cls(path.read_text(encoding="utf-8").split("\n")[:-1])
+        try:
+            return cls(path.read_text(encoding="utf-8").removesuffix("\n").split("\n"))
+        except (InputError, UnicodeDecodeError) as error:
+            raise InputError(f"{path}: not a vocabulary ({error})") from error
+
+
+def _spell(text: str) -> str:
+    return WORD_DELIMITER.join(text.split())
