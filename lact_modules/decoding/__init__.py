@@ -1,1 +1,1 @@
-"""TODO."""
+"""From log-probabilities to text: CTC decoders, lexicons, n-gram language models."""

@@ -1,0 +1,58 @@
+"""Text for language models: plain files and the transcripts of manifests."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from lact_modules.data.manifest import read_manifest
+from lact_modules.errors import InputError
+
+
+def read_sentences(paths: Iterable[str | Path]) -> list[str]:
+    """Read sentences from text files (one a line, UTF-8) and ``.jsonl`` manifests.
+
+    Arguments
+    ---------
+    paths : Iterable[str | Path]
+        Files in any mixture.
+
+    Returns
+    -------
+    list[str]
+        In the order of the files; blank lines are left out.
+
+    Raises
+    ------
+    InputError
+        If a file is missing, is not text, or has no sentence.
+
+    Example
+    -------
+    >>> import os
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "text.txt"
+    >>> _ = path.write_text(os.linesep.join(["ONE TWO", "", "TEN"]))
+    >>> read_sentences([path])
+    ['ONE TWO', 'TEN']
+    """
+    sentences = []
+    for path in map(Path, paths):
+        is_manifest = path.suffix == ".jsonl"
+        lines = _transcripts(path) if is_manifest else _text_lines(path)
+        found = [line for line in lines if line.strip()]
+        if not found:
+            raise InputError(f"{path}: has no sentence; give one a line")
+        sentences += found
+    return sentences
+
+
+def _transcripts(path: Path) -> list[str]:
+    return [utterance.text for utterance in read_manifest(path)]
+
+
+def _text_lines(path: Path) -> list[str]:
+    if not path.is_file():
+        raise InputError(f"{path}: no such text file")
+    try:
+        return path.read_text(encoding="utf-8-sig").split("\n")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 text ({error})") from error
