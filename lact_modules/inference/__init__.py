@@ -1,1 +1,1 @@
-"""TODO."""
+"""From a trained model to text: load, transcribe, format, export."""

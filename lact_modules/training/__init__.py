@@ -1,1 +1,1 @@
-"""TODO."""
+"""What every recipe's training shares."""

@@ -1,0 +1,160 @@
+"""Exports: a trained model as safetensors, JSON and text; nothing in it can run."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from lact_modules.data.audio import SAMPLE_RATE
+from lact_modules.errors import InputError
+from lact_modules.inference.trained_model import (
+    VOCABULARY_FILE,
+    TrainedModel,
+    assemble,
+    load_run,
+)
+
+FORMAT_VERSION = 1
+CONFIG_FILE = "config.json"
+WEIGHTS_FILE = "model.safetensors"
+RESULT_FILE = "result.json"
+
+
+def export_model(
+    run_folder: str | Path,
+    out_folder: str | Path,
+    num_checkpoints: int | None = None,
+    force: bool = False,
+) -> TrainedModel:
+    """Write the model of a training run as a folder that can be passed on.
+
+    It holds ``model.safetensors``, ``config.json``, ``vocabulary.txt`` and, if the run
+    was tested, its ``result.json``. An earlier export in the folder is replaced.
+
+    Arguments
+    ---------
+    run_folder : str | Path
+        Output folder of a training run.
+    out_folder : str | Path
+        Made with its parents.
+    num_checkpoints : int | None
+        How many of the best checkpoints to average; the run's own
+        ``avg_checkpoints`` if None.
+    force : bool
+        Write into a folder that holds other files; they stay.
+
+    Returns
+    -------
+    TrainedModel
+        What was written.
+
+    Raises
+    ------
+    InputError
+        If the run cannot be loaded, or the folder holds other files than an export.
+    """
+    run_folder, out_folder = Path(run_folder), Path(out_folder)
+    _check_destination(out_folder, force)
+    trained = load_run(run_folder, num_checkpoints)
+    unfinished = out_folder.with_name(out_folder.name + ".part")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(parents=True)
+    try:
+        _write_weights(trained, unfinished / WEIGHTS_FILE)
+        trained.vocabulary.save(unfinished / VOCABULARY_FILE)
+        config = json.dumps(_config(trained), indent=2)
+        (unfinished / CONFIG_FILE).write_text(config + "\n", encoding="utf-8")
+        if (run_folder / RESULT_FILE).is_file():
+            shutil.copyfile(run_folder / RESULT_FILE, unfinished / RESULT_FILE)
+        _move_files(unfinished, out_folder)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    return trained
+
+
+def load_export(folder: str | Path) -> TrainedModel:
+    """Load an export; no code from it is run, and no class but a model's is built.
+
+    Arguments
+    ---------
+    folder : str | Path
+        What :func:`export_model` wrote.
+
+    Returns
+    -------
+    TrainedModel
+        Ready to run, on the CPU.
+
+    Raises
+    ------
+    InputError
+        If a file is missing or damaged, or the files do not belong together.
+    """
+    folder = Path(folder)
+    config = _read_config(folder / CONFIG_FILE)
+    weights_file = folder / WEIGHTS_FILE
+    if not weights_file.is_file():
+        raise InputError(f"{weights_file}: no such file; export the run again")
+    try:
+        weights = load_file(weights_file)
+    except SafetensorError as error:
+        raise InputError(f"{weights_file}: not safetensors ({error})") from error
+    return assemble(folder, config["model"], weights)
+
+
+def _check_destination(folder: Path, force: bool) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder}: is a file; name a folder for the export")
+    names = {entry.name for entry in folder.iterdir()} if folder.exists() else set()
+    is_export = {WEIGHTS_FILE, VOCABULARY_FILE, CONFIG_FILE} <= names
+    if names and not is_export and not force:
+        raise InputError(f"{folder}: holds other files; name a new folder, or --force")
+
+
+def _write_weights(trained: TrainedModel, path: Path) -> None:
+    # Cloned because safetensors refuses tensors that share their memory.
+    state = {k: v.clone().contiguous() for k, v in trained.model.state_dict().items()}
+    try:
+        save_file(state, path)
+    except SafetensorError as error:
+        raise InputError(f"{path}: cannot be written ({error})") from error
+
+
+def _config(trained: TrainedModel) -> dict[str, Any]:
+    return {
+        "format_version": FORMAT_VERSION,
+        "sample_rate": SAMPLE_RATE,
+        "frame_rate": trained.model.frame_rate,
+        "parameters": sum(p.numel() for p in trained.model.parameters()),
+        "model": trained.description,
+    }
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; is this an export?")
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: not JSON ({error})") from error
+    if not isinstance(config, dict) or "model" not in config:
+        raise InputError(f"{path}: does not describe a model; export the run again")
+    for key, known in ("format_version", FORMAT_VERSION), ("sample_rate", SAMPLE_RATE):
+        if config.get(key) != known:
+            raise InputError(
+                f"{path}: {key} {config.get(key)!r}; this version reads {known} alone"
+            )
+    return config
+
+
+def _move_files(source: Path, destination: Path) -> None:
+    destination.mkdir(exist_ok=True)
+    for name in WEIGHTS_FILE, VOCABULARY_FILE, CONFIG_FILE, RESULT_FILE:
+        if (source / name).exists():
+            os.replace(source / name, destination / name)
+        else:
+            (destination / name).unlink(missing_ok=True)

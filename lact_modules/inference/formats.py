@@ -1,0 +1,171 @@
+"""Hypotheses as text: JSON lines, CTM, and SubRip or WebVTT captions."""
+
+import html
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from lact_modules.decoding.hypothesis import Hypothesis, Word
+
+MAX_CAPTION_CHARACTERS = 42
+MAX_CAPTION_SECONDS = 5.0
+
+
+def to_json(source: str | Path, hypothesis: Hypothesis) -> str:
+    """Write one line ``{"file", "text", "words": [{"word", "start", "end"}]}``.
+
+    Arguments
+    ---------
+    source : str | Path
+        What was transcribed.
+    hypothesis : Hypothesis
+        What was heard.
+
+    Returns
+    -------
+    str
+        One line with its end; times in seconds, to the millisecond.
+
+    Example
+    -------
+    >>> to_json("a.wav", Hypothesis("ONE", [Word("ONE", 0.2, 0.48)], 0.0)).rstrip()
+    '{"file": "a.wav", "text": "ONE", "words": [{"word": "ONE", "start": 0.2, "end": 0.48}]}'
+    """
+    words = [
+        {"word": w.word, "start": round(w.start, 3), "end": round(w.end, 3)}
+        for w in hypothesis.words
+    ]
+    entry = {"file": str(source), "text": hypothesis.text, "words": words}
+    return json.dumps(entry, ensure_ascii=False) + "\n"
+
+
+def to_ctm(source: str | Path, hypothesis: Hypothesis) -> str:
+    """Write NIST's time-marked words: file, channel, start, duration, word.
+
+    Arguments
+    ---------
+    source : str | Path
+        What was transcribed; its stem names it, blanks become underscores.
+    hypothesis : Hypothesis
+        What was heard.
+
+    Returns
+    -------
+    str
+        One line a word; times in seconds.
+
+    Example
+    -------
+    >>> print(to_ctm("a b.wav", Hypothesis("ONE", [Word("ONE", 0.2, 0.48)], 0.0)), end="")
+    a_b 1 0.20 0.28 ONE
+    """
+    name = "_".join(Path(source).stem.split())
+    return "".join(
+        f"{name} 1 {w.start:.2f} {w.end - w.start:.2f} {w.word}\n"
+        for w in hypothesis.words
+    )
+
+
+def to_srt(hypothesis: Hypothesis) -> str:
+    """Write SubRip captions.
+
+    Arguments
+    ---------
+    hypothesis : Hypothesis
+        What was heard in one file.
+
+    Returns
+    -------
+    str
+        The whole file; empty if there are no words.
+
+    Example
+    -------
+    >>> print(to_srt(Hypothesis("ONE", [Word("ONE", 0.2, 61.0)], 0.0)), end="")
+    1
+    00:00:00,200 --> 00:01:01,000
+    ONE
+    <BLANKLINE>
+    """
+    return "".join(
+        f"{number}\n{_span(words).replace('.', ',')}\n{_join(words)}\n\n"
+        for number, words in enumerate(captions(hypothesis.words), start=1)
+    )
+
+
+def to_vtt(hypothesis: Hypothesis) -> str:
+    """Write WebVTT captions.
+
+    Arguments
+    ---------
+    hypothesis : Hypothesis
+        What was heard in one file.
+
+    Returns
+    -------
+    str
+        The whole file; its header alone if there are no words.
+
+    Example
+    -------
+    >>> print(to_vtt(Hypothesis("R&B", [Word("R&B", 0.2, 61.0)], 0.0)), end="")
+    WEBVTT
+    <BLANKLINE>
+    00:00:00.200 --> 00:01:01.000
+    R&amp;B
+    <BLANKLINE>
+    """
+    return "WEBVTT\n\n" + "".join(
+        f"{_span(words)}\n{html.escape(_join(words), quote=False)}\n\n"
+        for words in captions(hypothesis.words)
+    )
+
+
+def captions(words: Sequence[Word]) -> Iterator[list[Word]]:
+    """Group words into captions that can be read at a glance.
+
+    A caption has at most :data:`MAX_CAPTION_CHARACTERS` and spans at most
+    :data:`MAX_CAPTION_SECONDS`; a single word may exceed both.
+
+    Arguments
+    ---------
+    words : Sequence[Word]
+        In order of time.
+
+    Yields
+    ------
+    list[Word]
+        Words of one caption, at least one.
+
+    Example
+    -------
+    >>> spoken = [Word("ONE", 0.0, 0.5), Word("TWO", 1.0, 1.5), Word("SIX", 9.0, 9.5)]
+    >>> [[w.word for w in caption] for caption in captions(spoken)]
+    [['ONE', 'TWO'], ['SIX']]
+    """
+    caption: list[Word] = []
+    for word in words:
+        is_full = caption and (
+            len(_join([*caption, word])) > MAX_CAPTION_CHARACTERS
+            or word.end - caption[0].start > MAX_CAPTION_SECONDS
+        )
+        if is_full:
+            yield caption
+            caption = []
+        caption.append(word)
+    if caption:
+        yield caption
+
+
+def _join(words: Sequence[Word]) -> str:
+    return " ".join(w.word for w in words)
+
+
+def _span(words: Sequence[Word]) -> str:
+    return f"{_clock(words[0].start)} --> {_clock(words[-1].end)}"
+
+
+def _clock(seconds: float) -> str:
+    minutes, milliseconds = divmod(round(seconds * 1000), 60_000)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours:02d}:{minutes:02d}:{milliseconds / 1000:06.3f}"

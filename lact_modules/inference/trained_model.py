@@ -1,0 +1,100 @@
+"""A trained model with all that transcribing needs, from a run's folder or an export."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from lact_modules.data.vocabulary import Vocabulary
+from lact_modules.errors import InputError
+from lact_modules.inference.checkpoint import average_checkpoints, best_checkpoints
+from lact_modules.inference.hyperparameters import read_hyperparameter
+from lact_modules.inference.model_builder import build_trained_model
+
+VOCABULARY_FILE = "vocabulary.txt"
+HYPERPARAMETERS_FILE = "hyperparams.yaml"
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A recognizer as it is loaded.
+
+    Arguments
+    ---------
+    model : nn.Module
+        CTC model on the CPU, in evaluation mode: ``(waveform, lengths) ->
+        (log_probs, lengths)``; its ``frame_rate`` is in frames a second.
+    vocabulary : Vocabulary
+        Its output units.
+    description : Any
+        What :func:`~lact_modules.inference.model_builder.build_model` built it of.
+    """
+
+    model: nn.Module
+    vocabulary: Vocabulary
+    description: Any
+
+
+def load_run(run_folder: str | Path, num_checkpoints: int | None = None) -> TrainedModel:
+    """Load the model of a training run; no code from the folder is run.
+
+    Arguments
+    ---------
+    run_folder : str | Path
+        Output folder of a training run.
+    num_checkpoints : int | None
+        How many of the best checkpoints to average; the run's own
+        ``avg_checkpoints`` (1 if it has none) if None.
+
+    Returns
+    -------
+    TrainedModel
+        With averaged weights.
+
+    Raises
+    ------
+    InputError
+        If a file is missing or the files do not belong together.
+    """
+    run_folder = Path(run_folder)
+    hyperparameters = run_folder / HYPERPARAMETERS_FILE
+    description = read_hyperparameter(hyperparameters, "model")
+    if num_checkpoints is None:
+        num_checkpoints = read_hyperparameter(hyperparameters, "avg_checkpoints", 1)
+    if description is None:
+        raise InputError(f"{hyperparameters}: has no key 'model'")
+    if not isinstance(num_checkpoints, int):
+        raise InputError(f"{hyperparameters}: avg_checkpoints: must be a whole number")
+    weights = average_checkpoints(best_checkpoints(run_folder, num_checkpoints))
+    return assemble(run_folder, description, weights)
+
+
+def assemble(folder: Path, description: Any, weights: dict[str, Tensor]) -> TrainedModel:
+    """Join a described model, its weights and the folder's vocabulary.
+
+    Arguments
+    ---------
+    folder : Path
+        Holds ``vocabulary.txt``; faults are reported under its name.
+    description : Any
+        What to build.
+    weights : dict[str, Tensor]
+        The model's whole state dictionary.
+
+    Returns
+    -------
+    TrainedModel
+        Ready to run.
+
+    Raises
+    ------
+    InputError
+        If the three do not belong together.
+    """
+    vocabulary = Vocabulary.load(folder / VOCABULARY_FILE)
+    try:
+        model = build_trained_model(description, weights)
+    except InputError as error:
+        raise InputError(f"{folder}: {error}") from error
+    return TrainedModel(model, vocabulary, description)

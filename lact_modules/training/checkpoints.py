@@ -1,0 +1,81 @@
+"""Checkpoints that survive a kill at any moment."""
+
+import logging
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import yaml
+from speechbrain.utils.checkpoints import (
+    CKPT_PREFIX,
+    METAFNAME,
+    PARAMFILE_EXT,
+    Checkpoint,
+    Checkpointer,
+)
+from speechbrain.utils.distributed import ddp_barrier, if_main_process
+
+_UNFINISHED = METAFNAME + ".part"
+_FILES = "recoverables"
+
+
+class AtomicCheckpointer(Checkpointer):
+    """SpeechBrain's checkpointer, except that half a checkpoint is never found.
+
+    SpeechBrain writes the file that marks a folder as a checkpoint first, and the
+    parameters after it: a process killed in between cannot resume. Here the mark
+    is written last and lists the files that belong to it. Folders without a mark,
+    or with a file missing (killed while deleting), are cleared on resuming.
+
+    Arguments are those of `speechbrain.utils.checkpoints.Checkpointer`.
+
+    Example
+    -------
+    >>> import tempfile, torch
+    >>> folder = tempfile.mkdtemp()
+    >>> checkpointer = AtomicCheckpointer(folder, {"model": torch.nn.Linear(2, 2)})
+    >>> checkpoint = checkpointer.save_checkpoint(verbosity=logging.DEBUG)
+    >>> len(checkpointer.list_checkpoints())
+    1
+    """
+
+    def save_checkpoint(
+        self,
+        meta: dict[str, Any] | None = None,
+        end_of_epoch: bool = True,
+        name: str | None = None,
+        verbosity: int = logging.INFO,
+    ) -> Checkpoint | None:
+        """Save all recoverables, then mark the folder as a checkpoint."""
+        meta = {**(meta or {}), _FILES: sorted(self.recoverables)}
+        checkpoint = super().save_checkpoint(meta, end_of_epoch, name, verbosity)
+        # every rank may have written a part
+        ddp_barrier()
+        if checkpoint is not None:
+            os.replace(checkpoint.path / _UNFINISHED, checkpoint.path / METAFNAME)
+        ddp_barrier()
+        return checkpoint
+
+    def _save_checkpoint_metafile(
+        self, fpath: Path, meta: dict[str, Any], end_of_epoch: bool = True
+    ) -> dict[str, Any]:
+        unfinished = Path(fpath).with_name(_UNFINISHED)
+        return super()._save_checkpoint_metafile(unfinished, meta, end_of_epoch)
+
+    def recover_if_possible(self, *args: Any, **arguments: Any) -> Checkpoint | None:
+        """Clear unfinished folders, then load the wanted checkpoint, if any."""
+        if if_main_process():
+            for folder in self.checkpoints_dir.glob(f"{CKPT_PREFIX}*"):
+                if not _is_complete(folder):
+                    shutil.rmtree(folder)
+        ddp_barrier()
+        return super().recover_if_possible(*args, **arguments)
+
+
+def _is_complete(folder: Path) -> bool:
+    mark = folder / METAFNAME
+    if not mark.exists():
+        return False
+    files = yaml.safe_load(mark.read_text(encoding="utf-8")).get(_FILES, [])
+    return all((folder / f"{name}{PARAMFILE_EXT}").exists() for name in files)

@@ -1,0 +1,170 @@
+"""From manifests to batches."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from speechbrain.dataio.dataset import DynamicItemDataset
+from speechbrain.dataio.sampler import DynamicBatchSampler
+from speechbrain.utils.data_pipeline import provides, takes
+
+import torch
+from torch import Tensor
+
+from lact_modules.data.audio import load_audio
+from lact_modules.data.manifest import Utterance, read_manifest
+from lact_modules.data.vocabulary import Vocabulary
+from lact_modules.errors import InputError
+
+logger = logging.getLogger(__name__)
+
+
+def read_manifests(
+    paths: Sequence[str | Path], max_duration: float | None = None
+) -> list[Utterance]:
+    """Join manifests, leaving out what is too long, shortest utterance first.
+
+    Arguments
+    ---------
+    paths : Sequence
+        Manifests.
+    max_duration : float | None
+        Seconds; longer utterances are counted and left out.
+
+    Returns
+    -------
+    list[Utterance]
+        In order of duration.
+
+    Raises
+    ------
+    InputError
+        If nothing is left.
+    """
+    utterances = [u for path in paths for u in read_manifest(path)]
+    if max_duration is not None:
+        kept = [u for u in utterances if u.duration <= max_duration]
+        if len(kept) < len(utterances):
+            logger.warning(
+                "%d of %d utterances are longer than %g s and left out",
+                len(utterances) - len(kept),
+                len(utterances),
+                max_duration,
+            )
+        utterances = kept
+    if not utterances:
+        raise InputError(f"max_duration: no utterance is shorter than {max_duration} s")
+    return sorted(utterances, key=lambda u: (u.duration, u.id))
+
+
+def make_dataset(
+    utterances: Sequence[Utterance], vocabulary: Vocabulary
+) -> DynamicItemDataset:
+    """Make a SpeechBrain dataset that gives id, signal, tokens and transcript.
+
+    Arguments
+    ---------
+    utterances : Sequence[Utterance]
+        What to read; ids must differ.
+    vocabulary : Vocabulary
+        Spells the transcripts.
+
+    Returns
+    -------
+    DynamicItemDataset
+        Items ``id``, ``signal`` (N,) float32, ``tokens`` (U,) int64, ``text``.
+
+    Raises
+    ------
+    InputError
+        If an id stands twice, or a transcript has an unknown character.
+    """
+    unknown = {u.id: vocabulary.unknown(u.text) for u in utterances}
+    faulty = {name: characters for name, characters in unknown.items() if characters}
+    if faulty:
+        name, characters = next(iter(faulty.items()))
+        raise InputError(
+            f"{len(faulty)} transcripts hold characters that the vocabulary lacks, "
+            f"first {name}: {' '.join(sorted(characters))!r}; clean the transcripts "
+            "or add the characters to the YAML key 'characters'"
+        )
+    if len(unknown) < len(utterances):
+        raise InputError(
+            f"{len(utterances) - len(unknown)} utterance ids stand twice in the "
+            "manifests; make them unique"
+        )
+    entries = {
+        u.id: {
+            "file": u.audio_filepath,
+            "offset": u.offset,
+            "duration": u.duration,
+            "text": u.text,
+        }
+        for u in utterances
+    }
+
+    @takes("file", "offset", "duration")
+    @provides("signal")
+    def read_signal(file: str, offset: float, duration: float) -> Tensor:
+        return load_audio(file, offset=offset, duration=duration if offset else None)
+
+    @takes("text")
+    @provides("tokens")
+    def spell(text: str) -> Tensor:
+        return torch.tensor(vocabulary.encode(text), dtype=torch.int64)
+
+    return DynamicItemDataset(
+        entries,
+        dynamic_items=[read_signal, spell],
+        output_keys=["id", "signal", "tokens", "text"],
+    )
+
+
+def make_batch_sampler(
+    dataset: DynamicItemDataset,
+    max_batch_length: float,
+    max_batch_size: int | None = None,
+    num_buckets: int = 30,
+    seed: int = 0,
+    num_ranks: int = 1,
+) -> DynamicBatchSampler:
+    """Batch utterances of like duration, at random, another way each epoch.
+
+    Arguments
+    ---------
+    dataset : DynamicItemDataset
+        Made by `make_dataset`.
+    max_batch_length : float
+        Seconds of audio in a batch, padding included.
+    max_batch_size : int | None
+        Utterances in a batch.
+    num_buckets : int
+        Classes of duration.
+    seed : int
+        Of the order.
+    num_ranks : int
+        Processes that share the batches.
+
+    Returns
+    -------
+    DynamicBatchSampler
+        SpeechBrain's.
+
+    Raises
+    ------
+    InputError
+        If there are fewer batches than ranks.
+    """
+    sampler = DynamicBatchSampler(
+        dataset,
+        max_batch_length,
+        num_buckets=num_buckets,
+        max_batch_ex=max_batch_size,
+        seed=seed,
+    )
+    if len(sampler) < num_ranks:
+        raise InputError(
+            f"{len(sampler)} batches are too few for {num_ranks} processes; lower "
+            "max_batch_length or start fewer processes"
+        )
+    return sampler

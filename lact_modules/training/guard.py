@@ -1,0 +1,108 @@
+"""Stop losses that are no numbers from ruining a model, and name their culprits."""
+
+import logging
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from lact_modules.errors import InputError
+
+logger = logging.getLogger(__name__)
+
+
+def infeasible(target_ids: Tensor, target_lengths: Tensor, frames: Tensor) -> Tensor:
+    """Find utterances that CTC cannot align: more labels than frames.
+
+    A label that repeats its neighbour needs a blank between, so one more frame.
+    PyTorch's loss is infinite for them (or silently zero with `zero_infinity`).
+
+    Arguments
+    ---------
+    target_ids : Tensor
+        (B, U) label ids, padded.
+    target_lengths : Tensor
+        (B,) labels, int64.
+    frames : Tensor
+        (B,) frames, int64.
+
+    Returns
+    -------
+    Tensor
+        (B,) bool.
+
+    Example
+    -------
+    >>> ids, lengths = torch.tensor([[3, 3], [3, 4]]), torch.tensor([2, 2])
+    >>> infeasible(ids, lengths, torch.tensor([2, 2]))
+    tensor([ True, False])
+    """
+    is_repeat = target_ids[:, 1:] == target_ids[:, :-1]
+    labels = torch.arange(1, target_ids.shape[1], device=target_ids.device)
+    repeats = (is_repeat & (labels < target_lengths[:, None])).sum(dim=1)
+    return frames < target_lengths + repeats
+
+
+class NonFiniteGuard:
+    """Count batches in a row whose loss or gradient is NaN or infinite.
+
+    Under DDP every rank learns of a fault on any, so that all skip together.
+
+    Arguments
+    ---------
+    patience : int
+        Bad batches in a row that are skipped; one more stops the training.
+
+    Example
+    -------
+    >>> guard = NonFiniteGuard(patience=1)
+    >>> guard.is_bad(torch.tensor([1.0, 2.0]), ["a", "b"])
+    False
+    >>> guard.is_bad(torch.tensor([1.0, torch.nan]), ["a", "b"])
+    True
+    """
+
+    def __init__(self, patience: int = 5):
+        self.patience = patience
+        self.in_a_row = 0
+        self.total = 0
+
+    def is_bad(self, values: Tensor, ids: Sequence[str]) -> bool:
+        """Check a value for each utterance, and log the ids of the bad ones.
+
+        Arguments
+        ---------
+        values : Tensor
+            (B,) losses, or one value (a gradient norm) that all ids share.
+        ids : Sequence[str]
+            B utterance ids.
+
+        Returns
+        -------
+        bool
+            True if the batch must be skipped, on any rank.
+
+        Raises
+        ------
+        InputError
+            If patience is exhausted.
+        """
+        bad = ~torch.isfinite(values.detach()).expand(len(ids)).cpu()
+        culprits = [name for name, is_bad in zip(ids, bad, strict=True) if is_bad]
+        any_bad = bad.any().float().to(values.device)
+        if torch.distributed.is_available() and torch.distributed.is_initialized():
+            torch.distributed.all_reduce(any_bad, torch.distributed.ReduceOp.MAX)
+        if not any_bad:
+            self.in_a_row = 0
+            return False
+        self.in_a_row += 1
+        self.total += 1
+        if culprits:
+            logger.warning("not finite, batch skipped: %s", ", ".join(culprits))
+        if self.in_a_row > self.patience:
+            raise InputError(
+                f"training stopped: {self.in_a_row} batches in a row are not finite "
+                f"(last: {', '.join(culprits[:8]) or 'on another rank'}); lower the "
+                "learning rate or check these utterances"
+            )
+        return True

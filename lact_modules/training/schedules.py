@@ -1,0 +1,42 @@
+"""Learning-rate schedules: factors of the peak rate by optimizer step."""
+
+import math
+
+
+def warmup_cosine(
+    step: int,
+    total_steps: int,
+    warmup_steps: int,
+    start: float = 0.0,
+    floor: float = 0.0,
+) -> float:
+    """Rise linearly from `start` to 1, then fall along half a cosine to `floor`.
+
+    Arguments
+    ---------
+    step : int
+        Optimizer steps taken so far.
+    total_steps : int
+        Steps of the whole training.
+    warmup_steps : int
+        Steps of the rise; at most half of the training is spent on it.
+    start : float
+        Factor at step 0; the very first update uses the one of step 1.
+    floor : float
+        Factor at the end and beyond.
+
+    Returns
+    -------
+    float
+        Factor of the peak learning rate for the next update.
+
+    Example
+    -------
+    >>> [round(warmup_cosine(step, 8, 2), 2) for step in range(0, 9, 2)]
+    [0.5, 1.0, 0.75, 0.25, 0.0]
+    """
+    warmup_steps = min(warmup_steps, total_steps // 2)
+    if step < warmup_steps:
+        return start + (1 - start) * (step + 1) / warmup_steps
+    progress = min(1.0, (step - warmup_steps) / max(1, total_steps - warmup_steps))
+    return floor + (1 - floor) * (1 + math.cos(math.pi * progress)) / 2
