@@ -3,13 +3,24 @@
 import errno
 import importlib
 import sys
+from typing import NoReturn
 
 import typer
 
 from lact_modules.errors import InputError
 
-# One file a subcommand: lact_modules/cli/<name>.py defines the function <name>.
-SUBCOMMANDS: tuple[str, ...] = ()
+# lact_modules/cli/<name>.py defines the function <name>; what it needs of torch and
+# SpeechBrain is imported within, so that help comes at once.
+SUBCOMMANDS = (
+    "doctor",
+    "download",
+    "evaluate",
+    "export",
+    "ngram",
+    "prepare",
+    "synth",
+    "transcribe",
+)
 
 app = typer.Typer(
     help="Speech recognition with LaCT encoders: everything around training.",
@@ -18,7 +29,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for _name in SUBCOMMANDS:
-    app.command(_name)(getattr(importlib.import_module(f"lact_modules.cli.{_name}"), _name))
+    _module = importlib.import_module(f"lact_modules.cli.{_name}")
+    app.command(_name)(getattr(_module, _name))
 
 
 def main() -> None:
@@ -28,11 +40,15 @@ def main() -> None:
     except InputError as error:
         _fail(str(error))
     except OSError as error:
-        if error.errno != errno.ENOSPC:
+        if error.errno == errno.ENOSPC:
+            place = error.filename or "output"
+            _fail(f"{place}: no space left on the device; free some and rerun")
+        # Without a file's name one line would explain nothing.
+        if error.filename is None:
             raise
-        _fail(f"{error.filename or 'output'}: no space left on the device; free some and rerun")
+        _fail(f"{error.filename}: {error.strerror}")
 
 
-def _fail(message: str) -> None:
+def _fail(message: str) -> NoReturn:
     print(f"lact-asr: {message}", file=sys.stderr)
     sys.exit(2)

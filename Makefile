@@ -1,0 +1,64 @@
+# Everything starts from here: `make help` lists what there is.
+
+PYTHON ?= python3
+BIN := $(CURDIR)/.venv/bin
+INSTALLED := .venv/.installed
+RECIPE := recipes/LibriSpeech/ASR/CTC
+RUN := runs/demo
+DEMO_ARGS ?=
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test check check-fast results clean
+
+help: ## List the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | \
+		while IFS='|' read -r target text; do printf '  %-12s %s\n' "$$target" "$$text"; done
+
+install: $(INSTALLED) ## Make .venv and install the package into it (PYTHON=... chooses)
+
+$(INSTALLED): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' || \
+		{ echo "$(PYTHON) is not Python 3.10-3.12; try: make PYTHON=python3.11" >&2; exit 2; }
+	@$(PYTHON) -m venv .venv || \
+		{ echo "cannot make .venv; on Debian: apt install python3-venv" >&2; exit 2; }
+	@echo "Installing into .venv (about 5 GB, some minutes) ..."
+	@$(BIN)/pip install --quiet --progress-bar on --editable '.[demo,test,dev]'
+	@touch $@
+
+demo: install ## Make a corpus, train, test and transcribe on this CPU
+	$(BIN)/lact-asr synth corpus
+	cd $(RECIPE) && $(BIN)/python train.py hparams/lact_demo.yaml \
+		--data_folder ../../../../corpus/LibriSpeech \
+		--output_folder ../../../../$(RUN) $(DEMO_ARGS)
+	$(BIN)/lact-asr ngram $(RUN)/manifests/train.jsonl --order 3 --output $(RUN)/lm.arpa
+	$(BIN)/lact-asr evaluate --model $(RUN) --data corpus/LibriSpeech/test \
+		--json $(RUN)/greedy.json
+	$(BIN)/lact-asr evaluate --model $(RUN) --data corpus/LibriSpeech/test \
+		--beam-size 50 --lm $(RUN)/lm.arpa --json $(RUN)/beam_lm.json
+	$(BIN)/lact-asr transcribe --model $(RUN) \
+		$$(find corpus/LibriSpeech/test -name '*.flac' | sort | head -n 3)
+	@$(BIN)/python tools/demo_summary.py $(RUN)
+
+test: install ## Run the tests and doctests; measure coverage
+	$(BIN)/pytest --cov
+
+check: check-fast test ## All lints, then the tests
+
+check-fast: install ## Lints, types, import layers, docstrings, YAML, README tables
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pydoclint --quiet lact_modules recipes tools
+	$(BIN)/yamllint --strict .
+	$(BIN)/python tools/render_results.py --check
+
+results: install ## Render the README's tables from results/
+	$(BIN)/python tools/render_results.py
+
+clean: ## Remove .venv, caches and build leftovers; keeps corpus/ and runs/
+	rm -rf .venv *.egg-info build dist htmlcov .coverage .pytest_cache .mypy_cache \
+		.ruff_cache .import_linter_cache
+	find lact_modules recipes tests tools -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,75 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lact_modules.training.result import write_result
+from tools.render_results import BEGIN, END, insert_table, render_table
+
+SCRIPT = Path(__file__).resolve().parents[3] / "tools" / "render_results.py"
+SCORES = {"wer": 2.375, "wer_interval": [1.5, 3.25], "cer": 1.0, "rtf": 0.0123}
+
+
+@pytest.fixture
+def results(tmp_path):
+    folder = tmp_path / "results"
+    write_result(
+        folder / "digits_ctc_lact_demo" / "result.json",
+        {"test": {"greedy": SCORES, "beam+lm": {**SCORES, "wer": 1.75}}, "dev": {}},
+        recipe="LibriSpeech/ASR/CTC",
+        model="lact_demo",
+        dataset="digits",
+        parameters=1_540_000,
+        seed=1,
+        command=["train.py", "hparams/lact_demo.yaml"],
+    )
+    return folder
+
+
+def run(results, readme, *options):
+    command = [sys.executable, SCRIPT, "--results", results, "--readme", readme]
+    return subprocess.run([*command, *options], capture_output=True, text=True)
+
+
+def test_row_for_each_split_with_interval_and_link(results):
+    header, rule, test, dev = render_table(results).splitlines()
+    assert header.count("|") == rule.count("|") == test.count("|") == dev.count("|")
+    assert "| digits | lact_demo | 1.5 M | test |" in test
+    assert "2.38 [1.50, 3.25]" in test
+    assert "1.75 [1.50, 3.25]" in test
+    assert "[digits_ctc_lact_demo](results/digits_ctc_lact_demo)" in test
+    assert "| dev |  |  |  |" in dev
+
+
+def test_hardware_is_the_gpu_if_one_was_used(results):
+    path = results / "digits_ctc_lact_demo" / "result.json"
+    assert " threads, " in render_table(results)
+    result = json.loads(path.read_text())
+    result["hardware"]["gpu"] = "NVIDIA H200"
+    path.write_text(json.dumps(result))
+    assert "| NVIDIA H200 |" in render_table(results)
+
+
+def test_without_results_says_so(tmp_path):
+    assert "make demo" in render_table(tmp_path)
+
+
+def test_replaces_only_what_stands_between_the_markers():
+    document = f"before\n{BEGIN}\nold\n{END}\nafter\n"
+    assert insert_table(document, "new") == f"before\n{BEGIN}\nnew\n{END}\nafter\n"
+    with pytest.raises(SystemExit, match="wants"):
+        insert_table("no markers", "new")
+
+
+def test_check_fails_until_the_readme_is_rendered(results, tmp_path):
+    readme = tmp_path / "README.md"
+    readme.write_text(f"{BEGIN}\n{END}\n")
+    stale = run(results, readme, "--check")
+    assert stale.returncode == 1
+    assert "make results" in stale.stderr
+    assert readme.read_text() == f"{BEGIN}\n{END}\n"
+    assert run(results, readme).returncode == 0
+    assert "lact_demo" in readme.read_text()
+    assert run(results, readme, "--check").returncode == 0
