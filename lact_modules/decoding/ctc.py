@@ -1,10 +1,12 @@
 """CTC decoders: from a model's log-probabilities to text with word times."""
 
+import heapq
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torchaudio.models.decoder import CTCHypothesis
@@ -81,7 +83,7 @@ class GreedyDecoder:
 class BeamDecoder:
     """Search for the best text over all its alignments, on the CPU (flashlight).
 
-    The score is the log-probability of the tokens, plus `lm_weight` times log10 of
+    The score is the log-probability of the text, plus `lm_weight` times log10 of
     the text's probability by the language model, plus `word_score` a word. With a
     language model or a lexicon only words of the lexicon come out. Without either,
     any spelling may.
@@ -148,8 +150,7 @@ class BeamDecoder:
             beam_threshold=beam_threshold,
             lm_weight=lm_weight,
             word_score=word_score,
-            # texts that differ in delimiters alone are merged only afterwards
-            nbest=1 if num_best == 1 else beam_size,
+            nbest=beam_size,
         )
         # One more frame that can only be a delimiter ends the last word.
         self._ending = torch.full((1, len(vocabulary)), IMPOSSIBLE)
@@ -185,11 +186,18 @@ class BeamDecoder:
 
     def _decode(self, frames: Tensor) -> list[Hypothesis]:
         ended = torch.cat([frames.clamp(min=IMPOSSIBLE), self._ending])
-        hypotheses: dict[str, Hypothesis] = {}
+        # flashlight keeps texts apart that differ in repeated delimiters alone
+        same_text: dict[str, list[Hypothesis]] = {}
         for found in self._search(ended[None])[0]:
             hypothesis = self._to_hypothesis(found)
-            hypotheses.setdefault(hypothesis.text, hypothesis)
-        return list(hypotheses.values())[: self.num_best]
+            same_text.setdefault(hypothesis.text, []).append(hypothesis)
+        merged = [
+            replace(
+                group[0], score=float(np.logaddexp.reduce([h.score for h in group]))
+            )
+            for group in same_text.values()
+        ]
+        return heapq.nlargest(self.num_best, merged, key=lambda found: found.score)
 
     def _to_hypothesis(self, found: CTCHypothesis) -> Hypothesis:
         tokens = [self.vocabulary.tokens[i] for i in found.tokens.tolist()]

@@ -236,7 +236,7 @@ def _interpolate(
     left = np.bincount(
         table.history, adjusted - count + discount, minlength=len(lower_probs)
     )
-    backoffs = np.divide(left, total, out=np.ones_like(left), where=total > 0)
+    backoffs = np.divide(left, total, out=np.ones(len(lower_probs)), where=total > 0)
     own = (count - discount) / total[table.history]
     return own + backoffs[table.history] * lower_probs[table.suffix], backoffs
 

@@ -1,0 +1,209 @@
+import itertools
+import math
+from collections import defaultdict
+
+import kenlm
+import pytest
+import torch
+
+from lact_modules.data.vocabulary import Vocabulary
+from lact_modules.decoding.arpa import write_arpa
+from lact_modules.decoding.ctc import BeamDecoder, GreedyDecoder, build_decoder
+from lact_modules.decoding.hypothesis import Hypothesis, Word
+from lact_modules.decoding.ngram import estimate_ngrams
+from lact_modules.errors import InputError
+
+VOCABULARY = Vocabulary.from_texts(["ONE TWO"])
+FRAME_RATE = 10.0
+
+
+def spell(frames: str, confidence: float = 8.0) -> torch.Tensor:
+    """Give (T, V) log-probabilities that favour a token a frame; ``_`` is blank."""
+    ids = [VOCABULARY.tokens.index(token.replace("_", "<blank>")) for token in frames]
+    logits = torch.zeros(len(ids), len(VOCABULARY))
+    logits[torch.arange(len(ids)), ids] = confidence
+    return logits.log_softmax(-1)
+
+
+def pad(*utterances: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Batch utterances; what pads them is NaN."""
+    padded = torch.nn.utils.rnn.pad_sequence(
+        utterances, batch_first=True, padding_value=math.nan
+    )
+    return padded, torch.tensor([len(utterance) for utterance in utterances])
+
+
+@pytest.fixture(scope="module")
+def lm(tmp_path_factory):
+    path = tmp_path_factory.mktemp("lm") / "lm.arpa"
+    write_arpa(path, estimate_ngrams(["ONE TWO", "TWO ONE", "ONE ONE"], order=2))
+    return path
+
+
+@pytest.fixture(params=["greedy", "beam", "beam with lm"])
+def decoder(request, lm):
+    if request.param == "greedy":
+        return build_decoder(VOCABULARY, FRAME_RATE)
+    chosen = lm if request.param == "beam with lm" else None
+    return build_decoder(VOCABULARY, FRAME_RATE, beam_size=20, lm=chosen)
+
+
+def texts_by_score(log_probs: torch.Tensor) -> dict[str, float]:
+    """Add up the probabilities of all alignments of each text."""
+    total = defaultdict(float)
+    num_frames, num_tokens = log_probs.shape
+    for path in itertools.product(range(num_tokens), repeat=num_frames):
+        score = sum(log_probs[t, token].item() for t, token in enumerate(path))
+        collapsed = [token for token, _ in itertools.groupby(path)]
+        total[VOCABULARY.decode(collapsed)] += math.exp(score)
+    return {text: math.log(p) for text, p in total.items()}
+
+
+def test_words_and_their_times(decoder):
+    (hypothesis,) = decoder(*pad(spell("_ON_E||__TTWO_")))
+    assert hypothesis.text == "ONE TWO"
+    assert hypothesis.words == (Word("ONE", 0.1, 0.5), Word("TWO", 0.9, 1.3))
+
+
+@pytest.mark.parametrize("frames", ["|ONE", "ONE|", "||_|ONE_|_||", "ONEE", "_ONE"])
+def test_delimiters_around_a_word_change_nothing(decoder, frames):
+    (hypothesis,) = decoder(*pad(spell(frames)))
+    assert hypothesis.text == "ONE"
+    assert len(hypothesis.words) == 1
+
+
+@pytest.mark.parametrize("frames", ["____", "||", "_|_|_"])
+def test_silence_is_empty(decoder, frames):
+    (hypothesis,) = decoder(*pad(spell(frames)))
+    assert (hypothesis.text, hypothesis.words) == ("", ())
+
+
+def test_batch_and_padding_have_no_influence(decoder):
+    utterances = [spell("ONE|TWO"), spell("T_W_O"), spell("ONE_|_ONE_|_TWO")]
+    together = decoder(*pad(*utterances))
+    assert together == [decoder(*pad(utterance))[0] for utterance in utterances]
+
+
+def test_no_frames_are_an_empty_hypothesis(decoder):
+    log_probs, _ = pad(spell("ONE"), spell("TWO"))
+    empty, full = decoder(log_probs, torch.tensor([0, 3]))
+    assert (empty.text, empty.words) == ("", ())
+    assert full.text == "TWO"
+
+
+def test_half_precision_is_computed_in_float32(decoder):
+    log_probs, lengths = pad(spell("ONE|TWO").bfloat16())
+    assert decoder(log_probs, lengths) == decoder(log_probs.float(), lengths)
+
+
+def test_certainty_is_no_obstacle(decoder):
+    best = spell("ONE|TWO").argmax(-1)
+    certain = torch.nn.functional.one_hot(best, len(VOCABULARY)).log()
+    (hypothesis,) = decoder(*pad(certain))
+    assert hypothesis.text == "ONE TWO"
+    assert math.isfinite(hypothesis.score)
+
+
+def test_nan_of_a_diverged_model_is_reported(decoder):
+    log_probs = spell("ONE|TWO")
+    log_probs[3] = math.nan
+    with pytest.raises(InputError, match="NaN"):
+        decoder(*pad(log_probs))
+
+
+def test_vocabulary_of_another_size_is_reported(decoder):
+    with pytest.raises(InputError, match="6 outputs, its vocabulary 7 tokens"):
+        decoder(torch.zeros(1, 4, 6), torch.tensor([4]))
+
+
+def test_greedy_score_is_that_of_the_best_path():
+    log_probs = spell("ONE")
+    (hypothesis,) = GreedyDecoder(VOCABULARY, FRAME_RATE)(*pad(log_probs))
+    assert hypothesis.score == pytest.approx(log_probs.amax(-1).sum().item())
+
+
+def test_wide_beam_adds_up_all_alignments():
+    torch.manual_seed(0)
+    log_probs = torch.randn(5, len(VOCABULARY)).log_softmax(-1)
+    expected = texts_by_score(log_probs)
+    decoder = BeamDecoder(VOCABULARY, FRAME_RATE, beam_size=5000, num_best=10)
+    (found,) = decoder.n_best(*pad(log_probs))
+    assert len(found) == 10
+    assert [h.score for h in found] == pytest.approx(sorted(expected.values())[:-11:-1])
+    for hypothesis in found:
+        assert hypothesis.score == pytest.approx(expected[hypothesis.text])
+
+
+def test_wide_beam_with_a_lexicon_adds_up_all_alignments(tmp_path):
+    torch.manual_seed(1)
+    log_probs = torch.randn(5, len(VOCABULARY)).log_softmax(-1)
+    (tmp_path / "lexicon").write_text("ON O N\nTO T O\nE E |\n")
+    expected = {
+        text: score
+        for text, score in texts_by_score(log_probs).items()
+        if set(text.split()) <= {"ON", "TO", "E"}
+    }
+    decoder = BeamDecoder(
+        VOCABULARY,
+        FRAME_RATE,
+        beam_size=5000,
+        lexicon=tmp_path / "lexicon",
+        num_best=len(expected),
+    )
+    (found,) = decoder.n_best(*pad(log_probs))
+    complete = {h.text: h.score for h in found}
+    assert complete == pytest.approx(expected)
+
+
+def test_language_model_weighs_the_text(lm):
+    log_probs, lengths = pad(spell("ONE|TWO"))
+    plain = BeamDecoder(VOCABULARY, FRAME_RATE, lm=lm, lm_weight=0.0)
+    fused = BeamDecoder(VOCABULARY, FRAME_RATE, lm=lm, lm_weight=2.0, word_score=0.5)
+    log10 = kenlm.Model(str(lm)).score("ONE TWO")
+    difference = fused(log_probs, lengths)[0].score - plain(log_probs, lengths)[0].score
+    assert difference == pytest.approx(2.0 * log10 + 2 * 0.5, abs=1e-4)
+
+
+def test_language_model_mends_a_misheard_word(lm):
+    misheard = spell("ONE|TNO", confidence=4.0)
+    log_probs, lengths = pad(misheard)
+    assert (
+        GreedyDecoder(VOCABULARY, FRAME_RATE)(log_probs, lengths)[0].text == "ONE TNO"
+    )
+    assert BeamDecoder(VOCABULARY, FRAME_RATE, lm=lm)(log_probs, lengths)[0] == (
+        Hypothesis.from_words(
+            [Word("ONE", 0.0, 0.3), Word("TWO", 0.4, 0.7)],
+            score=pytest.approx(-9, abs=9),
+        )
+    )
+
+
+def test_lexicon_names_words_otherwise_than_spelled(tmp_path):
+    (tmp_path / "lexicon").write_text("1 O N E\n2 T W O |\n")
+    decoder = BeamDecoder(VOCABULARY, FRAME_RATE, lexicon=tmp_path / "lexicon")
+    (hypothesis,) = decoder(*pad(spell("TWO|ONE")))
+    assert hypothesis.text == "2 1"
+    assert hypothesis.words[1] == Word("1", 0.4, 0.7)
+
+
+@pytest.mark.parametrize("key", ["lm", "lexicon"])
+@pytest.mark.parametrize("beam_size", [0, 1])
+def test_greedy_takes_no_language_model(lm, key, beam_size):
+    with pytest.raises(InputError, match=r"lm\.arpa: needs beam search"):
+        build_decoder(VOCABULARY, FRAME_RATE, beam_size=beam_size, **{key: lm})
+
+
+def test_unreadable_language_models_are_named(tmp_path, lm):
+    (tmp_path / "lexicon").write_text("ONE O N E\n")
+    cut = tmp_path / "cut.arpa"
+    cut.write_bytes(lm.read_bytes()[:-40])
+    for bad in (tmp_path / "none.arpa", cut):
+        with pytest.raises(InputError, match=rf"{bad.name}: KenLM cannot read it"):
+            BeamDecoder(VOCABULARY, FRAME_RATE, lm=bad, lexicon=tmp_path / "lexicon")
+    with pytest.raises(InputError, match=r"none\.arpa: no such language model"):
+        BeamDecoder(VOCABULARY, FRAME_RATE, lm=tmp_path / "none.arpa")
+
+
+def test_loading_a_language_model_is_silent(lm, capfd):
+    BeamDecoder(VOCABULARY, FRAME_RATE, lm=lm)
+    assert capfd.readouterr().err == ""
