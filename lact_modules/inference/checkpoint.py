@@ -1,7 +1,6 @@
 """Find the checkpoints of a training run, choose the best, average them."""
 
 import math
-import pickle
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,8 +57,9 @@ def find_checkpoints(run_folder: str | Path) -> list[Checkpoint]:
     save_folder = Path(run_folder) / "save"
     checkpoints = [
         Checkpoint(meta_file.parent, _read_meta(meta_file))
-        for meta_file in sorted(save_folder.glob("CKPT*/CKPT.yaml"))
+        for meta_file in save_folder.glob("CKPT*/CKPT.yaml")
     ]
+    checkpoints = [c for c in checkpoints if _is_complete(c)]
     if not checkpoints:
         raise InputError(f"{save_folder}: no checkpoint; train first, or wait for one")
     return sorted(checkpoints, key=lambda c: c.meta["unixtime"], reverse=True)
@@ -163,14 +163,22 @@ def _read_meta(path: Path) -> dict[str, Any]:
     return meta
 
 
+def _is_complete(checkpoint: Checkpoint) -> bool:
+    # Training lists what it saved; a file is missing if it was killed while deleting.
+    names = checkpoint.meta.get("recoverables", [])
+    return all((checkpoint.folder / f"{name}.ckpt").is_file() for name in names)
+
+
 def _load_state(checkpoint: Checkpoint, recoverable: str) -> dict[str, Tensor]:
     path = checkpoint.folder / f"{recoverable}.ckpt"
     if not path.is_file():
         raise InputError(f"{path}: no such file; is the checkpoint whole?")
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
-        raise InputError(f"{path}: not a file of weights, or a damaged one") from error
+    # Reading a damaged pickle can raise anything.
+    except Exception as error:
+        reason = type(error).__name__
+        raise InputError(f"{path}: not weights, or damaged ({reason})") from error
     if not isinstance(state, dict) or not all(
         isinstance(value, Tensor) for value in state.values()
     ):

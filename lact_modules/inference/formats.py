@@ -28,8 +28,9 @@ def to_json(source: str | Path, hypothesis: Hypothesis) -> str:
 
     Example
     -------
-    >>> to_json("a.wav", Hypothesis("ONE", [Word("ONE", 0.2, 0.48)], 0.0)).rstrip()
-    '{"file": "a.wav", "text": "ONE", "words": [{"word": "ONE", "start": 0.2, "end": 0.48}]}'
+    >>> hypothesis = Hypothesis.from_words([Word("ONE", 0.2, 0.48)], 0.0)
+    >>> print(to_json("a.wav", hypothesis), end="")
+    {"file": "a.wav", "text": "ONE", "words": [{"word": "ONE", "start": 0.2, ...}]}
     """
     words = [
         {"word": w.word, "start": round(w.start, 3), "end": round(w.end, 3)}
@@ -56,7 +57,8 @@ def to_ctm(source: str | Path, hypothesis: Hypothesis) -> str:
 
     Example
     -------
-    >>> print(to_ctm("a b.wav", Hypothesis("ONE", [Word("ONE", 0.2, 0.48)], 0.0)), end="")
+    >>> hypothesis = Hypothesis.from_words([Word("ONE", 0.2, 0.48)], 0.0)
+    >>> print(to_ctm("a b.wav", hypothesis), end="")
     a_b 1 0.20 0.28 ONE
     """
     name = "_".join(Path(source).stem.split())
@@ -81,7 +83,7 @@ def to_srt(hypothesis: Hypothesis) -> str:
 
     Example
     -------
-    >>> print(to_srt(Hypothesis("ONE", [Word("ONE", 0.2, 61.0)], 0.0)), end="")
+    >>> print(to_srt(Hypothesis.from_words([Word("ONE", 0.2, 61.0)], 0.0)), end="")
     1
     00:00:00,200 --> 00:01:01,000
     ONE
@@ -108,7 +110,7 @@ def to_vtt(hypothesis: Hypothesis) -> str:
 
     Example
     -------
-    >>> print(to_vtt(Hypothesis("R&B", [Word("R&B", 0.2, 61.0)], 0.0)), end="")
+    >>> print(to_vtt(Hypothesis.from_words([Word("R&B", 0.2, 61.0)], 0.0)), end="")
     WEBVTT
     <BLANKLINE>
     00:00:00.200 --> 00:01:01.000

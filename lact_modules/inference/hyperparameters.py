@@ -12,7 +12,7 @@ from lact_modules.errors import InputError
 
 
 def read_hyperparameter(path: str | Path, key: str, default: Any = None) -> Any:
-    """Read one top-level value of a HyperPyYAML file, leaving all others alone.
+    r"""Read one top-level value of a HyperPyYAML file, leaving all others alone.
 
     ``!new:path`` becomes ``{"class": path, "arguments": ...}`` and ``!name:path``
     becomes ``{"partial": path, "arguments": ...}``. An object that stands in several
@@ -43,7 +43,7 @@ def read_hyperparameter(path: str | Path, key: str, default: Any = None) -> Any:
     -------
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "hyperparams.yaml"
-    >>> _ = path.write_text("seed: !apply:os.abort []\\nact: !new:torch.nn.GELU\\n")
+    >>> _ = path.write_text("seed: !apply:os.abort []\nact: !new:torch.nn.GELU\n")
     >>> read_hyperparameter(path, "act")
     {'class': 'torch.nn.GELU', 'arguments': {}}
     """

@@ -25,7 +25,7 @@ _OWN_CLASS = re.compile(
 
 
 def build_model(description: Any) -> nn.Module:
-    """Build what :func:`~lact_modules.inference.hyperparameters.read_hyperparameter` read.
+    """Build what :func:`~.hyperparameters.read_hyperparameter` has read.
 
     Only classes that are defined in this package's :data:`PACKAGES` and those in
     :data:`TORCH_CLASSES` are looked up; no other module is imported.

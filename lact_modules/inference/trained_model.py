@@ -1,12 +1,13 @@
-"""A trained model with all that transcribing needs, from a run's folder or an export."""
+"""A trained model with all that transcribing needs, from a run's folder."""
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from lact_modules.data.vocabulary import Vocabulary
+from lact_modules.encoders import CTCModel
 from lact_modules.errors import InputError
 from lact_modules.inference.checkpoint import average_checkpoints, best_checkpoints
 from lact_modules.inference.hyperparameters import read_hyperparameter
@@ -22,21 +23,22 @@ class TrainedModel:
 
     Arguments
     ---------
-    model : nn.Module
-        CTC model on the CPU, in evaluation mode: ``(waveform, lengths) ->
-        (log_probs, lengths)``; its ``frame_rate`` is in frames a second.
+    model : CTCModel
+        On the CPU, in evaluation mode.
     vocabulary : Vocabulary
         Its output units.
     description : Any
         What :func:`~lact_modules.inference.model_builder.build_model` built it of.
     """
 
-    model: nn.Module
+    model: CTCModel
     vocabulary: Vocabulary
     description: Any
 
 
-def load_run(run_folder: str | Path, num_checkpoints: int | None = None) -> TrainedModel:
+def load_run(
+    run_folder: str | Path, num_checkpoints: int | None = None
+) -> TrainedModel:
     """Load the model of a training run; no code from the folder is run.
 
     Arguments
@@ -70,7 +72,9 @@ def load_run(run_folder: str | Path, num_checkpoints: int | None = None) -> Trai
     return assemble(run_folder, description, weights)
 
 
-def assemble(folder: Path, description: Any, weights: dict[str, Tensor]) -> TrainedModel:
+def assemble(
+    folder: Path, description: Any, weights: dict[str, Tensor]
+) -> TrainedModel:
     """Join a described model, its weights and the folder's vocabulary.
 
     Arguments
@@ -97,4 +101,13 @@ def assemble(folder: Path, description: Any, weights: dict[str, Tensor]) -> Trai
         model = build_trained_model(description, weights)
     except InputError as error:
         raise InputError(f"{folder}: {error}") from error
+    if not isinstance(model, CTCModel):
+        raise InputError(
+            f"{folder}: a {type(model).__name__} is described, not CTCModel"
+        )
+    if model.output.out_features != len(vocabulary):
+        raise InputError(
+            f"{folder / VOCABULARY_FILE}: {len(vocabulary)} tokens, but the model has "
+            f"{model.output.out_features} outputs; take the file of the same training"
+        )
     return TrainedModel(model, vocabulary, description)

@@ -1,0 +1,50 @@
+"""Options that several subcommands share."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+Model = Annotated[
+    Path,
+    typer.Option(help="Output folder of a training run, or an export.", metavar="DIR"),
+]
+BatchSize = Annotated[int, typer.Option(min=1, help="Files run together.")]
+BeamSize = Annotated[int, typer.Option(min=0, help="Beams of the search; 0: greedy.")]
+LanguageModel = Annotated[
+    Path | None,
+    typer.Option("--lm", help="n-gram for the beam search: ARPA or KenLM binary."),
+]
+Lexicon = Annotated[
+    Path | None, typer.Option(help="Words the beam search may spell, with spellings.")
+]
+LanguageModelWeight = Annotated[
+    float | None, typer.Option("--lm-weight", help="Weight of the language model.")
+]
+WordScore = Annotated[
+    float | None, typer.Option(help="Added for each word in the beam search.")
+]
+Device = Annotated[
+    str, typer.Option(help="cpu, cuda, cuda:1, ...; auto: CUDA if there is any.")
+]
+
+
+def given(**options: Any) -> dict[str, Any]:
+    """Keep the options that the user gave; what runs has the others' defaults.
+
+    Arguments
+    ---------
+    **options : Any
+        By name, None if not given.
+
+    Returns
+    -------
+    dict[str, Any]
+        Those that are not None.
+
+    Example
+    -------
+    >>> given(beam_size=50, lm=None)
+    {'beam_size': 50}
+    """
+    return {name: value for name, value in options.items() if value is not None}

@@ -1,0 +1,57 @@
+"""Count what was transcribed and what failed, and say so at the end."""
+
+import sys
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lact_modules.inference.transcriber import Transcription
+
+
+class Tally:
+    """Files, seconds and failures of a run; its clock starts when it is made.
+
+    Arguments
+    ---------
+    failures : Iterable[str]
+        Files that failed before, and why.
+
+    Example
+    -------
+    >>> tally = Tally()
+    >>> tally.num_read, tally.failures
+    (0, [])
+    """
+
+    def __init__(self, failures: Iterable[str] = ()) -> None:
+        self._started = time.perf_counter()
+        self.wall_s = 0.0
+        self.audio_s = 0.0
+        self.num_read = 0
+        self.failures = list(failures)
+
+    @property
+    def rtf(self) -> float:
+        """Real-time factor: seconds of work per second of audio."""
+        return self.wall_s / self.audio_s if self.audio_s else 0.0
+
+    def add(self, result: "Transcription[Any]") -> None:
+        """Count one file."""
+        self.wall_s = time.perf_counter() - self._started
+        self.audio_s += result.seconds
+        if result.error is None:
+            self.num_read += 1
+        else:
+            self.failures.append(str(result.error))
+
+    def report(self) -> None:
+        """List the failures and sum up, on stderr."""
+        for failure in self.failures:
+            print(f"not transcribed: {failure}", file=sys.stderr)
+        print(
+            f"{self.num_read} transcribed, {len(self.failures)} failed; "
+            f"{self.audio_s:.1f} s of audio in {self.wall_s:.1f} s "
+            f"(real-time factor {self.rtf:.3f})",
+            file=sys.stderr,
+        )

@@ -1,0 +1,92 @@
+import json
+import shutil
+
+import pytest
+
+from lact_modules.data.manifest import Utterance, write_manifest
+
+
+@pytest.fixture
+def split(audio_folder, tmp_path):
+    """Make a split in LibriSpeech's layout out of three noises."""
+    chapter = tmp_path / "test" / "7" / "1"
+    chapter.mkdir(parents=True)
+    for index in range(3):
+        source = audio_folder / f"noise-{index}.flac"
+        shutil.copy(source, chapter / f"7-1-000{index}.flac")
+    transcripts = "".join(f"7-1-000{index} A B\n" for index in range(3))
+    (chapter / "7-1.trans.txt").write_text(transcripts)
+    return tmp_path / "test"
+
+
+@pytest.fixture
+def evaluate(lact_asr, trained_run):
+    def run(*arguments):
+        return lact_asr("evaluate", "--model", trained_run, *arguments)
+
+    return run
+
+
+def test_scores_and_transcripts(evaluate, lact_asr, trained_run, split, tmp_path):
+    output = tmp_path / "scores.json"
+    finished = evaluate("--data", split, "--json", output)
+    assert finished.code == 0
+    scores = json.loads(output.read_text())
+    assert f"{scores['wer']:.2f}" in finished.out
+    assert (scores["n_utterances"], scores["n_words"]) == (3, 6)
+    edits = scores["substitutions"] + scores["insertions"] + scores["deletions"]
+    assert scores["wer"] == pytest.approx(100 * edits / 6)
+    low, high = scores["wer_interval"]
+    assert low <= scores["wer"] <= high
+    assert scores["rtf"] == pytest.approx(scores["wall_s"] / scores["audio_s"])
+    assert scores["cer"] > 0
+    heard = lact_asr("transcribe", "--model", trained_run, split).out.splitlines()
+    assert [(u["id"], u["ref"], u["hyp"]) for u in scores["utterances"]] == [
+        (f"7-1-000{index}", "A B", line.split("\t")[1])
+        for index, line in enumerate(heard)
+    ]
+
+
+def test_a_manifest_may_cut_files(evaluate, audio_folder, tmp_path):
+    path = str(audio_folder / "noise-3.flac")
+    whole = Utterance("whole", path, "A", duration=0.0)
+    part = Utterance("part", path, "A", duration=0.2, offset=0.1)
+    write_manifest(tmp_path / "test.jsonl", [whole, part])
+    output = tmp_path / "scores.json"
+    finished = evaluate("--data", tmp_path / "test.jsonl", "--json", output)
+    assert finished.code == 0
+    scores = json.loads(output.read_text())
+    assert scores["audio_s"] == pytest.approx(0.5 + 0.2)
+    assert [u["id"] for u in scores["utterances"]] == ["whole", "part"]
+
+
+def test_unusable_utterances_are_counted_apart(evaluate, split, tmp_path):
+    (split / "7" / "1" / "7-1-0001.flac").write_bytes(b"not audio")
+    output = tmp_path / "scores.json"
+    finished = evaluate("--data", split, "--json", output)
+    assert finished.code == 2
+    assert "not transcribed: 7-1-0001: " in finished.err
+    scores = json.loads(output.read_text())
+    assert (scores["n_utterances"], scores["n_failed"]) == (2, 1)
+    assert "WER" in finished.out
+
+
+def test_nothing_is_written_where_nothing_could_be_read(evaluate, tmp_path):
+    utterance = Utterance("a", str(tmp_path / "missing.wav"), "A", 1.0)
+    write_manifest(tmp_path / "test.jsonl", [utterance])
+    output = tmp_path / "scores.json"
+    finished = evaluate("--data", tmp_path / "test.jsonl", "--json", output)
+    assert (finished.code, finished.out) == (2, "")
+    assert "not one utterance" in finished.err
+    assert not output.exists()
+
+
+def test_faults_of_the_user(evaluate, split, tmp_path):
+    (tmp_path / "empty").mkdir()
+    for data in (tmp_path / "empty", tmp_path / "missing.jsonl"):
+        finished = evaluate("--data", data)
+        assert (finished.code, finished.out) == (2, "")
+        assert str(data) in finished.err
+    finished = evaluate("--data", split, "--json", tmp_path / "missing" / "out.json")
+    assert finished.code == 2
+    assert "folder does not exist" in finished.err

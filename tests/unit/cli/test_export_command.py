@@ -1,0 +1,29 @@
+def test_an_export_is_written_and_described(lact_asr, trained_run, tmp_path):
+    finished = lact_asr("export", trained_run, tmp_path / "a" / "export")
+    assert finished.code == 0
+    assert "6 tokens, 25 frames/s" in finished.out
+    assert (tmp_path / "a" / "export" / "model.safetensors").is_file()
+
+
+def test_another_number_of_checkpoints(lact_asr, trained_run, tmp_path):
+    weights = []
+    for num in (1, 2, 3):
+        folder = tmp_path / str(num)
+        lact_asr("export", trained_run, folder, "--num-checkpoints", num)
+        weights.append((folder / "model.safetensors").read_bytes())
+    assert len(set(weights)) == 3
+
+
+def test_other_files_are_not_overwritten(lact_asr, trained_run, tmp_path):
+    (tmp_path / "config.json").write_text("mine")
+    finished = lact_asr("export", trained_run, tmp_path)
+    assert finished.code == 2
+    assert finished.err.count("\n") == 1
+    assert lact_asr("export", trained_run, tmp_path, "--force").code == 0
+
+
+def test_no_run(lact_asr, tmp_path):
+    finished = lact_asr("export", tmp_path, tmp_path / "export")
+    assert finished.code == 2
+    assert "hyperparams.yaml" in finished.err
+    assert not (tmp_path / "export").exists()

@@ -1,0 +1,42 @@
+import pytest
+
+from lact_modules.cli.output import open_output, show_progress
+from lact_modules.errors import InputError
+
+
+def test_the_file_appears_when_it_is_complete(tmp_path):
+    path = tmp_path / "out.txt"
+    path.write_text("old")
+    with open_output(path) as stream:
+        stream.write("né")
+        assert path.read_text() == "old"
+    assert path.read_bytes() == "né".encode()
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_after_a_fault_the_old_file_is_there(tmp_path):
+    path = tmp_path / "out.txt"
+    path.write_text("old")
+    with pytest.raises(ZeroDivisionError), open_output(path) as stream:
+        stream.write("half")
+        raise ZeroDivisionError
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_stdout(capsys):
+    with open_output(None) as stream:
+        stream.write("text")
+    assert capsys.readouterr().out == "text"
+
+
+def test_places_that_cannot_be_written(tmp_path):
+    with pytest.raises(InputError, match="folder does not exist"):
+        open_output(tmp_path / "missing" / "out.txt").__enter__()
+    with pytest.raises(InputError, match="not a regular file"):
+        open_output(tmp_path).__enter__()
+
+
+def test_progress_is_silent_where_there_is_no_terminal(capsys):
+    assert list(show_progress("abc", "Counting", 3)) == ["a", "b", "c"]
+    assert capsys.readouterr() == ("", "")

@@ -1,0 +1,165 @@
+import json
+import os
+import re
+
+import pytest
+import soundfile
+import torch
+
+
+@pytest.fixture
+def paths(audio_folder):
+    return sorted(audio_folder.iterdir())[:3]
+
+
+@pytest.fixture
+def transcribe(lact_asr, trained_run):
+    def run(*arguments, stdin=""):
+        return lact_asr("transcribe", "--model", trained_run, *arguments, stdin=stdin)
+
+    return run
+
+
+@pytest.fixture
+def broken(tmp_path):
+    path = tmp_path / "broken.wav"
+    path.write_bytes(b"not audio")
+    return path
+
+
+def test_one_file_prints_its_text_alone(transcribe, paths):
+    finished = transcribe(paths[0])
+    assert finished.code == 0
+    assert re.fullmatch(r"[ABCD ]+\n", finished.out)
+    assert re.fullmatch(
+        r"1 transcribed, 0 failed; 0\.3 s of audio in .* \(real-time factor .*\)\n",
+        finished.err,
+    )
+
+
+def test_several_files_print_their_names_too(transcribe, paths):
+    lines = transcribe(*paths).out.splitlines()
+    assert [line.split("\t")[0] for line in lines] == [str(path) for path in paths]
+    assert lines[1].split("\t")[1] + "\n" == transcribe(paths[1]).out
+
+
+def test_folder_and_stdin_give_what_names_give(transcribe, audio_folder):
+    every = sorted(audio_folder.iterdir())
+    by_name = transcribe(*every)
+    listed = "".join(f"{path}\n" for path in every)
+    assert transcribe(audio_folder).out == by_name.out
+    assert transcribe("-", stdin=listed).out == by_name.out
+
+
+def test_text_does_not_depend_on_the_batch_size(transcribe, audio_folder):
+    outputs = {transcribe(audio_folder, "--batch-size", n).out for n in (1, 7, 32)}
+    assert len(outputs) == 1
+
+
+def test_json(transcribe, paths):
+    lines = transcribe(*paths, "--format", "json").out.splitlines()
+    entries = [json.loads(line) for line in lines]
+    assert [entry["file"] for entry in entries] == [str(path) for path in paths]
+    for entry in entries:
+        words = [word["word"] for word in entry["words"]]
+        assert entry["text"] == " ".join(words)
+        assert all(word["start"] < word["end"] for word in entry["words"])
+
+
+def test_ctm(transcribe, paths):
+    for line in transcribe(*paths, "--format", "ctm").out.splitlines():
+        assert re.fullmatch(r"noise-\d 1 \d+\.\d\d \d+\.\d\d [ABCD]+", line)
+
+
+@pytest.mark.parametrize(("name", "start"), [("srt", "1\n00:"), ("vtt", "WEBVTT\n\n")])
+def test_captions_of_several_files(transcribe, paths, tmp_path, name, start):
+    assert transcribe(paths[0], "--format", name).out.startswith(start)
+    refused = transcribe(*paths, "--format", name)
+    assert refused.code == 2
+    assert "--output" in refused.err
+    assert transcribe(*paths, "--format", name, "--output", tmp_path).code == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        f"noise-{index}.{name}" for index in range(3)
+    ]
+    first = (tmp_path / f"noise-0.{name}").read_text()
+    assert first == transcribe(paths[0], "--format", name).out
+
+
+def test_captions_that_would_overwrite_each_other(transcribe, tmp_path):
+    names = [tmp_path / "a" / "x.wav", tmp_path / "b" / "x.wav"]
+    refused = transcribe(*names, "--format", "srt", "--output", tmp_path)
+    assert refused.code == 2
+    assert "x.srt" in refused.err
+
+
+def test_output_file(transcribe, paths, tmp_path):
+    output = tmp_path / "out.txt"
+    finished = transcribe(*paths, "--output", output)
+    assert (finished.code, finished.out) == (0, "")
+    assert output.read_text() == transcribe(*paths).out
+
+
+def test_stereo_at_8_khz(transcribe, tmp_path):
+    path = tmp_path / "stereo.ogg"
+    soundfile.write(path, 0.1 * torch.randn(8000, 2).numpy(), 8000)
+    finished = transcribe(path)
+    assert finished.code == 0
+    assert "1.0 s of audio" in finished.err
+
+
+def test_bad_files_are_listed_and_the_others_written(
+    transcribe, paths, broken, tmp_path
+):
+    truncated = tmp_path / "truncated.flac"
+    truncated.write_bytes(paths[0].read_bytes()[:2000])
+    missing = tmp_path / "missing.wav"
+    files = [paths[0], broken, paths[1], truncated, missing]
+    finished = transcribe(*files, "--output", tmp_path / "out.txt")
+    assert finished.code == 2
+    *failures, summary = finished.err.splitlines()
+    assert summary.startswith("2 transcribed, 3 failed;")
+    for failure, path in zip(failures, [broken, truncated, missing], strict=True):
+        assert failure.startswith(f"not transcribed: {path}: ")
+    good = transcribe(*paths[:2]).out
+    assert (tmp_path / "out.txt").read_text() == good
+
+
+def test_nothing_is_written_where_nothing_could_be_read(transcribe, broken, tmp_path):
+    finished = transcribe(broken, "--output", tmp_path / "out.txt")
+    assert finished.code == 2
+    assert list(tmp_path.iterdir()) == [broken]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["{tmp}"], "no audio below"),
+        (["-"], "no audio files"),
+        (["{audio}", "--output", "{tmp}/missing/out.txt"], "folder does not exist"),
+        (["{audio}", "--lm", "{tmp}/lm.arpa"], "beam"),
+        (["{audio}", "--beam-size", "5", "--lm", "{tmp}/lm.arpa"], "lm.arpa"),
+        (["{audio}", "--device", "abacus"], "device 'abacus'"),
+        (["{audio}", "--model", "{tmp}"], "config.json"),
+        (["{audio}", "--model", "{tmp}/missing"], "no such folder"),
+    ],
+)
+def test_a_fault_is_one_line(transcribe, paths, tmp_path, arguments, message):
+    filled = [a.format(tmp=tmp_path, audio=paths[0]) for a in arguments]
+    finished = transcribe(*filled)
+    assert (finished.code, finished.out) == (2, "")
+    assert finished.err.count("\n") == 1
+    assert message in finished.err
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_hostile_export_runs_nothing(lact_asr, trained_run, paths, tmp_path):
+    lact_asr("export", trained_run, tmp_path / "export")
+    marker = tmp_path / "marker"
+    config = json.loads((tmp_path / "export" / "config.json").read_text())
+    config["model"] = {"class": "os.system", "arguments": [f"touch {marker}"]}
+    (tmp_path / "export" / "config.json").write_text(json.dumps(config))
+    finished = lact_asr("transcribe", "--model", tmp_path / "export", paths[0])
+    assert finished.code == 2
+    assert "'os.system' may not be built" in finished.err
+    assert finished.err.count("\n") == 1
+    assert not marker.exists()

@@ -1,0 +1,83 @@
+"""A training run's folder as the recipe leaves it, with a tiny model."""
+
+import io
+import shutil
+from pathlib import Path
+
+import pytest
+import soundfile
+import torch
+from hyperpyyaml import load_hyperpyyaml, resolve_references
+from speechbrain.utils.checkpoints import Checkpointer
+
+from lact_modules.data.vocabulary import Vocabulary
+
+HYPERPARAMETERS = """
+seed: 1
+__set_seed: !apply:torch.manual_seed [!ref <seed>]
+output_folder: !ref results/<seed>
+avg_checkpoints: 2
+d_model: 16
+num_tokens: 6
+
+mixer: !name:lact_modules.layers.LaCTMixer
+    d_model: !ref <d_model>
+    num_heads: 2
+    num_lact_heads: 2
+feed_forward: !name:lact_modules.layers.FeedForward
+    d_model: !ref <d_model>
+    d_ffn: !ref <d_model> * 2
+encoder: !new:lact_modules.encoders.Encoder
+    d_model: !ref <d_model>
+    num_layers: 2
+    mixer: !ref <mixer>
+    ffn_in: !ref <feed_forward>
+    ffn_out: !ref <feed_forward>
+
+model: !new:lact_modules.encoders.CTCModel
+    frontend: !new:lact_modules.frontends.MelFrontend
+        d_model: !ref <d_model>
+        channels: 4
+    encoder: !ref <encoder>
+    num_tokens: !ref <num_tokens>
+"""
+
+
+@pytest.fixture(scope="session")
+def trained_run(tmp_path_factory):
+    """Make a run with three checkpoints; not to be changed."""
+    folder = tmp_path_factory.mktemp("run")
+    resolved = resolve_references(io.StringIO(HYPERPARAMETERS)).getvalue()
+    (folder / "hyperparams.yaml").write_text(resolved)
+    (folder / "result.json").write_text('{"wer": 30.0}')
+    Vocabulary(["<blank>", "|", "A", "B", "C", "D"]).save(folder / "vocabulary.txt")
+    model = load_hyperpyyaml(resolved)["model"]
+    # Large, or an untrained model hears the same in every frame.
+    torch.nn.init.normal_(model.output.weight, std=5.0)
+    checkpointer = Checkpointer(folder / "save", {"model": model})
+    for wer in (40.0, 30.0, 50.0):
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.add_(0.01 * torch.randn_like(parameter))
+        checkpointer.save_checkpoint(meta={"WER": wer}, name=f"wer-{wer:.0f}")
+    return folder
+
+
+@pytest.fixture
+def run_copy(trained_run, tmp_path):
+    """Copy the run, for a test that breaks it."""
+    return Path(shutil.copytree(trained_run, tmp_path / "run"))
+
+
+@pytest.fixture(scope="session")
+def audio_folder(tmp_path_factory):
+    """Make noises of many lengths: 10 flac files at 16 kHz, 0.3 to 2.1 s."""
+    folder = tmp_path_factory.mktemp("audio")
+    generator = torch.Generator().manual_seed(0)
+    for index in range(10):
+        num_samples = 4800 + (index * 7 % 10) * 3200
+        loudness = torch.linspace(0, 20, num_samples).sin().abs()
+        noise = 0.2 * loudness * torch.randn(num_samples, generator=generator)
+        path = folder / f"noise-{index}.flac"
+        soundfile.write(path, noise.clamp(-1, 1).numpy(), 16000)
+    return folder

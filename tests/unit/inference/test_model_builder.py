@@ -1,0 +1,145 @@
+import functools
+import sys
+
+import pytest
+import torch
+from torch import nn
+
+from lact_modules.encoders import Encoder
+from lact_modules.errors import InputError
+from lact_modules.inference.model_builder import build_model, build_trained_model
+
+NORM = {"class": "torch.nn.LayerNorm", "arguments": [2]}
+FEED_FORWARD = {"partial": "lact_modules.layers.FeedForward", "arguments": [8, 16]}
+ENCODER = {
+    "class": "lact_modules.encoders.encoder.Encoder",
+    "arguments": {
+        "d_model": 8,
+        "num_layers": 3,
+        "mixer": {
+            "partial": "lact_modules.layers.LaCTMixer",
+            "arguments": {
+                "d_model": 8,
+                "num_heads": 2,
+                "num_lact_heads": 2,
+                "rule": {"class": "lact_modules.ops.UpdateRule", "arguments": {}},
+            },
+        },
+        "ffn_out": FEED_FORWARD,
+    },
+}
+
+
+def test_nested_classes_and_factories():
+    encoder = build_model(ENCODER)
+    assert isinstance(encoder, Encoder)
+    mixers = [block.mixer for block in encoder.blocks]
+    assert len(set(map(id, mixers))) == 3
+
+
+def test_a_factory_without_arguments():
+    arguments = {**ENCODER["arguments"], "ffn_out": {"partial": "torch.nn.Identity"}}
+    encoder = build_model({**ENCODER, "arguments": arguments})
+    assert isinstance(encoder.blocks[0].ffn_out, nn.Identity)
+
+
+def test_a_labelled_object_is_built_once():
+    block = {
+        "class": "lact_modules.encoders.EncoderBlock",
+        "arguments": {
+            "d_model": 8,
+            "mixer": {**NORM, "label": "0"},
+            "ffn_out": {"same": "0"},
+        },
+    }
+    built = build_model(block)
+    assert built.mixer is built.ffn_out
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "os.system",
+        "builtins.eval",
+        "subprocess.Popen",
+        "torch.load",
+        "torch.hub.load",
+        "torch.nn.Module",
+        "torch.nn.functional.gelu",
+        "torch.nn.modules.activation.GELU",
+        "lact_modules.cli.main.main",
+        "lact_modules.data.manifest.read_manifest",
+        "lact_modules.layers.lact.softplus",
+        "lact_modules.layers.lact.Tensor",
+        "lact_modules.layers.lact.nn",
+        "lact_modules.layers.Nothing",
+        "lact_modules.layers.nothing.Nothing",
+        "lact_modules.layers.__builtins__",
+        "lact_modules.layers.FeedForward.__init__",
+        "lact_modules.layers.../../os.System",
+        "lact_modules.layers",
+        "../layers/FeedForward",
+        "FeedForward",
+        "",
+        None,
+        7,
+        ["os", "system"],
+    ],
+)
+@pytest.mark.parametrize("kind", ["class", "partial"])
+def test_other_classes_are_refused(path, kind):
+    modules = set(sys.modules)
+    with pytest.raises(InputError) as caught:
+        build_model({"class": "torch.nn.Identity", "arguments": [{kind: path}]})
+    assert "\n" not in str(caught.value)
+    assert repr(path) in str(caught.value)
+    assert set(sys.modules) == modules
+
+
+@pytest.mark.parametrize(
+    "description",
+    [
+        None,
+        [],
+        {},
+        "torch.nn.Identity",
+        {"partial": "torch.nn.Identity"},
+        {"same": "0"},
+        {"class": "torch.nn.LayerNorm", "arguments": {"no_such": 1}},
+        {"class": "torch.nn.LayerNorm", "arguments": [-1]},
+        {"class": "lact_modules.layers.LaCTMixer", "arguments": [7, 2, 2]},
+        functools.reduce(lambda inner, _: [inner], range(100_000), 0),
+    ],
+)
+def test_what_is_no_model_is_refused(description):
+    with pytest.raises(InputError) as caught:
+        build_model(description)
+    assert "\n" not in str(caught.value)
+
+
+def test_weights_are_loaded_for_evaluation():
+    weights = {"weight": torch.tensor([1.0, 2.0]), "bias": torch.zeros(2)}
+    model = build_trained_model(NORM, weights)
+    assert model.weight.tolist() == [1.0, 2.0]
+    assert not model.training
+    assert not model.weight.requires_grad
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ({"weight": (2,)}, "'bias' is missing"),
+        ({"weight": (2,), "bias": (2,), "more": (1,)}, "'more' is not the model's"),
+        ({"weight": (2,), "bias": (3,)}, r"\(3,\), the model's has \(2,\)"),
+    ],
+)
+def test_weights_of_another_model(weights, message):
+    tensors = {name: torch.zeros(shape) for name, shape in weights.items()}
+    with pytest.raises(InputError, match=message):
+        build_trained_model(NORM, tensors)
+
+
+def test_a_huge_model_is_not_allocated():
+    huge = {"class": "torch.nn.LayerNorm", "arguments": [10**14]}
+    with pytest.raises(InputError, match="shape"):
+        build_trained_model(huge, nn.LayerNorm(2).state_dict())

@@ -1,0 +1,56 @@
+import pytest
+
+from lact_modules.errors import InputError
+from lact_modules.inference.trained_model import load_run
+
+
+def edit(run, old, new):
+    path = run / "hyperparams.yaml"
+    path.write_text(path.read_text().replace(old, new))
+
+
+def test_the_model_is_ready_to_run(trained_run):
+    trained = load_run(trained_run)
+    assert not trained.model.training
+    assert trained.model.output.out_features == len(trained.vocabulary)
+
+
+def test_nothing_of_the_yaml_is_run(run_copy, monkeypatch):
+    monkeypatch.chdir(run_copy)
+    edit(run_copy, "!apply:torch.manual_seed [1]", "!apply:os.system [touch marker]")
+    load_run(run_copy)
+    assert not (run_copy / "marker").exists()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            "model: !new:lact_modules.encoders.CTCModel",
+            "model: !new:os.system",
+            "os.sys",
+        ),
+        (
+            "model: !new:lact_modules.encoders.CTCModel",
+            "model: !apply:os.system",
+            "!app",
+        ),
+        ("model: !new:lact_modules.encoders.CTCModel", "other:", "has no key 'model'"),
+        ("num_layers: 2", "num_layers: 3", "missing"),
+        ("num_heads: 2", "num_heads: 3", "d_model=16"),
+        ("avg_checkpoints: 2", "avg_checkpoints: two", "whole number"),
+    ],
+)
+def test_a_fault_in_the_yaml_is_one_line(run_copy, old, new, message):
+    edit(run_copy, old, new)
+    with pytest.raises(InputError, match=message) as caught:
+        load_run(run_copy)
+    assert "\n" not in str(caught.value)
+    assert str(run_copy) in str(caught.value)
+
+
+def test_a_vocabulary_of_another_size(run_copy):
+    with open(run_copy / "vocabulary.txt", "a") as stream:
+        stream.write("E\n")
+    with pytest.raises(InputError, match=r"7 tokens.*6 outputs"):
+        load_run(run_copy)

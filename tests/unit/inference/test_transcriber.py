@@ -1,0 +1,137 @@
+from itertools import islice
+
+import pytest
+import soundfile
+import torch
+
+from lact_modules.data.audio import load_audio
+from lact_modules.errors import InputError
+from lact_modules.inference import transcriber as module
+from lact_modules.inference.export import export_model
+from lact_modules.inference.transcriber import Transcriber
+
+
+@pytest.fixture(scope="module")
+def transcriber(trained_run):
+    return Transcriber.from_folder(trained_run)
+
+
+@pytest.fixture(scope="module")
+def paths(audio_folder):
+    return sorted(audio_folder.iterdir())
+
+
+@pytest.fixture(scope="module")
+def alone(transcriber, paths):
+    """Transcribe each file by itself."""
+    return [transcriber.transcribe([load_audio(path)])[0] for path in paths]
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 32])
+def test_batches_do_not_show(transcriber, paths, alone, batch_size):
+    results = list(transcriber.transcribe_files(paths, batch_size))
+    assert [result.source for result in results] == paths
+    assert [result.hypothesis.text for result in results] == [h.text for h in alone]
+    assert len({h.text for h in alone}) > 5
+
+
+def test_word_times_lie_within_the_file(transcriber, paths):
+    for result in transcriber.transcribe_files(paths):
+        times = [t for w in result.hypothesis.words for t in (w.start, w.end)]
+        assert times == sorted(times)
+        # A frame may begin before the end of the file and end after it.
+        frame = 1 / transcriber.model.frame_rate
+        assert 0 <= times[0] < times[-1] < result.seconds + frame
+
+
+def test_an_export_transcribes_as_its_run(trained_run, tmp_path, paths, alone):
+    export_model(trained_run, tmp_path / "export")
+    transcriber = Transcriber.from_folder(tmp_path / "export")
+    results = transcriber.transcribe_files(paths)
+    assert [result.hypothesis.words for result in results] == [h.words for h in alone]
+
+
+def test_beam_search(trained_run, paths):
+    beam = Transcriber.from_folder(trained_run, beam_size=10, word_score=0.5)
+    texts = [result.hypothesis.text for result in beam.transcribe_files(paths[:3])]
+    assert all(texts)
+
+
+@pytest.mark.parametrize("num_samples", [0, 1, 100])
+def test_very_short_audio_is_no_fault(transcriber, num_samples):
+    short, long = torch.zeros(num_samples), torch.randn(16000)
+    together = transcriber.transcribe([short, long])
+    assert together[0].text == transcriber.transcribe([short])[0].text
+    assert len(together[0].text) <= 1
+    assert together[1].text == transcriber.transcribe([long])[0].text
+
+
+def test_a_bad_file_does_not_stop_the_others(transcriber, paths, alone, tmp_path):
+    truncated = tmp_path / "truncated.flac"
+    truncated.write_bytes(paths[0].read_bytes()[:2000])
+    mixed = [paths[0], tmp_path / "missing.wav", truncated, paths[1]]
+    results = list(transcriber.transcribe_files(mixed, batch_size=3))
+    assert [result.error is None for result in results] == [True, False, False, True]
+    assert [results[0].hypothesis.text, results[3].hypothesis.text] == [
+        alone[0].text,
+        alone[1].text,
+    ]
+    assert "missing.wav" in str(results[1].error)
+    assert results[1].seconds == 0
+
+
+def test_stereo_at_another_rate(transcriber, tmp_path):
+    path = tmp_path / "stereo.wav"
+    soundfile.write(path, 0.1 * torch.randn(8000, 2).numpy(), 8000)
+    [result] = transcriber.transcribe_files([path])
+    assert result.seconds == 1.0
+    assert result.hypothesis.text
+
+
+def test_files_are_read_as_they_are_needed(transcriber, paths):
+    def endless():
+        while True:
+            yield from paths
+
+    results = transcriber.transcribe_files(endless(), batch_size=2)
+    assert len(list(islice(results, 20))) == 20
+
+
+def test_long_files_close_a_batch_and_a_window(transcriber, paths, alone, monkeypatch):
+    monkeypatch.setattr(module, "_MAX_BATCH_SECONDS", 4)
+    monkeypatch.setattr(module, "_MAX_WINDOW_SECONDS", 8)
+    sizes = []
+
+    def transcribe(waveforms):
+        sizes.append((len(waveforms), max(map(len, waveforms))))
+        return Transcriber.transcribe(transcriber, waveforms)
+
+    monkeypatch.setattr(transcriber, "transcribe", transcribe)
+    results = list(transcriber.transcribe_files(paths, batch_size=5))
+    assert [result.hypothesis.text for result in results] == [h.text for h in alone]
+    assert max(count for count, _ in sizes) > 1
+    assert all(count == 1 or count * longest <= 64000 for count, longest in sizes)
+
+
+def test_no_files(transcriber):
+    assert list(transcriber.transcribe_files([])) == []
+
+
+def test_faults_of_the_user(trained_run, transcriber, tmp_path):
+    with pytest.raises(InputError, match="no such folder"):
+        Transcriber.from_folder(tmp_path / "missing")
+    with pytest.raises(InputError, match=r"config\.json: no such file"):
+        Transcriber.from_folder(tmp_path)
+    with pytest.raises(InputError, match="device 'abacus'"):
+        Transcriber.from_folder(trained_run, device="abacus")
+    with pytest.raises(InputError, match="batch size 0"):
+        next(transcriber.transcribe_files([], batch_size=0))
+
+
+def test_out_of_memory_names_the_batch(transcriber, monkeypatch):
+    def run_out(*_):
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr(transcriber.model, "forward", run_out)
+    with pytest.raises(InputError, match=r"batch of 2 x 1 s.*smaller batch"):
+        transcriber.transcribe([torch.zeros(16000)] * 2)
