@@ -11,7 +11,7 @@ def ngram(
     texts: Annotated[
         list[Path],
         typer.Argument(
-            metavar="TEXT_OR_MANIFEST...",
+            metavar="TEXT_OR_MANIFEST",
             help="Text files, one sentence a line, or .jsonl manifests.",
         ),
     ],

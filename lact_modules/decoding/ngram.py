@@ -116,7 +116,9 @@ def estimate_ngrams(
     [5, 7]
     """
     if order not in ORDERS:
-        raise InputError(f"order {order}: give {ORDERS[0]} to {ORDERS[-1]}")
+        raise InputError(
+            f"order {order}: KenLM reads {ORDERS[0]} to {ORDERS[-1]}; give one of these"
+        )
     # unigrams are never pruned
     thresholds = [-1, *prune, *[max(prune, default=0)] * order][:order]
     if thresholds != sorted(thresholds):
