@@ -235,7 +235,7 @@ def _check_split(split: str, utterances: list[tuple[str, Path]]) -> Finding:
 
 
 def _with_ending(path: Path) -> Path:
-    from lact_modules.data.librispeech import AUDIO_EXTENSIONS
+    from lact_modules.data.split_folder import AUDIO_EXTENSIONS
 
     candidates = (path.with_name(path.name + ending) for ending in AUDIO_EXTENSIONS)
     return next((each for each in (path, *candidates) if each.is_file()), path)

@@ -45,8 +45,8 @@ def load_audio(
     Raises
     ------
     InputError
-        If the file is missing, not audio, truncated, empty or holds NaN or
-        infinite samples.
+        If the file is missing, not audio, truncated (flac and mp3 tell), empty
+        or holds NaN or infinite samples.
 
     Example
     -------

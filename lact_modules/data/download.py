@@ -141,12 +141,15 @@ def _unpack(archive: Path, target: Path, progress: Progress) -> None:
             tarfile.open(fileobj=gz, mode="r|gz") as tar,
         ):
             tar.extractall(unfinished, filter="data")
+        unpacked = unfinished / "LibriSpeech" / target.name
+        if not unpacked.is_dir():
+            raise tarfile.TarError(f"it holds no LibriSpeech/{target.name}")
         target.parent.mkdir(exist_ok=True)
-        for path in (unfinished / "LibriSpeech").glob("*.TXT"):
+        for path in unpacked.parent.glob("*.TXT"):
             os.replace(path, target.parent / path.name)
         # Last, since the folder's presence tells that the split is complete.
-        os.replace(unfinished / "LibriSpeech" / target.name, target)
-    except (tarfile.TarError, zlib.error, EOFError, FileNotFoundError) as error:
+        os.replace(unpacked, target)
+    except (tarfile.TarError, zlib.error, EOFError) as error:
         raise InputError(
             f"{archive}: cannot be unpacked ({error}); delete it and run again"
         ) from error

@@ -24,7 +24,12 @@ class Synthesizer:
 
     The library keeps its state in globals: one synthesizer a process, one thread,
     and the samples of a sentence depend on what was said before it. A fresh process
-    says the same series of sentences with the same samples.
+    with the same seed says the same series of sentences with the same samples.
+
+    Arguments
+    ---------
+    seed : int
+        Of the noise in breathy voices.
 
     Attributes
     ----------
@@ -44,7 +49,7 @@ class Synthesizer:
     (dtype('float32'), True)
     """
 
-    def __init__(self) -> None:
+    def __init__(self, seed: int = 0) -> None:
         self._library, data_path = load_espeak()
         self.sample_rate: int = self._library.espeak_Initialize(
             _AUDIO_OUTPUT_SYNCHRONOUS, 0, data_path.encode(), _INITIALIZE_DONT_EXIT
@@ -54,6 +59,8 @@ class Synthesizer:
                 f"{data_path}: espeak-ng cannot read its data there; its limit is a "
                 "path of about 150 characters: install in a shorter folder"
             )
+        # Without this espeak-ng takes the time of day.
+        self._library.espeak_ng_SetRandSeed(ctypes.c_long(seed))
         self._blocks: list[np.ndarray] = []
         # Kept in an attribute: the library holds no reference to it.
         self._callback = _ON_SAMPLES(self._collect)

@@ -141,6 +141,11 @@ def write_sentence(random: Random) -> str:
 def vocabulary() -> set[str]:
     """Tell every word that a sentence can hold.
 
+    Returns
+    -------
+    set[str]
+        Upper-case words.
+
     Example
     -------
     >>> {"KITCHEN", "QUEEN"} <= vocabulary()

@@ -6,7 +6,6 @@ import os
 import shutil
 import zlib
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -19,65 +18,15 @@ from rich.progress import track
 
 from lact_modules.data.espeak import Synthesizer, load_espeak
 from lact_modules.data.grammar import write_sentence
+from lact_modules.data.voices import SPEAKERS, Speaker, plan_speakers
 from lact_modules.errors import InputError
 
 # Hz; audio.py says so too, but imports torch, which each worker would wait for.
 SAMPLE_RATE = 16000
 
-ACCENTS = (
-    "en",
-    "en-us",
-    "en-029",
-    "en-gb-scotland",
-    "en-gb-x-gbclan",
-    "en-gb-x-gbcwmd",
-    "en-gb-x-rp",
-    "en-us-nyc",
-)
-# No divisor in common with the number of accents: see plan_speakers.
-VARIANTS = (
-    *("f1", "f2", "f3", "f4", "f5", "linda", "steph"),
-    *("m1", "m2", "m3", "m4", "m6", "m7", "m8", "max"),
-)
-_FEMALE = ("f", "linda", "steph")
-
-SPEAKERS = {"train": 32, "dev": 4, "test": 8}
-"""Speakers of each split; no speaker is in two."""
-
 # Raise it when the same arguments give another corpus.
 _VERSION = 1
 _RECORD = "corpus.json"
-
-
-@dataclass(frozen=True)
-class Speaker:
-    """One voice of the corpus, and how much it says.
-
-    Arguments
-    ---------
-    id : int
-        Folder name.
-    split : str
-        train, dev or test.
-    voice : str
-        espeak-ng's language and variant, such as ``en-us+f3``.
-    rate : int
-        Words a minute.
-    pitch : int
-        0 to 99.
-    pitch_range : int
-        0 to 99.
-    utterances : int
-        How many sentences the speaker says.
-    """
-
-    id: int
-    split: str
-    voice: str
-    rate: int
-    pitch: int
-    pitch_range: int
-    utterances: int
 
 
 def make_corpus(
@@ -99,8 +48,12 @@ def make_corpus(
     ---------
     folder : str | Path
         Made if missing.
-    train, dev, test : int
-        Utterances of each split, about 2.2 s each.
+    train : int
+        Training utterances, about 2.3 s each.
+    dev : int
+        Validation utterances.
+    test : int
+        Test utterances.
     seed : int
         Another seed gives other voices and sentences.
     workers : int | None
@@ -148,50 +101,6 @@ def make_corpus(
     return hours
 
 
-def plan_speakers(sizes: dict[str, int], seed: int) -> list[Speaker]:
-    """Choose the voices, and share each split's utterances among its speakers.
-
-    Speaker `i` has accent `i mod 8` and variant `i mod 15` of the shuffled lists: 120
-    different voices, and each accent and variant of the test is heard in training.
-
-    Arguments
-    ---------
-    sizes : dict[str, int]
-        Utterances of each split.
-    seed : int
-        Shuffles the voices.
-
-    Returns
-    -------
-    list[Speaker]
-        With ids from 1 upwards, training first.
-
-    Example
-    -------
-    >>> len(plan_speakers({"train": 100, "dev": 10, "test": 3}, seed=0))
-    39
-    """
-    random = Random(f"{seed} speakers")
-    accents = random.sample(ACCENTS, len(ACCENTS))
-    variants = random.sample(VARIANTS, len(VARIANTS))
-    speakers: list[Speaker] = []
-    for split, size in sizes.items():
-        number = min(SPEAKERS[split], size)
-        for share in range(number):
-            i = len(speakers)
-            speaker = Speaker(
-                id=i + 1,
-                split=split,
-                voice=f"{accents[i % len(accents)]}+{variants[i % len(variants)]}",
-                rate=random.randint(135, 165),
-                pitch=random.randint(35, 65),
-                pitch_range=random.randint(35, 65),
-                utterances=len(range(share, size, number)),
-            )
-            speakers.append(speaker)
-    return speakers
-
-
 def record_speaker(speaker: Speaker, folder: Path, seed: int) -> float:
     """Write all that one speaker says; to be called in a process of its own.
 
@@ -211,7 +120,7 @@ def record_speaker(speaker: Speaker, folder: Path, seed: int) -> float:
     """
     chapter = folder / speaker.split / str(speaker.id) / "1"
     chapter.mkdir(parents=True)
-    synthesizer = Synthesizer()
+    synthesizer = Synthesizer(seed=speaker.id)
     transcripts = []
     samples = 0
     for number in range(speaker.utterances):
@@ -301,7 +210,7 @@ def _read_record(corpus: Path) -> dict | None:
 def _write_speakers(path: Path, speakers: list[Speaker]) -> None:
     lines = [";ID | SEX | SUBSET | VOICE\n"]
     for speaker in speakers:
-        variant = speaker.voice.rpartition("+")[2]
-        sex = "F" if variant.startswith(_FEMALE) else "M"
-        lines.append(f"{speaker.id} | {sex} | {speaker.split} | {speaker.voice}\n")
+        lines.append(
+            f"{speaker.id} | {speaker.sex} | {speaker.split} | {speaker.voice}\n"
+        )
     path.write_text("".join(lines), encoding="utf-8")

@@ -60,6 +60,16 @@ class Vocabulary:
     def encode(self, text: str) -> list[int]:
         """Turn text into ids; a run of white space counts as one space.
 
+        Arguments
+        ---------
+        text : str
+            Transcript.
+
+        Returns
+        -------
+        list[int]
+            One id a character, none for the empty text.
+
         Raises
         ------
         InputError
@@ -85,6 +95,16 @@ class Vocabulary:
     @classmethod
     def load(cls, path: str | Path) -> "Vocabulary":
         """Read what :meth:`save` wrote.
+
+        Arguments
+        ---------
+        path : str | Path
+            One token a line.
+
+        Returns
+        -------
+        Vocabulary
+            With the tokens in the order of the file.
 
         Raises
         ------
