@@ -52,7 +52,8 @@ class LaCTMixer(nn.Module):
     Raises
     ------
     ValueError
-        If both branches are off, or heads do not divide the model dimension.
+        If both branches are off, heads do not divide the model dimension, or
+        momentum is asked of bidirectional mode, which takes a single step.
 
     Example
     -------
@@ -82,7 +83,9 @@ class LaCTMixer(nn.Module):
             raise ValueError("num_heads and num_lact_heads: one must be above 0")
         for heads in filter(None, (num_heads, num_lact_heads)):
             if d_model % (2 * heads):
-                raise ValueError(f"d_model={d_model}: must be a multiple of 2 x {heads}")
+                raise ValueError(
+                    f"d_model={d_model}: must be a multiple of 2 x {heads}"
+                )
         left, right = window
         self.window: Window = (left, right)
         self.num_heads = num_heads
@@ -151,6 +154,8 @@ class FastWeightMemory(nn.Module):
         rotate_fast: bool = True,
     ):
         super().__init__()
+        if use_momentum and mode == "bidirectional":
+            raise ValueError("use_momentum: needs mode 'block' or 'shifted'")
         self.num_heads = num_heads
         self.mode: Mode = mode
         self.chunk_size = chunk_size

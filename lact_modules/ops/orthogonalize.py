@@ -71,8 +71,11 @@ def newton_schulz(matrix: Tensor, coefficients: str = "lact") -> Tensor:
         )
     is_tall = matrix.shape[-2] > matrix.shape[-1]
     x = matrix.mT if is_tall else matrix
+    # (..., M, N) -> (batch, M, N), for products that add in one go
+    x = x.reshape(-1, *x.shape[-2:])
     x = x / (torch.linalg.vector_norm(x, dim=(-2, -1), keepdim=True) + 1e-7)
     for a, b, c in COEFFICIENTS[coefficients]:
         gram = x @ x.mT
-        x = a * x + (b * gram + c * gram @ gram) @ x
-    return x.mT if is_tall else x
+        polynomial = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
+        x = torch.baddbmm(x, polynomial, x, beta=a)
+    return (x.mT if is_tall else x).reshape(matrix.shape)

@@ -147,7 +147,9 @@ def prepare_datasets(hparams: dict[str, Any], vocabulary: Vocabulary) -> dict[st
 
     def dataset(names: list[str], max_duration: float | None = None) -> Any:
         manifests = [folder / f"{name}.jsonl" for name in names]
-        return make_dataset(read_manifests(manifests, max_duration), vocabulary)
+        return make_dataset(
+            read_manifests(manifests, max_duration), vocabulary, hparams["in_memory"]
+        )
 
     return {
         **{name: dataset([name]) for name in hparams["test_splits"]},

@@ -1,0 +1,89 @@
+"""The mel front end: rates, lengths, and that padding has no influence."""
+
+import math
+
+import pytest
+import torch
+
+from lact_modules.frontends import MelFrontend
+from lact_modules.frontends.normalization import RunningNormalization
+
+NORMALIZATIONS = ["utterance", "running"]
+
+
+@pytest.mark.parametrize("frame_rate", [25, 50, 100])
+@pytest.mark.parametrize("audio_encoder_layers", [2, 3, 4])
+@pytest.mark.parametrize("num_samples", [1, 159, 160, 161, 16000, 16001])
+def test_frames_are_the_rate_times_the_duration(
+    frame_rate, audio_encoder_layers, num_samples
+):
+    frontend = MelFrontend(8, audio_encoder_layers, frame_rate, channels=2)
+    x, lengths = frontend(torch.randn(1, num_samples), torch.tensor([num_samples]))
+    expected = math.ceil(num_samples / 16000 * frame_rate - 1e-9)
+    assert abs(lengths.item() - expected) <= 1
+    assert x.shape == (1, lengths.item(), 8)
+    assert x.isfinite().all()
+
+
+@pytest.mark.parametrize("normalization", NORMALIZATIONS)
+@pytest.mark.parametrize("frame_rate", [25, 50, 100])
+def test_alone_equals_in_a_batch_of_nan(normalization, frame_rate):
+    torch.manual_seed(0)
+    frontend = MelFrontend(8, 3, frame_rate, normalization=normalization).eval()
+    lengths = torch.tensor([8000, 5003, 4961])
+    waveform = torch.randn(3, 8000)
+    for i, length in enumerate(lengths):
+        waveform[i, length:] = torch.nan
+    together, frames = frontend(waveform, lengths)
+    for i, length in enumerate(lengths):
+        alone, _ = frontend(waveform[i : i + 1, :length], lengths[i : i + 1])
+        torch.testing.assert_close(
+            together[i, : frames[i]], alone[0], atol=1e-5, rtol=1e-4
+        )
+
+
+def test_loudness_does_not_matter():
+    torch.manual_seed(0)
+    frontend = MelFrontend(8)
+    waveform, lengths = torch.randn(1, 8000), torch.tensor([8000])
+    quiet, _ = frontend.features(waveform / 4, lengths)
+    loud, _ = frontend.features(waveform, lengths)
+    torch.testing.assert_close(quiet, loud, atol=1e-3, rtol=1e-3)
+
+
+def test_silence_is_finite():
+    features, _ = MelFrontend(8).features(torch.zeros(1, 8000), torch.tensor([8000]))
+    assert features.abs().max() < 0.01
+
+
+def test_running_statistics_never_look_ahead():
+    normalization = RunningNormalization(4).eval()
+    x = torch.randn(1, 30, 4, requires_grad=True)
+    output = normalization(x, torch.tensor([30]))
+    (gradient,) = torch.autograd.grad(output[0, 10].sum(), x)
+    assert gradient[0, :11].abs().max() > 0
+    assert gradient[0, 11:].abs().max() == 0
+
+
+def test_running_prior_learns_from_valid_frames_alone():
+    torch.manual_seed(0)
+    normalization = RunningNormalization(4)
+    x = torch.randn(8, 200, 4) * 2 + 5
+    x[:, 100:] = torch.nan
+    for _ in range(5):
+        normalization(x, torch.full((8,), 100))
+    torch.testing.assert_close(
+        normalization.prior_mean, torch.full((4,), 5.0), atol=0.3, rtol=0
+    )
+    normalized = normalization.eval()(x, torch.full((8,), 100))[:, :100]
+    assert normalized.mean().abs() < 0.1
+    assert abs(normalized.std() - 1) < 0.1
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"audio_encoder_layers": 5}, {"frame_rate": 30}, {"normalization": "batch"}],
+)
+def test_unknown_options_are_named(options):
+    with pytest.raises(ValueError, match=next(iter(options))):
+        MelFrontend(8, **options)

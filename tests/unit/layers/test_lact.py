@@ -1,0 +1,82 @@
+"""The LaCT mixer: its branches, what it learns within an utterance, its faults."""
+
+import pytest
+import torch
+
+from lact_modules.layers import LaCTMixer
+from lact_modules.layers.attention import attend, attention_mask
+from lact_modules.layers.rotary import rotate
+
+
+def no_padding(x):
+    return torch.zeros(x.shape[:2], dtype=torch.bool)
+
+
+def test_fast_weights_carry_what_the_window_forgets():
+    torch.manual_seed(0)
+    x = torch.randn(1, 20, 16)
+    changed = x.clone()
+    changed[:, 0] += 1.0
+
+    def reaches_the_end(**options):
+        torch.manual_seed(1)
+        mixer = LaCTMixer(16, num_heads=2, window=[2, 2], **options)
+        difference = mixer(x, no_padding(x)) - mixer(changed, no_padding(x))
+        return difference[:, -1].abs().max() > 1e-7
+
+    assert not reaches_the_end(num_lact_heads=0)
+    assert reaches_the_end(num_lact_heads=2)
+
+
+def test_rates_start_at_the_base_rate():
+    mixer = LaCTMixer(16, 2, 2, base_lr=0.02)
+    rates = torch.nn.functional.softplus(mixer.fast.project_lr(torch.zeros(1, 1, 16)))
+    torch.testing.assert_close(rates, torch.full((1, 1, 6), 0.02))
+
+
+def test_every_fast_parameter_learns():
+    torch.manual_seed(0)
+    mixer = LaCTMixer(16, 2, 2, use_momentum=True, mode="block", chunk_size=5)
+    x = torch.randn(2, 15, 16)
+    (mixer(x, no_padding(x)) * torch.randn(2, 15, 16)).sum().backward()
+    for name, parameter in mixer.named_parameters():
+        assert parameter.grad.abs().max() > 0, name
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"num_heads": 0, "num_lact_heads": 0}, "one must be above 0"),
+        ({"num_heads": 3, "num_lact_heads": 2}, "multiple of 2 x 3"),
+        ({"num_heads": 2, "num_lact_heads": 5}, "multiple of 2 x 5"),
+        ({"num_heads": 2, "num_lact_heads": 2, "use_momentum": True}, "momentum"),
+    ],
+)
+def test_impossible_heads_are_named(options, message):
+    with pytest.raises(ValueError, match=message):
+        LaCTMixer(16, **options)
+
+
+def test_rotation_keeps_norms_and_sees_distances_alone():
+    x, y = torch.randn(2, 1, 6, 2, 8)
+    positions = torch.arange(6)
+    torch.testing.assert_close(rotate(x, positions).norm(dim=-1), x.norm(dim=-1))
+
+    def product(shift):
+        return (rotate(x, positions + shift) * rotate(y, positions + 2)).sum(-1)
+
+    def shifted(shift):
+        return (rotate(x, positions + shift + 7) * rotate(y, positions + 9)).sum(-1)
+
+    torch.testing.assert_close(product(0), shifted(0), atol=1e-4, rtol=1e-4)
+
+
+def test_attention_agrees_with_its_definition():
+    q, k, v = torch.randn(3, 1, 7, 2, 4)
+    is_padding = torch.tensor([[False] * 5 + [True] * 2])
+    output = attend(q, k, v, attention_mask(is_padding, (2, 1)))
+    for query in range(5):
+        keys = slice(max(0, query - 2), min(5, query + 2))
+        scores = torch.einsum("hd,khd->hk", q[0, query], k[0, keys]) / 2
+        expected = torch.einsum("hk,khd->hd", scores.softmax(-1), v[0, keys])
+        torch.testing.assert_close(output[0, query], expected)
