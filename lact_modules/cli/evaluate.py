@@ -75,8 +75,8 @@ def evaluate(
 
 def _read_data(data: Path) -> tuple[list["Utterance"], list[str]]:
     """Read a split folder or a manifest: utterances, and what is wrong with others."""
-    from lact_modules.data.librispeech import inspect_split
     from lact_modules.data.manifest import read_manifest
+    from lact_modules.data.split_folder import inspect_split
 
     if not data.is_dir():
         return read_manifest(data), []

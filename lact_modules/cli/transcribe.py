@@ -38,7 +38,9 @@ def transcribe(
         typer.Argument(help="Audio files or folders; - reads a list from stdin."),
     ],
     model: options.Model,
-    format: Annotated[Format, typer.Option(help="Of the output.")] = Format.TEXT,
+    format: Annotated[
+        Format, typer.Option(help="Captions: srt, vtt; word times: json, ctm.")
+    ] = Format.TEXT,
     output: Annotated[
         Path | None,
         typer.Option(

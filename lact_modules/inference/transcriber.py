@@ -1,7 +1,7 @@
 """Transcribe waveforms and files, in batches that do not show in the result."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -119,7 +119,7 @@ class Transcriber:
         Arguments
         ---------
         waveforms : Sequence[Tensor]
-            (N,) float32 each, at 16 kHz; any lengths, also 0.
+            At least one, (N,) float32 each, at 16 kHz; any lengths, also 0.
 
         Returns
         -------
@@ -131,7 +131,8 @@ class Transcriber:
         InputError
             If the GPU's memory does not hold the batch.
         """
-        lengths = torch.tensor([len(waveform) for waveform in waveforms])
+        num_samples = [len(waveform) for waveform in waveforms]
+        lengths = torch.tensor(num_samples)
         batch = pad_sequence(list(waveforms), batch_first=True)
         if batch.shape[1] == 0:
             batch = torch.zeros(len(waveforms), 1)
@@ -144,7 +145,11 @@ class Transcriber:
                 f"batch of {len(waveforms)} x {batch.shape[1] / SAMPLE_RATE:.0f} s: "
                 f"out of memory on {self.device}; take a smaller batch"
             ) from error
-        return self.decoder(log_probs, lengths)
+        hypotheses = self.decoder(log_probs, lengths)
+        return [
+            _clip(hypothesis, count / SAMPLE_RATE)
+            for hypothesis, count in zip(hypotheses, num_samples, strict=True)
+        ]
 
     def transcribe_files(
         self,
@@ -219,6 +224,12 @@ def _find_device(name: str) -> torch.device:
     except (RuntimeError, AssertionError) as error:
         raise InputError(f"device {name!r}: not available here; try 'auto'") from error
     return device
+
+
+def _clip(hypothesis: Hypothesis, seconds: float) -> Hypothesis:
+    # The last frame may reach beyond the last sample.
+    words = tuple(replace(w, end=min(w.end, seconds)) for w in hypothesis.words)
+    return replace(hypothesis, words=words)
 
 
 def _load_or_error(

@@ -107,7 +107,7 @@ def test_other_keys_are_not_looked_at(tmp_path):
     assert not (tmp_path / "marker").exists()
 
 
-@pytest.mark.parametrize("text", ["a: [", "just text", "- a\n- b", "[" * 2_000, ""])
+@pytest.mark.parametrize("text", ["a: [", "just text", "- a\n- b", "[" * 500, ""])
 def test_not_a_mapping(text, tmp_path):
     path = tmp_path / "hyperparams.yaml"
     path.write_text(text)
