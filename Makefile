@@ -24,7 +24,7 @@ $(INSTALLED): pyproject.toml
 	@$(PYTHON) -m venv .venv || \
 		{ echo "cannot make .venv; on Debian: apt install python3-venv" >&2; exit 2; }
 	@echo "Installing into .venv (about 5 GB, some minutes) ..."
-	@$(BIN)/pip install --quiet --progress-bar on --editable '.[demo,test,dev]'
+	@$(BIN)/pip install --editable '.[demo,test,dev]'
 	@touch $@
 
 demo: install ## Make a corpus, train, test and transcribe on this CPU
