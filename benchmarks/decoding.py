@@ -51,7 +51,7 @@ def make_log_probs(ids: list[int], num_tokens: int) -> Tensor:
 
 def main(
     beam_size: int = 50,
-    beam_threshold: float = 50.0,
+    beam_threshold: float = 25.0,
     frame_rate: float = 25.0,
     lm: Annotated[Path | None, typer.Option(help="Default: a made-up trigram.")] = None,
     log_probs: Annotated[Path | None, typer.Option(help="Saved output.")] = None,

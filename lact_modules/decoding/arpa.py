@@ -88,10 +88,10 @@ def read_words(path: str | Path) -> list[str]:
             for line in stream:
                 if line.startswith("\\"):
                     if in_unigrams:
-                        return words
+                        return [word for word in words if word not in SPECIAL_WORDS]
                     in_unigrams = line.strip() == "\\1-grams:"
                 elif in_unigrams and line.strip():
-                    words += {line.split()[1]}.difference(SPECIAL_WORDS)
+                    words.append(line.split()[1])
     except (UnicodeDecodeError, IndexError) as error:
         raise InputError(f"{path}: damaged language model ({error})") from error
     raise InputError(f"{path}: not a language model in ARPA format, or cut short")

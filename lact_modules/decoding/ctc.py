@@ -135,7 +135,7 @@ class BeamDecoder:
         lexicon: str | Path | None = None,
         lm_weight: float = 1.5,
         word_score: float = 0.0,
-        beam_threshold: float = 50.0,
+        beam_threshold: float = 25.0,
         num_best: int = 1,
     ):
         self.vocabulary = vocabulary
