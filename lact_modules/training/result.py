@@ -113,15 +113,32 @@ def publishable_command(arguments: Sequence[str]) -> str:
     Returns
     -------
     str
-        One shell line; of each absolute path the last part remains.
+        One shell line.
 
     Example
     -------
     >>> publishable_command(["/home/me/train.py", "--test_splits", "[a, b]"])
     "python train.py --test_splits '[a, b]'"
     """
-    relative = [
-        _ABSOLUTE_PATH.sub(lambda match: Path(match[0]).name, argument)
-        for argument in arguments
-    ]
-    return shlex.join(["python", *relative])
+    return shlex.join(["python", *map(without_folders, arguments)])
+
+
+def without_folders(text: str) -> str:
+    """Shorten the absolute paths in a text to their last part.
+
+    Arguments
+    ---------
+    text : str
+        Command line, YAML, log, ...
+
+    Returns
+    -------
+    str
+        The text; relative paths and URLs stay as they are.
+
+    Example
+    -------
+    >>> without_folders("data_folder: /home/me/LibriSpeech")
+    'data_folder: LibriSpeech'
+    """
+    return _ABSOLUTE_PATH.sub(lambda match: Path(match[0]).name, text)

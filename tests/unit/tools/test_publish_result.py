@@ -1,0 +1,43 @@
+import json
+
+import pytest
+
+from lact_modules.training.result import write_result
+from tools.publish_result import publish
+
+
+@pytest.fixture
+def run(tmp_path):
+    folder = tmp_path / "run"
+    write_result(
+        folder / "result.json",
+        {},
+        recipe="LibriSpeech/ASR/CTC",
+        model="lact_demo",
+        dataset="My Digits",
+        parameters=1,
+        seed=1,
+        command=["train.py"],
+    )
+    (folder / "hyperparams.yaml").write_text("data_folder: /home/me/data/digits\n")
+    (folder / "train_log.txt").write_text("epoch: 1\n")
+    return folder
+
+
+def test_names_the_folder_and_no_folder_of_the_machine(run, tmp_path):
+    folder = publish(run, tmp_path / "results")
+    date = json.loads((run / "result.json").read_text())["date"][:10]
+    assert folder.name.startswith("my-digits_ctc_lact_demo_")
+    assert folder.name.endswith(f"_{date}")
+    assert " " not in folder.name
+    names = sorted(path.name for path in folder.iterdir())
+    assert names == ["hparams.yaml", "result.json", "train_log.txt"]
+    assert (folder / "hparams.yaml").read_text() == "data_folder: digits\n"
+    assert (folder / "result.json").read_text() == (run / "result.json").read_text()
+
+
+def test_incomplete_run_publishes_nothing(run, tmp_path):
+    (run / "train_log.txt").unlink()
+    with pytest.raises(FileNotFoundError):
+        publish(run, tmp_path / "results")
+    assert not (tmp_path / "results").exists()
