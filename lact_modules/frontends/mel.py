@@ -73,15 +73,17 @@ class MelFrontend(nn.Module):
         if frame_rate not in _STRIDES:
             raise ValueError(f"frame_rate={frame_rate}: choose one of {[*_STRIDES]}")
         self.frame_rate = float(frame_rate)
-        self.mel = torchaudio.transforms.MelSpectrogram(
-            self.sample_rate,
-            n_fft=512,
-            win_length=self.window,
-            hop_length=self.hop,
-            f_min=20.0,
-            n_mels=num_mels,
-            center=False,
-        )
+        # its filter bank is computed: on a meta device that fails
+        with torch.device("cpu"):
+            self.mel = torchaudio.transforms.MelSpectrogram(
+                self.sample_rate,
+                n_fft=512,
+                win_length=self.window,
+                hop_length=self.hop,
+                f_min=20.0,
+                n_mels=num_mels,
+                center=False,
+            )
         self.normalize = _make_normalization(normalization, num_mels)
         num_strided = _STRIDES[frame_rate]
         strides = [2 if i < num_strided else 1 for i in range(audio_encoder_layers)]

@@ -68,9 +68,7 @@ class RunningNormalization(nn.Module):
         frames = torch.arange(1, x.shape[1] + 1, device=x.device)[:, None]
         count = frames + self.prior_frames
         mean = (x.cumsum(1) + self.prior_frames * self.prior_mean) / count
-        square = (
-            x.square().cumsum(1) + self.prior_frames * self.prior_square
-        ) / count
+        square = (x.square().cumsum(1) + self.prior_frames * self.prior_square) / count
         deviation = (square - mean.square()).clamp(min=_FLOOR**2).sqrt()
         return torch.where(is_valid, (x - mean) / deviation, 0.0)
 

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import speechbrain as sb
 import torch
 import yaml
 from speechbrain.dataio.batch import PaddedBatch
+from speechbrain.dataio.dataset import DynamicItemDataset
 from speechbrain.utils.checkpoints import (
     mark_as_loader,
     mark_as_saver,
@@ -18,36 +19,33 @@ from speechbrain.utils.checkpoints import (
 from speechbrain.utils.distributed import if_main_process
 from torch import Tensor
 
-from lact_modules.decoding.hypothesis import Hypothesis
 from lact_modules.errors import InputError
 from lact_modules.inference.checkpoint import average_checkpoints, best_checkpoints
-from lact_modules.training.error_rate import ErrorRate, score, write_error_report
+from lact_modules.training.error_rate import write_error_report
 from lact_modules.training.guard import NonFiniteGuard
 from lact_modules.training.metrics_log import MetricsLog
+from lact_modules.training.transcripts import Decoder, Transcripts
 
 logger = logging.getLogger(__name__)
-
-Decoder = Callable[[Tensor, Tensor], list[Hypothesis]]
 
 
 @register_checkpoint_hooks
 class ASRBrain(sb.Brain):
     """SpeechBrain's training loop for recognizers.
 
-    A recipe's Brain adds `compute_forward`, which gives whatever `decoders` take,
-    and `utterance_losses`. What is here:
+    A recipe's Brain adds `compute_forward`, whose outputs the decoders take, and
+    `utterance_losses`. What is here:
 
     - the learning rate follows ``schedule(step, total_steps)`` from the first update;
     - all parameters are clipped together;
     - a loss or gradient that is not finite names its utterances and is skipped;
-    - sample predictions, validation and logs by optimizer step, also in an epoch;
+    - logs, samples, validation and checkpoints by optimizer step, also in an epoch;
     - the best checkpoints are kept, and averaged for testing.
 
     Reads from the YAML: ``output_folder``, ``schedule``, ``avg_checkpoints``,
-    ``log_interval``, ``sample_interval``, ``valid_interval`` (optimizer steps, 0 for
-    never), ``nonfinite_patience``, ``epoch_counter``.
-
-    Arguments are those of `speechbrain.Brain`, and
+    ``nonfinite_patience``, ``epoch_counter``, ``train_logger``, and in optimizer
+    steps, 0 for never, ``log_interval``, ``sample_interval``, ``valid_interval``,
+    ``checkpoint_interval``.
 
     Arguments
     ---------
@@ -60,13 +58,12 @@ class ASRBrain(sb.Brain):
     def __init__(self, decoders: dict[str, Decoder], **brain_arguments: Any):
         super().__init__(**brain_arguments)
         self.decoders = decoders
+        self.first_decoder = next(iter(decoders))
         self.guard = NonFiniteGuard(self.nonfinite_patience)
         self.log = MetricsLog(self.hparams.output_folder) if if_main_process() else None
-        self.total_steps = 0
         self.num_infeasible = 0
         self.training_wall_s = 0.0
-        self.grad_norm = torch.zeros(())
-        self.valid_loader: Any = None
+        self.epoch = 0.0
         self.is_within_epoch = False
 
     def utterance_losses(
@@ -79,40 +76,47 @@ class ASRBrain(sb.Brain):
         self, outputs: Any, batch: PaddedBatch, stage: sb.Stage
     ) -> Tensor:
         """Average the losses over all labels of the batch; collect transcripts."""
-        losses, num_labels = self.utterance_losses(outputs, batch, stage)
-        if stage == sb.Stage.TRAIN:
-            self.batch_losses = losses
-        else:
-            self._collect(outputs, batch)
-        return losses.sum() / num_labels.sum().clamp(min=1)
-
-    # Training -----------------------------------------------------------------
+        self.batch_losses, num_labels = self.utterance_losses(outputs, batch, stage)
+        if stage != sb.Stage.TRAIN:
+            self.transcripts.add(batch.id, batch.text, outputs)
+        return self.batch_losses.sum() / num_labels.sum().clamp(min=1)
 
     def train(
         self,
-        train_set: sb.dataio.dataset.DynamicItemDataset,
-        valid_set: sb.dataio.dataset.DynamicItemDataset,
+        train_set: DynamicItemDataset,
+        valid_set: DynamicItemDataset,
         batch_sampler: Any,
-        loader_options: dict[str, Any],
-        valid_loader_options: dict[str, Any],
+        train_options: dict[str, Any],
+        valid_options: dict[str, Any],
     ) -> None:
         """Train from the start, or from the last checkpoint.
+
+        Arguments
+        ---------
+        train_set : DynamicItemDataset
+            Made by `make_dataset`.
+        valid_set : DynamicItemDataset
+            For validation after each epoch.
+        batch_sampler : Any
+            Batches of `train_set`.
+        train_options : dict[str, Any]
+            For the training loader (``num_workers``, ...).
+        valid_options : dict[str, Any]
+            For the validation loader.
 
         Raises
         ------
         InputError
-            If an epoch has fewer batches than are accumulated for a step, or
-            training diverges.
+            If an epoch has fewer batches than one step accumulates, or training
+            diverges.
         """
         train_loader = self.make_dataloader(
-            train_set,
-            sb.Stage.TRAIN,
-            batch_sampler=batch_sampler,
-            **loader_options,
+            train_set, sb.Stage.TRAIN, batch_sampler=batch_sampler, **train_options
         )
+        # under DDP a wrapper of it is set already
         self.train_sampler = self.train_sampler or batch_sampler
         self.valid_loader = self.make_dataloader(
-            valid_set, sb.Stage.VALID, ckpt_prefix=None, **valid_loader_options
+            valid_set, sb.Stage.VALID, ckpt_prefix=None, **valid_options
         )
         self.batches_per_epoch = len(train_loader)
         steps_per_epoch = self.batches_per_epoch // self.grad_accumulation_factor
@@ -143,8 +147,10 @@ class ASRBrain(sb.Brain):
         if should_step:
             self._step(batch.id)
         self.training_wall_s += time.perf_counter() - started
+        done = self.hparams.epoch_counter.current - 1
+        self.epoch = done + self.step / self.batches_per_epoch
         if should_step:
-            self._report(batch, outputs, loss)
+            self._after_step(batch, outputs, loss)
         return loss.detach().cpu()
 
     def _step(self, ids: Sequence[str]) -> None:
@@ -162,38 +168,32 @@ class ASRBrain(sb.Brain):
         self.optimizer.zero_grad(set_to_none=True)
         self.optimizer_step += 1
 
-    def _report(self, batch: PaddedBatch, outputs: Any, loss: Tensor) -> None:
-        """Log, show a sample or validate, where this step is due for it."""
-        step = self.optimizer_step
-        if self.log and self._is_due(self.hparams.log_interval):
-            self.log.log(
+    def _after_step(self, batch: PaddedBatch, outputs: Any, loss: Tensor) -> None:
+        if self._is_due("log_interval"):
+            self._log(
                 "train",
-                step,
-                self._epoch(),
                 loss=loss.item(),
                 lr=self.optimizer.param_groups[0]["lr"],
                 grad_norm=self.grad_norm.item(),
             )
-        if self._is_due(self.hparams.sample_interval):
+        if self._is_due("sample_interval"):
             self._show_sample(batch, outputs)
-        if self._is_due(self.hparams.valid_interval):
-            batches_seen = self.step
-            self.is_within_epoch = True
-            self._fit_valid(self.valid_loader, self.hparams.epoch_counter.current, False)
-            self.is_within_epoch = False
-            self.step = batches_seen
-            self.modules.train()
+        if self._is_due("valid_interval"):
+            self._validate_within_epoch()
+        if self._is_due("checkpoint_interval"):
+            self._save_intra_epoch_ckpt()
 
-    def _is_due(self, interval: int) -> bool:
+    def _is_due(self, key: str) -> bool:
+        interval = getattr(self.hparams, key)
         return interval > 0 and self.optimizer_step % interval == 0
 
-    def _epoch(self) -> float:
-        done = self.hparams.epoch_counter.current - 1
-        return done + self.step / self.batches_per_epoch
+    def _log(self, split: str, **values: float) -> None:
+        if self.log:
+            self.log.log(split, self.optimizer_step, self.epoch, **values)
 
     def _show_sample(self, batch: PaddedBatch, outputs: Any) -> None:
         with torch.no_grad():
-            hypothesis = self._first_decoder(*outputs)[0]
+            hypothesis = self.decoders[self.first_decoder](*outputs)[0]
         logger.info(
             "step %d, sample %s\n  said:  %s\n  heard: %s",
             self.optimizer_step,
@@ -202,31 +202,22 @@ class ASRBrain(sb.Brain):
             hypothesis.text,
         )
 
-    # Validation and testing ---------------------------------------------------
-
-    @property
-    def _first_decoder(self) -> Decoder:
-        return next(iter(self.decoders.values()))
-
-    def _collect(self, outputs: Any, batch: PaddedBatch) -> None:
-        self.ids += batch.id
-        self.references += batch.text
-        for name, decoder in self.active_decoders.items():
-            self.hypotheses[name] += [h.text for h in decoder(*outputs)]
+    def _validate_within_epoch(self) -> None:
+        batches_seen, epoch = self.step, self.hparams.epoch_counter.current
+        self.is_within_epoch, self.step = True, 0
+        self._fit_valid(self.valid_loader, epoch, enable=False)
+        self.is_within_epoch, self.step = False, batches_seen
+        self.modules.train()
 
     def on_stage_start(self, stage: sb.Stage, epoch: int | None = None) -> None:
-        """Forget the transcripts of the stage before."""
+        """Begin to count and to collect anew."""
         if stage == sb.Stage.TRAIN:
             self.num_infeasible = 0
-            return
-        name = next(iter(self.decoders))
-        is_test = stage == sb.Stage.TEST
-        self.active_decoders = (
-            self.decoders if is_test else {name: self.decoders[name]}
-        )
-        self.ids: list[str] = []
-        self.references: list[str] = []
-        self.hypotheses: dict[str, list[str]] = {n: [] for n in self.active_decoders}
+        elif stage == sb.Stage.VALID:
+            name = self.first_decoder
+            self.transcripts = Transcripts({name: self.decoders[name]})
+        else:
+            self.transcripts = Transcripts(self.decoders)
 
     def on_stage_end(
         self, stage: sb.Stage, stage_loss: float, epoch: int | None = None
@@ -242,41 +233,22 @@ class ASRBrain(sb.Brain):
                     self.num_infeasible,
                 )
         if stage == sb.Stage.VALID:
-            rates = score(
-                self.references, *self.hypotheses.values(), num_bootstrap=0
-            )
-            self._log_validation(rates, stage_loss)
+            rates = self.transcripts.rates(self.first_decoder, num_bootstrap=0)
+            metrics = {"loss": float(stage_loss), "WER": rates.wer, "CER": rates.cer}
+            self._log("dev", loss=metrics["loss"], wer=rates.wer, cer=rates.cer)
             if not self.is_within_epoch:
-                self._save_epoch(rates, stage_loss)
+                self._end_epoch(metrics)
 
-    def _log_validation(self, rates: ErrorRate, loss: float) -> None:
-        if self.log:
-            epoch = float(self.hparams.epoch_counter.current)
-            if self.is_within_epoch:
-                epoch = self._epoch()
-            self.log.log(
-                "dev",
-                self.optimizer_step,
-                epoch,
-                loss=float(loss),
-                wer=rates.wer,
-                cer=rates.cer,
-            )
-
-    def _save_epoch(self, rates: ErrorRate, loss: float) -> None:
+    def _end_epoch(self, metrics: dict[str, float]) -> None:
         epoch = self.hparams.epoch_counter.current
         if if_main_process():
             self.hparams.train_logger.log_stats(
-                stats_meta={
-                    "epoch": epoch,
-                    "steps": self.optimizer_step,
-                    "lr": self.optimizer.param_groups[0]["lr"],
-                },
+                stats_meta={"epoch": epoch, "steps": self.optimizer_step},
                 train_stats={"loss": self.train_loss},
-                valid_stats={"loss": float(loss), "WER": rates.wer, "CER": rates.cer},
+                valid_stats=metrics,
             )
         self.checkpointer.save_and_keep_only(
-            meta={"WER": float(rates.wer), "loss": float(loss), "epoch": epoch},
+            meta={**metrics, "epoch": epoch},
             min_keys=["WER"],
             num_to_keep=self.hparams.avg_checkpoints,
             verbosity=logging.DEBUG,
@@ -290,13 +262,11 @@ class ASRBrain(sb.Brain):
             self.hparams.output_folder, self.hparams.avg_checkpoints
         )
         model = self.modules.model
+        # DDP wraps it
         getattr(model, "module", model).load_state_dict(average_checkpoints(best))
 
     def test(
-        self,
-        split: str,
-        dataset: sb.dataio.dataset.DynamicItemDataset,
-        loader_options: dict[str, Any],
+        self, split: str, dataset: DynamicItemDataset, options: dict[str, Any]
     ) -> dict[str, dict[str, Any]]:
         """Transcribe a split with the averaged checkpoints; write ``wer_<split>.txt``.
 
@@ -305,38 +275,36 @@ class ASRBrain(sb.Brain):
         split : str
             Its name.
         dataset : DynamicItemDataset
-            Its utterances, with ``duration``.
-        loader_options : dict[str, Any]
-            For the data loader.
+            Made by `make_dataset`.
+        options : dict[str, Any]
+            For the loader.
 
         Returns
         -------
         dict[str, dict[str, Any]]
-            Metrics by decoder, as `write_result` takes them.
+            Metrics by decoder, as `write_result` takes them. The real-time factor
+            is of loading, model and all decoders together.
         """
         started = time.perf_counter()
-        self.evaluate(dataset, test_loader_kwargs=dict(loader_options))
+        self.evaluate(dataset, test_loader_kwargs=dict(options))
         wall_s = time.perf_counter() - started
         audio_s = sum(entry["duration"] for entry in dataset.data.values())
+        transcripts = self.transcripts
         metrics = {}
-        for name, hypotheses in self.hypotheses.items():
-            rates = score(self.references, hypotheses)
+        for name, hypotheses in transcripts.hypotheses.items():
+            rates = transcripts.rates(name)
             metrics[name] = {**vars(rates), "rtf": wall_s / audio_s}
-            suffix = "" if name == next(iter(self.decoders)) else f"_{name}"
+            suffix = "" if name == self.first_decoder else f"_{name}"
             report = Path(self.hparams.output_folder) / f"wer_{split}{suffix}.txt"
             if if_main_process():
-                write_error_report(report, self.ids, self.references, hypotheses)
+                write_error_report(
+                    report, transcripts.ids, transcripts.references, hypotheses
+                )
             logger.info(
                 "%s, %s: WER %.2f %% [%.2f, %.2f], CER %.2f %%",
-                split,
-                name,
-                rates.wer,
-                *rates.wer_interval,
-                rates.cer,
+                *(split, name, rates.wer, *rates.wer_interval, rates.cer),
             )
         return metrics
-
-    # Resuming -----------------------------------------------------------------
 
     @mark_as_saver
     def _save(self, path: str) -> None:

@@ -1,0 +1,47 @@
+"""What was said and what was heard, gathered over a stage."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from torch import Tensor
+
+from lact_modules.decoding.hypothesis import Hypothesis
+from lact_modules.training.error_rate import ErrorRate, score
+
+Decoder = Callable[[Tensor, Tensor], list[Hypothesis]]
+
+
+class Transcripts:
+    """References and the hypotheses of one or several decoders.
+
+    Arguments
+    ---------
+    decoders : dict[str, Decoder]
+        By name; each is given the model's outputs.
+
+    Example
+    -------
+    >>> transcripts = Transcripts({"echo": lambda texts: [Hypothesis(t, (), 0) for t in texts]})
+    >>> transcripts.add(["a"], ["ONE TWO"], (["ONE TEN"],))
+    >>> transcripts.rates("echo").wer
+    50.0
+    """
+
+    def __init__(self, decoders: dict[str, Decoder]):
+        self.decoders = decoders
+        self.ids: list[str] = []
+        self.references: list[str] = []
+        self.hypotheses: dict[str, list[str]] = {name: [] for name in decoders}
+
+    def add(self, ids: Sequence[str], references: Sequence[str], outputs: Any) -> None:
+        """Decode a batch's outputs with every decoder."""
+        self.ids += ids
+        self.references += references
+        for name, decoder in self.decoders.items():
+            self.hypotheses[name] += [h.text for h in decoder(*outputs)]
+
+    def rates(self, name: str, num_bootstrap: int = 1000) -> ErrorRate:
+        """Score a decoder over all that was added."""
+        return score(
+            self.references, self.hypotheses[name], num_bootstrap=num_bootstrap
+        )
