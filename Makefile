@@ -42,7 +42,7 @@ demo: install ## Make a corpus, train, test and transcribe on this CPU
 	@$(BIN)/python tools/demo_summary.py $(RUN)
 
 test: install ## Run the tests and doctests; measure coverage
-	$(BIN)/pytest --cov
+	$(BIN)/pytest --cov=lact_modules
 
 check: check-fast test ## All lints, then the tests
 

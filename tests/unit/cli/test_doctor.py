@@ -1,4 +1,5 @@
 import shutil
+import sys
 from importlib import metadata
 
 import numpy
@@ -116,7 +117,28 @@ def test_vocabulary_must_spell_the_data(corpus, tmp_path):
 
 
 def test_folder_that_is_no_model_fails(tmp_path):
-    pytest.importorskip("lact_modules.decoding.ctc")
     code, rows = run("--model", tmp_path)
     assert code == 2
     assert rows["model"].startswith("fail")
+
+
+def test_trained_model_is_loaded_and_compared_with_the_data(trained_run, corpus):
+    code, rows = run("--model", trained_run)
+    assert code == 0
+    assert rows["model"].startswith("ok 0.0 M parameters")
+    code, rows = run("--model", trained_run, "--data", corpus)
+    assert code == 2
+    assert rows["characters"].startswith("fail unknown to the model: ENOTW")
+
+
+def test_missing_optional_parts_are_told_apart_from_needed_ones(monkeypatch):
+    # None in sys.modules makes the import fail
+    monkeypatch.setitem(sys.modules, "espeakng_loader", None)
+    code, rows = run()
+    assert code == 0
+    assert rows["espeak"].startswith("warn")
+    assert "lact-asr[demo]" in rows["espeak"]
+    monkeypatch.setitem(sys.modules, "kenlm", None)
+    code, rows = run()
+    assert code == 2
+    assert "C++ compiler" in rows["beam"]
