@@ -1,5 +1,6 @@
 """Start a recipe from the command line; its user's faults are one line, exit code 2."""
 
+import difflib
 import errno
 import logging
 import sys
@@ -11,6 +12,7 @@ import speechbrain as sb
 import torch
 import yaml
 from hyperpyyaml import load_hyperpyyaml
+from ruamel.yaml import YAML
 from speechbrain.utils.distributed import ddp_init_group
 
 from lact_modules.errors import InputError
@@ -74,11 +76,24 @@ def load_hparams(yaml_file: str | Path, overrides: str | dict[str, Any]) -> dict
     try:
         with open(path, encoding="utf-8") as stream:
             return load_hyperpyyaml(stream, overrides)
-    except KeyError as error:
-        raise InputError(f"{path}: no key {error.args[0]!r}; check its name") from error
-    except (ValueError, TypeError, yaml.YAMLError, OSError) as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"{path}: {reason}") from error
+    except (ValueError, TypeError, KeyError, yaml.YAMLError, OSError) as error:
+        raise InputError(f"{path}: {_explain(error, path, overrides)}") from error
+
+
+def _explain(error: Exception, path: Path, overrides: str | dict[str, Any]) -> str:
+    """Name the override that fits no key; else give the loader's words on one line."""
+    if isinstance(overrides, str):
+        overrides = yaml.safe_load(overrides) or {}
+    keys = YAML().load(path).keys()
+    for name in overrides:
+        if name not in keys:
+            near = difflib.get_close_matches(name, keys, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else "see the file for its keys"
+            return f"no key {name!r}; {hint}"
+    if "structure of the overrides" in str(error):
+        nested = [name for name, value in overrides.items() if isinstance(value, dict)]
+        return f"an override within {', '.join(nested)} names a key that is not there"
+    return " ".join(str(error).split())
 
 
 def _fail(message: str) -> None:
