@@ -9,8 +9,8 @@ class InputError(ValueError):
 
     Example
     -------
-    >>> raise InputError("speech.wav: not audio; give wav, flac, ogg, opus or mp3")
+    >>> raise InputError("speech.wav: not audio; give wav, flac or mp3")
     Traceback (most recent call last):
     ...
-    lact_modules.errors.InputError: speech.wav: not audio; give wav, flac, ogg, opus or mp3
+    lact_modules.errors.InputError: speech.wav: not audio; give wav, flac or mp3
     """

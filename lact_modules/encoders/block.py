@@ -45,9 +45,9 @@ class EncoderBlock(nn.Module):
     ):
         super().__init__()
         self.ffn_in, self.mixer, self.conv, self.ffn_out = ffn_in, mixer, conv, ffn_out
-        self.norm_ffn_in = nn.LayerNorm(d_model) if ffn_in else None
+        self.norm_ffn_in = nn.LayerNorm(d_model) if ffn_in else nn.Identity()
         self.norm_mixer = nn.LayerNorm(d_model)
-        self.norm_conv = nn.LayerNorm(d_model) if conv else None
+        self.norm_conv = nn.LayerNorm(d_model) if conv else nn.Identity()
         self.norm_ffn_out = nn.LayerNorm(d_model)
         self.norm = nn.LayerNorm(d_model) if ffn_in else nn.Identity()
         self.ffn_weight = 0.5 if ffn_in else 1.0

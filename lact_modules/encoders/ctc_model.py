@@ -1,10 +1,32 @@
 """Waveform to CTC log-probabilities: front end, encoder, output layer."""
 
 from collections.abc import Callable
+from typing import Protocol
 
 from torch import Tensor, nn
 
 Augmentation = Callable[[Tensor, Tensor], Tensor]
+
+
+class Frontend(Protocol):
+    """What `CTCModel` asks of a front end, which is an nn.Module too."""
+
+    frame_rate: float
+
+    def features(self, waveform: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Map samples (B, N) and lengths (B,) to features (B, T, M) and lengths."""
+
+    def subsample(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Map features to frames (B, T', D) at the frame rate, and lengths."""
+
+
+class FrameEncoder(Protocol):
+    """What `CTCModel` asks of an encoder, which is an nn.Module too."""
+
+    d_model: int
+
+    def __call__(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Map frames (B, T, D) and lengths (B,) to the same."""
 
 
 class CTCModel(nn.Module):
@@ -12,10 +34,10 @@ class CTCModel(nn.Module):
 
     Arguments
     ---------
-    frontend : nn.Module
-        Has `features`, `subsample` and `frame_rate`, see `MelFrontend`.
-    encoder : nn.Module
-        ``(x (B, T, D), lengths (B,)) -> (x, lengths)``, with `d_model`.
+    frontend : Frontend
+        From waveform to frames, such as `MelFrontend`.
+    encoder : FrameEncoder
+        From frames to frames, such as `Encoder`.
     num_tokens : int
         Output units, the blank included.
 
@@ -33,7 +55,7 @@ class CTCModel(nn.Module):
     (torch.Size([2, 25, 5]), tensor([25, 13]))
     """
 
-    def __init__(self, frontend: nn.Module, encoder: nn.Module, num_tokens: int):
+    def __init__(self, frontend: Frontend, encoder: FrameEncoder, num_tokens: int):
         super().__init__()
         self.frontend = frontend
         self.encoder = encoder
@@ -56,7 +78,7 @@ class CTCModel(nn.Module):
             influence.
         lengths : Tensor
             (B,) valid samples, int64.
-        augment : Callable | None
+        augment : Augmentation | None
             Changes the features (B, T, M) of given lengths, in training.
 
         Returns

@@ -45,13 +45,13 @@ class Encoder(nn.Module):
         Model dimension.
     num_layers : int
         Blocks.
-    mixer : Callable
+    mixer : Factory
         Makes a block's mixer.
-    ffn_out : Callable
+    ffn_out : Factory
         Makes a block's feed-forward layer.
-    ffn_in : Callable | None
+    ffn_in : Factory | None
         Makes its first feed-forward layer, in conformer style.
-    conv : Callable | None
+    conv : Factory | None
         Makes its convolution, in conformer style.
     dropout : float
         Of every sub-layer's output, and of the input.

@@ -1,6 +1,7 @@
 """Log-mel filter banks and convolutional subsampling."""
 
 import math
+from typing import TypeVar
 
 import torch
 import torchaudio
@@ -14,6 +15,8 @@ from lact_modules.frontends.normalization import (
 
 _STRIDES = {25: 2, 50: 1, 100: 0}
 """Convolutions of stride 2 for each frame rate."""
+
+_Count = TypeVar("_Count", int, Tensor)
 
 
 class MelFrontend(nn.Module):
@@ -86,11 +89,11 @@ class MelFrontend(nn.Module):
             )
         self.normalize = _make_normalization(normalization, num_mels)
         num_strided = _STRIDES[frame_rate]
-        strides = [2 if i < num_strided else 1 for i in range(audio_encoder_layers)]
-        sizes = [1] + [channels] * audio_encoder_layers
+        layers = range(audio_encoder_layers)
+        self.strides = [2 if i < num_strided else 1 for i in layers]
         self.convolutions = nn.ModuleList(
-            nn.Conv2d(sizes[i], sizes[i + 1], 3, stride, padding=1)
-            for i, stride in enumerate(strides)
+            nn.Conv2d(channels if i else 1, channels, 3, self.strides[i], padding=1)
+            for i in layers
         )
         num_bands = math.ceil(num_mels / 2**num_strided)
         self.project = nn.Linear(channels * num_bands, d_model)
@@ -119,7 +122,7 @@ class MelFrontend(nn.Module):
         """
         samples = torch.arange(waveform.shape[1], device=waveform.device)
         waveform = torch.where(samples < lengths[:, None], waveform, 0.0).float()
-        num_frames = _halve_up(waveform.shape[1], self.hop)
+        num_frames = _divide_up(waveform.shape[1], self.hop)
         left = (self.mel.n_fft - self.hop) // 2
         total = (num_frames - 1) * self.hop + self.mel.n_fft
         right = total - left - waveform.shape[1]
@@ -127,24 +130,24 @@ class MelFrontend(nn.Module):
             # (B, M, T) -> (B, T, M)
             features = self.mel(pad(waveform, (left, right))).mT
             features = (features + 1e-6).log()
-            lengths = _halve_up(lengths, self.hop)
+            lengths = _divide_up(lengths, self.hop)
             return self.normalize(features, lengths), lengths
 
     def subsample(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Map features (B, T, num_mels) to (B, T', d_model) at the frame rate."""
         # (B, T, M) -> (B, C, T, M)
         x = features[:, None]
-        for convolution in self.convolutions:
+        for convolution, stride in zip(self.convolutions, self.strides, strict=True):
             frames = torch.arange(x.shape[2], device=x.device)
             is_valid = (frames < lengths[:, None])[:, None, :, None]
             x = nn.functional.silu(convolution(torch.where(is_valid, x, 0.0)))
-            lengths = _halve_up(lengths, convolution.stride[0])
+            lengths = _divide_up(lengths, stride)
         # (B, C, T, M) -> (B, T, C M)
         x = self.project(x.transpose(1, 2).flatten(2))
         return self.dropout(x), lengths
 
 
-def _halve_up(count, divisor):  # type: ignore[no-untyped-def]
+def _divide_up(count: _Count, divisor: int) -> _Count:
     return (count + divisor - 1) // divisor
 
 

@@ -49,6 +49,10 @@ class RunningNormalization(nn.Module):
     torch.Size([2, 50, 4])
     """
 
+    prior_mean: Tensor
+    prior_square: Tensor
+    num_batches: Tensor
+
     def __init__(
         self, num_features: int, prior_frames: int = 100, momentum: float = 0.01
     ):

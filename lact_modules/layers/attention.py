@@ -16,7 +16,7 @@ def attention_mask(is_padding: Tensor, window: Window = (None, None)) -> Tensor:
     ---------
     is_padding : Tensor
         (B, T) bool, True at padding.
-    window : tuple
+    window : Window
         Frames to the left and to the right that a query sees; None for all.
 
     Returns

@@ -30,11 +30,11 @@ class LaCTMixer(nn.Module):
         Attention heads; 0 switches attention off.
     num_lact_heads : int
         Fast-weight heads; 0 switches the fast weights off.
-    mode : str
+    mode : Mode
         ``"bidirectional"``, ``"block"`` or ``"shifted"``, see `chunked_ttt`.
     chunk_size : int | None
         Frames a chunk, for the chunked modes.
-    window : Sequence
+    window : Sequence[int | None]
         Frames to the left and right that attention sees; None for all.
     hidden_ratio : float
         Hidden dimension of a fast weight over its head dimension.
@@ -131,7 +131,31 @@ class LaCTMixer(nn.Module):
 class FastWeightMemory(nn.Module):
     """The fast branch of `LaCTMixer`: its initial weights, rates, norm and gate.
 
-    Arguments are those of `LaCTMixer`.
+    Arguments
+    ---------
+    d_model : int
+        Model dimension.
+    num_heads : int
+        Fast-weight heads.
+    mode : Mode
+        ``"bidirectional"``, ``"block"`` or ``"shifted"``.
+    chunk_size : int | None
+        Frames a chunk, for the chunked modes.
+    hidden_ratio : float
+        Hidden dimension over head dimension.
+    rule : UpdateRule | None
+        How to take a step; None is Muon, gain 1, post-norm, all.
+    base_lr : float
+        Learning rate of a token before training.
+    use_momentum : bool
+        Add momentum with learned per-token factors.
+    rotate_fast : bool
+        Rotary positions on q and k.
+
+    Raises
+    ------
+    ValueError
+        If momentum is asked of bidirectional mode.
 
     Example
     -------

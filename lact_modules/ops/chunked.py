@@ -30,15 +30,29 @@ class Frames(NamedTuple):
 
     def at(self, span: slice) -> "Frames":
         """Take a run of frames."""
-        return Frames(*(None if x is None else x[:, :, span] for x in self))
+        return Frames(
+            k=self.k[:, :, span],
+            v=self.v[:, :, span],
+            lr=self.lr[:, :, span],
+            momentum=None if self.momentum is None else self.momentum[:, :, span],
+            is_valid=self.is_valid[:, :, span],
+        )
 
     def followed_by(self, later: "Frames") -> "Frames":
-        """Join two runs of frames."""
+        """Join two runs of frames; both have momentum factors, or neither has."""
+
+        def join(x: Tensor, y: Tensor) -> Tensor:
+            return torch.cat([x, y], dim=2)
+
+        momentum = None
+        if self.momentum is not None and later.momentum is not None:
+            momentum = join(self.momentum, later.momentum)
         return Frames(
-            *(
-                None if x is None else torch.cat([x, y], dim=2)
-                for x, y in zip(self, later, strict=True)
-            )
+            k=join(self.k, later.k),
+            v=join(self.v, later.v),
+            lr=join(self.lr, later.lr),
+            momentum=momentum,
+            is_valid=join(self.is_valid, later.is_valid),
         )
 
     @property
@@ -108,7 +122,7 @@ def chunked_ttt(
         (B, T, H, 3) learning rates of gate, down, up.
     fast_weight : FastWeight
         Initial weights, (H, ...) or per utterance (B, H, ...).
-    mode : str
+    mode : Mode
         ``"bidirectional"``, ``"block"`` or ``"shifted"``.
     chunk_size : int | None
         Frames a chunk; ``bidirectional`` does not look at it.
@@ -136,7 +150,7 @@ def chunked_ttt(
     Example
     -------
     >>> q = k = v = torch.randn(2, 10, 1, 4)
-    >>> weight = FastWeight(torch.randn(1, 8, 4), torch.randn(1, 8, 4), torch.randn(1, 4, 8))
+    >>> weight = FastWeight(*torch.randn(3, 1, 4, 4))
     >>> output, state = chunked_ttt(
     ...     q, k, v, torch.ones(2, 10, 1, 3), weight, mode="block", chunk_size=4,
     ...     rule=UpdateRule(),
@@ -184,7 +198,9 @@ def _learn(state: TTTState, rule: UpdateRule, initial: FastWeight) -> TTTState:
         dtype = initial.gate.dtype
         direction = {name: matrix.to(dtype) for name, matrix in direction.items()}
         if frames.momentum is not None:
-            direction = _add_momentum(direction, state.momentum, frames)
+            direction = _add_momentum(
+                direction, state.momentum, frames.momentum, frames.is_valid
+            )
         accumulated = rule.step(state.accumulated, direction, initial)
         weight = rule.effective(accumulated, initial)
         has_frames = frames.is_valid.any(dim=2, keepdim=True)
@@ -210,7 +226,10 @@ def _per_utterance(weight: FastWeight, batch_size: int) -> FastWeight:
 
 
 def _add_momentum(
-    direction: dict[str, Tensor], running: dict[str, Tensor], frames: Frames
+    direction: dict[str, Tensor],
+    running: dict[str, Tensor],
+    factors: Tensor,
+    is_valid: Tensor,
 ) -> dict[str, Tensor]:
     """Add the running direction, scaled by the chunk's mean momentum factor.
 
@@ -218,8 +237,8 @@ def _add_momentum(
     """
     if not running:
         return direction
-    count = frames.is_valid.sum(dim=2, keepdim=True)
-    mean = frames.momentum.sum(dim=2, keepdim=True) / count.clamp(min=1)
+    count = is_valid.sum(dim=2, keepdim=True)
+    mean = factors.sum(dim=2, keepdim=True) / count.clamp(min=1)
     factor = torch.where(count > 0, mean, 1.0)
     return {name: matrix + factor * running[name] for name, matrix in direction.items()}
 

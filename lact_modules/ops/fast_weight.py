@@ -29,7 +29,8 @@ class FastWeight(NamedTuple):
 
     Example
     -------
-    >>> weight = FastWeight(torch.ones(1, 4, 2), torch.ones(1, 4, 2), torch.ones(1, 2, 4))
+    >>> gate, up = torch.ones(2, 1, 4, 2)
+    >>> weight = FastWeight(gate, up, down=torch.ones(1, 2, 4))
     >>> apply_fast_weight(weight, torch.ones(3, 1, 5, 2)).shape
     torch.Size([3, 1, 5, 2])
     """
@@ -77,7 +78,7 @@ def descent_direction(
         (B, H, T, D) targets.
     lr : Tensor
         (B, H, T, 3) learning rates of gate, down, up; 0 leaves a frame out.
-    update : str
+    update : Updated
         ``"all"`` or ``"down"``.
 
     Returns
@@ -88,7 +89,8 @@ def descent_direction(
 
     Example
     -------
-    >>> weight = FastWeight(torch.ones(1, 4, 2), torch.ones(1, 4, 2), torch.ones(1, 2, 4))
+    >>> gate, up = torch.ones(2, 1, 4, 2)
+    >>> weight = FastWeight(gate, up, down=torch.ones(1, 2, 4))
     >>> frames = torch.ones(3, 1, 5, 2)
     >>> direction = descent_direction(weight, frames, frames, torch.ones(3, 1, 5, 3))
     >>> {name: tuple(matrix.shape) for name, matrix in direction.items()}

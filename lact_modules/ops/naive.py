@@ -25,7 +25,30 @@ def naive_ttt(
 ) -> Tensor:
     """Run every utterance alone, without its padding, one head at a time.
 
-    Arguments, shapes and meaning are those of `chunked_ttt`, without the state.
+    The meaning of the arguments is that of `chunked_ttt`.
+
+    Arguments
+    ---------
+    q : Tensor
+        (B, T, H, D)
+    k : Tensor
+        (B, T, H, D)
+    v : Tensor
+        (B, T, H, D)
+    lr : Tensor
+        (B, T, H, 3)
+    fast_weight : FastWeight
+        (H, ...) or (B, H, ...)
+    mode : str
+        ``"bidirectional"``, ``"block"`` or ``"shifted"``.
+    chunk_size : int | None
+        Frames a chunk, for the last two.
+    rule : UpdateRule
+        How to take a step.
+    momentum : Tensor | None
+        (B, T, H, 1)
+    is_padding : Tensor | None
+        (B, T) bool, True at padding.
 
     Returns
     -------
@@ -35,7 +58,7 @@ def naive_ttt(
     Example
     -------
     >>> q = k = v = torch.randn(2, 10, 1, 4)
-    >>> weight = FastWeight(torch.randn(1, 8, 4), torch.randn(1, 8, 4), torch.randn(1, 4, 8))
+    >>> weight = FastWeight(*torch.randn(3, 1, 4, 4))
     >>> naive_ttt(
     ...     q, k, v, torch.ones(2, 10, 1, 3), weight, mode="block", chunk_size=4,
     ...     rule=UpdateRule(),
@@ -48,19 +71,28 @@ def naive_ttt(
         lengths = (~is_padding).sum(dim=1).tolist()
     utterances = []
     for b, length in enumerate(lengths):
-        size = length if mode == "bidirectional" else chunk_size
+        size = chunk_size if chunk_size and mode != "bidirectional" else length
         heads = []
         for h in range(num_heads):
-            factors = None if momentum is None else momentum[b, :length, h]
+            at = (b, slice(length), h)
             initial = FastWeight(
                 *(w[b, h] if w.dim() == 4 else w[h] for w in fast_weight)
             )
-            valid = [x[b, :length, h] for x in (q, k, v, lr)]
-            heads.append(_one_head(*valid, factors, initial, mode, size, rule))
-        output = torch.stack(heads, dim=1)
-        utterances.append(
-            torch.nn.functional.pad(output, (0, 0, 0, 0, 0, num_frames - length))
-        )
+            output = _one_head(
+                q[at],
+                k[at],
+                v[at],
+                lr[at],
+                momentum=None if momentum is None else momentum[at],
+                initial=initial,
+                mode=mode,
+                chunk_size=size,
+                rule=rule,
+            )
+            heads.append(output)
+        utterance = torch.stack(heads, dim=1)
+        padding = (0, 0, 0, 0, 0, num_frames - length)
+        utterances.append(torch.nn.functional.pad(utterance, padding))
     return torch.stack(utterances)
 
 

@@ -55,6 +55,9 @@ class ASRBrain(sb.Brain):
         For `speechbrain.Brain`.
     """
 
+    step: int
+    train_sampler: Any
+
     def __init__(self, decoders: dict[str, Decoder], **brain_arguments: Any):
         super().__init__(**brain_arguments)
         self.decoders = decoders

@@ -5,11 +5,10 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
 from speechbrain.dataio.dataset import DynamicItemDataset
 from speechbrain.dataio.sampler import DynamicBatchSampler
 from speechbrain.utils.data_pipeline import provides, takes
-
-import torch
 from torch import Tensor
 
 from lact_modules.data.audio import load_audio
@@ -27,7 +26,7 @@ def read_manifests(
 
     Arguments
     ---------
-    paths : Sequence
+    paths : Sequence[str | Path]
         Manifests.
     max_duration : float | None
         Seconds; longer utterances are counted and left out.

@@ -15,22 +15,25 @@ from hyperpyyaml import load_hyperpyyaml
 from ruamel.yaml import YAML
 from speechbrain.utils.distributed import ddp_init_group
 
+from lact_modules.allocator import keep_freed_memory
 from lact_modules.errors import InputError
 
 Recipe = Callable[[dict[str, Any], Any, list[str]], None]
 
 
 def launch(recipe: Recipe) -> None:
-    """Run ``recipe(hparams, run_opts, command)`` as ``python train.py YAML --key value``.
+    """Run a recipe as ``python train.py YAML --key value``.
 
     Options are SpeechBrain's run options and overrides of YAML keys. The output
     folder gets ``hyperparams.yaml`` and ``log.txt``.
 
     Arguments
     ---------
-    recipe : Callable
-        What to run; `command` is ``sys.argv``.
+    recipe : Recipe
+        ``recipe(hparams, run_opts, command)``, what to run; `command` is
+        ``sys.argv``.
     """
+    keep_freed_memory()
     try:
         yaml_file, run_opts, overrides = sb.parse_arguments(sys.argv[1:])
         ddp_init_group(run_opts)
@@ -57,7 +60,7 @@ def load_hparams(yaml_file: str | Path, overrides: str | dict[str, Any]) -> dict
     ---------
     yaml_file : str | Path
         The file.
-    overrides : str | dict
+    overrides : str | dict[str, Any]
         YAML text, or a mapping, of keys to replace.
 
     Returns

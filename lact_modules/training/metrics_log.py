@@ -8,7 +8,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 
 class MetricsLog:
-    """Append metrics to ``metrics.jsonl`` and to TensorBoard's event files.
+    r"""Append metrics to ``metrics.jsonl`` and to TensorBoard's event files.
 
     Arguments
     ---------
@@ -21,7 +21,7 @@ class MetricsLog:
     >>> folder = Path(tempfile.mkdtemp())
     >>> MetricsLog(folder).log("train", step=1, epoch=0.5, loss=3.25)
     >>> (folder / "metrics.jsonl").read_text()
-    '{"step": 1, "epoch": 0.5, "split": "train", "loss": 3.25}\\n'
+    '{"step": 1, "epoch": 0.5, "split": "train", "loss": 3.25}\n'
     """
 
     def __init__(self, folder: str | Path):

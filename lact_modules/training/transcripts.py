@@ -21,7 +21,9 @@ class Transcripts:
 
     Example
     -------
-    >>> transcripts = Transcripts({"echo": lambda texts: [Hypothesis(t, (), 0) for t in texts]})
+    >>> def echo(texts):
+    ...     return [Hypothesis(text, words=(), score=0.0) for text in texts]
+    >>> transcripts = Transcripts({"echo": echo})
     >>> transcripts.add(["a"], ["ONE TWO"], (["ONE TEN"],))
     >>> transcripts.rates("echo").wer
     50.0

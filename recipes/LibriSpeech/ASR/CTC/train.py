@@ -159,7 +159,7 @@ def prepare_datasets(hparams: dict[str, Any], vocabulary: Vocabulary) -> dict[st
 
 
 def make_decoders(hparams: dict[str, Any], vocabulary: Vocabulary) -> dict[str, Any]:
-    """Make the greedy decoder, and the one of the YAML key ``decoding`` if it differs."""
+    """Make the greedy decoder, and that of the YAML key ``decoding`` if it differs."""
     frame_rate = hparams["model"].frame_rate
     decoders = {"greedy": build_decoder(vocabulary, frame_rate)}
     options = hparams["decoding"]
