@@ -7,6 +7,7 @@ from typing import NoReturn
 
 import typer
 
+from lact_modules.allocator import keep_freed_memory
 from lact_modules.errors import InputError
 
 # lact_modules/cli/<name>.py defines the function <name>; what it needs of torch and
@@ -35,6 +36,7 @@ for _name in SUBCOMMANDS:
 
 def main() -> None:
     """Run the command line; a user's fault is one line and exit code 2."""
+    keep_freed_memory()
     try:
         app()
     except InputError as error:
