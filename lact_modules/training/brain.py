@@ -1,9 +1,7 @@
-"""What the Brain of every recipe shares: steps, validation, checkpoints, testing."""
+"""What the Brain of every recipe shares: steps, validation, checkpoints."""
 
 import logging
 import time
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import speechbrain as sb
@@ -16,12 +14,11 @@ from speechbrain.utils.checkpoints import (
     mark_as_saver,
     register_checkpoint_hooks,
 )
-from speechbrain.utils.distributed import if_main_process
+from speechbrain.utils.distributed import if_main_process, main_process_only
 from torch import Tensor
 
 from lact_modules.errors import InputError
 from lact_modules.inference.checkpoint import average_checkpoints, best_checkpoints
-from lact_modules.training.error_rate import write_error_report
 from lact_modules.training.guard import NonFiniteGuard
 from lact_modules.training.metrics_log import MetricsLog
 from lact_modules.training.transcripts import Decoder, Transcripts
@@ -38,7 +35,8 @@ class ASRBrain(sb.Brain):
 
     - the learning rate follows ``schedule(step, total_steps)`` from the first update;
     - all parameters are clipped together;
-    - a loss or gradient that is not finite names its utterances and is skipped;
+    - a loss or gradient that is not finite names its utterances and is skipped, with
+      what its optimizer step gathered before;
     - logs, samples, validation and checkpoints by optimizer step, also in an epoch;
     - the best checkpoints are kept, and averaged for testing.
 
@@ -63,6 +61,7 @@ class ASRBrain(sb.Brain):
         self.decoders = decoders
         self.first_decoder = next(iter(decoders))
         self.guard = NonFiniteGuard(self.nonfinite_patience)
+        self.grad_norm = torch.tensor(torch.nan)
         self.log = MetricsLog(self.hparams.output_folder) if if_main_process() else None
         self.num_infeasible = 0
         self.training_wall_s = 0.0
@@ -141,22 +140,33 @@ class ASRBrain(sb.Brain):
         """Run one batch forward and backward; step where accumulation ends."""
         started = time.perf_counter()
         should_step = self.step % self.grad_accumulation_factor == 0
+        self.gathered_ids += batch.id
         with self.no_sync(not should_step):
             with self.training_ctx:
                 outputs = self.compute_forward(batch, sb.Stage.TRAIN)
                 loss = self.compute_objectives(outputs, batch, sb.Stage.TRAIN)
-            if not self.guard.is_bad(self.batch_losses, batch.id):
+            is_bad = self.guard.is_bad(self.batch_losses, batch.id)
+            if not is_bad:
                 self.scaler.scale(loss / self.grad_accumulation_factor).backward()
-        if should_step:
-            self._step(batch.id)
+        if is_bad:
+            # gradients gathered before are not in sync yet with other ranks
+            self.zero_grad()
+        elif should_step:
+            self._update()
         self.training_wall_s += time.perf_counter() - started
         done = self.hparams.epoch_counter.current - 1
         self.epoch = done + self.step / self.batches_per_epoch
         if should_step:
+            self.optimizer_step += 1
             self._after_step(batch, outputs, loss)
         return loss.detach().cpu()
 
-    def _step(self, ids: Sequence[str]) -> None:
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gathered gradients, and the utterances that they are of."""
+        super().zero_grad(set_to_none)
+        self.gathered_ids: list[str] = []
+
+    def _update(self) -> None:
         self.scaler.unscale_(self.optimizer)
         self.grad_norm = torch.nn.utils.clip_grad_norm_(
             self.modules.parameters(), self.max_grad_norm
@@ -165,11 +175,13 @@ class ASRBrain(sb.Brain):
         for group in self.optimizer.param_groups:
             group["lr"] = group["initial_lr"] * factor
         # a scaler skips overflowing steps by itself
-        if self.scaler.is_enabled() or not self.guard.is_bad(self.grad_norm, ids):
+        if self.scaler.is_enabled() or not self.guard.is_bad(
+            self.grad_norm, self.gathered_ids
+        ):
             self.scaler.step(self.optimizer)
             self.scaler.update()
-        self.optimizer.zero_grad(set_to_none=True)
-        self.optimizer_step += 1
+            self.guard.reset()
+        self.zero_grad()
 
     def _after_step(self, batch: PaddedBatch, outputs: Any, loss: Tensor) -> None:
         if self._is_due("log_interval"):
@@ -268,48 +280,8 @@ class ASRBrain(sb.Brain):
         # DDP wraps it
         getattr(model, "module", model).load_state_dict(average_checkpoints(best))
 
-    def test(
-        self, split: str, dataset: DynamicItemDataset, options: dict[str, Any]
-    ) -> dict[str, dict[str, Any]]:
-        """Transcribe a split with the averaged checkpoints; write ``wer_<split>.txt``.
-
-        Arguments
-        ---------
-        split : str
-            Its name.
-        dataset : DynamicItemDataset
-            Made by `make_dataset`.
-        options : dict[str, Any]
-            For the loader.
-
-        Returns
-        -------
-        dict[str, dict[str, Any]]
-            Metrics by decoder, as `write_result` takes them. The real-time factor
-            is of loading, model and all decoders together.
-        """
-        started = time.perf_counter()
-        self.evaluate(dataset, test_loader_kwargs=dict(options))
-        wall_s = time.perf_counter() - started
-        audio_s = sum(entry["duration"] for entry in dataset.data.values())
-        transcripts = self.transcripts
-        metrics = {}
-        for name, hypotheses in transcripts.hypotheses.items():
-            rates = transcripts.rates(name)
-            metrics[name] = {**vars(rates), "rtf": wall_s / audio_s}
-            suffix = "" if name == self.first_decoder else f"_{name}"
-            report = Path(self.hparams.output_folder) / f"wer_{split}{suffix}.txt"
-            if if_main_process():
-                write_error_report(
-                    report, transcripts.ids, transcripts.references, hypotheses
-                )
-            logger.info(
-                "%s, %s: WER %.2f %% [%.2f, %.2f], CER %.2f %%",
-                *(split, name, rates.wer, *rates.wer_interval, rates.cer),
-            )
-        return metrics
-
     @mark_as_saver
+    @main_process_only
     def _save(self, path: str) -> None:
         super()._save(path)
         with open(path, "a", encoding="utf-8") as stream:

@@ -106,7 +106,7 @@ def make_dataset(
     }
 
     def load(file: str, offset: float, duration: float) -> Tensor:
-        return load_audio(file, offset=offset, duration=duration if offset else None)
+        return load_audio(file, offset=offset, duration=duration)
 
     read = functools.cache(load) if in_memory else load
     read_signal = provides("signal")(takes("file", "offset", "duration")(read))
@@ -156,7 +156,7 @@ def make_batch_sampler(
     Raises
     ------
     InputError
-        If there are fewer batches than ranks.
+        If there are not more batches than ranks, where there are several.
     """
     sampler = DynamicBatchSampler(
         dataset,
@@ -165,7 +165,8 @@ def make_batch_sampler(
         max_batch_ex=max_batch_size,
         seed=seed,
     )
-    if len(sampler) < num_ranks:
+    # SpeechBrain cannot deal out one batch a rank
+    if num_ranks > 1 and len(sampler) <= num_ranks:
         raise InputError(
             f"{len(sampler)} batches are too few for {num_ranks} processes; lower "
             "max_batch_length or start fewer processes"

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Sequence
 
 import torch
+from speechbrain.utils.distributed import ddp_all_reduce
 from torch import Tensor
 
 from lact_modules.errors import InputError
@@ -44,14 +45,15 @@ def infeasible(target_ids: Tensor, target_lengths: Tensor, frames: Tensor) -> Te
 
 
 class NonFiniteGuard:
-    """Count batches in a row whose loss or gradient is NaN or infinite.
+    """Count losses and gradients in a row that are NaN or infinite.
 
     Under DDP every rank learns of a fault on any, so that all skip together.
 
     Arguments
     ---------
     patience : int
-        Bad batches in a row that are skipped; one more stops the training.
+        Bad ones between two updates that are passed over; one more stops the
+        training.
 
     Example
     -------
@@ -65,7 +67,6 @@ class NonFiniteGuard:
     def __init__(self, patience: int = 5):
         self.patience = patience
         self.in_a_row = 0
-        self.total = 0
 
     def is_bad(self, values: Tensor, ids: Sequence[str]) -> bool:
         """Check a value for each utterance, and log the ids of the bad ones.
@@ -80,7 +81,7 @@ class NonFiniteGuard:
         Returns
         -------
         bool
-            True if the batch must be skipped, on any rank.
+            True if any is, on any rank: what they would change must be skipped.
 
         Raises
         ------
@@ -90,19 +91,19 @@ class NonFiniteGuard:
         bad = ~torch.isfinite(values.detach()).expand(len(ids)).cpu()
         culprits = [name for name, is_bad in zip(ids, bad, strict=True) if is_bad]
         any_bad = bad.any().float().to(values.device)
-        if torch.distributed.is_available() and torch.distributed.is_initialized():
-            torch.distributed.all_reduce(any_bad, torch.distributed.ReduceOp.MAX)
-        if not any_bad:
-            self.in_a_row = 0
+        if not ddp_all_reduce(any_bad, torch.distributed.ReduceOp.MAX):
             return False
         self.in_a_row += 1
-        self.total += 1
         if culprits:
-            logger.warning("not finite, batch skipped: %s", ", ".join(culprits))
+            logger.warning("not finite, skipped: %s", ", ".join(culprits))
         if self.in_a_row > self.patience:
             raise InputError(
-                f"training stopped: {self.in_a_row} batches in a row are not finite "
+                f"training stopped: {self.in_a_row} losses in a row are not finite "
                 f"(last: {', '.join(culprits[:8]) or 'on another rank'}); lower the "
                 "learning rate or check these utterances"
             )
         return True
+
+    def reset(self) -> None:
+        """Count anew, after an update that was made."""
+        self.in_a_row = 0

@@ -10,9 +10,10 @@ from typing import Any
 
 import speechbrain as sb
 import torch
-import yaml
 from hyperpyyaml import load_hyperpyyaml
 from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap
+from ruamel.yaml.error import YAMLError
 from speechbrain.utils.distributed import ddp_init_group
 
 from lact_modules.allocator import keep_freed_memory
@@ -77,26 +78,35 @@ def load_hparams(yaml_file: str | Path, overrides: str | dict[str, Any]) -> dict
     if not path.is_file():
         raise InputError(f"{path}: no such YAML file; see hparams/ beside train.py")
     try:
+        known = YAML().load(path)
+        if not isinstance(known, CommentedMap):
+            raise InputError("not a mapping of hyperparameters")
+        if isinstance(overrides, str):
+            overrides = YAML().load(overrides) or {}
+        _check_keys(overrides, known)
         with open(path, encoding="utf-8") as stream:
             return load_hyperpyyaml(stream, overrides)
-    except (ValueError, TypeError, KeyError, yaml.YAMLError, OSError) as error:
-        raise InputError(f"{path}: {_explain(error, path, overrides)}") from error
+    # what a constructor says of its arguments is the fault of who gave them
+    except (
+        *(ValueError, TypeError, KeyError, AttributeError, ImportError),
+        *(YAMLError, OSError),
+    ) as error:
+        # HyperPyYAML puts words of its own before those of a constructor
+        reason = error.args[-1] if isinstance(error, TypeError) else error
+        raise InputError(f"{path}: {' '.join(str(reason).split())}") from error
 
 
-def _explain(error: Exception, path: Path, overrides: str | dict[str, Any]) -> str:
-    """Name the override that fits no key; else give the loader's words on one line."""
-    if isinstance(overrides, str):
-        overrides = yaml.safe_load(overrides) or {}
-    keys = YAML().load(path).keys()
-    for name in overrides:
-        if name not in keys:
-            near = difflib.get_close_matches(name, keys, n=1)
+def _check_keys(overrides: dict[str, Any], known: CommentedMap) -> None:
+    """Find keys that the file lacks; the arguments of a class are its own affair."""
+    for name, value in overrides.items():
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
             hint = f"did you mean {near[0]!r}?" if near else "see the file for its keys"
-            return f"no key {name!r}; {hint}"
-    if "structure of the overrides" in str(error):
-        nested = [name for name, value in overrides.items() if isinstance(value, dict)]
-        return f"an override within {', '.join(nested)} names a key that is not there"
-    return " ".join(str(error).split())
+            raise InputError(f"no key {name!r}; {hint}")
+        inner = known[name]
+        is_plain = isinstance(inner, CommentedMap) and inner.tag.value is None
+        if is_plain and isinstance(value, dict):
+            _check_keys(value, inner)
 
 
 def _fail(message: str) -> None:

@@ -8,6 +8,7 @@ SpeechBrain's run options (``--device``, ``--precision bf16``, ...) work too.
 """
 
 import logging
+import os
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from lact_modules.training.dataset import (
 )
 from lact_modules.training.guard import infeasible
 from lact_modules.training.launch import launch
+from lact_modules.training.measure import measure_split
 from lact_modules.training.plots import plot_learning_curves
 from lact_modules.training.result import write_result
 
@@ -63,19 +65,19 @@ class CTCBrain(ASRBrain):
         log_probs, frames = outputs
         tokens, relative_lengths = batch.tokens
         num_labels = (relative_lengths * tokens.shape[1]).round().long()
-        fits = ~infeasible(tokens, num_labels, frames)
+        is_infeasible = infeasible(tokens, num_labels, frames)
         if stage == sb.Stage.TRAIN:
-            self.num_infeasible += int((~fits).sum())
-        losses = log_probs.new_zeros(len(tokens))
-        losses[fits] = torch.nn.functional.ctc_loss(
+            self.num_infeasible += int(is_infeasible.sum())
+        losses = torch.nn.functional.ctc_loss(
             # (B, T, V) -> (T, B, V)
-            log_probs[fits].transpose(0, 1),
-            tokens[fits],
-            frames[fits],
-            num_labels[fits],
+            log_probs.transpose(0, 1),
+            tokens,
+            frames,
+            num_labels,
             reduction="none",
+            zero_infinity=True,
         )
-        return losses, num_labels * fits
+        return losses, num_labels * ~is_infeasible
 
 
 def main(hparams: dict[str, Any], run_opts: Any, command: list[str]) -> None:
@@ -100,15 +102,14 @@ def main(hparams: dict[str, Any], run_opts: Any, command: list[str]) -> None:
             hparams["max_batch_length"],
             hparams["max_batch_size"],
             seed=hparams["seed"],
-            num_ranks=sb.utils.distributed.get_world_size()
-            if hasattr(sb.utils.distributed, "get_world_size")
-            else 1,
+            # set by torchrun
+            num_ranks=int(os.environ.get("WORLD_SIZE", 1)),
         ),
         loader_options,
         test_options,
     )
     metrics = {
-        split: brain.test(split, datasets[split], test_options)
+        split: measure_split(brain, split, datasets[split], test_options)
         for split in hparams["test_splits"]
     }
     run_on_main(write_results, args=[hparams, brain, metrics, command])
@@ -123,13 +124,18 @@ def make_vocabulary(hparams: dict[str, Any]) -> Vocabulary:
             f"delimiter make {len(vocabulary)}; set it to that"
         )
     path = Path(hparams["output_folder"]) / "vocabulary.txt"
+    run_on_main(save_vocabulary, args=[vocabulary, path])
+    return vocabulary
+
+
+def save_vocabulary(vocabulary: Vocabulary, path: Path) -> None:
+    """Write the vocabulary, unless the run began with another one."""
     if path.exists() and Vocabulary.load(path) != vocabulary:
         raise InputError(
             f"{path}: differs from the YAML key 'characters'; take another "
             "output_folder or the characters that this run began with"
         )
-    run_on_main(vocabulary.save, args=[path])
-    return vocabulary
+    vocabulary.save(path)
 
 
 def prepare_datasets(hparams: dict[str, Any], vocabulary: Vocabulary) -> dict[str, Any]:
@@ -180,7 +186,7 @@ def write_results(
         metrics,
         recipe="LibriSpeech/ASR/CTC",
         model=Path(command[1]).stem,
-        dataset=Path(hparams["data_folder"]).name,
+        dataset=hparams["dataset_name"],
         parameters=sum(p.numel() for p in brain.modules.model.parameters()),
         seed=hparams["seed"],
         command=command,

@@ -1,0 +1,65 @@
+"""Measure a trained model on a split."""
+
+import logging
+import time
+from pathlib import Path
+from typing import Any
+
+from speechbrain.dataio.dataset import DynamicItemDataset
+from speechbrain.utils.distributed import run_on_main
+
+from lact_modules.training.brain import ASRBrain
+from lact_modules.training.error_rate import write_error_report
+
+logger = logging.getLogger(__name__)
+
+
+def measure_split(
+    brain: ASRBrain, split: str, dataset: DynamicItemDataset, options: dict[str, Any]
+) -> dict[str, dict[str, Any]]:
+    """Transcribe a split with the averaged checkpoints; write ``wer_<split>.txt``.
+
+    Decoders other than the first write ``wer_<split>_<decoder>.txt``.
+
+    Arguments
+    ---------
+    brain : ASRBrain
+        After training; its checkpoints are read.
+    split : str
+        Name of the split.
+    dataset : DynamicItemDataset
+        Made by `make_dataset`.
+    options : dict[str, Any]
+        For the loader.
+
+    Returns
+    -------
+    dict[str, dict[str, Any]]
+        Metrics by decoder, as `write_result` takes them. The real-time factor
+        is of loading, model and all decoders together.
+
+    Raises
+    ------
+    InputError
+        If there is no checkpoint.
+    """
+    started = time.perf_counter()
+    brain.evaluate(dataset, test_loader_kwargs=dict(options))
+    wall_s = time.perf_counter() - started
+    audio_s = sum(entry["duration"] for entry in dataset.data.values())
+    transcripts = brain.transcripts
+    metrics = {}
+    for name, hypotheses in transcripts.hypotheses.items():
+        rates = transcripts.rates(name)
+        metrics[name] = {**vars(rates), "rtf": wall_s / audio_s}
+        suffix = "" if name == brain.first_decoder else f"_{name}"
+        report = Path(brain.hparams.output_folder) / f"wer_{split}{suffix}.txt"
+        run_on_main(
+            write_error_report,
+            args=[report, transcripts.ids, transcripts.references, hypotheses],
+        )
+        logger.info(
+            "%s, %s: WER %.2f %% [%.2f, %.2f], CER %.2f %%",
+            *(split, name, rates.wer, *rates.wer_interval, rates.cer),
+        )
+    return metrics
