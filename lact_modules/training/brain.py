@@ -256,12 +256,11 @@ class ASRBrain(sb.Brain):
 
     def _end_epoch(self, metrics: dict[str, float]) -> None:
         epoch = self.hparams.epoch_counter.current
-        if if_main_process():
-            self.hparams.train_logger.log_stats(
-                stats_meta={"epoch": epoch, "steps": self.optimizer_step},
-                train_stats={"loss": self.train_loss},
-                valid_stats=metrics,
-            )
+        self.hparams.train_logger.log_stats(
+            stats_meta={"epoch": epoch, "steps": self.optimizer_step},
+            train_stats={"loss": self.train_loss},
+            valid_stats=metrics,
+        )
         self.checkpointer.save_and_keep_only(
             meta={**metrics, "epoch": epoch},
             min_keys=["WER"],

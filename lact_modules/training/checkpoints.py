@@ -1,5 +1,6 @@
 """Checkpoints that survive a kill at any moment."""
 
+import errno
 import logging
 import os
 import shutil
@@ -16,8 +17,12 @@ from speechbrain.utils.checkpoints import (
 )
 from speechbrain.utils.distributed import ddp_barrier, if_main_process
 
+from lact_modules.errors import InputError
+
 _UNFINISHED = METAFNAME + ".part"
 _FILES = "recoverables"
+# bytes; less is left after a file did not fit
+_FULL_DISK = 1 << 20
 
 
 class AtomicCheckpointer(Checkpointer):
@@ -47,9 +52,39 @@ class AtomicCheckpointer(Checkpointer):
         name: str | None = None,
         verbosity: int = logging.INFO,
     ) -> Checkpoint | None:
-        """Save all recoverables, then mark the folder as a checkpoint."""
+        """Save all recoverables, then mark the folder as a checkpoint.
+
+        Arguments
+        ---------
+        meta : dict[str, Any] | None
+            What to note of the checkpoint.
+        end_of_epoch : bool
+            Whether an epoch ends here.
+        name : str | None
+            Name of the folder; the time if None.
+        verbosity : int
+            Level of the log message.
+
+        Returns
+        -------
+        Checkpoint | None
+            The checkpoint; None on ranks other than the main one.
+
+        Raises
+        ------
+        OSError
+            If the disk is full.
+        """
         meta = {**(meta or {}), _FILES: sorted(self.recoverables)}
-        checkpoint = super().save_checkpoint(meta, end_of_epoch, name, verbosity)
+        try:
+            checkpoint = super().save_checkpoint(meta, end_of_epoch, name, verbosity)
+        except RuntimeError as error:
+            # torch.save does not say why it could not write
+            if shutil.disk_usage(self.checkpoints_dir).free > _FULL_DISK:
+                raise
+            raise OSError(
+                errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.checkpoints_dir)
+            ) from error
         # every rank may have written a part
         ddp_barrier()
         if checkpoint is not None:
@@ -64,13 +99,37 @@ class AtomicCheckpointer(Checkpointer):
         return super()._save_checkpoint_metafile(unfinished, meta, end_of_epoch)
 
     def recover_if_possible(self, *args: Any, **arguments: Any) -> Checkpoint | None:
-        """Clear unfinished folders, then load the wanted checkpoint, if any."""
+        """Clear unfinished folders, then load the wanted checkpoint, if any.
+
+        Arguments
+        ---------
+        *args : Any
+            Which one, see `speechbrain.utils.checkpoints.Checkpointer`.
+        **arguments : Any
+            The same by name.
+
+        Returns
+        -------
+        Checkpoint | None
+            What was loaded.
+
+        Raises
+        ------
+        InputError
+            If it is of another model.
+        """
         if if_main_process():
             for folder in self.checkpoints_dir.glob(f"{CKPT_PREFIX}*"):
                 if not _is_complete(folder):
                     shutil.rmtree(folder)
         ddp_barrier()
-        return super().recover_if_possible(*args, **arguments)
+        try:
+            return super().recover_if_possible(*args, **arguments)
+        except (RuntimeError, ValueError) as error:
+            raise InputError(
+                f"{self.checkpoints_dir}: checkpoints of another model or optimizer; "
+                "take another output_folder, or the options that the run began with"
+            ) from error
 
 
 def _is_complete(folder: Path) -> bool:

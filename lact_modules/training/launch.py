@@ -13,7 +13,7 @@ import torch
 from hyperpyyaml import load_hyperpyyaml
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
-from ruamel.yaml.error import YAMLError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from speechbrain.utils.distributed import ddp_init_group
 
 from lact_modules.allocator import keep_freed_memory
@@ -77,12 +77,12 @@ def load_hparams(yaml_file: str | Path, overrides: str | dict[str, Any]) -> dict
     path = Path(yaml_file)
     if not path.is_file():
         raise InputError(f"{path}: no such YAML file; see hparams/ beside train.py")
+    if isinstance(overrides, str):
+        overrides = _read_overrides(overrides)
     try:
         known = YAML().load(path)
         if not isinstance(known, CommentedMap):
             raise InputError("not a mapping of hyperparameters")
-        if isinstance(overrides, str):
-            overrides = YAML().load(overrides) or {}
         _check_keys(overrides, known)
         with open(path, encoding="utf-8") as stream:
             return load_hyperpyyaml(stream, overrides)
@@ -91,9 +91,23 @@ def load_hparams(yaml_file: str | Path, overrides: str | dict[str, Any]) -> dict
         *(ValueError, TypeError, KeyError, AttributeError, ImportError),
         *(YAMLError, OSError),
     ) as error:
-        # HyperPyYAML puts words of its own before those of a constructor
-        reason = error.args[-1] if isinstance(error, TypeError) else error
-        raise InputError(f"{path}: {' '.join(str(reason).split())}") from error
+        raise InputError(f"{path}: {_reason(error)}") from error
+
+
+def _read_overrides(text: str) -> dict[str, Any]:
+    try:
+        return YAML().load(text) or {}
+    except YAMLError as error:
+        raise InputError(f"command line: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    """Say on one line what went wrong."""
+    if isinstance(error, MarkedYAMLError) and error.problem_mark:
+        return f"line {error.problem_mark.line + 1}: {error.problem}"
+    # HyperPyYAML puts words of its own before those of a constructor
+    reason = error.args[-1] if isinstance(error, TypeError) else error
+    return " ".join(str(reason).split())
 
 
 def _check_keys(overrides: dict[str, Any], known: CommentedMap) -> None:
