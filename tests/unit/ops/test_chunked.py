@@ -202,6 +202,25 @@ def test_bf16_autocast_keeps_weights_in_float32(mode):
     assert error < 0.05
 
 
+@pytest.mark.gpu
+@pytest.mark.parametrize("mode", MODES)
+def test_cuda_agrees_with_the_cpu(mode):
+    frames, weight = make_inputs(40)
+    arguments = dict(mode=mode, chunk_size=8, rule=UpdateRule())
+    expected, _ = chunked_ttt(**frames, fast_weight=weight, **arguments)
+    output, _ = chunked_ttt(
+        **{name: x.cuda() for name, x in frames.items()},
+        fast_weight=FastWeight(*(x.cuda() for x in weight)),
+        **arguments,
+    )
+    torch.testing.assert_close(output.cpu(), expected)
+    assert_all_close(
+        gradients(output.cpu(), frames, weight),
+        gradients(expected, frames, weight),
+        atol=1e-8,
+    )
+
+
 def test_compiles_to_the_same_result():
     frames, weight = make_inputs(24)
     arguments = dict(mode="block", chunk_size=8, rule=UpdateRule())
