@@ -1,0 +1,84 @@
+"""Time training steps of a model: forward, CTC loss, backward, clipping, AdamW.
+
+Prints one JSON object: the median step, audio seconds a second, memory, hardware.
+"""
+
+import json
+import statistics
+import time
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+
+from lact_modules.allocator import keep_freed_memory
+from lact_modules.training.environment import describe_hardware, package_versions
+from lact_modules.training.launch import load_hparams
+
+HPARAMS = Path("recipes/LibriSpeech/ASR/CTC/hparams/lact_demo.yaml")
+SAMPLE_RATE, LABELS_A_SECOND = 16000, 14
+
+
+def main(
+    hparams: Annotated[Path, typer.Argument(help="YAML file of a recipe.")] = HPARAMS,
+    device: str = "cpu",
+    batch_size: int = 12,
+    seconds: float = 10.0,
+    steps: int = 10,
+    bf16: Annotated[bool, typer.Option(help="Autocast to bfloat16.")] = False,
+    compile_model: Annotated[bool, typer.Option(help="Use torch.compile.")] = False,
+    threads: Annotated[int, typer.Option(help="Of the CPU.")] = 2,
+) -> None:
+    """Print what was measured."""
+    keep_freed_memory()
+    torch.set_num_threads(threads)
+    torch.manual_seed(0)
+    settings = {"data_folder": "none", "output_folder": "runs/benchmark"}
+    model = load_hparams(hparams, settings)["model"].to(device).train()
+    forward = torch.compile(model) if compile_model else model
+    optimizer = torch.optim.AdamW(model.parameters())
+    num_samples = round(seconds * SAMPLE_RATE)
+    waveform = torch.randn(batch_size, num_samples, device=device)
+    lengths = torch.full((batch_size,), num_samples, device=device)
+    num_labels = torch.full((batch_size,), round(seconds * LABELS_A_SECOND))
+    tokens = torch.randint(1, 29, (batch_size, int(num_labels[0])), device=device)
+
+    def step() -> float:
+        started = time.perf_counter()
+        with torch.autocast(device, torch.bfloat16, enabled=bf16):
+            log_probs, frames = forward(waveform, lengths)
+        loss = torch.nn.functional.ctc_loss(
+            log_probs.transpose(0, 1), tokens, frames, num_labels.to(device)
+        )
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+        if device == "cuda":
+            torch.cuda.synchronize()
+        return time.perf_counter() - started
+
+    for _ in range(3):
+        step()
+    median = statistics.median(step() for _ in range(steps))
+    is_cuda = device == "cuda"
+    result = {
+        "hparams": hparams.name,
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "batch": [batch_size, seconds],
+        "bf16": bf16,
+        "compiled": compile_model,
+        "median_step_s": median,
+        "audio_seconds_a_second": batch_size * seconds / median,
+        "peak_memory_gib": torch.cuda.max_memory_allocated() / 2**30
+        if is_cuda
+        else None,
+        "hardware": describe_hardware(device),
+        "versions": package_versions(),
+    }
+    print(json.dumps(result, indent=2))
+
+
+if __name__ == "__main__":
+    typer.run(main)
