@@ -18,7 +18,7 @@ from speechbrain.utils.distributed import if_main_process, main_process_only
 from torch import Tensor
 
 from lact_modules.errors import InputError
-from lact_modules.inference.checkpoint import average_checkpoints, best_checkpoints
+from lact_modules.inference.checkpoint import Checkpoint, average_checkpoints
 from lact_modules.training.guard import NonFiniteGuard
 from lact_modules.training.metrics_log import MetricsLog
 from lact_modules.training.transcripts import Decoder, Transcripts
@@ -272,12 +272,18 @@ class ASRBrain(sb.Brain):
         self, max_key: str | None = None, min_key: str | None = None
     ) -> None:
         """Load the average of the best checkpoints."""
-        best = best_checkpoints(
-            self.hparams.output_folder, self.hparams.avg_checkpoints
+        best = self.checkpointer.find_checkpoints(
+            min_key="WER", max_num_checkpoints=self.hparams.avg_checkpoints
         )
+        if not best:
+            raise InputError(
+                f"{self.checkpointer.checkpoints_dir}: no checkpoint of a whole epoch; "
+                "train first"
+            )
+        average = average_checkpoints([Checkpoint(c.path, c.meta) for c in best])
         model = self.modules.model
         # DDP wraps it
-        getattr(model, "module", model).load_state_dict(average_checkpoints(best))
+        getattr(model, "module", model).load_state_dict(average)
 
     @mark_as_saver
     @main_process_only

@@ -53,7 +53,9 @@ def read_manifests(
             )
         utterances = kept
     if not utterances:
-        raise InputError(f"max_duration: no utterance is shorter than {max_duration} s")
+        raise InputError(
+            f"no utterance is shorter than {max_duration} s; raise max_train_duration"
+        )
     return sorted(utterances, key=lambda u: (u.duration, u.id))
 
 

@@ -191,7 +191,8 @@ def write_results(
         seed=hparams["seed"],
         command=command,
         device=brain.device,
-        training_wall_s=brain.training_wall_s,
+        # 0 if an earlier run has trained
+        training_wall_s=brain.training_wall_s or None,
     )
     logger.info("results in %s, curves in %s", folder, plots[0].parent)
 
