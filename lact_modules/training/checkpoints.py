@@ -31,7 +31,8 @@ class AtomicCheckpointer(Checkpointer):
     SpeechBrain writes the file that marks a folder as a checkpoint first, and the
     parameters after it: a process killed in between cannot resume. Here the mark
     is written last and lists the files that belong to it. Folders without a mark,
-    or with a file missing (killed while deleting), are cleared on resuming.
+    or with a file missing (killed while deleting), are passed over, and cleared on
+    resuming.
 
     Arguments are those of `speechbrain.utils.checkpoints.Checkpointer`.
 
@@ -97,6 +98,10 @@ class AtomicCheckpointer(Checkpointer):
     ) -> dict[str, Any]:
         unfinished = Path(fpath).with_name(_UNFINISHED)
         return super()._save_checkpoint_metafile(unfinished, meta, end_of_epoch)
+
+    def list_checkpoints(self) -> list[Checkpoint]:
+        """List the checkpoints that are whole."""
+        return [c for c in super().list_checkpoints() if _is_complete(c.path)]
 
     def recover_if_possible(self, *args: Any, **arguments: Any) -> Checkpoint | None:
         """Clear unfinished folders, then load the wanted checkpoint, if any.

@@ -1,0 +1,156 @@
+import logging
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from speechbrain.dataio.batch import PaddedBatch
+
+from lact_modules.data import audio
+from lact_modules.data.manifest import Utterance, write_manifest
+from lact_modules.data.vocabulary import Vocabulary
+from lact_modules.errors import InputError
+from lact_modules.training import dataset as dataset_module
+from lact_modules.training.dataset import (
+    make_batch_sampler,
+    make_dataset,
+    read_manifests,
+)
+
+VOCABULARY = Vocabulary.from_texts(["ENOTW"])
+
+
+def describe(utterance_id, text="ONE", duration=1.0, path="x.wav", offset=0.0):
+    return Utterance(utterance_id, str(path), text, duration, offset=offset)
+
+
+@pytest.fixture
+def ramp(tmp_path):
+    """Two seconds whose samples tell their time."""
+    path = tmp_path / "ramp.wav"
+    samples = np.linspace(0, 1, 32000, endpoint=False, dtype=np.float32)
+    soundfile.write(path, samples, 16000, subtype="FLOAT")
+    return path
+
+
+def test_manifests_are_joined_shortest_first(tmp_path):
+    write_manifest(tmp_path / "a.jsonl", [describe("a", duration=3.0)])
+    write_manifest(
+        tmp_path / "b.jsonl",
+        [describe("c", duration=2.0), describe("b", duration=2.0)],
+    )
+    manifests = [tmp_path / "a.jsonl", tmp_path / "b.jsonl"]
+    assert [u.id for u in read_manifests(manifests)] == ["b", "c", "a"]
+
+
+def test_long_utterances_are_left_out_and_counted(tmp_path, caplog):
+    manifest = tmp_path / "a.jsonl"
+    utterances = [describe("a", duration=20.0), describe("b", duration=20.1)]
+    write_manifest(manifest, utterances)
+    assert [u.id for u in read_manifests([manifest], max_duration=20.0)] == ["a"]
+    assert "1 of 2 utterances are longer than 20 s" in caplog.text
+    with pytest.raises(InputError, match=r"shorter than 1\.0 s; raise max_train"):
+        read_manifests([manifest], max_duration=1.0)
+
+
+def test_items_hold_samples_tokens_and_text(ramp):
+    utterance = describe("u", "TWO  ONE", duration=2.0, path=ramp)
+    item = make_dataset([utterance], VOCABULARY)[0]
+    assert (item["id"], item["text"]) == ("u", "TWO  ONE")
+    assert VOCABULARY.decode(item["tokens"].tolist()) == "TWO ONE"
+    assert item["tokens"].dtype == torch.int64
+    assert item["signal"].shape == (32000,)
+    assert item["signal"].dtype == torch.float32
+
+
+def test_utterances_may_be_parts_of_a_file(ramp):
+    halves = [
+        describe("first", duration=1.0, path=ramp),
+        describe("second", duration=1.0, path=ramp, offset=1.0),
+    ]
+    first, second = make_dataset(halves, VOCABULARY)
+    assert len(first["signal"]) == len(second["signal"]) == 16000
+    assert first["signal"][0] == 0.0
+    assert second["signal"][0] == pytest.approx(0.5)
+
+
+def test_items_make_a_padded_batch(ramp):
+    utterances = [
+        describe("u", "ONE", duration=1.0, path=ramp),
+        describe("v", "TWO TWO", duration=2.0, path=ramp),
+    ]
+    batch = PaddedBatch(list(make_dataset(utterances, VOCABULARY)))
+    assert batch.signal.data.shape == (2, 32000)
+    assert batch.signal.lengths.tolist() == [0.5, 1.0]
+    assert batch.tokens.data.shape == (2, 7)
+    assert batch.id == ["u", "v"]
+
+
+@pytest.mark.parametrize(("in_memory", "num_reads"), [(True, 1), (False, 3)])
+def test_in_memory_reads_a_file_once(ramp, monkeypatch, in_memory, num_reads):
+    reads = []
+
+    def load_and_count(*arguments, **options):
+        reads.append(arguments)
+        return audio.load_audio(*arguments, **options)
+
+    monkeypatch.setattr(dataset_module, "load_audio", load_and_count)
+    dataset = make_dataset([describe("u", path=ramp)], VOCABULARY, in_memory)
+    signals = [dataset[0]["signal"] for _ in range(3)]
+    assert len(reads) == num_reads
+    assert all(torch.equal(signal, signals[0]) for signal in signals)
+
+
+def test_unknown_characters_are_counted_and_the_first_is_named():
+    utterances = [describe("u"), describe("v", "ÉTÉ 1"), describe("w", "one")]
+    with pytest.raises(InputError, match="2 transcripts .* first v: '1 É'") as caught:
+        make_dataset(utterances, VOCABULARY)
+    assert "\n" not in str(caught.value)
+    assert "'characters'" in str(caught.value)
+
+
+def test_ids_must_differ():
+    with pytest.raises(InputError, match="1 utterance ids stand twice"):
+        make_dataset([describe("u"), describe("v"), describe("u")], VOCABULARY)
+
+
+@pytest.fixture
+def many():
+    """A hundred utterances of 1 to 10 s."""
+    utterances = [describe(f"u{i}", duration=1 + 9 * i / 99) for i in range(100)]
+    return make_dataset(utterances, VOCABULARY)
+
+
+def durations(dataset, batch):
+    return [dataset.data[dataset.data_ids[index]]["duration"] for index in batch]
+
+
+def test_batches_hold_every_utterance_once_within_the_bounds(many):
+    batches = list(make_batch_sampler(many, max_batch_length=30, max_batch_size=8))
+    assert sorted(index for batch in batches for index in batch) == list(range(100))
+    for batch in batches:
+        assert len(batch) <= 8
+        assert max(durations(many, batch)) * len(batch) <= 30
+
+
+def test_epochs_differ_and_seeds_repeat(many):
+    def epoch(seed, number):
+        sampler = make_batch_sampler(many, max_batch_length=30, seed=seed)
+        sampler.set_epoch(number)
+        return list(sampler)
+
+    assert epoch(seed=1, number=1) == epoch(seed=1, number=1)
+    assert epoch(seed=1, number=1) != epoch(seed=1, number=2)
+    assert epoch(seed=1, number=1) != epoch(seed=2, number=1)
+    # the learning-rate schedule counts on it
+    assert len(epoch(seed=1, number=1)) == len(epoch(seed=1, number=2))
+
+
+def test_too_few_batches_for_the_processes(many, caplog):
+    caplog.set_level(logging.WARNING)
+    num_batches = len(make_batch_sampler(many, max_batch_length=100))
+    make_batch_sampler(many, max_batch_length=100, num_ranks=num_batches - 1)
+    with pytest.raises(InputError, match=f"{num_batches} batches are too few for"):
+        make_batch_sampler(many, max_batch_length=100, num_ranks=num_batches)
+    alone = make_dataset([describe("u")], VOCABULARY)
+    assert len(make_batch_sampler(alone, max_batch_length=100)) == 1
