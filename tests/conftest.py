@@ -1,5 +1,6 @@
 """What all tests share: one thread, since the tests compute little."""
 
+import contextlib
 import logging
 import sys
 
@@ -9,13 +10,21 @@ import torch
 torch.set_num_threads(1)
 
 
-@pytest.fixture
-def restore_logging(monkeypatch):
-    """Undo what a launched recipe does to logging and to uncaught exceptions."""
-    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
-    handlers, level = logging.root.handlers[:], logging.root.level
-    yield
-    for handler in set(logging.root.handlers) - set(handlers):
-        handler.close()
-    logging.root.handlers[:] = handlers
-    logging.root.setLevel(level)
+@pytest.fixture(scope="session")
+def own_logging():
+    """Give a context that undoes what a recipe does to logging and exceptions."""
+
+    @contextlib.contextmanager
+    def restore():
+        hook, level = sys.excepthook, logging.root.level
+        handlers = logging.root.handlers[:]
+        try:
+            yield
+        finally:
+            for handler in set(logging.root.handlers) - set(handlers):
+                handler.close()
+            logging.root.handlers[:] = handlers
+            logging.root.setLevel(level)
+            sys.excepthook = hook
+
+    return restore

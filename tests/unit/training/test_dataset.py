@@ -103,7 +103,7 @@ def test_in_memory_reads_a_file_once(ramp, monkeypatch, in_memory, num_reads):
 
 def test_unknown_characters_are_counted_and_the_first_is_named():
     utterances = [describe("u"), describe("v", "ÉTÉ 1"), describe("w", "one")]
-    with pytest.raises(InputError, match="2 transcripts .* first v: '1 É'") as caught:
+    with pytest.raises(InputError, match=r"2 transcripts .* first v: '1 É'") as caught:
         make_dataset(utterances, VOCABULARY)
     assert "\n" not in str(caught.value)
     assert "'characters'" in str(caught.value)

@@ -29,7 +29,7 @@ def recipe_yaml(tmp_path):
 
 
 @pytest.fixture
-def start(recipe_yaml, tmp_path, monkeypatch, restore_logging):
+def start(recipe_yaml, tmp_path, monkeypatch, own_logging):
     """Launch a recipe with options."""
 
     def run(recipe, *options):
@@ -38,7 +38,8 @@ def start(recipe_yaml, tmp_path, monkeypatch, restore_logging):
         monkeypatch.setattr(sys, "argv", command)
         launch(recipe)
 
-    return run
+    with own_logging():
+        yield run
 
 
 def fault_of(path, overrides=""):
