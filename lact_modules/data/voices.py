@@ -3,16 +3,7 @@
 from dataclasses import dataclass
 from random import Random
 
-ACCENTS = (
-    "en",
-    "en-us",
-    "en-029",
-    "en-gb-scotland",
-    "en-gb-x-gbclan",
-    "en-gb-x-gbcwmd",
-    "en-gb-x-rp",
-    "en-us-nyc",
-)
+ACCENTS = ("en", "en-us", "en-gb-x-rp", "en-us-nyc")
 _FEMALE = ("f1", "f2", "f3", "f4", "f5", "linda", "steph")
 _MALE = ("m1", "m2", "m3", "m4", "m6", "m7", "m8", "max")
 # No divisor in common with the number of accents: see plan_speakers.
