@@ -29,15 +29,13 @@ $(INSTALLED): pyproject.toml
 
 demo: install ## Make a corpus, train, test and transcribe on this CPU
 	$(BIN)/lact-asr synth corpus
-	cd $(RECIPE) && $(BIN)/python train.py hparams/lact_demo.yaml \
-		--data_folder ../../../../corpus/LibriSpeech \
-		--output_folder ../../../../$(RUN) $(DEMO_ARGS)
+	$(BIN)/lact-asr prepare librispeech corpus/LibriSpeech $(RUN)/manifests --splits train
 	$(BIN)/lact-asr ngram $(RUN)/manifests/train.jsonl --order 3 --output $(RUN)/lm.arpa
-	$(BIN)/lact-asr evaluate --model $(RUN) --data corpus/LibriSpeech/test \
-		--json $(RUN)/greedy.json
-	$(BIN)/lact-asr evaluate --model $(RUN) --data corpus/LibriSpeech/test \
-		--beam-size 50 --lm $(RUN)/lm.arpa --json $(RUN)/beam_lm.json
-	$(BIN)/lact-asr transcribe --model $(RUN) \
+	cd $(RECIPE) && $(BIN)/python train.py hparams/lact_demo.yaml \
+		--data_folder ../../../../corpus/LibriSpeech --dataset_name synthetic \
+		--output_folder ../../../../$(RUN) \
+		--decoding '{beam_size: 50, lm: ../../../../$(RUN)/lm.arpa}' $(DEMO_ARGS)
+	$(BIN)/lact-asr transcribe --model $(RUN) --beam-size 50 --lm $(RUN)/lm.arpa \
 		$$(find corpus/LibriSpeech/test -name '*.flac' | sort | head -n 3)
 	@$(BIN)/python tools/demo_summary.py $(RUN)
 

@@ -8,45 +8,38 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-DECODINGS = {"greedy": "greedy.json", "beam 50 + trigram": "beam_lm.json"}
 
-
-def summarize(run: Path) -> Table:
-    """Put the scores of a demonstration run side by side.
+def summarize(result: dict[str, Any]) -> Table:
+    """Put the scores of a run's decodings side by side.
 
     Arguments
     ---------
-    run : Path
-        Output folder with ``result.json``, ``greedy.json`` and ``beam_lm.json``.
+    result : dict[str, Any]
+        Contents of a ``result.json``.
 
     Returns
     -------
     Table
-        A row for each decoding.
+        A row for each split and decoding.
     """
-    result = _read(run / "result.json")
     minutes = (result["training_wall_s"] or 0) / 60
     title = (
         f"{result['model']}: {result['parameters'] / 1e6:.1f} M parameters, "
         f"trained in {minutes:.1f} min"
     )
-    table = Table("decoding", title=title, title_justify="left")
-    for heading in ("WER %", "CER %", "utterances", "x real time"):
+    table = Table("split", "decoding", title=title, title_justify="left")
+    for heading in ("WER %", "95 %", "CER %", "utterances", "x real time"):
         table.add_column(heading, justify="right")
-    for decoding, name in DECODINGS.items():
-        scores = _read(run / name)
-        table.add_row(
-            decoding,
-            f"{scores['wer']:.2f}",
-            f"{scores['cer']:.2f}",
-            str(scores["n_utterances"]),
-            f"{1 / scores['rtf']:.0f}",
-        )
+    for split, decodings in result["metrics"].items():
+        for decoding, scores in decodings.items():
+            low, high = scores["wer_interval"]
+            table.add_row(
+                *(split, decoding, f"{scores['wer']:.2f}", f"{low:.2f} - {high:.2f}"),
+                f"{scores['cer']:.2f}",
+                str(scores["num_utterances"]),
+                f"{1 / scores['rtf']:.0f}",
+            )
     return table
-
-
-def _read(path: Path) -> dict[str, Any]:
-    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def main() -> None:
@@ -55,7 +48,8 @@ def main() -> None:
     parser.add_argument("run", type=Path, help="output folder of the demonstration")
     run = parser.parse_args().run
     console = Console()
-    console.print(summarize(run))
+    result = json.loads((run / "result.json").read_text(encoding="utf-8"))
+    console.print(summarize(result))
     console.print(f"learning curves: {run}/plots    alignments: {run}/wer_test.txt")
     console.print(
         f"try it: .venv/bin/lact-asr transcribe --model {run} FILE...", markup=False
