@@ -32,6 +32,8 @@ def rotate(x: Tensor, positions: Tensor, base: float = 10000.0) -> Tensor:
     half = x.shape[-1] // 2
     exponents = torch.arange(half, device=x.device, dtype=torch.float32) / half
     angles = positions[:, None, None] * base**-exponents
-    cos, sin = angles.cos().to(x.dtype), angles.sin().to(x.dtype)
-    first, second = x.chunk(2, dim=-1)
-    return torch.cat([first * cos - second * sin, second * cos + first * sin], dim=-1)
+    cos, sin = angles.cos(), angles.sin()
+    cos = torch.cat([cos, cos], dim=-1).to(x.dtype)
+    sin = torch.cat([-sin, sin], dim=-1).to(x.dtype)
+    # the halves of a pair stand half the channels apart
+    return torch.addcmul(x * cos, x.roll(half, dims=-1), sin)
