@@ -1,7 +1,8 @@
 """Sub-layers of an encoder block, (B, T, D) in and out."""
 
+from lact_modules.layers.attention_mixer import AttentionMixer
 from lact_modules.layers.convolution import ConvolutionModule
 from lact_modules.layers.feed_forward import FeedForward
 from lact_modules.layers.lact import LaCTMixer
 
-__all__ = ["ConvolutionModule", "FeedForward", "LaCTMixer"]
+__all__ = ["AttentionMixer", "ConvolutionModule", "FeedForward", "LaCTMixer"]

@@ -1,8 +1,12 @@
 """Softmax attention over all frames or over a window."""
 
+from collections.abc import Sequence
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
+
+from lact_modules.layers.rotary import rotate
 
 Window = tuple[int | None, int | None]
 
@@ -56,7 +60,8 @@ def attend(
     v : Tensor
         (B, T, H, D)
     mask : Tensor | None
-        (B, 1, T, T) bool, True where to look; None for everywhere.
+        (B, 1, T, T) bool, True where to look, or (B, H, T, T) float, added to the
+        scaled scores; None to look everywhere.
     dropout : float
         Of attention weights.
 
@@ -74,3 +79,45 @@ def attend(
     q, k, v = (x.transpose(1, 2) for x in (q, k, v))
     output = scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout)
     return output.transpose(1, 2)
+
+
+class RotaryAttention(nn.Module):
+    """Attention with rotary positions (arXiv 2104.09864), without parameters.
+
+    Arguments
+    ---------
+    num_heads : int
+        Attention heads.
+    window : Sequence[int | None]
+        Frames to the left and right that a query sees; None for all.
+    dropout : float
+        Of attention weights.
+
+    Example
+    -------
+    >>> qkv, is_padding = torch.randn(2, 5, 24), torch.zeros(2, 5, dtype=torch.bool)
+    >>> RotaryAttention(num_heads=2)(qkv, is_padding).shape
+    torch.Size([2, 5, 8])
+    """
+
+    def __init__(
+        self,
+        num_heads: int,
+        window: Sequence[int | None] = (None, None),
+        dropout: float = 0.0,
+    ):
+        super().__init__()
+        left, right = window
+        self.window: Window = (left, right)
+        self.num_heads = num_heads
+        self.dropout = dropout
+
+    def forward(self, qkv: Tensor, is_padding: Tensor) -> Tensor:
+        """Map queries, keys and values (B, T, 3 D), padding (B, T) to (B, T, D)."""
+        # (B, T, 3 D) -> 3 x (B, T, H, D / H)
+        q, k, v = qkv.unflatten(-1, (3, self.num_heads, -1)).unbind(2)
+        positions = torch.arange(q.shape[1], device=q.device)
+        mask = attention_mask(is_padding, self.window)
+        dropout = self.dropout if self.training else 0.0
+        q, k = rotate(q, positions), rotate(k, positions)
+        return attend(q, k, v, mask, dropout).flatten(2)

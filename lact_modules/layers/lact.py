@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize, silu, softplus
 
-from lact_modules.layers.attention import Window, attend, attention_mask
+from lact_modules.layers.attention import RotaryAttention
 from lact_modules.layers.rotary import rotate
 from lact_modules.ops import FastWeight, UpdateRule, chunked_ttt
 from lact_modules.ops.chunked import Mode
@@ -86,12 +86,11 @@ class LaCTMixer(nn.Module):
                 raise ValueError(
                     f"d_model={d_model}: must be a multiple of 2 x {heads}"
                 )
-        left, right = window
-        self.window: Window = (left, right)
-        self.num_heads = num_heads
-        self.dropout = dropout
         self.project_qkv = nn.Linear(d_model, 3 * d_model)
         self.project_output = nn.Linear(d_model, d_model)
+        self.attention = (
+            RotaryAttention(num_heads, window, dropout) if num_heads else None
+        )
         self.fast = (
             FastWeightMemory(
                 d_model,
@@ -112,20 +111,11 @@ class LaCTMixer(nn.Module):
         """Map (B, T, D) with its (B, T) padding to (B, T, D)."""
         qkv = self.project_qkv(x)
         mixed = torch.zeros_like(x)
-        if self.num_heads:
-            mixed = mixed + self._attend(qkv, is_padding)
+        if self.attention is not None:
+            mixed = mixed + self.attention(qkv, is_padding)
         if self.fast is not None:
             mixed = mixed + self.fast(x, qkv, is_padding)
         return self.project_output(mixed)
-
-    def _attend(self, qkv: Tensor, is_padding: Tensor) -> Tensor:
-        # (B, T, 3 D) -> 3 x (B, T, H, D / H)
-        q, k, v = qkv.unflatten(-1, (3, self.num_heads, -1)).unbind(2)
-        positions = torch.arange(q.shape[1], device=q.device)
-        mask = attention_mask(is_padding, self.window)
-        dropout = self.dropout if self.training else 0.0
-        q, k = rotate(q, positions), rotate(k, positions)
-        return attend(q, k, v, mask, dropout).flatten(2)
 
 
 class FastWeightMemory(nn.Module):

@@ -6,29 +6,39 @@ import pytest
 import torch
 
 from lact_modules.encoders import Encoder
-from lact_modules.layers import ConvolutionModule, FeedForward, LaCTMixer
+from lact_modules.layers import (
+    AttentionMixer,
+    ConvolutionModule,
+    FeedForward,
+    LaCTMixer,
+)
 from lact_modules.ops import UpdateRule
 
 D_MODEL = 16
 CHUNK = 4
 
 
-def transformer(**mixer_options):
-    options = {"num_heads": 2, "num_lact_heads": 2, **mixer_options}
-    return Encoder(
-        D_MODEL,
-        num_layers=2,
-        mixer=partial(LaCTMixer, D_MODEL, **options),
-        ffn_out=partial(FeedForward, D_MODEL, 32),
+def lact(**options):
+    return partial(
+        LaCTMixer, D_MODEL, **{"num_heads": 2, "num_lact_heads": 2, **options}
     )
 
 
-def conformer(causal=False, **mixer_options):
-    options = {"num_heads": 2, "num_lact_heads": 4, **mixer_options}
+def attention(**options):
+    return partial(AttentionMixer, D_MODEL, num_heads=2, **options)
+
+
+def transformer(mixer):
+    return Encoder(
+        D_MODEL, num_layers=2, mixer=mixer, ffn_out=partial(FeedForward, D_MODEL, 32)
+    )
+
+
+def conformer(mixer, causal=False):
     return Encoder(
         D_MODEL,
         num_layers=2,
-        mixer=partial(LaCTMixer, D_MODEL, **options),
+        mixer=mixer,
         ffn_out=partial(FeedForward, D_MODEL, 32),
         ffn_in=partial(FeedForward, D_MODEL, 32),
         conv=partial(ConvolutionModule, D_MODEL, kernel_size=5, causal=causal),
@@ -36,29 +46,53 @@ def conformer(causal=False, **mixer_options):
 
 
 ENCODERS = {
-    "lact_transformer": transformer,
-    "lact_conformer": conformer,
+    "lact_transformer": partial(transformer, lact()),
+    "lact_conformer": partial(conformer, lact(num_lact_heads=4)),
     "lact_momentum_pre": partial(
         conformer,
-        mode="block",
-        chunk_size=CHUNK,
-        use_momentum=True,
-        rule=UpdateRule(normalization="pre"),
+        lact(
+            num_lact_heads=4,
+            mode="block",
+            chunk_size=CHUNK,
+            use_momentum=True,
+            rule=UpdateRule(normalization="pre"),
+        ),
     ),
-    "lact_down": partial(transformer, rule=UpdateRule(update="down")),
+    "lact_down": partial(transformer, lact(rule=UpdateRule(update="down"))),
     "lact_gradient_descent": partial(
-        transformer, rule=UpdateRule(optimizer="gradient_descent")
+        transformer, lact(rule=UpdateRule(optimizer="gradient_descent"))
     ),
-    "lact_wide_no_rotation": partial(transformer, hidden_ratio=2.0, rotate_fast=False),
-    "fast_weights_alone": partial(transformer, num_heads=0),
-    "attention_alone": partial(transformer, num_lact_heads=0),
-    "lact_window": partial(transformer, window=[3, 3]),
-    "lact_block": partial(transformer, mode="block", chunk_size=CHUNK, window=[8, 0]),
+    "lact_wide_no_rotation": partial(
+        transformer, lact(hidden_ratio=2.0, rotate_fast=False)
+    ),
+    "fast_weights_alone": partial(transformer, lact(num_heads=0)),
+    "attention_alone": partial(transformer, lact(num_lact_heads=0)),
+    "lact_window": partial(transformer, lact(window=[3, 3])),
+    "lact_block": partial(
+        transformer, lact(mode="block", chunk_size=CHUNK, window=[8, 0])
+    ),
     "lact_shifted": partial(
-        conformer, causal=True, mode="shifted", chunk_size=CHUNK, window=[8, 0]
+        conformer,
+        lact(num_lact_heads=4, mode="shifted", chunk_size=CHUNK, window=[8, 0]),
+        causal=True,
+    ),
+    "conformer_rope": partial(conformer, attention()),
+    "conformer_rope_window": partial(conformer, attention(window=[3, 3])),
+    "conformer_rope_causal": partial(conformer, attention(window=[8, 0]), causal=True),
+    "conformer_relpos": partial(conformer, attention(positions="relpos")),
+    "conformer_relpos_window": partial(
+        conformer, attention(positions="relpos", window=[3, 3])
+    ),
+    "conformer_relpos_causal": partial(
+        conformer, attention(positions="relpos", window=[8, 0]), causal=True
     ),
 }
-CAUSAL = {"lact_shifted": 1, "lact_block": CHUNK}
+CAUSAL = {
+    "lact_shifted": 1,
+    "lact_block": CHUNK,
+    "conformer_rope_causal": 1,
+    "conformer_relpos_causal": 1,
+}
 """Frames that a causal encoder may look at together."""
 
 NUM_FRAMES = [23, 9, 14]
@@ -167,7 +201,7 @@ def test_nothing_leaks_from_the_future(name):
 
 
 def test_layers_start_from_different_weights():
-    first, second = conformer().blocks
+    first, second = conformer(lact()).blocks
     assert not torch.equal(
         first.mixer.project_qkv.weight, second.mixer.project_qkv.weight
     )

@@ -1,0 +1,74 @@
+"""The Conformer's mixer: softmax attention alone."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from torch import Tensor, nn
+
+from lact_modules.layers.attention import RotaryAttention
+from lact_modules.layers.relative_attention import RelativeAttention
+
+Positions = Literal["rope", "relpos"]
+
+
+class AttentionMixer(nn.Module):
+    """Mix frames by multi-head attention over all of them or over a window.
+
+    Padded frames are never looked at, so a valid frame does not depend on what it
+    is batched with.
+
+    Arguments
+    ---------
+    d_model : int
+        Model dimension.
+    num_heads : int
+        Attention heads.
+    positions : Positions
+        ``"rope"``, rotary like `LaCTMixer`'s, or ``"relpos"``, relative as in the
+        Conformer (arXiv 2005.08100, sec. 2.2.1), which adds d_model^2 parameters
+        and memory for T^2 scores a head.
+    window : Sequence[int | None]
+        Frames to the left and right that attention sees; None for all.
+    dropout : float
+        Of attention weights.
+
+    Raises
+    ------
+    ValueError
+        If heads do not divide the model dimension, or positions are neither.
+
+    Example
+    -------
+    >>> import torch
+    >>> mixer = AttentionMixer(d_model=32, num_heads=4, positions="relpos")
+    >>> x, is_padding = torch.randn(2, 9, 32), torch.zeros(2, 9, dtype=torch.bool)
+    >>> mixer(x, is_padding).shape
+    torch.Size([2, 9, 32])
+    """
+
+    def __init__(
+        self,
+        d_model: int,
+        num_heads: int,
+        positions: Positions = "rope",
+        window: Sequence[int | None] = (None, None),
+        dropout: float = 0.0,
+    ):
+        super().__init__()
+        if d_model % (2 * num_heads):
+            raise ValueError(
+                f"d_model={d_model}: must be a multiple of 2 x {num_heads}"
+            )
+        self.project_qkv = nn.Linear(d_model, 3 * d_model)
+        self.project_output = nn.Linear(d_model, d_model)
+        self.attention: nn.Module
+        if positions == "rope":
+            self.attention = RotaryAttention(num_heads, window, dropout)
+        elif positions == "relpos":
+            self.attention = RelativeAttention(d_model, num_heads, window, dropout)
+        else:
+            raise ValueError(f"positions={positions!r}: choose 'rope' or 'relpos'")
+
+    def forward(self, x: Tensor, is_padding: Tensor) -> Tensor:
+        """Map (B, T, D) with its (B, T) padding to (B, T, D)."""
+        return self.project_output(self.attention(self.project_qkv(x), is_padding))
