@@ -40,3 +40,32 @@ def warmup_cosine(
         return start + (1 - start) * (step + 1) / warmup_steps
     progress = min(1.0, (step - warmup_steps) / max(1, total_steps - warmup_steps))
     return floor + (1 - floor) * (1 + math.cos(math.pi * progress)) / 2
+
+
+def warmup_inverse_sqrt(step: int, total_steps: int, warmup_steps: int) -> float:
+    """Rise linearly to 1, then fall with the square root of the steps taken.
+
+    The schedule of the Transformer, known as Noam's (arXiv 1706.03762, sec. 5.3),
+    scaled to a peak of 1.
+
+    Arguments
+    ---------
+    step : int
+        Optimizer steps taken so far.
+    total_steps : int
+        Steps of the whole training, which have no influence.
+    warmup_steps : int
+        Steps of the rise, above 0.
+
+    Returns
+    -------
+    float
+        Factor of the peak learning rate for the next update.
+
+    Example
+    -------
+    >>> [warmup_inverse_sqrt(step, 100, 4) for step in (0, 1, 3, 15)]
+    [0.25, 0.5, 1.0, 0.5]
+    """
+    progress = (step + 1) / warmup_steps
+    return min(progress, progress**-0.5)

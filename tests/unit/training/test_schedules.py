@@ -1,6 +1,9 @@
-import pytest
+from types import SimpleNamespace
 
-from lact_modules.training.schedules import warmup_cosine
+import pytest
+from speechbrain.nnet.schedulers import NoamScheduler
+
+from lact_modules.training.schedules import warmup_cosine, warmup_inverse_sqrt
 
 
 def test_rises_to_the_peak_and_falls_to_the_floor():
@@ -32,3 +35,20 @@ def test_warm_up_takes_at_most_half_of_a_short_training():
 def test_shortest_trainings_have_a_rate(total_steps):
     factors = [warmup_cosine(step, total_steps, 5) for step in range(total_steps)]
     assert all(0 < factor <= 1 for factor in factors)
+
+
+def test_inverse_square_root_peaks_once_and_halves_in_four_times_the_steps():
+    factors = [warmup_inverse_sqrt(step, 100, 10) for step in range(100)]
+    assert factors[0] == pytest.approx(0.1)
+    assert factors.index(max(factors)) == 9
+    assert factors[9] == 1.0
+    assert factors[39] == pytest.approx(0.5)
+    assert factors[9:] == sorted(factors[9:], reverse=True)
+
+
+def test_inverse_square_root_is_that_of_speechbrain_before_its_first_step():
+    scheduler = NoamScheduler(lr_initial=1.0, n_warmup_steps=7)
+    optimizer = SimpleNamespace(param_groups=[{"lr": 1.0}])
+    published = [scheduler(optimizer)[1] for _ in range(30)]
+    ours = [warmup_inverse_sqrt(step, 30, 7) for step in range(30)]
+    assert ours == pytest.approx(published)
