@@ -4,6 +4,7 @@ import difflib
 import errno
 import logging
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,10 @@ from hyperpyyaml import load_hyperpyyaml
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from speechbrain.utils.distributed import ddp_init_group
+from speechbrain.utils.distributed import (
+    ddp_init_group,
+    is_distributed_initialized,
+)
 
 from lact_modules.allocator import keep_freed_memory
 from lact_modules.errors import InputError
@@ -52,6 +56,12 @@ def launch(recipe: Recipe) -> None:
         if error.errno != errno.ENOSPC:
             raise
         _fail(f"{error.filename or 'output_folder'}: no space left on the device")
+    finally:
+        if is_distributed_initialized():
+            torch.distributed.destroy_process_group()
+            # gloo's threads outlive it; one that frees a tensor while Python ends
+            # aborts the process
+            time.sleep(0.5)
 
 
 def load_hparams(yaml_file: str | Path, overrides: str | dict[str, Any]) -> dict:

@@ -32,7 +32,7 @@ def test_each_step_is_logged_with_its_learning_rate(memorized):
 
 
 def test_validates_after_epochs_and_within_them(memorized):
-    after_epochs = range(3, STEPS + 1, 3)
+    after_epochs = range(4, STEPS + 1, 4)
     assert memorized.steps("dev") == sorted([*after_epochs, 50, 100])
 
 
@@ -47,7 +47,7 @@ def test_shows_samples_at_their_interval(memorized):
 
 def test_keeps_the_best_and_the_newest_checkpoints(memorized):
     checkpoints = memorized.checkpoints()
-    assert {STEPS - 3, STEPS} <= checkpoints.keys()
+    assert {STEPS - 4, STEPS} <= checkpoints.keys()
     assert len(checkpoints) <= 4
     assert all(notes["WER"] <= 10 for notes in checkpoints.values())
 
@@ -78,7 +78,7 @@ def test_reports_and_curves_are_written(memorized):
         with Image.open(memorized.folder / "plots" / f"{name}.png") as image:
             assert image.width > 600
     assert list(memorized.folder.glob("tensorboard/events*"))
-    assert "epoch: 36, steps: 108" in (memorized.folder / "train_log.txt").read_text()
+    assert "epoch: 27, steps: 108" in (memorized.folder / "train_log.txt").read_text()
 
 
 def test_run_and_export_transcribe_what_was_learned(memorized, corpus, tmp_path):

@@ -1,0 +1,129 @@
+"""A comparison's arms: one recipe, another encoder, as many parameters."""
+
+import io
+from pathlib import Path
+
+import pytest
+import torch
+from hyperpyyaml import resolve_references
+from ruamel.yaml import YAML
+
+from lact_modules.inference.hyperparameters import read_hyperparameter
+from lact_modules.inference.model_builder import build_model
+
+ROOT = Path(__file__).parents[2]
+CTC = ROOT / "recipes" / "LibriSpeech" / "ASR" / "CTC" / "hparams"
+FRAGMENTS = ROOT / "hparams" / "encoder"
+
+# LaCT comes first
+GROUPS = [
+    [CTC / f"{arm}.yaml" for arm in ("lact_demo", "conformer_demo", "conmamba_demo")],
+    [
+        CTC / f"{arm}.yaml"
+        for arm in ("lact_matched", "conformer_large", "conmamba_large")
+    ],
+]
+PAIRS = [
+    pytest.param(group[0], arm, id=f"{group[0].stem}-{arm.stem}")
+    for group in GROUPS
+    for arm in group[1:]
+]
+
+# Mamba-ASR's counts of its CTC models
+PUBLISHED = {"conformer_large": 28.79e6, "conmamba_large": 31.56e6}
+
+
+def settings(text, arm):
+    """Split a recipe into lines without comments, and without the arm's name."""
+    lines = text.replace(arm, "ARM").splitlines()
+    return [line for line in lines if not line.lstrip().startswith("#")]
+
+
+def resolve(path):
+    """Resolve references and included files; what a run's folder would hold."""
+    with path.open() as stream:
+        return resolve_references(stream, {"data_folder": "none"}).getvalue()
+
+
+def resolve_without_encoder(path):
+    """Give the names of all settings, and the settings but for the encoder's."""
+    tree = YAML().load(resolve(path))
+    del tree["encoder"], tree["model"]["encoder"]
+    stream = io.StringIO()
+    YAML().dump(tree, stream)
+    return tree.keys(), settings(stream.getvalue(), path.stem)
+
+
+def count_parameters(path, folder):
+    """Count without allocating, of the model as it is built for inference."""
+    run = folder / f"{path.stem}.yaml"
+    run.write_text(resolve(path))
+    with torch.device("meta"):
+        model = build_model(read_hyperparameter(run, "model"))
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def fragment(name):
+    """Read an encoder's lines by entry; the first one is its comment."""
+    entries = {}
+    for line in (FRAGMENTS / f"{name}.yaml").read_text().splitlines()[1:]:
+        if not line.startswith(" "):
+            key = line.partition(":")[0]
+        entries.setdefault(key, []).append(line)
+    return entries
+
+
+def test_every_baseline_stands_in_a_comparison():
+    compared = {path for group in GROUPS for path in group}
+    recipes = (ROOT / "recipes").glob("**/hparams/*.yaml")
+    baselines = [p for p in recipes if p.stem.startswith(("conformer", "conmamba"))]
+    assert baselines
+    assert set(baselines) <= compared
+    assert all(group[0].stem.startswith("lact") for group in GROUPS)
+
+
+@pytest.mark.parametrize(("lact", "baseline"), PAIRS)
+def test_arms_differ_in_one_include_line(lact, baseline):
+    lines = [settings(path.read_text(), path.stem) for path in (lact, baseline)]
+    differing = [pair for pair in zip(*lines, strict=True) if pair[0] != pair[1]]
+    assert len(differing) == 1
+    assert all(line.startswith("encoder: !include:") for line in differing[0])
+
+
+@pytest.mark.parametrize(("lact", "baseline"), PAIRS)
+def test_all_but_the_encoder_resolves_to_the_same(lact, baseline):
+    keys, expected = resolve_without_encoder(lact)
+    other_keys, resolved = resolve_without_encoder(baseline)
+    schedule = {"learning_rate", "warmup_steps", "num_epochs", "seed"}
+    batches = {"max_batch_length", "max_batch_size", "grad_accumulation_factor"}
+    assert schedule | batches | {"wav_augment", "fea_augment"} <= keys
+    assert other_keys == keys
+    assert resolved == expected
+
+
+@pytest.mark.parametrize(("lact", "baseline"), PAIRS)
+def test_arms_have_as_many_parameters_as_lact(lact, baseline, tmp_path):
+    expected = count_parameters(lact, tmp_path)
+    assert count_parameters(baseline, tmp_path) == pytest.approx(expected, rel=0.05)
+
+
+@pytest.mark.parametrize("arm", PUBLISHED)
+def test_published_parameter_counts_are_met(arm, tmp_path):
+    count = count_parameters(CTC / f"{arm}.yaml", tmp_path)
+    assert count == pytest.approx(PUBLISHED[arm], rel=0.01)
+
+
+@pytest.mark.parametrize(
+    "name", ["lact_conformer_wide", "conformer", "conformer_relpos", "conmamba"]
+)
+def test_encoders_differ_in_the_mixer_alone(name):
+    lact, other = fragment("lact_conformer"), fragment(name)
+    assert lact.pop("mixer") != other.pop("mixer")
+    assert lact == other
+
+
+def test_the_narrow_conmamba_differs_in_the_feed_forward_layers_alone():
+    narrow, full = fragment("conmamba_narrow"), fragment("conmamba")
+    differing = {key for key in full if narrow[key] != full[key]}
+    assert narrow.keys() == full.keys()
+    assert differing == {"ffn_in", "ffn_out"}
