@@ -92,9 +92,9 @@ def recipe():
 def command(corpus):
     """Make a command line; an option whose value is None is a flag."""
 
-    def make(folder, **options):
+    def make(folder, hparams="lact_demo", **options):
         options = {"data_folder": corpus, "output_folder": folder, **TINY, **options}
-        words = [str(RECIPE / "hparams" / "lact_demo.yaml"), "--noprogressbar"]
+        words = [str(RECIPE / "hparams" / f"{hparams}.yaml"), "--noprogressbar"]
         for name, value in options.items():
             words += [f"--{name}"] if value is None else [f"--{name}", str(value)]
         return words
