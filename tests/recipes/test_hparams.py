@@ -1,0 +1,160 @@
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+import torch
+from hyperpyyaml import load_hyperpyyaml, resolve_references
+from ruamel.yaml import YAML
+from speechbrain.utils.run_opts import RunOptions
+
+from lact_modules.inference.hyperparameters import read_hyperparameter
+from lact_modules.inference.model_builder import build_model
+from lact_modules.training import brain
+from lact_modules.training.launch import load_hparams
+
+ROOT = Path(__file__).parents[2]
+CTC = ROOT / "recipes" / "LibriSpeech" / "ASR" / "CTC"
+RECIPES = sorted(ROOT.glob("recipes/**/hparams/*.yaml"))
+FRAGMENTS = sorted(ROOT.glob("hparams/**/*.yaml"))
+
+# Where a file has these keys, they make its model small.
+SMALL = {"d_model": 64, "num_layers": 1, "num_heads": 4, "num_lact_heads": 4}
+
+
+def name_of(path):
+    return path.stem
+
+
+def keys_of(path):
+    return YAML().load(path).keys()
+
+
+def load_small(path, folder):
+    small = {key: value for key, value in SMALL.items() if key in keys_of(path)}
+    return load_hparams(
+        path, {"data_folder": "corpus", "output_folder": str(folder), **small}
+    )
+
+
+def count_parameters(name, folder, **overrides):
+    """Parameters of a full-size model, which is described and never allocated."""
+    overrides = {"data_folder": "corpus", **overrides}
+    with open(CTC / "hparams" / name, encoding="utf-8") as stream:
+        resolved = resolve_references(stream, overrides).read()
+    path = folder / "hyperparams.yaml"
+    path.write_text(resolved)
+    with torch.device("meta"):
+        model = build_model(read_hyperparameter(path, "model"))
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=name_of)
+def test_loads_with_nothing_but_a_data_folder(path, tmp_path):
+    hparams = load_small(path, tmp_path)
+    assert hparams["modules"]["model"] is hparams["model"]
+    assert hparams["checkpointer"].checkpoints_dir == tmp_path / "save"
+    assert hparams["epoch_counter"].limit == hparams["num_epochs"]
+    optimizer = hparams["opt_class"](hparams["model"].parameters())
+    assert optimizer.param_groups[0]["lr"] == hparams["learning_rate"]
+    assert 0 < hparams["schedule"](0, 100_000) < 0.1
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=name_of)
+def test_every_key_is_used(path):
+    """By a reference, by train.py, by the Brain, or as a run option of SpeechBrain."""
+    script = path.parents[1] / "train.py"
+    sources = script.read_text() + Path(brain.__file__).read_text()
+    used = set(re.findall(r"<(\w+)[>\[]", path.read_text()))
+    used |= set(re.findall(r'hparams\["(\w+)"\]', sources))
+    used |= set(re.findall(r"hparams\.(\w+)", sources))
+    used |= set(re.findall(r'_is_due\("(\w+)"\)', sources))
+    used |= {field.name for field in fields(RunOptions)}
+    assert keys_of(path) - used == {"__set_seed"}
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=name_of)
+def test_is_named_after_its_file(path):
+    with open(path, encoding="utf-8") as stream:
+        resolved = resolve_references(stream, {"data_folder": "corpus"})
+    folder = YAML().load(resolved)["output_folder"]
+    assert folder == f"results/{path.stem}/1"
+
+
+@pytest.mark.parametrize("path", FRAGMENTS, ids=name_of)
+def test_fragment_makes_an_object_when_included(path):
+    text = f"fragment: !include:{path}\n"
+    assert callable(load_hyperpyyaml(text)["fragment"])
+
+
+@pytest.mark.parametrize(
+    ("name", "overrides", "millions"),
+    [
+        ("lact_base.yaml", {}, 91.08),
+        ("lact_improved.yaml", {}, 235.2),
+        ("lact_large.yaml", {}, 697.1),
+        (
+            "lact_large.yaml",
+            {"d_model": 1024, "num_heads": 16, "num_lact_heads": 8},
+            313.4,
+        ),
+    ],
+)
+def test_full_size_models_have_their_size(name, overrides, millions, tmp_path):
+    parameters = count_parameters(name, tmp_path, **overrides)
+    assert parameters == pytest.approx(millions * 1e6, rel=0.01)
+
+
+def test_demo_is_small(tmp_path):
+    assert 1e6 <= count_parameters("lact_demo.yaml", tmp_path) <= 2e6
+
+
+@pytest.mark.parametrize("size", ["base", "improved", "large"])
+def test_full_size_settings_are_those_of_the_published_guide(size, tmp_path):
+    hparams = load_small(CTC / "hparams" / f"lact_{size}.yaml", tmp_path)
+    expected = {
+        "max_batch_size": 12,
+        "grad_accumulation_factor": 2,
+        "learning_rate": 1e-4,
+        "warmup_steps": 2000,
+        "max_grad_norm": 1.0,
+        "num_epochs": 40,
+        "max_train_duration": 20.0,
+        "sample_interval": 500,
+        "valid_interval": 1000,
+        "checkpoint_interval": 5000,
+        "precision": "fp32",
+    }
+    assert {key: hparams[key] for key in expected} == expected
+    # twelve of the longest fit
+    assert hparams["max_batch_length"] == 12 * 20
+    assert hparams["opt_class"].func is torch.optim.AdamW
+    schedule = hparams["schedule"]
+    assert schedule(1999, 100_000) == 1.0
+    # cosine: half-way between the warm-up's end and the training's
+    assert schedule(51_000, 100_000) == pytest.approx(0.5)
+
+
+def test_lact_base_takes_a_training_step(tmp_path):
+    hparams = load_hparams(
+        CTC / "hparams" / "lact_base.yaml",
+        {"data_folder": "corpus", "output_folder": str(tmp_path)},
+    )
+    model = hparams["model"].train()
+    optimizer = hparams["opt_class"](model.parameters())
+    log_probs, frames = model(0.1 * torch.randn(1, 16_000), torch.tensor([16_000]))
+    loss = torch.nn.functional.ctc_loss(
+        log_probs.transpose(0, 1),
+        torch.randint(1, hparams["num_tokens"], (1, 10)),
+        frames,
+        torch.tensor([10]),
+    )
+    loss.backward()
+    norm = torch.nn.utils.clip_grad_norm_(model.parameters(), hparams["max_grad_norm"])
+    before = {name: p.detach().clone() for name, p in model.named_parameters()}
+    optimizer.step()
+    assert loss.isfinite()
+    assert 0 < norm < torch.inf
+    for name, parameter in model.named_parameters():
+        assert parameter.isfinite().all(), name
+        assert not torch.equal(parameter, before[name]), name
