@@ -8,6 +8,7 @@ import torch
 from lact_modules.encoders import Encoder
 from lact_modules.layers import (
     AttentionMixer,
+    BiMambaMixer,
     ConvolutionModule,
     FeedForward,
     LaCTMixer,
@@ -26,6 +27,10 @@ def lact(**options):
 
 def attention(**options):
     return partial(AttentionMixer, D_MODEL, num_heads=2, **options)
+
+
+def mamba(**options):
+    return partial(BiMambaMixer, D_MODEL, d_state=4, **options)
 
 
 def transformer(mixer):
@@ -86,12 +91,16 @@ ENCODERS = {
     "conformer_relpos_causal": partial(
         conformer, attention(positions="relpos", window=[8, 0]), causal=True
     ),
+    "conmamba": partial(conformer, mamba()),
+    "mamba_transformer": partial(transformer, mamba()),
+    "mamba_causal": partial(conformer, mamba(bidirectional=False), causal=True),
 }
 CAUSAL = {
     "lact_shifted": 1,
     "lact_block": CHUNK,
     "conformer_rope_causal": 1,
     "conformer_relpos_causal": 1,
+    "mamba_causal": 1,
 }
 """Frames that a causal encoder may look at together."""
 

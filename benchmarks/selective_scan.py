@@ -1,0 +1,90 @@
+"""Time the forms of the selective scan: forward, and forward with backward.
+
+Prints one JSON object: the median milliseconds of every form that runs here.
+"""
+
+import json
+import statistics
+import time
+from collections.abc import Callable
+from typing import Annotated
+
+import torch
+import typer
+from torch import Tensor
+
+from lact_modules.allocator import keep_freed_memory
+from lact_modules.ops.native_scan import has_native_scan, native_scan
+from lact_modules.ops.selective_scan import chunked_scan, sequential_scan
+from lact_modules.training.environment import describe_hardware, package_versions
+
+D_STATE = 16
+
+
+def make_inputs(batch_size: int, channels: int, frames: int) -> list[Tensor]:
+    """Draw u, delta, A, B, C as at the start of training."""
+    u = torch.randn(batch_size, channels, frames)
+    delta = torch.empty_like(u).uniform_(1e-3, 1e-1)
+    A = -torch.arange(1.0, D_STATE + 1).repeat(channels, 1)
+    B, C = torch.randn(2, batch_size, D_STATE, frames)
+    return [x.requires_grad_() for x in (u, delta, A, B, C)]
+
+
+def time_form(
+    form: Callable[..., Tensor], inputs: list[Tensor], repeats: int
+) -> dict[str, float]:
+    """Give the median milliseconds of a form after one warm-up."""
+
+    def now() -> float:
+        if inputs[0].is_cuda:
+            torch.cuda.synchronize()
+        return time.perf_counter()
+
+    def run() -> tuple[float, float]:
+        started = now()
+        y = form(*inputs)
+        answered = now()
+        torch.autograd.grad(y, inputs, torch.ones_like(y))
+        return answered - started, now() - started
+
+    run()
+    forward, both = zip(*(run() for _ in range(repeats)), strict=True)
+    return {
+        "forward_ms": round(1000 * statistics.median(forward), 1),
+        "forward_backward_ms": round(1000 * statistics.median(both), 1),
+    }
+
+
+def main(
+    device: str = "cpu",
+    batch_size: int = 4,
+    channels: int = 256,
+    frames: int = 2000,
+    repeats: int = 5,
+    threads: Annotated[int, typer.Option(help="Of the CPU.")] = 1,
+) -> None:
+    """Print what was measured."""
+    keep_freed_memory()
+    torch.set_num_threads(threads)
+    torch.manual_seed(0)
+    with torch.device(device):
+        inputs = make_inputs(batch_size, channels, frames)
+    forms = [sequential_scan, chunked_scan]
+    if has_native_scan(inputs[0], D_STATE):
+        forms.append(native_scan)
+    result = {
+        "shape": {
+            "batch": batch_size,
+            "channels": channels,
+            "frames": frames,
+            "state": D_STATE,
+        },
+        "forms": {form.__name__: time_form(form, inputs, repeats) for form in forms},
+        "hardware": describe_hardware(device),
+        "versions": package_versions(),
+    }
+    print(json.dumps(result, indent=2))
+
+
+if __name__ == "__main__":
+    typer.run(main)
