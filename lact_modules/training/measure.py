@@ -35,8 +35,8 @@ def measure_split(
     Returns
     -------
     dict[str, dict[str, Any]]
-        Metrics by decoder, as `write_result` takes them. The real-time factor
-        is of loading, model and all decoders together.
+        Metrics by decoder, as `write_result` takes them. A real-time factor is of
+        loading, model and that decoder.
 
     Raises
     ------
@@ -45,12 +45,13 @@ def measure_split(
     """
     started = time.perf_counter()
     brain.evaluate(dataset, test_loader_kwargs=dict(options))
-    wall_s = time.perf_counter() - started
-    audio_s = sum(entry["duration"] for entry in dataset.data.values())
     transcripts = brain.transcripts
+    model_s = time.perf_counter() - started - sum(transcripts.decoding_s.values())
+    audio_s = sum(entry["duration"] for entry in dataset.data.values())
     metrics = {}
     for name, hypotheses in transcripts.hypotheses.items():
         rates = transcripts.rates(name)
+        wall_s = model_s + transcripts.decoding_s[name]
         metrics[name] = {**vars(rates), "rtf": wall_s / audio_s}
         suffix = "" if name == brain.first_decoder else f"_{name}"
         report = Path(brain.hparams.output_folder) / f"wer_{split}{suffix}.txt"

@@ -1,5 +1,6 @@
 """What was said and what was heard, gathered over a stage."""
 
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -34,13 +35,16 @@ class Transcripts:
         self.ids: list[str] = []
         self.references: list[str] = []
         self.hypotheses: dict[str, list[str]] = {name: [] for name in decoders}
+        self.decoding_s = dict.fromkeys(decoders, 0.0)
 
     def add(self, ids: Sequence[str], references: Sequence[str], outputs: Any) -> None:
         """Decode a batch's outputs with every decoder."""
         self.ids += ids
         self.references += references
         for name, decoder in self.decoders.items():
+            started = time.perf_counter()
             self.hypotheses[name] += [h.text for h in decoder(*outputs)]
+            self.decoding_s[name] += time.perf_counter() - started
 
     def rates(self, name: str, num_bootstrap: int = 1000) -> ErrorRate:
         """Score a decoder over all that was added."""
