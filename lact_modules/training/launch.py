@@ -17,6 +17,7 @@ from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from speechbrain.utils.distributed import (
     ddp_init_group,
+    get_rank,
     is_distributed_initialized,
 )
 
@@ -43,7 +44,8 @@ def launch(recipe: Recipe) -> None:
         yaml_file, run_opts, overrides = sb.parse_arguments(sys.argv[1:])
         ddp_init_group(run_opts)
         hparams = load_hparams(yaml_file, overrides)
-        torch.manual_seed(hparams["seed"])
+        # processes share the model, and differ in augmentation and dropout
+        torch.manual_seed(hparams["seed"] + (get_rank() or 0))
         sb.create_experiment_directory(
             experiment_directory=hparams["output_folder"],
             hyperparams_to_save=yaml_file,
@@ -59,8 +61,8 @@ def launch(recipe: Recipe) -> None:
     finally:
         if is_distributed_initialized():
             torch.distributed.destroy_process_group()
-            # gloo's threads outlive it; one that frees a tensor while Python ends
-            # aborts the process
+            # gloo's threads outlive it; freeing a tensor while Python ends, they
+            # would abort the process
             time.sleep(0.5)
 
 
