@@ -1,5 +1,6 @@
 """Output units of a CTC model: tokens, their ids, and text in both directions."""
 
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -89,8 +90,11 @@ class Vocabulary:
         return " ".join(spelled.replace(WORD_DELIMITER, " ").split())
 
     def save(self, path: str | Path) -> None:
-        """Write one token a line."""
-        Path(path).write_text("\n".join(self.tokens) + "\n", encoding="utf-8")
+        """Write one token a line; a reader never sees half of it."""
+        path = Path(path)
+        unfinished = path.with_name(path.name + ".part")
+        unfinished.write_text("\n".join(self.tokens) + "\n", encoding="utf-8")
+        os.replace(unfinished, path)
 
     @classmethod
     def load(cls, path: str | Path) -> "Vocabulary":
