@@ -18,7 +18,8 @@ RULES = [
     )
 ]
 MODES = ["bidirectional", "block", "shifted"]
-VECTORS = Path(os.environ.get("LACT_VECTORS", "../shared/vectors"))
+# outputs and gradients of the published implementation, kept elsewhere
+VECTORS = Path(os.environ.get("LACT_VECTORS", "vectors"))
 
 
 def make_inputs(num_frames, batch_size=2, num_heads=2, head_dim=4, hidden=6, seed=0):
