@@ -204,7 +204,13 @@ class ASRBrain(sb.Brain):
 
     def _log(self, split: str, **values: float) -> None:
         if self.log:
-            self.log.log(split, self.optimizer_step, self.epoch, **values)
+            self.log.log(
+                split,
+                self.optimizer_step,
+                self.epoch,
+                training_s=self.training_wall_s,
+                **values,
+            )
 
     def _show_sample(self, batch: PaddedBatch, outputs: Any) -> None:
         with torch.no_grad():

@@ -10,6 +10,7 @@ from speechbrain.utils.distributed import run_on_main
 
 from lact_modules.training.brain import ASRBrain
 from lact_modules.training.error_rate import write_error_report
+from lact_modules.training.transcripts import write_transcripts
 
 logger = logging.getLogger(__name__)
 
@@ -17,9 +18,11 @@ logger = logging.getLogger(__name__)
 def measure_split(
     brain: ASRBrain, split: str, dataset: DynamicItemDataset, options: dict[str, Any]
 ) -> dict[str, dict[str, Any]]:
-    """Transcribe a split with the averaged checkpoints; write ``wer_<split>.txt``.
+    """Transcribe a split with the averaged checkpoints; write what was heard.
 
-    Decoders other than the first write ``wer_<split>_<decoder>.txt``.
+    Into the run's folder go ``wer_<split>.txt`` with alignments and
+    ``transcripts_<split>.jsonl``; of decoders other than the first their names stand
+    before the ending, as in ``wer_<split>_<decoder>.txt``.
 
     Arguments
     ---------
@@ -54,11 +57,12 @@ def measure_split(
         wall_s = model_s + transcripts.decoding_s[name]
         metrics[name] = {**vars(rates), "rtf": wall_s / audio_s}
         suffix = "" if name == brain.first_decoder else f"_{name}"
-        report = Path(brain.hparams.output_folder) / f"wer_{split}{suffix}.txt"
-        run_on_main(
-            write_error_report,
-            args=[report, transcripts.ids, transcripts.references, hypotheses],
-        )
+        folder = Path(brain.hparams.output_folder)
+        heard = [transcripts.ids, transcripts.references, hypotheses]
+        report = folder / f"wer_{split}{suffix}.txt"
+        run_on_main(write_error_report, args=[report, *heard])
+        pairs = folder / f"transcripts_{split}{suffix}.jsonl"
+        run_on_main(write_transcripts, args=[pairs, *heard])
         logger.info(
             "%s, %s: WER %.2f %% [%.2f, %.2f], CER %.2f %%",
             *(split, name, rates.wer, *rates.wer_interval, rates.cer),

@@ -1,7 +1,9 @@
 """What was said and what was heard, gathered over a stage."""
 
+import json
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor
@@ -51,3 +53,36 @@ class Transcripts:
         return score(
             self.references, self.hypotheses[name], num_bootstrap=num_bootstrap
         )
+
+
+def write_transcripts(
+    path: str | Path,
+    ids: Sequence[str],
+    references: Sequence[str],
+    hypotheses: Sequence[str],
+) -> None:
+    r"""Write what was said and what was heard, an utterance a line, for comparisons.
+
+    Arguments
+    ---------
+    path : str | Path
+        JSON lines, ``{"id": ..., "ref": ..., "hyp": ...}``; its folder must exist.
+    ids : Sequence[str]
+        Utterance ids.
+    references : Sequence[str]
+        What was said, in the order of `ids`.
+    hypotheses : Sequence[str]
+        What was recognized, in the order of `ids`.
+
+    Example
+    -------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "transcripts_test.jsonl"
+    >>> write_transcripts(path, ["a"], ["ONE TWO"], ["ONE TEN"])
+    >>> path.read_text()
+    '{"id": "a", "ref": "ONE TWO", "hyp": "ONE TEN"}\n'
+    """
+    with open(path, "w", encoding="utf-8") as stream:
+        for name, said, heard in zip(ids, references, hypotheses, strict=True):
+            entry = {"id": name, "ref": said, "hyp": heard}
+            stream.write(json.dumps(entry, ensure_ascii=False) + "\n")
