@@ -92,12 +92,10 @@ def score(
             f"{len(references)} references and {len(hypotheses)} hypotheses: "
             "want as many of both, and one at least"
         )
-    reference_words = [text.split() for text in references]
-    hypothesis_words = [text.split() for text in hypotheses]
-    words = _count(reference_words, hypothesis_words)
+    words = count_word_errors(references, hypotheses)
     characters = _count(
-        [" ".join(text) for text in reference_words],
-        [" ".join(text) for text in hypothesis_words],
+        [" ".join(text.split()) for text in references],
+        [" ".join(text.split()) for text in hypotheses],
     )
     substitutions, insertions, deletions, num_words = words.sum(axis=0).tolist()
     return ErrorRate(
@@ -109,6 +107,62 @@ def score(
         num_words=num_words,
         num_utterances=len(references),
         wer_interval=_bootstrap(words, num_bootstrap, seed),
+    )
+
+
+def count_word_errors(
+    references: Sequence[str], hypotheses: Sequence[str]
+) -> NDArray[numpy.int64]:
+    """Count the word errors of each utterance.
+
+    Arguments
+    ---------
+    references : Sequence[str]
+        What was said; words are split at white space.
+    hypotheses : Sequence[str]
+        What was recognized, in the order of `references`.
+
+    Returns
+    -------
+    NDArray[numpy.int64]
+        (U, 4): substitutions, insertions, deletions, words of the reference.
+
+    Example
+    -------
+    >>> count_word_errors(["ONE TWO", "TEN"], ["ONE", "TIN CAN"]).tolist()
+    [[0, 0, 1, 2], [1, 1, 0, 1]]
+    """
+    return _count(
+        [text.split() for text in references], [text.split() for text in hypotheses]
+    )
+
+
+def draw_utterances(
+    num_utterances: int, num_bootstrap: int, seed: int = 0
+) -> NDArray[numpy.int64]:
+    """Draw as many utterances as there are, with replacement, many times.
+
+    Arguments
+    ---------
+    num_utterances : int
+        Size of the test set.
+    num_bootstrap : int
+        How many such samples to draw.
+    seed : int
+        Of the draws; the same seed draws the same utterances.
+
+    Returns
+    -------
+    NDArray[numpy.int64]
+        (num_bootstrap, U): how often each utterance was drawn.
+
+    Example
+    -------
+    >>> draw_utterances(5, num_bootstrap=2).sum(axis=1).tolist()
+    [5, 5]
+    """
+    return numpy.random.default_rng(seed).multinomial(
+        num_utterances, numpy.full(num_utterances, 1 / num_utterances), num_bootstrap
     )
 
 
@@ -175,9 +229,6 @@ def _bootstrap(
     if num_bootstrap == 0:
         rate = float(_rate(counts.sum(axis=0)))
         return rate, rate
-    # (num_bootstrap, U): how often each utterance was drawn
-    draws = numpy.random.default_rng(seed).multinomial(
-        len(counts), numpy.full(len(counts), 1 / len(counts)), size=num_bootstrap
-    )
+    draws = draw_utterances(len(counts), num_bootstrap, seed)
     low, high = numpy.percentile(_rate(draws @ counts), [2.5, 97.5])
     return float(low), float(high)

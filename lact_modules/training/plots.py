@@ -49,7 +49,7 @@ def plot_learning_curves(log: str | Path, folder: str | Path) -> list[Path]:
     >>> [picture.name for picture in pictures]
     ['loss.png', 'learning_rate.png']
     """
-    curves = _read_log(Path(log))
+    curves = read_log(log)
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     pictures = {
@@ -67,7 +67,25 @@ def plot_learning_curves(log: str | Path, folder: str | Path) -> list[Path]:
     return written
 
 
-def _read_log(log: Path) -> Curves:
+def read_log(log: str | Path) -> Curves:
+    """Read what training logged; a later entry of a step replaces an earlier one.
+
+    Arguments
+    ---------
+    log : str | Path
+        ``metrics.jsonl`` of a run; broken lines are passed over.
+
+    Returns
+    -------
+    Curves
+        Entries by split and optimizer step.
+
+    Raises
+    ------
+    InputError
+        If there is no such log or nothing in it.
+    """
+    log = Path(log)
     if not log.is_file():
         raise InputError(f"{log}: no such log; it is written by training")
     curves: Curves = {}
