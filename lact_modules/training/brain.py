@@ -30,8 +30,8 @@ logger = logging.getLogger(__name__)
 class ASRBrain(sb.Brain):
     """SpeechBrain's training loop for recognizers.
 
-    A recipe's Brain adds `compute_forward`, whose outputs the decoders take, and
-    `utterance_losses`. What is here:
+    A recipe's Brain adds `compute_forward`, by `run_model`, whose outputs the decoders
+    take, and `utterance_losses`. What is here:
 
     - the learning rate follows ``schedule(step, total_steps)`` from the first update;
     - all parameters are clipped together;
@@ -41,9 +41,9 @@ class ASRBrain(sb.Brain):
     - the best checkpoints are kept, and averaged for testing.
 
     Reads from the YAML: ``output_folder``, ``schedule``, ``avg_checkpoints``,
-    ``nonfinite_patience``, ``epoch_counter``, ``train_logger``, and in optimizer
-    steps, 0 for never, ``log_interval``, ``sample_interval``, ``valid_interval``,
-    ``checkpoint_interval``.
+    ``nonfinite_patience``, ``epoch_counter``, ``train_logger``, ``wav_augment``,
+    ``fea_augment``, and in optimizer steps, 0 for never, ``log_interval``,
+    ``sample_interval``, ``valid_interval``, ``checkpoint_interval``.
 
     Arguments
     ---------
@@ -67,6 +67,21 @@ class ASRBrain(sb.Brain):
         self.training_wall_s = 0.0
         self.epoch = 0.0
         self.is_within_epoch = False
+
+    def run_model(self, batch: PaddedBatch, stage: sb.Stage, **inputs: Any) -> Any:
+        """Run the model on a batch's waveforms, augmented in training."""
+        signals, relative_lengths = batch.signal
+        augment = None
+        if stage == sb.Stage.TRAIN:
+            signals, relative_lengths = self.hparams.wav_augment(
+                signals, relative_lengths
+            )
+            augment = self._augment_features
+        lengths = (relative_lengths * signals.shape[1]).round().long()
+        return self.modules.model(signals, lengths, augment, **inputs)
+
+    def _augment_features(self, features: Tensor, lengths: Tensor) -> Tensor:
+        return self.hparams.fea_augment(features, lengths / features.shape[1])[0]
 
     def utterance_losses(
         self, outputs: Any, batch: PaddedBatch, stage: sb.Stage

@@ -62,9 +62,10 @@ def test_loads_with_nothing_but_a_data_folder(path, tmp_path):
 
 @pytest.mark.parametrize("path", RECIPES, ids=name_of)
 def test_every_key_is_used(path):
-    """By a reference, by train.py, by the Brain, or as a run option of SpeechBrain."""
+    """By a reference, by train.py or what it calls, or as a run option of SpeechBrain."""
     script = path.parents[1] / "train.py"
-    sources = script.read_text() + Path(brain.__file__).read_text()
+    shared = Path(brain.__file__).parent.glob("*.py")
+    sources = "".join(source.read_text() for source in (script, *shared))
     used = set(re.findall(r"<(\w+)[>\[]", path.read_text()))
     used |= set(re.findall(r'hparams\["(\w+)"\]', sources))
     used |= set(re.findall(r"hparams\.(\w+)", sources))

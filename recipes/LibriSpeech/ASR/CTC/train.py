@@ -7,13 +7,10 @@ Run it again to resume. Any key of the YAML file can be set on the command line;
 SpeechBrain's run options (``--device``, ``--precision bf16``, ...) work too.
 """
 
-import logging
-import os
 from pathlib import Path
 from typing import Any
 
 import speechbrain as sb
-import torch
 from speechbrain.dataio.batch import PaddedBatch
 from speechbrain.utils.distributed import run_on_main
 from torch import Tensor
@@ -23,18 +20,13 @@ from lact_modules.data.vocabulary import Vocabulary
 from lact_modules.decoding.ctc import build_decoder
 from lact_modules.errors import InputError
 from lact_modules.training.brain import ASRBrain
-from lact_modules.training.dataset import (
-    make_batch_sampler,
-    make_dataset,
-    read_manifests,
+from lact_modules.training.experiment import (
+    make_datasets,
+    prepare_manifests,
+    train_and_test,
 )
-from lact_modules.training.guard import infeasible
 from lact_modules.training.launch import launch
-from lact_modules.training.measure import measure_split
-from lact_modules.training.plots import plot_learning_curves
-from lact_modules.training.result import write_result
-
-logger = logging.getLogger(__name__)
+from lact_modules.training.losses import ctc_losses
 
 
 class CTCBrain(ASRBrain):
@@ -44,46 +36,25 @@ class CTCBrain(ASRBrain):
         self, batch: PaddedBatch, stage: sb.Stage
     ) -> tuple[Tensor, Tensor]:
         """Give log-probabilities (B, T, V) and numbers of frames (B,)."""
-        batch = batch.to(self.device)
-        signals, relative_lengths = batch.signal
-        augment = None
-        if stage == sb.Stage.TRAIN:
-            signals, relative_lengths = self.hparams.wav_augment(
-                signals, relative_lengths
-            )
-            augment = self._augment_features
-        lengths = (relative_lengths * signals.shape[1]).round().long()
-        return self.modules.model(signals, lengths, augment)
-
-    def _augment_features(self, features: Tensor, lengths: Tensor) -> Tensor:
-        return self.hparams.fea_augment(features, lengths / features.shape[1])[0]
+        return self.run_model(batch.to(self.device), stage)
 
     def utterance_losses(
         self, outputs: tuple[Tensor, Tensor], batch: PaddedBatch, stage: sb.Stage
     ) -> tuple[Tensor, Tensor]:
         """CTC loss of each utterance; those that cannot be aligned count as 0."""
-        log_probs, frames = outputs
         tokens, relative_lengths = batch.tokens
-        num_labels = (relative_lengths * tokens.shape[1]).round().long()
-        is_infeasible = infeasible(tokens, num_labels, frames)
+        num_tokens = (relative_lengths * tokens.shape[1]).round().long()
+        losses, is_infeasible = ctc_losses(*outputs, tokens, num_tokens)
         if stage == sb.Stage.TRAIN:
             self.num_infeasible += int(is_infeasible.sum())
-        losses = torch.nn.functional.ctc_loss(
-            # (B, T, V) -> (T, B, V)
-            log_probs.transpose(0, 1),
-            tokens,
-            frames,
-            num_labels,
-            reduction="none",
-            zero_infinity=True,
-        )
-        return losses, num_labels * ~is_infeasible
+        return losses, num_tokens * ~is_infeasible
 
 
 def main(hparams: dict[str, Any], run_opts: Any, command: list[str]) -> None:
     """Prepare the data, train, test, and write the results."""
     vocabulary = make_vocabulary(hparams)
-    datasets = prepare_datasets(hparams, vocabulary)
+    manifests = prepare_manifests(hparams, prepare_librispeech)
+    datasets = make_datasets(hparams, manifests, vocabulary)
     brain = CTCBrain(
         decoders=make_decoders(hparams, vocabulary),
         modules=hparams["modules"],
@@ -92,27 +63,7 @@ def main(hparams: dict[str, Any], run_opts: Any, command: list[str]) -> None:
         run_opts=run_opts,
         checkpointer=hparams["checkpointer"],
     )
-    loader_options = {"num_workers": hparams["num_workers"]}
-    test_options = {**loader_options, "batch_size": hparams["valid_batch_size"]}
-    brain.train(
-        datasets["train"],
-        datasets["dev"],
-        make_batch_sampler(
-            datasets["train"],
-            hparams["max_batch_length"],
-            hparams["max_batch_size"],
-            seed=hparams["seed"],
-            # set by torchrun
-            num_ranks=int(os.environ.get("WORLD_SIZE", 1)),
-        ),
-        loader_options,
-        test_options,
-    )
-    metrics = {
-        split: measure_split(brain, split, datasets[split], test_options)
-        for split in hparams["test_splits"]
-    }
-    run_on_main(write_results, args=[hparams, brain, metrics, command])
+    train_and_test(brain, datasets, hparams, command, "LibriSpeech/ASR/CTC")
 
 
 def make_vocabulary(hparams: dict[str, Any]) -> Vocabulary:
@@ -138,32 +89,6 @@ def save_vocabulary(vocabulary: Vocabulary, path: Path) -> None:
     vocabulary.save(path)
 
 
-def prepare_datasets(hparams: dict[str, Any], vocabulary: Vocabulary) -> dict[str, Any]:
-    """Write manifests and make the datasets ``train``, ``dev`` and each test split."""
-    folder = Path(hparams["output_folder"]) / "manifests"
-    splits = [*hparams["train_splits"], *hparams["dev_splits"], *hparams["test_splits"]]
-    run_on_main(
-        prepare_librispeech,
-        kwargs={
-            "data_folder": hparams["data_folder"],
-            "manifest_folder": folder,
-            "splits": list(dict.fromkeys(splits)),
-        },
-    )
-
-    def dataset(names: list[str], max_duration: float | None = None) -> Any:
-        manifests = [folder / f"{name}.jsonl" for name in names]
-        return make_dataset(
-            read_manifests(manifests, max_duration), vocabulary, hparams["in_memory"]
-        )
-
-    return {
-        **{name: dataset([name]) for name in hparams["test_splits"]},
-        "train": dataset(hparams["train_splits"], hparams["max_train_duration"]),
-        "dev": dataset(hparams["dev_splits"]),
-    }
-
-
 def make_decoders(hparams: dict[str, Any], vocabulary: Vocabulary) -> dict[str, Any]:
     """Make the greedy decoder, and that of the YAML key ``decoding`` if it differs."""
     frame_rate = hparams["model"].frame_rate
@@ -173,28 +98,6 @@ def make_decoders(hparams: dict[str, Any], vocabulary: Vocabulary) -> dict[str, 
         name = "beam+lm" if options["lm"] else "beam"
         decoders[name] = build_decoder(vocabulary, frame_rate, **options)
     return decoders
-
-
-def write_results(
-    hparams: dict[str, Any], brain: CTCBrain, metrics: dict, command: list[str]
-) -> None:
-    """Write ``result.json`` and the learning curves."""
-    folder = Path(hparams["output_folder"])
-    plots = plot_learning_curves(folder / "metrics.jsonl", folder / "plots")
-    write_result(
-        folder / "result.json",
-        metrics,
-        recipe="LibriSpeech/ASR/CTC",
-        model=Path(command[1]).stem,
-        dataset=hparams["dataset_name"],
-        parameters=sum(p.numel() for p in brain.modules.model.parameters()),
-        seed=hparams["seed"],
-        command=command,
-        device=brain.device,
-        # 0 if an earlier run has trained
-        training_wall_s=brain.training_wall_s or None,
-    )
-    logger.info("results in %s, curves in %s", folder, plots[0].parent)
 
 
 if __name__ == "__main__":
