@@ -1,0 +1,1 @@
+"""Finished runs side by side: what they reached, and whether that differs."""

@@ -1,0 +1,88 @@
+"""What makes a comparison unfair, or its numbers not comparable."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from lact_modules.comparison.runs import Arm
+from lact_modules.comparison.settings import differing
+
+# Settings that decide how much a model is trained, and on what.
+_BUDGET = (
+    *("dataset_name", "train_splits", "max_train_duration", "num_epochs"),
+    *("max_batch_length", "max_batch_size", "grad_accumulation_factor"),
+    *("learning_rate", "weight_decay", "warmup_steps", "max_grad_norm", "precision"),
+    *("avg_checkpoints", "schedule", "opt_class", "wav_augment", "fea_augment"),
+)
+_DECODING = ("decoding",)
+# Relative; batches of random lengths do not always make as many steps.
+_STEPS_TOLERANCE, _SIZE_TOLERANCE = 0.01, 0.05
+
+
+def find_cautions(arms: Sequence[Arm]) -> list[str]:
+    """List what a reader of a comparison must know first.
+
+    Arguments
+    ---------
+    arms : Sequence[Arm]
+        What is compared.
+
+    Returns
+    -------
+    list[str]
+        A line for each kind of inequality: budget, size, decoding, seeds, hardware,
+        source. Values stand in the order of the arms.
+    """
+    budget = _differing_settings(arms, _BUDGET)
+    budget += _unequal("steps", [arm.steps for arm in arms], _STEPS_TOLERANCE)
+    sizes = [arm.parameters for arm in arms]
+    seeds = [", ".join(map(str, arm.seeds)) for arm in arms]
+    kinds = {
+        "not the same budget": budget,
+        "not the same size": _unequal("parameters", sizes, _SIZE_TOLERANCE),
+        "not the same decoding": _differing_settings(arms, _DECODING),
+        "not the same seeds": [" / ".join(seeds)] if len(set(seeds)) > 1 else [],
+        "speeds are not comparable": _several(arms, "hardware", _hardware),
+        "not the same source": _several(arms, "commit", _commit),
+    }
+    return [f"{kind}: {'; '.join(what)}" for kind, what in kinds.items() if what]
+
+
+def _differing_settings(arms: Sequence[Arm], sections: Sequence[str]) -> list[str]:
+    settings = {
+        arm.name: {
+            key: value
+            for key, value in arm.settings.items()
+            if key.partition(".")[0] in sections
+        }
+        for arm in arms
+    }
+    # a value that was set once may stand in several places
+    first_keys: dict[str, str] = {}
+    for key, row in differing(settings).items():
+        first_keys.setdefault(" / ".join(v or "none" for v in row.values()), key)
+    return [f"{key} {values}" for values, key in first_keys.items()]
+
+
+def _unequal(what: str, values: Sequence[int], tolerance: float) -> list[str]:
+    if max(values) <= (1 + tolerance) * min(values):
+        return []
+    return [f"{what} {' / '.join(f'{value:,}' for value in values)}"]
+
+
+def _several(
+    arms: Sequence[Arm], key: str, describe: Callable[[Any], str]
+) -> list[str]:
+    found = dict.fromkeys(
+        describe(run.result.get(key)) for arm in arms for run in arm.runs
+    )
+    return [f"{key} {' / '.join(found)}"] if len(found) > 1 else []
+
+
+def _hardware(hardware: dict[str, Any]) -> str:
+    return hardware["gpu"] or f"{hardware['threads']} threads of {hardware['cpu']}"
+
+
+def _commit(commit: dict[str, Any] | None) -> str:
+    if commit is None:
+        return "unknown"
+    return commit["hash"][:10] + (" with changes" if commit["dirty"] else "")

@@ -1,0 +1,239 @@
+"""Compare arms on the utterances that all of them were tested on."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+
+import numpy
+from numpy.typing import NDArray
+
+from lact_modules.comparison.cautions import find_cautions
+from lact_modules.comparison.runs import Arm, Pairs, Run
+from lact_modules.comparison.settings import differing
+from lact_modules.comparison.statistics import (
+    Difference,
+    Interval,
+    paired_bootstrap,
+    seed_interval,
+    utterance_interval,
+)
+from lact_modules.errors import InputError
+from lact_modules.training.error_rate import count_word_errors
+
+
+@dataclass(frozen=True)
+class Score:
+    """What an arm reached in one trial; rates in percent.
+
+    Arguments
+    ---------
+    arm : str
+        Name of the arm.
+    wers : dict[int, float]
+        Word error rate by seed.
+    wer : float
+        Their mean.
+    seed_interval : Interval | None
+        95 % interval of it over seeds; None for one seed.
+    utterance_interval : Interval
+        95 % interval of it over utterances.
+    cer : float
+        Character error rate, the mean over seeds.
+    rtf : float | None
+        Real-time factor, the mean over seeds.
+    """
+
+    arm: str
+    wers: dict[int, float]
+    wer: float
+    seed_interval: Interval | None
+    utterance_interval: Interval
+    cer: float
+    rtf: float | None
+
+
+@dataclass(frozen=True)
+class Trial:
+    """All arms on one split with one decoding.
+
+    Arguments
+    ---------
+    split : str
+        Name of the split.
+    decoding : str
+        Name of the decoding.
+    num_utterances : int
+        Size of the split.
+    num_words : int
+        Words of its references.
+    scores : tuple[Score, ...]
+        In the order of the arms.
+    differences : dict[tuple[str, str], Difference]
+        Of each two arms: the second one's rate less the first one's.
+    """
+
+    split: str
+    decoding: str
+    num_utterances: int
+    num_words: int
+    scores: tuple[Score, ...]
+    differences: dict[tuple[str, str], Difference]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Arms side by side.
+
+    Arguments
+    ---------
+    arms : tuple[Arm, ...]
+        What was compared.
+    trials : tuple[Trial, ...]
+        By split and decoding.
+    settings : dict[str, dict[str, str]]
+        Hyperparameters that differ: by key, the value by arm.
+    cautions : tuple[str, ...]
+        What makes the comparison unfair.
+    """
+
+    arms: tuple[Arm, ...]
+    trials: tuple[Trial, ...]
+    settings: dict[str, dict[str, str]]
+    cautions: tuple[str, ...]
+
+
+def compare(arms: Sequence[Arm], splits: Sequence[str] = ()) -> Comparison:
+    """Compare arms.
+
+    Arguments
+    ---------
+    arms : Sequence[Arm]
+        One at least.
+    splits : Sequence[str]
+        Which to compare on; all that every run was tested on if empty.
+
+    Returns
+    -------
+    Comparison
+        With a trial for every split and decoding that all runs have.
+
+    Raises
+    ------
+    InputError
+        If a run lacks a split, or its references differ from another run's.
+    """
+    runs = [run for arm in arms for run in arm.runs]
+    trials = [
+        _trial(arms, split, decoding)
+        for split in splits or _common_splits(runs)
+        for decoding in _common_decodings(runs, split)
+    ]
+    settings = differing({arm.name: arm.settings for arm in arms})
+    return Comparison(tuple(arms), tuple(trials), settings, tuple(find_cautions(arms)))
+
+
+def _common_splits(runs: Sequence[Run]) -> list[str]:
+    first, *others = (run.result["metrics"] for run in runs)
+    common = [split for split in first if all(split in other for other in others)]
+    if not common:
+        raise InputError(
+            f"{runs[0].folder}: tested on {', '.join(first) or 'nothing'}, others on "
+            "other splits; rerun train.py with --test_only and common test_splits"
+        )
+    return common
+
+
+def _common_decodings(runs: Sequence[Run], split: str) -> list[str]:
+    for run in runs:
+        if split not in run.result["metrics"]:
+            raise InputError(f"{run.folder}: not tested on {split!r}")
+    first, *others = (run.result["metrics"][split] for run in runs)
+    return [name for name in first if all(name in other for other in others)]
+
+
+def _trial(arms: Sequence[Arm], split: str, decoding: str) -> Trial:
+    pairs = {
+        run.folder: run.read_transcripts(split, decoding)
+        for arm in arms
+        for run in arm.runs
+    }
+    _check_references(pairs, split)
+    counts = {folder: _count(heard) for folder, heard in pairs.items()}
+    words = next(iter(counts.values()))[:, 3]
+    errors = {}
+    for arm in arms:
+        _check_scores(arm.runs, counts, split, decoding)
+        # (seeds, U, 4)
+        stacked = numpy.stack([counts[run.folder] for run in arm.runs])
+        errors[arm.name] = stacked[:, :, :3].sum(axis=2).mean(axis=0)
+    return Trial(
+        split,
+        decoding,
+        num_utterances=len(words),
+        num_words=int(words.sum()),
+        scores=tuple(
+            _score(arm, split, decoding, errors[arm.name], words) for arm in arms
+        ),
+        differences={
+            (a, b): paired_bootstrap(errors[a], errors[b], words)
+            for a, b in combinations(errors, 2)
+        },
+    )
+
+
+def _count(heard: Pairs) -> NDArray[numpy.int64]:
+    references, hypotheses = zip(*heard.values(), strict=True)
+    return count_word_errors(references, hypotheses)
+
+
+def _check_references(pairs: Mapping[Path, Pairs], split: str) -> None:
+    references = {
+        folder: {name: said for name, (said, _) in heard.items()}
+        for folder, heard in pairs.items()
+    }
+    first = next(iter(references))
+    for folder, said in references.items():
+        if said != references[first]:
+            raise InputError(
+                f"{folder}: other utterances or references in {split!r} than {first}; "
+                "compare runs that were tested on the same data"
+            )
+
+
+def _check_scores(
+    runs: Sequence[Run],
+    counts: Mapping[Path, NDArray[numpy.int64]],
+    split: str,
+    decoding: str,
+) -> None:
+    """Find transcripts that are not those of the recorded result."""
+    for run in runs:
+        count = counts[run.folder].sum(axis=0)
+        wer = 100 * count[:3].sum() / max(count[3], 1)
+        if not numpy.isclose(run.result["metrics"][split][decoding]["wer"], wer):
+            raise InputError(
+                f"{run.folder}: transcripts of {split!r} ({decoding}) and result.json "
+                "do not belong together; rerun train.py with --test_only"
+            )
+
+
+def _score(
+    arm: Arm,
+    split: str,
+    decoding: str,
+    errors: NDArray[numpy.float64],
+    words: NDArray[numpy.int64],
+) -> Score:
+    metrics = [run.result["metrics"][split][decoding] for run in arm.runs]
+    wers = {run.seed: m["wer"] for run, m in zip(arm.runs, metrics, strict=True)}
+    rtfs = [m["rtf"] for m in metrics if "rtf" in m]
+    return Score(
+        arm=arm.name,
+        wers=wers,
+        wer=float(numpy.mean(list(wers.values()))),
+        seed_interval=seed_interval(list(wers.values())),
+        utterance_interval=utterance_interval(errors, words),
+        cer=float(numpy.mean([m["cer"] for m in metrics])),
+        rtf=float(numpy.mean(rtfs)) if rtfs else None,
+    )

@@ -1,0 +1,232 @@
+"""Read the folders of finished runs, and group the seeds of one model."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lact_modules.comparison.settings import Settings, differing, read_settings
+from lact_modules.errors import InputError
+from lact_modules.training.plots import Curves, read_log
+
+Pairs = dict[str, tuple[str, str]]
+"""Reference and hypothesis by utterance id."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run.
+
+    Arguments
+    ---------
+    folder : Path
+        Output folder of the training.
+    result : dict[str, Any]
+        Contents of ``result.json``.
+    settings : Settings
+        Hyperparameters without seed and folders.
+    curves : Curves
+        What was logged, by split and optimizer step.
+    """
+
+    folder: Path
+    result: dict[str, Any]
+    settings: Settings
+    curves: Curves
+
+    @classmethod
+    def from_folder(cls, folder: str | Path) -> "Run":
+        """Read a run's folder.
+
+        Arguments
+        ---------
+        folder : str | Path
+            Output folder of a training that has ended.
+
+        Returns
+        -------
+        Run
+            Without its transcripts, which `read_transcripts` reads.
+
+        Raises
+        ------
+        InputError
+            If a file is missing or broken.
+        """
+        folder = Path(folder)
+        return cls(
+            folder,
+            _read_result(folder / "result.json"),
+            read_settings(folder / "hyperparams.yaml"),
+            read_log(folder / "metrics.jsonl"),
+        )
+
+    @property
+    def seed(self) -> int:
+        """Seed of the training."""
+        return self.result["seed"]
+
+    @property
+    def steps(self) -> int:
+        """Optimizer steps taken, as far as they were logged."""
+        return max(step for entries in self.curves.values() for step in entries)
+
+    def read_transcripts(self, split: str, decoding: str) -> Pairs:
+        """Read what was said and what was heard.
+
+        Arguments
+        ---------
+        split : str
+            A split that the run was tested on.
+        decoding : str
+            A decoding of it.
+
+        Returns
+        -------
+        Pairs
+            In the order of the ids.
+
+        Raises
+        ------
+        InputError
+            If the file is missing or broken.
+        """
+        first = next(iter(self.result["metrics"][split]))
+        suffix = "" if decoding == first else f"_{decoding}"
+        path = self.folder / f"transcripts_{split}{suffix}.jsonl"
+        if not path.is_file():
+            raise InputError(f"{path}: no such file; rerun train.py with --test_only")
+        try:
+            entries = list(map(json.loads, path.read_text("utf-8").splitlines()))
+            pairs = {entry["id"]: (entry["ref"], entry["hyp"]) for entry in entries}
+        except (ValueError, KeyError, TypeError) as error:
+            raise InputError(
+                f"{path}: not transcripts; rerun train.py with --test_only"
+            ) from error
+        if not pairs:
+            raise InputError(f"{path}: holds no utterance")
+        return dict(sorted(pairs.items()))
+
+
+def _read_result(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise InputError(
+            f"{path}: no such file; give the folder of a run that has ended"
+        )
+    try:
+        result = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{path}: cannot be read as JSON ({error})") from error
+    wanted = {"model", "seed", "parameters", "metrics", "hardware", "versions"}
+    missing = wanted - set(result) if isinstance(result, dict) else wanted
+    if missing:
+        raise InputError(f"{path}: lacks {sorted(missing)[0]!r}; rerun train.py")
+    return result
+
+
+@dataclass(frozen=True)
+class Arm:
+    """Runs that differ in nothing but the seed.
+
+    Arguments
+    ---------
+    name : str
+        The model's, with what sets it apart from an arm of the same model.
+    runs : tuple[Run, ...]
+        In the order of their seeds.
+    """
+
+    name: str
+    runs: tuple[Run, ...]
+
+    @property
+    def parameters(self) -> int:
+        """Trainable parameters."""
+        return self.runs[0].result["parameters"]
+
+    @property
+    def settings(self) -> Settings:
+        """Hyperparameters."""
+        return self.runs[0].settings
+
+    @property
+    def seeds(self) -> list[int]:
+        """Seeds of the runs."""
+        return [run.seed for run in self.runs]
+
+    @property
+    def steps(self) -> int:
+        """Optimizer steps of a run, the mean over seeds."""
+        return round(sum(run.steps for run in self.runs) / len(self.runs))
+
+    @property
+    def training_s(self) -> float | None:
+        """Seconds of training of a run, the mean over seeds where known."""
+        known = [run.result.get("training_wall_s") for run in self.runs]
+        seconds = [value for value in known if value]
+        return sum(seconds) / len(seconds) if seconds else None
+
+    @property
+    def steps_a_second(self) -> float | None:
+        """Optimizer steps a second of training."""
+        return self.steps / self.training_s if self.training_s else None
+
+
+def group_runs(runs: Iterable[Run]) -> list[Arm]:
+    """Join runs of one model that differ in seed and folders alone.
+
+    Arguments
+    ---------
+    runs : Iterable[Run]
+        In any order.
+
+    Returns
+    -------
+    list[Arm]
+        In the order of their first runs.
+
+    Raises
+    ------
+    InputError
+        If two runs are of one model and seed.
+    """
+    groups: dict[Any, list[Run]] = {}
+    for run in runs:
+        identity = (run.result["model"], *sorted(run.settings.items()))
+        groups.setdefault(identity, []).append(run)
+    for group in groups.values():
+        _check_seeds(group)
+    return [
+        Arm(name, tuple(sorted(group, key=lambda run: run.seed)))
+        for name, group in zip(_names(groups.values()), groups.values(), strict=True)
+    ]
+
+
+def _check_seeds(group: Sequence[Run]) -> None:
+    by_seed: dict[int, Run] = {}
+    for run in group:
+        other = by_seed.setdefault(run.seed, run)
+        if other is not run:
+            raise InputError(
+                f"{run.folder}: {run.result['model']} with seed {run.seed}, as "
+                f"{other.folder} is; give one of them"
+            )
+
+
+def _names(groups: Iterable[Sequence[Run]]) -> list[str]:
+    """Name groups after their models, and those of one model after their settings."""
+    firsts = [group[0] for group in groups]
+    names = []
+    for run in firsts:
+        model = run.result["model"]
+        namesakes = [other for other in firsts if other.result["model"] == model]
+        rows = differing({str(other.folder): other.settings for other in namesakes})
+        # what others are derived from stands at the top of the file
+        plain = [key for key in rows if "." not in key] or list(rows)
+        own = [f"{key} {rows[key][str(run.folder)]}" for key in plain[:2]]
+        names.append(f"{model} ({', '.join(own)})" if own else model)
+    for index, name in enumerate(names):
+        if names.index(name) < index:
+            names[index] = f"{name} #{names[:index].count(name) + 1}"
+    return names

@@ -1,0 +1,120 @@
+"""A run's ``hyperparams.yaml`` as flat text, so that runs can be told apart."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import yaml
+
+from lact_modules.errors import InputError
+
+Settings = dict[str, str]
+"""Values by dotted key."""
+
+# Whose values differ between runs of one model, or change nothing that is measured.
+_NEUTRAL = (
+    *("seed", "__set_seed", "output_folder", "save_folder", "data_folder"),
+    *("num_workers", "in_memory", "log_interval", "sample_interval"),
+    "checkpoint_interval",
+)
+
+
+def read_settings(path: str | Path) -> Settings:
+    r"""Flatten a run's hyperparameters; nothing in the file is imported or run.
+
+    The class of an object stands under the object's own key. Seed, folders, and what
+    tells how often to log are left out; other paths shrink to their last part. An
+    object that is referred to again is not repeated.
+
+    Arguments
+    ---------
+    path : str | Path
+        YAML with its references resolved, as training writes it into the run's folder.
+
+    Returns
+    -------
+    Settings
+        In the order of the file.
+
+    Raises
+    ------
+    InputError
+        If the file is missing or is not YAML.
+
+    Example
+    -------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "hyperparams.yaml"
+    >>> _ = path.write_text("seed: 1\nact: !new:torch.nn.ELU\n  alpha: 0.5\n")
+    >>> read_settings(path)
+    {'act': '!new:torch.nn.ELU', 'act.alpha': '0.5'}
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(
+            f"{path}: no such file; give the output folder of a training run"
+        )
+    try:
+        root = yaml.compose(path.read_text(encoding="utf-8"), yaml.SafeLoader)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        reason = str(error).partition("\n")[0]
+        raise InputError(f"{path}: cannot be read as YAML ({reason})") from error
+    if not isinstance(root, yaml.MappingNode):
+        raise InputError(f"{path}: not a mapping of hyperparameters")
+    return {
+        key: value
+        for key, value in _flatten(root, "", set())
+        if key.partition(".")[0] not in _NEUTRAL
+    }
+
+
+def _flatten(node: yaml.Node, key: str, seen: set[int]) -> Iterator[tuple[str, str]]:
+    if isinstance(node, yaml.ScalarNode):
+        yield key, _text(node)
+        return
+    if id(node) in seen:
+        return
+    seen.add(id(node))
+    tag = node.tag if node.tag.startswith("!") else ""
+    children: Sequence[tuple[str, yaml.Node]]
+    if isinstance(node, yaml.MappingNode):
+        children = [(name.value, value) for name, value in node.value]
+    elif all(isinstance(item, yaml.ScalarNode) for item in node.value):
+        yield key, f"{tag}[{', '.join(map(_text, node.value))}]"
+        return
+    else:
+        children = [(str(index), item) for index, item in enumerate(node.value)]
+    if tag:
+        yield key, tag
+    for name, child in children:
+        yield from _flatten(child, f"{key}.{name}" if key else name, seen)
+
+
+def _text(node: yaml.ScalarNode) -> str:
+    tag = node.tag if node.tag.startswith("!") else ""
+    # every run has folders of its own
+    return tag + node.value.rpartition("/")[2]
+
+
+def differing(settings: Mapping[str, Settings]) -> dict[str, dict[str, str]]:
+    """Keep the keys whose values are not the same everywhere.
+
+    Arguments
+    ---------
+    settings : Mapping[str, Settings]
+        By name of whose they are.
+
+    Returns
+    -------
+    dict[str, dict[str, str]]
+        By key, the value by name, empty where the key is missing.
+
+    Example
+    -------
+    >>> differing({"a": {"layers": "2", "width": "8"}, "b": {"layers": "3"}})
+    {'layers': {'a': '2', 'b': '3'}, 'width': {'a': '8', 'b': ''}}
+    """
+    keys = dict.fromkeys(key for one in settings.values() for key in one)
+    rows = {
+        key: {name: one.get(key, "") for name, one in settings.items()} for key in keys
+    }
+    return {key: row for key, row in rows.items() if len(set(row.values())) > 1}

@@ -1,0 +1,151 @@
+"""How sure a word error rate is, and a difference of two.
+
+Two kinds of chance are told apart: training again with another seed, and testing on
+other utterances.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy
+from numpy.typing import NDArray
+from scipy import stats
+
+from lact_modules.training.error_rate import draw_utterances
+
+Interval = tuple[float, float]
+
+_NUM_BOOTSTRAP = 10_000
+# bounds the memory of the draws
+_DRAWN_AT_ONCE = 500
+
+
+class Difference(NamedTuple):
+    """By how much a second word error rate exceeds a first one.
+
+    Arguments
+    ---------
+    wer : float
+        Percentage points; negative where the second is better.
+    interval : Interval
+        95 % interval of it, over utterances.
+    p_value : float
+        Two-sided: how often utterances drawn anew would turn the sign of a difference.
+    """
+
+    wer: float
+    interval: Interval
+    p_value: float
+
+
+def seed_interval(values: Sequence[float]) -> Interval | None:
+    """Give the 95 % interval of the mean over seeds, by Student's t.
+
+    Arguments
+    ---------
+    values : Sequence[float]
+        A rate by seed, in percent.
+
+    Returns
+    -------
+    Interval | None
+        Not below 0; None for fewer than two values.
+
+    Example
+    -------
+    >>> low, high = seed_interval([4.0, 5.0, 6.0])
+    >>> round(low, 2), round(high, 2)
+    (2.52, 7.48)
+    """
+    if len(values) < 2:
+        return None
+    mean = float(numpy.mean(values))
+    error = float(numpy.std(values, ddof=1)) / len(values) ** 0.5
+    reach = float(stats.t.ppf(0.975, len(values) - 1)) * error
+    return max(0.0, mean - reach), mean + reach
+
+
+def utterance_interval(
+    errors: NDArray[numpy.float64], words: NDArray[numpy.int64]
+) -> Interval:
+    """Give the 95 % interval over utterances (Bisani and Ney, ICASSP 2004).
+
+    Arguments
+    ---------
+    errors : NDArray[numpy.float64]
+        (U,) word errors of each utterance, the mean over seeds.
+    words : NDArray[numpy.int64]
+        (U,) words of each reference.
+
+    Returns
+    -------
+    Interval
+        Percent.
+
+    Example
+    -------
+    >>> utterance_interval(numpy.array([1.0, 1.0]), numpy.array([4, 4]))
+    (25.0, 25.0)
+    """
+    return _percentiles(_drawn_rates(errors[:, None], words)[:, 0])
+
+
+def paired_bootstrap(
+    first: NDArray[numpy.float64],
+    second: NDArray[numpy.float64],
+    words: NDArray[numpy.int64],
+) -> Difference:
+    """Compare two recognizers on the same utterances, drawn together.
+
+    What is hard for one is hard for the other; drawing utterances for both at once
+    takes that out of the difference (Bisani and Ney, ICASSP 2004, sec. 3).
+
+    Arguments
+    ---------
+    first : NDArray[numpy.float64]
+        (U,) word errors of each utterance, the mean over seeds.
+    second : NDArray[numpy.float64]
+        (U,) those of the other recognizer.
+    words : NDArray[numpy.int64]
+        (U,) words of each reference.
+
+    Returns
+    -------
+    Difference
+        The second one's rate less the first one's.
+
+    Example
+    -------
+    >>> words = numpy.full(50, 4)
+    >>> worse = paired_bootstrap(numpy.zeros(50), numpy.ones(50), words)
+    >>> worse.wer, worse.interval, worse.p_value < 0.001
+    (25.0, (25.0, 25.0), True)
+    """
+    rates = _drawn_rates(numpy.stack([first, second], axis=1), words)
+    differences = rates[:, 1] - rates[:, 0]
+    # both sides hold the draws without a difference
+    tail = min((differences <= 0).sum(), (differences >= 0).sum())
+    return Difference(
+        wer=float(100 * (second - first).sum() / max(words.sum(), 1)),
+        interval=_percentiles(differences),
+        p_value=float(min(1.0, 2 * (tail + 1) / (len(differences) + 1))),
+    )
+
+
+def _drawn_rates(
+    errors: NDArray[numpy.float64], words: NDArray[numpy.int64]
+) -> NDArray[numpy.float64]:
+    """Draw utterances and rate each column of errors (U, K): (draws, K), percent."""
+    counts = numpy.concatenate([errors, words[:, None]], axis=1)
+    drawn = numpy.concatenate(
+        [
+            draw_utterances(len(words), _DRAWN_AT_ONCE, seed) @ counts
+            for seed in range(_NUM_BOOTSTRAP // _DRAWN_AT_ONCE)
+        ]
+    )
+    return 100 * drawn[:, :-1] / numpy.maximum(drawn[:, -1:], 1)
+
+
+def _percentiles(values: NDArray[numpy.float64]) -> Interval:
+    low, high = numpy.percentile(values, [2.5, 97.5])
+    return float(low), float(high)
