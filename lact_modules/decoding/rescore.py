@@ -1,0 +1,196 @@
+"""Rank a decoder's n best texts again, with a language model that reads them whole."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any, Protocol
+
+from torchaudio.functional import edit_distance
+
+from lact_modules.decoding.hypothesis import Hypothesis
+from lact_modules.decoding.language_model import LanguageModel
+
+NBest = list[list[Hypothesis]]
+"""Of each utterance its hypotheses, best first."""
+
+
+class Search(Protocol):
+    """What `RescoringDecoder` asks of the decoder that searches."""
+
+    def n_best(self, *outputs: Any) -> NBest:
+        """Decode a batch of a model's outputs to lists that are not empty."""
+
+
+class Rescorer:
+    """Add a language model's opinion to the scores of hypotheses.
+
+    A hypothesis scores its score so far, plus `lm_weight` times the natural
+    log-probability of its text, plus `word_score` a word.
+
+    Arguments
+    ---------
+    lm : LanguageModel
+        Reads the texts as they are.
+    lm_weight : float
+        Weight of the language model.
+    word_score : float
+        Added for each word; positive favours more words.
+
+    Example
+    -------
+    >>> class Counter:
+    ...     def log_probs(self, texts):
+    ...         return [-1.0 * len(text) for text in texts]
+    >>> found = [Hypothesis("ONE ONE", (), -1.0), Hypothesis("ONE", (), -2.0)]
+    >>> [[h.text for h in list_] for list_ in Rescorer(Counter(), 0.5)([found])]
+    [['ONE', 'ONE ONE']]
+    """
+
+    def __init__(self, lm: LanguageModel, lm_weight: float, word_score: float = 0.0):
+        self.lm = lm
+        self.lm_weight = lm_weight
+        self.word_score = word_score
+
+    def __call__(self, n_best: NBest) -> NBest:
+        """Rank each list again.
+
+        Arguments
+        ---------
+        n_best : NBest
+            Lists of any lengths, also 0.
+
+        Returns
+        -------
+        NBest
+            The same hypotheses, words and times, with new scores, best first; ties
+            stay in their order.
+        """
+        scores = score_texts(self.lm, n_best)
+        return rank(n_best, scores, self.lm_weight, self.word_score)
+
+
+class RescoringDecoder:
+    """A search whose n best texts are ranked again.
+
+    Arguments
+    ---------
+    decoder : Search
+        Finds the n best.
+    rescorer : Rescorer
+        Ranks them.
+    """
+
+    def __init__(self, decoder: Search, rescorer: Rescorer):
+        self.decoder = decoder
+        self.rescorer = rescorer
+
+    def __call__(self, *outputs: Any) -> list[Hypothesis]:
+        """Decode a batch; see :meth:`n_best`, of which this is the first."""
+        return [found[0] for found in self.n_best(*outputs)]
+
+    def n_best(self, *outputs: Any) -> NBest:
+        """Decode a batch of a model's outputs.
+
+        Arguments
+        ---------
+        *outputs : Any
+            As the search takes them.
+
+        Returns
+        -------
+        NBest
+            What the search found, best first by the new score.
+        """
+        return self.rescorer(self.decoder.n_best(*outputs))
+
+
+def score_texts(lm: LanguageModel, n_best: NBest) -> list[list[float]]:
+    """Ask a language model for all texts at once.
+
+    Arguments
+    ---------
+    lm : LanguageModel
+        What to ask.
+    n_best : NBest
+        Hypotheses by utterance.
+
+    Returns
+    -------
+    list[list[float]]
+        Natural log-probabilities, in the shape of `n_best`.
+    """
+    scores: Iterator[float] = iter(lm.log_probs([h.text for f in n_best for h in f]))
+    return [[next(scores) for _ in found] for found in n_best]
+
+
+def rank(
+    n_best: NBest,
+    lm_scores: Sequence[Sequence[float]],
+    lm_weight: float,
+    word_score: float = 0.0,
+) -> NBest:
+    """Order hypotheses by their own and a language model's score.
+
+    Arguments
+    ---------
+    n_best : NBest
+        Hypotheses by utterance.
+    lm_scores : Sequence[Sequence[float]]
+        As :func:`score_texts` gives them.
+    lm_weight : float
+        Weight of these scores.
+    word_score : float
+        Added for each word.
+
+    Returns
+    -------
+    NBest
+        Best first, with the sums as scores.
+
+    Example
+    -------
+    >>> found = [Hypothesis("ONE ONE", (), -1.0), Hypothesis("ONE", (), -2.0)]
+    >>> rank([found], [[-3.0, -1.0]], lm_weight=1.0)[0][0]
+    Hypothesis(text='ONE', words=(), score=-3.0)
+    """
+
+    def total(hypothesis: Hypothesis, lm_score: float) -> float:
+        num_words = len(hypothesis.text.split())
+        return hypothesis.score + lm_weight * lm_score + word_score * num_words
+
+    ranked = []
+    for found, scores in zip(n_best, lm_scores, strict=True):
+        pairs = zip(found, scores, strict=True)
+        rescored = [replace(h, score=total(h, lm_score)) for h, lm_score in pairs]
+        ranked.append(sorted(rescored, key=lambda h: -h.score))
+    return ranked
+
+
+def oracle(references: Sequence[str], n_best: NBest) -> list[str]:
+    """Choose of each list the text that has the fewest word errors.
+
+    Its error rate is the least that any ranking of these lists can reach.
+
+    Arguments
+    ---------
+    references : Sequence[str]
+        What was said.
+    n_best : NBest
+        Hypotheses in the order of `references`; no list may be empty.
+
+    Returns
+    -------
+    list[str]
+        Texts; of several with as few errors the first.
+
+    Example
+    -------
+    >>> found = [Hypothesis("ON", (), -1.0), Hypothesis("ONE", (), -2.0)]
+    >>> oracle(["ONE"], [found])
+    ['ONE']
+    """
+    chosen = []
+    for reference, found in zip(references, n_best, strict=True):
+        words = reference.split()
+        texts = [hypothesis.text for hypothesis in found]
+        chosen.append(min(texts, key=lambda t: edit_distance(words, t.split())))
+    return chosen
