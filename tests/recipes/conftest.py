@@ -1,6 +1,7 @@
-"""Run the CTC recipe as a user does, on a tiny spoken corpus."""
+"""Run the recipes as a user does, on a tiny spoken corpus."""
 
 import contextlib
+import functools
 import importlib.util
 import io
 import json
@@ -17,7 +18,7 @@ import yaml
 from lact_modules.data.synthetic import make_corpus
 from lact_modules.training.launch import launch
 
-RECIPE = Path(__file__).parents[2] / "recipes" / "LibriSpeech" / "ASR" / "CTC"
+RECIPES = Path(__file__).parents[2] / "recipes" / "LibriSpeech"
 
 # 20 utterances, however long, make 10 batches
 TINY = {
@@ -79,22 +80,30 @@ def corpus(tmp_path_factory):
     return folder / "LibriSpeech"
 
 
-@pytest.fixture(scope="session")
-def recipe():
-    """Import train.py."""
-    spec = importlib.util.spec_from_file_location("ctc_train", RECIPE / "train.py")
+@functools.cache
+def import_script(recipe):
+    path = RECIPES / recipe / "train.py"
+    name = recipe.replace("/", "_")
+    spec = importlib.util.spec_from_file_location(f"train_{name}", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
 
 
 @pytest.fixture(scope="session")
+def recipe():
+    """The CTC recipe's train.py."""
+    return import_script("ASR/CTC")
+
+
+@pytest.fixture(scope="session")
 def command(corpus):
     """Make a command line; an option whose value is None is a flag."""
 
-    def make(folder, hparams="lact_demo", **options):
-        options = {"data_folder": corpus, "output_folder": folder, **TINY, **options}
-        words = [str(RECIPE / "hparams" / f"{hparams}.yaml"), "--noprogressbar"]
+    def make(folder, recipe="ASR/CTC", hparams="lact_demo", tiny=TINY, **options):
+        options = {"data_folder": corpus, "output_folder": folder, **tiny, **options}
+        hparams = RECIPES / recipe / "hparams" / f"{hparams}.yaml"
+        words = [str(hparams), "--noprogressbar"]
         for name, value in options.items():
             words += [f"--{name}"] if value is None else [f"--{name}", str(value)]
         return words
@@ -103,17 +112,18 @@ def command(corpus):
 
 
 @pytest.fixture(scope="session")
-def train(recipe, command, own_logging):
-    """Run the recipe in this process."""
+def train(command, own_logging):
+    """Run a recipe in this process."""
 
-    def run(folder, **options):
+    def run(folder, recipe="ASR/CTC", **options):
         error = io.StringIO()
         code = 0
         with pytest.MonkeyPatch.context() as patch, own_logging():
-            patch.setattr(sys, "argv", ["train.py", *command(folder, **options)])
+            words = command(folder, recipe, **options)
+            patch.setattr(sys, "argv", ["train.py", *words])
             try:
                 with contextlib.redirect_stderr(error):
-                    launch(recipe.main)
+                    launch(import_script(recipe).main)
             except SystemExit as stop:
                 code = stop.code
         return Run(code, Path(folder), error.getvalue())
@@ -128,7 +138,7 @@ def train_apart(command):
     def run(script, folder, launcher=(), **options):
         python = [sys.executable, *launcher, str(script)]
         finished = subprocess.run(
-            [*python, str(RECIPE / "train.py"), *command(folder, **options)],
+            [*python, str(RECIPES / "ASR/CTC/train.py"), *command(folder, **options)],
             env={**os.environ, "OMP_NUM_THREADS": "1"},
             capture_output=True,
             text=True,
