@@ -13,6 +13,7 @@ from lact_modules.errors import InputError
 # lact_modules/cli/<name>.py defines the function <name>; what it needs of torch and
 # SpeechBrain is imported within, so that help comes at once.
 SUBCOMMANDS = (
+    "compare",
     "doctor",
     "download",
     "evaluate",

@@ -1,0 +1,112 @@
+"""``lact-asr compare``: finished runs side by side."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from lact_modules.cli.output import open_output
+from lact_modules.cli.splits import split_names
+
+if TYPE_CHECKING:
+    from lact_modules.comparison.compare import Comparison
+
+
+def compare(
+    runs: Annotated[
+        list[Path],
+        typer.Argument(metavar="RUN...", help="Output folders of trainings."),
+    ],
+    output: Annotated[
+        Path, typer.Option(help="Folder for compare.html and compare.json.")
+    ],
+    splits: Annotated[
+        str | None,
+        typer.Option(help="Test splits; all common ones if not given.", metavar="A,B"),
+    ] = None,
+    benchmarks: Annotated[
+        list[Path] | None,
+        typer.Option(help="Written by benchmarks/inference.py. May be repeated."),
+    ] = None,
+) -> None:
+    """Compare runs: error rates with intervals, learning curves, settings.
+
+    Runs of one model that differ in the seed alone count as one arm.
+    """
+    from lact_modules.comparison.compare import compare as compare_arms
+    from lact_modules.comparison.report import to_html, to_json
+    from lact_modules.comparison.runs import Run, group_runs
+    from lact_modules.comparison.speed import read_speed
+
+    arms = group_runs([Run.from_folder(folder) for folder in runs])
+    speed = read_speed(benchmarks or ())
+    comparison = compare_arms(arms, split_names(splits) if splits else ())
+    page = to_html(comparison, speed)
+    output.mkdir(parents=True, exist_ok=True)
+    with open_output(output / "compare.html") as stream:
+        stream.write(page)
+    with open_output(output / "compare.json") as stream:
+        json.dump(to_json(comparison, speed), stream, indent=2)
+    _print(comparison, output / "compare.html")
+
+
+def _print(comparison: "Comparison", page: Path) -> None:
+    console = Console()
+    console.print(_scores_table(comparison))
+    if len(comparison.arms) > 1:
+        console.print(_differences_table(comparison))
+    for caution in comparison.cautions:
+        console.print(f"CAUTION: {caution}", style="bold red", markup=False)
+    console.print(f"report: {page}", markup=False)
+
+
+def _scores_table(comparison: "Comparison") -> Table:
+    from lact_modules.comparison.report import format_interval
+
+    unfair = [c for c in comparison.cautions if c.startswith("not the same")]
+    table = Table("split", "decoding", "model", title="; ".join(unfair).upper() or None)
+    for heading in (
+        *("seeds", "WER %", "95 % seeds", "95 % utterances"),
+        *("M param.", "steps/s", "training s", "RTF"),
+    ):
+        table.add_column(heading, justify="right")
+    arms = {arm.name: arm for arm in comparison.arms}
+    for trial in comparison.trials:
+        for score in trial.scores:
+            arm = arms[score.arm]
+            table.add_row(
+                *(trial.split, trial.decoding, score.arm, str(len(score.wers))),
+                f"{score.wer:.2f}",
+                format_interval(score.seed_interval),
+                format_interval(score.utterance_interval),
+                f"{arm.parameters / 1e6:.2f}",
+                _format(arm.steps_a_second, ".2f"),
+                _format(arm.training_s, ".0f"),
+                _format(score.rtf, ".4f"),
+            )
+        table.add_section()
+    return table
+
+
+def _differences_table(comparison: "Comparison") -> Table:
+    from lact_modules.comparison.report import format_interval
+
+    table = Table("split", "decoding", "first", "second")
+    for heading in ("second - first, WER %", "95 % utterances", "p"):
+        table.add_column(heading, justify="right")
+    for trial in comparison.trials:
+        for pair, difference in trial.differences.items():
+            table.add_row(
+                *(trial.split, trial.decoding, *pair),
+                f"{difference.wer:+.2f}",
+                format_interval(difference.interval),
+                f"{difference.p_value:.4f}",
+            )
+    return table
+
+
+def _format(value: float | None, form: str) -> str:
+    return "unknown" if value is None else format(value, form)

@@ -1,0 +1,187 @@
+"""Write a comparison as one web page, and as JSON."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from lact_modules.comparison.compare import Comparison
+from lact_modules.comparison.figures import draw_curves, draw_scores, draw_speed
+from lact_modules.comparison.runs import Arm, Run
+from lact_modules.comparison.speed import SpeedCurve
+
+# By title: split and key of the log, and what is below the curve.
+_CURVES = {
+    "Validation: word error rate by step": ("dev", "wer", "step"),
+    "Validation: word error rate by second": ("dev", "wer", "training_s"),
+    "Training: loss by step": ("train", "loss", "step"),
+    "Training: loss by second": ("train", "loss", "training_s"),
+}
+_LABELS = {
+    "step": "optimizer step",
+    "training_s": "seconds of training",
+    "wer": "word error rate (%)",
+    "loss": "loss a label (nats)",
+    "rtf": "processing s / audio s",
+    "peak_memory_mib": "peak memory (MiB)",
+    "audio_s": "length of the audio (s)",
+}
+
+
+def to_json(comparison: Comparison, speed: Sequence[SpeedCurve] = ()) -> dict[str, Any]:
+    """Lay a comparison out as plain data.
+
+    Arguments
+    ---------
+    comparison : Comparison
+        What was compared.
+    speed : Sequence[SpeedCurve]
+        Of the benchmark.
+
+    Returns
+    -------
+    dict[str, Any]
+        What JSON can hold: ``cautions``, ``arms``, ``trials``, ``settings`` and
+        ``speed``.
+    """
+    return {
+        "cautions": comparison.cautions,
+        "arms": [_arm(arm) for arm in comparison.arms],
+        "trials": [
+            {
+                **asdict(trial),
+                "differences": [
+                    {"arms": pair, **difference._asdict()}
+                    for pair, difference in trial.differences.items()
+                ],
+            }
+            for trial in comparison.trials
+        ],
+        "settings": comparison.settings,
+        "speed": [asdict(curve) for curve in speed],
+    }
+
+
+def _arm(arm: Arm) -> dict[str, Any]:
+    keys = ("seed", "command", "date", "commit", "versions", "hardware")
+    return {
+        "name": arm.name,
+        "parameters": arm.parameters,
+        "steps": arm.steps,
+        "training_s": arm.training_s,
+        "steps_a_second": arm.steps_a_second,
+        "runs": [
+            {"folder": run.folder.name, **{key: run.result.get(key) for key in keys}}
+            for run in arm.runs
+        ],
+    }
+
+
+def to_html(comparison: Comparison, speed: Sequence[SpeedCurve] = ()) -> str:
+    """Render a comparison as a page that needs no other file.
+
+    Arguments
+    ---------
+    comparison : Comparison
+        What was compared.
+    speed : Sequence[SpeedCurve]
+        Of the benchmark, if it was run.
+
+    Returns
+    -------
+    str
+        HTML without scripts.
+    """
+    environment = Environment(
+        loader=PackageLoader("lact_modules.comparison", "."),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+    )
+    environment.filters["interval"] = format_interval
+    runs = [run for arm in comparison.arms for run in arm.runs]
+    return environment.get_template("report.html.jinja").render(
+        comparison=comparison,
+        datasets=_values(runs, "dataset"),
+        places={arm.name: place for place, arm in enumerate(comparison.arms)},
+        scores=[(trial, Markup(draw_scores(trial))) for trial in comparison.trials],
+        curves=_draw_curves(comparison.arms),
+        speed=speed,
+        speed_figures=_draw_speed(comparison, speed),
+        decoding=_decoding(comparison.arms),
+        runs=[(arm, run) for arm in comparison.arms for run in arm.runs],
+        hardware=_values(runs, "hardware"),
+        versions=_values(runs, "versions"),
+    )
+
+
+def format_interval(interval: Sequence[float] | None) -> str:
+    """Write an interval of percentages.
+
+    Arguments
+    ---------
+    interval : Sequence[float] | None
+        Its ends; None if it is not known.
+
+    Returns
+    -------
+    str
+        Two decimals.
+
+    Example
+    -------
+    >>> format_interval((2.0, 3.456)), format_interval(None)
+    ('2.00 to 3.46', 'one seed')
+    """
+    if interval is None:
+        return "one seed"
+    low, high = interval
+    return f"{low:.2f} to {high:.2f}"
+
+
+def _values(runs: Sequence[Run], key: str) -> list[Any]:
+    found: list[Any] = []
+    for run in runs:
+        value = run.result.get(key)
+        if value is not None and value not in found:
+            found.append(value)
+    return found
+
+
+def _draw_curves(arms: Sequence[Arm]) -> dict[str, Markup]:
+    figures = {}
+    for title, (split, quantity, against) in _CURVES.items():
+        labels = [_LABELS[against], _LABELS[quantity]]
+        svg = draw_curves(arms, split, quantity, against, labels)
+        if svg is not None:
+            figures[title] = Markup(svg)
+    return figures
+
+
+def _draw_speed(
+    comparison: Comparison, speed: Sequence[SpeedCurve]
+) -> dict[str, Markup]:
+    if not speed:
+        return {}
+    names = [arm.name for arm in comparison.arms]
+    titles = {"Real-time factor": "rtf", "Memory": "peak_memory_mib"}
+    return {
+        title: Markup(
+            draw_speed(speed, names, field, [_LABELS["audio_s"], _LABELS[field]])
+        )
+        for title, field in titles.items()
+    }
+
+
+def _decoding(arms: Sequence[Arm]) -> dict[str, str]:
+    """Give the settings of decoding that all arms have in common."""
+    first, *others = (arm.settings for arm in arms)
+    keys = [key for key in first if key.partition(".")[0] == "decoding"]
+    return {
+        key.partition(".")[2] or key: first[key]
+        for key in keys
+        if all(other.get(key) == first[key] for other in others)
+    }

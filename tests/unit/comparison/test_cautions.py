@@ -1,0 +1,61 @@
+import json
+import re
+
+import pytest
+
+from lact_modules.comparison.cautions import find_cautions
+from lact_modules.comparison.runs import Run, group_runs
+
+
+def cautions(*folders):
+    return find_cautions(group_runs(map(Run.from_folder, folders)))
+
+
+def test_a_fair_comparison_has_none(arms):
+    assert find_cautions(arms) == []
+
+
+@pytest.mark.parametrize(
+    ("difference", "caution"),
+    [
+        ({"num_epochs": 26}, "not the same budget: num_epochs 20 / 26"),
+        ({"learning_rate": 0.1}, "not the same budget: learning_rate 0.002 / 0.1"),
+        ({"steps": 500}, "not the same budget: steps 400 / 500"),
+        ({"beam_size": 9}, "not the same decoding: decoding.beam_size 50 / 9"),
+        (
+            {"parameters": 1_200_000},
+            "not the same size: parameters 1,000,000 / 1,200,000",
+        ),
+        ({"seed": 2}, "not the same seeds: 1 / 2"),
+    ],
+)
+def test_tells_what_is_not_the_same(make_run, difference, caution):
+    assert cautions(make_run(), make_run("other", **difference)) == [caution]
+
+
+def test_joins_all_that_is_wrong_with_the_budget(make_run):
+    (caution,) = cautions(make_run(), make_run("other", num_epochs=26, steps=520))
+    assert caution == "not the same budget: num_epochs 20 / 26; steps 400 / 520"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "caution"),
+    [
+        (
+            "hardware",
+            {"cpu": "X", "threads": 2, "gpu": "H200"},
+            "speeds are not comparable: hardware .* / H200",
+        ),
+        (
+            "commit",
+            {"hash": "a" * 40, "dirty": True},
+            "not the same source: commit .* / aaaaaaaaaa with changes",
+        ),
+    ],
+)
+def test_tells_of_other_machines_and_sources(make_run, key, value, caution):
+    folder = make_run("other")
+    result = json.loads((folder / "result.json").read_text())
+    (folder / "result.json").write_text(json.dumps({**result, key: value}))
+    (found,) = cautions(make_run(), folder)
+    assert re.fullmatch(caution, found)

@@ -1,0 +1,57 @@
+import pytest
+
+from lact_modules.comparison.runs import Run, group_runs
+from lact_modules.errors import InputError
+
+
+def group(*folders):
+    return group_runs(map(Run.from_folder, folders))
+
+
+def test_seeds_of_a_model_are_one_arm(arms):
+    assert [arm.name for arm in arms] == ["lact_demo", "conformer_demo"]
+    assert [arm.seeds for arm in arms] == [[1, 2], [1, 2]]
+
+
+def test_other_settings_make_another_arm(make_run):
+    wide, narrow = make_run(d_model=128), make_run(seed=2, d_model=96)
+    names = [arm.name for arm in group(wide, narrow)]
+    assert names == ["lact_demo (d_model 128)", "lact_demo (d_model 96)"]
+
+
+def test_tells_steps_and_speed(make_run):
+    (arm,) = group(make_run(steps=400))
+    assert (arm.steps, arm.training_s, arm.steps_a_second) == (400, 100.0, 4.0)
+
+
+def test_one_seed_twice_is_refused(make_run):
+    first, second = make_run(), make_run()
+    with pytest.raises(InputError, match=rf"{second}.*seed 1.*{first}"):
+        group(first, second)
+
+
+@pytest.mark.parametrize("name", ["result.json", "hyperparams.yaml", "metrics.jsonl"])
+def test_missing_file_is_named(make_run, name):
+    folder = make_run()
+    (folder / name).unlink()
+    with pytest.raises(InputError, match=f"{folder / name}: no such"):
+        Run.from_folder(folder)
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"model": "a"}'])
+def test_broken_result_is_named(make_run, content):
+    folder = make_run()
+    (folder / "result.json").write_text(content)
+    with pytest.raises(InputError, match=r"result\.json"):
+        Run.from_folder(folder)
+
+
+@pytest.mark.parametrize("content", [None, "", "{", '{"id": "a"}\n'])
+def test_missing_or_broken_transcripts_are_named(make_run, content):
+    folder = make_run()
+    path = folder / "transcripts_test_beam+lm.jsonl"
+    path.unlink()
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(InputError, match="transcripts_test_beam"):
+        Run.from_folder(folder).read_transcripts("test", "beam+lm")
