@@ -88,9 +88,18 @@ class CTCModel(nn.Module):
         lengths : Tensor
             (B,) valid frames, int64.
         """
+        x, lengths = self.encode(waveform, lengths, augment)
+        return self.score_frames(x), lengths
+
+    def encode(
+        self, waveform: Tensor, lengths: Tensor, augment: Augmentation | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Do all but the output layer: samples (B, N) to frames (B, T, D), lengths."""
         features, lengths = self.frontend.features(waveform, lengths)
         if augment is not None:
             features = augment(features, lengths)
-        x, lengths = self.frontend.subsample(features, lengths)
-        x, lengths = self.encoder(x, lengths)
-        return self.output(x).float().log_softmax(dim=-1), lengths
+        return self.encoder(*self.frontend.subsample(features, lengths))
+
+    def score_frames(self, x: Tensor) -> Tensor:
+        """Map frames (B, T, D) to log-probabilities (B, T, num_tokens) float32."""
+        return self.output(x).float().log_softmax(dim=-1)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from lact_modules.errors import InputError
 
-PACKAGES = ("ops", "layers", "encoders", "frontends")
+PACKAGES = ("ops", "layers", "encoders", "frontends", "decoders")
 """Sub-packages of ``lact_modules`` whose classes a model may be built of."""
 
 TORCH_CLASSES = frozenset(

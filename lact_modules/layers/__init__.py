@@ -1,7 +1,9 @@
-"""Sub-layers of an encoder block, (B, T, D) in and out."""
+"""Sub-layers of encoder and decoder blocks, (B, T, D) in and out."""
 
 from lact_modules.layers.attention_mixer import AttentionMixer
+from lact_modules.layers.causal_mamba import CausalMamba, CrossMamba
 from lact_modules.layers.convolution import ConvolutionModule
+from lact_modules.layers.decoder_attention import CausalAttention, CrossAttention
 from lact_modules.layers.feed_forward import FeedForward
 from lact_modules.layers.lact import LaCTMixer
 from lact_modules.layers.mamba import BiMambaMixer
@@ -9,7 +11,11 @@ from lact_modules.layers.mamba import BiMambaMixer
 __all__ = [
     "AttentionMixer",
     "BiMambaMixer",
+    "CausalAttention",
+    "CausalMamba",
     "ConvolutionModule",
+    "CrossAttention",
+    "CrossMamba",
     "FeedForward",
     "LaCTMixer",
 ]

@@ -1,13 +1,15 @@
 """The Mamba mixer: selective state spaces, forwards and backwards over time."""
 
 import math
-from typing import Literal
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear, pad, silu
 
-from lact_modules.ops.selective_scan import selective_scan
+from lact_modules.ops.selective_scan import resume_scan, selective_scan
 
 # Step sizes before training: log-uniform between the first two, at least the last.
 _DT_MIN, _DT_MAX, _DT_FLOOR = 1e-3, 1e-1, 1e-4
@@ -129,6 +131,7 @@ class SelectiveStateSpace(nn.Module):
     def __init__(self, channels: int, d_state: int, d_conv: int, dt_rank: int):
         super().__init__()
         self.split = (dt_rank, d_state, d_state)
+        self.past = d_conv - 1
         self.conv1d = nn.Conv1d(channels, channels, d_conv, groups=channels)
         self.x_proj = nn.Linear(channels, sum(self.split), bias=False)
         self.dt_proj = nn.Linear(dt_rank, channels)
@@ -151,13 +154,16 @@ class SelectiveStateSpace(nn.Module):
             dt = log_dt.exp().clamp(min=_DT_FLOOR)
             self.dt_proj.bias.copy_(dt + torch.log(-torch.expm1(-dt)))
 
-    def forward(self, xz: Tensor) -> Tensor:
+    def forward(self, xz: Tensor, skip: Tensor | None = None) -> Tensor:
         """Scan the first half of the channels, gate with the second.
 
         Arguments
         ---------
         xz : Tensor
             (B, T, 2 E), zero at padding.
+        skip : Tensor | None
+            (B, T) bool, True at frames that leave the state as it is: padding at the
+            front. Padding at the end needs none.
 
         Returns
         -------
@@ -166,10 +172,48 @@ class SelectiveStateSpace(nn.Module):
         """
         # (B, T, 2 E) -> 2 x (B, E, T)
         x, z = xz.mT.chunk(2, dim=1)
-        past = self.conv1d.kernel_size[0] - 1
-        x = silu(self.conv1d(pad(x, (past, 0))))
+        return self._scan(selective_scan, pad(x, (self.past, 0)), z, skip).mT
+
+    def start(self, batch_size: int) -> tuple[Tensor, Tensor]:
+        """Give the state (B, E, d_conv - 1), (B, E, N) before the first frame."""
+        window = self.D.new_zeros(batch_size, len(self.D), self.past)
+        return window, torch.zeros_like(self.A_log).expand(batch_size, -1, -1)
+
+    def resume(
+        self, xz: Tensor, state: tuple[Tensor, Tensor], skip: Tensor | None = None
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """Go on from a state, frame by frame; the same as :meth:`forward` in pieces.
+
+        Arguments
+        ---------
+        xz : Tensor
+            (B, T, 2 E), at least one frame, no padding but what is skipped.
+        state : tuple[Tensor, Tensor]
+            See :meth:`start`: the convolution's last inputs, and the scan's state.
+        skip : Tensor | None
+            See :meth:`forward`; skipped frames come before all others.
+
+        Returns
+        -------
+        y : Tensor
+            (B, T, E)
+        state : tuple[Tensor, Tensor]
+            After the last frame.
+        """
+        window, hidden = state
+        x, z = xz.mT.chunk(2, dim=1)
+        x = torch.cat([window, x], dim=-1)
+        y, hidden = self._scan(partial(resume_scan, hidden), x, z, skip)
+        return y.mT, (x[..., x.shape[-1] - self.past :], hidden)
+
+    def _scan(
+        self, scan: Callable[..., Any], x: Tensor, z: Tensor, skip: Tensor | None
+    ) -> Any:
+        x = silu(self.conv1d(x))
+        if skip is not None:
+            x = x.masked_fill(skip[:, None], 0.0)
         dt, B, C = self.x_proj(x.mT).split(self.split, dim=-1)
-        y = selective_scan(
+        return scan(
             x,
             linear(dt, self.dt_proj.weight).mT,
             -torch.exp(self.A_log.float()),
@@ -180,4 +224,3 @@ class SelectiveStateSpace(nn.Module):
             delta_bias=self.dt_proj.bias,
             delta_softplus=True,
         )
-        return y.mT

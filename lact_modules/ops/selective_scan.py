@@ -85,6 +85,90 @@ def selective_scan(
         z = None if z is None else z.to(dtype)
         delta_bias = None if delta_bias is None else delta_bias.float()
         return kernel(u, delta, A, B, C, D, z, delta_bias, delta_softplus)
+    model = (u, delta, A, B, C, D, z, delta_bias, delta_softplus)
+    return _run(_choose_form(u, A.shape[1]), *model)
+
+
+@torch.compiler.disable
+def resume_scan(
+    state: Tensor,
+    u: Tensor,
+    delta: Tensor,
+    A: Tensor,
+    B: Tensor,
+    C: Tensor,
+    D: Tensor,
+    z: Tensor | None = None,
+    delta_bias: Tensor | None = None,
+    delta_softplus: bool = False,
+) -> tuple[Tensor, Tensor]:
+    """Scan as `selective_scan` does, from a state, and give the last one too.
+
+    Frame by frame in PyTorch, on every device: for one frame, or few.
+
+    Arguments
+    ---------
+    state : Tensor
+        (B, D, N) float32, or float64 for float64; zero at the start.
+    u : Tensor
+        (B, D, L), at least one frame; this and the following as `selective_scan`'s.
+    delta : Tensor
+        (B, D, L) step sizes, positive after bias and softplus.
+    A : Tensor
+        (D, N) real, negative for states that fade.
+    B : Tensor
+        (B, N, L)
+    C : Tensor
+        (B, N, L)
+    D : Tensor
+        (D,) weight of the input in the output.
+    z : Tensor | None
+        (B, D, L) gate before its SiLU; None for no gate.
+    delta_bias : Tensor | None
+        (D,) added to the step sizes.
+    delta_softplus : bool
+        Pass the step sizes through softplus.
+
+    Returns
+    -------
+    y : Tensor
+        (B, D, L), dtype of `u`.
+    state : Tensor
+        (B, D, N) after the last frame.
+
+    Example
+    -------
+    >>> u, delta = torch.rand(2, 3, 4, 5)
+    >>> B, C = torch.randn(2, 3, 2, 5)
+    >>> state, A, D = torch.zeros(3, 4, 2), -torch.rand(4, 2), torch.ones(4)
+    >>> y, state = resume_scan(state, u, delta, A, B, C, D)
+    >>> y.shape, state.shape
+    (torch.Size([3, 4, 5]), torch.Size([3, 4, 2]))
+    """
+    last = state
+
+    def scan(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor) -> Tensor:
+        nonlocal last
+        y, last = _read(_states(u, delta, A, B, state.to(u.dtype)), C)
+        return y
+
+    return _run(scan, u, delta, A, B, C, D, z, delta_bias, delta_softplus), last
+
+
+def _run(
+    scan: Callable[..., Tensor],
+    u: Tensor,
+    delta: Tensor,
+    A: Tensor,
+    B: Tensor,
+    C: Tensor,
+    D: Tensor,
+    z: Tensor | None,
+    delta_bias: Tensor | None,
+    delta_softplus: bool,
+) -> Tensor:
+    """Put the whole model around a form of its recurrence."""
+    dtype = u.dtype
     state_dtype = torch.promote_types(dtype, torch.float32)
     with torch.autocast(u.device.type, enabled=False):
         u, delta, A, B, C, D = (x.to(state_dtype) for x in (u, delta, A, B, C, D))
@@ -92,7 +176,7 @@ def selective_scan(
             delta = delta + delta_bias.to(state_dtype)[:, None]
         if delta_softplus:
             delta = softplus(delta)
-        y = _choose_form(u, A.shape[1])(u, delta, A, B, C) + D[:, None] * u
+        y = scan(u, delta, A, B, C) + D[:, None] * u
         if z is not None:
             y = y * silu(z.to(state_dtype))
     return y.to(dtype)
@@ -121,7 +205,7 @@ def sequential_scan(
     Tensor
         (B, D, L)
     """
-    return _read(_states(u, delta, A, B, u.new_zeros(len(u), *A.shape)), C)
+    return _read(_states(u, delta, A, B, u.new_zeros(len(u), *A.shape)), C)[0]
 
 
 def chunked_scan(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor) -> Tensor:
@@ -168,7 +252,7 @@ def chunked_scan(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor) -> T
     ):
         starts.append(torch.addcmul(left_m, fade_m, starts[-1]))
     start = torch.stack(starts[:-1], dim=1).flatten(0, 1)
-    y = _read(_states(u, delta, A, B, start), C)
+    y, _ = _read(_states(u, delta, A, B, start), C)
     # (B M, D, K) -> (B, D, L)
     y = y.unflatten(0, (batch_size, num_chunks)).transpose(1, 2).flatten(2)
     return y[..., :num_frames]
@@ -186,13 +270,12 @@ def _states(
         yield state
 
 
-def _read(states: Iterator[Tensor], C: Tensor) -> Tensor:
-    """Read every state (B, D, N) with its row of C (B, N, L): (B, D, L)."""
-    rows = [
-        torch.bmm(state, C_t[..., None])
-        for state, C_t in zip(states, C.unbind(-1), strict=True)
-    ]
-    return torch.cat(rows, dim=-1)
+def _read(states: Iterator[Tensor], C: Tensor) -> tuple[Tensor, Tensor]:
+    """Read states (B, D, N) with rows of C (B, N, L): (B, D, L), and the last state."""
+    rows = []
+    for state, C_t in zip(states, C.unbind(-1), strict=True):
+        rows.append(torch.bmm(state, C_t[..., None]))
+    return torch.cat(rows, dim=-1), state
 
 
 def _choose_form(u: Tensor, d_state: int) -> Callable[..., Tensor]:
