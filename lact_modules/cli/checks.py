@@ -149,7 +149,7 @@ def check_data(data: Path, model: Path | None = None) -> Iterator[Finding]:
     data : Path
         Manifest, or folder that holds splits in LibriSpeech's layout at any depth.
     model : Path | None
-        Folder with ``vocabulary.txt``.
+        Folder with ``vocabulary.txt`` or ``tokenizer.model``.
 
     Yields
     ------
@@ -242,12 +242,12 @@ def _with_ending(path: Path) -> Path:
 
 
 def _check_characters(characters: set[str], model: Path | None) -> Finding:
-    from lact_modules.data.vocabulary import Vocabulary
+    from lact_modules.inference.trained_model import load_vocabulary
 
     spelled = "".join(sorted(characters - {" "}))
     if model is not None:
         try:
-            vocabulary = Vocabulary.load(model / "vocabulary.txt")
+            vocabulary = load_vocabulary(model)
         except InputError as error:
             return Finding(
                 "characters", "fail", str(error), "copy it from the training"

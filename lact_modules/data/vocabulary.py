@@ -1,4 +1,4 @@
-"""Output units of a CTC model: tokens, their ids, and text in both directions."""
+"""Characters as output units: tokens, their ids, and text in both directions."""
 
 import os
 from collections.abc import Iterable, Sequence
@@ -8,6 +8,8 @@ from lact_modules.errors import InputError
 
 BLANK = "<blank>"
 WORD_DELIMITER = "|"
+WORD_START = "\u2581"
+"""Mark of SentencePiece before a word's first piece."""
 
 
 class Vocabulary:
@@ -31,6 +33,8 @@ class Vocabulary:
     """
 
     blank_id = 0
+    silent_ids = (blank_id,)
+    file_name = "vocabulary.txt"
 
     def __init__(self, tokens: Sequence[str]):
         self.tokens = tuple(tokens)

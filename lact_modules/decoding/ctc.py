@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torchaudio.models.decoder import CTCHypothesis
 
+from lact_modules.data.subwords import AnyVocabulary, SubwordVocabulary
 from lact_modules.data.vocabulary import WORD_DELIMITER, Vocabulary
 from lact_modules.decoding.arpa import read_words
 from lact_modules.decoding.flashlight import build_search
@@ -27,7 +28,7 @@ class GreedyDecoder:
 
     Arguments
     ---------
-    vocabulary : Vocabulary
+    vocabulary : AnyVocabulary
         Tokens of the model.
     frame_rate : float
         Frames a second.
@@ -42,12 +43,12 @@ class GreedyDecoder:
     (Word(word='HI', start=0.1, end=0.5),)
     """
 
-    def __init__(self, vocabulary: Vocabulary, frame_rate: float):
+    def __init__(self, vocabulary: AnyVocabulary, frame_rate: float):
         self.vocabulary = vocabulary
         self.frame_rate = frame_rate
 
-    def __call__(self, log_probs: Tensor, lengths: Tensor) -> list[Hypothesis]:
-        """Decode a batch.
+    def __call__(self, log_probs: Tensor, lengths: Tensor, *_: Any) -> list[Hypothesis]:
+        """Decode a batch; what else a model puts out is not looked at.
 
         Arguments
         ---------
@@ -74,7 +75,7 @@ class GreedyDecoder:
         scores, best = frames.max(dim=-1)
         ids, repeats = best.unique_consecutive(return_counts=True)
         starts = repeats.cumsum(0) - repeats
-        spoken = ids != self.vocabulary.blank_id
+        spoken = ~torch.isin(ids, torch.tensor(self.vocabulary.silent_ids))
         tokens = [self.vocabulary.tokens[i] for i in ids[spoken].tolist()]
         words = group_words(tokens, starts[spoken].tolist(), self.frame_rate)
         return Hypothesis.from_words(words, float(scores.sum()))
@@ -156,12 +157,16 @@ class BeamDecoder:
         self._ending = torch.full((1, len(vocabulary)), IMPOSSIBLE)
         self._ending[0, vocabulary.tokens.index(WORD_DELIMITER)] = 0.0
 
-    def __call__(self, log_probs: Tensor, lengths: Tensor) -> list[Hypothesis]:
+    def __call__(self, log_probs: Tensor, lengths: Tensor, *_: Any) -> list[Hypothesis]:
         """Decode a batch; see :meth:`n_best`, of which this is the first."""
         return [best[0] for best in self.n_best(log_probs, lengths)]
 
-    def n_best(self, log_probs: Tensor, lengths: Tensor) -> list[list[Hypothesis]]:
+    def n_best(
+        self, log_probs: Tensor, lengths: Tensor, *_: Any
+    ) -> list[list[Hypothesis]]:
         """Decode a batch to several different texts an utterance.
+
+        What else a model puts out is not looked at.
 
         Arguments
         ---------
@@ -212,7 +217,7 @@ class BeamDecoder:
 
 
 def build_decoder(
-    vocabulary: Vocabulary,
+    vocabulary: AnyVocabulary,
     frame_rate: float,
     *,
     beam_size: int = 0,
@@ -224,7 +229,7 @@ def build_decoder(
 
     Arguments
     ---------
-    vocabulary : Vocabulary
+    vocabulary : AnyVocabulary
         Tokens of the model.
     frame_rate : float
         Frames a second.
@@ -245,7 +250,8 @@ def build_decoder(
     Raises
     ------
     InputError
-        If a language model or lexicon comes without beam search, or does not serve.
+        If a language model or lexicon comes without beam search, or does not serve;
+        if beam search is asked for over subwords.
 
     Example
     -------
@@ -254,6 +260,11 @@ def build_decoder(
     'BeamDecoder'
     """
     if beam_size > 1:
+        if isinstance(vocabulary, SubwordVocabulary):
+            raise InputError(
+                f"beam_size {beam_size}: the CTC beam search spells words with "
+                "characters; models of subwords search with attention, or greedily"
+            )
         return BeamDecoder(vocabulary, frame_rate, beam_size, lm, lexicon, **settings)
     for path in (lm, lexicon):
         if path is not None:
@@ -262,7 +273,7 @@ def build_decoder(
 
 
 def _valid_frames(
-    log_probs: Tensor, lengths: Tensor, vocabulary: Vocabulary
+    log_probs: Tensor, lengths: Tensor, vocabulary: AnyVocabulary
 ) -> Iterator[Tensor]:
     """Cut a padded batch into (T, V) float32 utterances on the CPU."""
     if log_probs.shape[-1] != len(vocabulary):

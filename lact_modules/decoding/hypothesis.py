@@ -2,9 +2,8 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import groupby
 
-from lact_modules.data.vocabulary import WORD_DELIMITER
+from lact_modules.data.vocabulary import WORD_DELIMITER, WORD_START
 
 
 @dataclass(frozen=True)
@@ -65,12 +64,13 @@ class Hypothesis:
 def group_words(
     tokens: Iterable[str], frames: Iterable[int], frame_rate: float
 ) -> list[Word]:
-    """Join tokens between delimiters into words.
+    """Join tokens into words: characters between delimiters, or subwords.
 
     Arguments
     ---------
     tokens : Iterable[str]
-        Collapsed CTC tokens without blanks; delimiters may repeat, lead and trail.
+        Collapsed tokens without blanks. Delimiters may repeat, lead and trail; a
+        piece that bears SentencePiece's mark begins a word.
     frames : Iterable[int]
         The frame at which each token begins.
     frame_rate : float
@@ -85,13 +85,20 @@ def group_words(
     -------
     >>> group_words("|HI||A|", range(7), frame_rate=10.0)
     [Word(word='HI', start=0.1, end=0.3), Word(word='A', start=0.5, end=0.6)]
+    >>> group_words(["\u2581H", "I", "\u2581A"], [1, 2, 5], frame_rate=10.0)
+    [Word(word='HI', start=0.1, end=0.3), Word(word='A', start=0.5, end=0.6)]
     """
+    groups: list[list[tuple[str, int]]] = [[]]
+    for token, frame in zip(tokens, frames, strict=True):
+        is_delimiter = token == WORD_DELIMITER
+        if is_delimiter or token.startswith(WORD_START):
+            groups.append([])
+        letters = token.removeprefix(WORD_START)
+        if letters and not is_delimiter:
+            groups[-1].append((letters, frame))
     words = []
-    for is_delimiter, group in groupby(
-        zip(tokens, frames, strict=True), key=lambda timed: timed[0] == WORD_DELIMITER
-    ):
-        if not is_delimiter:
-            spelling, times = zip(*group, strict=True)
-            start, end = times[0] / frame_rate, (times[-1] + 1) / frame_rate
-            words.append(Word("".join(spelling), start, end))
+    for group in filter(None, groups):
+        spelling, times = zip(*group, strict=True)
+        start, end = times[0] / frame_rate, (times[-1] + 1) / frame_rate
+        words.append(Word("".join(spelling), start, end))
     return words

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from lact_modules.data.audio import SAMPLE_RATE
 from lact_modules.errors import InputError
 from lact_modules.inference.trained_model import (
-    VOCABULARY_FILE,
+    VOCABULARY_FILES,
     TrainedModel,
     assemble,
     load_run,
@@ -32,8 +32,9 @@ def export_model(
 ) -> TrainedModel:
     """Write the model of a training run as a folder that can be passed on.
 
-    It holds ``model.safetensors``, ``config.json``, ``vocabulary.txt`` and, if the run
-    was tested, its ``result.json``. An earlier export in the folder is replaced.
+    It holds ``model.safetensors``, ``config.json``, ``vocabulary.txt`` (of subwords:
+    ``tokenizer.model``) and, if the run was tested, its ``result.json``. An earlier
+    export in the folder is replaced.
 
     Arguments
     ---------
@@ -65,7 +66,7 @@ def export_model(
     unfinished.mkdir(parents=True)
     try:
         _write_weights(trained, unfinished / WEIGHTS_FILE)
-        trained.vocabulary.save(unfinished / VOCABULARY_FILE)
+        trained.vocabulary.save(unfinished / trained.vocabulary.file_name)
         config = json.dumps(_config(trained), indent=2)
         (unfinished / CONFIG_FILE).write_text(config + "\n", encoding="utf-8")
         if (run_folder / RESULT_FILE).is_file():
@@ -110,7 +111,7 @@ def _check_destination(folder: Path, force: bool) -> None:
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder}: is a file; name a folder for the export")
     names = {entry.name for entry in folder.iterdir()} if folder.exists() else set()
-    is_export = {WEIGHTS_FILE, VOCABULARY_FILE, CONFIG_FILE} <= names
+    is_export = {WEIGHTS_FILE, CONFIG_FILE} <= names and names & {*VOCABULARY_FILES}
     if names and not is_export and not force:
         raise InputError(f"{folder}: holds other files; name a new folder, or --force")
 
@@ -153,7 +154,7 @@ def _read_config(path: Path) -> dict[str, Any]:
 
 def _move_files(source: Path, destination: Path) -> None:
     destination.mkdir(exist_ok=True)
-    for name in WEIGHTS_FILE, VOCABULARY_FILE, CONFIG_FILE, RESULT_FILE:
+    for name in WEIGHTS_FILE, *VOCABULARY_FILES, CONFIG_FILE, RESULT_FILE:
         if (source / name).exists():
             os.replace(source / name, destination / name)
         else:

@@ -6,6 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
+from lact_modules.data.subwords import AnyVocabulary, SubwordVocabulary
 from lact_modules.data.vocabulary import Vocabulary
 from lact_modules.encoders import CTCModel
 from lact_modules.errors import InputError
@@ -13,7 +14,9 @@ from lact_modules.inference.checkpoint import average_checkpoints, best_checkpoi
 from lact_modules.inference.hyperparameters import read_hyperparameter
 from lact_modules.inference.model_builder import build_trained_model
 
-VOCABULARY_FILE = "vocabulary.txt"
+VOCABULARY_FILES = (Vocabulary.file_name, SubwordVocabulary.file_name)
+"""A run's folder holds one of them."""
+
 HYPERPARAMETERS_FILE = "hyperparams.yaml"
 
 
@@ -25,14 +28,14 @@ class TrainedModel:
     ---------
     model : CTCModel
         On the CPU, in evaluation mode.
-    vocabulary : Vocabulary
+    vocabulary : AnyVocabulary
         Its output units.
     description : Any
         What :func:`~lact_modules.inference.model_builder.build_model` built it of.
     """
 
     model: CTCModel
-    vocabulary: Vocabulary
+    vocabulary: AnyVocabulary
     description: Any
 
 
@@ -80,7 +83,7 @@ def assemble(
     Arguments
     ---------
     folder : Path
-        Holds ``vocabulary.txt``; faults are reported under its name.
+        Holds the vocabulary; faults are reported under its name.
     description : Any
         What to build.
     weights : dict[str, Tensor]
@@ -96,7 +99,7 @@ def assemble(
     InputError
         If the three do not belong together.
     """
-    vocabulary = Vocabulary.load(folder / VOCABULARY_FILE)
+    vocabulary = load_vocabulary(folder)
     try:
         model = build_trained_model(description, weights)
     except InputError as error:
@@ -107,7 +110,36 @@ def assemble(
         )
     if model.output.out_features != len(vocabulary):
         raise InputError(
-            f"{folder / VOCABULARY_FILE}: {len(vocabulary)} tokens, but the model has "
-            f"{model.output.out_features} outputs; take the file of the same training"
+            f"{folder / vocabulary.file_name}: {len(vocabulary)} tokens, but the model "
+            f"has {model.output.out_features} outputs; take the file of the same "
+            "training"
         )
     return TrainedModel(model, vocabulary, description)
+
+
+def load_vocabulary(folder: Path) -> AnyVocabulary:
+    """Read the vocabulary of a run or export, characters or subwords.
+
+    Arguments
+    ---------
+    folder : Path
+        Holds ``vocabulary.txt`` or ``tokenizer.model``.
+
+    Returns
+    -------
+    AnyVocabulary
+        Of the kind that the file's name tells.
+
+    Raises
+    ------
+    InputError
+        If there is neither file, or both, or it cannot be read.
+    """
+    found = [name for name in VOCABULARY_FILES if (folder / name).is_file()]
+    if len(found) > 1:
+        raise InputError(
+            f"{folder}: holds both {' and '.join(found)}; remove the one that its "
+            "training did not use"
+        )
+    kind = SubwordVocabulary if SubwordVocabulary.file_name in found else Vocabulary
+    return kind.load(folder / kind.file_name)

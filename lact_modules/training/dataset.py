@@ -13,7 +13,7 @@ from torch import Tensor
 
 from lact_modules.data.audio import load_audio
 from lact_modules.data.manifest import Utterance, read_manifest
-from lact_modules.data.vocabulary import Vocabulary
+from lact_modules.data.subwords import AnyVocabulary
 from lact_modules.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -60,7 +60,7 @@ def read_manifests(
 
 
 def make_dataset(
-    utterances: Sequence[Utterance], vocabulary: Vocabulary, in_memory: bool = False
+    utterances: Sequence[Utterance], vocabulary: AnyVocabulary, in_memory: bool = False
 ) -> DynamicItemDataset:
     """Make a SpeechBrain dataset that gives id, signal, tokens and transcript.
 
@@ -68,7 +68,7 @@ def make_dataset(
     ---------
     utterances : Sequence[Utterance]
         What to read; ids must differ.
-    vocabulary : Vocabulary
+    vocabulary : AnyVocabulary
         Spells the transcripts.
     in_memory : bool
         Decode each file once and keep it (230 MB an hour); for small corpora.

@@ -9,7 +9,7 @@ from typing import Any
 from speechbrain.dataio.dataset import DynamicItemDataset
 from speechbrain.utils.distributed import run_on_main
 
-from lact_modules.data.vocabulary import Vocabulary
+from lact_modules.data.subwords import AnyVocabulary
 from lact_modules.training.brain import ASRBrain
 from lact_modules.training.dataset import (
     make_batch_sampler,
@@ -54,7 +54,7 @@ def prepare_manifests(hparams: dict[str, Any], prepare: Callable[..., Any]) -> P
 
 
 def make_datasets(
-    hparams: dict[str, Any], manifests: Path, vocabulary: Vocabulary
+    hparams: dict[str, Any], manifests: Path, vocabulary: AnyVocabulary
 ) -> dict[str, DynamicItemDataset]:
     """Make the datasets ``train``, ``dev``, and one of each test split.
 
@@ -65,7 +65,7 @@ def make_datasets(
         ``in_memory``.
     manifests : Path
         Folder with ``<split>.jsonl``.
-    vocabulary : Vocabulary
+    vocabulary : AnyVocabulary
         Spells the transcripts.
 
     Returns

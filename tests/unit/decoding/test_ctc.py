@@ -6,6 +6,7 @@ import kenlm
 import pytest
 import torch
 
+from lact_modules.data.subwords import SubwordVocabulary
 from lact_modules.data.vocabulary import Vocabulary
 from lact_modules.decoding.arpa import write_arpa
 from lact_modules.decoding.ctc import BeamDecoder, GreedyDecoder, build_decoder
@@ -212,3 +213,31 @@ def test_unreadable_language_models_are_named(tmp_path, lm):
 def test_loading_a_language_model_is_silent(lm, capfd):
     BeamDecoder(VOCABULARY, FRAME_RATE, lm=lm)
     assert capfd.readouterr().err == ""
+
+
+def test_outputs_beyond_log_probs_and_lengths_are_ignored(decoder):
+    log_probs, lengths = pad(spell("ONE|_TWO"))
+    more = torch.full((1, 3, 4), math.nan), None
+    assert decoder(log_probs, lengths, *more) == decoder(log_probs, lengths)
+
+
+@pytest.fixture(scope="module")
+def subwords():
+    return SubwordVocabulary.train(["ONE TWO", "TWO ONE TEN"], num_tokens=12)
+
+
+def test_greedy_decoder_joins_subwords(subwords):
+    ids = subwords.encode("TWO TEN")
+    # begin and end are silent, as the blank is
+    frames = torch.tensor([1, ids[0], ids[0], *ids[1:], 0, 2])
+    log_probs = torch.nn.functional.one_hot(frames, len(subwords)).log()[None]
+    decoder = build_decoder(subwords, FRAME_RATE)
+    hypothesis = decoder(log_probs, torch.tensor([len(frames)]))[0]
+    assert hypothesis.text == "TWO TEN"
+    assert hypothesis.words[0].start == 0.1
+    assert hypothesis.words[-1].end == (len(frames) - 2) / FRAME_RATE
+
+
+def test_beam_search_over_subwords_is_refused(subwords):
+    with pytest.raises(InputError, match=r"beam_size 5: .* attention"):
+        build_decoder(subwords, FRAME_RATE, beam_size=5)

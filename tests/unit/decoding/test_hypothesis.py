@@ -13,3 +13,14 @@ def test_times_are_seconds_from_first_to_after_last_frame():
 
 def test_no_words_make_an_empty_text():
     assert Hypothesis.from_words([], score=-1.0) == Hypothesis("", (), -1.0)
+
+
+def test_pieces_with_the_mark_begin_words():
+    pieces = ["\u2581TW", "O", "\u2581", "TEN", "\u2581"]
+    words = group_words(pieces, [0, 5, 8, 9, 20], frame_rate=10.0)
+    assert words == [Word("TWO", 0.0, 0.6), Word("TEN", 0.9, 1.0)]
+
+
+def test_a_first_piece_without_the_mark_is_a_word():
+    words = group_words(["O", "\u2581TEN"], [2, 5], frame_rate=10.0)
+    assert words == [Word("O", 0.2, 0.3), Word("TEN", 0.5, 0.6)]

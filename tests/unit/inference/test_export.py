@@ -6,6 +6,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from lact_modules.data.subwords import SubwordVocabulary
 from lact_modules.errors import InputError
 from lact_modules.inference import export
 from lact_modules.inference.export import export_model, load_export
@@ -39,6 +40,19 @@ def test_an_export_gives_what_the_run_gives(trained_run, exported):
     run, loaded = load_run(trained_run), load_export(exported)
     assert loaded.vocabulary == run.vocabulary
     assert torch.equal(output_of(loaded), output_of(run))
+
+
+def test_an_export_holds_the_vocabulary_of_its_run_alone(
+    trained_run, run_copy, exported
+):
+    (run_copy / "vocabulary.txt").unlink()
+    subwords = SubwordVocabulary.train(["A"], 6)
+    subwords.save(run_copy / "tokenizer.model")
+    export_model(run_copy, exported)
+    assert "vocabulary.txt" not in listing(exported)
+    assert load_export(exported).vocabulary == subwords
+    export_model(trained_run, exported)
+    assert listing(exported) == FILES
 
 
 def test_config_says_what_the_model_hears(trained_run, exported):

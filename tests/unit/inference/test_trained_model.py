@@ -1,5 +1,6 @@
 import pytest
 
+from lact_modules.data.subwords import SubwordVocabulary
 from lact_modules.errors import InputError
 from lact_modules.inference.trained_model import load_run
 
@@ -53,4 +54,30 @@ def test_a_vocabulary_of_another_size(run_copy):
     with open(run_copy / "vocabulary.txt", "a") as stream:
         stream.write("E\n")
     with pytest.raises(InputError, match=r"7 tokens.*6 outputs"):
+        load_run(run_copy)
+
+
+@pytest.fixture
+def subword_run(run_copy):
+    """Give the run's six outputs subwords to spell."""
+    (run_copy / "vocabulary.txt").unlink()
+    SubwordVocabulary.train(["A"], 6).save(run_copy / "tokenizer.model")
+    return run_copy
+
+
+def test_a_run_with_subwords(subword_run):
+    trained = load_run(subword_run)
+    assert isinstance(trained.vocabulary, SubwordVocabulary)
+    assert trained.vocabulary.decode([4, 5]).startswith("A")
+
+
+def test_subwords_of_another_size(subword_run):
+    SubwordVocabulary.train(["AB"], 7).save(subword_run / "tokenizer.model")
+    with pytest.raises(InputError, match=r"tokenizer\.model: 7 tokens.*6 outputs"):
+        load_run(subword_run)
+
+
+def test_two_vocabularies_are_one_too_many(run_copy):
+    SubwordVocabulary.train(["A"], 6).save(run_copy / "tokenizer.model")
+    with pytest.raises(InputError, match="both"):
         load_run(run_copy)
