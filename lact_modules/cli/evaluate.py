@@ -1,7 +1,6 @@
 """``lact-asr evaluate``: error rates of a trained model on transcribed speech."""
 
 import json
-from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -19,7 +18,11 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from lact_modules.data.manifest import Utterance
-    from lact_modules.training.error_rate import ErrorRate
+    from lact_modules.decoding.rescore import Decoder
+    from lact_modules.inference.transcriber import Transcriber
+    from lact_modules.training.transcripts import Transcripts
+
+_COUNTS = ("substitutions", "insertions", "deletions", "n_words")
 
 
 def evaluate(
@@ -39,11 +42,24 @@ def evaluate(
     lexicon: options.Lexicon = None,
     lm_weight: options.LanguageModelWeight = None,
     word_score: options.WordScore = None,
+    search: options.Search = None,
+    ctc_weight: options.CTCWeight = None,
+    rescore: options.Rescore = None,
+    rescore_weight: options.RescoreWeight = None,
+    rescore_word_score: options.RescoreWordScore = None,
+    rescore_lowercase: options.RescoreLowercase = None,
+    num_best: options.NumBest = None,
     device: options.Device = "auto",
+    each_step: Annotated[
+        bool,
+        typer.Option(
+            "--each-step", help="Score greedy, beam, language model, rescoring apart."
+        ),
+    ] = False,
 ) -> None:
     """Transcribe a data set and score it: word and character error rate."""
-    from lact_modules.inference.transcriber import Transcriber
-    from lact_modules.training.error_rate import score
+    from lact_modules.inference.files import process_files
+    from lact_modules.training.transcripts import Transcripts
 
     utterances, unusable = _read_data(data)
     decoding = options.given(
@@ -52,25 +68,52 @@ def evaluate(
         lexicon=lexicon,
         lm_weight=lm_weight,
         word_score=word_score,
+        search=search,
+        ctc_weight=ctc_weight,
+        rescore=rescore,
+        rescore_weight=rescore_weight,
+        rescore_word_score=rescore_word_score,
+        rescore_lowercase=rescore_lowercase,
+        num_best=num_best,
     )
     with nullcontext() if json_file is None else open_output(json_file) as stream:
-        transcriber = Transcriber.from_folder(model, device, **decoding)
-        tally = Tally(unusable)
-        results = transcriber.transcribe_files(utterances, batch_size, load=_load)
-        heard: list[tuple[Utterance, str]] = []
-        for result in show_progress(results, "Transcribing", len(utterances)):
-            tally.add(result)
-            if result.hypothesis is not None:
-                heard.append((result.source, result.hypothesis.text))
+        transcriber, decoders = _load_model(model, device, each_step, decoding)
+        transcripts, tally = Transcripts(decoders), Tally(unusable)
+        outcomes = process_files(
+            utterances,
+            lambda batch: transcripts.decode(transcriber.run_model(batch)),
+            batch_size,
+            _load,
+        )
+        for outcome in show_progress(outcomes, "Transcribing", len(utterances)):
+            tally.add(outcome)
+            if outcome.result is not None:
+                said = outcome.source
+                transcripts.record(said.id, said.text, outcome.result)
         tally.report()
-        if not heard:
+        if not transcripts.ids:
             raise InputError(f"{data}: not one utterance could be transcribed")
-        rate = score([u.text for u, _ in heard], [text for _, text in heard])
+        scores = {name: _score(transcripts, tally, name) for name in decoders}
         if stream is not None:
-            json.dump(_summary(rate, tally, heard), stream, indent=2)
-    _print_table(rate, tally)
+            json.dump(_summary(scores, transcripts, tally), stream, indent=2)
+    _print_table(scores)
     if tally.failures:
         raise typer.Exit(2)
+
+
+def _load_model(
+    folder: Path, device: str, each_step: bool, decoding: dict[str, Any]
+) -> "tuple[Transcriber, dict[str, Decoder]]":
+    """Load a model, and the search asked for or all the steps that lead to it."""
+    from lact_modules.inference.decoders import decoding_steps
+    from lact_modules.inference.transcriber import Transcriber
+
+    if not each_step:
+        transcriber = Transcriber.from_folder(folder, device, **decoding)
+        return transcriber, {"search": transcriber.decoder}
+    transcriber = Transcriber.from_folder(folder, device)
+    device = transcriber.device
+    return transcriber, decoding_steps(transcriber.trained, device=device, **decoding)
 
 
 def _read_data(data: Path) -> tuple[list["Utterance"], list[str]]:
@@ -92,38 +135,59 @@ def _load(utterance: "Utterance") -> "Tensor":
     )
 
 
-def _summary(
-    rate: "ErrorRate", tally: Tally, heard: Sequence[tuple["Utterance", str]]
-) -> dict[str, Any]:
+def _score(transcripts: "Transcripts", tally: Tally, name: str) -> dict[str, Any]:
+    """Sum up one decoder; its time is that of the model and its own."""
+    rate = transcripts.rates(name)
+    model_s = tally.wall_s - transcripts.all_decoding_s
+    wall_s = model_s + transcripts.decoding_s[name]
     return {
         "wer": rate.wer,
         "wer_interval": rate.wer_interval,
         "cer": rate.cer,
+        "oracle_wer": transcripts.oracle_wer(name),
         "substitutions": rate.substitutions,
         "insertions": rate.insertions,
         "deletions": rate.deletions,
         "n_words": rate.num_words,
-        "n_utterances": len(heard),
-        "n_failed": len(tally.failures),
-        "audio_s": tally.audio_s,
-        "wall_s": tally.wall_s,
-        "rtf": tally.rtf,
-        "utterances": [{"id": u.id, "ref": u.text, "hyp": text} for u, text in heard],
+        "wall_s": wall_s,
+        "rtf": wall_s / tally.audio_s if tally.audio_s else 0.0,
     }
 
 
-def _print_table(rate: "ErrorRate", tally: Tally) -> None:
-    low, high = rate.wer_interval
-    table = Table("WER %", "95 %", "CER %", "sub", "ins", "del", "words", "utt", "RTF")
-    table.add_row(
-        f"{rate.wer:.2f}",
-        f"{low:.2f} - {high:.2f}",
-        f"{rate.cer:.2f}",
-        str(rate.substitutions),
-        str(rate.insertions),
-        str(rate.deletions),
-        str(rate.num_words),
-        str(rate.num_utterances),
-        f"{tally.rtf:.3f}",
-    )
+def _summary(
+    scores: dict[str, dict[str, Any]], transcripts: "Transcripts", tally: Tally
+) -> dict[str, Any]:
+    """Give the last decoder's scores and transcripts, and the scores of all steps."""
+    last = next(reversed(scores))
+    heard = transcripts.hypotheses[last]
+    return {
+        **scores[last],
+        "n_utterances": len(heard),
+        "n_failed": len(tally.failures),
+        "audio_s": tally.audio_s,
+        "steps": scores if len(scores) > 1 else {},
+        "utterances": [
+            {"id": id_, "ref": said, "hyp": text}
+            for id_, said, text in zip(
+                transcripts.ids, transcripts.references, heard, strict=True
+            )
+        ],
+    }
+
+
+def _print_table(scores: dict[str, dict[str, Any]]) -> None:
+    rates = ("WER %", "95 %", "CER %", "oracle %")
+    table = Table("decoding", *rates, "sub", "ins", "del", "words", "RTF")
+    for name, row in scores.items():
+        low, high = row["wer_interval"]
+        oracle = row["oracle_wer"]
+        table.add_row(
+            name,
+            f"{row['wer']:.2f}",
+            f"{low:.2f} - {high:.2f}",
+            f"{row['cer']:.2f}",
+            "" if oracle is None else f"{oracle:.2f}",
+            *(str(row[key]) for key in _COUNTS),
+            f"{row['rtf']:.3f}",
+        )
     Console().print(table)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lact_modules.inference.transcriber import Transcription
+    from lact_modules.inference.files import Outcome
 
 
 class Tally:
@@ -36,7 +36,7 @@ class Tally:
         """Real-time factor: seconds of work per second of audio."""
         return self.wall_s / self.audio_s if self.audio_s else 0.0
 
-    def add(self, result: "Transcription[Any]") -> None:
+    def add(self, result: "Outcome[Any, Any]") -> None:
         """Count one file."""
         self.wall_s = time.perf_counter() - self._started
         self.audio_s += result.seconds

@@ -54,6 +54,13 @@ def transcribe(
     lexicon: options.Lexicon = None,
     lm_weight: options.LanguageModelWeight = None,
     word_score: options.WordScore = None,
+    search: options.Search = None,
+    ctc_weight: options.CTCWeight = None,
+    rescore: options.Rescore = None,
+    rescore_weight: options.RescoreWeight = None,
+    rescore_word_score: options.RescoreWordScore = None,
+    rescore_lowercase: options.RescoreLowercase = None,
+    num_best: options.NumBest = None,
     device: options.Device = "auto",
 ) -> None:
     """Transcribe audio files of any format and sample rate."""
@@ -67,18 +74,25 @@ def transcribe(
         lexicon=lexicon,
         lm_weight=lm_weight,
         word_score=word_score,
+        search=search,
+        ctc_weight=ctc_weight,
+        rescore=rescore,
+        rescore_weight=rescore_weight,
+        rescore_word_score=rescore_word_score,
+        rescore_lowercase=rescore_lowercase,
+        num_best=num_best,
     )
     with _open_writer(format, sources, output) as write:
         transcriber = Transcriber.from_folder(model, device, **decoding)
         tally = Tally()
-        results = transcriber.transcribe_files(sources, batch_size)
+        outcomes = transcriber.transcribe_files(sources, batch_size)
         is_watched = output is None and sys.stdout.isatty()
         if not is_watched:
-            results = show_progress(results, "Transcribing", len(sources))
-        for result in results:
-            tally.add(result)
-            if result.hypothesis is not None:
-                write(result.source, result.hypothesis)
+            outcomes = show_progress(outcomes, "Transcribing", len(sources))
+        for outcome in outcomes:
+            tally.add(outcome)
+            if outcome.result is not None:
+                write(outcome.source, outcome.result)
         tally.report()
         # Leaving from within writes nothing: not one file could be read.
         if tally.num_read == 0:

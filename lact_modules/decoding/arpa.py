@@ -1,11 +1,11 @@
 """N-gram models as files: ARPA format, which KenLM and others read."""
 
+import math
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-import kenlm
-
+from lact_modules.decoding.language_model import KenLMModel
 from lact_modules.decoding.ngram import SPECIAL_WORDS, NgramModel
 from lact_modules.errors import InputError
 
@@ -117,11 +117,7 @@ def perplexity(path: str | Path, sentences: Sequence[str]) -> float:
     float
         Per word, the end of each sentence counted as one, unknown words included.
     """
-    config = kenlm.Config()
-    config.show_progress = False
-    config.arpa_complain = kenlm.ARPALoadComplain.NONE
-    model = kenlm.Model(str(path), config)
     sentences = [sentence for sentence in sentences if sentence.strip()]
-    log_prob = sum(model.score(sentence) for sentence in sentences)
+    log_prob = sum(KenLMModel(path).log_probs(sentences))
     num_words = sum(len(sentence.split()) + 1 for sentence in sentences)
-    return 10 ** (-log_prob / num_words)
+    return math.exp(-log_prob / num_words)

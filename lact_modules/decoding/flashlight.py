@@ -65,7 +65,7 @@ def build_search(
             print(word, *tokens, WORD_DELIMITER, file=file)
         file.flush()
         try:
-            with quiet_kenlm():
+            with _quiet_kenlm():
                 return ctc_decoder(
                     file.name, lm=None if lm is None else str(lm), **settings
                 )
@@ -75,7 +75,7 @@ def build_search(
 
 
 @contextmanager
-def quiet_kenlm() -> Iterator[None]:
+def _quiet_kenlm() -> Iterator[None]:
     """Hold back KenLM's progress report, which goes past ``sys.stderr``."""
     stderr = os.dup(2)
     with open(os.devnull, "wb") as sink:

@@ -9,7 +9,6 @@ import kenlm
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
-from lact_modules.decoding.flashlight import quiet_kenlm
 from lact_modules.errors import InputError
 
 # A batch's logits take this many times the size of the LM's vocabulary.
@@ -29,7 +28,7 @@ class LanguageModel(Protocol):
         """Give the natural log-probability of each whole text, its end included."""
 
 
-class NGramModel:
+class KenLMModel:
     """An n-gram model of words, by KenLM.
 
     Words that the model does not know count as its ``<unk>``. Letters must be of
@@ -52,7 +51,7 @@ class NGramModel:
     >>> from lact_modules.decoding.ngram import estimate_ngrams
     >>> path = Path(tempfile.mkdtemp()) / "lm.arpa"
     >>> write_arpa(path, estimate_ngrams(["ONE TWO", "ONE TEN"], order=2))
-    >>> likely, unlikely = NGramModel(path).log_probs(["ONE TWO", "TWO ONE"])
+    >>> likely, unlikely = KenLMModel(path).log_probs(["ONE TWO", "TWO ONE"])
     >>> likely > unlikely
     True
     """
@@ -60,9 +59,11 @@ class NGramModel:
     def __init__(self, path: str | Path):
         if not Path(path).is_file():
             raise InputError(f"{path}: no such language model")
+        config = kenlm.Config()
+        config.show_progress = False
+        config.arpa_complain = kenlm.ARPALoadComplain.NONE
         try:
-            with quiet_kenlm():
-                self._model = kenlm.Model(str(path))
+            self._model = kenlm.Model(str(path), config)
         except OSError as error:
             reason = str(error).splitlines()[-1]
             raise InputError(f"{path}: KenLM cannot read it ({reason})") from error

@@ -1,6 +1,6 @@
 """Rank a decoder's n best texts again, with a language model that reads them whole."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -11,6 +11,10 @@ from lact_modules.decoding.language_model import LanguageModel
 
 NBest = list[list[Hypothesis]]
 """Of each utterance its hypotheses, best first."""
+
+
+Decoder = Callable[..., list[Hypothesis]]
+"""Takes a model's outputs, spread; those that search have ``n_best`` too."""
 
 
 class Search(Protocol):
@@ -101,6 +105,26 @@ class RescoringDecoder:
             What the search found, best first by the new score.
         """
         return self.rescorer(self.decoder.n_best(*outputs))
+
+
+def list_best(decoder: Decoder, *outputs: Any) -> NBest:
+    """Give what any decoder finds as lists: one hypothesis each if it does not search.
+
+    Arguments
+    ---------
+    decoder : Decoder
+        Of any kind.
+    *outputs : Any
+        A model's outputs of a batch.
+
+    Returns
+    -------
+    NBest
+        Lists of at least one hypothesis.
+    """
+    if hasattr(decoder, "n_best"):
+        return decoder.n_best(*outputs)
+    return [[hypothesis] for hypothesis in decoder(*outputs)]
 
 
 def score_texts(lm: LanguageModel, n_best: NBest) -> list[list[float]]:

@@ -49,13 +49,16 @@ def measure_split(
     started = time.perf_counter()
     brain.evaluate(dataset, test_loader_kwargs=dict(options))
     transcripts = brain.transcripts
-    model_s = time.perf_counter() - started - sum(transcripts.decoding_s.values())
+    model_s = time.perf_counter() - started - transcripts.all_decoding_s
     audio_s = sum(entry["duration"] for entry in dataset.data.values())
     metrics = {}
     for name, hypotheses in transcripts.hypotheses.items():
         rates = transcripts.rates(name)
         wall_s = model_s + transcripts.decoding_s[name]
         metrics[name] = {**vars(rates), "rtf": wall_s / audio_s}
+        oracle_wer = transcripts.oracle_wer(name)
+        if oracle_wer is not None:
+            metrics[name]["oracle_wer"] = oracle_wer
         suffix = "" if name == brain.first_decoder else f"_{name}"
         folder = Path(brain.hparams.output_folder)
         heard = [transcripts.ids, transcripts.references, hypotheses]

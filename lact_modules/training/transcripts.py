@@ -2,16 +2,22 @@
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
+import torch
 
 from lact_modules.decoding.hypothesis import Hypothesis
+from lact_modules.decoding.rescore import (
+    Decoder,
+    NBest,
+    RescoringDecoder,
+    list_best,
+    oracle,
+)
 from lact_modules.training.error_rate import ErrorRate, score
-
-Decoder = Callable[[Tensor, Tensor], list[Hypothesis]]
 
 
 class Transcripts:
@@ -20,7 +26,8 @@ class Transcripts:
     Arguments
     ---------
     decoders : dict[str, Decoder]
-        By name; each is given the model's outputs.
+        By name; each is given the model's outputs. One that ranks again what an
+        earlier one found does not search again.
 
     Example
     -------
@@ -38,21 +45,86 @@ class Transcripts:
         self.references: list[str] = []
         self.hypotheses: dict[str, list[str]] = {name: [] for name in decoders}
         self.decoding_s = dict.fromkeys(decoders, 0.0)
+        self.all_decoding_s = 0.0
+        self._n_best: dict[str, NBest] = {name: [] for name in decoders}
 
     def add(self, ids: Sequence[str], references: Sequence[str], outputs: Any) -> None:
         """Decode a batch's outputs with every decoder."""
-        self.ids += ids
-        self.references += references
+        found = self.decode(outputs)
+        for name, reference, heard in zip(ids, references, found, strict=True):
+            self.record(name, reference, heard)
+
+    @torch.inference_mode()
+    def decode(self, outputs: Any) -> list[dict[str, list[Hypothesis]]]:
+        """Decode a batch's outputs with every decoder, by the clock.
+
+        Arguments
+        ---------
+        outputs : Any
+            What the decoders take, spread.
+
+        Returns
+        -------
+        list[dict[str, list[Hypothesis]]]
+            Of each utterance what each decoder found, best first.
+        """
+        done: dict[int, tuple[NBest, float]] = {}
+        if torch.cuda.is_initialized():
+            # what the model still computes is not decoding
+            torch.cuda.synchronize()
+        started_all = time.perf_counter()
         for name, decoder in self.decoders.items():
-            started = time.perf_counter()
-            self.hypotheses[name] += [h.text for h in decoder(*outputs)]
-            self.decoding_s[name] += time.perf_counter() - started
+            started, earlier_s = time.perf_counter(), 0.0
+            first_pass = getattr(decoder, "decoder", None)
+            if isinstance(decoder, RescoringDecoder) and id(first_pass) in done:
+                found, earlier_s = done[id(first_pass)]
+                found = decoder.rescorer(found)
+            else:
+                found = list_best(decoder, *outputs)
+            seconds = earlier_s + time.perf_counter() - started
+            done[id(decoder)] = found, seconds
+            self.decoding_s[name] += seconds
+        self.all_decoding_s += time.perf_counter() - started_all
+        lists = [done[id(decoder)][0] for decoder in self.decoders.values()]
+        return [
+            dict(zip(self.decoders, found, strict=True))
+            for found in zip(*lists, strict=True)
+        ]
+
+    def record(
+        self, name: str, reference: str, found: dict[str, list[Hypothesis]]
+    ) -> None:
+        """Keep what was found in one utterance.
+
+        Arguments
+        ---------
+        name : str
+            Its id.
+        reference : str
+            What was said.
+        found : dict[str, list[Hypothesis]]
+            As :meth:`decode` gives it.
+        """
+        self.ids.append(name)
+        self.references.append(reference)
+        for decoder, hypotheses in found.items():
+            self.hypotheses[decoder].append(hypotheses[0].text)
+            # thousands of lists: word times would take most of the memory
+            self._n_best[decoder].append([replace(h, words=()) for h in hypotheses])
 
     def rates(self, name: str, num_bootstrap: int = 1000) -> ErrorRate:
         """Score a decoder over all that was added."""
         return score(
             self.references, self.hypotheses[name], num_bootstrap=num_bootstrap
         )
+
+    def oracle_wer(self, name: str) -> float | None:
+        """Give the least error rate in a decoder's lists, None if it gives none."""
+        n_best = self._n_best[name]
+        if all(len(found) == 1 for found in n_best):
+            return None
+        best = oracle(self.references, n_best)
+        return score(self.references, best, num_bootstrap=0).wer
 
 
 def write_transcripts(

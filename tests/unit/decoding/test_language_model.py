@@ -17,7 +17,7 @@ from transformers import (
 )
 
 from lact_modules.decoding.arpa import write_arpa
-from lact_modules.decoding.language_model import CausalModel, NGramModel
+from lact_modules.decoding.language_model import CausalModel, KenLMModel
 from lact_modules.decoding.ngram import estimate_ngrams
 from lact_modules.errors import InputError
 
@@ -87,7 +87,7 @@ def saved(request, tmp_path_factory):
 def test_ngram_is_kenlm_in_natural_logarithms(tmp_path, capfd):
     path = tmp_path / "lm.arpa"
     write_arpa(path, estimate_ngrams(["ONE TWO", "TWO ONE", "ONE ONE"], order=2))
-    known, unknown, empty = NGramModel(path).log_probs(["ONE TWO", "ONE SIX", ""])
+    known, unknown, empty = KenLMModel(path).log_probs(["ONE TWO", "ONE SIX", ""])
     assert capfd.readouterr().err == ""
     reference = kenlm.Model(str(path))
     assert known == pytest.approx(math.log(10) * reference.score("ONE TWO"))
@@ -98,10 +98,10 @@ def test_ngram_is_kenlm_in_natural_logarithms(tmp_path, capfd):
 
 def test_faults_of_ngram_files(tmp_path):
     with pytest.raises(InputError, match=r"none\.arpa: no such language model"):
-        NGramModel(tmp_path / "none.arpa")
+        KenLMModel(tmp_path / "none.arpa")
     (tmp_path / "bad.arpa").write_text("not an ARPA file\n")
     with pytest.raises(InputError, match=r"bad\.arpa: KenLM cannot read it"):
-        NGramModel(tmp_path / "bad.arpa")
+        KenLMModel(tmp_path / "bad.arpa")
 
 
 def test_causal_model_scores_each_token_and_the_end(saved):

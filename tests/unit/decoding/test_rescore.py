@@ -7,7 +7,7 @@ from lact_modules.data.vocabulary import Vocabulary
 from lact_modules.decoding.arpa import write_arpa
 from lact_modules.decoding.ctc import BeamDecoder
 from lact_modules.decoding.hypothesis import Hypothesis, Word
-from lact_modules.decoding.language_model import NGramModel
+from lact_modules.decoding.language_model import KenLMModel
 from lact_modules.decoding.ngram import estimate_ngrams
 from lact_modules.decoding.rescore import (
     Rescorer,
@@ -23,7 +23,7 @@ from lact_modules.training.error_rate import count_word_errors
 def lm(tmp_path_factory):
     path = tmp_path_factory.mktemp("lm") / "lm.arpa"
     write_arpa(path, estimate_ngrams(["ONE TWO", "ONE TWO ONE", "TWO ONE"], order=2))
-    return NGramModel(path)
+    return KenLMModel(path)
 
 
 @pytest.fixture(scope="module")

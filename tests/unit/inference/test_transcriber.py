@@ -6,7 +6,7 @@ import torch
 
 from lact_modules.data.audio import load_audio
 from lact_modules.errors import InputError
-from lact_modules.inference import transcriber as module
+from lact_modules.inference import files as module
 from lact_modules.inference.export import export_model
 from lact_modules.inference.transcriber import Transcriber
 
@@ -31,13 +31,13 @@ def alone(transcriber, paths):
 def test_batches_do_not_show(transcriber, paths, alone, batch_size):
     results = list(transcriber.transcribe_files(paths, batch_size))
     assert [result.source for result in results] == paths
-    assert [result.hypothesis.text for result in results] == [h.text for h in alone]
+    assert [result.result.text for result in results] == [h.text for h in alone]
     assert len({h.text for h in alone}) > 5
 
 
 def test_word_times_lie_within_the_file(transcriber, paths):
     for result in transcriber.transcribe_files(paths):
-        times = [t for w in result.hypothesis.words for t in (w.start, w.end)]
+        times = [t for w in result.result.words for t in (w.start, w.end)]
         assert times == sorted(times)
         assert 0 <= times[0] < times[-1] <= result.seconds
 
@@ -46,12 +46,12 @@ def test_an_export_transcribes_as_its_run(trained_run, tmp_path, paths, alone):
     export_model(trained_run, tmp_path / "export")
     transcriber = Transcriber.from_folder(tmp_path / "export")
     results = transcriber.transcribe_files(paths)
-    assert [result.hypothesis.words for result in results] == [h.words for h in alone]
+    assert [result.result.words for result in results] == [h.words for h in alone]
 
 
 def test_beam_search(trained_run, paths):
     beam = Transcriber.from_folder(trained_run, beam_size=10, word_score=0.5)
-    texts = [result.hypothesis.text for result in beam.transcribe_files(paths[:3])]
+    texts = [result.result.text for result in beam.transcribe_files(paths[:3])]
     assert all(texts)
 
 
@@ -70,7 +70,7 @@ def test_a_bad_file_does_not_stop_the_others(transcriber, paths, alone, tmp_path
     mixed = [paths[0], tmp_path / "missing.wav", truncated, paths[1]]
     results = list(transcriber.transcribe_files(mixed, batch_size=3))
     assert [result.error is None for result in results] == [True, False, False, True]
-    assert [results[0].hypothesis.text, results[3].hypothesis.text] == [
+    assert [results[0].result.text, results[3].result.text] == [
         alone[0].text,
         alone[1].text,
     ]
@@ -83,7 +83,7 @@ def test_stereo_at_another_rate(transcriber, tmp_path):
     soundfile.write(path, 0.1 * torch.randn(8000, 2).numpy(), 8000)
     [result] = transcriber.transcribe_files([path])
     assert result.seconds == 1.0
-    assert result.hypothesis.text
+    assert result.result.text
 
 
 def test_files_are_read_as_they_are_needed(transcriber, paths):
@@ -106,7 +106,7 @@ def test_long_files_close_a_batch_and_a_window(transcriber, paths, alone, monkey
 
     monkeypatch.setattr(transcriber, "transcribe", transcribe)
     results = list(transcriber.transcribe_files(paths, batch_size=5))
-    assert [result.hypothesis.text for result in results] == [h.text for h in alone]
+    assert [result.result.text for result in results] == [h.text for h in alone]
     assert max(count for count, _ in sizes) > 1
     assert all(count == 1 or count * longest <= 64000 for count, longest in sizes)
 

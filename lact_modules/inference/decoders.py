@@ -1,0 +1,226 @@
+"""Choose and build the search that a user asks for, whatever the trained model."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from lact_modules.decoding.ctc import build_decoder
+from lact_modules.decoding.rescore import Decoder, Rescorer, RescoringDecoder
+from lact_modules.errors import InputError
+from lact_modules.inference.language_models import load_language_model
+from lact_modules.inference.trained_model import TrainedModel
+
+_SEARCHES = ("auto", "ctc", "attention")
+
+# What else than the beam size a search takes.
+_CTC_OPTIONS = ("lm", "lexicon", "lm_weight", "word_score", "num_best")
+_ATTENTION_OPTIONS = ("lm", "lm_weight", "ctc_weight", "num_best")
+
+# What belongs to the language model alone.
+_LM_OPTIONS = ("lm", "lm_weight", "word_score")
+
+
+def build_search(
+    trained: TrainedModel,
+    *,
+    search: str = "auto",
+    beam_size: int = 0,
+    num_best: int | None = None,
+    rescore: str | Path | None = None,
+    rescore_weight: float = 0.5,
+    rescore_word_score: float = 0.0,
+    rescore_lowercase: bool | None = None,
+    device: str | torch.device = "cpu",
+    **options: Any,
+) -> Decoder:
+    """Build a decoder; keys of the recipes' ``decoding`` are these arguments.
+
+    Options that are None have the search's own defaults.
+
+    Arguments
+    ---------
+    trained : TrainedModel
+        The model and its vocabulary.
+    search : str
+        ``ctc`` or ``attention``; ``auto`` is attention if the model has a decoder.
+    beam_size : int
+        Hypotheses to keep; 0 and 1 mean greedy decoding.
+    num_best : int | None
+        Different texts to find; if None, `beam_size` for rescoring, else 1.
+    rescore : str | Path | None
+        Language model that ranks these texts again, see
+        :func:`~lact_modules.inference.language_models.load_language_model`.
+    rescore_weight : float
+        Weight of its natural log-probabilities.
+    rescore_word_score : float
+        Added for each word in rescoring.
+    rescore_lowercase : bool | None
+        Whether a causal model of transformers reads the texts in lower case; if
+        None, it does where the vocabulary has no lower case.
+    device : str | torch.device
+        Where Transformer language models run.
+    **options : Any
+        ``lm``, ``lm_weight`` of both searches; ``lexicon``, ``word_score`` of
+        :class:`~lact_modules.decoding.ctc.BeamDecoder`; ``ctc_weight`` of the
+        attention search. `lm` is an n-gram for CTC, and a TransformerLM over the
+        model's own tokens for attention.
+
+    Returns
+    -------
+    Decoder
+        Called with the model's outputs, spread; has ``n_best`` if it searches.
+
+    Raises
+    ------
+    InputError
+        If a path is missing, options do not fit the model or each other, or a
+        language model does not serve.
+    """
+    given = {name: value for name, value in options.items() if value is not None}
+    if beam_size < 2:
+        _require_no_search(given, rescore=rescore, num_best=num_best)
+    elif num_best is not None or rescore is not None:
+        given["num_best"] = num_best or beam_size
+    decoder = _build_first_pass(trained, search, beam_size, device, given)
+    if rescore is None:
+        return decoder
+    if rescore_lowercase is None:
+        rescore_lowercase = _is_without_lower_case(trained)
+    lm = load_language_model(rescore, device, rescore_lowercase)
+    return RescoringDecoder(decoder, Rescorer(lm, rescore_weight, rescore_word_score))
+
+
+def decoding_steps(
+    trained: TrainedModel,
+    *,
+    every: bool = True,
+    beam_size: int = 0,
+    num_best: int | None = None,
+    rescore: str | Path | None = None,
+    **decoding: Any,
+) -> dict[str, Decoder]:
+    """Build the decoders that lead to the search asked for, each with one part more.
+
+    Arguments
+    ---------
+    trained : TrainedModel
+        The model and its vocabulary.
+    every : bool
+        Whether to name those between the greedy and the last too.
+    beam_size : int
+        As for :func:`build_search`.
+    num_best : int | None
+        As for :func:`build_search`.
+    rescore : str | Path | None
+        As for :func:`build_search`.
+    **decoding : Any
+        Other arguments of :func:`build_search`.
+
+    Returns
+    -------
+    dict[str, Decoder]
+        ``greedy``; with a beam ``beam``, ``beam+lm`` (n-gram) or ``beam+tlm``
+        (Transformer), ``rescored``, as far as asked for.
+
+    Raises
+    ------
+    InputError
+        As :func:`build_search`.
+    """
+    if rescore is not None:
+        num_best = num_best or beam_size
+    searching = {**decoding, "beam_size": beam_size, "num_best": num_best}
+    last = build_search(trained, rescore=rescore, **searching)
+    if beam_size < 2:
+        return {"greedy": last}
+    first_pass = last.decoder if isinstance(last, RescoringDecoder) else last
+    name = "beam"
+    steps = {"greedy": build_search(trained, search=decoding.get("search", "auto"))}
+    if decoding.get("lm") is not None:
+        if every:
+            plain = {k: v for k, v in searching.items() if k not in _LM_OPTIONS}
+            steps["beam"] = build_search(trained, **plain)
+        name = "beam+lm" if Path(decoding["lm"]).is_file() else "beam+tlm"
+    if every or rescore is None:
+        steps[name] = first_pass
+    if rescore is not None:
+        steps["rescored"] = last
+    return steps
+
+
+def _require_no_search(given: dict[str, Any], **options: Any) -> None:
+    for name in ("lm", "lexicon"):
+        options[name] = given.get(name)
+    for name, value in options.items():
+        if value is not None:
+            raise InputError(
+                f"{name} {value}: needs beam search; give a beam size above 1"
+            )
+
+
+def _build_first_pass(
+    trained: TrainedModel,
+    search: str,
+    beam_size: int,
+    device: str | torch.device,
+    options: dict[str, Any],
+) -> Decoder:
+    if search not in _SEARCHES:
+        raise InputError(f"search {search!r}: want one of {', '.join(_SEARCHES)}")
+    is_s2s = hasattr(trained.model, "decoder")
+    if search == "attention" and not is_s2s:
+        raise InputError("search 'attention': the model has no decoder; take 'ctc'")
+    with_attention = is_s2s and search != "ctc"
+    for name in options:
+        if name not in (_ATTENTION_OPTIONS if with_attention else _CTC_OPTIONS):
+            kind = "attention" if with_attention else "CTC"
+            raise InputError(f"{name}: not an option of the {kind} search; leave it")
+    if with_attention:
+        return _build_attention_search(trained, beam_size, device, options)
+    lm = options.get("lm")
+    if lm is not None and Path(lm).is_dir():
+        raise InputError(
+            f"{lm}: the CTC search takes an n-gram file; rescore with this one"
+        )
+    return build_decoder(
+        trained.vocabulary, trained.model.frame_rate, beam_size=beam_size, **options
+    )
+
+
+def _build_attention_search(
+    trained: TrainedModel,
+    beam_size: int,
+    device: str | torch.device,
+    options: dict[str, Any],
+) -> Decoder:
+    # they import SpeechBrain, which takes seconds
+    from lact_modules.integrations.attention_search import AttentionDecoder
+    from lact_modules.integrations.transformer_lm import TransformerLanguageModel
+
+    path = options.get("lm")
+    if path is not None:
+        lm = load_language_model(path, device)
+        if not isinstance(lm, TransformerLanguageModel):
+            raise InputError(
+                f"{path}: the attention search takes a TransformerLM over the model's "
+                "tokens; rescore with this one"
+            )
+        if lm.vocabulary != trained.vocabulary:
+            raise InputError(
+                f"{path}: its tokenizer is not the model's; train it with the model's "
+                f"{trained.vocabulary.file_name}, or rescore with it"
+            )
+        options = {**options, "lm": lm.model}
+    return AttentionDecoder(
+        trained.model, trained.vocabulary, beam_size=max(beam_size, 1), **options
+    )
+
+
+def _is_without_lower_case(trained: TrainedModel) -> bool:
+    return not any(
+        token.islower()
+        for token in trained.vocabulary.tokens
+        # <blank>, <s>, ...
+        if not (token.startswith("<") and token.endswith(">"))
+    )

@@ -1,0 +1,139 @@
+"""Run something over many files, in batches of like duration, in the files' order."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from torch import Tensor
+
+from lact_modules.data.audio import SAMPLE_RATE, load_audio
+from lact_modules.errors import InputError
+
+Source = TypeVar("Source")
+Result = TypeVar("Result")
+
+# Batches that are read ahead and sorted by duration.
+_LOOK_AHEAD = 4
+
+# Bound memory whatever the files' lengths; a longer file is alone in its batch.
+_MAX_BATCH_SECONDS = 1200
+_MAX_WINDOW_SECONDS = 3600
+
+
+@dataclass(frozen=True)
+class Outcome(Generic[Source, Result]):
+    """What became of one source: a result, or an error.
+
+    Arguments
+    ---------
+    source : Source
+        What was to be read.
+    seconds : float
+        Duration of its audio, 0 if it could not be read.
+    result : Result | None
+        What was made of it.
+    error : InputError | None
+        Why nothing could be.
+    """
+
+    source: Source
+    seconds: float
+    result: Result | None = None
+    error: InputError | None = None
+
+
+def process_files(
+    sources: Iterable[Source],
+    run: Callable[[list[Tensor]], Iterable[Result]],
+    batch_size: int = 8,
+    load: Callable[[Any], Tensor] = load_audio,
+) -> Iterator[Outcome[Source, Result]]:
+    """Read files as they are needed and run those of like duration together.
+
+    A few batches are read ahead, so memory does not grow with the number of files.
+
+    Arguments
+    ---------
+    sources : Iterable[Source]
+        Paths, or what `load` takes.
+    run : Callable[[list[Tensor]], Iterable[Result]]
+        Takes waveforms (N,) and gives a result for each.
+    batch_size : int
+        Files run together.
+    load : Callable[[Any], Tensor]
+        Reads a source as (N,) float32 at 16 kHz; its InputError is passed on.
+
+    Yields
+    ------
+    Outcome[Source, Result]
+        One for each source, in their order.
+
+    Raises
+    ------
+    InputError
+        If ``batch_size < 1``.
+
+    Example
+    -------
+    >>> import torch
+    >>> lengths = process_files([3, 1], lambda batch: map(len, batch), load=torch.zeros)
+    >>> [outcome.result for outcome in lengths]
+    [3, 1]
+    """
+    if batch_size < 1:
+        raise InputError(f"batch size {batch_size}: must be at least 1")
+    window: list[tuple[Source, Tensor | InputError]] = []
+    num_samples = 0
+    for source in sources:
+        audio = _load_or_error(source, load)
+        window.append((source, audio))
+        num_samples += 0 if isinstance(audio, InputError) else len(audio)
+        is_full = len(window) == _LOOK_AHEAD * batch_size
+        if is_full or num_samples > _MAX_WINDOW_SECONDS * SAMPLE_RATE:
+            yield from _run_window(window, run, batch_size)
+            window, num_samples = [], 0
+    yield from _run_window(window, run, batch_size)
+
+
+def _run_window(
+    window: list[tuple[Source, Tensor | InputError]],
+    run: Callable[[list[Tensor]], Iterable[Result]],
+    batch_size: int,
+) -> Iterator[Outcome[Source, Result]]:
+    waveforms = {
+        index: audio
+        for index, (_, audio) in enumerate(window)
+        if not isinstance(audio, InputError)
+    }
+    results: dict[int, Result] = {}
+    for indices in _batches(waveforms, batch_size):
+        batch = run([waveforms[index] for index in indices])
+        results.update(zip(indices, batch, strict=True))
+    for index, (source, audio) in enumerate(window):
+        if isinstance(audio, InputError):
+            yield Outcome(source, 0.0, error=audio)
+        else:
+            yield Outcome(source, len(audio) / SAMPLE_RATE, results[index])
+
+
+def _load_or_error(
+    source: Source, load: Callable[[Source], Tensor]
+) -> Tensor | InputError:
+    try:
+        return load(source)
+    except InputError as error:
+        return error
+
+
+def _batches(waveforms: dict[int, Tensor], batch_size: int) -> Iterator[list[int]]:
+    """Group indices of waveforms by length, the shortest first."""
+    batch: list[int] = []
+    for index in sorted(waveforms, key=lambda i: len(waveforms[i])):
+        padded_samples = (len(batch) + 1) * len(waveforms[index])
+        is_full = padded_samples > _MAX_BATCH_SECONDS * SAMPLE_RATE
+        if batch and (len(batch) == batch_size or is_full):
+            yield batch
+            batch = []
+        batch.append(index)
+    if batch:
+        yield batch
