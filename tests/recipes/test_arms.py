@@ -12,16 +12,22 @@ from lact_modules.inference.hyperparameters import read_hyperparameter
 from lact_modules.inference.model_builder import build_model
 
 ROOT = Path(__file__).parents[2]
-CTC = ROOT / "recipes" / "LibriSpeech" / "ASR" / "CTC" / "hparams"
-FRAGMENTS = ROOT / "hparams" / "encoder"
+ASR = ROOT / "recipes" / "LibriSpeech" / "ASR"
+FRAGMENTS = ROOT / "hparams"
+
+
+def arms(recipe, *names):
+    return [ASR / recipe / "hparams" / f"{name}.yaml" for name in names]
+
 
 # LaCT comes first
 GROUPS = [
-    [CTC / f"{arm}.yaml" for arm in ("lact_demo", "conformer_demo", "conmamba_demo")],
-    [
-        CTC / f"{arm}.yaml"
-        for arm in ("lact_matched", "conformer_large", "conmamba_large")
-    ],
+    arms("CTC", "lact_demo", "conformer_demo", "conmamba_demo"),
+    arms("CTC", "lact_matched", "conformer_large", "conmamba_large"),
+    *(
+        arms("transformer", f"lact_{size}", f"conformer_{size}", f"conmamba_{size}")
+        for size in ("small", "small_ls100", "large")
+    ),
 ]
 PAIRS = [
     pytest.param(group[0], arm, id=f"{group[0].stem}-{arm.stem}")
@@ -29,8 +35,18 @@ PAIRS = [
     for arm in group[1:]
 ]
 
-# Mamba-ASR's counts of its CTC models
-PUBLISHED = {"conformer_large": 28.79e6, "conmamba_large": 31.56e6}
+# another decoder, the same encoder
+DECODERS = arms("transformer", "conmamba_small", "conmamba_mamba_small")
+
+# Mamba-ASR's counts of its models
+PUBLISHED = {
+    ("CTC", "conformer_large"): 28.79e6,
+    ("CTC", "conmamba_large"): 31.56e6,
+    ("transformer", "conformer_small"): 13.33e6,
+    ("transformer", "conmamba_small"): 14.08e6,
+    ("transformer", "conformer_large"): 109.14e6,
+    ("transformer", "conmamba_large"): 115.19e6,
+}
 
 
 def settings(text, arm):
@@ -63,10 +79,16 @@ def count_parameters(path, folder):
     return sum(parameter.numel() for parameter in model.parameters())
 
 
-def fragment(name):
-    """Read an encoder's lines by entry; the first one is its comment."""
+def differing(first, second):
+    """Compare two recipes line by line."""
+    lines = [settings(path.read_text(), path.stem) for path in (first, second)]
+    return [pair for pair in zip(*lines, strict=True) if pair[0] != pair[1]]
+
+
+def fragment(name, kind="encoder"):
+    """Read a fragment's lines by entry; the first one is its comment."""
     entries = {}
-    for line in (FRAGMENTS / f"{name}.yaml").read_text().splitlines()[1:]:
+    for line in (FRAGMENTS / kind / f"{name}.yaml").read_text().splitlines()[1:]:
         if not line.startswith(" "):
             key = line.partition(":")[0]
         entries.setdefault(key, []).append(line)
@@ -74,7 +96,7 @@ def fragment(name):
 
 
 def test_every_baseline_stands_in_a_comparison():
-    compared = {path for group in GROUPS for path in group}
+    compared = {path for group in (*GROUPS, DECODERS) for path in group}
     recipes = (ROOT / "recipes").glob("**/hparams/*.yaml")
     baselines = [p for p in recipes if p.stem.startswith(("conformer", "conmamba"))]
     assert baselines
@@ -84,10 +106,13 @@ def test_every_baseline_stands_in_a_comparison():
 
 @pytest.mark.parametrize(("lact", "baseline"), PAIRS)
 def test_arms_differ_in_one_include_line(lact, baseline):
-    lines = [settings(path.read_text(), path.stem) for path in (lact, baseline)]
-    differing = [pair for pair in zip(*lines, strict=True) if pair[0] != pair[1]]
-    assert len(differing) == 1
-    assert all(line.startswith("encoder: !include:") for line in differing[0])
+    [pair] = differing(lact, baseline)
+    assert all(line.startswith("encoder: !include:") for line in pair)
+
+
+def test_decoders_differ_in_one_include_line():
+    [pair] = differing(*DECODERS)
+    assert all(line.startswith("decoder: !include:") for line in pair)
 
 
 @pytest.mark.parametrize(("lact", "baseline"), PAIRS)
@@ -107,10 +132,11 @@ def test_arms_have_as_many_parameters_as_lact(lact, baseline, tmp_path):
     assert count_parameters(baseline, tmp_path) == pytest.approx(expected, rel=0.05)
 
 
-@pytest.mark.parametrize("arm", PUBLISHED)
-def test_published_parameter_counts_are_met(arm, tmp_path):
-    count = count_parameters(CTC / f"{arm}.yaml", tmp_path)
-    assert count == pytest.approx(PUBLISHED[arm], rel=0.01)
+@pytest.mark.parametrize(("recipe", "arm"), PUBLISHED)
+def test_published_parameter_counts_are_met(recipe, arm, tmp_path):
+    [path] = arms(recipe, arm)
+    expected = PUBLISHED[recipe, arm]
+    assert count_parameters(path, tmp_path) == pytest.approx(expected, rel=0.01)
 
 
 @pytest.mark.parametrize("name", ["conformer", "conmamba"])
@@ -121,15 +147,18 @@ def test_encoders_differ_in_the_mixer_alone(name):
 
 
 @pytest.mark.parametrize(
-    ("name", "variant", "entries"),
+    ("kind", "name", "variant", "entries"),
     [
-        ("conmamba", "conmamba_narrow", {"ffn_in", "ffn_out"}),
-        ("conformer", "conformer_relpos", {"mixer"}),
-        ("lact_conformer", "lact_conformer_wide", {"mixer"}),
+        ("encoder", "conmamba", "conmamba_narrow", {"ffn_in", "ffn_out"}),
+        ("encoder", "conformer", "conformer_relpos", {"mixer"}),
+        ("encoder", "conformer_relpos", "conformer_relpos_8heads", {"mixer"}),
+        ("encoder", "lact_conformer", "lact_conformer_wide", {"mixer"}),
+        ("encoder", "lact_conformer_wide", "lact_conformer_wide_8heads", {"mixer"}),
+        ("decoder", "transformer", "transformer_8heads", {"self_mixer", "cross_mixer"}),
     ],
 )
-def test_variants_differ_in_one_line_of_an_entry(name, variant, entries):
-    lines, other_lines = fragment(name), fragment(variant)
+def test_variants_differ_in_one_line_of_an_entry(kind, name, variant, entries):
+    lines, other_lines = fragment(name, kind), fragment(variant, kind)
     assert lines.keys() == other_lines.keys()
     assert {key for key in lines if lines[key] != other_lines[key]} == entries
     for key in entries:

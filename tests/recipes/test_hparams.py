@@ -62,7 +62,7 @@ def test_loads_with_nothing_but_a_data_folder(path, tmp_path):
 
 @pytest.mark.parametrize("path", RECIPES, ids=name_of)
 def test_every_key_is_used(path):
-    """By a reference, by train.py or what it calls, or as a run option of SpeechBrain."""
+    """By a reference, by train.py or what it calls, or as a run option."""
     script = path.parents[1] / "train.py"
     shared = Path(brain.__file__).parent.glob("*.py")
     sources = "".join(source.read_text() for source in (script, *shared))
