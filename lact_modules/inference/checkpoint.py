@@ -126,10 +126,11 @@ def average_checkpoints(
         If a file is missing, is not a state dictionary, or differs from the others
         in its tensors.
     """
+    file_name = f"{recoverable}.ckpt"
     newest = max(checkpoints, key=lambda c: c.meta["unixtime"])
-    average = _load_state(checkpoints[0], recoverable)
+    average = load_state(checkpoints[0].folder / file_name)
     for checkpoint in checkpoints[1:]:
-        state = _load_state(checkpoint, recoverable)
+        state = load_state(checkpoint.folder / file_name)
         if _shapes(state) != _shapes(average):
             raise InputError(
                 f"{checkpoint.folder}: other tensors than {checkpoints[0].folder}; "
@@ -145,6 +146,40 @@ def average_checkpoints(
         name: tensor / len(checkpoints) if tensor.is_floating_point() else tensor
         for name, tensor in average.items()
     }
+
+
+def load_state(path: str | Path) -> dict[str, Tensor]:
+    """Read weights that `torch.save` wrote; no pickled code is run.
+
+    Arguments
+    ---------
+    path : str | Path
+        A state dictionary's file.
+
+    Returns
+    -------
+    dict[str, Tensor]
+        On the CPU.
+
+    Raises
+    ------
+    InputError
+        If the file is missing or is not a state dictionary.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; is the checkpoint whole?")
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    # Reading a damaged pickle can raise anything.
+    except Exception as error:
+        reason = type(error).__name__
+        raise InputError(f"{path}: not weights, or damaged ({reason})") from error
+    if not isinstance(state, dict) or not all(
+        isinstance(value, Tensor) for value in state.values()
+    ):
+        raise InputError(f"{path}: holds other things than tensors")
+    return state
 
 
 def _is_score(value: Any) -> bool:
@@ -167,23 +202,6 @@ def _is_complete(checkpoint: Checkpoint) -> bool:
     # Training lists what it saved; a file is missing if it was killed while deleting.
     names = checkpoint.meta.get("recoverables", [])
     return all((checkpoint.folder / f"{name}.ckpt").is_file() for name in names)
-
-
-def _load_state(checkpoint: Checkpoint, recoverable: str) -> dict[str, Tensor]:
-    path = checkpoint.folder / f"{recoverable}.ckpt"
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; is the checkpoint whole?")
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    # Reading a damaged pickle can raise anything.
-    except Exception as error:
-        reason = type(error).__name__
-        raise InputError(f"{path}: not weights, or damaged ({reason})") from error
-    if not isinstance(state, dict) or not all(
-        isinstance(value, Tensor) for value in state.values()
-    ):
-        raise InputError(f"{path}: holds other things than tensors")
-    return state
 
 
 def _shapes(state: dict[str, Tensor]) -> dict[str, torch.Size]:

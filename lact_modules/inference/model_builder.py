@@ -19,6 +19,11 @@ TORCH_CLASSES = frozenset(
 )
 """Classes of ``torch.nn`` that a model may be built of."""
 
+OTHER_CLASSES = frozenset(
+    ["speechbrain.lobes.models.transformer.TransformerLM.TransformerLM"]
+)
+"""Classes of other projects that a model may be."""
+
 _OWN_CLASS = re.compile(
     rf"lact_modules\.(?:{'|'.join(PACKAGES)})(?:\.[a-z][a-z0-9_]*)*\.[A-Z][A-Za-z0-9]*"
 )
@@ -27,8 +32,9 @@ _OWN_CLASS = re.compile(
 def build_model(description: Any) -> nn.Module:
     """Build what :func:`~.hyperparameters.read_hyperparameter` has read.
 
-    Only classes that are defined in this package's :data:`PACKAGES` and those in
-    :data:`TORCH_CLASSES` are looked up; no other module is imported.
+    Only classes that are defined in this package's :data:`PACKAGES`, those in
+    :data:`TORCH_CLASSES` and in :data:`OTHER_CLASSES` are looked up; no other module
+    is imported.
 
     Arguments
     ---------
@@ -140,6 +146,8 @@ def _find_class(path: Any) -> type:
     package, _, name = str(path).rpartition(".")
     if package == "torch.nn" and name in TORCH_CLASSES:
         return getattr(nn, name)
+    if str(path) in OTHER_CLASSES:
+        return getattr(importlib.import_module(package), name)
     if _OWN_CLASS.fullmatch(str(path)):
         try:
             found = getattr(importlib.import_module(package), name, None)
@@ -151,7 +159,7 @@ def _find_class(path: Any) -> type:
         raise InputError(f"model: there is no class {path!r} in this version")
     raise InputError(
         f"model: class {path!r} may not be built; only those of lact_modules."
-        f"{{{','.join(PACKAGES)}}} and a few of torch.nn may"
+        f"{{{','.join(PACKAGES)}}}, a few of torch.nn, and SpeechBrain's TransformerLM"
     )
 
 

@@ -63,6 +63,35 @@ def load_run(
         If a file is missing or the files do not belong together.
     """
     run_folder = Path(run_folder)
+    return assemble(run_folder, *read_run(run_folder, num_checkpoints))
+
+
+def read_run(
+    run_folder: Path, num_checkpoints: int | None = None, metric: str = "WER"
+) -> tuple[Any, dict[str, Tensor]]:
+    """Read what a training run trained, and its averaged weights.
+
+    Arguments
+    ---------
+    run_folder : Path
+        Output folder of a training run, of a recognizer or not.
+    num_checkpoints : int | None
+        As for :func:`load_run`.
+    metric : str
+        Of the checkpoints; the lowest is the best.
+
+    Returns
+    -------
+    description : Any
+        Of the model.
+    weights : dict[str, Tensor]
+        Its whole state dictionary.
+
+    Raises
+    ------
+    InputError
+        If a file is missing or damaged.
+    """
     hyperparameters = run_folder / HYPERPARAMETERS_FILE
     description = read_hyperparameter(hyperparameters, "model")
     if num_checkpoints is None:
@@ -71,8 +100,8 @@ def load_run(
         raise InputError(f"{hyperparameters}: has no key 'model'")
     if not isinstance(num_checkpoints, int):
         raise InputError(f"{hyperparameters}: avg_checkpoints: must be a whole number")
-    weights = average_checkpoints(best_checkpoints(run_folder, num_checkpoints))
-    return assemble(run_folder, description, weights)
+    best = best_checkpoints(run_folder, num_checkpoints, metric)
+    return description, average_checkpoints(best)
 
 
 def assemble(

@@ -143,3 +143,18 @@ def test_a_huge_model_is_not_allocated():
     huge = {"class": "torch.nn.LayerNorm", "arguments": [10**14]}
     with pytest.raises(InputError, match="shape"):
         build_trained_model(huge, nn.LayerNorm(2).state_dict())
+
+
+def test_of_speechbrain_its_language_model_alone_is_built():
+    package = "speechbrain.lobes.models.transformer"
+    arguments = {"vocab": 5, "d_model": 4, "nhead": 2, "num_encoder_layers": 1}
+    lm = f"{package}.TransformerLM.TransformerLM"
+    model = build_model({"class": lm, "arguments": arguments})
+    assert type(model).__name__ == "TransformerLM"
+    for other in (
+        f"{package}.TransformerLM.TransformerInterface",
+        f"{package}.TransformerASR.TransformerASR",
+        "speechbrain.utils.checkpoints.Checkpointer",
+    ):
+        with pytest.raises(InputError, match="may not be built"):
+            build_model({"class": other, "arguments": arguments})

@@ -1,0 +1,106 @@
+"""Batches of token sequences of like length, bounded by their number of tokens."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lact_modules.errors import InputError
+
+
+def cut_batches(
+    lengths: NDArray[np.integer], max_tokens: int
+) -> list[NDArray[np.int64]]:
+    """Cut sequences, the shortest first, into batches of at most `max_tokens`.
+
+    Arguments
+    ---------
+    lengths : NDArray[np.integer]
+        (N,) tokens of each sequence, above 0.
+    max_tokens : int
+        Tokens of a batch, padding included; a longer sequence is a batch of its own.
+
+    Returns
+    -------
+    list[NDArray[np.int64]]
+        Indices of each batch's sequences; those of equal length in their order.
+
+    Example
+    -------
+    >>> [batch.tolist() for batch in cut_batches(np.array([5, 2, 3, 2]), max_tokens=6)]
+    [[1, 3], [2], [0]]
+    """
+    order = np.argsort(lengths, kind="stable")
+    ordered = lengths[order].astype(np.int64)
+    batches = []
+    start = 0
+    while start < len(order):
+        # what any further sequence makes of the batch grows with each
+        window = ordered[start : start + max(max_tokens // ordered[start], 1)]
+        sizes = window * np.arange(1, len(window) + 1)
+        stop = start + max(int(np.searchsorted(sizes, max_tokens, side="right")), 1)
+        batches.append(order[start:stop])
+        start = stop
+    return batches
+
+
+class TokenBatchSampler:
+    """Batches in another order each epoch, of sequences of like length.
+
+    Which sequences of one length come together differs by epoch too; the number of
+    batches does not.
+
+    Arguments
+    ---------
+    lengths : NDArray[np.integer]
+        (N,) tokens of each sequence, above 0.
+    max_tokens : int
+        Tokens of a batch, padding included.
+    seed : int
+        Of the order.
+    num_ranks : int
+        Processes that share the batches.
+
+    Raises
+    ------
+    InputError
+        If there are not more batches than ranks, where there are several.
+
+    Example
+    -------
+    >>> sampler = TokenBatchSampler(np.array([5, 2, 3, 2]), max_tokens=6)
+    >>> len(sampler), sorted(index for batch in sampler for index in batch)
+    (3, [0, 1, 2, 3])
+    """
+
+    def __init__(
+        self,
+        lengths: NDArray[np.integer],
+        max_tokens: int,
+        seed: int = 0,
+        num_ranks: int = 1,
+    ):
+        self.lengths = lengths
+        self.max_tokens = max_tokens
+        self.seed = seed
+        self.epoch = 0
+        self.num_batches = len(cut_batches(lengths, max_tokens))
+        if num_ranks > 1 and self.num_batches <= num_ranks:
+            raise InputError(
+                f"{self.num_batches} batches are too few for {num_ranks} processes; "
+                "lower max_batch_tokens or start fewer processes"
+            )
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the order of an epoch."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return self.num_batches
+
+    def __iter__(self) -> Iterator[list[int]]:
+        generator = np.random.default_rng((self.seed, self.epoch))
+        order = generator.permutation(len(self.lengths))
+        batches = cut_batches(self.lengths[order], self.max_tokens)
+        for index in generator.permutation(len(batches)):
+            yield order[batches[index]].tolist()
