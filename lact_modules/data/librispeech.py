@@ -8,7 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lact_modules.data.manifest import write_manifest
-from lact_modules.data.split_folder import Skipped, group_by_reason, inspect_split
+from lact_modules.data.split_folder import (
+    Skipped,
+    group_by_reason,
+    inspect_split,
+    read_texts,
+)
 from lact_modules.errors import InputError
 
 # Part of the cache's key: raise it when the same files give other manifests.
@@ -72,11 +77,7 @@ def prepare_librispeech(
     corpus = _find_corpus(Path(data_folder))
     manifests = {}
     for split in splits:
-        split_folder = corpus / split
-        if not split_folder.is_dir():
-            raise InputError(
-                f"{split_folder}: no such split; {corpus} has: {_list_splits(corpus)}"
-            )
+        split_folder = _find_split(corpus, split)
         manifest = Path(manifest_folder) / f"{split}.jsonl"
         key_file = manifest.with_suffix(".key")
         key = _cache_key(split_folder, min_duration, max_duration)
@@ -96,11 +97,54 @@ def prepare_librispeech(
     return manifests
 
 
+def read_transcripts(data_folder: str | Path, splits: Sequence[str]) -> list[str]:
+    """Read the transcripts of splits; audio is neither wanted nor looked at.
+
+    Arguments
+    ---------
+    data_folder : str | Path
+        As for :func:`prepare_librispeech`.
+    splits : Sequence[str]
+        Names of folders, such as ``train-clean-100``.
+
+    Returns
+    -------
+    list[str]
+        Split after split, each sorted by utterance id; empty ones are left out.
+
+    Raises
+    ------
+    InputError
+        If a folder or split is missing, or a split has no transcripts.
+
+    Example
+    -------
+    >>> import tempfile
+    >>> chapter = Path(tempfile.mkdtemp()) / "train" / "7" / "1"
+    >>> chapter.mkdir(parents=True)
+    >>> _ = (chapter / "7-1.trans.txt").write_text("7-1-0000 ONE TWO")
+    >>> read_transcripts(chapter.parents[2], ["train"])
+    ['ONE TWO']
+    """
+    corpus = _find_corpus(Path(data_folder))
+    folders = [_find_split(corpus, split) for split in splits]
+    return [text for folder in folders for text in read_texts(folder)]
+
+
 def _find_corpus(data_folder: Path) -> Path:
     if not data_folder.is_dir():
         raise InputError(f"{data_folder}: no such folder; give a corpus folder")
     nested = data_folder / "LibriSpeech"
     return nested if nested.is_dir() else data_folder
+
+
+def _find_split(corpus: Path, split: str) -> Path:
+    split_folder = corpus / split
+    if not split_folder.is_dir():
+        raise InputError(
+            f"{split_folder}: no such split; {corpus} has: {_list_splits(corpus)}"
+        )
+    return split_folder
 
 
 def _list_splits(corpus: Path) -> str:

@@ -94,6 +94,28 @@ def inspect_split(
     return utterances, skipped
 
 
+def read_texts(split_folder: str | Path) -> list[str]:
+    """Read the transcripts of a split, whether or not there is audio to them.
+
+    Arguments
+    ---------
+    split_folder : str | Path
+        Holds ``<speaker>/<chapter>/*.trans.txt``.
+
+    Returns
+    -------
+    list[str]
+        Sorted by utterance id; empty ones are left out.
+
+    Raises
+    ------
+    InputError
+        If the folder is missing or has no transcripts, or an id has two.
+    """
+    entries = _read_entries(Path(split_folder))
+    return [entry.text for entry in entries if entry.text]
+
+
 def group_by_reason(skipped: list[Skipped]) -> dict[str, dict[str, str]]:
     """Sort skipped utterances by reason.
 

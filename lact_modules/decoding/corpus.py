@@ -4,11 +4,14 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from lact_modules.data.manifest import read_manifest
+from lact_modules.data.text import read_lines
 from lact_modules.errors import InputError
 
 
 def read_sentences(paths: Iterable[str | Path]) -> list[str]:
     """Read sentences from text files (one a line, UTF-8) and ``.jsonl`` manifests.
+
+    Text files may be packed by gzip (``.gz``).
 
     Arguments
     ---------
@@ -37,7 +40,7 @@ def read_sentences(paths: Iterable[str | Path]) -> list[str]:
     sentences = []
     for path in map(Path, paths):
         is_manifest = path.suffix == ".jsonl"
-        lines = _transcripts(path) if is_manifest else _text_lines(path)
+        lines = _transcripts(path) if is_manifest else read_lines(path)
         found = [line for line in lines if line.strip()]
         if not found:
             raise InputError(f"{path}: has no sentence; give one a line")
@@ -47,12 +50,3 @@ def read_sentences(paths: Iterable[str | Path]) -> list[str]:
 
 def _transcripts(path: Path) -> list[str]:
     return [utterance.text for utterance in read_manifest(path)]
-
-
-def _text_lines(path: Path) -> list[str]:
-    if not path.is_file():
-        raise InputError(f"{path}: no such text file")
-    try:
-        return path.read_text(encoding="utf-8-sig").split("\n")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not UTF-8 text ({error})") from error

@@ -7,7 +7,7 @@ import pytest
 import soundfile
 
 from lact_modules.data import split_folder
-from lact_modules.data.librispeech import prepare_librispeech
+from lact_modules.data.librispeech import prepare_librispeech, read_transcripts
 from lact_modules.data.manifest import read_manifest
 from lact_modules.errors import InputError
 
@@ -137,3 +137,18 @@ def test_split_without_a_usable_utterance_is_refused(tmp_path, write_utterance):
     with pytest.raises(InputError, match="none of the 1 utterances is usable"):
         prepare_librispeech(tmp_path / "data", tmp_path / "out", ["train"])
     assert not (tmp_path / "out").exists()
+
+
+def test_transcripts_are_read_without_audio(tmp_path):
+    for split, name, text in (
+        ("b", "2-1", "TEN"),
+        ("b", "1-1", "ONE"),
+        ("a", "3-1", ""),
+    ):
+        chapter = tmp_path / "LibriSpeech" / split / name[0] / "1"
+        chapter.mkdir(parents=True)
+        (chapter / f"{name}.trans.txt").write_text(f"{name}-0 TWO\n{name}-1 {text}\n")
+    texts = read_transcripts(tmp_path, ["b", "a"])
+    assert texts == ["TWO", "ONE", "TWO", "TEN", "TWO"]
+    with pytest.raises(InputError, match=r"c: no such split; .* has: a, b"):
+        read_transcripts(tmp_path, ["a", "c"])
