@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from lact_modules.decoding.rescore import Decoder
     from lact_modules.inference.transcriber import Transcriber
     from lact_modules.training.transcripts import Transcripts
-
-_COUNTS = ("substitutions", "insertions", "deletions", "n_words")
 
 
 def evaluate(
@@ -110,10 +109,10 @@ def _load_model(
 
     if not each_step:
         transcriber = Transcriber.from_folder(folder, device, **decoding)
-        return transcriber, {"search": transcriber.decoder}
+        return transcriber, {"": transcriber.decoder}
     transcriber = Transcriber.from_folder(folder, device)
-    device = transcriber.device
-    return transcriber, decoding_steps(transcriber.trained, device=device, **decoding)
+    decoding["device"] = transcriber.device
+    return transcriber, decoding_steps(transcriber.trained, **decoding)
 
 
 def _read_data(data: Path) -> tuple[list["Utterance"], list[str]]:
@@ -176,18 +175,28 @@ def _summary(
 
 
 def _print_table(scores: dict[str, dict[str, Any]]) -> None:
-    rates = ("WER %", "95 %", "CER %", "oracle %")
-    table = Table("decoding", *rates, "sub", "ins", "del", "words", "RTF")
-    for name, row in scores.items():
-        low, high = row["wer_interval"]
-        oracle = row["oracle_wer"]
-        table.add_row(
-            name,
-            f"{row['wer']:.2f}",
-            f"{low:.2f} - {high:.2f}",
-            f"{row['cer']:.2f}",
-            "" if oracle is None else f"{oracle:.2f}",
-            *(str(row[key]) for key in _COUNTS),
-            f"{row['rtf']:.3f}",
-        )
+    rows = [_cells(name, score) for name, score in scores.items()]
+    # a search that is alone has no name, and without lists there is no oracle
+    headings = [key for key in rows[0] if any(row[key] for row in rows)]
+    # narrow enough for 80 columns
+    table = Table(*headings, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for row in rows:
+        table.add_row(*(row[key] for key in headings))
     Console().print(table)
+
+
+def _cells(name: str, score: dict[str, Any]) -> dict[str, str]:
+    low, high = score["wer_interval"]
+    oracle = score["oracle_wer"]
+    return {
+        "decoding": name,
+        "WER %": f"{score['wer']:.2f}",
+        "95 %": f"{low:.2f}-{high:.2f}",
+        "CER %": f"{score['cer']:.2f}",
+        "oracle %": "" if oracle is None else f"{oracle:.2f}",
+        "sub": str(score["substitutions"]),
+        "ins": str(score["insertions"]),
+        "del": str(score["deletions"]),
+        "words": str(score["n_words"]),
+        "RTF": f"{score['rtf']:.3f}",
+    }

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any
 
 from torchaudio.functional import edit_distance
 
@@ -15,13 +15,6 @@ NBest = list[list[Hypothesis]]
 
 Decoder = Callable[..., list[Hypothesis]]
 """Takes a model's outputs, spread; those that search have ``n_best`` too."""
-
-
-class Search(Protocol):
-    """What `RescoringDecoder` asks of the decoder that searches."""
-
-    def n_best(self, *outputs: Any) -> NBest:
-        """Decode a batch of a model's outputs to lists that are not empty."""
 
 
 class Rescorer:
@@ -77,13 +70,13 @@ class RescoringDecoder:
 
     Arguments
     ---------
-    decoder : Search
-        Finds the n best.
+    decoder : Decoder
+        Finds the n best; without ``n_best`` there is but one.
     rescorer : Rescorer
         Ranks them.
     """
 
-    def __init__(self, decoder: Search, rescorer: Rescorer):
+    def __init__(self, decoder: Decoder, rescorer: Rescorer):
         self.decoder = decoder
         self.rescorer = rescorer
 
@@ -104,7 +97,7 @@ class RescoringDecoder:
         NBest
             What the search found, best first by the new score.
         """
-        return self.rescorer(self.decoder.n_best(*outputs))
+        return self.rescorer(list_best(self.decoder, *outputs))
 
 
 def list_best(decoder: Decoder, *outputs: Any) -> NBest:

@@ -7,6 +7,7 @@ import torch
 
 from lact_modules.decoding.ctc import build_decoder
 from lact_modules.decoding.rescore import Decoder, Rescorer, RescoringDecoder
+from lact_modules.encoders import S2SModel
 from lact_modules.errors import InputError
 from lact_modules.inference.language_models import load_language_model
 from lact_modules.inference.trained_model import TrainedModel
@@ -15,7 +16,7 @@ _SEARCHES = ("auto", "ctc", "attention")
 
 # What else than the beam size a search takes.
 _CTC_OPTIONS = ("lm", "lexicon", "lm_weight", "word_score", "num_best")
-_ATTENTION_OPTIONS = ("lm", "lm_weight", "ctc_weight", "num_best")
+_ATTENTION_OPTIONS = ("lm", "lm_weight", "ctc_weight", "max_ratio", "num_best")
 
 # What belongs to the language model alone.
 _LM_OPTIONS = ("lm", "lm_weight", "word_score")
@@ -62,9 +63,9 @@ def build_search(
         Where Transformer language models run.
     **options : Any
         ``lm``, ``lm_weight`` of both searches; ``lexicon``, ``word_score`` of
-        :class:`~lact_modules.decoding.ctc.BeamDecoder`; ``ctc_weight`` of the
-        attention search. `lm` is an n-gram for CTC, and a TransformerLM over the
-        model's own tokens for attention.
+        :class:`~lact_modules.decoding.ctc.BeamDecoder`; ``ctc_weight``, ``max_ratio``
+        of the attention search. `lm` is an n-gram for CTC, and a TransformerLM over
+        the model's own tokens for attention.
 
     Returns
     -------
@@ -168,7 +169,7 @@ def _build_first_pass(
 ) -> Decoder:
     if search not in _SEARCHES:
         raise InputError(f"search {search!r}: want one of {', '.join(_SEARCHES)}")
-    is_s2s = hasattr(trained.model, "decoder")
+    is_s2s = isinstance(trained.model, S2SModel)
     if search == "attention" and not is_s2s:
         raise InputError("search 'attention': the model has no decoder; take 'ctc'")
     with_attention = is_s2s and search != "ctc"

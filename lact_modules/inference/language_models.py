@@ -11,6 +11,9 @@ from lact_modules.decoding.language_model import (
 )
 from lact_modules.errors import InputError
 
+# Of a mistyped path the hub shall not be asked.
+_PUBLISHER = "speechbrain/"
+
 
 def load_language_model(
     path: str | Path, device: str | torch.device = "cpu", lowercase: bool = False
@@ -22,7 +25,8 @@ def load_language_model(
     path : str | Path
         A file: n-gram, ARPA or KenLM binary. A folder with ``config.json``: any
         causal model of transformers. Another folder: a run of the recipe
-        ``LibriSpeech/LM``, or the Transformer that SpeechBrain publishes.
+        ``LibriSpeech/LM``, or the Transformer that SpeechBrain publishes, which may
+        be named as on the Hugging Face hub too.
     device : str | torch.device
         Where transformers run.
     lowercase : bool
@@ -49,7 +53,7 @@ def load_language_model(
     path = Path(path)
     if path.is_file():
         return KenLMModel(path)
-    if not path.is_dir():
+    if not (path.is_dir() or str(path).startswith(_PUBLISHER)):
         raise InputError(f"{path}: no such language model; give a file or a folder")
     if (path / "config.json").is_file():
         return CausalModel(path, device, lowercase)

@@ -4,6 +4,8 @@ import shutil
 import pytest
 
 from lact_modules.data.manifest import Utterance, write_manifest
+from lact_modules.decoding.arpa import write_arpa
+from lact_modules.decoding.ngram import estimate_ngrams
 
 
 @pytest.fixture
@@ -90,3 +92,62 @@ def test_faults_of_the_user(evaluate, split, tmp_path):
     finished = evaluate("--data", split, "--json", tmp_path / "missing" / "out.json")
     assert finished.code == 2
     assert "folder does not exist" in finished.err
+
+
+@pytest.fixture
+def lm(tmp_path):
+    path = tmp_path / "lm.arpa"
+    write_arpa(path, estimate_ngrams(["A B", "B A B", "D C"], order=2))
+    return path
+
+
+def test_each_step_is_scored_apart(evaluate, split, lm, tmp_path):
+    output = tmp_path / "scores.json"
+    search = ("--beam-size", 8, "--lm", lm, "--lm-weight", 2, "--rescore", lm)
+    data = ("--data", split, "--json", output)
+    finished = evaluate(*data, *search, "--each-step")
+    assert finished.code == 0
+    scores = json.loads(output.read_text())
+    steps = scores["steps"]
+    assert list(steps) == ["greedy", "beam", "beam+lm", "rescored"]
+    for name, step in steps.items():
+        assert f"{step['wer']:.2f}" in finished.out
+        assert f" {name} " in finished.out
+        assert step["rtf"] == pytest.approx(step["wall_s"] / scores["audio_s"])
+        if name == "greedy":
+            assert step["oracle_wer"] is None
+        else:
+            assert step["oracle_wer"] <= step["wer"]
+    assert scores["wer"] == steps["rescored"]["wer"]
+    assert steps["beam+lm"]["oracle_wer"] == steps["rescored"]["oracle_wer"]
+    alone = {"greedy": (), "beam+lm": search[:6], "rescored": search}
+    for name, options in alone.items():
+        assert evaluate(*data, *options).code == 0
+        one = json.loads(output.read_text())
+        assert one["steps"] == {}
+        for key in ("wer", "wer_interval", "cer", "deletions"):
+            assert one[key] == steps[name][key]
+    assert one["utterances"] == scores["utterances"]
+
+
+def test_oracle_of_the_n_best(evaluate, split, tmp_path):
+    output = tmp_path / "scores.json"
+    options = ("--data", split, "--json", output, "--beam-size", 20)
+    for num_best in (1, 5, 20):
+        assert evaluate(*options, "--num-best", num_best).code == 0
+        scores = json.loads(output.read_text())
+        oracle = scores["oracle_wer"]
+        assert (oracle is None) == (num_best == 1)
+        assert oracle is None or oracle <= scores["wer"]
+
+
+def test_options_that_do_not_fit(evaluate, split, lm, tmp_path):
+    for options, fault in (
+        (("--rescore", lm), "lm.arpa: needs beam search"),
+        (("--rescore", tmp_path / "none", "--beam-size", 5), "no such language model"),
+        (("--ctc-weight", 0.5), "ctc_weight: not an option of the CTC search"),
+        (("--search", "attention"), "the model has no decoder"),
+    ):
+        finished = evaluate("--data", split, *options)
+        assert (finished.code, finished.out) == (2, "")
+        assert fault in finished.err
