@@ -54,7 +54,7 @@ class SubwordVocabulary:
     file_name = "tokenizer.model"
 
     def __init__(self, model: bytes):
-        self._model = model
+        self.model = model
         self._processor = _parse(model)
         ids = self._processor.bos_id(), self._processor.eos_id()
         if ids != (self.bos_id, self.eos_id):
@@ -70,7 +70,7 @@ class SubwordVocabulary:
         return len(self.tokens)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, SubwordVocabulary) and self._model == other._model
+        return isinstance(other, SubwordVocabulary) and self.model == other.model
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -168,7 +168,7 @@ class SubwordVocabulary:
         """Write the SentencePiece model; a reader never sees half of it."""
         path = Path(path)
         unfinished = path.with_name(path.name + ".part")
-        unfinished.write_bytes(self._model)
+        unfinished.write_bytes(self.model)
         os.replace(unfinished, path)
 
     @classmethod

@@ -9,7 +9,7 @@ from lact_modules.errors import InputError
 
 
 def read_lines(path: str | Path) -> Iterator[str]:
-    """Read the lines of a text file; memory does not grow with it.
+    r"""Read the lines of a text file; memory does not grow with it.
 
     Arguments
     ---------
@@ -31,7 +31,7 @@ def read_lines(path: str | Path) -> Iterator[str]:
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "text.txt.gz"
     >>> with gzip.open(path, "wt") as stream:
-    ...     print("ONE TWO", "", " TEN", sep="\\n", file=stream)
+    ...     print("ONE TWO", "", " TEN", sep="\n", file=stream)
     >>> list(read_lines(path))
     ['ONE TWO', 'TEN']
     """
