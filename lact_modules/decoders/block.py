@@ -1,8 +1,39 @@
 """One block of a text decoder out of injected sub-layers."""
 
+from typing import Any, Protocol
+
 from torch import Tensor, nn
 
 from lact_modules.decoders.state import BlockState
+
+
+class SelfMixer(Protocol):
+    """What `DecoderBlock` asks of a mixer of tokens, which is an nn.Module too.
+
+    States are tuples of tensors, the batch first in each.
+    """
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Map (B, U, D) to the same; no token sees a later one."""
+
+    def start(self, batch_size: int) -> Any:
+        """Give the state before the first token."""
+
+    def step(self, x: Tensor, state: Any) -> tuple[Tensor, Any]:
+        """Map one token (B, D) to the same; give the state after it."""
+
+
+class CrossMixer(Protocol):
+    """What `DecoderBlock` asks of a mixer of tokens and memory, an nn.Module too."""
+
+    def __call__(self, x: Tensor, memory: Tensor, is_padding: Tensor) -> Tensor:
+        """Map (B, U, D), with memory (B, T, D) and its padding (B, T), to (B, U, D)."""
+
+    def start(self, memory: Tensor, is_padding: Tensor) -> Any:
+        """Read the memory; give the state before the first token."""
+
+    def step(self, x: Tensor, state: Any) -> tuple[Tensor, Any]:
+        """Map one token (B, D) to the same; give the state after it."""
 
 
 class DecoderBlock(nn.Module):
@@ -12,13 +43,10 @@ class DecoderBlock(nn.Module):
     ---------
     d_model : int
         Model dimension.
-    self_mixer : nn.Module
-        ``x (B, U, D) -> (B, U, D)``, causal; ``start(batch_size) -> state`` and
-        ``step(x (B, D), state) -> (y (B, D), state)`` do the same token by token.
-        A state is a tuple of tensors with the batch first.
-    cross_mixer : nn.Module
-        ``(x, memory (B, T, D), is_padding (B, T)) -> (B, U, D)``, and
-        ``start(memory, is_padding)``, ``step(x, state)``.
+    self_mixer : SelfMixer
+        Such as `CausalAttention`.
+    cross_mixer : CrossMixer
+        Such as `CrossAttention`.
     ffn : nn.Module
         ``x -> x``, each token alone.
     dropout : float
@@ -37,8 +65,8 @@ class DecoderBlock(nn.Module):
     def __init__(
         self,
         d_model: int,
-        self_mixer: nn.Module,
-        cross_mixer: nn.Module,
+        self_mixer: SelfMixer,
+        cross_mixer: CrossMixer,
         ffn: nn.Module,
         dropout: float = 0.0,
     ):

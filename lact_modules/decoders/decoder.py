@@ -1,17 +1,15 @@
 """A stack of decoder blocks between embeddings and token probabilities."""
 
-from collections.abc import Callable
-from typing import Literal
+from collections.abc import Callable, Iterable
+from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
 
-from lact_modules.decoders.block import DecoderBlock
+from lact_modules.decoders.block import CrossMixer, DecoderBlock, SelfMixer
 from lact_modules.decoders.state import DecoderState
 from lact_modules.encoders.encoder import padding_mask
 from lact_modules.layers.relative_attention import sinusoids
-
-Factory = Callable[[], nn.Module]
 
 
 class TextDecoder(nn.Module):
@@ -28,11 +26,11 @@ class TextDecoder(nn.Module):
         Blocks.
     num_tokens : int
         Size of the vocabulary.
-    self_mixer : Factory
-        Makes a block's mixer of tokens, see `DecoderBlock`.
-    cross_mixer : Factory
+    self_mixer : Callable[[], SelfMixer]
+        Makes a block's mixer of tokens.
+    cross_mixer : Callable[[], CrossMixer]
         Makes its mixer of tokens and memory.
-    ffn : Factory
+    ffn : Callable[[], nn.Module]
         Makes its feed-forward layer.
     dropout : float
         Of every sub-layer's output, and of the embeddings.
@@ -71,9 +69,9 @@ class TextDecoder(nn.Module):
         d_model: int,
         num_layers: int,
         num_tokens: int,
-        self_mixer: Factory,
-        cross_mixer: Factory,
-        ffn: Factory,
+        self_mixer: Callable[[], SelfMixer],
+        cross_mixer: Callable[[], CrossMixer],
+        ffn: Callable[[], nn.Module],
         dropout: float = 0.0,
         positions: Literal["sinusoidal"] | None = "sinusoidal",
     ):
@@ -84,10 +82,11 @@ class TextDecoder(nn.Module):
         self.positions = positions
         self.embedding = nn.Embedding(num_tokens, d_model)
         self.dropout = nn.Dropout(dropout)
-        self.blocks = nn.ModuleList(
+        blocks = nn.ModuleList(
             DecoderBlock(d_model, self_mixer(), cross_mixer(), ffn(), dropout)
             for _ in range(num_layers)
         )
+        self.blocks = cast("Iterable[DecoderBlock]", blocks)
         self.norm = nn.LayerNorm(d_model)
         self.output = nn.Linear(d_model, num_tokens)
         # scaled by sqrt(d_model), embeddings are as large as positions

@@ -68,7 +68,7 @@ class GreedyDecoder:
         InputError
             If V is not the vocabulary's size or a valid frame is NaN.
         """
-        valid = _valid_frames(log_probs, lengths, self.vocabulary)
+        valid = valid_frames(log_probs, lengths, self.vocabulary)
         return [self._decode(frames) for frames in valid]
 
     def _decode(self, frames: Tensor) -> Hypothesis:
@@ -186,7 +186,7 @@ class BeamDecoder:
         InputError
             If V is not the vocabulary's size or a valid frame is NaN.
         """
-        valid = _valid_frames(log_probs, lengths, self.vocabulary)
+        valid = valid_frames(log_probs, lengths, self.vocabulary)
         return [self._decode(frames) for frames in valid]
 
     def _decode(self, frames: Tensor) -> list[Hypothesis]:
@@ -272,10 +272,30 @@ def build_decoder(
     return GreedyDecoder(vocabulary, frame_rate)
 
 
-def _valid_frames(
+def valid_frames(
     log_probs: Tensor, lengths: Tensor, vocabulary: AnyVocabulary
 ) -> Iterator[Tensor]:
-    """Cut a padded batch into (T, V) float32 utterances on the CPU."""
+    """Cut a padded batch into utterances on the CPU.
+
+    Arguments
+    ---------
+    log_probs : Tensor
+        (B, T, V) any floating dtype and device.
+    lengths : Tensor
+        (B,) int64 frames.
+    vocabulary : AnyVocabulary
+        Tokens of the model.
+
+    Yields
+    ------
+    Tensor
+        (T, V) float32 of each utterance, without padding.
+
+    Raises
+    ------
+    InputError
+        If V is not the vocabulary's size or a valid frame is NaN.
+    """
     if log_probs.shape[-1] != len(vocabulary):
         raise InputError(
             f"the model has {log_probs.shape[-1]} outputs, its vocabulary "

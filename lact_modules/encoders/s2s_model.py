@@ -1,6 +1,6 @@
 """Waveform to text: a CTC model with a text decoder beside its output layer."""
 
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from torch import Tensor
 
@@ -12,13 +12,19 @@ from lact_modules.encoders.ctc_model import (
 )
 
 
-class Decoder(Protocol):
+class TokenDecoder(Protocol):
     """What `S2SModel` asks of a text decoder, which is an nn.Module too."""
 
     def __call__(
         self, tokens: Tensor, memory: Tensor, memory_lengths: Tensor
     ) -> Tensor:
         """Map tokens (B, U) and memory (B, T, D) to log-probabilities (B, U, V)."""
+
+    def start(self, memory: Tensor, memory_lengths: Tensor) -> Any:
+        """Read the memory; give a state with ``select(indices)``."""
+
+    def step(self, tokens: Tensor, state: Any) -> tuple[Tensor, Any]:
+        """Map one token (B,) to log-probabilities (B, V); give the state after it."""
 
 
 class S2SOutput(NamedTuple):
@@ -54,7 +60,7 @@ class S2SModel(CTCModel):
         From waveform to frames, such as `MelFrontend`.
     encoder : FrameEncoder
         From frames to frames, such as `Encoder`.
-    decoder : Decoder
+    decoder : TokenDecoder
         From tokens and encoded frames to tokens, such as `TextDecoder`.
     num_tokens : int
         Tokens of both branches, CTC's blank included.
@@ -82,7 +88,7 @@ class S2SModel(CTCModel):
         self,
         frontend: Frontend,
         encoder: FrameEncoder,
-        decoder: Decoder,
+        decoder: TokenDecoder,
         num_tokens: int,
     ):
         super().__init__(frontend, encoder, num_tokens)

@@ -43,8 +43,9 @@ class CausalAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, U, D) to the same."""
+        q, k, v = self._project(x)
         mask = torch.ones(2 * x.shape[1:2], dtype=torch.bool, device=x.device).tril()
-        return self._attend(*self._project(x), mask)
+        return self._attend(q, k, v, mask)
 
     def start(self, batch_size: int) -> tuple[Tensor, Tensor]:
         """Give the keys and values before the first token: none."""

@@ -1,0 +1,52 @@
+"""When each token of a known text was said, by CTC."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torchaudio.functional import forced_align
+
+# Infinite log-probabilities would leave no path.
+_LEAST = -1e4
+
+
+def align_tokens(
+    log_probs: Tensor, tokens: Sequence[int], blank_id: int = 0
+) -> list[int]:
+    """Find the frame at which each token begins on the text's best CTC path.
+
+    A text too long for so few frames has no path; its tokens are spread evenly.
+
+    Arguments
+    ---------
+    log_probs : Tensor
+        (T, V) float32 on the CPU, without NaN.
+    tokens : Sequence[int]
+        Ids without blanks.
+    blank_id : int
+        CTC's blank.
+
+    Returns
+    -------
+    list[int]
+        One frame a token, never falling; empty without tokens.
+
+    Example
+    -------
+    >>> path = torch.tensor([0, 2, 2, 0, 2, 1])
+    >>> align_tokens(torch.nn.functional.one_hot(path, 3).log(), [2, 2, 1])
+    [1, 4, 5]
+    """
+    if not tokens:
+        return []
+    num_frames = len(log_probs)
+    target = torch.tensor(tokens)
+    # the same token twice in a row needs a blank between
+    if num_frames < len(target) + int((target[1:] == target[:-1]).sum()):
+        return [i * num_frames // len(target) for i in range(len(target))]
+    path, _ = forced_align(
+        log_probs.clamp(min=_LEAST)[None], target[None], blank=blank_id
+    )
+    ids, repeats = path[0].unique_consecutive(return_counts=True)
+    starts = repeats.cumsum(0) - repeats
+    return starts[ids != blank_id].tolist()
