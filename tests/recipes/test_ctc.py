@@ -115,7 +115,7 @@ def test_tests_again_with_a_language_model(memorized, train, tmp_path):
     assert run.code == 0
     assert run.steps() == memorized.steps()
     assert run.result["metrics"]["dev"]["beam+lm"]["wer"] <= 10
-    assert run.result["metrics"]["test"].keys() == {"greedy", "beam+lm"}
+    assert run.result["metrics"]["test"].keys() == {"greedy", "beam", "beam+lm"}
     assert run.result["training_wall_s"] is None
     assert (folder / "wer_test_beam+lm.txt").exists()
 

@@ -17,8 +17,9 @@ from torch import Tensor
 
 from lact_modules.data.librispeech import prepare_librispeech
 from lact_modules.data.vocabulary import Vocabulary
-from lact_modules.decoding.ctc import build_decoder
 from lact_modules.errors import InputError
+from lact_modules.inference.decoders import decoding_steps
+from lact_modules.inference.trained_model import TrainedModel
 from lact_modules.training.brain import ASRBrain
 from lact_modules.training.experiment import (
     make_datasets,
@@ -55,8 +56,9 @@ def main(hparams: dict[str, Any], run_opts: Any, command: list[str]) -> None:
     vocabulary = make_vocabulary(hparams)
     manifests = prepare_manifests(hparams, prepare_librispeech)
     datasets = make_datasets(hparams, manifests, vocabulary)
+    trained = TrainedModel(hparams["model"], vocabulary, description=None)
     brain = CTCBrain(
-        decoders=make_decoders(hparams, vocabulary),
+        decoders=decoding_steps(trained, **hparams["decoding"]),
         modules=hparams["modules"],
         opt_class=hparams["opt_class"],
         hparams=hparams,
@@ -87,17 +89,6 @@ def save_vocabulary(vocabulary: Vocabulary, path: Path) -> None:
             "output_folder or the characters that this run began with"
         )
     vocabulary.save(path)
-
-
-def make_decoders(hparams: dict[str, Any], vocabulary: Vocabulary) -> dict[str, Any]:
-    """Make the greedy decoder, and that of the YAML key ``decoding`` if it differs."""
-    frame_rate = hparams["model"].frame_rate
-    decoders = {"greedy": build_decoder(vocabulary, frame_rate)}
-    options = hparams["decoding"]
-    if options["beam_size"] > 1:
-        name = "beam+lm" if options["lm"] else "beam"
-        decoders[name] = build_decoder(vocabulary, frame_rate, **options)
-    return decoders
 
 
 if __name__ == "__main__":
