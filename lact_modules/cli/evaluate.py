@@ -13,12 +13,10 @@ from rich.table import Table
 from lact_modules.cli import options
 from lact_modules.cli.output import open_output, show_progress
 from lact_modules.cli.tally import Tally
+from lact_modules.cli.transcribed import load_utterance, read_transcribed
 from lact_modules.errors import InputError
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
-    from lact_modules.data.manifest import Utterance
     from lact_modules.decoding.rescore import Decoder
     from lact_modules.inference.transcriber import Transcriber
     from lact_modules.training.transcripts import Transcripts
@@ -60,7 +58,7 @@ def evaluate(
     from lact_modules.inference.files import process_files
     from lact_modules.training.transcripts import Transcripts
 
-    utterances, unusable = _read_data(data)
+    utterances, unusable = read_transcribed(data)
     decoding = options.given(
         beam_size=beam_size,
         lm=lm,
@@ -82,7 +80,7 @@ def evaluate(
             utterances,
             lambda batch: transcripts.decode(transcriber.run_model(batch)),
             batch_size,
-            _load,
+            load_utterance,
         )
         for outcome in show_progress(outcomes, "Transcribing", len(utterances)):
             tally.add(outcome)
@@ -113,25 +111,6 @@ def _load_model(
     transcriber = Transcriber.from_folder(folder, device)
     decoding["device"] = transcriber.device
     return transcriber, decoding_steps(transcriber.trained, **decoding)
-
-
-def _read_data(data: Path) -> tuple[list["Utterance"], list[str]]:
-    """Read a split folder or a manifest: utterances, and what is wrong with others."""
-    from lact_modules.data.manifest import read_manifest
-    from lact_modules.data.split_folder import inspect_split
-
-    if not data.is_dir():
-        return read_manifest(data), []
-    utterances, skipped = inspect_split(data, min_duration=0.0)
-    return utterances, [f"{s.id}: {s.reason} ({s.detail})" for s in skipped]
-
-
-def _load(utterance: "Utterance") -> "Tensor":
-    from lact_modules.data.audio import load_audio
-
-    return load_audio(
-        utterance.audio_filepath, offset=utterance.offset, duration=utterance.duration
-    )
 
 
 def _score(transcripts: "Transcripts", tally: Tally, name: str) -> dict[str, Any]:

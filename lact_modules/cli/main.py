@@ -10,8 +10,8 @@ import typer
 from lact_modules.allocator import keep_freed_memory
 from lact_modules.errors import InputError
 
-# lact_modules/cli/<name>.py defines the function <name>; what it needs of torch and
-# SpeechBrain is imported within, so that help comes at once.
+# lact_modules/cli/<name>.py defines the function <name>, with underscores for dashes;
+# what it needs of torch and SpeechBrain is imported within, so that help comes at once.
 SUBCOMMANDS = (
     "compare",
     "doctor",
@@ -22,6 +22,7 @@ SUBCOMMANDS = (
     "prepare",
     "synth",
     "transcribe",
+    "tune-lm",
 )
 
 app = typer.Typer(
@@ -31,8 +32,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for _name in SUBCOMMANDS:
-    _module = importlib.import_module(f"lact_modules.cli.{_name}")
-    app.command(_name)(getattr(_module, _name))
+    _function = _name.replace("-", "_")
+    _module = importlib.import_module(f"lact_modules.cli.{_function}")
+    app.command(_name)(getattr(_module, _function))
 
 
 def main() -> None:

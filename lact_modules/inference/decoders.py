@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 
+from lact_modules.data.subwords import SubwordVocabulary
 from lact_modules.decoding.ctc import build_decoder
 from lact_modules.decoding.rescore import Decoder, Rescorer, RescoringDecoder
 from lact_modules.encoders import S2SModel
@@ -150,6 +151,34 @@ def decoding_steps(
     return steps
 
 
+def uses_attention(trained: TrainedModel, search: str = "auto") -> bool:
+    """Tell whether the attention search is taken.
+
+    Arguments
+    ---------
+    trained : TrainedModel
+        The model.
+    search : str
+        As for :func:`build_search`.
+
+    Returns
+    -------
+    bool
+        False if it is CTC's.
+
+    Raises
+    ------
+    InputError
+        If the model has not what is asked for, or there is no such search.
+    """
+    if search not in _SEARCHES:
+        raise InputError(f"search {search!r}: want one of {', '.join(_SEARCHES)}")
+    has_decoder = isinstance(trained.model, S2SModel)
+    if search == "attention" and not has_decoder:
+        raise InputError("search 'attention': the model has no decoder; take 'ctc'")
+    return has_decoder and search != "ctc"
+
+
 def _require_no_search(given: dict[str, Any], **options: Any) -> None:
     for name in ("lm", "lexicon"):
         options[name] = given.get(name)
@@ -167,12 +196,7 @@ def _build_first_pass(
     device: str | torch.device,
     options: dict[str, Any],
 ) -> Decoder:
-    if search not in _SEARCHES:
-        raise InputError(f"search {search!r}: want one of {', '.join(_SEARCHES)}")
-    is_s2s = isinstance(trained.model, S2SModel)
-    if search == "attention" and not is_s2s:
-        raise InputError("search 'attention': the model has no decoder; take 'ctc'")
-    with_attention = is_s2s and search != "ctc"
+    with_attention = uses_attention(trained, search)
     for name in options:
         if name not in (_ATTENTION_OPTIONS if with_attention else _CTC_OPTIONS):
             kind = "attention" if with_attention else "CTC"
@@ -199,6 +223,13 @@ def _build_attention_search(
     from lact_modules.integrations.attention_search import AttentionDecoder
     from lact_modules.integrations.transformer_lm import TransformerLanguageModel
 
+    model, vocabulary = trained.model, trained.vocabulary
+    assert isinstance(model, S2SModel)
+    if not isinstance(vocabulary, SubwordVocabulary):
+        raise InputError(
+            "search 'attention': the model's tokens are characters, which do not begin "
+            "and end texts; take 'ctc'"
+        )
     path = options.get("lm")
     if path is not None:
         lm = load_language_model(path, device)
@@ -207,15 +238,13 @@ def _build_attention_search(
                 f"{path}: the attention search takes a TransformerLM over the model's "
                 "tokens; rescore with this one"
             )
-        if lm.vocabulary != trained.vocabulary:
+        if lm.vocabulary != vocabulary:
             raise InputError(
                 f"{path}: its tokenizer is not the model's; train it with the model's "
-                f"{trained.vocabulary.file_name}, or rescore with it"
+                f"{vocabulary.file_name}, or rescore with it"
             )
         options = {**options, "lm": lm.model}
-    return AttentionDecoder(
-        trained.model, trained.vocabulary, beam_size=max(beam_size, 1), **options
-    )
+    return AttentionDecoder(model, vocabulary, beam_size=max(beam_size, 1), **options)
 
 
 def _is_without_lower_case(trained: TrainedModel) -> bool:

@@ -1,24 +1,8 @@
 import json
-import shutil
 
 import pytest
 
 from lact_modules.data.manifest import Utterance, write_manifest
-from lact_modules.decoding.arpa import write_arpa
-from lact_modules.decoding.ngram import estimate_ngrams
-
-
-@pytest.fixture
-def split(audio_folder, tmp_path):
-    """Make a split in LibriSpeech's layout out of three noises."""
-    chapter = tmp_path / "test" / "7" / "1"
-    chapter.mkdir(parents=True)
-    for index in range(3):
-        source = audio_folder / f"noise-{index}.flac"
-        shutil.copy(source, chapter / f"7-1-000{index}.flac")
-    transcripts = "".join(f"7-1-000{index} A B\n" for index in range(3))
-    (chapter / "7-1.trans.txt").write_text(transcripts)
-    return tmp_path / "test"
 
 
 @pytest.fixture
@@ -92,13 +76,6 @@ def test_faults_of_the_user(evaluate, split, tmp_path):
     finished = evaluate("--data", split, "--json", tmp_path / "missing" / "out.json")
     assert finished.code == 2
     assert "folder does not exist" in finished.err
-
-
-@pytest.fixture
-def lm(tmp_path):
-    path = tmp_path / "lm.arpa"
-    write_arpa(path, estimate_ngrams(["A B", "B A B", "D C"], order=2))
-    return path
 
 
 def test_each_step_is_scored_apart(evaluate, split, lm, tmp_path):

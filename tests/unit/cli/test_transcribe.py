@@ -6,9 +6,6 @@ import pytest
 import soundfile
 import torch
 
-from lact_modules.decoding.arpa import write_arpa
-from lact_modules.decoding.ngram import estimate_ngrams
-
 
 @pytest.fixture
 def paths(audio_folder):
@@ -168,11 +165,9 @@ def test_a_hostile_export_runs_nothing(lact_asr, trained_run, paths, tmp_path):
     assert not marker.exists()
 
 
-def test_rescoring_chooses_what_the_language_model_likes(transcribe, paths, tmp_path):
-    path = tmp_path / "lm.arpa"
-    write_arpa(path, estimate_ngrams(["A", "B", "A A"], order=2))
+def test_rescoring_chooses_what_the_language_model_likes(transcribe, paths, lm):
     words = {"first": ("--beam-size", 20), "rescored": ("--beam-size", 20)}
-    words["rescored"] += ("--rescore", path, "--rescore-weight", 20)
+    words["rescored"] += ("--rescore", lm, "--rescore-weight", 20)
     heard = {}
     for name, options in words.items():
         finished = transcribe(*paths, *options, "--format", "json")
@@ -181,4 +176,4 @@ def test_rescoring_chooses_what_the_language_model_likes(transcribe, paths, tmp_
     assert heard["first"] != heard["rescored"]
     for line in heard["rescored"]:
         assert " ".join(word["word"] for word in line["words"]) == line["text"]
-    assert transcribe(*paths, "--rescore", path).code == 2
+    assert transcribe(*paths, "--rescore", lm).code == 2

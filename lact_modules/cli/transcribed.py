@@ -1,0 +1,45 @@
+"""Transcribed speech that commands score against."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from lact_modules.data.manifest import Utterance
+
+
+def read_transcribed(data: Path) -> tuple[list["Utterance"], list[str]]:
+    """Read a split folder or a manifest.
+
+    Arguments
+    ---------
+    data : Path
+        Folder in LibriSpeech's layout, or ``.jsonl``.
+
+    Returns
+    -------
+    tuple[list[Utterance], list[str]]
+        The utterances, and what is wrong with others.
+
+    Raises
+    ------
+    InputError
+        If there is nothing, or a manifest is damaged.
+    """
+    from lact_modules.data.manifest import read_manifest
+    from lact_modules.data.split_folder import inspect_split
+
+    if not data.is_dir():
+        return read_manifest(data), []
+    utterances, skipped = inspect_split(data, min_duration=0.0)
+    return utterances, [f"{s.id}: {s.reason} ({s.detail})" for s in skipped]
+
+
+def load_utterance(utterance: "Utterance") -> "Tensor":
+    """Read an utterance's part of its file, (N,) float32 at 16 kHz."""
+    from lact_modules.data.audio import load_audio
+
+    return load_audio(
+        utterance.audio_filepath, offset=utterance.offset, duration=utterance.duration
+    )
