@@ -220,7 +220,7 @@ def _build_attention_search(
     options: dict[str, Any],
 ) -> Decoder:
     # they import SpeechBrain, which takes seconds
-    from lact_modules.integrations.attention_search import AttentionDecoder
+    from lact_modules.decoding.attention import AttentionDecoder
     from lact_modules.integrations.transformer_lm import TransformerLanguageModel
 
     model, vocabulary = trained.model, trained.vocabulary

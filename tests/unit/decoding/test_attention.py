@@ -10,10 +10,10 @@ from torch.nn.functional import ctc_loss
 
 from lact_modules.data.subwords import SubwordVocabulary
 from lact_modules.decoders import TextDecoder
+from lact_modules.decoding.attention import AttentionDecoder
 from lact_modules.encoders import Encoder, S2SModel
 from lact_modules.errors import InputError
 from lact_modules.frontends import MelFrontend
-from lact_modules.integrations.attention_search import AttentionDecoder
 from lact_modules.layers import (
     AttentionMixer,
     CausalAttention,
@@ -116,7 +116,7 @@ def score_all_texts(model, outputs, vocabulary, lm, ctc_weight, lm_weight, longe
 def test_the_best_of_all_texts_is_found(model, vocabulary, with_lm):
     lm = make_lm(len(vocabulary)) if with_lm else None
     decoder = AttentionDecoder(
-        model, vocabulary, beam_size=11, lm=lm, lm_weight=0.7, num_best=3
+        model, vocabulary, beam_size=2000, lm=lm, lm_weight=0.7, num_best=3
     )
     for seed in range(3):
         torch.manual_seed(seed)
@@ -125,7 +125,7 @@ def test_the_best_of_all_texts_is_found(model, vocabulary, with_lm):
         scores = score_all_texts(model, outputs, vocabulary, lm, 0.4, 0.7, longest=3)
         ranked = sorted(scores, key=scores.__getitem__, reverse=True)
         (found,) = decoder.n_best(*outputs)
-        assert found[0].text in ranked[:5]
+        assert [hypothesis.text for hypothesis in found] == ranked[:3]
         for hypothesis in found:
             assert hypothesis.score == pytest.approx(scores[hypothesis.text], abs=1e-3)
 
@@ -137,7 +137,9 @@ def test_a_beam_of_one_follows_the_text_decoder(model, vocabulary):
         tokens, score = [vocabulary.bos_id], 0.0
         while True:
             log_probs = model.decoder(
-                torch.tensor([tokens]), outputs.memory[i : i + 1], outputs.lengths[i, None]
+                torch.tensor([tokens]),
+                outputs.memory[i : i + 1],
+                outputs.lengths[i, None],
             )[0, -1]
             log_probs[[vocabulary.blank_id, vocabulary.bos_id]] = -torch.inf
             is_over = len(tokens) > num_frames
@@ -212,32 +214,42 @@ def test_words_stand_in_time(model, vocabulary):
         assert starts == sorted(starts)
 
 
-@pytest.mark.parametrize("beam_size", [1, 4])
-def test_a_text_without_end_is_ended_whole(model, vocabulary, beam_size):
+def test_a_text_without_end_is_ended_whole(model, vocabulary):
     with torch.no_grad():
         model.decoder.output.bias[vocabulary.eos_id] = -100.0
     outputs = run(model, make_audio()[:1], SAMPLES[:1])
-    decoder = AttentionDecoder(
-        model, vocabulary, beam_size=beam_size, ctc_weight=0.0, max_ratio=0.25
-    )
-    (found,) = decoder(*outputs)
-    # 25 frames; a token has at least one letter but the bare beginning of a word
-    tokens = vocabulary.encode(found.text)
-    assert found.score < -50.0
-    assert 3 <= len(tokens) <= 6 * max(map(len, vocabulary.tokens))
+    assert outputs.lengths.tolist() == [25]
+    texts = [
+        AttentionDecoder(model, vocabulary, beam_size=1, max_ratio=most / 25)(*outputs)
+        for most in range(1, 10)
+    ]
+    for (shorter,), (longer,) in itertools.pairwise(texts):
+        assert longer.text.startswith(shorter.text)
+        assert longer.score < -90.0
+    pieces = [len(piece.strip("\u2581")) for piece in vocabulary.tokens[3:]]
+    assert min(pieces) * 9 <= len(texts[-1][0].text.replace(" ", ""))
 
 
 def test_ctc_can_overrule_the_text_decoder(vocabulary):
     model = make_model("transformer", len(vocabulary))
     outputs = run(model, make_audio()[:1], SAMPLES[:1])
-    heard = torch.zeros(len(vocabulary))
-    said = vocabulary.encode("TEN TWO")
-    path = [token for token in said for _ in range(2)]
-    path += [0] * (25 - len(path))
-    log_probs = torch.nn.functional.one_hot(torch.tensor([path]), len(heard)) * 20.0
-    outputs = outputs._replace(log_probs=log_probs.log_softmax(-1))
-    with_ctc = AttentionDecoder(model, vocabulary, beam_size=8, ctc_weight=0.9)
-    assert with_ctc(*outputs)[0].text != "TEN TWO"
+    path = [token for token in vocabulary.encode("TEN TWO") for _ in range(2)]
+    path += [vocabulary.blank_id] * (25 - len(path))
+    frames = torch.nn.functional.one_hot(torch.tensor([path]), len(vocabulary))
+    outputs = outputs._replace(log_probs=(20.0 * frames).log_softmax(-1))
+    for ctc_weight, is_heard in ((0.0, False), (0.9, True)):
+        decoder = AttentionDecoder(
+            model, vocabulary, beam_size=20, ctc_weight=ctc_weight
+        )
+        assert (decoder(*outputs)[0].text == "TEN TWO") == is_heard
+
+
+def test_spellings_of_a_text_are_one_hypothesis(model, vocabulary):
+    outputs = run(model, make_audio()[:1], SAMPLES[:1])
+    decoder = AttentionDecoder(model, vocabulary, beam_size=30, num_best=30)
+    (found,) = decoder.n_best(*outputs)
+    assert len(found) > 10
+    assert len({hypothesis.text for hypothesis in found}) == len(found)
 
 
 def test_nan_is_refused(model, vocabulary):
@@ -260,7 +272,14 @@ def test_another_vocabulary_is_refused(model):
 
 
 @pytest.mark.parametrize(
-    "options", [{"beam_size": 0}, {"ctc_weight": 1.0}, {"max_ratio": 1.5}]
+    "options",
+    [
+        {"beam_size": 0},
+        {"ctc_weight": 1.0},
+        {"lm_weight": -0.1},
+        {"max_ratio": 1.5},
+        {"num_best": 0},
+    ],
 )
 def test_numbers_out_of_range_are_refused(vocabulary, options):
     model = make_model("mamba", len(vocabulary))

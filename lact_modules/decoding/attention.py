@@ -1,0 +1,283 @@
+"""Joint CTC and attention decoding: from both branches of a model to text."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lact_modules.data.subwords import SubwordVocabulary
+from lact_modules.decoding.alignment import align_tokens
+from lact_modules.decoding.ctc import valid_frames
+from lact_modules.decoding.ctc_prefix import PrefixScorer, PrefixState
+from lact_modules.decoding.hypothesis import Hypothesis, group_words
+from lact_modules.encoders import S2SModel
+from lact_modules.errors import InputError
+
+# Choices of each hypothesis that CTC is asked about, for each hypothesis kept.
+_CHOICES = 2
+
+Texts = dict[str, tuple[float, list[int]]]
+"""Finished texts of an utterance, with the score and the tokens of each."""
+
+
+@dataclass(frozen=True)
+class _Beams:
+    """Unfinished texts of some utterances: as many, K, and as long, of each.
+
+    Dead ones score -inf.
+    """
+
+    # (B',) places of the utterances in the batch
+    utterances: Tensor
+    # (B' K, U + 1), from the beginning-of-sentence token on
+    tokens: Tensor
+    # (B' K,) float64, of the text decoder and the language model
+    scores: Tensor
+    decoder: Any
+    prefixes: PrefixState
+
+
+class AttentionDecoder:
+    """Search for the text that the text decoder and CTC agree on (arXiv 1609.06773).
+
+    The score of a text is ``(1 - ctc_weight) log p_attention + ctc_weight log p_ctc +
+    lm_weight log p_lm``, its end included; it is not divided by the text's length, as
+    CTC does not prefer short texts. The search of an utterance ends when no unfinished
+    text can become one of its `num_best`. Words get their times by aligning the text
+    with CTC.
+
+    SpeechBrain's search would bound texts by the longest utterance of the batch, drop
+    the last token of those that never end, go on until all hypotheses have ended, and
+    loop over frames for CTC.
+
+    Arguments
+    ---------
+    model : S2SModel
+        Whose outputs are decoded, in evaluation mode.
+    vocabulary : SubwordVocabulary
+        Its tokens.
+    beam_size : int
+        Hypotheses kept after each token; 1 takes the text decoder's best token each
+        time, without CTC and language model.
+    ctc_weight : float
+        Share of CTC, 0 to 1 (exclusive).
+    lm : Callable[[Tensor], Tensor] | None
+        Language model over the same tokens, such as SpeechBrain's TransformerLM in
+        evaluation mode: maps texts (B, U) from their beginning-of-sentence token on to
+        logits (B, U, V).
+    lm_weight : float
+        Weight of its log-probabilities, not negative.
+    max_ratio : float
+        Most tokens a frame, above 0 and at most 1; a text that long is ended.
+    num_best : int
+        Most hypotheses that :meth:`n_best` gives.
+
+    Raises
+    ------
+    InputError
+        If a number is out of its range.
+
+    Example
+    -------
+    >>> from functools import partial
+    >>> from lact_modules.decoders import TextDecoder
+    >>> from lact_modules.encoders import Encoder
+    >>> from lact_modules.frontends import MelFrontend
+    >>> from lact_modules.layers import CausalMamba, CrossMamba, FeedForward, LaCTMixer
+    >>> vocabulary = SubwordVocabulary.train(["ONE TWO", "TWO TEN"], num_tokens=12)
+    >>> ffn = partial(FeedForward, 8, 16)
+    >>> mixers = partial(CausalMamba, 8), partial(CrossMamba, 8)
+    >>> model = S2SModel(
+    ...     MelFrontend(8),
+    ...     Encoder(8, 1, partial(LaCTMixer, 8, 2, 2), ffn),
+    ...     TextDecoder(8, 1, len(vocabulary), *mixers, ffn),
+    ...     len(vocabulary),
+    ... ).eval()
+    >>> decoder = AttentionDecoder(model, vocabulary, beam_size=3)
+    >>> outputs = model(torch.randn(2, 16000), torch.tensor([16000, 0]))
+    >>> [hypothesis.text for hypothesis in decoder(*outputs)][1:]
+    ['']
+    """
+
+    def __init__(
+        self,
+        model: S2SModel,
+        vocabulary: SubwordVocabulary,
+        beam_size: int = 10,
+        ctc_weight: float = 0.4,
+        lm: Callable[[Tensor], Tensor] | None = None,
+        lm_weight: float = 0.6,
+        max_ratio: float = 1.0,
+        num_best: int = 1,
+    ):
+        for name, value, is_fit, wanted in (
+            ("beam_size", beam_size, beam_size >= 1, "at least 1"),
+            ("ctc_weight", ctc_weight, 0 <= ctc_weight < 1, "in [0, 1)"),
+            ("lm_weight", lm_weight, lm_weight >= 0, "at least 0"),
+            ("max_ratio", max_ratio, 0 < max_ratio <= 1, "in (0, 1]"),
+            ("num_best", num_best, num_best >= 1, "at least 1"),
+        ):
+            if not is_fit:
+                raise InputError(f"{name} {value}: must be {wanted}")
+        self.text_decoder = model.decoder
+        self.vocabulary = vocabulary
+        self.frame_rate = model.frame_rate
+        self.beam_size = beam_size
+        self.ctc_weight = ctc_weight if beam_size > 1 else 0.0
+        self.lm = lm if beam_size > 1 else None
+        self.lm_weight = lm_weight
+        self.max_ratio = max_ratio
+        self.num_best = num_best
+
+    def __call__(
+        self, log_probs: Tensor, lengths: Tensor, memory: Tensor, *_: Any
+    ) -> list[Hypothesis]:
+        """Decode a batch; see :meth:`n_best`, of which this is the first."""
+        return [best[0] for best in self.n_best(log_probs, lengths, memory)]
+
+    @torch.inference_mode()
+    def n_best(
+        self, log_probs: Tensor, lengths: Tensor, memory: Tensor, *_: Any
+    ) -> list[list[Hypothesis]]:
+        """Decode a batch to several different texts an utterance.
+
+        Arguments
+        ---------
+        log_probs : Tensor
+            (B, T, V), of the CTC branch.
+        lengths : Tensor
+            (B,) int64 frames; what stands beyond has no influence.
+        memory : Tensor
+            (B, T, D), what the text decoder reads. What else a model gives is not
+            looked at.
+
+        Returns
+        -------
+        list[list[Hypothesis]]
+            For each utterance 1 to `num_best` hypotheses, best first.
+
+        Raises
+        ------
+        InputError
+            If V is not the vocabulary's size or a valid frame is NaN.
+        """
+        frames = list(valid_frames(log_probs, lengths, self.vocabulary))
+        found = self._search(log_probs, lengths, memory)
+        return list(map(self._to_hypotheses, found, frames))
+
+    def _search(
+        self, log_probs: Tensor, lengths: Tensor, memory: Tensor
+    ) -> list[Texts]:
+        ctc = PrefixScorer(log_probs, lengths, self.vocabulary.blank_id)
+        # at least one token, but none without audio
+        most = (self.max_ratio * lengths).long().clamp(min=1).minimum(lengths)
+        beams = _Beams(
+            utterances=torch.arange(len(lengths), device=lengths.device),
+            tokens=torch.full_like(lengths, self.vocabulary.bos_id)[:, None],
+            scores=torch.zeros_like(lengths, dtype=torch.float64),
+            decoder=self.text_decoder.start(memory, lengths),
+            prefixes=ctc.start(),
+        )
+        found: list[Texts] = [{} for _ in range(len(lengths))]
+        while len(beams.utterances):
+            beams = self._extend(beams, ctc, most, found)
+        return found
+
+    def _extend(
+        self, beams: _Beams, ctc: PrefixScorer, most: Tensor, found: list[Texts]
+    ) -> _Beams:
+        """Make texts one token longer; move what ends to what is found."""
+        scores, decoder = self._score_tokens(beams)
+        choices, spoken, totals = self._choose(beams, scores, ctc, most)
+        # (B' K, C) -> (B', K C): the choices of an utterance beside each other
+        by_utterance = totals.unflatten(0, (len(beams.utterances), -1)).flatten(1)
+        beam_size = min(self.beam_size, by_utterance.shape[1])
+        totals, places = by_utterance.topk(beam_size, dim=1)
+        first = torch.arange(len(places), device=places.device)[:, None]
+        places = places + first * by_utterance.shape[1]
+        tokens = choices.flatten()[places]
+        is_end = tokens == self.vocabulary.eos_id
+        rows = places // choices.shape[1]
+        self._collect(beams, totals, rows, is_end, found)
+
+        totals = totals.masked_fill(is_end, -torch.inf)
+        spoken = spoken.flatten()[places].masked_fill(is_end, -torch.inf)
+        # scores only fall as texts grow
+        bars = [self._bar(found[i]) for i in beams.utterances.tolist()]
+        keep = totals.amax(dim=1) > totals.new_tensor(bars)
+        rows, tokens = rows[keep].flatten(), tokens[keep].flatten()
+        return _Beams(
+            utterances=beams.utterances[keep],
+            tokens=torch.cat([beams.tokens[rows], tokens[:, None]], dim=1),
+            scores=spoken[keep].flatten(),
+            decoder=decoder.select(rows),
+            prefixes=ctc.advance(beams.prefixes, rows, tokens),
+        )
+
+    def _score_tokens(self, beams: _Beams) -> tuple[Tensor, Any]:
+        """Score texts with each token more, (R, V), by all but CTC."""
+        log_probs, state = self.text_decoder.step(beams.tokens[:, -1], beams.decoder)
+        scores = (1 - self.ctc_weight) * log_probs.double()
+        if self.lm is not None:
+            logits = self.lm(beams.tokens)[:, -1]
+            scores += self.lm_weight * logits.float().log_softmax(dim=-1)
+        if scores.isnan().any():
+            models = "text decoder's" if self.lm is None else "decoder's or the LM's"
+            raise InputError(f"the {models} output is NaN; use an earlier checkpoint")
+        scores[:, [self.vocabulary.blank_id, self.vocabulary.bos_id]] = -torch.inf
+        return beams.scores[:, None] + scores, state
+
+    def _choose(
+        self, beams: _Beams, scores: Tensor, ctc: PrefixScorer, most: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Give the best tokens of each text and its end, their scores and totals.
+
+        (R, C + 1) each.
+        """
+        eos_id = self.vocabulary.eos_id
+        ends = scores[:, eos_id, None].clone()
+        scores[:, eos_id] = -torch.inf
+        is_over = beams.tokens.shape[1] > most[beams.prefixes.utterances]
+        scores = scores.masked_fill(is_over[:, None], -torch.inf)
+        num_choices = min(_CHOICES * self.beam_size, scores.shape[1])
+        best, choices = scores.topk(num_choices, dim=1)
+        spoken = torch.cat([best, ends], dim=1)
+        totals = spoken
+        if self.ctc_weight > 0:
+            begun = ctc.extend(beams.prefixes, choices)
+            ended = ctc.end(beams.prefixes)[:, None]
+            totals = spoken + self.ctc_weight * torch.cat([begun, ended], dim=1)
+        choices = torch.cat([choices, torch.full_like(choices[:, :1], eos_id)], dim=1)
+        return choices, spoken, totals
+
+    def _collect(
+        self,
+        beams: _Beams,
+        totals: Tensor,
+        rows: Tensor,
+        is_end: Tensor,
+        found: list[Texts],
+    ) -> None:
+        """Note the texts that end; the better one where spellings differ."""
+        for i, k in (is_end & (totals > -torch.inf)).nonzero().tolist():
+            tokens = beams.tokens[rows[i, k], 1:].tolist()
+            texts, score = found[int(beams.utterances[i])], float(totals[i, k])
+            text = self.vocabulary.decode(tokens)
+            texts[text] = max((score, tokens), texts.get(text, (score, tokens)))
+
+    def _bar(self, texts: Texts) -> float:
+        """Give the score that a text must pass to be one of the best."""
+        if len(texts) < self.num_best:
+            return -torch.inf
+        return sorted(score for score, _ in texts.values())[-self.num_best]
+
+    def _to_hypotheses(self, texts: Texts, frames: Tensor) -> list[Hypothesis]:
+        hypotheses = []
+        for score, tokens in sorted(texts.values(), reverse=True)[: self.num_best]:
+            starts = align_tokens(frames, tokens, self.vocabulary.blank_id)
+            pieces = [self.vocabulary.tokens[token] for token in tokens]
+            words = group_words(pieces, starts, self.frame_rate)
+            hypotheses.append(Hypothesis.from_words(words, score))
+        return hypotheses

@@ -1,0 +1,156 @@
+"""How likely CTC finds texts that begin so: scores for label-synchronous search."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from lact_modules.encoders.encoder import padding_mask
+
+# Infinite log-probabilities of tokens would make differences of their sums NaN.
+_LEAST = -1e4
+
+
+@dataclass(frozen=True)
+class PrefixState:
+    """Beginnings of texts, R of them, and how likely frames say each.
+
+    Arguments
+    ---------
+    utterances : Tensor
+        (R,) int64, which utterance each is for.
+    last : Tensor
+        (R,) int64, its last token; the blank for the empty text.
+    by_token : Tensor
+        (R, T + 1) float64, log-probability that the first t frames say just this,
+        with a frame of its last token at the end.
+    by_blank : Tensor
+        (R, T + 1) float64, the same with a blank at the end.
+    """
+
+    utterances: Tensor
+    last: Tensor
+    by_token: Tensor
+    by_blank: Tensor
+
+
+class PrefixScorer:
+    """CTC's probability of all texts with a given beginning (Watanabe et al. 2017).
+
+    Algorithm 2 of "Hybrid CTC/attention architecture for end-to-end speech
+    recognition", without a loop over frames: its recurrences over time are sums in
+    the logarithmic domain, so that a GPU does them at once. Sums of whole utterances
+    are subtracted, which takes float64.
+
+    Arguments
+    ---------
+    log_probs : Tensor
+        (B, T, V), any floating dtype; frames beyond the lengths are not looked at.
+    lengths : Tensor
+        (B,) int64 frames.
+    blank_id : int
+        CTC's blank.
+
+    Example
+    -------
+    >>> log_probs = torch.tensor([[[0.5, 0.4, 0.1], [0.5, 0.4, 0.1]]]).log()
+    >>> scorer = PrefixScorer(log_probs, torch.tensor([2]))
+    >>> begun = scorer.extend(scorer.start(), torch.tensor([[1, 2]])).exp()
+    >>> [round(float(p), 4) for p in begun[0]]
+    [0.6, 0.15]
+    >>> state = scorer.advance(scorer.start(), torch.tensor([0]), torch.tensor([1]))
+    >>> round(float(scorer.end(state).exp()), 4)
+    0.56
+    """
+
+    def __init__(self, log_probs: Tensor, lengths: Tensor, blank_id: int = 0):
+        self.blank_id = blank_id
+        self.lengths = lengths
+        self.is_padding = padding_mask(lengths, log_probs.shape[1])
+        valid = log_probs.masked_fill(self.is_padding[..., None], 0.0)
+        # (B, T, V) -> (B, V, T)
+        self.frames = valid.double().clamp(min=_LEAST).mT
+
+    def start(self) -> PrefixState:
+        """Give the empty text of each utterance."""
+        blanks = self.frames[:, self.blank_id]
+        by_blank = torch.cat([blanks.new_zeros(len(blanks), 1), blanks.cumsum(1)], 1)
+        utterances = torch.arange(len(blanks), device=blanks.device)
+        last = torch.full_like(utterances, self.blank_id)
+        return PrefixState(
+            utterances, last, torch.full_like(by_blank, -torch.inf), by_blank
+        )
+
+    def extend(self, state: PrefixState, tokens: Tensor) -> Tensor:
+        """Score texts that go on with one of these tokens, whatever follows.
+
+        Arguments
+        ---------
+        state : PrefixState
+            R beginnings.
+        tokens : Tensor
+            (R, C) int64, not the blank.
+
+        Returns
+        -------
+        Tensor
+            (R, C) float64 log-probabilities of the beginnings, one token longer.
+        """
+        before = self._before(state, tokens)
+        said = before + self.frames[state.utterances[:, None], tokens]
+        padding = self.is_padding[state.utterances, None]
+        return said.masked_fill(padding, -torch.inf).logsumexp(dim=-1)
+
+    def end(self, state: PrefixState) -> Tensor:
+        """Score the beginnings as whole texts: (R,) float64 log-probabilities."""
+        total = torch.logaddexp(state.by_token, state.by_blank)
+        frames = self.lengths[state.utterances, None]
+        return total.gather(1, frames)[:, 0]
+
+    def advance(self, state: PrefixState, rows: Tensor, tokens: Tensor) -> PrefixState:
+        """Make beginnings one token longer.
+
+        Arguments
+        ---------
+        state : PrefixState
+            R beginnings.
+        rows : Tensor
+            (R',) int64, which of them to go on from.
+        tokens : Tensor
+            (R',) int64, the tokens to go on with, not the blank.
+
+        Returns
+        -------
+        PrefixState
+            R' beginnings.
+        """
+        parents = PrefixState(
+            state.utterances[rows],
+            state.last[rows],
+            state.by_token[rows],
+            state.by_blank[rows],
+        )
+        frames = self.frames[parents.utterances]
+        said = frames[torch.arange(len(tokens), device=tokens.device), tokens]
+        by_token = _flow(self._before(parents, tokens[:, None])[:, 0], said)
+        by_blank = _flow(by_token[:, :-1], frames[:, self.blank_id])
+        return PrefixState(parents.utterances, tokens, by_token, by_blank)
+
+    def _before(self, state: PrefixState, tokens: Tensor) -> Tensor:
+        """Tell how likely it is that a token begins at each frame: (R, C, T)."""
+        # a token may follow itself only after a blank
+        again = (tokens == state.last[:, None])[..., None]
+        by_blank = state.by_blank[:, None, :-1]
+        return torch.where(
+            again, by_blank, torch.logaddexp(state.by_token[:, None, :-1], by_blank)
+        )
+
+
+def _flow(inflow: Tensor, stay: Tensor) -> Tensor:
+    """Solve ``y_t = log(exp(y_{t-1}) + exp(inflow_t)) + stay_t`` from -inf.
+
+    (R, T) and (R, T) to (R, T + 1).
+    """
+    total = stay.cumsum(dim=1)
+    y = total + (inflow - (total - stay)).logcumsumexp(dim=1)
+    return torch.cat([y.new_full((len(y), 1), -torch.inf), y], dim=1)
