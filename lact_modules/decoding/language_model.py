@@ -1,15 +1,17 @@
 """Language models that score whole texts: n-grams, and any causal transformer."""
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 import kenlm
+import numpy as np
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
 from lact_modules.errors import InputError
+from lact_modules.training.token_batches import cut_batches
 
 # A batch's logits take this many times the size of the LM's vocabulary.
 _MAX_BATCH_TOKENS = 2048
@@ -141,16 +143,17 @@ class CausalModel:
         list[float]
             Natural log-probability of each, with its end.
         """
-        windows = [
-            (index, window)
-            for index, text in enumerate(texts)
-            for window in _cut(self._encode(text), self._context)
-        ]
+        owners, windows = [], []
+        for index, text in enumerate(texts):
+            for window in _cut(self._encode(text), self._context):
+                owners.append(index)
+                windows.append(window)
         totals = [0.0] * len(texts)
-        for batch in _batches(windows):
-            scores = self._score([window for _, window in batch])
-            for (index, _), score in zip(batch, scores, strict=True):
-                totals[index] += score
+        lengths = np.array([len(ids) for ids, _ in windows])
+        for batch in cut_batches(lengths, _MAX_BATCH_TOKENS):
+            scores = self._score([windows[i] for i in batch])
+            for i, score in zip(batch, scores, strict=True):
+                totals[owners[i]] += score
         return totals
 
     def _encode(self, text: str) -> list[int]:
@@ -233,17 +236,3 @@ def _cut(ids: list[int], context: int | None) -> Iterator[Window]:
         start = max(0, end - context)
         yield ids[start:end], scored - start
         scored = end
-
-
-def _batches(
-    windows: Iterable[tuple[int, Window]],
-) -> Iterator[list[tuple[int, Window]]]:
-    """Group windows by length, the shortest first, bounded in padded tokens."""
-    batch: list[tuple[int, Window]] = []
-    for indexed in sorted(windows, key=lambda indexed: len(indexed[1][0])):
-        if batch and (len(batch) + 1) * len(indexed[1][0]) > _MAX_BATCH_TOKENS:
-            yield batch
-            batch = []
-        batch.append(indexed)
-    if batch:
-        yield batch
