@@ -6,6 +6,7 @@ from typing import Any
 import torch
 
 from lact_modules.data.subwords import SubwordVocabulary
+from lact_modules.decoding.attention import AttentionDecoder
 from lact_modules.decoding.ctc import build_decoder
 from lact_modules.decoding.rescore import Decoder, Rescorer, RescoringDecoder
 from lact_modules.encoders import S2SModel
@@ -219,10 +220,6 @@ def _build_attention_search(
     device: str | torch.device,
     options: dict[str, Any],
 ) -> Decoder:
-    # they import SpeechBrain, which takes seconds
-    from lact_modules.decoding.attention import AttentionDecoder
-    from lact_modules.integrations.transformer_lm import TransformerLanguageModel
-
     model, vocabulary = trained.model, trained.vocabulary
     assert isinstance(model, S2SModel)
     if not isinstance(vocabulary, SubwordVocabulary):
@@ -232,19 +229,28 @@ def _build_attention_search(
         )
     path = options.get("lm")
     if path is not None:
-        lm = load_language_model(path, device)
-        if not isinstance(lm, TransformerLanguageModel):
-            raise InputError(
-                f"{path}: the attention search takes a TransformerLM over the model's "
-                "tokens; rescore with this one"
-            )
-        if lm.vocabulary != vocabulary:
-            raise InputError(
-                f"{path}: its tokenizer is not the model's; train it with the model's "
-                f"{vocabulary.file_name}, or rescore with it"
-            )
-        options = {**options, "lm": lm.model}
+        options = {**options, "lm": _load_fusion_model(path, vocabulary, device)}
     return AttentionDecoder(model, vocabulary, beam_size=max(beam_size, 1), **options)
+
+
+def _load_fusion_model(
+    path: str | Path, vocabulary: SubwordVocabulary, device: str | torch.device
+) -> Any:
+    # imports SpeechBrain, which takes seconds
+    from lact_modules.integrations.transformer_lm import TransformerLanguageModel
+
+    lm = load_language_model(path, device)
+    if not isinstance(lm, TransformerLanguageModel):
+        raise InputError(
+            f"{path}: the attention search takes a TransformerLM over the model's "
+            "tokens; rescore with this one"
+        )
+    if lm.vocabulary != vocabulary:
+        raise InputError(
+            f"{path}: its tokenizer is not the model's; train it with the model's "
+            f"{vocabulary.file_name}, or rescore with it"
+        )
+    return lm.model
 
 
 def _is_without_lower_case(trained: TrainedModel) -> bool:
