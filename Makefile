@@ -6,11 +6,12 @@ INSTALLED := .venv/.installed
 RECIPE := recipes/LibriSpeech/ASR/CTC
 RUN := runs/demo
 DEMO_ARGS ?=
+COMPARE_ARGS ?=
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check check-fast results clean
+.PHONY: help install demo compare test check check-fast results clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | \
@@ -38,6 +39,10 @@ demo: install ## Make a corpus, train, test and transcribe on this CPU
 	$(BIN)/lact-asr transcribe --model $(RUN) --beam-size 50 --lm $(RUN)/lm.arpa \
 		$$(find corpus/LibriSpeech/test -name '*.flac' | sort | head -n 3)
 	@$(BIN)/python tools/demo_summary.py $(RUN)
+
+compare: install ## Train three encoders with three seeds on DATA=.../LibriSpeech, compare
+	@test -n "$(DATA)" || { echo "make compare DATA=FOLDER: which corpus?" >&2; exit 2; }
+	$(BIN)/python benchmarks/compare_arms.py --data_folder "$(DATA)" $(COMPARE_ARGS)
 
 test: install ## Run the tests and doctests; measure coverage
 	$(BIN)/pytest --cov=lact_modules

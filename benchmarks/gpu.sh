@@ -1,17 +1,133 @@
 #!/usr/bin/env bash
-# Correctness on CUDA first, then the speed of training steps: benchmarks/gpu.sh OUT
-# Needs an installed package and one GPU; nothing is downloaded.
+# usage: benchmarks/gpu.sh OUT [PIECE...]
+#
+# Measure on one GPU, in pieces of at most nine minutes; all of them if none is named:
+#   tests      what pytest marks with gpu
+#   ops        selective scan and fast weights: forward, and with backward
+#   encoders   training steps of three encoders, fp32 and bf16
+#   training   three encoders of 10 M parameters on DATA, with an n-gram; takes several
+#              calls, each goes on where the last one stopped
+#   inference  real-time factor and memory of what "training" trained
+#
+# A piece writes OUT/<piece>/result.json last, and is passed over once that is there.
+# Nothing is downloaded. From the environment:
+#   DATA    corpus in LibriSpeech's layout with train, dev and test (for training)
+#   DEVICE  cuda, or cpu to try it out
+#   STEPS   to try it out: how often to time a small step; trainings end after as many
+#   EPOCHS, SEEDS, WIDTH, LAYERS   of the trainings
+#   LIMIT   minutes that one call may train
+#   PYTHON  interpreter with the package installed
 set -euo pipefail
-cd "$(dirname "$0")/.."
-out=${1:?where to write the JSON files}
-python=${PYTHON:-.venv/bin/python}
-hparams=recipes/LibriSpeech/ASR/CTC/hparams
-mkdir -p "$out"
 
-"$python" -m pytest -q -m gpu tests
-for model in lact_demo lact_base lact_improved; do
-    for precision in --no-bf16 --bf16; do
-        "$python" benchmarks/training_step.py "$hparams/$model.yaml" --device cuda \
-            "$precision" | tee "$out/step_$model$precision.json"
+if [[ $# == 0 || $1 == -h || $1 == --help ]]; then
+    sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p}' "$0"
+    exit 0
+fi
+mkdir -p "$1"
+out=$(cd "$1" && pwd)
+shift
+data=${DATA:+$(cd "$DATA" && pwd)}
+cd "$(dirname "$0")/.."
+python=${PYTHON:-.venv/bin/python}
+device=${DEVICE:-cuda}
+hparams=recipes/LibriSpeech/ASR/CTC/hparams
+arms=(lact_matched conformer_large conmamba_large)
+seeds=${SEEDS:-1}
+
+lact_asr() {
+    "$python" -c "from lact_modules.cli.main import main; main()" "$@"
+}
+
+# Join what a piece wrote into its result.
+finish() {
+    "$python" - "$1" <<'PYTHON'
+import json, os, sys
+from pathlib import Path
+
+folder = Path(sys.argv[1])
+parts = {path.stem: json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))}
+unfinished = folder / "result.json.part"
+unfinished.write_text(json.dumps(parts, indent=2) + "\n")
+os.replace(unfinished, folder / "result.json")
+PYTHON
+}
+
+# Run a benchmark unless its numbers are there: measure FILE SCRIPT [OPTION...]
+measure() {
+    local file=$1
+    shift
+    [[ -s $file ]] && return
+    "$python" "benchmarks/$1" "${@:2}" --device "$device" > "$file.part"
+    mv "$file.part" "$file"
+}
+
+tests() {
+    local chosen=(-m gpu tests)
+    [[ $device == cpu ]] && chosen=(tests/unit/ops)
+    "$python" -m pytest -q "${chosen[@]}" --junitxml="$1/junit.xml"
+    echo '{"passed": true}' > "$1/pytest.json"
+}
+
+ops() {
+    local frames lengths=(250 1500 6000) repeats=(--repeats "${STEPS:-20}")
+    [[ -n ${STEPS:-} ]] && lengths=(50)
+    for frames in "${lengths[@]}"; do
+        measure "$1/scan_$frames.json" selective_scan.py \
+            --frames "$frames" "${repeats[@]}"
+        measure "$1/fast_weight_$frames.json" fast_weight.py \
+            --frames "$frames" "${repeats[@]}"
+        measure "$1/fast_weight_${frames}_bf16.json" fast_weight.py \
+            --frames "$frames" "${repeats[@]}" --bf16
     done
+}
+
+encoders() {
+    local arm precision batch=()
+    [[ -n ${STEPS:-} ]] && batch=(--batch-size 1 --seconds 2 --threads 1)
+    for arm in "${arms[@]}"; do
+        for precision in no-bf16 bf16; do
+            measure "$1/${arm}_$precision.json" training_step.py \
+                "$hparams/$arm.yaml" --steps "${STEPS:-20}" "--$precision" "${batch[@]}"
+        done
+    done
+}
+
+training() {
+    local limit=()
+    : "${data:?set DATA to the corpus to train on}"
+    [[ -n ${STEPS:-} ]] && limit=("--optimizer_step_limit=$STEPS")
+    if [[ ! -s $1/lm.arpa ]]; then
+        lact_asr prepare librispeech "$data" "$1/manifests" --splits train
+        lact_asr ngram "$1/manifests/train.jsonl" --output "$1/lm.arpa"
+    fi
+    "$python" benchmarks/compare_arms.py --data_folder "$data" --output "$1" \
+        --dataset "$(basename "$(dirname "$data")")" --test-splits dev,test \
+        --arms "$(IFS=,; echo "${arms[*]}")" --seeds "$seeds" \
+        --d-model "${WIDTH:-256}" --epochs "${EPOCHS:-60}" \
+        --limit-minutes "${LIMIT:-8}" -- \
+        "--num_layers=${LAYERS:-6}" "--train_splits=[train]" "--dev_splits=[dev]" \
+        --in_memory=true --num_workers=0 --max_batch_length=240 --max_batch_size=64 \
+        --grad_accumulation_factor=1 --avg_checkpoints=5 "--device=$device" \
+        "--decoding={beam_size: 50, lm: $1/lm.arpa}" "${limit[@]}" \
+        "--schedule=!name:lact_modules.training.schedules.warmup_cosine {warmup_steps: 500}"
+}
+
+inference() {
+    local trained=("${arms[@]/#/"$out/training/"}") durations=1,5,15,60,300,900,3600
+    [[ -n ${STEPS:-} ]] && durations=1,2
+    measure "$1/inference.json" inference.py \
+        "${trained[@]/%/_${seeds%%,*}}" --durations "$durations" --limit 60
+}
+
+(($#)) || set -- tests ops encoders training inference
+for piece in "$@"; do
+    case $piece in
+        tests | ops | encoders | training | inference) ;;
+        *) echo "gpu.sh: no piece '$piece'; see --help" >&2; exit 2 ;;
+    esac
+    [[ -e $out/$piece/result.json ]] && continue
+    echo "== $piece"
+    mkdir -p "$out/$piece"
+    "$piece" "$out/$piece"
+    finish "$out/$piece"
 done

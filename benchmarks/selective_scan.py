@@ -4,13 +4,11 @@ Prints one JSON object: the median milliseconds of every form that runs here.
 """
 
 import json
-import statistics
-import time
-from collections.abc import Callable
 from typing import Annotated
 
 import torch
 import typer
+from timing import time_function
 from torch import Tensor
 
 from lact_modules.allocator import keep_freed_memory
@@ -28,31 +26,6 @@ def make_inputs(batch_size: int, channels: int, frames: int) -> list[Tensor]:
     A = -torch.arange(1.0, D_STATE + 1).repeat(channels, 1)
     B, C = torch.randn(2, batch_size, D_STATE, frames)
     return [x.requires_grad_() for x in (u, delta, A, B, C)]
-
-
-def time_form(
-    form: Callable[..., Tensor], inputs: list[Tensor], repeats: int
-) -> dict[str, float]:
-    """Give the median milliseconds of a form after one warm-up."""
-
-    def now() -> float:
-        if inputs[0].is_cuda:
-            torch.cuda.synchronize()
-        return time.perf_counter()
-
-    def run() -> tuple[float, float]:
-        started = now()
-        y = form(*inputs)
-        answered = now()
-        torch.autograd.grad(y, inputs, torch.ones_like(y))
-        return answered - started, now() - started
-
-    run()
-    forward, both = zip(*(run() for _ in range(repeats)), strict=True)
-    return {
-        "forward_ms": round(1000 * statistics.median(forward), 1),
-        "forward_backward_ms": round(1000 * statistics.median(both), 1),
-    }
 
 
 def main(
@@ -79,7 +52,9 @@ def main(
             "frames": frames,
             "state": D_STATE,
         },
-        "forms": {form.__name__: time_form(form, inputs, repeats) for form in forms},
+        "forms": {
+            form.__name__: time_function(form, inputs, repeats) for form in forms
+        },
         "hardware": describe_hardware(device),
         "versions": package_versions(),
     }

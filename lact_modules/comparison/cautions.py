@@ -14,7 +14,7 @@ _BUDGET = (
     *("avg_checkpoints", "schedule", "opt_class", "wav_augment", "fea_augment"),
 )
 _DECODING = ("decoding",)
-# Relative; batches of random lengths do not always make as many steps.
+# Relative to the first arm; batches of random lengths do not always make as many steps.
 _STEPS_TOLERANCE, _SIZE_TOLERANCE = 0.01, 0.05
 
 
@@ -64,7 +64,7 @@ def _differing_settings(arms: Sequence[Arm], sections: Sequence[str]) -> list[st
 
 
 def _unequal(what: str, values: Sequence[int], tolerance: float) -> list[str]:
-    if max(values) <= (1 + tolerance) * min(values):
+    if all(abs(value - values[0]) <= tolerance * values[0] for value in values):
         return []
     return [f"{what} {' / '.join(f'{value:,}' for value in values)}"]
 

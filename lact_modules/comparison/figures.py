@@ -80,7 +80,7 @@ def draw_scores(trial: Trial) -> str:
         axes.set_xlabel("word error rate (%)")
         axes.grid(axis="x", alpha=0.6)
 
-    return _render(draw, (7, 0.9 + 0.42 * len(names)))
+    return _render(draw, (5.5, 0.9 + 0.4 * len(names)))
 
 
 def draw_curves(
