@@ -1,15 +1,13 @@
-"""Render the README's results table from ``results/*/result.json``."""
+"""Render the README's tables of results from ``results/*/result.json``."""
 
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-BEGIN = "<!-- results:begin -->"
-END = "<!-- results:end -->"
 HEADER = (
     "dataset",
     "model",
@@ -19,6 +17,16 @@ HEADER = (
     "WER beam + n-gram [95 %]",
     "RTF greedy",
     "hardware",
+    "run",
+)
+DECODINGS_HEADER = (
+    "dataset",
+    "model",
+    "split",
+    "decoding",
+    "WER [95 %]",
+    "oracle WER",
+    "RTF",
     "run",
 )
 
@@ -36,20 +44,48 @@ def render_table(results: Path) -> str:
     str
         Lines of Markdown, or a sentence if there are no results.
     """
-    rows = [
-        row
-        for path in sorted(results.glob("*/result.json"))
-        for row in _rows(path, results.parent)
-    ]
+    rows = [row for path in _paths(results) for row in _rows(path, results.parent)]
     if not rows:
         return "No results yet: `make demo` measures some."
-    lines = [HEADER, ["---"] * len(HEADER), *rows]
+    return _lay_out(HEADER, rows)
+
+
+def render_decodings(results: Path) -> str:
+    """Lay out the decodings of runs that were decoded in several ways.
+
+    Arguments
+    ---------
+    results : Path
+        Folder whose subfolders hold a ``result.json``.
+
+    Returns
+    -------
+    str
+        A Markdown table, a row for each decoding of each split, or a sentence if
+        there are none.
+    """
+    rows = [
+        row for path in _paths(results) for row in _decoding_rows(path, results.parent)
+    ]
+    if not rows:
+        return "No run was decoded in several ways yet."
+    return _lay_out(DECODINGS_HEADER, rows)
+
+
+TABLES = {"results": render_table, "decodings": render_decodings}
+
+
+def _paths(results: Path) -> list[Path]:
+    return sorted(results.glob("*/result.json"))
+
+
+def _lay_out(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
 def _rows(path: Path, root: Path) -> Iterator[list[str]]:
     result = json.loads(path.read_text(encoding="utf-8"))
-    folder = path.parent
     for split, decodings in result["metrics"].items():
         greedy = decodings.get("greedy", {})
         yield [
@@ -61,8 +97,31 @@ def _rows(path: Path, root: Path) -> Iterator[list[str]]:
             _error_rate(decodings.get("beam+lm", {})),
             f"{greedy['rtf']:.4f}" if "rtf" in greedy else "",
             _hardware(result["hardware"]),
-            f"[{folder.name}]({folder.relative_to(root).as_posix()})",
+            _link(path, root),
         ]
+
+
+def _decoding_rows(path: Path, root: Path) -> Iterator[list[str]]:
+    result = json.loads(path.read_text(encoding="utf-8"))
+    for split, decodings in result["metrics"].items():
+        if len(decodings) < 2:
+            continue
+        for name, metrics in decodings.items():
+            yield [
+                result["dataset"],
+                result["model"],
+                split,
+                name,
+                _error_rate(metrics),
+                f"{metrics['oracle_wer']:.2f}" if "oracle_wer" in metrics else "",
+                f"{metrics['rtf']:.4f}" if "rtf" in metrics else "",
+                _link(path, root),
+            ]
+
+
+def _link(path: Path, root: Path) -> str:
+    folder = path.parent
+    return f"[{folder.name}]({folder.relative_to(root).as_posix()})"
 
 
 def _error_rate(metrics: Mapping[str, Any]) -> str:
@@ -76,13 +135,15 @@ def _hardware(hardware: Mapping[str, Any]) -> str:
     return hardware["gpu"] or f"{hardware['threads']} threads, {hardware['cpu']}"
 
 
-def insert_table(document: str, table: str) -> str:
-    """Replace what stands between the markers.
+def insert_table(document: str, name: str, table: str) -> str:
+    r"""Replace what stands between the markers of a table.
 
     Arguments
     ---------
     document : str
-        Markdown with both markers.
+        Markdown with ``<!-- name:begin -->`` and ``<!-- name:end -->``.
+    name : str
+        Of the table.
     table : str
         What to put there.
 
@@ -95,16 +156,22 @@ def insert_table(document: str, table: str) -> str:
     ------
     SystemExit
         If a marker is missing.
+
+    Example
+    -------
+    >>> insert_table("<!-- a:begin --> old <!-- a:end -->", "a", "new")
+    '<!-- a:begin -->\nnew\n<!-- a:end -->'
     """
-    head, begin, rest = document.partition(BEGIN)
-    _, end, tail = rest.partition(END)
+    first, last = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
+    head, begin, rest = document.partition(first)
+    _, end, tail = rest.partition(last)
     if not (begin and end):
-        raise SystemExit(f"README: wants {BEGIN} and {END} around the results")
-    return f"{head}{BEGIN}\n{table}\n{END}{tail}"
+        raise SystemExit(f"README: wants {first} and {last} around the {name}")
+    return f"{head}{begin}\n{table}\n{end}{tail}"
 
 
 def main() -> None:
-    """Write the README's table, or with ``--check`` tell whether it is up to date."""
+    """Write the README's tables, or with ``--check`` tell whether they are current."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--readme", type=Path, default=ROOT / "README.md")
     parser.add_argument("--results", type=Path, default=ROOT / "results")
@@ -113,7 +180,9 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     document = arguments.readme.read_text(encoding="utf-8")
-    rendered = insert_table(document, render_table(arguments.results))
+    rendered = document
+    for name, render in TABLES.items():
+        rendered = insert_table(rendered, name, render(arguments.results))
     if arguments.check and rendered != document:
         sys.exit(f"{arguments.readme.name}: results are stale; run `make results`")
     if rendered != document:

@@ -46,7 +46,7 @@ def write_result(
     metrics : Mapping[str, Mapping[str, Mapping[str, Any]]]
         Numbers by split and by decoding: ``{"test": {"greedy": {"wer": ...,
         "wer_interval": [..., ...], "rtf": ...}}}``. Decodings are ``greedy``,
-        ``beam``, ``beam+lm``; rates in percent.
+        ``beam``, ``beam+lm``, ``beam+tlm``, ``rescored``; rates in percent.
     recipe : str
         Recipe folder below ``recipes/``: ``LibriSpeech/ASR/CTC``.
     model : str

@@ -6,9 +6,12 @@ from pathlib import Path
 import pytest
 
 from lact_modules.training.result import write_result
-from tools.render_results import BEGIN, END, insert_table, render_table
+from tools.render_results import insert_table, render_decodings, render_table
 
 SCRIPT = Path(__file__).resolve().parents[3] / "tools" / "render_results.py"
+MARKERS = "".join(
+    f"<!-- {name}:begin -->\n<!-- {name}:end -->\n" for name in ("results", "decodings")
+)
 SCORES = {"wer": 2.375, "wer_interval": [1.5, 3.25], "cer": 1.0, "rtf": 0.0123}
 
 
@@ -56,20 +59,40 @@ def test_without_results_says_so(tmp_path):
     assert "make demo" in render_table(tmp_path)
 
 
+def test_decodings_of_runs_that_have_several(results, tmp_path):
+    path = results / "digits_ctc_lact_demo" / "result.json"
+    result = json.loads(path.read_text())
+    rescored = {**SCORES, "wer": 1.25, "oracle_wer": 0.5}
+    result["metrics"]["test"]["rescored"] = rescored
+    result["metrics"]["other"] = {"greedy": SCORES}
+    path.write_text(json.dumps(result))
+    header, rule, *rows = render_decodings(results).splitlines()
+    assert {line.count("|") for line in (header, rule, *rows)} == {9}
+    assert [row.split(" | ")[3] for row in rows] == ["greedy", "beam+lm", "rescored"]
+    assert "| test | greedy | 2.38 [1.50, 3.25] |  | 0.0123 |" in rows[0]
+    assert "| test | rescored | 1.25 [1.50, 3.25] | 0.50 | 0.0123 |" in rows[2]
+    assert "No run was decoded" in render_decodings(tmp_path)
+
+
 def test_replaces_only_what_stands_between_the_markers():
-    document = f"before\n{BEGIN}\nold\n{END}\nafter\n"
-    assert insert_table(document, "new") == f"before\n{BEGIN}\nnew\n{END}\nafter\n"
+    document = f"before\n{MARKERS}after\n"
+    for name in ("results", "decodings"):
+        empty = f"<!-- {name}:begin -->\n"
+        assert insert_table(document, name, "new") == document.replace(
+            empty, f"{empty}new\n"
+        )
     with pytest.raises(SystemExit, match="wants"):
-        insert_table("no markers", "new")
+        insert_table("no markers", "results", "new")
 
 
 def test_check_fails_until_the_readme_is_rendered(results, tmp_path):
     readme = tmp_path / "README.md"
-    readme.write_text(f"{BEGIN}\n{END}\n")
+    readme.write_text(MARKERS)
     stale = run(results, readme, "--check")
     assert stale.returncode == 1
     assert "make results" in stale.stderr
-    assert readme.read_text() == f"{BEGIN}\n{END}\n"
+    assert readme.read_text() == MARKERS
     assert run(results, readme).returncode == 0
-    assert "lact_demo" in readme.read_text()
+    assert "| lact_demo | 1.5 M |" in readme.read_text()
+    assert "| lact_demo | test | beam+lm |" in readme.read_text()
     assert run(results, readme, "--check").returncode == 0
