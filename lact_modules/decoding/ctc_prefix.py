@@ -130,10 +130,10 @@ class PrefixScorer:
             state.by_token[rows],
             state.by_blank[rows],
         )
-        frames = self.frames[parents.utterances]
-        said = frames[torch.arange(len(tokens), device=tokens.device), tokens]
+        said = self.frames[parents.utterances, tokens]
+        silent = self.frames[parents.utterances, self.blank_id]
         by_token = _flow(self._before(parents, tokens[:, None])[:, 0], said)
-        by_blank = _flow(by_token[:, :-1], frames[:, self.blank_id])
+        by_blank = _flow(by_token[:, :-1], silent)
         return PrefixState(parents.utterances, tokens, by_token, by_blank)
 
     def _before(self, state: PrefixState, tokens: Tensor) -> Tensor:
