@@ -19,6 +19,8 @@ from lact_modules.errors import InputError
 from lact_modules.frontends import MelFrontend
 from lact_modules.inference.decoders import build_search, decoding_steps
 from lact_modules.inference.trained_model import TrainedModel
+from lact_modules.inference.transcriber import Transcriber
+from lact_modules.inference.tuning import Tuner
 from lact_modules.layers import (
     AttentionMixer,
     CausalAttention,
@@ -135,3 +137,21 @@ def test_options_of_ctc_and_characters_are_refused(trained):
     characters = Vocabulary.from_texts(["ABCDEFGHIJKL"])
     with pytest.raises(InputError, match="tokens are characters"):
         build_search(TrainedModel(trained.model, characters, None))
+
+
+def test_weights_of_a_transformer_are_tuned(trained, lm_folder):
+    transcriber = Transcriber(trained)
+    tuner = Tuner(transcriber)
+    torch.manual_seed(2)
+    waveforms = [torch.randn(n) for n in (9600, 6400, 0)]
+    places = list(tuner.add(waveforms[:2])) + list(tuner.add(waveforms[2:]))
+    for place in places:
+        tuner.references[place] = TEXTS[place]
+    assert tuner.uses_attention()
+    assert not tuner.uses_attention("ctc")
+    options = {"beam_size": 4, "lm": lm_folder}
+    trials = list(tuner.try_search({"lm_weight": [0.0, 3.0]}, **options))
+    for trial in trials:
+        transcriber = Transcriber(trained, **options, **trial.weights)
+        assert trial.texts == [h.text for h in transcriber.transcribe(waveforms)]
+    assert trials[0].texts != trials[1].texts
