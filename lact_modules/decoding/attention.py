@@ -48,9 +48,9 @@ class AttentionDecoder:
     text can become one of its `num_best`. Words get their times by aligning the text
     with CTC.
 
-    SpeechBrain's search would bound texts by the longest utterance of the batch, drop
-    the last token of those that never end, go on until all hypotheses have ended, and
-    loop over frames for CTC.
+    SpeechBrain's search is not used: it bounds texts by the longest utterance of the
+    batch, drops the last token of texts that never end, goes on until all hypotheses
+    of all utterances have ended, and loops over frames for CTC.
 
     Arguments
     ---------

@@ -69,14 +69,14 @@ class PrefixScorer:
         self.is_padding = padding_mask(lengths, log_probs.shape[1])
         valid = log_probs.masked_fill(self.is_padding[..., None], 0.0)
         # (B, T, V) -> (B, V, T)
-        self.frames = valid.double().clamp(min=_LEAST).mT
+        self._frames = valid.mT
 
     def start(self) -> PrefixState:
         """Give the empty text of each utterance."""
-        blanks = self.frames[:, self.blank_id]
-        by_blank = torch.cat([blanks.new_zeros(len(blanks), 1), blanks.cumsum(1)], 1)
-        utterances = torch.arange(len(blanks), device=blanks.device)
+        utterances = torch.arange(len(self.lengths), device=self.lengths.device)
         last = torch.full_like(utterances, self.blank_id)
+        blanks = self._log_probs(utterances, last)
+        by_blank = torch.cat([blanks.new_zeros(len(blanks), 1), blanks.cumsum(1)], 1)
         return PrefixState(
             utterances, last, torch.full_like(by_blank, -torch.inf), by_blank
         )
@@ -97,7 +97,7 @@ class PrefixScorer:
             (R, C) float64 log-probabilities of the beginnings, one token longer.
         """
         before = self._before(state, tokens)
-        said = before + self.frames[state.utterances[:, None], tokens]
+        said = before + self._log_probs(state.utterances[:, None], tokens)
         padding = self.is_padding[state.utterances, None]
         return said.masked_fill(padding, -torch.inf).logsumexp(dim=-1)
 
@@ -130,11 +130,16 @@ class PrefixScorer:
             state.by_token[rows],
             state.by_blank[rows],
         )
-        said = self.frames[parents.utterances, tokens]
-        silent = self.frames[parents.utterances, self.blank_id]
+        said = self._log_probs(parents.utterances, tokens)
         by_token = _flow(self._before(parents, tokens[:, None])[:, 0], said)
-        by_blank = _flow(by_token[:, :-1], silent)
+        silent = torch.full_like(tokens, self.blank_id)
+        silence = self._log_probs(parents.utterances, silent)
+        by_blank = _flow(by_token[:, :-1], silence)
         return PrefixState(parents.utterances, tokens, by_token, by_blank)
+
+    def _log_probs(self, utterances: Tensor, tokens: Tensor) -> Tensor:
+        """Look up tokens at all frames: float64, with T as the last dimension."""
+        return self._frames[utterances, tokens].double().clamp(min=_LEAST)
 
     def _before(self, state: PrefixState, tokens: Tensor) -> Tensor:
         """Tell how likely it is that a token begins at each frame: (R, C, T)."""

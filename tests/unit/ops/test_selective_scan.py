@@ -10,6 +10,7 @@ from lact_modules.ops import native_scan as native
 from lact_modules.ops.native_scan import has_native_scan, native_scan
 from lact_modules.ops.selective_scan import (
     chunked_scan,
+    resume_scan,
     selective_scan,
     sequential_scan,
 )
@@ -202,3 +203,26 @@ def test_on_cuda_it_agrees_with_its_formula(num_frames):
 
     inputs = make_model(num_frames)
     assert_agree(whole, naive_selective_scan, inputs, 1e-5, torch.float32, "cuda")
+
+
+@pytest.mark.parametrize("cuts", [[7], [1] * 7, [3, 1, 3]])
+def test_scanning_piece_by_piece_is_scanning_once(cuts):
+    def in_pieces(u, delta, A, B, C, D, z, delta_bias):
+        state, outputs = u.new_zeros(BATCH, CHANNELS, STATE), []
+        pieces = zip(*(x.split(cuts, dim=-1) for x in (u, delta, B, C, z)), strict=True)
+        for u_i, delta_i, B_i, C_i, z_i in pieces:
+            y, state = resume_scan(
+                state, u_i, delta_i, A, B_i, C_i, D, z_i, delta_bias, True
+            )
+            outputs.append(y)
+        return torch.cat(outputs, dim=-1)
+
+    inputs = make_model(num_frames=7)
+    assert_agree(in_pieces, naive_selective_scan, inputs, 1e-12, torch.float64)
+
+
+def test_a_state_stays_float32_under_bf16():
+    inputs = [x.bfloat16() for x in make_model(num_frames=3)]
+    y, state = resume_scan(torch.zeros(BATCH, CHANNELS, STATE), *inputs)
+    assert y.dtype == torch.bfloat16
+    assert state.dtype == torch.float32
