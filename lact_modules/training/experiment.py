@@ -16,6 +16,7 @@ from lact_modules.training.dataset import (
     make_dataset,
     read_manifests,
 )
+from lact_modules.training.loop import RecipeBrain
 from lact_modules.training.measure import measure_split
 from lact_modules.training.plots import plot_learning_curves
 from lact_modules.training.result import write_result
@@ -127,16 +128,31 @@ def train_and_test(
         split: measure_split(brain, split, datasets[split], test_options)
         for split in hparams["test_splits"]
     }
-    run_on_main(_write_results, args=[hparams, brain, metrics, command, recipe])
+    run_on_main(write_results, args=[hparams, brain, metrics, command, recipe])
 
 
-def _write_results(
+def write_results(
     hparams: dict[str, Any],
-    brain: ASRBrain,
-    metrics: dict,
+    brain: RecipeBrain,
+    metrics: dict[str, dict[str, dict[str, Any]]],
     command: Sequence[str],
     recipe: str,
 ) -> None:
+    """Write ``result.json`` and the learning curves into a run's folder.
+
+    Arguments
+    ---------
+    hparams : dict[str, Any]
+        ``output_folder``, ``dataset_name`` and ``seed``.
+    brain : RecipeBrain
+        After training.
+    metrics : dict[str, dict[str, dict[str, Any]]]
+        As `write_result` takes them.
+    command : Sequence[str]
+        ``sys.argv``.
+    recipe : str
+        Folder below ``recipes/``.
+    """
     folder = Path(hparams["output_folder"])
     plots = plot_learning_curves(folder / "metrics.jsonl", folder / "plots")
     write_result(

@@ -16,6 +16,7 @@ from lact_modules.training.launch import load_hparams
 ROOT = Path(__file__).parents[2]
 CTC = ROOT / "recipes" / "LibriSpeech" / "ASR" / "CTC"
 RECIPES = sorted(ROOT.glob("recipes/**/hparams/*.yaml"))
+MODELS = [path for path in RECIPES if path.parents[1].name != "Tokenizer"]
 FRAGMENTS = sorted(ROOT.glob("hparams/**/*.yaml"))
 
 # Where a file has these keys, they make its model small.
@@ -49,7 +50,7 @@ def count_parameters(name, folder, **overrides):
     return sum(parameter.numel() for parameter in model.parameters())
 
 
-@pytest.mark.parametrize("path", RECIPES, ids=name_of)
+@pytest.mark.parametrize("path", MODELS, ids=name_of)
 def test_loads_with_nothing_but_a_data_folder(path, tmp_path):
     hparams = load_small(path, tmp_path)
     assert hparams["modules"]["model"] is hparams["model"]
@@ -71,7 +72,7 @@ def test_every_key_is_used(path):
     used |= set(re.findall(r"hparams\.(\w+)", sources))
     used |= set(re.findall(r'_is_due\("(\w+)"\)', sources))
     used |= {field.name for field in fields(RunOptions)}
-    assert keys_of(path) - used == {"__set_seed"}
+    assert keys_of(path) - used <= {"__set_seed"}
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=name_of)

@@ -1,0 +1,167 @@
+#!/usr/bin/env python
+"""Train and test a Transformer language model on transcripts and other text.
+
+python train.py hparams/transformer.yaml --data_folder /path/to/LibriSpeech
+
+Run it again to resume. Any key of the YAML file can be set on the command line;
+SpeechBrain's run options (``--device``, ``--precision bf16``, ...) work too.
+"""
+
+import logging
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+import speechbrain as sb
+from speechbrain.dataio.batch import PaddedBatch
+from speechbrain.utils.distributed import run_on_main
+from torch import Tensor
+
+from lact_modules.data.librispeech import read_transcripts
+from lact_modules.data.subwords import SubwordVocabulary
+from lact_modules.data.token_store import TokenStore, write_token_store
+from lact_modules.training.experiment import write_results
+from lact_modules.training.launch import launch
+from lact_modules.training.loop import RecipeBrain
+from lact_modules.training.losses import token_losses, with_start
+from lact_modules.training.token_batches import TokenBatchSampler, cut_batches
+from lact_modules.training.tokenizer import prepare_tokenizer
+
+logger = logging.getLogger(__name__)
+
+
+class LMBrain(RecipeBrain):
+    """Each token by those before it, and the end by all."""
+
+    vocabulary: SubwordVocabulary
+
+    def compute_forward(self, batch: PaddedBatch, stage: sb.Stage) -> Tensor:
+        """Give log-probabilities (B, U + 1, V) of what follows each token."""
+        batch = batch.to(self.device)
+        logits = self.modules.model(
+            with_start(batch.tokens.data, self.vocabulary.bos_id)
+        )
+        return logits.float().log_softmax(dim=-1)
+
+    def utterance_losses(
+        self, outputs: Tensor, batch: PaddedBatch, stage: sb.Stage
+    ) -> tuple[Tensor, Tensor]:
+        """Cross-entropy of each text; its end counts as a token."""
+        tokens, relative_lengths = batch.tokens
+        num_tokens = (relative_lengths * tokens.shape[1]).round().long()
+        losses = token_losses(outputs, tokens, num_tokens, self.vocabulary.eos_id)
+        if stage != sb.Stage.TRAIN:
+            self.nats += losses.double().sum().item()
+            self.num_tokens += int((num_tokens + 1).sum())
+        return losses, num_tokens + 1
+
+    def on_stage_start(self, stage: sb.Stage, epoch: int | None = None) -> None:
+        """Begin to count anew."""
+        self.nats, self.num_tokens = 0.0, 0
+
+    def validation_metrics(self, stage_loss: float) -> dict[str, float]:
+        """Average over the tokens of all batches, not over batches."""
+        loss = self.nats / self.num_tokens
+        return {"loss": loss, "perplexity": math.exp(loss)}
+
+    def show_sample(self, batch: PaddedBatch, outputs: Tensor) -> None:
+        """Log a text, and the best guess at each of its tokens."""
+        decode = self.vocabulary.decode
+        logger.info(
+            "step %d, sample %s\n  said:    %s\n  guessed: %s",
+            self.optimizer_step,
+            batch.id[0],
+            decode(batch.tokens.data[0].tolist()),
+            decode(outputs[0].argmax(dim=-1).tolist()),
+        )
+
+
+def main(hparams: dict[str, Any], run_opts: Any, command: list[str]) -> None:
+    """Tokenize the texts, train, test, and write the results."""
+    data_folder, train_splits = hparams["data_folder"], hparams["train_splits"]
+    vocabulary = prepare_tokenizer(
+        hparams, lambda: read_transcripts(data_folder, train_splits)
+    )
+    train_set = tokenize(hparams, vocabulary, "train", train_splits)
+    dev_set = tokenize(hparams, vocabulary, "dev", hparams["dev_splits"])
+    brain = LMBrain(
+        modules=hparams["modules"],
+        opt_class=hparams["opt_class"],
+        hparams=hparams,
+        run_opts=run_opts,
+        checkpointer=hparams["checkpointer"],
+    )
+    brain.vocabulary = vocabulary
+    options = {"num_workers": hparams["num_workers"], "collate_fn": PaddedBatch}
+    sampler = TokenBatchSampler(
+        train_set.lengths + 1,
+        hparams["max_batch_tokens"],
+        hparams["seed"],
+        # set by torchrun
+        num_ranks=int(os.environ.get("WORLD_SIZE", 1)),
+    )
+    test_options = {**options, "batch_sampler": batches_of(dev_set, hparams)}
+    brain.train(train_set, dev_set, sampler, options, test_options)
+    metrics = {}
+    for split in dict.fromkeys([*hparams["dev_splits"], *hparams["test_splits"]]):
+        test_set = tokenize(hparams, vocabulary, split, [split])
+        test_options = {**options, "batch_sampler": batches_of(test_set, hparams)}
+        metrics[split] = {"transformer": measure(brain, test_set, test_options)}
+        logger.info("%s: %s", split, metrics[split]["transformer"])
+    arguments = [hparams, brain, metrics, command, "LibriSpeech/LM"]
+    run_on_main(write_results, args=arguments)
+
+
+def tokenize(
+    hparams: dict[str, Any],
+    vocabulary: SubwordVocabulary,
+    name: str,
+    splits: list[str],
+) -> TokenStore:
+    """Tokenize the transcripts of splits; for training, the further texts too."""
+    folder = Path(hparams["output_folder"]) / "tokens" / name
+    run_on_main(
+        write_token_store,
+        kwargs={
+            "folder": folder,
+            "vocabulary": vocabulary,
+            "texts": read_transcripts(hparams["data_folder"], splits),
+            "files": hparams["text_files"] if name == "train" else [],
+            "max_tokens": hparams["max_text_tokens"],
+        },
+    )
+    store = TokenStore(folder)
+    if store.num_left_out:
+        logger.warning(
+            "%s: %d texts have more than %d tokens and are left out; raise "
+            "max_text_tokens or split them",
+            *(name, store.num_left_out, hparams["max_text_tokens"]),
+        )
+    return store
+
+
+def batches_of(store: TokenStore, hparams: dict[str, Any]) -> list[list[int]]:
+    """Make batches for testing."""
+    batches = cut_batches(store.lengths + 1, hparams["max_batch_tokens"])
+    return [batch.tolist() for batch in batches]
+
+
+def measure(
+    brain: LMBrain, test_set: TokenStore, options: dict[str, Any]
+) -> dict[str, float]:
+    """Compute perplexities, the ends of texts included, with averaged checkpoints."""
+    brain.evaluate(test_set, test_loader_kwargs=dict(options))
+    num_words = test_set.num_words + len(test_set)
+    return {
+        "perplexity": math.exp(brain.nats / brain.num_tokens),
+        "word_perplexity": math.exp(brain.nats / num_words),
+        "log_prob": -brain.nats,
+        "num_tokens": brain.num_tokens,
+        "num_words": num_words,
+        "num_texts": len(test_set),
+    }
+
+
+if __name__ == "__main__":
+    launch(main)

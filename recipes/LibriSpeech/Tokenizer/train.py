@@ -1,0 +1,49 @@
+#!/usr/bin/env python
+"""Train a SentencePiece tokenizer on the transcripts of a corpus.
+
+python train.py hparams/unigram_5000.yaml --data_folder /path/to/LibriSpeech
+
+Any key of the YAML file can be set on the command line.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from lact_modules.data.librispeech import read_transcripts
+from lact_modules.data.subwords import SubwordVocabulary
+from lact_modules.data.text import read_lines
+from lact_modules.training.launch import launch
+
+
+def main(hparams: dict[str, Any], run_opts: Any, command: list[str]) -> None:
+    """Read the transcripts, train on those of ``train_splits``, and sum up."""
+    texts = read_transcripts(hparams["data_folder"], hparams["train_splits"])
+    for path in hparams["text_files"]:
+        texts += read_lines(path)
+    vocabulary = SubwordVocabulary.train(
+        texts, hparams["num_tokens"], hparams["model_type"]
+    )
+    path = Path(hparams["output_folder"]) / vocabulary.file_name
+    vocabulary.save(path)
+    print(f"{path}: {len(vocabulary)} tokens")
+    print(summarize("train", texts, vocabulary))
+    for split in hparams["dev_splits"]:
+        dev_texts = read_transcripts(hparams["data_folder"], [split])
+        print(summarize(split, dev_texts, vocabulary))
+
+
+def summarize(name: str, texts: list[str], vocabulary: SubwordVocabulary) -> str:
+    """Tell how a tokenizer cuts texts, and whether it can spell them."""
+    num_words = sum(len(text.split()) for text in texts)
+    num_tokens = sum(len(vocabulary.encode(text)) for text in texts)
+    faulty = [characters for text in texts if (characters := vocabulary.unknown(text))]
+    unknown = " ".join(sorted(set().union(*faulty)))
+    return (
+        f"{name}: {len(texts)} texts, {num_tokens / max(num_words, 1):.2f} tokens a "
+        f"word, {100 * (1 - len(faulty) / len(texts)):.2f} % of texts can be spelled"
+        + (f"; unknown: {unknown}" if unknown else "")
+    )
+
+
+if __name__ == "__main__":
+    launch(main)
