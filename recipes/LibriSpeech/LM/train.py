@@ -34,7 +34,9 @@ logger = logging.getLogger(__name__)
 class LMBrain(RecipeBrain):
     """Each token by those before it, and the end by all."""
 
-    vocabulary: SubwordVocabulary
+    def __init__(self, vocabulary: SubwordVocabulary, **brain_arguments: Any):
+        super().__init__(**brain_arguments)
+        self.vocabulary = vocabulary
 
     def compute_forward(self, batch: PaddedBatch, stage: sb.Stage) -> Tensor:
         """Give log-probabilities (B, U + 1, V) of what follows each token."""
@@ -86,13 +88,13 @@ def main(hparams: dict[str, Any], run_opts: Any, command: list[str]) -> None:
     train_set = tokenize(hparams, vocabulary, "train", train_splits)
     dev_set = tokenize(hparams, vocabulary, "dev", hparams["dev_splits"])
     brain = LMBrain(
+        vocabulary,
         modules=hparams["modules"],
         opt_class=hparams["opt_class"],
         hparams=hparams,
         run_opts=run_opts,
         checkpointer=hparams["checkpointer"],
     )
-    brain.vocabulary = vocabulary
     options = {"num_workers": hparams["num_workers"], "collate_fn": PaddedBatch}
     sampler = TokenBatchSampler(
         train_set.lengths + 1,
