@@ -12,7 +12,7 @@ from typing import Any
 
 import speechbrain as sb
 from speechbrain.dataio.batch import PaddedBatch
-from speechbrain.utils.distributed import run_on_main
+from speechbrain.utils.distributed import infer_device, run_on_main
 from torch import Tensor
 
 from lact_modules.data.librispeech import prepare_librispeech
@@ -57,8 +57,9 @@ def main(hparams: dict[str, Any], run_opts: Any, command: list[str]) -> None:
     manifests = prepare_manifests(hparams, prepare_librispeech)
     datasets = make_datasets(hparams, manifests, vocabulary)
     trained = TrainedModel(hparams["model"], vocabulary, description=None)
+    device = run_opts.device or infer_device()
     brain = CTCBrain(
-        decoders=decoding_steps(trained, **hparams["decoding"]),
+        decoders=decoding_steps(trained, device=device, **hparams["decoding"]),
         modules=hparams["modules"],
         opt_class=hparams["opt_class"],
         hparams=hparams,
