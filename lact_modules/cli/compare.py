@@ -1,10 +1,12 @@
 """``lact-asr compare``: finished runs side by side."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -64,24 +66,22 @@ def _print(comparison: "Comparison", page: Path) -> None:
 
 
 def _scores_table(comparison: "Comparison") -> Table:
-    from lact_modules.comparison.report import format_interval
-
-    unfair = [c for c in comparison.cautions if c.startswith("not the same")]
-    table = Table("split", "decoding", "model", title="; ".join(unfair).upper() or None)
-    for heading in (
-        *("seeds", "WER %", "95 % seeds", "95 % utterances"),
-        *("M param.", "steps/s", "training s", "RTF"),
-    ):
-        table.add_column(heading, justify="right")
+    unfair = [c for c in comparison.cautions if c.startswith("not the same budget")]
+    table = _table(
+        *("n", "WER %", "95 % seeds", "95 % utt.", "M", "steps/s"),
+        *("train s", "RTF"),
+        names=["model"],
+        title="".join(unfair).upper() or None,
+    )
     arms = {arm.name: arm for arm in comparison.arms}
     for trial in comparison.trials:
+        table.add_row(f"[bold]{trial.split}, {trial.decoding}[/bold]")
         for score in trial.scores:
             arm = arms[score.arm]
             table.add_row(
-                *(trial.split, trial.decoding, score.arm, str(len(score.wers))),
-                f"{score.wer:.2f}",
-                format_interval(score.seed_interval),
-                format_interval(score.utterance_interval),
+                *(score.arm, str(len(score.wers)), f"{score.wer:.2f}"),
+                _range(score.seed_interval),
+                _range(score.utterance_interval),
                 f"{arm.parameters / 1e6:.2f}",
                 _format(arm.steps_a_second, ".2f"),
                 _format(arm.training_s, ".0f"),
@@ -92,20 +92,28 @@ def _scores_table(comparison: "Comparison") -> Table:
 
 
 def _differences_table(comparison: "Comparison") -> Table:
-    from lact_modules.comparison.report import format_interval
-
-    table = Table("split", "decoding", "first", "second")
-    for heading in ("second - first, WER %", "95 % utterances", "p"):
-        table.add_column(heading, justify="right")
+    table = _table("WER second - first", "95 % utt.", "p", names=["first", "second"])
     for trial in comparison.trials:
+        table.add_row(f"[bold]{trial.split}, {trial.decoding}[/bold]")
         for pair, difference in trial.differences.items():
             table.add_row(
-                *(trial.split, trial.decoding, *pair),
-                f"{difference.wer:+.2f}",
-                format_interval(difference.interval),
+                *(*pair, f"{difference.wer:+.2f}", _range(difference.interval)),
                 f"{difference.p_value:.4f}",
             )
+        table.add_section()
     return table
+
+
+def _table(*numbers: str, names: Sequence[str], title: str | None = None) -> Table:
+    table = Table(*names, title=title, title_style="bold red", box=box.SIMPLE)
+    table.padding = 0
+    for heading in numbers:
+        table.add_column(heading, justify="right")
+    return table
+
+
+def _range(interval: tuple[float, float] | None) -> str:
+    return "one seed" if interval is None else "{:.2f}..{:.2f}".format(*interval)
 
 
 def _format(value: float | None, form: str) -> str:

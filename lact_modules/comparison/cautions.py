@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from lact_modules.comparison.runs import Arm
-from lact_modules.comparison.settings import differing
+from lact_modules.comparison.runs import DECODING, Arm
+from lact_modules.comparison.settings import differing, section
 
 # Settings that decide how much a model is trained, and on what.
 _BUDGET = (
@@ -13,7 +13,6 @@ _BUDGET = (
     *("learning_rate", "weight_decay", "warmup_steps", "max_grad_norm", "precision"),
     *("avg_checkpoints", "schedule", "opt_class", "wav_augment", "fea_augment"),
 )
-_DECODING = ("decoding",)
 # Relative to the first arm; batches of random lengths do not always make as many steps.
 _STEPS_TOLERANCE, _SIZE_TOLERANCE = 0.01, 0.05
 
@@ -30,16 +29,14 @@ def find_cautions(arms: Sequence[Arm]) -> list[str]:
     -------
     list[str]
         A line for each kind of inequality: budget, size, decoding, seeds, hardware,
-        source. Values stand in the order of the arms.
+        source. What belongs to arms stands in their order.
     """
-    budget = _differing_settings(arms, _BUDGET)
-    budget += _unequal("steps", [arm.steps for arm in arms], _STEPS_TOLERANCE)
     sizes = [arm.parameters for arm in arms]
     seeds = [", ".join(map(str, arm.seeds)) for arm in arms]
     kinds = {
-        "not the same budget": budget,
+        "not the same budget": _budget(arms),
         "not the same size": _unequal("parameters", sizes, _SIZE_TOLERANCE),
-        "not the same decoding": _differing_settings(arms, _DECODING),
+        "not the same decoding": _decoding(arms),
         "not the same seeds": [" / ".join(seeds)] if len(set(seeds)) > 1 else [],
         "speeds are not comparable": _several(arms, "hardware", _hardware),
         "not the same source": _several(arms, "commit", _commit),
@@ -47,20 +44,25 @@ def find_cautions(arms: Sequence[Arm]) -> list[str]:
     return [f"{kind}: {'; '.join(what)}" for kind, what in kinds.items() if what]
 
 
-def _differing_settings(arms: Sequence[Arm], sections: Sequence[str]) -> list[str]:
-    settings = {
-        arm.name: {
-            key: value
-            for key, value in arm.settings.items()
-            if key.partition(".")[0] in sections
-        }
-        for arm in arms
-    }
+def _budget(arms: Sequence[Arm]) -> list[str]:
+    rows = differing({arm.name: section(arm.settings, _BUDGET) for arm in arms})
     # a value that was set once may stand in several places
     first_keys: dict[str, str] = {}
-    for key, row in differing(settings).items():
+    for key, row in rows.items():
         first_keys.setdefault(" / ".join(v or "none" for v in row.values()), key)
-    return [f"{key} {values}" for values, key in first_keys.items()]
+    found = [f"{key} {values}" for values, key in first_keys.items()]
+    return found + _unequal("steps", [arm.steps for arm in arms], _STEPS_TOLERANCE)
+
+
+def _decoding(arms: Sequence[Arm]) -> list[str]:
+    runs = [run for arm in arms for run in arm.runs]
+    if all(set(one) == {"greedy"} for run in runs for one in run.decodings.values()):
+        return []
+    rows = differing({str(r.folder): section(r.settings, DECODING) for r in runs})
+    return [
+        f"{key} {' / '.join(dict.fromkeys(v or 'none' for v in row.values()))}"
+        for key, row in rows.items()
+    ]
 
 
 def _unequal(what: str, values: Sequence[int], tolerance: float) -> list[str]:

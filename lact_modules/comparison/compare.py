@@ -134,7 +134,7 @@ def compare(arms: Sequence[Arm], splits: Sequence[str] = ()) -> Comparison:
 
 
 def _common_splits(runs: Sequence[Run]) -> list[str]:
-    first, *others = (run.result["metrics"] for run in runs)
+    first, *others = (run.decodings for run in runs)
     common = [split for split in first if all(split in other for other in others)]
     if not common:
         raise InputError(
@@ -146,10 +146,16 @@ def _common_splits(runs: Sequence[Run]) -> list[str]:
 
 def _common_decodings(runs: Sequence[Run], split: str) -> list[str]:
     for run in runs:
-        if split not in run.result["metrics"]:
+        if split not in run.decodings:
             raise InputError(f"{run.folder}: not tested on {split!r}")
-    first, *others = (run.result["metrics"][split] for run in runs)
-    return [name for name in first if all(name in other for other in others)]
+    first, *others = (run.decodings[split] for run in runs)
+    common = [name for name in first if all(name in other for other in others)]
+    if not common:
+        raise InputError(
+            f"{runs[0].folder}: {split!r} was decoded by {', '.join(first)}, and by "
+            "others in other ways; rerun train.py with --test_only"
+        )
+    return common
 
 
 def _trial(arms: Sequence[Arm], split: str, decoding: str) -> Trial:

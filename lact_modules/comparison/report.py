@@ -9,7 +9,8 @@ from markupsafe import Markup
 
 from lact_modules.comparison.compare import Comparison
 from lact_modules.comparison.figures import draw_curves, draw_scores, draw_speed
-from lact_modules.comparison.runs import Arm, Run
+from lact_modules.comparison.runs import DECODING, Arm, Run
+from lact_modules.comparison.settings import section
 from lact_modules.comparison.speed import SpeedCurve
 
 # By title: split and key of the log, and what is below the curve.
@@ -111,7 +112,7 @@ def to_html(comparison: Comparison, speed: Sequence[SpeedCurve] = ()) -> str:
         curves=_draw_curves(comparison.arms),
         speed=speed,
         speed_figures=_draw_speed(comparison, speed),
-        decoding=_decoding(comparison.arms),
+        decoding=_decoding(comparison),
         runs=[(arm, run) for arm in comparison.arms for run in arm.runs],
         hardware=_values(runs, "hardware"),
         versions=_values(runs, "versions"),
@@ -176,12 +177,13 @@ def _draw_speed(
     }
 
 
-def _decoding(arms: Sequence[Arm]) -> dict[str, str]:
-    """Give the settings of decoding that all arms have in common."""
-    first, *others = (arm.settings for arm in arms)
-    keys = [key for key in first if key.partition(".")[0] == "decoding"]
+def _decoding(comparison: Comparison) -> dict[str, str]:
+    """Give the settings of searches that all arms have in common."""
+    if all(trial.decoding == "greedy" for trial in comparison.trials):
+        return {}
+    first, *others = (section(arm.settings, DECODING) for arm in comparison.arms)
     return {
-        key.partition(".")[2] or key: first[key]
-        for key in keys
-        if all(other.get(key) == first[key] for other in others)
+        key.partition(".")[2] or key: value
+        for key, value in first.items()
+        if all(other.get(key) == value for other in others)
     }

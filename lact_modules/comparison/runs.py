@@ -6,9 +6,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lact_modules.comparison.settings import Settings, differing, read_settings
+from lact_modules.comparison.settings import (
+    Settings,
+    differing,
+    read_settings,
+    section,
+)
 from lact_modules.errors import InputError
 from lact_modules.training.plots import Curves, read_log
+
+DECODING = ("decoding",)
+"""Sections of the hyperparameters that training does not depend on."""
 
 Pairs = dict[str, tuple[str, str]]
 """Reference and hypothesis by utterance id."""
@@ -68,6 +76,17 @@ class Run:
         return self.result["seed"]
 
     @property
+    def decodings(self) -> dict[str, list[str]]:
+        """Names of the decodings by split; the first one wrote files without a name."""
+        return {split: list(one) for split, one in self.result["metrics"].items()}
+
+    @property
+    def trained_with(self) -> Settings:
+        """Settings of model and training, without those of decoding."""
+        decoding = section(self.settings, DECODING)
+        return {k: v for k, v in self.settings.items() if k not in decoding}
+
+    @property
     def steps(self) -> int:
         """Optimizer steps taken, as far as they were logged."""
         return max(step for entries in self.curves.values() for step in entries)
@@ -92,8 +111,7 @@ class Run:
         InputError
             If the file is missing or broken.
         """
-        first = next(iter(self.result["metrics"][split]))
-        suffix = "" if decoding == first else f"_{decoding}"
+        suffix = "" if decoding == self.decodings[split][0] else f"_{decoding}"
         path = self.folder / f"transcripts_{split}{suffix}.jsonl"
         if not path.is_file():
             raise InputError(f"{path}: no such file; rerun train.py with --test_only")
@@ -127,7 +145,7 @@ def _read_result(path: Path) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Arm:
-    """Runs that differ in nothing but the seed.
+    """Runs that were trained alike, but for the seed.
 
     Arguments
     ---------
@@ -174,7 +192,7 @@ class Arm:
 
 
 def group_runs(runs: Iterable[Run]) -> list[Arm]:
-    """Join runs of one model that differ in seed and folders alone.
+    """Join runs of one model whose trainings differ in the seed alone.
 
     Arguments
     ---------
@@ -193,7 +211,7 @@ def group_runs(runs: Iterable[Run]) -> list[Arm]:
     """
     groups: dict[Any, list[Run]] = {}
     for run in runs:
-        identity = (run.result["model"], *sorted(run.settings.items()))
+        identity = (run.result["model"], *sorted(run.trained_with.items()))
         groups.setdefault(identity, []).append(run)
     for group in groups.values():
         _check_seeds(group)
@@ -221,10 +239,10 @@ def _names(groups: Iterable[Sequence[Run]]) -> list[str]:
     for run in firsts:
         model = run.result["model"]
         namesakes = [other for other in firsts if other.result["model"] == model]
-        rows = differing({str(other.folder): other.settings for other in namesakes})
+        rows = differing({str(other.folder): other.trained_with for other in namesakes})
         # what others are derived from stands at the top of the file
         plain = [key for key in rows if "." not in key] or list(rows)
-        own = [f"{key} {rows[key][str(run.folder)]}" for key in plain[:2]]
+        own = [f"{key} {rows[key][str(run.folder)] or 'none'}" for key in plain[:2]]
         names.append(f"{model} ({', '.join(own)})" if own else model)
     for index, name in enumerate(names):
         if names.index(name) < index:

@@ -22,8 +22,8 @@ def read_settings(path: str | Path) -> Settings:
     r"""Flatten a run's hyperparameters; nothing in the file is imported or run.
 
     The class of an object stands under the object's own key. Seed, folders, and what
-    tells how often to log are left out; other paths shrink to their last part. An
-    object that is referred to again is not repeated.
+    tells how often to log are left out, and so are keys without a value; other paths
+    shrink to their last part. An object that is referred to again is not repeated.
 
     Arguments
     ---------
@@ -63,7 +63,8 @@ def read_settings(path: str | Path) -> Settings:
     return {
         key: value
         for key, value in _flatten(root, "", set())
-        if key.partition(".")[0] not in _NEUTRAL
+        # a key without a value says as much as a missing one
+        if value and key.partition(".")[0] not in _NEUTRAL
     }
 
 
@@ -92,7 +93,33 @@ def _flatten(node: yaml.Node, key: str, seen: set[int]) -> Iterator[tuple[str, s
 def _text(node: yaml.ScalarNode) -> str:
     tag = node.tag if node.tag.startswith("!") else ""
     # every run has folders of its own
-    return tag + node.value.rpartition("/")[2]
+    name = node.value.rpartition("/")[2]
+    return "" if name in ("null", "~") else tag + name
+
+
+def section(settings: Settings, names: Sequence[str]) -> Settings:
+    """Take the settings that stand below some top-level keys.
+
+    Arguments
+    ---------
+    settings : Settings
+        All of a run.
+    names : Sequence[str]
+        Top-level keys.
+
+    Returns
+    -------
+    Settings
+        Those of them.
+
+    Example
+    -------
+    >>> section({"encoder.layers": "2", "seeds": "1"}, ["encoder"])
+    {'encoder.layers': '2'}
+    """
+    return {
+        key: value for key, value in settings.items() if key.partition(".")[0] in names
+    }
 
 
 def differing(settings: Mapping[str, Settings]) -> dict[str, dict[str, str]]:

@@ -33,6 +33,11 @@ def test_tells_what_is_not_the_same(make_run, difference, caution):
     assert cautions(make_run(), make_run("other", **difference)) == [caution]
 
 
+def test_seeds_that_were_decoded_differently_are_told(make_run):
+    (caution,) = cautions(make_run(beam_size=50), make_run(seed=2, beam_size=9))
+    assert caution == "not the same decoding: decoding.beam_size 50 / 9"
+
+
 def test_joins_all_that_is_wrong_with_the_budget(make_run):
     (caution,) = cautions(make_run(), make_run("other", num_epochs=26, steps=520))
     assert caution == "not the same budget: num_epochs 20 / 26; steps 400 / 520"

@@ -19,6 +19,11 @@ def test_other_settings_make_another_arm(make_run):
     assert names == ["lact_demo (d_model 128)", "lact_demo (d_model 96)"]
 
 
+def test_decoding_does_not_make_another_arm(make_run):
+    (arm,) = group(make_run(beam_size=50), make_run(seed=2, beam_size=9))
+    assert arm.seeds == [1, 2]
+
+
 def test_tells_steps_and_speed(make_run):
     (arm,) = group(make_run(steps=400))
     assert (arm.steps, arm.training_s, arm.steps_a_second) == (400, 100.0, 4.0)

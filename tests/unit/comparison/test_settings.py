@@ -29,6 +29,12 @@ def test_lists_of_objects_are_told_apart(tmp_path):
     }
 
 
+def test_empty_keys_are_as_good_as_missing(tmp_path):
+    path = tmp_path / "hyperparams.yaml"
+    path.write_text("lm:\nlexicon: null\nsize: 1\n")
+    assert read_settings(path) == {"size": "1"}
+
+
 def test_nothing_in_the_file_is_run(tmp_path):
     path, victim = tmp_path / "hyperparams.yaml", tmp_path / "victim"
     path.write_text(f"a: !apply:os.mkdir [{victim}]\n")
