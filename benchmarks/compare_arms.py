@@ -27,7 +27,6 @@ from lact_modules.inference.model_builder import build_model
 
 RECIPE = Path(__file__).resolve().parents[1] / "recipes" / "LibriSpeech" / "ASR" / "CTC"
 ARMS = "lact_demo,conformer_demo,conmamba_demo"
-SIZE_TOLERANCE = 0.05
 POLL_S = 0.5
 
 
@@ -115,14 +114,16 @@ def count_parameters(arm: str, options: Sequence[str]) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
 
 
-def check_sizes(arms: Sequence[str], options: Sequence[str]) -> None:
+def check_sizes(
+    arms: Sequence[str], options: Sequence[str], tolerance: float = 0.05
+) -> None:
     """Print the arms' parameters; refuse arms that are not of the first one's size."""
     counts = {arm: count_parameters(arm, options) for arm in arms}
     for arm, count in counts.items():
         print(f"{arm}: {count:,} parameters", flush=True)
     wanted = counts[arms[0]]
-    if any(abs(count - wanted) > SIZE_TOLERANCE * wanted for count in counts.values()):
-        sys.exit(f"more than {SIZE_TOLERANCE:.0%} from {arms[0]}: take another d_model")
+    if any(abs(count - wanted) > tolerance * wanted for count in counts.values()):
+        sys.exit(f"more than {tolerance:.0%} from {arms[0]}: take another d_model")
 
 
 def train(
@@ -155,6 +156,9 @@ def main(
     d_model: Annotated[int, typer.Option(help="Width of every arm.")] = 96,
     dataset: Annotated[str, typer.Option(help="Name for the records.")] = "digits",
     test_splits: str = "test,test-unseen-speaker",
+    size_tolerance: Annotated[
+        float, typer.Option(help="Of parameters, relative to the first arm.")
+    ] = 0.05,
     jobs: Annotated[int, typer.Option(min=1, help="Trainings at a time.")] = 1,
     limit_minutes: Annotated[
         float, typer.Option(help="Stop then; start again to go on.")
@@ -168,7 +172,7 @@ def main(
         *([f"--num_epochs={epochs}"] if epochs is not None else []),
         *(overrides or []),
     ]
-    check_sizes(arms.split(","), options)
+    check_sizes(arms.split(","), options, size_tolerance)
     # all arms of a seed before the next seed: what is there can be compared
     trainings = [
         Training(arm, int(seed), output)

@@ -13,7 +13,7 @@
 # Nothing is downloaded. From the environment:
 #   DATA    corpus in LibriSpeech's layout with train, dev and test (for training)
 #   DEVICE  cuda, or cpu to try it out
-#   STEPS   to try it out: how often to time a small step; trainings end after as many
+#   STEPS   to try it out: how often to time a small step; training is on dev
 #   EPOCHS, SEEDS, WIDTH, LAYERS   of the trainings
 #   LIMIT   minutes that one call may train
 #   PYTHON  interpreter with the package installed
@@ -93,9 +93,9 @@ encoders() {
 }
 
 training() {
-    local limit=()
+    local split=train
     : "${data:?set DATA to the corpus to train on}"
-    [[ -n ${STEPS:-} ]] && limit=("--optimizer_step_limit=$STEPS")
+    [[ -n ${STEPS:-} ]] && split=dev
     if [[ ! -s $1/lm.arpa ]]; then
         lact_asr prepare librispeech "$data" "$1/manifests" --splits train
         lact_asr ngram "$1/manifests/train.jsonl" --output "$1/lm.arpa"
@@ -104,11 +104,11 @@ training() {
         --dataset "$(basename "$(dirname "$data")")" --test-splits dev,test \
         --arms "$(IFS=,; echo "${arms[*]}")" --seeds "$seeds" \
         --d-model "${WIDTH:-256}" --epochs "${EPOCHS:-60}" \
-        --limit-minutes "${LIMIT:-8}" -- \
-        "--num_layers=${LAYERS:-6}" "--train_splits=[train]" "--dev_splits=[dev]" \
+        --limit-minutes "${LIMIT:-8}" ${STEPS:+--size-tolerance 1} -- \
+        "--num_layers=${LAYERS:-6}" "--train_splits=[$split]" "--dev_splits=[dev]" \
         --in_memory=true --num_workers=0 --max_batch_length=240 --max_batch_size=64 \
         --grad_accumulation_factor=1 --avg_checkpoints=5 "--device=$device" \
-        "--decoding={beam_size: 50, lm: $1/lm.arpa}" "${limit[@]}" \
+        "--decoding={beam_size: 50, lm: $1/lm.arpa}" \
         "--schedule=!name:lact_modules.training.schedules.warmup_cosine {warmup_steps: 500}"
 }
 
