@@ -1,4 +1,4 @@
-"""Render the README's tables of results from ``results/*/result.json``."""
+"""Render the README's tables from ``results/*/result.json`` and ``compare.json``."""
 
 import argparse
 import json
@@ -28,6 +28,15 @@ DECODINGS_HEADER = (
     "oracle WER",
     "RTF",
     "run",
+)
+COMPARISONS_HEADER = (
+    "comparison",
+    "split",
+    "arm",
+    "parameters",
+    "seeds",
+    "WER mean [95 % over seeds]",
+    "training steps/s",
 )
 
 
@@ -72,11 +81,55 @@ def render_decodings(results: Path) -> str:
     return _lay_out(DECODINGS_HEADER, rows)
 
 
-TABLES = {"results": render_table, "decodings": render_decodings}
+def render_comparisons(results: Path) -> str:
+    """Lay out comparisons of arms by their greedy error rates.
+
+    Arguments
+    ---------
+    results : Path
+        Folder whose subfolders hold what ``lact-asr compare`` wrote.
+
+    Returns
+    -------
+    str
+        A Markdown table, a row for each arm on each split, or a sentence if there
+        are none.
+    """
+    paths = sorted(results.glob("*/compare.json"))
+    rows = [row for path in paths for row in _comparison_rows(path, results.parent)]
+    if not rows:
+        return "No arms were compared yet: `make compare` does it."
+    return _lay_out(COMPARISONS_HEADER, rows)
+
+
+TABLES = {
+    "results": render_table,
+    "comparisons": render_comparisons,
+    "decodings": render_decodings,
+}
 
 
 def _paths(results: Path) -> list[Path]:
     return sorted(results.glob("*/result.json"))
+
+
+def _comparison_rows(path: Path, root: Path) -> Iterator[list[str]]:
+    comparison = json.loads(path.read_text(encoding="utf-8"))
+    arms = {arm["name"]: arm for arm in comparison["arms"]}
+    for trial in comparison["trials"]:
+        if trial["decoding"] != "greedy":
+            continue
+        for score in trial["scores"]:
+            arm = arms[score["arm"]]
+            yield [
+                _link(path, root),
+                trial["split"],
+                arm["name"],
+                f"{arm['parameters'] / 1e6:.2f} M",
+                str(len(arm["runs"])),
+                _interval(score["wer"], score["seed_interval"]),
+                f"{arm['steps_a_second']:.2f}",
+            ]
 
 
 def _lay_out(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -125,10 +178,16 @@ def _link(path: Path, root: Path) -> str:
 
 
 def _error_rate(metrics: Mapping[str, Any]) -> str:
-    if not metrics:
+    if "wer" not in metrics:
         return ""
-    low, high = metrics["wer_interval"]
-    return f"{metrics['wer']:.2f} [{low:.2f}, {high:.2f}]"
+    return _interval(metrics["wer"], metrics["wer_interval"])
+
+
+def _interval(value: float, bounds: Sequence[float] | None) -> str:
+    if bounds is None:
+        return f"{value:.2f}"
+    # a rate is not negative, whatever few seeds allow
+    return f"{value:.2f} [{max(bounds[0], 0):.2f}, {bounds[1]:.2f}]"
 
 
 def _hardware(hardware: Mapping[str, Any]) -> str:

@@ -6,12 +6,16 @@ from pathlib import Path
 import pytest
 
 from lact_modules.training.result import write_result
-from tools.render_results import insert_table, render_decodings, render_table
+from tools.render_results import (
+    TABLES,
+    insert_table,
+    render_comparisons,
+    render_decodings,
+    render_table,
+)
 
 SCRIPT = Path(__file__).resolve().parents[3] / "tools" / "render_results.py"
-MARKERS = "".join(
-    f"<!-- {name}:begin -->\n<!-- {name}:end -->\n" for name in ("results", "decodings")
-)
+MARKERS = "".join(f"<!-- {name}:begin -->\n<!-- {name}:end -->\n" for name in TABLES)
 SCORES = {"wer": 2.375, "wer_interval": [1.5, 3.25], "cer": 1.0, "rtf": 0.0123}
 
 
@@ -74,9 +78,35 @@ def test_decodings_of_runs_that_have_several(results, tmp_path):
     assert "No run was decoded" in render_decodings(tmp_path)
 
 
+def test_comparison_has_a_row_for_each_arm_on_each_split(results):
+    assert "No arms" in render_comparisons(results)
+    arms = [
+        {"name": "lact", "parameters": 1e6, "runs": [1, 2], "steps_a_second": 1.5},
+        {"name": "conformer", "parameters": 1e6, "runs": [1], "steps_a_second": 3.0},
+    ]
+    scores = [
+        {"arm": "lact", "wer": 2.0, "seed_interval": [-0.5, 4.5]},
+        {"arm": "conformer", "wer": 3.0, "seed_interval": None},
+    ]
+    trials = [
+        {"split": split, "decoding": decoding, "scores": scores}
+        for split in ("test", "other")
+        for decoding in ("greedy", "beam")
+    ]
+    path = results / "digits_arms" / "compare.json"
+    path.parent.mkdir()
+    path.write_text(json.dumps({"arms": arms, "trials": trials}))
+    header, rule, *rows = render_comparisons(results).splitlines()
+    assert {line.count("|") for line in (header, rule, *rows)} == {8}
+    assert len(rows) == 4
+    assert "| test | lact | 1.00 M | 2 | 2.00 [0.00, 4.50] | 1.50 |" in rows[0]
+    assert "| test | conformer | 1.00 M | 1 | 3.00 | 3.00 |" in rows[1]
+    assert "[digits_arms](results/digits_arms)" in rows[0]
+
+
 def test_replaces_only_what_stands_between_the_markers():
     document = f"before\n{MARKERS}after\n"
-    for name in ("results", "decodings"):
+    for name in TABLES:
         empty = f"<!-- {name}:begin -->\n"
         assert insert_table(document, name, "new") == document.replace(
             empty, f"{empty}new\n"
