@@ -120,8 +120,17 @@ def draw_curves(
             for x, y in drawn if len(drawn) > 1 else []:
                 axes.plot(x, y, lw=0.7, alpha=0.45, color=color)
             if drawn:
-                dashes = _DASHES[place % NUM_COLORS]
-                axes.plot(*_mean(drawn), lw=1.8, ls=dashes, label=name, color=color)
+                x, y = _mean(drawn)
+                axes.plot(
+                    *(x, y),
+                    color=color,
+                    ls=_DASHES[place % NUM_COLORS],
+                    # where there are few points, they show where was measured
+                    marker=_MARKERS[place % NUM_COLORS] if len(x) <= 30 else None,
+                    markersize=4,
+                    lw=1.8,
+                    label=name,
+                )
         _decorate(axes, labels)
 
     return _render(draw, (5, 3.4))
@@ -168,6 +177,7 @@ def draw_speed(
         _decorate(axes, labels)
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axes.xaxis.set_minor_formatter(NullFormatter())
 
     return _render(draw, (5, 3.4))
 
