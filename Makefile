@@ -42,7 +42,8 @@ demo: install ## Make a corpus, train, test and transcribe on this CPU
 
 compare: install ## Train three encoders with three seeds on DATA=.../LibriSpeech, compare
 	@test -n "$(DATA)" || { echo "make compare DATA=FOLDER: which corpus?" >&2; exit 2; }
-	$(BIN)/python benchmarks/compare_arms.py --data_folder "$(DATA)" $(COMPARE_ARGS)
+	$(BIN)/python benchmarks/compare_arms.py --data_folder "$(DATA)" --epochs 12 \
+		$(COMPARE_ARGS) -- '--frontend={channels: 40}'
 
 test: install ## Run the tests and doctests; measure coverage
 	$(BIN)/pytest --cov=lact_modules

@@ -1,6 +1,9 @@
 """Time training steps of a model: forward, CTC loss, backward, clipping, AdamW.
 
-Prints one JSON object: the median step, audio seconds a second, memory, hardware.
+python benchmarks/training_step.py hparams.yaml --seconds 20 -- --d_model=144
+
+Prints one JSON object: the median step, audio seconds a second, memory, hardware. What
+follows ``--`` overrides keys of the YAML file.
 """
 
 import json
@@ -9,6 +12,7 @@ import time
 from pathlib import Path
 from typing import Annotated
 
+import speechbrain as sb
 import torch
 import typer
 
@@ -22,6 +26,9 @@ SAMPLE_RATE, LABELS_A_SECOND = 16000, 14
 
 def main(
     hparams: Annotated[Path, typer.Argument(help="YAML file of a recipe.")] = HPARAMS,
+    overrides: Annotated[
+        list[str] | None, typer.Argument(help="Keys of the YAML, after --.")
+    ] = None,
     device: str = "cpu",
     batch_size: int = 12,
     seconds: float = 10.0,
@@ -34,7 +41,8 @@ def main(
     keep_freed_memory()
     torch.set_num_threads(threads)
     torch.manual_seed(0)
-    settings = {"data_folder": "none", "output_folder": "runs/benchmark"}
+    paths = ["--data_folder=none", "--output_folder=runs/benchmark"]
+    _, _, settings = sb.parse_arguments([str(hparams), *paths, *(overrides or [])])
     model = load_hparams(hparams, settings)["model"].to(device).train()
     forward = torch.compile(model) if compile_model else model
     optimizer = torch.optim.AdamW(model.parameters())
@@ -47,7 +55,7 @@ def main(
     def step() -> float:
         started = time.perf_counter()
         with torch.autocast(device, torch.bfloat16, enabled=bf16):
-            log_probs, frames = forward(waveform, lengths)
+            log_probs, frames, *_ = forward(waveform, lengths)
         loss = torch.nn.functional.ctc_loss(
             log_probs.transpose(0, 1), tokens, frames, num_labels.to(device)
         )
@@ -65,6 +73,7 @@ def main(
     is_cuda = device == "cuda"
     result = {
         "hparams": hparams.name,
+        "overrides": overrides or [],
         "parameters": sum(p.numel() for p in model.parameters()),
         "batch": [batch_size, seconds],
         "bf16": bf16,
