@@ -97,6 +97,8 @@ class MelFrontend(nn.Module):
         )
         num_bands = math.ceil(num_mels / 2**num_strided)
         self.project = nn.Linear(channels * num_bands, d_model)
+        # the convolutions leave a signal far below what the encoder adds to it
+        self.norm = nn.LayerNorm(d_model)
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, waveform: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
@@ -144,7 +146,7 @@ class MelFrontend(nn.Module):
             lengths = _divide_up(lengths, stride)
         # (B, C, T, M) -> (B, T, C M)
         x = self.project(x.transpose(1, 2).flatten(2))
-        return self.dropout(x), lengths
+        return self.dropout(self.norm(x)), lengths
 
 
 def _divide_up(count: _Count, divisor: int) -> _Count:
