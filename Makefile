@@ -42,7 +42,7 @@ demo: install ## Make a corpus, train, test and transcribe on this CPU
 
 compare: install ## Train three encoders with three seeds on DATA=.../LibriSpeech, compare
 	@test -n "$(DATA)" || { echo "make compare DATA=FOLDER: which corpus?" >&2; exit 2; }
-	$(BIN)/python benchmarks/compare_arms.py --data_folder "$(DATA)" --epochs 12 \
+	$(BIN)/python benchmarks/compare_arms.py --data_folder "$(DATA)" --epochs 10 \
 		$(COMPARE_ARGS) -- '--frontend={channels: 40}'
 
 test: install ## Run the tests and doctests; measure coverage

@@ -9,6 +9,7 @@ time and started again. What follows ``--`` goes to every training.
 import itertools
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -166,6 +167,8 @@ def main(
 ) -> None:
     """Train every arm with every seed, then compare."""
     deadline = time.monotonic() + 60 * limit_minutes
+    # so that trainings are stopped too
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
     options = [
         *(f"--data_folder={data_folder.resolve()}", f"--dataset_name={dataset}"),
         *(f"--d_model={d_model}", f"--test_splits=[{test_splits}]"),
