@@ -1,9 +1,10 @@
-"""Copy what documents a run from its output folder to ``results/``."""
+"""Copy what documents a run, or a comparison of runs, to ``results/``."""
 
 import argparse
 import json
 import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from lact_modules.training.result import without_folders
@@ -36,23 +37,70 @@ def publish(run: Path, results: Path) -> Path:
     FileNotFoundError
         If the run is not complete.
     """
+    texts = _read(run, FILES)
+    result = json.loads(texts["result.json"])
+    return _write(texts, results / _folder_name(result, result["model"]))
+
+
+def publish_comparison(comparison: Path, results: Path) -> Path:
+    """Copy a comparison's page and numbers, and each of the runs beside them.
+
+    Arguments
+    ---------
+    comparison : Path
+        Folder with ``compare.html`` and ``compare.json``, the runs in its subfolders.
+    results : Path
+        Where to make ``<dataset>_<recipe>_comparison_<hardware>_<date>``.
+
+    Returns
+    -------
+    Path
+        The new folder.
+
+    Raises
+    ------
+    FileNotFoundError
+        If a file is missing, or all runs are.
+    """
+    # written to be passed on; in HTML a slash is no path
     texts = {
-        published: without_folders((run / name).read_text(encoding="utf-8"))
-        for name, published in FILES.items()
+        name: (comparison / name).read_text(encoding="utf-8")
+        for name in ("compare.html", "compare.json")
     }
-    folder = results / _folder_name(json.loads(texts["result.json"]))
+    runs = {
+        run["folder"]: _read(comparison / run["folder"], FILES)
+        for arm in json.loads(texts["compare.json"])["arms"]
+        for run in arm["runs"]
+    }
+    results_of_runs = [json.loads(files["result.json"]) for files in runs.values()]
+    last = max(results_of_runs, key=lambda result: result["date"])
+    folder = _write(texts, results / _folder_name(last, "comparison"))
+    for name, files in runs.items():
+        _write(files, folder / name)
+    return folder
+
+
+def _read(folder: Path, files: Mapping[str, str]) -> dict[str, str]:
+    """Read files by the names they are published under."""
+    return {
+        published: without_folders((folder / name).read_text(encoding="utf-8"))
+        for name, published in files.items()
+    }
+
+
+def _write(texts: Mapping[str, str], folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8")
     return folder
 
 
-def _folder_name(result: dict) -> str:
+def _folder_name(result: dict, subject: str) -> str:
     hardware = result["hardware"]
     parts = [
         result["dataset"],
         result["recipe"].rpartition("/")[2],
-        result["model"],
+        subject,
         hardware["gpu"] or hardware["cpu"],
         result["date"][:10],
     ]
@@ -62,13 +110,15 @@ def _folder_name(result: dict) -> str:
 
 
 def main() -> None:
-    """Publish the run named on the command line."""
+    """Publish the run or comparison named on the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("run", type=Path, help="output folder of the run")
+    parser.add_argument("run", type=Path, help="output folder of it")
     parser.add_argument("--results", type=Path, default=RESULTS)
     arguments = parser.parse_args()
     try:
-        folder = publish(arguments.run, arguments.results)
+        is_comparison = (arguments.run / "compare.json").is_file()
+        copy = publish_comparison if is_comparison else publish
+        folder = copy(arguments.run, arguments.results)
     except FileNotFoundError as error:
         sys.exit(f"{error.filename}: missing; train and test the run first")
     print(f"{folder}: now run `make results`")

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from lact_modules.training.result import write_result
-from tools.publish_result import publish
+from tools.publish_result import publish, publish_comparison
 
 
 @pytest.fixture
@@ -41,3 +41,19 @@ def test_incomplete_run_publishes_nothing(run, tmp_path):
     with pytest.raises(FileNotFoundError):
         publish(run, tmp_path / "results")
     assert not (tmp_path / "results").exists()
+
+
+def test_comparison_comes_with_its_runs(run, tmp_path):
+    comparison = tmp_path / "comparison"
+    comparison.mkdir()
+    run.rename(comparison / "lact_1")
+    page = "<p>no </p> /path is cut</p>"
+    (comparison / "compare.html").write_text(page)
+    arms = [{"runs": [{"folder": "lact_1"}]}]
+    (comparison / "compare.json").write_text(json.dumps({"arms": arms}))
+    folder = publish_comparison(comparison, tmp_path / "results")
+    assert folder.name.startswith("my-digits_ctc_comparison_")
+    assert (folder / "compare.html").read_text() == page
+    names = sorted(path.name for path in (folder / "lact_1").iterdir())
+    assert names == ["hparams.yaml", "result.json", "train_log.txt"]
+    assert (folder / "lact_1" / "hparams.yaml").read_text() == "data_folder: digits\n"
