@@ -90,7 +90,7 @@ def make_dataset(
         raise InputError(
             f"{len(faulty)} transcripts hold characters that the vocabulary lacks, "
             f"first {name}: {' '.join(sorted(characters))!r}; clean the transcripts "
-            "or add the characters to the YAML key 'characters'"
+            "or give the YAML key 'characters' or 'tokenizer' what spells them"
         )
     if len(unknown) < len(utterances):
         raise InputError(

@@ -84,6 +84,36 @@ def test_run_and_export_transcribe_what_was_learned(memorized, corpus, tmp_path)
         assert sum(matches) >= 3
 
 
+def test_language_models_join_the_search_and_rank_again(
+    memorized, train, train_s2s, tmp_path
+):
+    lm = train(
+        tmp_path / "lm",
+        recipe="LM",
+        hparams="transformer_demo",
+        tiny={"device": "cpu", "d_model": 32, "num_layers": 1, "d_ffn": 64},
+        train_splits="[dev]",
+        num_tokens=MODEL["num_tokens"],
+        tokenizer=memorized.folder,
+        num_epochs=1,
+    )
+    assert lm.code == 0, lm.error
+    folder = shutil.copytree(memorized.folder, tmp_path / "run")
+    decoding = f"beam_size: 4, lm: {lm.folder}, lm_weight: 0.1, rescore: {lm.folder}"
+    run = train_s2s(
+        folder,
+        train_splits="[dev]",
+        test_splits="[dev]",
+        test_only=None,
+        decoding=f"{{{decoding}}}",
+    )
+    assert run.code == 0, run.error
+    metrics = run.result["metrics"]["dev"]
+    assert metrics.keys() == {"ctc", "greedy", "beam", "beam+tlm", "rescored"}
+    assert metrics["beam+tlm"]["wer"] <= 10
+    assert metrics["rescored"]["oracle_wer"] <= metrics["rescored"]["wer"]
+
+
 def test_resumes_where_it_stood(train_s2s, tmp_path):
     first = train_s2s(tmp_path, num_epochs=1)
     assert first.code == 0, first.error
