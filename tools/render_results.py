@@ -10,6 +10,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 HEADER = (
     "dataset",
+    "recipe",
     "model",
     "parameters",
     "split",
@@ -21,6 +22,7 @@ HEADER = (
 )
 DECODINGS_HEADER = (
     "dataset",
+    "recipe",
     "model",
     "split",
     "decoding",
@@ -142,8 +144,7 @@ def _rows(path: Path, root: Path) -> Iterator[list[str]]:
     for split, decodings in result["metrics"].items():
         greedy = decodings.get("greedy", {})
         yield [
-            result["dataset"],
-            result["model"],
+            *_subject(result),
             f"{result['parameters'] / 1e6:.1f} M",
             split,
             _error_rate(greedy),
@@ -161,8 +162,7 @@ def _decoding_rows(path: Path, root: Path) -> Iterator[list[str]]:
             continue
         for name, metrics in decodings.items():
             yield [
-                result["dataset"],
-                result["model"],
+                *_subject(result),
                 split,
                 name,
                 _error_rate(metrics),
@@ -170,6 +170,11 @@ def _decoding_rows(path: Path, root: Path) -> Iterator[list[str]]:
                 f"{metrics['rtf']:.4f}" if "rtf" in metrics else "",
                 _link(path, root),
             ]
+
+
+def _subject(result: Mapping[str, Any]) -> tuple[str, str, str]:
+    recipe = result["recipe"].rpartition("/")[2]
+    return result["dataset"], recipe, result["model"]
 
 
 def _link(path: Path, root: Path) -> str:

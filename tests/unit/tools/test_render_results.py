@@ -43,7 +43,7 @@ def run(results, readme, *options):
 def test_row_for_each_split_with_interval_and_link(results):
     header, rule, test, dev = render_table(results).splitlines()
     assert header.count("|") == rule.count("|") == test.count("|") == dev.count("|")
-    assert "| digits | lact_demo | 1.5 M | test |" in test
+    assert "| digits | CTC | lact_demo | 1.5 M | test |" in test
     assert "2.38 [1.50, 3.25]" in test
     assert "1.75 [1.50, 3.25]" in test
     assert "[digits_ctc_lact_demo](results/digits_ctc_lact_demo)" in test
@@ -71,8 +71,8 @@ def test_decodings_of_runs_that_have_several(results, tmp_path):
     result["metrics"]["other"] = {"greedy": SCORES}
     path.write_text(json.dumps(result))
     header, rule, *rows = render_decodings(results).splitlines()
-    assert {line.count("|") for line in (header, rule, *rows)} == {9}
-    assert [row.split(" | ")[3] for row in rows] == ["greedy", "beam+lm", "rescored"]
+    assert {line.count("|") for line in (header, rule, *rows)} == {10}
+    assert [row.split(" | ")[4] for row in rows] == ["greedy", "beam+lm", "rescored"]
     assert "| test | greedy | 2.38 [1.50, 3.25] |  | 0.0123 |" in rows[0]
     assert "| test | rescored | 1.25 [1.50, 3.25] | 0.50 | 0.0123 |" in rows[2]
     assert "No run was decoded" in render_decodings(tmp_path)
