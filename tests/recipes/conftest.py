@@ -150,24 +150,31 @@ def train_apart(command):
 
 
 @pytest.fixture(scope="session")
-def memorized(train, tmp_path_factory):
+def by_heart():
+    """Options to learn four sentences by heart, in four batches an epoch."""
+    return {
+        "train_splits": "[dev]",
+        "test_splits": "[dev]",
+        "d_model": 64,
+        "frontend": "{channels: 8, dropout: 0.0}",
+        "wav_augment": "{augment_prob: 0.0}",
+        "fea_augment": "{augment_prob: 0.0}",
+        "learning_rate": 0.005,
+        "warmup_steps": 20,
+        "max_batch_size": 1,
+        "avg_checkpoints": 2,
+    }
+
+
+@pytest.fixture(scope="session")
+def memorized(train, by_heart, tmp_path_factory):
     """Learn four sentences by heart; not to be changed."""
     return train(
         tmp_path_factory.mktemp("memorized"),
-        train_splits="[dev]",
-        test_splits="[dev]",
-        d_model=64,
-        frontend="{channels: 8, dropout: 0.0}",
-        wav_augment="{augment_prob: 0.0}",
-        fea_augment="{augment_prob: 0.0}",
-        learning_rate=0.005,
-        warmup_steps=20,
-        # four batches an epoch
-        max_batch_size=1,
         num_epochs=27,
-        avg_checkpoints=2,
         sample_interval=25,
         valid_interval=50,
         checkpoint_interval=50,
         decoding="{beam_size: 5}",
+        **by_heart,
     )

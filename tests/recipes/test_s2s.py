@@ -29,22 +29,14 @@ def train_s2s(train):
 
 
 @pytest.fixture(scope="module")
-def memorized(train_s2s, tmp_path_factory):
+def memorized(train_s2s, by_heart, tmp_path_factory):
     """Learn four sentences by heart; not to be changed."""
     return train_s2s(
         tmp_path_factory.mktemp("memorized"),
-        train_splits="[dev]",
-        test_splits="[dev]",
-        wav_augment="{augment_prob: 0.0}",
-        fea_augment="{augment_prob: 0.0}",
         label_smoothing=0.0,
-        learning_rate=0.005,
-        warmup_steps=20,
-        # four batches an epoch
-        max_batch_size=1,
         num_epochs=30,
-        avg_checkpoints=2,
         decoding="{beam_size: 4}",
+        **by_heart,
     )
 
 
