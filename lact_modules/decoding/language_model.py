@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
+from lact_modules.data.token_batches import cut_batches
 from lact_modules.errors import InputError
-from lact_modules.training.token_batches import cut_batches
 
 # A batch's logits take this many times the size of the LM's vocabulary.
 _MAX_BATCH_TOKENS = 2048

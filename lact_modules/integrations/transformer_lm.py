@@ -14,12 +14,12 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from lact_modules.data.subwords import SubwordVocabulary
+from lact_modules.data.token_batches import cut_batches
 from lact_modules.errors import InputError
 from lact_modules.inference.checkpoint import load_state
 from lact_modules.inference.model_builder import build_trained_model
 from lact_modules.inference.trained_model import HYPERPARAMETERS_FILE, read_run
 from lact_modules.training.losses import token_losses, with_start
-from lact_modules.training.token_batches import cut_batches
 
 PUBLISHED_FILES = ("lm.ckpt", "tokenizer.ckpt")
 """Of `speechbrain/asr-transformer-transformerlm-librispeech`: weights, tokenizer."""

@@ -20,12 +20,12 @@ from torch import Tensor
 
 from lact_modules.data.librispeech import read_transcripts
 from lact_modules.data.subwords import SubwordVocabulary
+from lact_modules.data.token_batches import TokenBatchSampler, cut_batches
 from lact_modules.data.token_store import TokenStore, write_token_store
 from lact_modules.training.experiment import write_results
 from lact_modules.training.launch import launch
 from lact_modules.training.loop import RecipeBrain
 from lact_modules.training.losses import token_losses, with_start
-from lact_modules.training.token_batches import TokenBatchSampler, cut_batches
 from lact_modules.training.tokenizer import prepare_tokenizer
 
 logger = logging.getLogger(__name__)

@@ -74,7 +74,7 @@ def main(hparams: dict[str, Any], run_opts: Any, command: list[str]) -> None:
     device = run_opts.device or infer_device()
     brain = S2SBrain(
         decoders={
-            # judges checkpoints: quicker than attention, and no worse at it
+            # judges checkpoints after each epoch: quicker than attention
             "ctc": GreedyDecoder(vocabulary, hparams["model"].frame_rate),
             **decoding_steps(trained, device=device, **hparams["decoding"]),
         },

@@ -3,8 +3,8 @@ from itertools import chain, pairwise
 import numpy as np
 import pytest
 
+from lact_modules.data.token_batches import TokenBatchSampler, cut_batches
 from lact_modules.errors import InputError
-from lact_modules.training.token_batches import TokenBatchSampler, cut_batches
 
 LENGTHS = np.random.default_rng(0).integers(1, 40, size=500).astype(np.uint16)
 
