@@ -1,10 +1,11 @@
 """The frame of an ASR recipe: datasets, training, tests, and the record of it all."""
 
+import itertools
 import logging
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from speechbrain.dataio.dataset import DynamicItemDataset
 from speechbrain.utils.distributed import run_on_main
@@ -24,7 +25,45 @@ from lact_modules.training.result import write_result
 logger = logging.getLogger(__name__)
 
 
-def prepare_manifests(hparams: dict[str, Any], prepare: Callable[..., Any]) -> Path:
+class Manifests(NamedTuple):
+    """Where the utterances of a recipe are listed.
+
+    Arguments
+    ---------
+    train : list[Path]
+        To learn from, all together.
+    dev : list[Path]
+        To judge checkpoints by, all together.
+    tests : dict[str, Path]
+        To report on, each by its name.
+    """
+
+    train: list[Path]
+    dev: list[Path]
+    tests: dict[str, Path]
+
+
+class Datasets(NamedTuple):
+    """What `Manifests` list, ready to be batched.
+
+    Arguments
+    ---------
+    train : DynamicItemDataset
+        To learn from.
+    dev : DynamicItemDataset
+        To judge checkpoints by.
+    tests : dict[str, DynamicItemDataset]
+        To report on, each by its name.
+    """
+
+    train: DynamicItemDataset
+    dev: DynamicItemDataset
+    tests: dict[str, DynamicItemDataset]
+
+
+def prepare_manifests(
+    hparams: dict[str, Any], prepare: Callable[..., Any]
+) -> Manifests:
     """Write a manifest of every split that the YAML names.
 
     Arguments
@@ -34,62 +73,61 @@ def prepare_manifests(hparams: dict[str, Any], prepare: Callable[..., Any]) -> P
         ``test_splits``.
     prepare : Callable[..., Any]
         Such as `prepare_librispeech`; takes ``data_folder``, ``manifest_folder`` and
-        ``splits``.
+        ``splits``, and writes ``<split>.jsonl`` for each.
 
     Returns
     -------
-    Path
-        The folder with ``<split>.jsonl``.
+    Manifests
+        In the folder ``manifests`` of the run.
     """
     folder = Path(hparams["output_folder"]) / "manifests"
-    splits = [*hparams["train_splits"], *hparams["dev_splits"], *hparams["test_splits"]]
+    kinds = [hparams["train_splits"], hparams["dev_splits"], hparams["test_splits"]]
     run_on_main(
         prepare,
         kwargs={
             "data_folder": hparams["data_folder"],
             "manifest_folder": folder,
-            "splits": list(dict.fromkeys(splits)),
+            "splits": list(dict.fromkeys(itertools.chain(*kinds))),
         },
     )
-    return folder
+    train, dev, tests = ({s: folder / f"{s}.jsonl" for s in splits} for splits in kinds)
+    return Manifests([*train.values()], [*dev.values()], tests)
 
 
 def make_datasets(
-    hparams: dict[str, Any], manifests: Path, vocabulary: AnyVocabulary
-) -> dict[str, DynamicItemDataset]:
-    """Make the datasets ``train``, ``dev``, and one of each test split.
+    hparams: dict[str, Any], manifests: Manifests, vocabulary: AnyVocabulary
+) -> Datasets:
+    """Make the datasets of a recipe.
 
     Arguments
     ---------
     hparams : dict[str, Any]
-        ``train_splits``, ``dev_splits``, ``test_splits``, ``max_train_duration`` and
-        ``in_memory``.
-    manifests : Path
-        Folder with ``<split>.jsonl``.
+        ``max_train_duration`` and ``in_memory``.
+    manifests : Manifests
+        Of the recipe.
     vocabulary : AnyVocabulary
         Spells the transcripts.
 
     Returns
     -------
-    dict[str, DynamicItemDataset]
-        By name.
+    Datasets
+        With what is too long left out of training.
     """
 
-    def dataset(names: list[str], max_duration: float | None = None) -> Any:
-        paths = [manifests / f"{name}.jsonl" for name in names]
+    def dataset(paths: list[Path], max_duration: float | None = None) -> Any:
         utterances = read_manifests(paths, max_duration)
         return make_dataset(utterances, vocabulary, hparams["in_memory"])
 
-    return {
-        **{name: dataset([name]) for name in hparams["test_splits"]},
-        "train": dataset(hparams["train_splits"], hparams["max_train_duration"]),
-        "dev": dataset(hparams["dev_splits"]),
-    }
+    return Datasets(
+        train=dataset(manifests.train, hparams["max_train_duration"]),
+        dev=dataset(manifests.dev),
+        tests={name: dataset([path]) for name, path in manifests.tests.items()},
+    )
 
 
 def train_and_test(
     brain: ASRBrain,
-    datasets: dict[str, DynamicItemDataset],
+    datasets: Datasets,
     hparams: dict[str, Any],
     command: Sequence[str],
     recipe: str,
@@ -100,12 +138,11 @@ def train_and_test(
     ---------
     brain : ASRBrain
         The recipe's.
-    datasets : dict[str, DynamicItemDataset]
+    datasets : Datasets
         As `make_datasets` gives them.
     hparams : dict[str, Any]
         ``num_workers``, ``valid_batch_size``, ``max_batch_length``,
-        ``max_batch_size``, ``seed``, ``test_splits``, ``output_folder``,
-        ``dataset_name``.
+        ``max_batch_size``, ``seed``, ``output_folder``, ``dataset_name``.
     command : Sequence[str]
         ``sys.argv``.
     recipe : str
@@ -114,19 +151,17 @@ def train_and_test(
     loader_options = {"num_workers": hparams["num_workers"]}
     test_options = {**loader_options, "batch_size": hparams["valid_batch_size"]}
     sampler = make_batch_sampler(
-        datasets["train"],
+        datasets.train,
         hparams["max_batch_length"],
         hparams["max_batch_size"],
         seed=hparams["seed"],
         # set by torchrun
         num_ranks=int(os.environ.get("WORLD_SIZE", 1)),
     )
-    brain.train(
-        datasets["train"], datasets["dev"], sampler, loader_options, test_options
-    )
+    brain.train(datasets.train, datasets.dev, sampler, loader_options, test_options)
     metrics = {
-        split: measure_split(brain, split, datasets[split], test_options)
-        for split in hparams["test_splits"]
+        name: measure_split(brain, name, dataset, test_options)
+        for name, dataset in datasets.tests.items()
     }
     run_on_main(write_results, args=[hparams, brain, metrics, command, recipe])
 

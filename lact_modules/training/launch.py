@@ -5,7 +5,7 @@ import errno
 import logging
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from speechbrain.utils.distributed import (
 
 from lact_modules.allocator import keep_freed_memory
 from lact_modules.errors import InputError
+from lact_modules.training.defaults import DEFAULTS
 
 Recipe = Callable[[dict[str, Any], Any, list[str]], None]
 
@@ -79,7 +80,7 @@ def load_hparams(yaml_file: str | Path, overrides: str | dict[str, Any]) -> dict
     Returns
     -------
     dict
-        Hyperparameters, objects made.
+        Hyperparameters, objects made, upon `DEFAULTS`.
 
     Raises
     ------
@@ -95,15 +96,16 @@ def load_hparams(yaml_file: str | Path, overrides: str | dict[str, Any]) -> dict
         known = YAML().load(path)
         if not isinstance(known, CommentedMap):
             raise InputError("not a mapping of hyperparameters")
-        _check_keys(overrides, known)
+        _check_keys(overrides, DEFAULTS | known)
         with open(path, encoding="utf-8") as stream:
-            return load_hyperpyyaml(stream, overrides)
+            given = load_hyperpyyaml(stream, overrides, overrides_must_match=False)
     # what a constructor says of its arguments is the fault of who gave them
     except (
         *(ValueError, TypeError, KeyError, AttributeError, ImportError),
         *(YAMLError, OSError),
     ) as error:
         raise InputError(f"{path}: {_reason(error)}") from error
+    return DEFAULTS | given
 
 
 def _read_overrides(text: str) -> dict[str, Any]:
@@ -122,7 +124,7 @@ def _reason(error: Exception) -> str:
     return " ".join(str(reason).split())
 
 
-def _check_keys(overrides: dict[str, Any], known: CommentedMap) -> None:
+def _check_keys(overrides: dict[str, Any], known: Mapping[str, Any]) -> None:
     """Find keys that the file lacks; the arguments of a class are its own affair."""
     for name, value in overrides.items():
         if name not in known:

@@ -91,12 +91,6 @@ def import_script(recipe):
 
 
 @pytest.fixture(scope="session")
-def recipe():
-    """The CTC recipe's train.py."""
-    return import_script("ASR/CTC")
-
-
-@pytest.fixture(scope="session")
 def command(corpus):
     """Make a command line; an option whose value is None is a flag."""
 

@@ -10,6 +10,7 @@ from PIL import Image
 from lact_modules.cli.ngram import ngram
 from lact_modules.inference.export import export_model
 from lact_modules.inference.transcriber import Transcriber
+from lact_modules.training.ctc import CTCBrain
 from lact_modules.training.schedules import warmup_cosine
 
 STEPS = 108
@@ -120,15 +121,15 @@ def test_tests_again_with_a_language_model(memorized, train, tmp_path):
     assert (folder / "wer_test_beam+lm.txt").exists()
 
 
-def test_bf16_trains_and_is_measured_in_float32(train, recipe, tmp_path, monkeypatch):
+def test_bf16_trains_and_is_measured_in_float32(train, tmp_path, monkeypatch):
     precisions = set()
-    compute_forward = recipe.CTCBrain.compute_forward
+    compute_forward = CTCBrain.compute_forward
 
     def observe(brain, batch, stage):
         precisions.add((stage.name, torch.is_autocast_enabled("cpu")))
         return compute_forward(brain, batch, stage)
 
-    monkeypatch.setattr(recipe.CTCBrain, "compute_forward", observe)
+    monkeypatch.setattr(CTCBrain, "compute_forward", observe)
     run = train(tmp_path, precision="bf16", num_epochs=2)
     assert run.code == 0
     assert precisions == {("TRAIN", True), ("VALID", False), ("TEST", False)}

@@ -7,6 +7,7 @@ import soundfile
 import torch
 
 from lact_modules.data.manifest import read_manifest
+from lact_modules.training.ctc import CTCBrain
 
 
 @pytest.fixture
@@ -16,9 +17,9 @@ def corpus_copy(corpus, tmp_path):
 
 
 @pytest.fixture
-def spoil(recipe, monkeypatch):
+def spoil(monkeypatch):
     """Let outputs be changed: spoil(change), change(brain, batch, log_probs)."""
-    compute_forward = recipe.CTCBrain.compute_forward
+    compute_forward = CTCBrain.compute_forward
 
     def install(change):
         def spoiled(brain, batch, stage):
@@ -27,7 +28,7 @@ def spoil(recipe, monkeypatch):
                 log_probs = change(brain, batch, log_probs)
             return log_probs, frames
 
-        monkeypatch.setattr(recipe.CTCBrain, "compute_forward", spoiled)
+        monkeypatch.setattr(CTCBrain, "compute_forward", spoiled)
 
     return install
 

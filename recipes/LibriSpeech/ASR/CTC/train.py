@@ -5,92 +5,16 @@ python train.py hparams/lact_demo.yaml --data_folder /path/to/LibriSpeech
 
 Run it again to resume. Any key of the YAML file can be set on the command line;
 SpeechBrain's run options (``--device``, ``--precision bf16``, ...) work too.
+The training loop is `lact_modules.training.ctc.CTCBrain`.
 """
 
-from pathlib import Path
-from typing import Any
-
-import speechbrain as sb
-from speechbrain.dataio.batch import PaddedBatch
-from speechbrain.utils.distributed import infer_device, run_on_main
-from torch import Tensor
+from functools import partial
 
 from lact_modules.data.librispeech import prepare_librispeech
-from lact_modules.data.vocabulary import Vocabulary
-from lact_modules.errors import InputError
-from lact_modules.inference.decoders import decoding_steps
-from lact_modules.inference.trained_model import TrainedModel
-from lact_modules.training.brain import ASRBrain
-from lact_modules.training.experiment import (
-    make_datasets,
-    prepare_manifests,
-    train_and_test,
-)
+from lact_modules.training.ctc import run_ctc
 from lact_modules.training.launch import launch
-from lact_modules.training.losses import ctc_losses
 
-
-class CTCBrain(ASRBrain):
-    """CTC over characters."""
-
-    def compute_forward(
-        self, batch: PaddedBatch, stage: sb.Stage
-    ) -> tuple[Tensor, Tensor]:
-        """Give log-probabilities (B, T, V) and numbers of frames (B,)."""
-        return self.run_model(batch.to(self.device), stage)
-
-    def utterance_losses(
-        self, outputs: tuple[Tensor, Tensor], batch: PaddedBatch, stage: sb.Stage
-    ) -> tuple[Tensor, Tensor]:
-        """CTC loss of each utterance; those that cannot be aligned count as 0."""
-        tokens, relative_lengths = batch.tokens
-        num_tokens = (relative_lengths * tokens.shape[1]).round().long()
-        losses, is_infeasible = ctc_losses(*outputs, tokens, num_tokens)
-        if stage == sb.Stage.TRAIN:
-            self.num_infeasible += int(is_infeasible.sum())
-        return losses, num_tokens * ~is_infeasible
-
-
-def main(hparams: dict[str, Any], run_opts: Any, command: list[str]) -> None:
-    """Prepare the data, train, test, and write the results."""
-    vocabulary = make_vocabulary(hparams)
-    manifests = prepare_manifests(hparams, prepare_librispeech)
-    datasets = make_datasets(hparams, manifests, vocabulary)
-    trained = TrainedModel(hparams["model"], vocabulary, description=None)
-    device = run_opts.device or infer_device()
-    brain = CTCBrain(
-        decoders=decoding_steps(trained, device=device, **hparams["decoding"]),
-        modules=hparams["modules"],
-        opt_class=hparams["opt_class"],
-        hparams=hparams,
-        run_opts=run_opts,
-        checkpointer=hparams["checkpointer"],
-    )
-    train_and_test(brain, datasets, hparams, command, "LibriSpeech/ASR/CTC")
-
-
-def make_vocabulary(hparams: dict[str, Any]) -> Vocabulary:
-    """Make the characters' vocabulary, and check that the model fits it."""
-    vocabulary = Vocabulary.from_texts([hparams["characters"]])
-    if len(vocabulary) != hparams["num_tokens"]:
-        raise InputError(
-            f"num_tokens: {hparams['num_tokens']}, but 'characters', blank and word "
-            f"delimiter make {len(vocabulary)}; set it to that"
-        )
-    path = Path(hparams["output_folder"]) / "vocabulary.txt"
-    run_on_main(save_vocabulary, args=[vocabulary, path])
-    return vocabulary
-
-
-def save_vocabulary(vocabulary: Vocabulary, path: Path) -> None:
-    """Write the vocabulary, unless the run began with another one."""
-    if path.exists() and Vocabulary.load(path) != vocabulary:
-        raise InputError(
-            f"{path}: differs from the YAML key 'characters'; take another "
-            "output_folder or the characters that this run began with"
-        )
-    vocabulary.save(path)
-
+main = partial(run_ctc, prepare=prepare_librispeech, recipe="LibriSpeech/ASR/CTC")
 
 if __name__ == "__main__":
     launch(main)
