@@ -7,6 +7,8 @@ import sys
 import pytest
 import torch
 
+from tests.fake_hub import hub  # noqa: F401
+
 torch.set_num_threads(1)
 
 

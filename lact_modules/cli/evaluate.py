@@ -27,7 +27,8 @@ def evaluate(
     data: Annotated[
         Path,
         typer.Option(
-            help="Split folder in LibriSpeech's layout, or a .jsonl manifest."
+            help="Split folder in LibriSpeech's layout, or manifest: .jsonl, .csv, "
+            ".tsv, Lhotse's .jsonl.gz."
         ),
     ],
     json_file: Annotated[

@@ -19,7 +19,10 @@ SUBCOMMANDS = (
     "evaluate",
     "export",
     "ngram",
+    "plot-schedule",
     "prepare",
+    "push",
+    "shard",
     "synth",
     "transcribe",
     "tune-lm",
@@ -34,7 +37,8 @@ app = typer.Typer(
 for _name in SUBCOMMANDS:
     _function = _name.replace("-", "_")
     _module = importlib.import_module(f"lact_modules.cli.{_function}")
-    app.command(_name)(getattr(_module, _function))
+    _settings = getattr(_module, "CONTEXT_SETTINGS", None)
+    app.command(_name, context_settings=_settings)(getattr(_module, _function))
 
 
 def main() -> None:

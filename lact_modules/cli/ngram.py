@@ -12,7 +12,7 @@ def ngram(
         list[Path],
         typer.Argument(
             metavar="TEXT_OR_MANIFEST",
-            help="Text files, one sentence a line, or .jsonl manifests.",
+            help="Text files, one sentence a line, or manifests (.jsonl, .csv, ...).",
         ),
     ],
     output: Annotated[Path, typer.Option(help="ARPA file to write.")],

@@ -7,7 +7,10 @@ import typer
 
 Model = Annotated[
     Path,
-    typer.Option(help="Output folder of a training run, or an export.", metavar="DIR"),
+    typer.Option(
+        help="Output folder of a training run, an export, or a model's id on the hub.",
+        metavar="DIR",
+    ),
 ]
 BatchSize = Annotated[int, typer.Option(min=1, help="Files run together.")]
 BeamSize = Annotated[int, typer.Option(min=0, help="Beams of the search; 0: greedy.")]

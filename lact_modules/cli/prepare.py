@@ -1,26 +1,51 @@
 """``lact-asr prepare``: manifests from a corpus folder."""
 
 import math
+from collections.abc import Callable
 from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from lact_modules.cli.splits import Splits, split_names
+from lact_modules.cli.splits import split_names
+from lact_modules.errors import InputError
 
 
 class Layout(str, Enum):
     """Corpora whose folders can be read."""
 
     LIBRISPEECH = "librispeech"
+    COMMONVOICE = "commonvoice"
+    FOLDER = "folder"
 
 
 def prepare(
     layout: Annotated[Layout, typer.Argument(help="How the folder is laid out.")],
-    data_folder: Annotated[Path, typer.Argument(help="Holds the splits' folders.")],
+    data_folder: Annotated[
+        Path,
+        typer.Argument(
+            help="Holds the splits; of 'folder', audio with a .txt or .lab beside it."
+        ),
+    ],
     out: Annotated[Path, typer.Argument(help="Gets <split>.jsonl.")],
-    splits: Splits,
+    splits: Annotated[
+        str | None,
+        typer.Option(
+            help="Names, with commas between; 'folder' can do without.",
+            metavar="A,B,...",
+        ),
+    ] = None,
+    table: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Of 'folder': .csv, .tsv or .jsonl that lists audio and text, with "
+            "paths relative to the folder; makes <table>.jsonl; may be repeated."
+        ),
+    ] = None,
+    language: Annotated[
+        str | None, typer.Option(help="Of 'commonvoice': code, such as de; else en.")
+    ] = None,
     min_duration: Annotated[
         float, typer.Option(min=0, help="Seconds; shorter utterances are skipped.")
     ] = 0.1,
@@ -32,13 +57,14 @@ def prepare(
     ] = None,
 ) -> None:
     """Verify the audio of a corpus and write a manifest for each split."""
-    from lact_modules.data.librispeech import prepare_librispeech
     from lact_modules.data.manifest import read_manifest
 
-    manifests = prepare_librispeech(
+    if splits is None and layout != Layout.FOLDER:
+        raise InputError(f"prepare {layout.value}: give --splits, as in train,dev,test")
+    manifests = _find_preparation(layout, table, language)(
         data_folder,
         out,
-        split_names(splits),
+        split_names(splits) if splits is not None else [],
         min_duration=min_duration,
         max_duration=max_duration,
         num_workers=workers,
@@ -47,3 +73,24 @@ def prepare(
         utterances = read_manifest(manifest)
         hours = sum(utterance.duration for utterance in utterances) / 3600
         typer.echo(f"{split}: {len(utterances)} utterances, {hours:.2f} h, {manifest}")
+
+
+def _find_preparation(
+    layout: Layout, tables: list[Path] | None, language: str | None
+) -> Callable[..., dict[str, Path]]:
+    """Give what prepares a layout, with the options that are its own."""
+    from functools import partial
+
+    from lact_modules.data.commonvoice import prepare_commonvoice
+    from lact_modules.data.folder import prepare_folder
+    from lact_modules.data.librispeech import prepare_librispeech
+
+    if tables and layout != Layout.FOLDER:
+        raise InputError(f"--table: for prepare folder, not {layout.value}")
+    if language and layout != Layout.COMMONVOICE:
+        raise InputError(f"--language: for prepare commonvoice, not {layout.value}")
+    if layout == Layout.FOLDER:
+        return partial(prepare_folder, tables=tables or ())
+    if layout == Layout.COMMONVOICE:
+        return partial(prepare_commonvoice, language=language or "en")
+    return prepare_librispeech

@@ -15,7 +15,7 @@ def read_transcribed(data: Path) -> tuple[list["Utterance"], list[str]]:
     Arguments
     ---------
     data : Path
-        Folder in LibriSpeech's layout, or ``.jsonl``.
+        Folder in LibriSpeech's layout, or what `read_manifest` takes.
 
     Returns
     -------

@@ -30,7 +30,9 @@ def tune_lm(
     model: options.Model,
     data: Annotated[
         Path,
-        typer.Option(help="Development set: split folder, or a .jsonl manifest."),
+        typer.Option(
+            help="Development set: split folder, or manifest as for evaluate."
+        ),
     ],
     lm: options.LanguageModel = None,
     lexicon: options.Lexicon = None,

@@ -12,6 +12,7 @@ _BUDGET = (
     *("max_batch_length", "max_batch_size", "grad_accumulation_factor"),
     *("learning_rate", "weight_decay", "warmup_steps", "max_grad_norm", "precision"),
     *("avg_checkpoints", "schedule", "opt_class", "wav_augment", "fea_augment"),
+    *("target_effective_batch", "parameter_groups", "layer_decay", "stages"),
 )
 # Relative to the first arm; batches of random lengths do not always make as many steps.
 _STEPS_TOLERANCE, _SIZE_TOLERANCE = 0.01, 0.05

@@ -1,6 +1,7 @@
 """Read audio files: any format soundfile reads, any rate, mono or not."""
 
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import soundfile
@@ -17,7 +18,7 @@ _BLOCK = 1 << 20
 
 
 def load_audio(
-    path: str | Path,
+    source: str | Path | BinaryIO,
     sample_rate: int = SAMPLE_RATE,
     offset: float = 0.0,
     duration: float | None = None,
@@ -28,8 +29,9 @@ def load_audio(
 
     Arguments
     ---------
-    path : str | Path
-        wav, flac, ogg, opus, mp3, ... (what libsndfile reads).
+    source : str | Path | BinaryIO
+        wav, flac, ogg, opus, mp3, ... (what libsndfile reads): a path, or a stream
+        that can seek and has a ``name``.
     sample_rate : int
         Hz of the result; other rates are resampled.
     offset : float
@@ -56,11 +58,61 @@ def load_audio(
     >>> load_audio(path).shape
     torch.Size([16000])
     """
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f"{path}: no such file")
+    samples, rate = _decode(source, offset, duration)
+    waveform = torch.from_numpy(samples)
+    if rate != sample_rate:
+        waveform = torchaudio.functional.resample(waveform, rate, sample_rate)
+    return waveform
+
+
+def measure_audio(
+    path: str | Path, offset: float = 0.0, duration: float | None = None
+) -> float:
+    """Decode a file to its end to see whether it is whole, and how long it is.
+
+    Arguments
+    ---------
+    path : str | Path
+        As for :func:`load_audio`.
+    offset : float
+        Seconds to skip.
+    duration : float | None
+        Seconds to decode at most; to the end of the file if None or 0.
+
+    Returns
+    -------
+    float
+        Seconds.
+
+    Raises
+    ------
+    InputError
+        As :func:`load_audio`.
+
+    Example
+    -------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "a.wav"
+    >>> soundfile.write(path, np.zeros(4000), 8000)
+    >>> measure_audio(path)
+    0.5
+    """
+    samples, rate = _decode(path, offset, duration)
+    return len(samples) / rate
+
+
+def _decode(
+    source: str | Path | BinaryIO, offset: float = 0.0, duration: float | None = None
+) -> tuple[np.ndarray, int]:
+    """Give mono samples (N,) float32, and their rate."""
+    if isinstance(source, str | Path):
+        path = Path(source)
+        if not path.is_file():
+            raise InputError(f"{path}: no such file")
+    else:
+        path = Path(source.name)
     try:
-        with soundfile.SoundFile(path) as stream:
+        with soundfile.SoundFile(source) as stream:
             rate = stream.samplerate
             start = min(round(offset * rate), stream.frames)
             if start:
@@ -78,10 +130,7 @@ def load_audio(
         raise InputError(f"{path}: truncated: {missing} samples are missing")
     if not np.isfinite(samples).all():
         raise InputError(f"{path}: holds NaN or infinite samples")
-    waveform = torch.from_numpy(samples)
-    if rate != sample_rate:
-        waveform = torchaudio.functional.resample(waveform, rate, sample_rate)
-    return waveform
+    return samples, rate
 
 
 def _read_mono(stream: soundfile.SoundFile, wanted: int) -> np.ndarray:

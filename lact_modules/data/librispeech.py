@@ -1,23 +1,13 @@
 """Prepare manifests from a corpus in LibriSpeech's layout."""
 
-import hashlib
-import json
 import math
-import os
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
-from lact_modules.data.manifest import write_manifest
-from lact_modules.data.split_folder import (
-    Skipped,
-    group_by_reason,
-    inspect_split,
-    read_texts,
-)
+from lact_modules.data.preparation import digest, write_split
+from lact_modules.data.split_folder import inspect_split, read_texts
 from lact_modules.errors import InputError
-
-# Part of the cache's key: raise it when the same files give other manifests.
-_VERSION = 1
 
 
 def prepare_librispeech(
@@ -79,20 +69,15 @@ def prepare_librispeech(
     for split in splits:
         split_folder = _find_split(corpus, split)
         manifest = Path(manifest_folder) / f"{split}.jsonl"
-        key_file = manifest.with_suffix(".key")
         key = _cache_key(split_folder, min_duration, max_duration)
-        if not (manifest.is_file() and _read_or_none(key_file) == key):
-            key_file.unlink(missing_ok=True)
-            utterances, skipped = inspect_split(
-                split_folder,
-                min_duration=min_duration,
-                max_duration=max_duration,
-                num_workers=num_workers,
-            )
-            write_manifest(manifest, utterances)
-            _write_report(manifest.with_suffix(".skipped.json"), skipped)
-            # Written last: without it the split is prepared anew.
-            key_file.write_text(key, encoding="utf-8")
+        inspect = partial(
+            inspect_split,
+            split_folder,
+            min_duration=min_duration,
+            max_duration=max_duration,
+            num_workers=num_workers,
+        )
+        write_split(manifest, key, inspect)
         manifests[split] = manifest
     return manifests
 
@@ -157,20 +142,5 @@ def _has_transcripts(folder: Path) -> bool:
 
 
 def _cache_key(split_folder: Path, min_duration: float, max_duration: float) -> str:
-    digest = hashlib.sha256()
-    digest.update(repr((_VERSION, min_duration, max_duration)).encode())
-    for path in sorted(filter(Path.is_file, split_folder.resolve().rglob("*"))):
-        status = path.stat()
-        digest.update(repr((str(path), status.st_size, status.st_mtime_ns)).encode())
-    return digest.hexdigest()
-
-
-def _read_or_none(path: Path) -> str | None:
-    return path.read_text(encoding="utf-8") if path.is_file() else None
-
-
-def _write_report(path: Path, skipped: list[Skipped]) -> None:
-    report = json.dumps(group_by_reason(skipped), indent=2, ensure_ascii=False)
-    unfinished = path.with_name(path.name + ".part")
-    unfinished.write_text(report + "\n", encoding="utf-8")
-    os.replace(unfinished, path)
+    files = sorted(filter(Path.is_file, split_folder.resolve().rglob("*")))
+    return digest((min_duration, max_duration), files)

@@ -1,33 +1,22 @@
 """Read one split in LibriSpeech's layout, and verify every utterance."""
 
-import logging
 import math
-import os
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
-from rich.console import Console
-from rich.progress import track
-
-from lact_modules.data.audio import SAMPLE_RATE, load_audio
+from lact_modules.data.inspection import (
+    Limits,
+    Skipped,
+    inspect_all,
+    inspect_recording,
+)
 from lact_modules.data.manifest import Utterance
 from lact_modules.errors import InputError
 
-logger = logging.getLogger(__name__)
-
 AUDIO_EXTENSIONS = (".flac", ".wav", ".ogg", ".opus")
-
-
-class Skipped(NamedTuple):
-    """An utterance that cannot be used, and why."""
-
-    id: str
-    reason: str
-    detail: str
 
 
 class _Entry(NamedTuple):
@@ -72,26 +61,8 @@ def inspect_split(
     """
     split_folder = Path(split_folder).resolve()
     entries = _read_entries(split_folder)
-    check = partial(_check, min_duration=min_duration, max_duration=max_duration)
-    with ThreadPoolExecutor(num_workers or os.cpu_count()) as pool:
-        checked = list(
-            track(
-                pool.map(check, entries),
-                description=f"Checking {split_folder.name}",
-                total=len(entries),
-                console=Console(stderr=True),
-                transient=True,
-            )
-        )
-    utterances = [result for result in checked if isinstance(result, Utterance)]
-    skipped = [result for result in checked if isinstance(result, Skipped)]
-    _log(split_folder, len(entries), skipped)
-    if not utterances:
-        raise InputError(
-            f"{split_folder}: none of the {len(entries)} utterances is usable; "
-            f"the first, {skipped[0].id}: {skipped[0].reason} ({skipped[0].detail})"
-        )
-    return utterances, skipped
+    inspect = partial(_inspect, limits=Limits(min_duration, max_duration))
+    return inspect_all(split_folder, entries, inspect, num_workers)
 
 
 def read_texts(split_folder: str | Path) -> list[str]:
@@ -114,30 +85,6 @@ def read_texts(split_folder: str | Path) -> list[str]:
     """
     entries = _read_entries(Path(split_folder))
     return [entry.text for entry in entries if entry.text]
-
-
-def group_by_reason(skipped: list[Skipped]) -> dict[str, dict[str, str]]:
-    """Sort skipped utterances by reason.
-
-    Arguments
-    ---------
-    skipped : list[Skipped]
-        In any order.
-
-    Returns
-    -------
-    dict[str, dict[str, str]]
-        For each reason, the detail of each utterance by id.
-
-    Example
-    -------
-    >>> group_by_reason([Skipped("1-1-0000", "too short", "0.010 s < 0.1 s")])
-    {'too short': {'1-1-0000': '0.010 s < 0.1 s'}}
-    """
-    groups: dict[str, dict[str, str]] = {}
-    for utterance_id, reason, detail in skipped:
-        groups.setdefault(reason, {})[utterance_id] = detail
-    return groups
 
 
 def _read_entries(split_folder: Path) -> list[_Entry]:
@@ -174,33 +121,12 @@ def _parse_transcripts(split_folder: Path) -> Iterator[_Entry]:
                 )
 
 
-def _check(
-    entry: _Entry, min_duration: float, max_duration: float
-) -> Utterance | Skipped:
+def _inspect(entry: _Entry, limits: Limits) -> Utterance | Skipped:
     if not entry.text:
         return Skipped(entry.id, "empty transcript", str(entry.folder))
     candidates = [entry.folder / (entry.id + suffix) for suffix in AUDIO_EXTENSIONS]
     audio = next((path for path in candidates if path.is_file()), None)
     if audio is None:
         return Skipped(entry.id, "missing audio", f"none of {AUDIO_EXTENSIONS}")
-    try:
-        duration = len(load_audio(audio)) / SAMPLE_RATE
-    except InputError as error:
-        return Skipped(entry.id, "unusable audio", str(error))
-    if duration < min_duration:
-        return Skipped(entry.id, "too short", f"{duration:.3f} s < {min_duration} s")
-    if duration > max_duration:
-        return Skipped(entry.id, "too long", f"{duration:.3f} s > {max_duration} s")
-    return Utterance(entry.id, str(audio), entry.text, duration, entry.speaker)
-
-
-def _log(split_folder: Path, total: int, skipped: list[Skipped]) -> None:
-    for reason, details in group_by_reason(skipped).items():
-        logger.warning(
-            "%s: %d of %d utterances skipped, %s: %s",
-            split_folder.name,
-            len(details),
-            total,
-            reason,
-            ", ".join(details),
-        )
+    utterance = Utterance(entry.id, str(audio), entry.text, 0.0, entry.speaker)
+    return inspect_recording(utterance, limits)

@@ -38,8 +38,8 @@ class CTCModel(nn.Module):
         From waveform to frames, such as `MelFrontend`.
     encoder : FrameEncoder
         From frames to frames, such as `Encoder`.
-    num_tokens : int
-        Output units, the blank included.
+    num_tokens : int | None
+        Output units, the blank included; None if `set_num_tokens` is to tell.
 
     Example
     -------
@@ -55,11 +55,18 @@ class CTCModel(nn.Module):
     (torch.Size([2, 25, 5]), tensor([25, 13]))
     """
 
-    def __init__(self, frontend: Frontend, encoder: FrameEncoder, num_tokens: int):
+    def __init__(
+        self, frontend: Frontend, encoder: FrameEncoder, num_tokens: int | None
+    ):
         super().__init__()
         self.frontend = frontend
         self.encoder = encoder
-        self.output = nn.Linear(encoder.d_model, num_tokens)
+        # the blank alone, until the vocabulary is known
+        self.set_num_tokens(1 if num_tokens is None else num_tokens)
+
+    def set_num_tokens(self, num_tokens: int) -> None:
+        """Make an output layer for so many tokens, with fresh weights."""
+        self.output = nn.Linear(self.encoder.d_model, num_tokens)
 
     @property
     def frame_rate(self) -> float:

@@ -22,6 +22,8 @@ FORMAT_VERSION = 1
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
 RESULT_FILE = "result.json"
+EXPORT_FILES = (WEIGHTS_FILE, *VOCABULARY_FILES, CONFIG_FILE, RESULT_FILE)
+"""What an export may hold; of the vocabularies it holds one."""
 
 
 def export_model(
@@ -154,7 +156,7 @@ def _read_config(path: Path) -> dict[str, Any]:
 
 def _move_files(source: Path, destination: Path) -> None:
     destination.mkdir(exist_ok=True)
-    for name in WEIGHTS_FILE, *VOCABULARY_FILES, CONFIG_FILE, RESULT_FILE:
+    for name in EXPORT_FILES:
         if (source / name).exists():
             os.replace(source / name, destination / name)
         else:

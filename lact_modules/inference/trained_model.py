@@ -129,6 +129,7 @@ def assemble(
         If the three do not belong together.
     """
     vocabulary = load_vocabulary(folder)
+    description = _with_num_tokens(description, len(vocabulary))
     try:
         model = build_trained_model(description, weights)
     except InputError as error:
@@ -144,6 +145,14 @@ def assemble(
             "training"
         )
     return TrainedModel(model, vocabulary, description)
+
+
+def _with_num_tokens(description: Any, num_tokens: int) -> Any:
+    """Fill in what a YAML file leaves to the vocabulary."""
+    match description:
+        case {"arguments": {"num_tokens": None, **others}}:
+            return {**description, "arguments": {**others, "num_tokens": num_tokens}}
+    return description
 
 
 def load_vocabulary(folder: Path) -> AnyVocabulary:

@@ -13,13 +13,9 @@ from lact_modules.data.audio import SAMPLE_RATE, load_audio
 from lact_modules.decoding.hypothesis import Hypothesis
 from lact_modules.errors import InputError
 from lact_modules.inference.decoders import build_search
-from lact_modules.inference.export import load_export
 from lact_modules.inference.files import Outcome, Source, process_files
-from lact_modules.inference.trained_model import (
-    HYPERPARAMETERS_FILE,
-    TrainedModel,
-    load_run,
-)
+from lact_modules.inference.loading import load_model
+from lact_modules.inference.trained_model import TrainedModel
 
 
 class Transcriber:
@@ -51,12 +47,13 @@ class Transcriber:
     def from_folder(
         cls, folder: str | Path, device: str = "cpu", **decoding: Any
     ) -> "Transcriber":
-        """Load the output folder of a training run, or an export.
+        """Load a training run, an export, or a model of the hub.
 
         Arguments
         ---------
         folder : str | Path
-            No code from it is run.
+            See :func:`~lact_modules.inference.loading.load_model`; no code from it
+            is run.
         device : str
             As for the class.
         **decoding : Any
@@ -72,14 +69,7 @@ class Transcriber:
         InputError
             If the folder holds no model, or what it holds is damaged.
         """
-        folder = Path(folder)
-        if not folder.is_dir():
-            raise InputError(
-                f"{folder}: no such folder; give a run's folder or an export"
-            )
-        is_run = (folder / HYPERPARAMETERS_FILE).is_file()
-        trained = load_run(folder) if is_run else load_export(folder)
-        return cls(trained, device, **decoding)
+        return cls(load_model(folder), device, **decoding)
 
     @torch.inference_mode()
     def transcribe(self, waveforms: Sequence[Tensor]) -> list[Hypothesis]:

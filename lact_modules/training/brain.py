@@ -8,8 +8,10 @@ import torch
 from speechbrain.dataio.batch import PaddedBatch
 from torch import Tensor
 
+from lact_modules.training.augmentation import make_augmenter
 from lact_modules.training.loop import RecipeBrain
 from lact_modules.training.transcripts import Decoder, Transcripts
+from lact_modules.training.worst import WorstUtterances
 
 logger = logging.getLogger(__name__)
 
@@ -21,7 +23,8 @@ class ASRBrain(RecipeBrain):
     take, and `utterance_losses`. Here the waveforms are augmented and the transcripts
     are collected; the word error rate tells which checkpoints are the best.
 
-    Reads from the YAML what `RecipeBrain` does, ``wav_augment`` and ``fea_augment``.
+    Reads from the YAML what `RecipeBrain` and `make_augmenter` do, ``wav_augment`` and
+    ``fea_augment``.
 
     Arguments
     ---------
@@ -35,6 +38,7 @@ class ASRBrain(RecipeBrain):
 
     def __init__(self, decoders: dict[str, Decoder], **brain_arguments: Any):
         super().__init__(**brain_arguments)
+        self.augmenter = make_augmenter(self.hparams)
         self.decoders = decoders
         self.first_decoder = next(iter(decoders))
         self.num_infeasible = 0
@@ -44,12 +48,24 @@ class ASRBrain(RecipeBrain):
         signals, relative_lengths = batch.signal
         augment = None
         if stage == sb.Stage.TRAIN:
-            signals, relative_lengths = self.hparams.wav_augment(
+            signals, relative_lengths = self._augment_waveforms(
                 signals, relative_lengths
             )
             augment = self._augment_features
-        lengths = (relative_lengths * signals.shape[1]).round().long()
+        lengths = _num_samples(signals, relative_lengths)
         return self.modules.model(signals, lengths, augment, **inputs)
+
+    @torch.no_grad()
+    def _augment_waveforms(
+        self, signals: Tensor, relative_lengths: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        # resampling in bfloat16 would add noise of its own
+        with torch.autocast(signals.device.type, enabled=False):
+            signals, relative_lengths = self.hparams.wav_augment(
+                signals, relative_lengths
+            )
+            lengths = _num_samples(signals, relative_lengths)
+            return self.augmenter(signals, lengths), relative_lengths
 
     def _augment_features(self, features: Tensor, lengths: Tensor) -> Tensor:
         return self.hparams.fea_augment(features, lengths / features.shape[1])[0]
@@ -60,26 +76,31 @@ class ASRBrain(RecipeBrain):
         """Average the losses over all labels of the batch; collect transcripts."""
         if stage != sb.Stage.TRAIN:
             self.transcripts.add(batch.id, batch.text, outputs)
+        if stage == sb.Stage.VALID:
+            signals, relative_lengths = batch.signal
+            lengths = _num_samples(signals, relative_lengths)
+            heard = self.transcripts.hypotheses[self.first_decoder][-len(batch.id) :]
+            self.worst.add(batch.id, batch.text, heard, signals, lengths)
         return super().compute_objectives(outputs, batch, stage)
 
     def show_sample(self, batch: PaddedBatch, outputs: Any) -> None:
         """Log what was said and heard in a batch's first utterance."""
         with torch.no_grad():
             hypothesis = self.decoders[self.first_decoder](*outputs)[0]
-        logger.info(
-            "step %d, sample %s\n  said:  %s\n  heard: %s",
-            self.optimizer_step,
-            batch.id[0],
-            batch.text[0],
-            hypothesis.text,
-        )
+        said, heard = batch.text[0], hypothesis.text
+        sample = f"sample {batch.id[0]}\n  said:  {said}\n  heard: {heard}"
+        logger.info("step %d, %s", self.optimizer_step, sample)
+        if self.log:
+            self.log.show_text(self.optimizer_step, "sample", sample)
 
     def on_stage_start(self, stage: sb.Stage, epoch: int | None = None) -> None:
         """Begin to count and to collect anew."""
+        super().on_stage_start(stage, epoch)
         if stage == sb.Stage.TRAIN:
             self.num_infeasible = 0
         elif stage == sb.Stage.VALID:
             name = self.first_decoder
+            self.worst = WorstUtterances(self.hparams.num_worst_utterances)
             self.transcripts = Transcripts({name: self.decoders[name]})
         else:
             self.transcripts = Transcripts(self.decoders)
@@ -89,6 +110,10 @@ class ASRBrain(RecipeBrain):
     ) -> None:
         """Tell of utterances that could not be trained on; log and save."""
         super().on_stage_end(stage, stage_loss, epoch)
+        if stage == sb.Stage.VALID and self.log:
+            for rank, each in enumerate(self.worst.found, start=1):
+                name = f"worst/{rank}"
+                self.log.show_audio(self.optimizer_step, name, each.signal, str(each))
         if stage == sb.Stage.TRAIN and self.num_infeasible:
             logger.warning(
                 "epoch %d: %d utterances have more labels than frames and were "
@@ -101,3 +126,7 @@ class ASRBrain(RecipeBrain):
         """Give loss, and error rates in percent."""
         rates = self.transcripts.rates(self.first_decoder, num_bootstrap=0)
         return {"loss": float(stage_loss), "WER": rates.wer, "CER": rates.cer}
+
+
+def _num_samples(signals: Tensor, relative_lengths: Tensor) -> Tensor:
+    return (relative_lengths * signals.shape[1]).round().long()

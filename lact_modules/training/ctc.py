@@ -1,6 +1,6 @@
 """CTC recognizers of characters: what the CTC recipes of all corpora share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,10 @@ from lact_modules.errors import InputError
 from lact_modules.inference.decoders import decoding_steps
 from lact_modules.inference.trained_model import TrainedModel
 from lact_modules.training.brain import ASRBrain
-from lact_modules.training.experiment import (
-    make_datasets,
-    prepare_manifests,
-    train_and_test,
-)
-from lact_modules.training.losses import ctc_losses
+from lact_modules.training.experiment import make_datasets, train_and_test
+from lact_modules.training.initialization import start_from
+from lact_modules.training.losses import count_tokens, ctc_losses
+from lact_modules.training.manifests import prepare_manifests
 
 
 class CTCBrain(ASRBrain):
@@ -38,9 +36,8 @@ class CTCBrain(ASRBrain):
         self, outputs: tuple[Tensor, Tensor], batch: PaddedBatch, stage: sb.Stage
     ) -> tuple[Tensor, Tensor]:
         """CTC loss of each utterance; those that cannot be aligned count as 0."""
-        tokens, relative_lengths = batch.tokens
-        num_tokens = (relative_lengths * tokens.shape[1]).round().long()
-        losses, is_infeasible = ctc_losses(*outputs, tokens, num_tokens)
+        num_tokens = count_tokens(batch.tokens)
+        losses, is_infeasible = ctc_losses(*outputs, batch.tokens.data, num_tokens)
         if stage == sb.Stage.TRAIN:
             self.num_infeasible += int(is_infeasible.sum())
         return losses, num_tokens * ~is_infeasible
@@ -74,9 +71,10 @@ def run_ctc(
     InputError
         If the data or the YAML are at fault.
     """
-    vocabulary = make_vocabulary(hparams)
     manifests = prepare_manifests(hparams, prepare)
+    vocabulary = make_vocabulary(hparams, manifests.train_texts)
     datasets = make_datasets(hparams, manifests, vocabulary)
+    start_from(hparams, vocabulary)
     trained = TrainedModel(hparams["model"], vocabulary, description=None)
     device = run_opts.device or infer_device()
     brain = CTCBrain(
@@ -90,38 +88,54 @@ def run_ctc(
     train_and_test(brain, datasets, hparams, command, recipe)
 
 
-def make_vocabulary(hparams: dict[str, Any]) -> Vocabulary:
-    """Make the characters' vocabulary, and check that the model fits it.
+def make_vocabulary(
+    hparams: dict[str, Any], read_texts: Callable[[], Sequence[str]]
+) -> Vocabulary:
+    """Make the characters' vocabulary, and see that the model fits it.
 
     Arguments
     ---------
     hparams : dict[str, Any]
-        ``characters``, ``num_tokens`` and ``output_folder``, which gets
-        ``vocabulary.txt``.
+        ``characters``, None for those that the run began with or else those of the
+        texts; ``num_tokens``, None to size the output layer of ``model`` to them;
+        ``output_folder``, which gets ``vocabulary.txt``.
+    read_texts : Callable[[], Sequence[str]]
+        Gives the transcripts to learn from, if need be.
 
     Returns
     -------
     Vocabulary
-        Of ``num_tokens`` tokens.
+        As many tokens as the model has outputs.
 
     Raises
     ------
     InputError
         If the model has another number of tokens, or the run began with others.
     """
-    vocabulary = Vocabulary.from_texts([hparams["characters"]])
-    if len(vocabulary) != hparams["num_tokens"]:
-        raise InputError(
-            f"num_tokens: {hparams['num_tokens']}, but 'characters', blank and word "
-            f"delimiter make {len(vocabulary)}; set it to that"
-        )
     path = Path(hparams["output_folder"]) / Vocabulary.file_name
-    run_on_main(_save_vocabulary, args=[vocabulary, path])
+    run_on_main(_write_vocabulary, args=[path, hparams, read_texts])
+    vocabulary = Vocabulary.load(path)
+    if hparams["num_tokens"] is None:
+        hparams["model"].set_num_tokens(len(vocabulary))
     return vocabulary
 
 
-def _save_vocabulary(vocabulary: Vocabulary, path: Path) -> None:
+def _write_vocabulary(
+    path: Path, hparams: dict[str, Any], read_texts: Callable[[], Sequence[str]]
+) -> None:
     """Write the vocabulary, unless the run began with another one."""
+    characters = hparams["characters"]
+    if characters is not None:
+        vocabulary = Vocabulary.from_texts([characters])
+    elif path.exists():
+        vocabulary = Vocabulary.load(path)
+    else:
+        vocabulary = Vocabulary.from_texts(read_texts())
+    if hparams["num_tokens"] not in (None, len(vocabulary)):
+        raise InputError(
+            f"num_tokens: {hparams['num_tokens']}, but characters, blank and word "
+            f"delimiter make {len(vocabulary)}; set it to that, or to null"
+        )
     if path.exists() and Vocabulary.load(path) != vocabulary:
         raise InputError(
             f"{path}: differs from the YAML key 'characters'; take another "

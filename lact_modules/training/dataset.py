@@ -2,7 +2,7 @@
 
 import functools
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -12,6 +12,7 @@ from speechbrain.utils.data_pipeline import provides, takes
 from torch import Tensor
 
 from lact_modules.data.audio import load_audio
+from lact_modules.data.durations import measure_durations
 from lact_modules.data.manifest import Utterance, read_manifest
 from lact_modules.data.subwords import AnyVocabulary
 from lact_modules.errors import InputError
@@ -23,6 +24,8 @@ def read_manifests(
     paths: Sequence[str | Path], max_duration: float | None = None
 ) -> list[Utterance]:
     """Join manifests, leaving out what is too long, shortest utterance first.
+
+    Durations that a manifest does not tell are read from the audio files.
 
     Arguments
     ---------
@@ -39,28 +42,51 @@ def read_manifests(
     Raises
     ------
     InputError
-        If nothing is left.
+        If nothing is left, or an audio file is missing whose duration is needed.
     """
-    utterances = [u for path in paths for u in read_manifest(path)]
+    utterances = measure_durations([u for path in paths for u in read_manifest(path)])
+    check_durations([u.duration for u in utterances], max_duration)
     if max_duration is not None:
-        kept = [u for u in utterances if u.duration <= max_duration]
-        if len(kept) < len(utterances):
-            logger.warning(
-                "%d of %d utterances are longer than %g s and left out",
-                len(utterances) - len(kept),
-                len(utterances),
-                max_duration,
-            )
-        utterances = kept
-    if not utterances:
-        raise InputError(
-            f"no utterance is shorter than {max_duration} s; raise max_train_duration"
-        )
+        utterances = [u for u in utterances if u.duration <= max_duration]
     return sorted(utterances, key=lambda u: (u.duration, u.id))
 
 
+def check_durations(durations: Sequence[float], max_duration: float | None) -> None:
+    """Warn of what is too long to be trained on.
+
+    Arguments
+    ---------
+    durations : Sequence[float]
+        Seconds of each utterance.
+    max_duration : float | None
+        Seconds; longer utterances are counted.
+
+    Raises
+    ------
+    InputError
+        If all are too long.
+    """
+    if max_duration is None:
+        return
+    num_long = sum(duration > max_duration for duration in durations)
+    if num_long == len(durations):
+        raise InputError(
+            f"no utterance is shorter than {max_duration} s; raise max_train_duration"
+        )
+    if num_long:
+        logger.warning(
+            "%d of %d utterances are longer than %g s and left out",
+            num_long,
+            len(durations),
+            max_duration,
+        )
+
+
 def make_dataset(
-    utterances: Sequence[Utterance], vocabulary: AnyVocabulary, in_memory: bool = False
+    utterances: Sequence[Utterance],
+    vocabulary: AnyVocabulary,
+    in_memory: bool = False,
+    must_spell: bool = True,
 ) -> DynamicItemDataset:
     """Make a SpeechBrain dataset that gives id, signal, tokens and transcript.
 
@@ -72,29 +98,28 @@ def make_dataset(
         Spells the transcripts.
     in_memory : bool
         Decode each file once and keep it (230 MB an hour); for small corpora.
+    must_spell : bool
+        Refuse transcripts with characters that the vocabulary lacks. Otherwise the
+        tokens pass over them, and a warning counts them: for data that are scored,
+        not learned.
 
     Returns
     -------
     DynamicItemDataset
-        Items ``id``, ``signal`` (N,) float32, ``tokens`` (U,) int64, ``text``.
+        Items ``id``, ``signal`` (N,) float32, ``tokens`` (U,) int64, and the whole
+        transcript, ``text``.
 
     Raises
     ------
     InputError
         If an id stands twice, or a transcript has an unknown character.
     """
-    unknown = {u.id: vocabulary.unknown(u.text) for u in utterances}
-    faulty = {name: characters for name, characters in unknown.items() if characters}
-    if faulty:
-        name, characters = next(iter(faulty.items()))
+    texts = {u.id: u.text for u in utterances}
+    check = check_spelling if must_spell else _warn_of_unknown
+    check(texts, vocabulary)
+    if len(texts) < len(utterances):
         raise InputError(
-            f"{len(faulty)} transcripts hold characters that the vocabulary lacks, "
-            f"first {name}: {' '.join(sorted(characters))!r}; clean the transcripts "
-            "or give the YAML key 'characters' or 'tokenizer' what spells them"
-        )
-    if len(unknown) < len(utterances):
-        raise InputError(
-            f"{len(utterances) - len(unknown)} utterance ids stand twice in the "
+            f"{len(utterances) - len(texts)} utterance ids stand twice in the "
             "manifests; make them unique"
         )
     entries = {
@@ -116,13 +141,60 @@ def make_dataset(
     @takes("text")
     @provides("tokens")
     def spell(text: str) -> Tensor:
-        return torch.tensor(vocabulary.encode(text), dtype=torch.int64)
+        unknown = vocabulary.unknown(text)
+        known = "".join(c for c in text if c not in unknown)
+        return torch.tensor(vocabulary.encode(known), dtype=torch.int64)
 
     return DynamicItemDataset(
         entries,
         dynamic_items=[read_signal, spell],
         output_keys=["id", "signal", "tokens", "text"],
     )
+
+
+def check_spelling(texts: Mapping[str, str], vocabulary: AnyVocabulary) -> None:
+    """Make sure that a vocabulary can spell all transcripts.
+
+    Arguments
+    ---------
+    texts : Mapping[str, str]
+        Transcripts, by what an error calls them.
+    vocabulary : AnyVocabulary
+        To spell them.
+
+    Raises
+    ------
+    InputError
+        If a transcript has an unknown character.
+    """
+    faulty = _find_unknown(texts, vocabulary)
+    if faulty:
+        name, characters = next(iter(faulty.items()))
+        raise InputError(
+            f"{len(faulty)} transcripts hold characters that the vocabulary lacks, "
+            f"first {name}: {' '.join(sorted(characters))!r}; clean the transcripts "
+            "or give the YAML key 'characters' or 'tokenizer' what spells them"
+        )
+
+
+def _warn_of_unknown(texts: Mapping[str, str], vocabulary: AnyVocabulary) -> None:
+    faulty = _find_unknown(texts, vocabulary)
+    if faulty:
+        logger.warning(
+            "%d of %d transcripts hold characters that the vocabulary lacks, first %s "
+            "(all: %s); the loss passes over them, error rates count them",
+            len(faulty),
+            len(texts),
+            next(iter(faulty)),
+            " ".join(sorted(set().union(*faulty.values()))),
+        )
+
+
+def _find_unknown(
+    texts: Mapping[str, str], vocabulary: AnyVocabulary
+) -> dict[str, set[str]]:
+    unknown = {name: vocabulary.unknown(text) for name, text in texts.items()}
+    return {name: characters for name, characters in unknown.items() if characters}
 
 
 def make_batch_sampler(

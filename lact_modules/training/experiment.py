@@ -1,16 +1,18 @@
 """The frame of an ASR recipe: datasets, training, tests, and the record of it all."""
 
-import itertools
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from speechbrain.dataio.dataset import DynamicItemDataset
-from speechbrain.utils.distributed import run_on_main
+from speechbrain.dataio.sampler import DynamicBatchSampler
+from speechbrain.utils.distributed import get_rank, run_on_main
 
 from lact_modules.data.subwords import AnyVocabulary
+from lact_modules.inference.hub import check_repo_id
+from lact_modules.training.batching import EffectiveBatchSampler
 from lact_modules.training.brain import ASRBrain
 from lact_modules.training.dataset import (
     make_batch_sampler,
@@ -18,29 +20,14 @@ from lact_modules.training.dataset import (
     read_manifests,
 )
 from lact_modules.training.loop import RecipeBrain
+from lact_modules.training.manifests import Manifests
 from lact_modules.training.measure import measure_split
 from lact_modules.training.plots import plot_learning_curves
+from lact_modules.training.publishing import publish
 from lact_modules.training.result import write_result
+from lact_modules.training.shards import ShardBatches, make_shard_batches
 
 logger = logging.getLogger(__name__)
-
-
-class Manifests(NamedTuple):
-    """Where the utterances of a recipe are listed.
-
-    Arguments
-    ---------
-    train : list[Path]
-        To learn from, all together.
-    dev : list[Path]
-        To judge checkpoints by, all together.
-    tests : dict[str, Path]
-        To report on, each by its name.
-    """
-
-    train: list[Path]
-    dev: list[Path]
-    tests: dict[str, Path]
 
 
 class Datasets(NamedTuple):
@@ -48,7 +35,7 @@ class Datasets(NamedTuple):
 
     Arguments
     ---------
-    train : DynamicItemDataset
+    train : DynamicItemDataset | ShardBatches
         To learn from.
     dev : DynamicItemDataset
         To judge checkpoints by.
@@ -56,42 +43,9 @@ class Datasets(NamedTuple):
         To report on, each by its name.
     """
 
-    train: DynamicItemDataset
+    train: DynamicItemDataset | ShardBatches
     dev: DynamicItemDataset
     tests: dict[str, DynamicItemDataset]
-
-
-def prepare_manifests(
-    hparams: dict[str, Any], prepare: Callable[..., Any]
-) -> Manifests:
-    """Write a manifest of every split that the YAML names.
-
-    Arguments
-    ---------
-    hparams : dict[str, Any]
-        ``data_folder``, ``output_folder``, ``train_splits``, ``dev_splits`` and
-        ``test_splits``.
-    prepare : Callable[..., Any]
-        Such as `prepare_librispeech`; takes ``data_folder``, ``manifest_folder`` and
-        ``splits``, and writes ``<split>.jsonl`` for each.
-
-    Returns
-    -------
-    Manifests
-        In the folder ``manifests`` of the run.
-    """
-    folder = Path(hparams["output_folder"]) / "manifests"
-    kinds = [hparams["train_splits"], hparams["dev_splits"], hparams["test_splits"]]
-    run_on_main(
-        prepare,
-        kwargs={
-            "data_folder": hparams["data_folder"],
-            "manifest_folder": folder,
-            "splits": list(dict.fromkeys(itertools.chain(*kinds))),
-        },
-    )
-    train, dev, tests = ({s: folder / f"{s}.jsonl" for s in splits} for splits in kinds)
-    return Manifests([*train.values()], [*dev.values()], tests)
 
 
 def make_datasets(
@@ -102,7 +56,7 @@ def make_datasets(
     Arguments
     ---------
     hparams : dict[str, Any]
-        ``max_train_duration`` and ``in_memory``.
+        ``max_train_duration`` and ``in_memory``; see `make_shard_batches` too.
     manifests : Manifests
         Of the recipe.
     vocabulary : AnyVocabulary
@@ -114,14 +68,53 @@ def make_datasets(
         With what is too long left out of training.
     """
 
-    def dataset(paths: list[Path], max_duration: float | None = None) -> Any:
+    def dataset(
+        paths: list[Path], max_duration: float | None = None, must_spell: bool = False
+    ) -> Any:
         utterances = read_manifests(paths, max_duration)
-        return make_dataset(utterances, vocabulary, hparams["in_memory"])
+        return make_dataset(utterances, vocabulary, hparams["in_memory"], must_spell)
 
     return Datasets(
-        train=dataset(manifests.train, hparams["max_train_duration"]),
+        train=make_shard_batches(hparams, manifests.shards, vocabulary)
+        if manifests.shards
+        else dataset(manifests.train, hparams["max_train_duration"], must_spell=True),
         dev=dataset(manifests.dev),
         tests={name: dataset([path]) for name, path in manifests.tests.items()},
+    )
+
+
+def make_sampler(
+    dataset: DynamicItemDataset, hparams: dict[str, Any]
+) -> DynamicBatchSampler | EffectiveBatchSampler:
+    """Make the batches of a training: as large as memory allows, or as wanted.
+
+    Arguments
+    ---------
+    dataset : DynamicItemDataset
+        Made by `make_dataset`.
+    hparams : dict[str, Any]
+        ``seed``, ``target_effective_batch``, and without the latter
+        ``max_batch_length`` and ``max_batch_size``.
+
+    Returns
+    -------
+    DynamicBatchSampler | EffectiveBatchSampler
+        For `RecipeBrain.train`.
+    """
+    # set by torchrun
+    num_ranks = int(os.environ.get("WORLD_SIZE", 1))
+    target = hparams["target_effective_batch"]
+    if target is not None:
+        durations = [dataset.data[name]["duration"] for name in dataset.data_ids]
+        return EffectiveBatchSampler(
+            durations, target, hparams["seed"], get_rank() or 0, num_ranks
+        )
+    return make_batch_sampler(
+        dataset,
+        hparams["max_batch_length"],
+        hparams["max_batch_size"],
+        seed=hparams["seed"],
+        num_ranks=num_ranks,
     )
 
 
@@ -142,28 +135,27 @@ def train_and_test(
         As `make_datasets` gives them.
     hparams : dict[str, Any]
         ``num_workers``, ``valid_batch_size``, ``max_batch_length``,
-        ``max_batch_size``, ``seed``, ``output_folder``, ``dataset_name``.
+        ``max_batch_size``, ``seed``, ``output_folder``, ``dataset_name``; see `publish`
+        too.
     command : Sequence[str]
         ``sys.argv``.
     recipe : str
         Folder below ``recipes/``.
     """
+    if hparams["push_to_hub"] is not None:
+        check_repo_id(hparams["push_to_hub"])
     loader_options = {"num_workers": hparams["num_workers"]}
     test_options = {**loader_options, "batch_size": hparams["valid_batch_size"]}
-    sampler = make_batch_sampler(
-        datasets.train,
-        hparams["max_batch_length"],
-        hparams["max_batch_size"],
-        seed=hparams["seed"],
-        # set by torchrun
-        num_ranks=int(os.environ.get("WORLD_SIZE", 1)),
-    )
+    sampler = None
+    if not isinstance(datasets.train, ShardBatches):
+        sampler = make_sampler(datasets.train, hparams)
     brain.train(datasets.train, datasets.dev, sampler, loader_options, test_options)
     metrics = {
         name: measure_split(brain, name, dataset, test_options)
         for name, dataset in datasets.tests.items()
     }
     run_on_main(write_results, args=[hparams, brain, metrics, command, recipe])
+    publish(hparams)
 
 
 def write_results(
@@ -203,4 +195,6 @@ def write_results(
         # 0 if an earlier run has trained
         training_wall_s=brain.training_wall_s or None,
     )
+    if brain.log:
+        brain.log.close(brain.optimizer_step, metrics)
     logger.info("results in %s, curves in %s", folder, plots[0].parent)

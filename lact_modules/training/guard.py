@@ -39,7 +39,7 @@ def infeasible(target_ids: Tensor, target_lengths: Tensor, frames: Tensor) -> Te
     tensor([ True, False])
     """
     is_repeat = target_ids[:, 1:] == target_ids[:, :-1]
-    labels = torch.arange(1, target_ids.shape[1], device=target_ids.device)
+    labels = torch.arange(1, is_repeat.shape[1] + 1, device=target_ids.device)
     repeats = (is_repeat & (labels < target_lengths[:, None])).sum(dim=1)
     return frames < target_lengths + repeats
 

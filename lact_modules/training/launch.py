@@ -133,7 +133,8 @@ def _check_keys(overrides: dict[str, Any], known: Mapping[str, Any]) -> None:
             raise InputError(f"no key {name!r}; {hint}")
         inner = known[name]
         is_plain = isinstance(inner, CommentedMap) and inner.tag.value is None
-        if is_plain and isinstance(value, dict):
+        # an empty mapping is open: what takes it knows its keys
+        if is_plain and inner and isinstance(value, dict):
             _check_keys(value, inner)
 
 

@@ -1,11 +1,10 @@
-"""What the Brain of every recipe shares: steps, validation, checkpoints."""
+"""What the Brain of every recipe shares: epochs, logs, validation, checkpoints."""
 
 import logging
 import time
 from typing import Any
 
 import speechbrain as sb
-import torch
 import yaml
 from speechbrain.dataio.batch import PaddedBatch
 from speechbrain.utils.checkpoints import (
@@ -19,27 +18,32 @@ from torch.utils.data import Dataset
 
 from lact_modules.errors import InputError
 from lact_modules.inference.checkpoint import Checkpoint, average_checkpoints
-from lact_modules.training.guard import NonFiniteGuard
-from lact_modules.training.metrics_log import MetricsLog
+from lact_modules.training.metrics_log import open_log
+from lact_modules.training.optimization import OptimizingBrain, Outcome
+from lact_modules.training.random_state import RandomState
+from lact_modules.training.shards import ShardBatches, ShardLoader
+from lact_modules.training.stopping import StopRequest, leave_process_group
 
 
 @register_checkpoint_hooks
-class RecipeBrain(sb.Brain):
+class RecipeBrain(OptimizingBrain):
     """SpeechBrain's training loop for any model.
 
     A recipe's Brain adds `compute_forward` and `utterance_losses`. What is here:
 
     - the learning rate follows ``schedule(step, total_steps)`` from the first update;
-    - all parameters are clipped together;
+    - all parameters are clipped together, whatever their groups;
     - a loss or gradient that is not finite names its utterances and is skipped, with
       what its optimizer step gathered before;
     - logs, samples, validation and checkpoints by optimizer step, also in an epoch;
-    - the best checkpoints by `metric` are kept, and averaged for testing.
+    - a resumed run draws the random numbers that it would have drawn;
+    - the best checkpoints by `metric` are kept, and averaged for testing;
+    - SIGTERM ends the training at a checkpoint.
 
-    Reads from the YAML: ``output_folder``, ``schedule``, ``avg_checkpoints``,
-    ``nonfinite_patience``, ``epoch_counter``, ``train_logger``, and in optimizer
-    steps, 0 for never, ``log_interval``, ``sample_interval``, ``valid_interval``,
-    ``checkpoint_interval``.
+    Reads from the YAML what `OptimizingBrain` does, ``output_folder``,
+    ``avg_checkpoints``, ``nonfinite_patience``, ``epoch_counter``, ``train_logger``,
+    and in optimizer steps, 0 for never, ``log_interval``, ``sample_interval``,
+    ``valid_interval``, ``checkpoint_interval``.
 
     Arguments
     ---------
@@ -55,18 +59,17 @@ class RecipeBrain(sb.Brain):
 
     def __init__(self, **brain_arguments: Any):
         super().__init__(**brain_arguments)
-        self.guard = NonFiniteGuard(self.nonfinite_patience)
-        self.grad_norm = torch.tensor(torch.nan)
-        self.log = MetricsLog(self.hparams.output_folder) if if_main_process() else None
+        self.random_state = RandomState()
+        if self.checkpointer is not None:
+            # older checkpoints have none
+            self.checkpointer.add_recoverable(
+                "random", self.random_state, optional_load=True
+            )
+        self.log = open_log(vars(self.hparams)) if if_main_process() else None
+        self.stop_request = StopRequest()
         self.training_wall_s = 0.0
         self.epoch = 0.0
         self.is_within_epoch = False
-
-    def utterance_losses(
-        self, outputs: Any, batch: PaddedBatch, stage: sb.Stage
-    ) -> tuple[Tensor, Tensor]:
-        """Give losses (B,) in nats, and numbers of labels (B,) to average over."""
-        raise NotImplementedError
 
     def validation_metrics(self, stage_loss: float) -> dict[str, float]:
         """Sum up a validation that has ended: numbers by name, `metric` among them."""
@@ -74,13 +77,6 @@ class RecipeBrain(sb.Brain):
 
     def show_sample(self, batch: PaddedBatch, outputs: Any) -> None:
         """Log what the model makes of a batch's first utterance."""
-
-    def compute_objectives(
-        self, outputs: Any, batch: PaddedBatch, stage: sb.Stage
-    ) -> Tensor:
-        """Average the losses over all labels of the batch."""
-        self.batch_losses, num_labels = self.utterance_losses(outputs, batch, stage)
-        return self.batch_losses.sum() / num_labels.sum().clamp(min=1)
 
     def train(
         self,
@@ -95,11 +91,11 @@ class RecipeBrain(sb.Brain):
         Arguments
         ---------
         train_set : Dataset
-            Items with an ``id``, such as `make_dataset` makes.
+            Items with an ``id``, such as `make_dataset` makes, or `ShardBatches`.
         valid_set : Dataset
             For validation after each epoch.
         batch_sampler : Any
-            Batches of `train_set`.
+            Batches of `train_set`; None if it has them.
         train_options : dict[str, Any]
             For the training loader (``num_workers``, ...).
         valid_options : dict[str, Any]
@@ -111,13 +107,22 @@ class RecipeBrain(sb.Brain):
             If an epoch has fewer batches than one step accumulates, or training
             diverges.
         """
+        self.use_sampler(batch_sampler)
         train_loader = self.make_dataloader(
-            train_set, sb.Stage.TRAIN, batch_sampler=batch_sampler, **train_options
+            train_set,
+            sb.Stage.TRAIN,
+            batch_sampler=batch_sampler,
+            worker_init_fn=leave_process_group,
+            **train_options,
         )
         # under DDP a wrapper of it is set already
         self.train_sampler = self.train_sampler or batch_sampler
         self.valid_loader = self.make_dataloader(
-            valid_set, sb.Stage.VALID, ckpt_prefix=None, **valid_options
+            valid_set,
+            sb.Stage.VALID,
+            ckpt_prefix=None,
+            worker_init_fn=leave_process_group,
+            **valid_options,
         )
         self.batches_per_epoch = len(train_loader)
         steps_per_epoch = self.batches_per_epoch // self.grad_accumulation_factor
@@ -127,75 +132,57 @@ class RecipeBrain(sb.Brain):
                 f"has only {self.batches_per_epoch} batches; accumulate fewer"
             )
         self.total_steps = steps_per_epoch * self.hparams.epoch_counter.limit
-        self.fit(self.hparams.epoch_counter, train_loader, self.valid_loader)
+        with self.stop_request:
+            self.fit(self.hparams.epoch_counter, train_loader, self.valid_loader)
 
-    def init_optimizers(self) -> None:
-        """Make the optimizer and remember each group's peak learning rate."""
-        super().init_optimizers()
-        for group in self.optimizer.param_groups:
-            group.setdefault("initial_lr", group["lr"])
+    def make_dataloader(
+        self,
+        dataset: Any,
+        stage: sb.Stage,
+        ckpt_prefix: str | None = "dataloader-",
+        **options: Any,
+    ) -> Any:
+        """Make a loader, which checkpoints save."""
+        if not isinstance(dataset, ShardBatches):
+            return super().make_dataloader(dataset, stage, ckpt_prefix, **options)
+        loader = ShardLoader(dataset, **options)
+        self.checkpointer.add_recoverable(f"{ckpt_prefix}{stage.name}", loader)
+        return loader
 
     def fit_batch(self, batch: PaddedBatch) -> Tensor:
         """Run one batch forward and backward; step where accumulation ends."""
         started = time.perf_counter()
+        self.random_state.restore()
         should_step = self.step % self.grad_accumulation_factor == 0
-        self.gathered_ids += batch.id
-        with self.no_sync(not should_step):
-            with self.training_ctx:
-                outputs = self.compute_forward(batch, sb.Stage.TRAIN)
-                loss = self.compute_objectives(outputs, batch, sb.Stage.TRAIN)
-            is_bad = self.guard.is_bad(self.batch_losses, batch.id)
-            if not is_bad:
-                self.scaler.scale(loss / self.grad_accumulation_factor).backward()
-        if is_bad:
-            # gradients gathered before are not in sync yet with other ranks
-            self.zero_grad()
-        elif should_step:
-            self._update()
+        outcome = self.learn(batch, should_step)
         self.training_wall_s += time.perf_counter() - started
         done = self.hparams.epoch_counter.current - 1
         self.epoch = done + self.step / self.batches_per_epoch
         if should_step:
             self.optimizer_step += 1
-            self._after_step(batch, outputs, loss)
-        return loss.detach().cpu()
+            self._after_step(outcome)
+        return outcome.loss.detach().cpu()
 
-    def zero_grad(self, set_to_none: bool = True) -> None:
-        """Forget the gathered gradients, and the utterances that they are of."""
-        super().zero_grad(set_to_none)
-        self.gathered_ids: list[str] = []
-
-    def _update(self) -> None:
-        self.scaler.unscale_(self.optimizer)
-        self.grad_norm = torch.nn.utils.clip_grad_norm_(
-            self.modules.parameters(), self.max_grad_norm
-        )
-        factor = self.hparams.schedule(self.optimizer_step, self.total_steps)
-        for group in self.optimizer.param_groups:
-            group["lr"] = group["initial_lr"] * factor
-        # a scaler skips overflowing steps by itself
-        if self.scaler.is_enabled() or not self.guard.is_bad(
-            self.grad_norm, self.gathered_ids
-        ):
-            self.scaler.step(self.optimizer)
-            self.scaler.update()
-            self.guard.reset()
-        self.zero_grad()
-
-    def _after_step(self, batch: PaddedBatch, outputs: Any, loss: Tensor) -> None:
+    def _after_step(self, outcome: Outcome) -> None:
         if self._is_due("log_interval"):
+            groups = self.optimizer.param_groups
+            several = groups if len(groups) > 1 else []
             self._log(
                 "train",
-                loss=loss.item(),
-                lr=self.optimizer.param_groups[0]["lr"],
+                loss=outcome.loss.item(),
+                lr=max(group["lr"] for group in groups),
                 grad_norm=self.grad_norm.item(),
+                **{f"lr/{group['name']}": group["lr"] for group in several},
             )
         if self._is_due("sample_interval"):
-            self.show_sample(batch, outputs)
+            self.show_sample(outcome.batch, outcome.outputs)
         if self._is_due("valid_interval"):
             self._validate_within_epoch()
-        if self._is_due("checkpoint_interval"):
+        should_stop = self.stop_request.was_made(self.device)
+        if should_stop or self._is_due("checkpoint_interval"):
             self._save_intra_epoch_ckpt()
+        if should_stop:
+            self.stop_request.obey(self.optimizer_step)
 
     def _is_due(self, key: str) -> bool:
         interval = getattr(self.hparams, key)
@@ -223,6 +210,8 @@ class RecipeBrain(sb.Brain):
     ) -> None:
         """Log a stage; after an epoch's validation, save a checkpoint."""
         if stage == sb.Stage.TRAIN:
+            # there may have been no batch left of the epoch
+            self.random_state.restore()
             self.train_loss = stage_loss
         if stage == sb.Stage.VALID:
             metrics = self.validation_metrics(stage_loss)
@@ -265,11 +254,17 @@ class RecipeBrain(sb.Brain):
     @main_process_only
     def _save(self, path: str) -> None:
         super()._save(path)
+        state: dict[str, Any] = {"training_wall_s": self.training_wall_s}
+        if self.micro_batches is not None:
+            state["num_halvings"] = self.micro_batches.num_halvings
         with open(path, "a", encoding="utf-8") as stream:
-            stream.write(yaml.dump({"training_wall_s": self.training_wall_s}))
+            stream.write(yaml.dump(state))
 
     @mark_as_loader
     def _recover(self, path: str, end_of_epoch: bool) -> None:
         super()._recover(path, end_of_epoch)
         with open(path, encoding="utf-8") as stream:
-            self.training_wall_s = yaml.safe_load(stream)["training_wall_s"]
+            state = yaml.safe_load(stream)
+        self.training_wall_s = state["training_wall_s"]
+        if self.micro_batches is not None:
+            self.micro_batches.num_halvings = state.get("num_halvings", 0)

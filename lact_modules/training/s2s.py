@@ -9,18 +9,20 @@ from speechbrain.utils.distributed import infer_device
 from torch import Tensor
 
 from lact_modules.data.subwords import SubwordVocabulary
-from lact_modules.decoding.corpus import read_sentences
 from lact_modules.decoding.ctc import GreedyDecoder
 from lact_modules.encoders import S2SOutput
 from lact_modules.inference.decoders import decoding_steps
 from lact_modules.inference.trained_model import TrainedModel
 from lact_modules.training.brain import ASRBrain
-from lact_modules.training.experiment import (
-    make_datasets,
-    prepare_manifests,
-    train_and_test,
+from lact_modules.training.experiment import make_datasets, train_and_test
+from lact_modules.training.initialization import start_from
+from lact_modules.training.losses import (
+    count_tokens,
+    ctc_losses,
+    token_losses,
+    with_start,
 )
-from lact_modules.training.losses import ctc_losses, token_losses, with_start
+from lact_modules.training.manifests import prepare_manifests
 from lact_modules.training.tokenizer import prepare_tokenizer
 
 
@@ -41,8 +43,7 @@ class S2SBrain(ASRBrain):
         self, outputs: S2SOutput, batch: PaddedBatch, stage: sb.Stage
     ) -> tuple[Tensor, Tensor]:
         """Add the losses of each utterance; one too short for CTC has attention's."""
-        tokens, relative_lengths = batch.tokens
-        num_tokens = (relative_lengths * tokens.shape[1]).round().long()
+        tokens, num_tokens = batch.tokens.data, count_tokens(batch.tokens)
         ctc, is_infeasible = ctc_losses(
             outputs.log_probs, outputs.lengths, tokens, num_tokens
         )
@@ -89,8 +90,9 @@ def run_s2s(
         If the data or the YAML are at fault.
     """
     manifests = prepare_manifests(hparams, prepare)
-    vocabulary = prepare_tokenizer(hparams, lambda: read_sentences(manifests.train))
+    vocabulary = prepare_tokenizer(hparams, manifests.train_texts)
     datasets = make_datasets(hparams, manifests, vocabulary)
+    start_from(hparams, vocabulary)
     trained = TrainedModel(hparams["model"], vocabulary, description=None)
     device = run_opts.device or infer_device()
     brain = S2SBrain(

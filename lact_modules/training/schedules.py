@@ -69,3 +69,92 @@ def warmup_inverse_sqrt(step: int, total_steps: int, warmup_steps: int) -> float
     """
     progress = (step + 1) / warmup_steps
     return min(progress, progress**-0.5)
+
+
+def triangular(
+    step: int,
+    total_steps: int,
+    cycles: int = 1,
+    rise: float = 0.5,
+    floor: float = 0.0,
+) -> float:
+    """Rise linearly from `floor` to 1 and fall back to it, once or several times.
+
+    With several cycles the cyclical rate of arXiv 1506.01186; with one and `rise` of
+    0.1 the slanted triangle of ULMFiT (arXiv 1801.06146, sec. 3.2).
+
+    Arguments
+    ---------
+    step : int
+        Optimizer steps taken so far.
+    total_steps : int
+        Steps of the whole training.
+    cycles : int
+        Triangles in it.
+    rise : float
+        Share of each that rises, above 0 and below 1.
+    floor : float
+        Factor at both ends of a triangle, a step before the first update and after
+        the last, and beyond.
+
+    Returns
+    -------
+    float
+        Factor of the peak learning rate for the next update.
+
+    Example
+    -------
+    >>> [triangular(step, 7) for step in range(7)]
+    [0.25, 0.5, 0.75, 1.0, 0.75, 0.5, 0.25]
+    """
+    position = min(1.0, (step + 1) / (total_steps + 1)) * cycles
+    progress = position - min(int(position), cycles - 1)
+    if progress < rise:
+        return floor + (1 - floor) * progress / rise
+    return floor + (1 - floor) * (1 - progress) / (1 - rise)
+
+
+def tri_stage(
+    step: int,
+    total_steps: int,
+    warmup: float = 0.1,
+    hold: float = 0.4,
+    start: float = 0.01,
+    floor: float = 0.05,
+) -> float:
+    """Rise linearly from `start` to 1, stay there, then fall exponentially to `floor`.
+
+    The schedule that wav2vec 2.0 is fine-tuned with (arXiv 2006.11477, sec. 4.4).
+
+    Arguments
+    ---------
+    step : int
+        Optimizer steps taken so far.
+    total_steps : int
+        Steps of the whole training.
+    warmup : float
+        Share of them for the rise.
+    hold : float
+        Share of them at the peak.
+    start : float
+        Factor at step 0.
+    floor : float
+        Factor at the end and beyond, above 0.
+
+    Returns
+    -------
+    float
+        Factor of the peak learning rate for the next update.
+
+    Example
+    -------
+    >>> [round(tri_stage(step, 10), 2) for step in (0, 1, 5, 7, 10)]
+    [0.01, 1.0, 1.0, 0.3, 0.05]
+    """
+    progress = min(1.0, step / total_steps)
+    if progress < warmup:
+        return start + (1 - start) * progress / warmup
+    if progress <= warmup + hold:
+        return 1.0
+    fall = (progress - warmup - hold) / (1 - warmup - hold)
+    return floor**fall

@@ -18,7 +18,7 @@ import yaml
 from lact_modules.data.synthetic import make_corpus
 from lact_modules.training.launch import launch
 
-RECIPES = Path(__file__).parents[2] / "recipes" / "LibriSpeech"
+RECIPES = Path(__file__).parents[2] / "recipes"
 
 # 20 utterances, however long, make 10 batches
 TINY = {
@@ -81,9 +81,9 @@ def corpus(tmp_path_factory):
 
 
 @functools.cache
-def import_script(recipe):
-    path = RECIPES / recipe / "train.py"
-    name = recipe.replace("/", "_")
+def import_script(dataset, recipe):
+    path = RECIPES / dataset / recipe / "train.py"
+    name = f"{dataset}_{recipe}".replace("/", "_")
     spec = importlib.util.spec_from_file_location(f"train_{name}", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -94,9 +94,16 @@ def import_script(recipe):
 def command(corpus):
     """Make a command line; an option whose value is None is a flag."""
 
-    def make(folder, recipe="ASR/CTC", hparams="lact_demo", tiny=TINY, **options):
+    def make(
+        folder,
+        recipe="ASR/CTC",
+        dataset="LibriSpeech",
+        hparams="lact_demo",
+        tiny=TINY,
+        **options,
+    ):
         options = {"data_folder": corpus, "output_folder": folder, **tiny, **options}
-        hparams = RECIPES / recipe / "hparams" / f"{hparams}.yaml"
+        hparams = RECIPES / dataset / recipe / "hparams" / f"{hparams}.yaml"
         words = [str(hparams), "--noprogressbar"]
         for name, value in options.items():
             words += [f"--{name}"] if value is None else [f"--{name}", str(value)]
@@ -109,15 +116,15 @@ def command(corpus):
 def train(command, own_logging):
     """Run a recipe in this process."""
 
-    def run(folder, recipe="ASR/CTC", **options):
+    def run(folder, recipe="ASR/CTC", dataset="LibriSpeech", **options):
         error = io.StringIO()
         code = 0
         with pytest.MonkeyPatch.context() as patch, own_logging():
-            words = command(folder, recipe, **options)
+            words = command(folder, recipe, dataset, **options)
             patch.setattr(sys, "argv", ["train.py", *words])
             try:
                 with contextlib.redirect_stderr(error):
-                    launch(import_script(recipe).main)
+                    launch(import_script(dataset, recipe).main)
             except SystemExit as stop:
                 code = stop.code
         return Run(code, Path(folder), error.getvalue())
@@ -131,8 +138,9 @@ def train_apart(command):
 
     def run(script, folder, launcher=(), **options):
         python = [sys.executable, *launcher, str(script)]
+        train_py = str(RECIPES / "LibriSpeech" / "ASR/CTC/train.py")
         finished = subprocess.run(
-            [*python, str(RECIPES / "ASR/CTC/train.py"), *command(folder, **options)],
+            [*python, train_py, *command(folder, **options)],
             env={**os.environ, "OMP_NUM_THREADS": "1"},
             capture_output=True,
             text=True,

@@ -1,3 +1,5 @@
+import inspect
+import os
 import re
 from dataclasses import fields
 from pathlib import Path
@@ -8,16 +10,20 @@ from hyperpyyaml import load_hyperpyyaml, resolve_references
 from ruamel.yaml import YAML
 from speechbrain.utils.run_opts import RunOptions
 
+from lact_modules.data.commonvoice import prepare_commonvoice
 from lact_modules.inference.hyperparameters import read_hyperparameter
 from lact_modules.inference.model_builder import build_model
 from lact_modules.training import brain
 from lact_modules.training.launch import load_hparams
+from lact_modules.training.optimizer_plan import plan_optimizer
 
 ROOT = Path(__file__).parents[2]
 CTC = ROOT / "recipes" / "LibriSpeech" / "ASR" / "CTC"
+COMMON_VOICE = ROOT / "recipes" / "CommonVoice" / "ASR"
 RECIPES = sorted(ROOT.glob("recipes/**/hparams/*.yaml"))
 MODELS = [path for path in RECIPES if path.parents[1].name != "Tokenizer"]
-FRAGMENTS = sorted(ROOT.glob("hparams/**/*.yaml"))
+FINETUNING = sorted(ROOT.glob("hparams/finetuning/*.yaml"))
+FRAGMENTS = sorted({*ROOT.glob("hparams/**/*.yaml")} - {*FINETUNING})
 
 # Where a file has these keys, they make its model small.
 SMALL = {"d_model": 64, "num_layers": 1, "num_heads": 4, "num_lact_heads": 4}
@@ -31,11 +37,10 @@ def keys_of(path):
     return YAML().load(path).keys()
 
 
-def load_small(path, folder):
+def load_small(path, folder, **overrides):
     small = {key: value for key, value in SMALL.items() if key in keys_of(path)}
-    return load_hparams(
-        path, {"data_folder": "corpus", "output_folder": str(folder), **small}
-    )
+    folders = {"data_folder": "corpus", "output_folder": str(folder)}
+    return load_hparams(path, {**folders, **small, **overrides})
 
 
 def count_parameters(name, folder, **overrides):
@@ -89,6 +94,18 @@ def test_fragment_makes_an_object_when_included(path):
     assert callable(load_hyperpyyaml(text)["fragment"])
 
 
+@pytest.mark.parametrize("path", FINETUNING, ids=name_of)
+def test_stages_fit_their_model_in_one_line(path, tmp_path):
+    kind = {"stages_ctc": "CTC", "stages_s2s": "transformer"}[path.stem]
+    recipe = CTC.parent / kind / "hparams" / "lact_demo.yaml"
+    include = f"stages: !include:{os.path.relpath(path, recipe.parent)}\n"
+    hparams = load_hparams(recipe, f"output_folder: {tmp_path}\n{include}")
+    plan = plan_optimizer(hparams["model"], hparams["opt_class"], hparams)
+    assert "epochs 1 to 2" in plan.table
+    trained = {group["name"] for group in plan.optimizer.param_groups} - {"others"}
+    assert {"frontend.project", "encoder.blocks[-2:]", "output"} <= trained
+
+
 @pytest.mark.parametrize(
     ("name", "overrides", "millions"),
     [
@@ -135,6 +152,36 @@ def test_full_size_settings_are_those_of_the_published_guide(size, tmp_path):
     assert schedule(1999, 100_000) == 1.0
     # cosine: half-way between the warm-up's end and the training's
     assert schedule(51_000, 100_000) == pytest.approx(0.5)
+
+
+def test_base_for_common_voice_has_the_settings_of_the_published_guide(tmp_path):
+    hparams = load_small(COMMON_VOICE / "CTC" / "hparams" / "lact_base.yaml", tmp_path)
+    expected = {
+        "target_effective_batch": 64,
+        "learning_rate": 2e-4,
+        "warmup_steps": 500,
+        "weight_decay": 0.01,
+        "max_grad_norm": 1.0,
+        "precision": "bf16",
+    }
+    assert {key: hparams[key] for key in expected} == expected
+    # cosine: half-way between the warm-up's end and the training's
+    assert hparams["schedule"](50_250, 100_000) == pytest.approx(0.5)
+    frames, bands = hparams["fea_augment"].augmentations.values()
+    assert (frames.dim, frames.drop_length_high, frames.drop_count_high) == (1, 81, 2)
+    # 27 of 128 bands are as much as 17 of 80
+    assert (bands.dim, bands.drop_length_high, bands.drop_count_high) == (2, 18, 2)
+
+
+@pytest.mark.parametrize(
+    "path", sorted(COMMON_VOICE.glob("*/hparams/*.yaml")), ids=name_of
+)
+def test_language_and_training_splits_reach_the_preparation(path, tmp_path):
+    hparams = load_small(path, tmp_path, language="he", train_splits=["validated"])
+    assert hparams["preparation"]["language"] == "he"
+    assert hparams["preparation"]["limited_splits"] == ["validated"]
+    known = inspect.signature(prepare_commonvoice).parameters
+    assert hparams["preparation"].keys() <= known.keys()
 
 
 def test_lact_base_takes_a_training_step(tmp_path):

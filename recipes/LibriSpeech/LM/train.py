@@ -10,6 +10,7 @@ SpeechBrain's run options (``--device``, ``--precision bf16``, ...) work too.
 import logging
 import math
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,11 @@ from lact_modules.training.experiment import write_results
 from lact_modules.training.launch import launch
 from lact_modules.training.loop import RecipeBrain
 from lact_modules.training.losses import token_losses, with_start
+from lact_modules.training.manifests import (
+    read_dev_texts,
+    read_test_texts,
+    read_train_texts,
+)
 from lact_modules.training.tokenizer import prepare_tokenizer
 
 logger = logging.getLogger(__name__)
@@ -60,6 +66,7 @@ class LMBrain(RecipeBrain):
 
     def on_stage_start(self, stage: sb.Stage, epoch: int | None = None) -> None:
         """Begin to count anew."""
+        super().on_stage_start(stage, epoch)
         self.nats, self.num_tokens = 0.0, 0
 
     def validation_metrics(self, stage_loss: float) -> dict[str, float]:
@@ -81,12 +88,14 @@ class LMBrain(RecipeBrain):
 
 def main(hparams: dict[str, Any], run_opts: Any, command: list[str]) -> None:
     """Tokenize the texts, train, test, and write the results."""
-    data_folder, train_splits = hparams["data_folder"], hparams["train_splits"]
-    vocabulary = prepare_tokenizer(
-        hparams, lambda: read_transcripts(data_folder, train_splits)
-    )
-    train_set = tokenize(hparams, vocabulary, "train", train_splits)
-    dev_set = tokenize(hparams, vocabulary, "dev", hparams["dev_splits"])
+    train_texts = read_train_texts(hparams, read_transcripts)
+    dev_texts = read_dev_texts(hparams, read_transcripts)
+    test_texts = read_test_texts(hparams, read_transcripts)
+    vocabulary = prepare_tokenizer(hparams, lambda: train_texts)
+    further_texts = hparams["text_files"]
+    train_set = tokenize(hparams, vocabulary, "train", train_texts, further_texts)
+    all_dev_texts = [text for texts in dev_texts.values() for text in texts]
+    dev_set = tokenize(hparams, vocabulary, "dev", all_dev_texts)
     brain = LMBrain(
         vocabulary,
         modules=hparams["modules"],
@@ -106,11 +115,11 @@ def main(hparams: dict[str, Any], run_opts: Any, command: list[str]) -> None:
     test_options = {**options, "batch_sampler": batches_of(dev_set, hparams)}
     brain.train(train_set, dev_set, sampler, options, test_options)
     metrics = {}
-    for split in dict.fromkeys([*hparams["dev_splits"], *hparams["test_splits"]]):
-        test_set = tokenize(hparams, vocabulary, split, [split])
+    for name, texts in (dev_texts | test_texts).items():
+        test_set = tokenize(hparams, vocabulary, name, texts)
         test_options = {**options, "batch_sampler": batches_of(test_set, hparams)}
-        metrics[split] = {"transformer": measure(brain, test_set, test_options)}
-        logger.info("%s: %s", split, metrics[split]["transformer"])
+        metrics[name] = {"transformer": measure(brain, test_set, test_options)}
+        logger.info("%s: %s", name, metrics[name]["transformer"])
     arguments = [hparams, brain, metrics, command, "LibriSpeech/LM"]
     run_on_main(write_results, args=arguments)
 
@@ -119,17 +128,18 @@ def tokenize(
     hparams: dict[str, Any],
     vocabulary: SubwordVocabulary,
     name: str,
-    splits: list[str],
+    texts: list[str],
+    files: Sequence[str] = (),
 ) -> TokenStore:
-    """Tokenize the transcripts of splits; for training, the further texts too."""
+    """Tokenize texts, and those of files."""
     folder = Path(hparams["output_folder"]) / "tokens" / name
     run_on_main(
         write_token_store,
         kwargs={
             "folder": folder,
             "vocabulary": vocabulary,
-            "texts": read_transcripts(hparams["data_folder"], splits),
-            "files": hparams["text_files"] if name == "train" else [],
+            "texts": texts,
+            "files": files,
             "max_tokens": hparams["max_text_tokens"],
         },
     )

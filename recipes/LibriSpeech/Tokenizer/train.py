@@ -13,11 +13,12 @@ from lact_modules.data.librispeech import read_transcripts
 from lact_modules.data.subwords import SubwordVocabulary
 from lact_modules.data.text import read_lines
 from lact_modules.training.launch import launch
+from lact_modules.training.manifests import read_dev_texts, read_train_texts
 
 
 def main(hparams: dict[str, Any], run_opts: Any, command: list[str]) -> None:
-    """Read the transcripts, train on those of ``train_splits``, and sum up."""
-    texts = read_transcripts(hparams["data_folder"], hparams["train_splits"])
+    """Read the transcripts, train on those for training, and sum up."""
+    texts = read_train_texts(hparams, read_transcripts)
     for path in hparams["text_files"]:
         texts += read_lines(path)
     vocabulary = SubwordVocabulary.train(
@@ -27,9 +28,8 @@ def main(hparams: dict[str, Any], run_opts: Any, command: list[str]) -> None:
     vocabulary.save(path)
     print(f"{path}: {len(vocabulary)} tokens")
     print(summarize("train", texts, vocabulary))
-    for split in hparams["dev_splits"]:
-        dev_texts = read_transcripts(hparams["data_folder"], [split])
-        print(summarize(split, dev_texts, vocabulary))
+    for name, dev_texts in read_dev_texts(hparams, read_transcripts).items():
+        print(summarize(name, dev_texts, vocabulary))
 
 
 def summarize(name: str, texts: list[str], vocabulary: SubwordVocabulary) -> str:

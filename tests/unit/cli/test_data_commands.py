@@ -1,8 +1,11 @@
+import shutil
+
 import pytest
 from typer.testing import CliRunner
 
 from lact_modules.cli.main import app
 from lact_modules.data.manifest import read_manifest
+from lact_modules.data.shards import find_shards
 from lact_modules.errors import InputError
 
 
@@ -41,6 +44,64 @@ def test_prepare_names_a_missing_folder(run, tmp_path):
 def test_splits_need_a_name(run, tmp_path):
     with pytest.raises(InputError, match="--splits: no name"):
         run("prepare", "librispeech", tmp_path, tmp_path, "--splits", ",")
+    for layout in ("librispeech", "commonvoice"):
+        with pytest.raises(InputError, match=f"prepare {layout}: give --splits"):
+            run("prepare", layout, tmp_path, tmp_path)
+
+
+@pytest.fixture
+def clips(audio_folder, tmp_path):
+    """Give a folder that holds three noises, of 0.3, 1.7 and 1.1 s, and a table."""
+    folder = tmp_path / "clips"
+    folder.mkdir()
+    for index in range(3):
+        shutil.copy(audio_folder / f"noise-{index}.flac", folder)
+    lines = [f"noise-{index}.flac,A B\n" for index in range(3)]
+    (tmp_path / "train.csv").write_text("path,sentence\n" + "".join(lines))
+    return folder
+
+
+def test_prepare_reads_any_folder_and_tables(run, clips, tmp_path):
+    (clips / "noise-1.txt").write_text("A B")
+    prepared = run("prepare", "folder", clips, tmp_path / "out")
+    assert prepared.stdout.startswith("clips: 1 utterances, 0.00 h, ")
+    table = ("--table", tmp_path / "train.csv", "--min-duration", 0.5)
+    prepared = run("prepare", "folder", clips, tmp_path / "out", *table)
+    assert prepared.stdout.startswith("train: 2 utterances, 0.00 h, ")
+    utterances = read_manifest(tmp_path / "out" / "train.jsonl")
+    assert [u.id for u in utterances] == ["noise-1", "noise-2"]
+
+
+def test_prepare_reads_common_voice(run, clips, tmp_path):
+    lines = [f"noise-{index}.flac\tSüß und gut.\n" for index in range(3)]
+    (tmp_path / "dev.tsv").write_text("path\tsentence\n" + "".join(lines))
+    options = ("--splits", "dev", "--language", "de")
+    prepared = run("prepare", "commonvoice", tmp_path, tmp_path / "out", *options)
+    assert prepared.stdout.startswith("dev: 3 utterances, 0.00 h, ")
+    assert "ß" in read_manifest(tmp_path / "out" / "dev.jsonl")[0].text.lower()
+
+
+@pytest.mark.parametrize(
+    ("layout", "options"),
+    [("commonvoice", ("--table", "a.csv")), ("folder", ("--language", "de"))],
+)
+def test_options_belong_to_a_layout(run, tmp_path, layout, options):
+    with pytest.raises(InputError, match=f"{options[0]}: for prepare .* not {layout}"):
+        run("prepare", layout, tmp_path, tmp_path, "--splits", "a", *options)
+
+
+def test_shard_writes_what_a_manifest_lists(run, clips, tmp_path):
+    shutil.copy(tmp_path / "train.csv", clips)
+    written = run("shard", clips / "train.csv", tmp_path / "shards")
+    assert written.exit_code == 0
+    assert "shards: 1 shards, 3 utterances, 0.00 h, " in written.stdout
+    in_order = ("--keep-order", "--size-mb", 0.1)
+    run("shard", clips / "train.csv", tmp_path / "in_order", *in_order)
+    shards = find_shards(tmp_path / "in_order")
+    durations = [d for shard in shards for d in shard.durations]
+    assert durations == pytest.approx([0.3, 1.7, 1.1])
+    with pytest.raises(InputError, match=r"shards\.json: has shards already"):
+        run("shard", clips / "train.csv", tmp_path / "shards")
 
 
 def test_download_names_a_server_that_does_not_answer(run, tmp_path):

@@ -46,6 +46,24 @@ def test_a_manifest_may_cut_files(evaluate, audio_folder, tmp_path):
     assert [u["id"] for u in scores["utterances"]] == ["whole", "part"]
 
 
+@pytest.mark.parametrize("ending", [".csv", ".tsv", ".jsonl"])
+def test_forms_of_a_manifest_have_one_score(evaluate, split, tmp_path, ending):
+    rows = [("wav", "wrd")]
+    rows += [(f"test/7/1/7-1-000{index}.flac", "A B") for index in range(3)]
+    mark = "\t" if ending == ".tsv" else ","
+    lines = [mark.join(row) for row in rows]
+    if ending == ".jsonl":
+        lines = [json.dumps(dict(zip(rows[0], row, strict=True))) for row in rows[1:]]
+    table = tmp_path / f"table{ending}"
+    table.write_text("\n".join(lines) + "\n")
+    scores = []
+    for data in (split, table):
+        assert evaluate("--data", data, "--json", tmp_path / "scores.json").code == 0
+        scores.append(json.loads((tmp_path / "scores.json").read_text()))
+    assert scores[0]["utterances"] == scores[1]["utterances"]
+    assert scores[0]["wer"] == scores[1]["wer"]
+
+
 def test_unusable_utterances_are_counted_apart(evaluate, split, tmp_path):
     (split / "7" / "1" / "7-1-0001.flac").write_bytes(b"not audio")
     output = tmp_path / "scores.json"

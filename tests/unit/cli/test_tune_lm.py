@@ -63,6 +63,15 @@ def test_unusable_utterances_are_left_out_and_told(tune, dev, lm):
     assert "--rescore-weight" in finished.out
 
 
+def test_data_may_be_a_table(tune, dev, lm):
+    table = dev.with_name("dev.csv")
+    table.write_text("path,sentence\ndev/7/1/7-1-0000.flac,A B\n")
+    grid = ("--lm-weights", "1", "--word-scores", "0", "--beam-size", 5)
+    finished = tune("--data", table, "--lm", lm, *grid)
+    assert finished.code == 0
+    assert "1 transcribed, 0 failed" in finished.err
+
+
 def test_faults_of_the_user(tune, dev, lm, tmp_path):
     for options, fault in (
         ((), "nothing to tune"),

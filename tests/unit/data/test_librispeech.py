@@ -1,12 +1,13 @@
 import json
 import logging
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
-from lact_modules.data import split_folder
+from lact_modules.data import inspection
 from lact_modules.data.librispeech import prepare_librispeech, read_transcripts
 from lact_modules.data.manifest import read_manifest
 from lact_modules.errors import InputError
@@ -16,12 +17,12 @@ from lact_modules.errors import InputError
 def count_decoded(monkeypatch):
     decoded = []
 
-    def load_audio(path):
-        decoded.append(path.stem)
-        return original(path)
+    def measure_audio(path, *part):
+        decoded.append(Path(path).stem)
+        return original(path, *part)
 
-    original = split_folder.load_audio
-    monkeypatch.setattr(split_folder, "load_audio", load_audio)
+    original = inspection.measure_audio
+    monkeypatch.setattr(inspection, "measure_audio", measure_audio)
     return decoded
 
 

@@ -1,6 +1,11 @@
 import pytest
 
-from lact_modules.data.manifest import Utterance, read_manifest, write_manifest
+from lact_modules.data.manifest import (
+    Utterance,
+    manifest_name,
+    read_manifest,
+    write_manifest,
+)
 from lact_modules.errors import InputError
 
 
@@ -30,15 +35,70 @@ def test_failed_write_leaves_the_old_manifest(tmp_path):
 
 
 def test_manifest_of_another_tool_is_read(tmp_path):
-    path = tmp_path / "nemo.jsonl"
+    path = tmp_path / "nemo.json"
     path.write_text(
         '{"audio_filepath": "wav/a.wav", "text": "one", "duration": null}\n'
         "\n"
         '{"audio_filepath": "/b.wav", "text": "", "lang": "en"}\n'
     )
     first, second = read_manifest(path)
-    assert first == Utterance("1", str(tmp_path / "wav/a.wav"), "one", 0.0)
-    assert (second.id, second.audio_filepath, second.text) == ("3", "/b.wav", "")
+    assert first == Utterance("a", str(tmp_path / "wav/a.wav"), "one", 0.0)
+    assert (second.id, second.audio_filepath, second.text) == ("b", "/b.wav", "")
+
+
+def test_files_of_one_name_are_told_apart_by_the_line(tmp_path):
+    path = tmp_path / "parts.jsonl"
+    path.write_text(
+        '{"audio_filepath": "x/1.wav", "text": "one"}\n'
+        '{"audio_filepath": "2.wav", "text": "two"}\n'
+        '{"audio_filepath": "1.wav", "text": "one", "offset": 2.5}\n'
+    )
+    assert [u.id for u in read_manifest(path)] == ["1-1", "2", "1-3"]
+
+
+def test_csv_of_speechbrain_is_read(tmp_path):
+    path = tmp_path / "train.csv"
+    path.write_text(
+        "ID,duration,wav,spk_id,wrd\n"
+        '7-1-0, 1.25, flac/7-1-0.flac, 7, "ONE, TWO"\n'
+        "7-1-1,2,/corpus/7-1-1.flac,7,\n",
+        encoding="utf-8-sig",
+    )
+    assert read_manifest(path) == [
+        Utterance("7-1-0", str(tmp_path / "flac/7-1-0.flac"), "ONE, TWO", 1.25, "7"),
+        Utterance("7-1-1", "/corpus/7-1-1.flac", "", 2.0, "7"),
+    ]
+
+
+def test_tsv_has_no_quotes(tmp_path):
+    path = tmp_path / "train.tsv"
+    path.write_text(
+        "client_id\tpath\tsentence\tstart\n"
+        'x\tclips/a.mp3\t"Yes\t\n'
+        'y\tclips/b.mp3\tno" he said\t1.5\n'
+    )
+    assert read_manifest(path) == [
+        Utterance("a", str(tmp_path / "clips/a.mp3"), '"Yes', 0.0, "x"),
+        Utterance("b", str(tmp_path / "clips/b.mp3"), 'no" he said', 0.0, "y", 1.5),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("table", "complaint"),
+    [
+        ("wav,words\na.wav,ONE\n", r"no column text \(wrd, .* the table has: wav, w"),
+        ("", "no column audio_filepath .* and no text .* has: nothing"),
+        ("wav,wrd\na.wav,ONE,TWO\n", r"bad\.csv:2: more cells than"),
+        ("wav,wrd\na.wav\n", r"bad\.csv:2: .*text is missing"),
+        ("wav,wrd,duration\na.wav,ONE,1 s\n", r"bad\.csv:2: .*'1 s'"),
+        ("wav,wrd\n", "has no utterances"),
+    ],
+)
+def test_fault_of_a_table_is_named(tmp_path, table, complaint):
+    path = tmp_path / "bad.csv"
+    path.write_text(table)
+    with pytest.raises(InputError, match=complaint):
+        read_manifest(path)
 
 
 @pytest.mark.parametrize(
@@ -50,6 +110,8 @@ def test_manifest_of_another_tool_is_read(tmp_path):
         '{"audio_filepath": "a.wav"}',
         '{"audio_filepath": "a.wav", "text": null}',
         '{"audio_filepath": "a.wav", "text": "one", "duration": "long"}',
+        '{"audio_filepath": "a.wav", "text": "one", "duration": NaN}',
+        '{"audio_filepath": "a.wav", "text": "one", "offset": -1}',
     ],
 )
 def test_bad_line_is_named(tmp_path, line):
@@ -66,7 +128,13 @@ def test_missing_empty_or_binary_manifest_is_refused(tmp_path):
     empty.write_text("\n\n")
     with pytest.raises(InputError, match="no utterances"):
         read_manifest(empty)
-    binary = tmp_path / "binary.jsonl"
-    binary.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(InputError, match="not a manifest"):
-        read_manifest(binary)
+    for name in ("binary.jsonl", "binary.csv"):
+        binary = tmp_path / name
+        binary.write_bytes(b"\xff\xfe\x00")
+        with pytest.raises(InputError, match=r"not a (manifest|table)"):
+            read_manifest(binary)
+
+
+@pytest.mark.parametrize("ending", ["jsonl", "csv", "jsonl.gz", "json"])
+def test_data_go_by_the_name_without_its_ending(ending):
+    assert manifest_name(f"data/test.clean.{ending}") == "test.clean"

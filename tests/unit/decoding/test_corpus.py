@@ -8,8 +8,9 @@ from lact_modules.errors import InputError
 def test_text_and_manifests_in_the_order_given(tmp_path):
     write_manifest(tmp_path / "dev.jsonl", [Utterance("a", "a.wav", "ONE", 1.0)])
     (tmp_path / "more.txt").write_text("TWO TEN\r\n\r\nÉTÉ\r\n", encoding="utf-8")
-    sentences = read_sentences([tmp_path / "dev.jsonl", tmp_path / "more.txt"])
-    assert sentences == ["ONE", "TWO TEN", "ÉTÉ"]
+    (tmp_path / "table.csv").write_text("wav,wrd\na.wav,NINE\nb.wav,\n")
+    files = [tmp_path / name for name in ("dev.jsonl", "more.txt", "table.csv")]
+    assert read_sentences(files) == ["ONE", "TWO TEN", "ÉTÉ", "NINE"]
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,15 @@ def test_the_model_is_ready_to_run(trained_run):
     assert trained.model.output.out_features == len(trained.vocabulary)
 
 
+def test_the_number_of_tokens_may_be_left_to_the_vocabulary(run_copy):
+    given = load_run(run_copy)
+    edit(run_copy, "num_tokens: 6", "num_tokens:")
+    trained = load_run(run_copy)
+    assert trained.model.output.out_features == 6
+    # what is exported says it
+    assert trained.description == given.description
+
+
 def test_nothing_of_the_yaml_is_run(run_copy, monkeypatch):
     monkeypatch.chdir(run_copy)
     edit(run_copy, "!apply:torch.manual_seed [1]", "!apply:os.system [touch marker]")

@@ -43,6 +43,16 @@ def test_manifests_are_joined_shortest_first(tmp_path):
     assert [u.id for u in read_manifests(manifests)] == ["b", "c", "a"]
 
 
+def test_durations_that_a_manifest_lacks_are_those_of_the_files(ramp, tmp_path):
+    manifest = tmp_path / "nemo.jsonl"
+    manifest.write_text(
+        f'{{"audio_filepath": "{ramp}", "text": "ONE"}}\n'
+        f'{{"audio_filepath": "{ramp}", "text": "TWO", "offset": 1.5}}\n'
+    )
+    found = read_manifests([manifest], max_duration=1.0)
+    assert [(u.text, u.duration) for u in found] == [("TWO", 0.5)]
+
+
 def test_long_utterances_are_left_out_and_counted(tmp_path, caplog):
     manifest = tmp_path / "a.jsonl"
     utterances = [describe("a", duration=20.0), describe("b", duration=20.1)]
@@ -107,6 +117,18 @@ def test_unknown_characters_are_counted_and_the_first_is_named():
         make_dataset(utterances, VOCABULARY)
     assert "\n" not in str(caught.value)
     assert "'characters'" in str(caught.value)
+
+
+def test_characters_of_what_is_scored_may_be_unknown(ramp, caplog):
+    utterances = [describe("u", path=ramp), describe("v", "ONE ÉTÉ", path=ramp)]
+    utterances += [describe("w", "é", path=ramp)]
+    known, partly, unknown = make_dataset(utterances, VOCABULARY, must_spell=False)
+    assert VOCABULARY.decode(known["tokens"].tolist()) == "ONE"
+    assert VOCABULARY.decode(partly["tokens"].tolist()) == "ONE T"
+    assert partly["text"] == "ONE ÉTÉ"
+    assert unknown["tokens"].shape == (0,)
+    assert "2 of 3 transcripts hold characters that the vocabulary lacks" in caplog.text
+    assert "first v (all: É é)" in caplog.text
 
 
 def test_ids_must_differ():

@@ -3,7 +3,12 @@ from types import SimpleNamespace
 import pytest
 from speechbrain.nnet.schedulers import NoamScheduler
 
-from lact_modules.training.schedules import warmup_cosine, warmup_inverse_sqrt
+from lact_modules.training.schedules import (
+    tri_stage,
+    triangular,
+    warmup_cosine,
+    warmup_inverse_sqrt,
+)
 
 
 def test_rises_to_the_peak_and_falls_to_the_floor():
@@ -52,3 +57,38 @@ def test_inverse_square_root_is_that_of_speechbrain_before_its_first_step():
     published = [scheduler(optimizer)[1] for _ in range(30)]
     ours = [warmup_inverse_sqrt(step, 30, 7) for step in range(30)]
     assert ours == pytest.approx(published)
+
+
+def test_triangle_is_symmetric_and_wastes_no_update():
+    factors = [triangular(step, 99) for step in range(99)]
+    assert factors.index(max(factors)) == 49
+    assert factors[49] == 1.0
+    assert factors == pytest.approx(factors[::-1])
+    assert min(factors) > 0
+
+
+def test_slanted_triangle_rises_faster_than_it_falls():
+    factors = [triangular(step, 999, rise=0.1, floor=0.25) for step in range(999)]
+    assert factors.index(max(factors)) == 99
+    assert factors[:100] == sorted(factors[:100])
+    assert factors[549] == pytest.approx(0.625)
+    assert triangular(5000, 999, rise=0.1, floor=0.25) == pytest.approx(0.25)
+
+
+def test_cycles_repeat():
+    once = [triangular(step, 49) for step in range(49)]
+    twice = [triangular(step, 99, cycles=2) for step in range(99)]
+    assert twice == pytest.approx([*once, 0.0, *once])
+
+
+def test_three_stages_rise_hold_and_fall_exponentially():
+    factors = [tri_stage(step, 1000) for step in range(1001)]
+    assert factors[0] == pytest.approx(0.01)
+    assert factors[50] == pytest.approx(0.505)
+    assert set(factors[100:501]) == {1.0}
+    assert factors[750] == pytest.approx(0.05**0.5)
+    assert factors[1000] == tri_stage(2000, 1000) == pytest.approx(0.05)
+
+
+def test_three_stages_need_not_fall():
+    assert tri_stage(1000, 1000, warmup=0.1, hold=0.9) == 1.0

@@ -1,0 +1,74 @@
+"""Recordings of a folder, drawn at random: noises, room responses."""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from lact_modules.data.audio import SAMPLE_RATE, load_audio
+from lact_modules.data.durations import audio_duration
+from lact_modules.errors import InputError
+from lact_modules.inference.sources import collect_audio
+
+
+class AudioFolder:
+    """All audio files below a folder; each is read when it is drawn, none is kept.
+
+    Arguments
+    ---------
+    folder : str | Path
+        Searched with its subfolders. Files may have any rate that soundfile reads;
+        channels are averaged.
+
+    Raises
+    ------
+    InputError
+        If there is no such folder, or no audio in it.
+
+    Example
+    -------
+    >>> import tempfile, soundfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> soundfile.write(folder / "hum.wav", torch.zeros(24000).numpy(), 8000)
+    >>> AudioFolder(folder).draw(max_samples=16000).shape
+    torch.Size([16000])
+    """
+
+    def __init__(self, folder: str | Path):
+        if not Path(folder).is_dir():
+            raise InputError(f"{folder}: no such folder; give one with audio files")
+        self.files = collect_audio([str(folder)])
+
+    def draw(
+        self,
+        max_samples: int | None = None,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
+        """Read a file, each being as likely as the others.
+
+        Arguments
+        ---------
+        max_samples : int | None
+            Of a longer recording only so many are read, from a random place on; None
+            reads all.
+        generator : torch.Generator | None
+            Of the CPU; torch's global one if None.
+
+        Returns
+        -------
+        Tensor
+            (M,) float32 at 16 kHz, M at most `max_samples`.
+
+        Raises
+        ------
+        InputError
+            If the file cannot be read.
+        """
+        index = torch.randint(len(self.files), (), generator=generator)
+        path = self.files[index]
+        if max_samples is None:
+            return load_audio(path)
+        wanted = max_samples / SAMPLE_RATE
+        spare = max(audio_duration(path) - wanted, 0)
+        offset = spare * torch.rand((), generator=generator).item()
+        return load_audio(path, offset=offset, duration=wanted)[:max_samples]

@@ -1,0 +1,185 @@
+"""Write the utterances of a manifest into shards."""
+
+import io
+import itertools
+import json
+import os
+import tarfile
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import soundfile
+
+from lact_modules.data.manifest import Utterance
+from lact_modules.data.shards import INDEX_FILE, Shard, describe_shards
+from lact_modules.errors import InputError
+
+# What the header of an mp3 may announce beyond what it holds, in seconds.
+_MP3_PADDING = 0.1
+
+
+class _Packed(NamedTuple):
+    """An utterance's files by name, and the number of its shard."""
+
+    shard: int
+    utterance: Utterance
+    members: dict[str, bytes]
+
+
+def write_shards(
+    folder: str | Path, utterances: Iterable[Utterance], max_bytes: int
+) -> list[Shard]:
+    """Write shards and their index; the same utterances give the same bytes.
+
+    Of each utterance a shard has the audio, in the file's own bytes where all of the
+    file is the utterance and else as flac, and then a JSON object with ``id``,
+    ``text``, ``duration`` and ``speaker``.
+
+    Arguments
+    ---------
+    folder : str | Path
+        Made if need be; gets ``shard-<number>.tar`` and ``shards.json``, which
+        appears when all is written.
+    utterances : Iterable[Utterance]
+        With durations; ids must differ.
+    max_bytes : int
+        A shard ends before the utterance that would make it longer.
+
+    Returns
+    -------
+    list[Shard]
+        In order.
+
+    Raises
+    ------
+    InputError
+        If the folder has an index already, a file cannot be read, an id stands twice,
+        or there are no utterances.
+
+    Example
+    -------
+    >>> import tempfile, numpy
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> soundfile.write(folder / "a.wav", numpy.zeros(8000), 16000)
+    >>> one = Utterance("a", str(folder / "a.wav"), "ONE", 0.5)
+    >>> [shard] = write_shards(folder / "shards", [one], max_bytes=10**6)
+    >>> tarfile.open(shard.path).getnames()
+    ['a.wav', 'a.json']
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    index = folder / INDEX_FILE
+    if index.exists():
+        raise InputError(f"{index}: has shards already; give another folder")
+    packed = _pack(_check_ids(utterances), max_bytes)
+    shards = [
+        _write_shard(folder / f"shard-{number:06d}.tar", group)
+        for number, group in itertools.groupby(packed, key=lambda item: item.shard)
+    ]
+    if not shards:
+        raise InputError(f"{folder}: no utterances to write")
+    unfinished = index.with_name(index.name + ".part")
+    description = json.dumps(describe_shards(shards), ensure_ascii=False)
+    unfinished.write_text(description + "\n", encoding="utf-8")
+    os.replace(unfinished, index)
+    return shards
+
+
+def _write_shard(path: Path, packed: Iterable[_Packed]) -> Shard:
+    shard = Shard(path, 0, [], [])
+    unfinished = path.with_name(path.name + ".part")
+    try:
+        with tarfile.open(unfinished, "w", format=tarfile.PAX_FORMAT) as tar:
+            for _, utterance, members in packed:
+                for name, content in members.items():
+                    # a TarInfo has no time or owner unless given
+                    header = tarfile.TarInfo(name)
+                    header.size = len(content)
+                    tar.addfile(header, io.BytesIO(content))
+                shard.durations.append(utterance.duration)
+                shard.texts.append(utterance.text)
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    return replace(shard, size=path.stat().st_size)
+
+
+def _pack(utterances: Iterable[Utterance], max_bytes: int) -> Iterator[_Packed]:
+    """Read utterances, and number the shards that they go to."""
+    # what ends a tar file fills up to two records
+    max_bytes -= 2 * tarfile.RECORDSIZE
+    shard = num_bytes = 0
+    for utterance in utterances:
+        members = _members(utterance)
+        added = sum(_size_in_tar(content) for content in members.values())
+        if num_bytes and num_bytes + added > max_bytes:
+            shard, num_bytes = shard + 1, 0
+        num_bytes += added
+        yield _Packed(shard, utterance, members)
+
+
+def _check_ids(utterances: Iterable[Utterance]) -> Iterator[Utterance]:
+    seen = set()
+    for utterance in utterances:
+        if utterance.id in seen:
+            raise InputError(f"utterance {utterance.id} stands twice; make ids unique")
+        seen.add(utterance.id)
+        yield utterance
+
+
+def _size_in_tar(content: bytes) -> int:
+    blocks = -(-len(content) // tarfile.BLOCKSIZE)
+    return (1 + blocks) * tarfile.BLOCKSIZE
+
+
+def _members(utterance: Utterance) -> dict[str, bytes]:
+    """Give the files of an utterance by their names."""
+    name = utterance.id
+    # WebDataset cuts names at some of these
+    for character in "%./":
+        name = name.replace(character, f"%{ord(character):02X}")
+    ending, audio = _read_audio(utterance)
+    fields = ("id", "text", "duration", "speaker")
+    note = {field: getattr(utterance, field) for field in fields}
+    return {
+        name + ending.lower(): audio,
+        f"{name}.json": json.dumps(note, ensure_ascii=False).encode(),
+    }
+
+
+def _read_audio(utterance: Utterance) -> tuple[str, bytes]:
+    path = Path(utterance.audio_filepath)
+    if not path.is_file():
+        raise InputError(f"{path}: no such file")
+    try:
+        with soundfile.SoundFile(path) as stream:
+            if _is_whole(utterance, stream):
+                return path.suffix or f".{stream.format}", path.read_bytes()
+            return ".flac", _cut(utterance, stream)
+    except (soundfile.LibsndfileError, RuntimeError) as error:
+        raise InputError(f"{path}: cannot be read as audio ({error})") from error
+
+
+def _is_whole(utterance: Utterance, stream: soundfile.SoundFile) -> bool:
+    padding = _MP3_PADDING * stream.samplerate if stream.format == "MP3" else 0
+    wanted = round(utterance.duration * stream.samplerate)
+    return utterance.offset == 0 and wanted >= stream.frames - padding
+
+
+def _cut(utterance: Utterance, stream: soundfile.SoundFile) -> bytes:
+    """Give a part of a file as flac, of 16 bits where the file has no more."""
+    is_16_bit = stream.subtype == "PCM_16"
+    stream.seek(min(round(utterance.offset * stream.samplerate), stream.frames))
+    samples = stream.read(
+        round(utterance.duration * stream.samplerate),
+        # floats would not come back as the same 16 bits
+        dtype="int16" if is_16_bit else "float32",
+    )
+    if len(samples) == 0:
+        raise InputError(f"{stream.name}: ends before {utterance.id} begins")
+    content = io.BytesIO()
+    subtype = "PCM_16" if is_16_bit else "PCM_24"
+    soundfile.write(content, samples, stream.samplerate, subtype, format="FLAC")
+    return content.getvalue()

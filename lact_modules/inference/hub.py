@@ -1,0 +1,213 @@
+"""Models on the Hugging Face hub: publish what was trained, fetch it again."""
+
+import json
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from huggingface_hub import (
+    CommitOperationAdd,
+    CommitOperationDelete,
+    HfApi,
+    get_token,
+    snapshot_download,
+)
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+from huggingface_hub.utils import validate_repo_id
+
+from lact_modules.errors import InputError
+from lact_modules.inference.export import (
+    EXPORT_FILES,
+    RESULT_FILE,
+    export_model,
+    load_export,
+)
+from lact_modules.inference.model_card import model_card
+from lact_modules.inference.trained_model import HYPERPARAMETERS_FILE
+from lact_modules.training.result import without_folders
+
+logger = logging.getLogger(__name__)
+
+EXPORT_FOLDER = "export"
+"""In a run's folder: its model as it is published."""
+
+CARD_FILE = "README.md"
+SETTINGS_FILE = "hparams.yaml"
+
+ATTEMPTS = 5
+"""Failures after which an upload gives up."""
+
+FIRST_WAIT = 2.0
+"""Seconds before the second attempt; doubled before each further one."""
+
+# of a server that may well be there again soon
+_PASSING = (408, 409, 429)
+
+Done = TypeVar("Done")
+
+
+def check_repo_id(repo_id: str) -> None:
+    """Check the name of a repository, before a training that is to be published.
+
+    Arguments
+    ---------
+    repo_id : str
+        ``organization/name``.
+
+    Raises
+    ------
+    InputError
+        If the hub has no such names.
+
+    Example
+    -------
+    >>> check_repo_id("me/digits")
+    """
+    try:
+        validate_repo_id(repo_id)
+    except HFValidationError as error:
+        raise InputError(f"{repo_id}: {_reason(error)}") from error
+    if "/" not in repo_id:
+        raise InputError(f"{repo_id}: no name on the hub; give organization/name")
+
+
+def push_model(folder: str | Path, repo_id: str, private: bool = True) -> str:
+    """Publish a model with a card; it stays in its folder whatever happens.
+
+    A run is first exported into its folder ``export``. Uploaded are the files of the
+    export, ``hparams.yaml`` of a run, and a card with its metrics; a ``README.md``
+    that stands beside the export is uploaded in the card's place. All come in one
+    commit, after as many attempts as it takes up to `ATTEMPTS`. The token is
+    huggingface_hub's (``HF_TOKEN``, or that of ``hf auth login``), and so is the
+    address (``HF_ENDPOINT``).
+
+    Arguments
+    ---------
+    folder : str | Path
+        Output folder of a training run, or an export.
+    repo_id : str
+        ``organization/name``; made if it does not exist.
+    private : bool
+        Who may see a repository that is made: its organization alone, or all.
+
+    Returns
+    -------
+    str
+        Where the model can be seen.
+
+    Raises
+    ------
+    InputError
+        If the folder holds no model, or the upload fails for good.
+    """
+    check_repo_id(repo_id)
+    folder = Path(folder)
+    files = _collect(folder, repo_id)
+    try:
+        return _try_often(lambda: _upload(files, repo_id, private))
+    # HTTP, the storage behind the hub, and a refused token raise errors of their own
+    except Exception as error:
+        command = f"lact-asr push {folder} {repo_id}{'' if private else ' --public'}"
+        raise InputError(
+            f"{repo_id}: cannot be uploaded ({_reason(error)}); the model stays in "
+            f"{folder}; try again: {command}"
+        ) from error
+
+
+def fetch_model(repo_id: str) -> Path:
+    """Download a published model, or find it among those downloaded before.
+
+    Arguments
+    ---------
+    repo_id : str
+        ``organization/name``.
+
+    Returns
+    -------
+    Path
+        An export; no other file of the repository is fetched.
+
+    Raises
+    ------
+    InputError
+        If there is no such model, or it cannot be fetched.
+    """
+    try:
+        folder = snapshot_download(repo_id, allow_patterns=[*EXPORT_FILES])
+    except Exception as error:
+        raise InputError(
+            f"{repo_id}: no such folder, and not fetched from the hub "
+            f"({_reason(error)}); give a run's folder, an export, or a model's id"
+        ) from error
+    return Path(folder)
+
+
+def _collect(folder: Path, repo_id: str) -> dict[str, Path | bytes]:
+    """Gather what is to be uploaded, by its name in the repository."""
+    files: dict[str, Path | bytes] = {}
+    hyperparameters = folder / HYPERPARAMETERS_FILE
+    if hyperparameters.is_file():
+        text = without_folders(hyperparameters.read_text(encoding="utf-8"))
+        files[SETTINGS_FILE] = text.encode()
+        folder = folder / EXPORT_FOLDER
+        export_model(folder.parent, folder)
+    trained = load_export(folder)
+    for name in (*EXPORT_FILES, CARD_FILE):
+        if (folder / name).is_file():
+            files[name] = folder / name
+    if CARD_FILE not in files:
+        num_parameters = sum(p.numel() for p in trained.model.parameters())
+        result = _read_result(folder / RESULT_FILE)
+        card = model_card(repo_id, num_parameters, len(trained.vocabulary), result)
+        files[CARD_FILE] = card.encode()
+    return files
+
+
+def _read_result(path: Path) -> dict:
+    if not path.is_file():
+        return {}
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{path}: not JSON ({error}); test the run again") from error
+
+
+def _upload(files: dict[str, Path | bytes], repo_id: str, private: bool) -> str:
+    api = HfApi()
+    url = api.create_repo(repo_id, private=private, exist_ok=True)
+    # such as another vocabulary, or results of a model that was there before
+    outdated = {*EXPORT_FILES} & {*api.list_repo_files(repo_id)} - files.keys()
+    added = [CommitOperationAdd(name, content) for name, content in files.items()]
+    removed = [CommitOperationDelete(name) for name in sorted(outdated)]
+    api.create_commit(repo_id, [*added, *removed], commit_message="Publish the model")
+    return str(url)
+
+
+def _try_often(upload: Callable[[], Done]) -> Done:
+    for attempt in range(1, ATTEMPTS):
+        try:
+            return upload()
+        except Exception as error:
+            if _is_final(error):
+                raise
+            wait = FIRST_WAIT * 2 ** (attempt - 1)
+            logger.warning("%s; trying again in %g s", _reason(error), wait)
+            time.sleep(wait)
+    return upload()
+
+
+def _is_final(error: Exception) -> bool:
+    """Tell the hub's refusals from faults of the network."""
+    if isinstance(error, HfHubHTTPError):
+        status = error.response.status_code
+        return status < 500 and status not in _PASSING
+    return isinstance(error, ValueError | TypeError)
+
+
+def _reason(error: Exception) -> str:
+    """Say on one line what went wrong; a server may quote the token it was given."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    token = get_token()
+    return text.replace(token, "<token>") if token else text

@@ -1,0 +1,158 @@
+"""Model cards: the README of a published model, written from what was measured."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from huggingface_hub import EvalResult, ModelCardData
+
+METRICS = {"wer": "WER", "cer": "CER"}
+"""What a card shows of a test, in percent."""
+
+_PAGE = """---
+{metadata}
+---
+
+# {name}
+
+A speech recognizer of {parameters:.1f} M parameters and {num_tokens} tokens, trained
+with lact-asr{training}.
+
+```bash
+lact-asr transcribe --model {repo_id} talk.mp3
+```
+{sections}"""
+
+
+class Measurement(NamedTuple):
+    """One number of a test.
+
+    Arguments
+    ---------
+    split : str
+        What was tested on.
+    decoding : str
+        How: ``greedy``, ``beam+lm``, ...
+    metric : str
+        Of `METRICS`.
+    value : float
+        In percent.
+    """
+
+    split: str
+    decoding: str
+    metric: str
+    value: float
+
+
+def model_card(
+    repo_id: str, num_parameters: int, num_tokens: int, result: Mapping[str, Any]
+) -> str:
+    """Write the card of an export.
+
+    Arguments
+    ---------
+    repo_id : str
+        ``organization/name``, where it is published.
+    num_parameters : int
+        Of the model.
+    num_tokens : int
+        Of its vocabulary.
+    result : Mapping[str, Any]
+        The run's ``result.json``; what it lacks, the card lacks.
+
+    Returns
+    -------
+    str
+        Markdown below YAML metadata, with the metrics in the form that the hub reads.
+
+    Example
+    -------
+    >>> result = {"dataset": "digits", "metrics": {"test": {"greedy": {"wer": 2.5}}}}
+    >>> card = model_card("me/digits", 1_500_000, 29, result)
+    >>> print(card.partition("## Results")[2].strip())
+    Error rates in percent.
+    <BLANKLINE>
+    | split | decoding | WER |
+    | --- | --- | --- |
+    | test | greedy | 2.50 |
+    """
+    measured = list(_measurements(result))
+    recipe, dataset = result.get("recipe"), result.get("dataset")
+    training = f" by the recipe `{recipe}`" if recipe else ""
+    training += f" on {dataset}" if dataset else ""
+    return _PAGE.format(
+        metadata=_metadata(repo_id, dataset or "unknown", measured),
+        name=repo_id.partition("/")[2],
+        parameters=num_parameters / 1e6,
+        training=training,
+        num_tokens=num_tokens,
+        repo_id=repo_id,
+        sections=_results(measured) + _training(result),
+    )
+
+
+def _measurements(result: Mapping[str, Any]) -> Iterator[Measurement]:
+    for split, decodings in result.get("metrics", {}).items():
+        for decoding, metrics in decodings.items():
+            for metric in METRICS:
+                if metric in metrics:
+                    yield Measurement(split, decoding, metric, metrics[metric])
+
+
+def _metadata(repo_id: str, dataset: str, measured: list[Measurement]) -> str:
+    evaluations = [
+        EvalResult(
+            task_type="automatic-speech-recognition",
+            task_name="Speech recognition",
+            dataset_type=dataset.lower(),
+            dataset_name=dataset,
+            dataset_split=each.split,
+            metric_type=each.metric,
+            metric_name=f"{METRICS[each.metric]} ({each.decoding})",
+            metric_value=round(each.value, 2),
+        )
+        for each in measured
+    ]
+    card = ModelCardData(
+        library_name="lact-asr",
+        pipeline_tag="automatic-speech-recognition",
+        tags=["automatic-speech-recognition", "lact-asr", "speechbrain"],
+        model_name=repo_id.partition("/")[2],
+        eval_results=evaluations or None,
+    )
+    return card.to_yaml().rstrip()
+
+
+def _results(measured: list[Measurement]) -> str:
+    if not measured:
+        return ""
+    names = [name for name in METRICS if any(m.metric == name for m in measured)]
+    rows: dict[tuple[str, str], dict[str, float]] = {}
+    for each in measured:
+        rows.setdefault((each.split, each.decoding), {})[each.metric] = each.value
+    lines = [
+        ["split", "decoding", *(METRICS[name] for name in names)],
+        ["---"] * (2 + len(names)),
+        *(
+            [*key, *(f"{row[name]:.2f}" if name in row else "" for name in names)]
+            for key, row in rows.items()
+        ),
+    ]
+    table = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+    return f"\n## Results\n\nError rates in percent.\n\n{table}\n"
+
+
+def _training(result: Mapping[str, Any]) -> str:
+    if "command" not in result:
+        return ""
+    hardware = result.get("hardware") or {}
+    facts = {
+        "seed": result.get("seed"),
+        "hardware": hardware.get("gpu") or hardware.get("cpu"),
+        "seconds of training": result.get("training_wall_s"),
+        "commit": (result.get("commit") or {}).get("hash"),
+        "date": result.get("date"),
+    }
+    known = {name: fact for name, fact in facts.items() if fact is not None}
+    lines = "\n".join(f"- {name}: {fact}" for name, fact in known.items())
+    return f"\n## Training\n\n```bash\n{result['command']}\n```\n\n{lines}\n"

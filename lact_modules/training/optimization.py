@@ -1,0 +1,269 @@
+"""How a Brain turns batches into updates: gradients, clipping, learning rates."""
+
+import logging
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import speechbrain as sb
+import torch
+from speechbrain.dataio.batch import PaddedBatch
+from speechbrain.utils.distributed import ddp_all_reduce, if_main_process
+from torch import Tensor
+from torch.distributed import ReduceOp
+from torch.nn.parallel import DistributedDataParallel
+
+from lact_modules.errors import InputError
+from lact_modules.training.batching import (
+    EffectiveBatchSampler,
+    MicroBatches,
+    is_out_of_memory,
+)
+from lact_modules.training.guard import NonFiniteGuard
+from lact_modules.training.optimizer_plan import plan_optimizer
+from lact_modules.training.unfreezing import StagedUnfreezing
+
+logger = logging.getLogger(__name__)
+
+
+class Outcome(NamedTuple):
+    """What has become of a batch.
+
+    Arguments
+    ---------
+    batch : PaddedBatch
+        What went through the model last: the batch, or a part of it.
+    outputs : Any
+        The model's, of that.
+    loss : Tensor
+        Averaged over the labels of the batch, a scalar.
+    ids : list[str]
+        Of the batch's utterances.
+    losses : Tensor
+        (B,) of the same, in nats.
+    """
+
+    batch: PaddedBatch
+    outputs: Any
+    loss: Tensor
+    ids: list[str]
+    losses: Tensor
+
+
+class OptimizingBrain(sb.Brain):
+    """SpeechBrain's Brain with parameter groups, stages and effective batches.
+
+    Reads from the YAML: ``model``, ``schedule``, ``parameter_groups``,
+    ``layer_decay``, ``stages``, ``target_effective_batch``, and with the latter
+    ``max_batch_size`` and ``max_batch_length``.
+
+    Arguments
+    ---------
+    **brain_arguments : Any
+        For `speechbrain.Brain`.
+    """
+
+    total_steps: int
+
+    def __init__(self, **brain_arguments: Any):
+        super().__init__(**brain_arguments)
+        self.guard = NonFiniteGuard(self.nonfinite_patience)
+        self.grad_norm = torch.tensor(torch.nan)
+        self.gathered_ids: list[str] = []
+        self.micro_batches: MicroBatches | None = None
+        self.unfreezing: StagedUnfreezing | None = None
+
+    def utterance_losses(
+        self, outputs: Any, batch: PaddedBatch, stage: sb.Stage
+    ) -> tuple[Tensor, Tensor]:
+        """Give losses (B,) in nats, and numbers of labels (B,) to average over."""
+        raise NotImplementedError
+
+    def compute_objectives(
+        self, outputs: Any, batch: PaddedBatch, stage: sb.Stage
+    ) -> Tensor:
+        """Average the losses over all labels of the batch."""
+        self.batch_losses, num_labels = self.utterance_losses(outputs, batch, stage)
+        self.num_labels = num_labels.sum()
+        return self.batch_losses.sum() / self.num_labels.clamp(min=1)
+
+    def use_sampler(self, sampler: Any) -> None:
+        """Learn from a sampler how many batches make an optimizer step.
+
+        Arguments
+        ---------
+        sampler : Any
+            Of the training; None if the data come in batches.
+
+        Raises
+        ------
+        InputError
+            If `target_effective_batch` is wanted of a sampler that does not know it.
+        """
+        target = self.hparams.target_effective_batch
+        if target is None:
+            return
+        if not isinstance(sampler, EffectiveBatchSampler):
+            raise InputError(
+                "target_effective_batch: only a recognizer that reads audio files "
+                "counts utterances; set grad_accumulation_factor instead"
+            )
+        # a batch of the loader is all that a step takes
+        self.grad_accumulation_factor = 1
+        self.micro_batches = MicroBatches(
+            target // sampler.num_ranks,
+            self.hparams.max_batch_size,
+            self.hparams.max_batch_length,
+        )
+        logger.info("%d processes, on each %s", sampler.num_ranks, self.micro_batches)
+
+    def _train_loader_specifics(
+        self, dataset: Any, loader_kwargs: dict[str, Any]
+    ) -> dict[str, Any]:
+        # its batches are dealt out to ranks already
+        if isinstance(loader_kwargs.get("batch_sampler"), EffectiveBatchSampler):
+            return loader_kwargs
+        return super()._train_loader_specifics(dataset, loader_kwargs)
+
+    def _wrap_distributed(self) -> None:
+        """Wrap the model in DDP; an effective batch needs its own way to exchange.
+
+        There a rank that runs out of memory goes through its batch again, while DDP
+        of another one would wait for gradients that never come.
+        """
+        if self.hparams.target_effective_batch is None:
+            super()._wrap_distributed()
+        elif self.distributed_launch:
+            for tensor in self.hparams.model.state_dict().values():
+                torch.distributed.broadcast(tensor, src=0)
+
+    def init_optimizers(self) -> None:
+        """Make the optimizer; show its plan where groups differ."""
+        self.optimizer, self.unfreezing, table = plan_optimizer(
+            self.hparams.model,
+            self.opt_class,
+            vars(self.hparams),
+            decay_vectors=not self.remove_vector_weight_decay,
+        )
+        self.optimizers_dict = {"opt_class": self.optimizer}
+        if self.checkpointer is not None:
+            self.checkpointer.add_recoverable("optimizer", self.optimizer)
+        if len(self.optimizer.param_groups) > 1 and if_main_process():
+            logger.info("peak learning rates:\n%s", table)
+
+    def on_stage_start(self, stage: sb.Stage, epoch: int | None = None) -> None:
+        """Freeze and unfreeze what the epoch asks for."""
+        if stage != sb.Stage.TRAIN or self.unfreezing is None:
+            return
+        assert epoch is not None
+        if self.unfreezing.enter(epoch) and self.distributed_launch:
+            # DDP waits for gradients of all that was trained when it was made
+            for name, module in self.modules.items():
+                if isinstance(module, DistributedDataParallel):
+                    self.modules[name] = module.module
+            self._wrap_distributed()
+
+    def learn(self, batch: PaddedBatch, should_step: bool) -> Outcome:
+        """Gather the gradients of a batch, and update if it is the last of a step.
+
+        Arguments
+        ---------
+        batch : PaddedBatch
+            Of the training.
+        should_step : bool
+            Whether to update.
+
+        Returns
+        -------
+        Outcome
+            What was seen on the way.
+        """
+        if self.micro_batches is None:
+            outcome = self._gather(batch, should_step)
+        else:
+            outcome = self._gather_in_parts(batch, self.micro_batches)
+        self.gathered_ids += outcome.ids
+        if self.guard.is_bad(outcome.losses, outcome.ids):
+            # gradients gathered before are not in sync yet with other ranks
+            self.zero_grad()
+        elif should_step:
+            self._update()
+        return outcome
+
+    def _gather(self, batch: PaddedBatch, should_step: bool) -> Outcome:
+        with self.no_sync(not should_step):
+            outputs, loss = self._run(batch)
+            self.scaler.scale(loss / self.grad_accumulation_factor).backward()
+        return Outcome(batch, outputs, loss, batch.id, self.batch_losses)
+
+    def _run(self, batch: PaddedBatch) -> tuple[Any, Tensor]:
+        with self.training_ctx:
+            outputs = self.compute_forward(batch, sb.Stage.TRAIN)
+            return outputs, self.compute_objectives(outputs, batch, sb.Stage.TRAIN)
+
+    def _gather_in_parts(
+        self, batch: PaddedBatch, micro_batches: MicroBatches
+    ) -> Outcome:
+        """Run a rank's share of a step in parts, smaller ones if memory runs out."""
+        while True:
+            try:
+                outcome, num_labels = self._gather_parts(micro_batches.cut(batch))
+                break
+            except RuntimeError as error:
+                if not is_out_of_memory(error):
+                    raise
+            # here the error holds no tensors any more, and the losses are to hold none
+            self.batch_losses = torch.empty(0)
+            # what failed may have left gradients of some parameters
+            self.zero_grad()
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
+            micro_batches.halve()
+        halvings = torch.tensor(float(micro_batches.num_halvings), device=self.device)
+        micro_batches.num_halvings = int(ddp_all_reduce(halvings, ReduceOp.MAX))
+        sums = torch.stack([outcome.losses.sum(), num_labels.to(outcome.losses)])
+        loss_sum, num_labels = ddp_all_reduce(sums, ReduceOp.SUM)
+        self._exchange_gradients(len(batch) / num_labels.clamp(min=1))
+        return outcome._replace(loss=loss_sum / num_labels.clamp(min=1))
+
+    def _gather_parts(self, parts: Sequence[PaddedBatch]) -> tuple[Outcome, Tensor]:
+        """Gather gradients of the losses' mean over utterances; count the labels."""
+        num_utterances = sum(len(part) for part in parts)
+        ids, losses, num_labels = [], [], []
+        for part in parts:
+            outputs, loss = self._run(part)
+            mean = self.batch_losses.sum() / num_utterances
+            self.scaler.scale(mean).backward()
+            ids += part.id
+            losses.append(self.batch_losses.detach())
+            num_labels.append(self.num_labels)
+        outcome = Outcome(part, outputs, loss, ids, torch.cat(losses))
+        return outcome, torch.stack(num_labels).sum()
+
+    def _exchange_gradients(self, factor: Tensor) -> None:
+        """Sum gradients over ranks, and scale them."""
+        for parameter in self.modules.parameters():
+            if parameter.grad is not None:
+                ddp_all_reduce(parameter.grad, ReduceOp.SUM)
+                parameter.grad *= factor
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gathered gradients, and the utterances that they are of."""
+        super().zero_grad(set_to_none)
+        self.gathered_ids = []
+
+    def _update(self) -> None:
+        self.scaler.unscale_(self.optimizer)
+        self.grad_norm = torch.nn.utils.clip_grad_norm_(
+            self.modules.parameters(), self.max_grad_norm
+        )
+        factor = self.hparams.schedule(self.optimizer_step, self.total_steps)
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["initial_lr"] * factor
+        # a scaler skips overflowing steps by itself
+        if self.scaler.is_enabled() or not self.guard.is_bad(
+            self.grad_norm, self.gathered_ids
+        ):
+            self.scaler.step(self.optimizer)
+            self.scaler.update()
+            self.guard.reset()
+        self.zero_grad()

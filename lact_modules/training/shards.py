@@ -1,0 +1,286 @@
+"""Training batches out of shards, read from front to end and shuffled in a buffer."""
+
+import io
+import itertools
+import json
+import logging
+import os
+import random
+import tarfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import torch
+from speechbrain.dataio.batch import PaddedBatch
+from speechbrain.dataio.dataloader import LoopedLoader
+from speechbrain.dataio.iterators import dynamic_bucketed_batch
+from speechbrain.utils.distributed import get_rank
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+
+from lact_modules.data.audio import load_audio
+from lact_modules.data.shards import Shard
+from lact_modules.data.subwords import AnyVocabulary
+from lact_modules.errors import InputError
+from lact_modules.training.dataset import check_durations, check_spelling
+
+logger = logging.getLogger(__name__)
+
+Sample = dict[str, Any]
+
+
+class ShardBatches(IterableDataset):
+    """Batches of utterances of like duration, without end.
+
+    A pass reads the shards from front to end, in an order drawn for the epoch and the
+    pass, and chooses batches at random out of a buffer of utterances. Each process
+    and each of its workers reads shards of its own.
+
+    Arguments
+    ---------
+    shards : Sequence[Shard]
+        To read; no fewer than processes.
+    vocabulary : AnyVocabulary
+        Spells the transcripts.
+    max_batch_length : float
+        Seconds of audio in a batch, padding included.
+    max_batch_size : int | None
+        Utterances in a batch.
+    max_duration : float | None
+        Seconds; longer utterances are left out.
+    buffer_size : int
+        Utterances to choose from, as packed in the shards, for each worker.
+    seed : int
+        Of the order.
+    rank : int
+        Number of this process.
+    num_ranks : int
+        Processes that share the shards.
+
+    Raises
+    ------
+    InputError
+        If webdataset is not installed, or there are fewer shards than processes.
+    """
+
+    def __init__(
+        self,
+        shards: Sequence[Shard],
+        vocabulary: AnyVocabulary,
+        max_batch_length: float,
+        max_batch_size: int | None = None,
+        max_duration: float | None = None,
+        buffer_size: int = 1024,
+        seed: int = 0,
+        rank: int = 0,
+        num_ranks: int = 1,
+    ):
+        _import_webdataset()
+        if len(shards) < num_ranks:
+            raise InputError(
+                f"train_shards: {len(shards)} are too few for {num_ranks} processes; "
+                "write smaller ones or start fewer processes"
+            )
+        self.shards = list(shards)
+        self.vocabulary = vocabulary
+        self.max_duration = max_duration
+        self.buffer_size = buffer_size
+        self.bounds = {
+            "target_batch_numel": max_batch_length,
+            "max_batch_numel": max_batch_length,
+            "max_batch_size": max_batch_size,
+        }
+        self.seed, self.rank, self.num_ranks = seed, rank, num_ranks
+        self.start(epoch=1, num_done=0)
+
+    def start(self, epoch: int, num_done: int) -> None:
+        """Let the next iteration begin within an epoch.
+
+        Arguments
+        ---------
+        epoch : int
+            Number of the epoch.
+        num_done : int
+            Batches of it that this process has had; they are read over.
+        """
+        self.epoch, self.num_done = epoch, num_done
+
+    def count_batches(self) -> int:
+        """Count what a pass gives to each process, by the durations in the index."""
+        samples = ({"duration": d} for s in self.shards for d in s.durations)
+        batches = self._choose(samples, random.Random(self.seed))
+        return sum(1 for _ in batches) // self.num_ranks
+
+    def __iter__(self) -> Iterator[PaddedBatch]:
+        worker = get_worker_info()
+        num_workers = worker.num_workers if worker else 1
+        # a loader takes a batch from each worker in turn, and begins with the first
+        number = ((worker.id if worker else 0) + self.num_done) % num_workers
+        num_to_skip = (self.num_done - number + num_workers - 1) // num_workers
+        passes = (
+            self._read_pass(number, num_workers, pass_) for pass_ in itertools.count()
+        )
+        batches = itertools.chain.from_iterable(passes)
+        for samples in itertools.islice(batches, num_to_skip, None):
+            yield PaddedBatch([self._decode(sample) for sample in samples])
+
+    def _read_pass(
+        self, number: int, num_workers: int, pass_: int
+    ) -> Iterator[list[Sample]]:
+        """Read a worker's shards, in an order that all workers know."""
+        key = f"{self.seed}-{self.epoch}-{pass_}"
+        order = random.Random(key).sample(self.shards, len(self.shards))
+        mine = order[self.rank :: self.num_ranks][number::num_workers]
+        samples = itertools.chain.from_iterable(map(_read_shard, mine))
+        return self._choose(samples, random.Random(f"{key}-{self.rank}-{number}"))
+
+    def _choose(
+        self, samples: Iterable[Sample], generator: random.Random
+    ) -> Iterator[list[Sample]]:
+        return dynamic_bucketed_batch(
+            samples,
+            len_key="duration",
+            len_fn=None,
+            max_sample_len=self.max_duration,
+            buffersize=self.buffer_size,
+            collate_fn=list,
+            sampler_kwargs={**self.bounds, "randint_generator": generator.randint},
+        )
+
+    def _decode(self, sample: Sample) -> Sample:
+        tokens = self.vocabulary.encode(sample["text"])
+        return {
+            "id": sample["id"],
+            "signal": load_audio(sample["audio"]),
+            "tokens": torch.tensor(tokens, dtype=torch.int64),
+            "text": sample["text"],
+        }
+
+
+class ShardLoader(LoopedLoader):
+    """Epochs of a known number of batches; a checkpoint may lie between any two.
+
+    An epoch has as many batches as `ShardBatches.count_batches` says. The order of one
+    epoch may pack the utterances into a few more batches, which are left out then, or
+    into a few less: a new pass gives what is missing. A run that is resumed within an
+    epoch goes on with the next batch of the same order, if as many processes and
+    workers read.
+
+    Arguments
+    ---------
+    batches : ShardBatches
+        What to load.
+    num_workers : int
+        Processes that read; fewer if a rank has fewer shards.
+    **loader_options : Any
+        For `torch.utils.data.DataLoader`.
+
+    Raises
+    ------
+    InputError
+        If an epoch would have no batch.
+    """
+
+    def __init__(
+        self, batches: ShardBatches, num_workers: int = 0, **loader_options: Any
+    ):
+        epoch_length = batches.count_batches()
+        if epoch_length == 0:
+            raise InputError(
+                f"train_shards: too few utterances for {batches.num_ranks} processes; "
+                "start fewer"
+            )
+        num_shards = len(batches.shards) // batches.num_ranks
+        if num_workers > num_shards:
+            logger.warning(
+                "%d workers read, not %d: a process has %d shards",
+                *(num_shards, num_workers, num_shards),
+            )
+            num_workers = num_shards
+        loader_options |= {"batch_size": None, "num_workers": num_workers}
+        super().__init__(DataLoader(batches, **loader_options), epoch_length)
+        self.batches = batches
+
+    def __iter__(self) -> "ShardLoader":
+        epochs_done, num_done = divmod(self.total_steps, self.epoch_length)
+        self.batches.start(epochs_done + 1, num_done)
+        self.iterator = iter(self.loader)
+        return self
+
+
+def make_shard_batches(
+    hparams: dict[str, Any], shards: Sequence[Shard], vocabulary: AnyVocabulary
+) -> ShardBatches:
+    """Make the batches of a recipe that trains from shards.
+
+    Arguments
+    ---------
+    hparams : dict[str, Any]
+        ``max_batch_length``, ``max_batch_size``, ``max_train_duration``,
+        ``shard_buffer`` and ``seed``.
+    shards : Sequence[Shard]
+        To read; processes that torchrun has started share them.
+    vocabulary : AnyVocabulary
+        Spells the transcripts.
+
+    Returns
+    -------
+    ShardBatches
+        For `RecipeBrain.train`.
+
+    Raises
+    ------
+    InputError
+        If a transcript has an unknown character, all utterances are too long, or
+        there are fewer shards than processes.
+    """
+    texts = {
+        f"utterance {number} of {shard.path.name}": text
+        for shard in shards
+        for number, text in enumerate(shard.texts)
+    }
+    check_spelling(texts, vocabulary)
+    durations = [duration for shard in shards for duration in shard.durations]
+    check_durations(durations, hparams["max_train_duration"])
+    return ShardBatches(
+        shards,
+        vocabulary,
+        max_batch_length=hparams["max_batch_length"],
+        max_batch_size=hparams["max_batch_size"],
+        max_duration=hparams["max_train_duration"],
+        buffer_size=hparams["shard_buffer"],
+        seed=hparams["seed"],
+        rank=get_rank() or 0,
+        # set by torchrun
+        num_ranks=int(os.environ.get("WORLD_SIZE", 1)),
+    )
+
+
+def _read_shard(shard: Shard) -> Iterator[Sample]:
+    """Read what a shard holds; the audio stays packed."""
+    read_tars = _import_webdataset()
+    try:
+        for members in read_tars([{"url": str(shard.path)}]):
+            sample = json.loads(members["json"])
+            [ending] = [key for key in members if not _is_note(key)]
+            audio = io.BytesIO(members[ending])
+            audio.name = f"{shard.path}/{sample['id']}.{ending}"
+            yield {**sample, "audio": audio}
+    except (tarfile.TarError, OSError, ValueError, KeyError) as error:
+        # webdataset adds to the reason
+        reason = error.args[0]
+        raise InputError(f"{shard.path}: damaged ({reason}); write it again") from error
+
+
+def _is_note(key: str) -> bool:
+    return key.startswith("__") or key == "json"
+
+
+def _import_webdataset() -> Callable[[Iterable[dict[str, str]]], Iterator[Sample]]:
+    try:
+        from webdataset.tariterators import tarfile_samples
+    except ImportError as error:
+        raise InputError(
+            "train_shards: shards are read by webdataset; "
+            "pip install 'lact-asr[shards]'"
+        ) from error
+    return tarfile_samples

@@ -1,0 +1,68 @@
+"""How a tracker knows a run again that resumes."""
+
+import os
+from pathlib import Path
+
+from lact_modules.errors import InputError
+
+PROJECT = "lact-asr"
+"""Name of W&B's project and MLflow's experiment, where the environment gives none."""
+
+Setting = str | int | float | bool
+"""A hyperparameter as trackers show it."""
+
+
+class TrackedRun:
+    """A run's folder as one tracker sees it.
+
+    Arguments
+    ---------
+    folder : Path
+        Of the run.
+    package : str
+        Of the tracker, ``wandb`` or ``mlflow``; ``<package>_run.txt`` keeps its id.
+
+    Example
+    -------
+    >>> import tempfile
+    >>> run = TrackedRun(Path(tempfile.mkdtemp()), "wandb")
+    >>> run.known_id
+    >>> run.remember("2fc81b")
+    >>> run.known_id
+    '2fc81b'
+    """
+
+    def __init__(self, folder: Path, package: str):
+        self.folder = folder.resolve()
+        self.package = package
+        self.path = folder / f"{package}_run.txt"
+
+    @property
+    def name(self) -> str:
+        """For people to tell runs apart."""
+        return "/".join(self.folder.parts[-2:])
+
+    @property
+    def known_id(self) -> str | None:
+        """What the tracker calls it; None for one that it has not seen."""
+        if not self.path.is_file():
+            return None
+        return self.path.read_text(encoding="utf-8").strip()
+
+    def remember(self, run_id: str) -> None:
+        """Keep the tracker's id for when the run resumes."""
+        unfinished = self.path.with_name(self.path.name + ".part")
+        unfinished.write_text(run_id + "\n", encoding="utf-8")
+        os.replace(unfinished, self.path)
+
+    def is_missing(self) -> InputError:
+        """Say that the package has to be installed."""
+        return InputError(
+            f"trackers: {self.package} is not installed; "
+            f"pip install 'lact-asr[{self.package}]'"
+        )
+
+    def refusal(self, error: Exception, advice: str) -> InputError:
+        """Say on one line what the tracker finds wrong."""
+        reason = str(error).strip().partition("\n")[0]
+        return InputError(f"trackers: {self.package}: {reason}; {advice}")

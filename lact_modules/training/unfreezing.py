@@ -1,0 +1,120 @@
+"""Train parts of a model in stages: what a stage does not name is frozen in it."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from torch.optim import Optimizer
+
+from lact_modules.errors import InputError
+
+
+class Stage(NamedTuple):
+    """Epochs with learning rates of their own.
+
+    Arguments
+    ---------
+    first : int
+        First epoch, from 1.
+    last : int
+        Last epoch; the last stage holds on beyond it.
+    rates : dict[str, float]
+        Peak learning rate by pattern, see `select`; a later one counts.
+    """
+
+    first: int
+    last: int
+    rates: dict[str, float]
+
+
+def read_stages(entries: Sequence[dict[str, Any]] | None) -> list[Stage]:
+    """Check the YAML key ``stages``.
+
+    Arguments
+    ---------
+    entries : Sequence[dict[str, Any]] | None
+        Each with ``epochs``, first and last, and ``rates``.
+
+    Returns
+    -------
+    list[Stage]
+        One after another; empty if there are none.
+
+    Raises
+    ------
+    InputError
+        If a stage is not of that form, or epochs are missing or stand twice.
+
+    Example
+    -------
+    >>> read_stages([{"epochs": [1, 2], "rates": {"output": 1e-4}}])
+    [Stage(first=1, last=2, rates={'output': 0.0001})]
+    """
+    stages: list[Stage] = []
+    for entry in entries or ():
+        try:
+            (first, last), rates = map(int, entry["epochs"]), dict(entry["rates"])
+            stage = Stage(first, last, {str(k): float(v) for k, v in rates.items()})
+        except (TypeError, ValueError, KeyError) as error:
+            raise InputError(
+                f"stages: {entry!r} is not of the form "
+                "{epochs: [FIRST, LAST], rates: {MODULE: RATE, ...}}"
+            ) from error
+        expected = stages[-1].last + 1 if stages else 1
+        if first != expected or last < first or not rates:
+            raise InputError(
+                f"stages: {entry!r} must begin with epoch {expected}, not end before "
+                "it, and name what to train"
+            )
+        stages.append(stage)
+    return stages
+
+
+class StagedUnfreezing:
+    """Freeze and unfreeze an optimizer's groups as stages follow one another.
+
+    A frozen parameter gets no gradient, so that the optimizer passes it over: its
+    state stays as it is, and no weight decay shrinks it. Frozen modules stay in
+    training mode, dropout included.
+
+    Arguments
+    ---------
+    optimizer : Optimizer
+        Of all parameters that any stage trains.
+    stages : Sequence[Stage]
+        As `read_stages` gives them.
+    rates : Sequence[Sequence[float | None]]
+        Peak learning rates by group and stage; None: frozen.
+
+    Example
+    -------
+    >>> import torch
+    >>> weight = torch.nn.Parameter(torch.zeros(1))
+    >>> optimizer = torch.optim.SGD([weight], lr=1.0)
+    >>> stages = [Stage(1, 2, {"other": 0.5}), Stage(3, 3, {"weight": 0.5})]
+    >>> unfreezing = StagedUnfreezing(optimizer, stages, [[None, 0.5]])
+    >>> unfreezing.enter(epoch=1), weight.requires_grad
+    (True, False)
+    """
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        stages: Sequence[Stage],
+        rates: Sequence[Sequence[float | None]],
+    ):
+        self.optimizer = optimizer
+        self.stages = stages
+        self.rates = rates
+
+    def enter(self, epoch: int) -> bool:
+        """Make ready for an epoch, from 1; tell whether what is trained has changed."""
+        past = [i for i, stage in enumerate(self.stages) if stage.first <= epoch]
+        has_changed = False
+        groups = self.optimizer.param_groups
+        for group, rates in zip(groups, self.rates, strict=True):
+            rate = rates[past[-1]]
+            group["initial_lr"] = rate or 0.0
+            for parameter in group["params"]:
+                has_changed |= parameter.requires_grad == (rate is None)
+                parameter.requires_grad_(rate is not None)
+        return has_changed

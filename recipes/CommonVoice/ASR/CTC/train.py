@@ -1,0 +1,20 @@
+#!/usr/bin/env python
+"""Train and test a CTC recognizer on a language of Common Voice.
+
+python train.py hparams/lact_demo.yaml --data_folder /path/to/cv-corpus/de --language de
+
+Run it again to resume. Any key of the YAML file can be set on the command line;
+SpeechBrain's run options (``--device``, ``--precision bf16``, ...) work too.
+The training loop is `lact_modules.training.ctc.CTCBrain`.
+"""
+
+from functools import partial
+
+from lact_modules.data.commonvoice import prepare_commonvoice
+from lact_modules.training.ctc import run_ctc
+from lact_modules.training.launch import launch
+
+main = partial(run_ctc, prepare=prepare_commonvoice, recipe="CommonVoice/ASR/CTC")
+
+if __name__ == "__main__":
+    launch(main)

@@ -1,0 +1,109 @@
+import pytest
+import soundfile
+import torch
+
+from lact_modules.data.audio import load_audio
+from lact_modules.encoders import CTCModel
+
+NO_SPEED = {"wav_augment": "{augment_prob: 0.0}", "fea_augment": "{augment_prob: 0.0}"}
+
+
+@pytest.fixture(scope="module")
+def everything(tmp_path_factory):
+    """Options that put every utterance into a room, noise and a codec."""
+    folder = tmp_path_factory.mktemp("sounds")
+    generator = torch.Generator().manual_seed(0)
+    noise = 0.1 * torch.randn(8000, generator=generator)
+    room = 0.1 * torch.randn(2000, generator=generator)
+    room[10] = 1.0
+    for name, sound in (("noise", noise), ("rir", room)):
+        (folder / name).mkdir()
+        soundfile.write(folder / name / f"{name}.flac", sound.numpy(), 16000)
+    return {
+        "noise_folder": folder / "noise",
+        "noise_snr_db": "[5, 10]",
+        "noise_prob": 1.0,
+        "rir_folder": folder / "rir",
+        "rir_prob": 1.0,
+        "codecs": "[mulaw, narrowband]",
+        "codec_prob": 1.0,
+    }
+
+
+@pytest.fixture
+def heard(monkeypatch):
+    """What the model is given: utterances in training, and in validation and tests."""
+    utterances = {True: [], False: []}
+    forward = CTCModel.forward
+
+    def listen(model, waveform, lengths, *arguments, **options):
+        pairs = zip(waveform, lengths, strict=True)
+        utterances[model.training] += [signal[:length] for signal, length in pairs]
+        return forward(model, waveform, lengths, *arguments, **options)
+
+    monkeypatch.setattr(CTCModel, "forward", listen)
+    return utterances
+
+
+def is_recording(waveform, recordings):
+    return any(torch.equal(waveform, recording) for recording in recordings)
+
+
+@pytest.fixture(scope="module")
+def recordings(corpus):
+    return [load_audio(path) for path in corpus.rglob("*.flac")]
+
+
+def test_training_alone_is_augmented(train, everything, heard, recordings, tmp_path):
+    run = train(tmp_path, num_epochs=3, **everything, **NO_SPEED)
+    assert run.code == 0, run.error
+    losses = [entry["loss"] for entry in run.metrics("train")]
+    assert len(losses) == 30
+    assert losses[-1] < losses[0]
+    # 4 of dev after each epoch, 4 of test
+    assert len(heard[False]) == 16
+    assert all(is_recording(waveform, recordings) for waveform in heard[False])
+    assert len(heard[True]) == 60
+    assert not any(is_recording(waveform, recordings) for waveform in heard[True])
+
+
+def test_all_is_off_by_default(train, heard, recordings, tmp_path):
+    assert train(tmp_path, **NO_SPEED).code == 0
+    assert len(heard[True]) == 20
+    assert all(is_recording(waveform, recordings) for waveform in heard[True])
+
+
+def test_the_seed_repeats_it(train, everything, tmp_path):
+    runs = [train(tmp_path / name, **everything) for name in ("first", "second")]
+    first, second = ([m["loss"] for m in run.metrics("train")] for run in runs)
+    assert first == second
+
+
+def test_bf16_does_not_reach_the_samples(train, heard, recordings, tmp_path):
+    options = {**NO_SPEED, "codecs": "[narrowband]", "codec_prob": 1.0}
+    for precision in ("fp32", "bf16"):
+        assert train(tmp_path / precision, precision=precision, **options).code == 0
+    in_float32, in_bf16 = heard[True][:20], heard[True][20:]
+    assert all(map(torch.equal, in_float32, in_bf16))
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"noise_folder": "nowhere"}, ["nowhere: no such folder"]),
+        ({"codecs": "[amr]"}, ["codecs: ['amr']", "choose from mulaw"]),
+        ({"rir_prop": 0.3}, ["no key 'rir_prop'; did you mean 'rir_prob'?"]),
+    ],
+)
+def test_wrong_option_is_told_on_one_line(train, tmp_path, options, words):
+    run = train(tmp_path, **options)
+    assert run.code == 2
+    message = run.error.strip().splitlines()[-1]
+    assert all(word in message for word in words)
+
+
+def test_a_folder_without_audio_is_refused(train, tmp_path):
+    (tmp_path / "empty").mkdir()
+    run = train(tmp_path / "run", noise_folder=tmp_path / "empty")
+    assert run.code == 2
+    assert f"{tmp_path / 'empty'}: no audio below" in run.error

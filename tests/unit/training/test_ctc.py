@@ -1,0 +1,62 @@
+import pytest
+import torch
+from torch import nn
+
+from lact_modules.data.vocabulary import Vocabulary
+from lact_modules.encoders import CTCModel
+from lact_modules.errors import InputError
+from lact_modules.training.ctc import make_vocabulary
+
+TEXTS = ["ONE TWO", "TWO TEN"]
+
+
+class Frames(nn.Module):
+    """An encoder of 8 features that changes nothing."""
+
+    d_model = 8
+
+    def forward(self, x, lengths):
+        return x, lengths
+
+
+@pytest.fixture
+def hparams(tmp_path):
+    return {
+        "output_folder": str(tmp_path),
+        "characters": None,
+        "num_tokens": None,
+        "model": CTCModel(nn.Identity(), Frames(), num_tokens=None),
+    }
+
+
+def fail():
+    raise AssertionError("the texts are not needed")
+
+
+def test_the_model_is_sized_by_the_characters_of_the_texts(hparams):
+    vocabulary = make_vocabulary(hparams, lambda: TEXTS)
+    assert vocabulary == Vocabulary.from_texts(TEXTS)
+    assert hparams["model"].score_frames(torch.zeros(1, 2, 8)).shape == (1, 2, 7)
+
+
+def test_characters_that_the_run_began_with_stay(hparams):
+    vocabulary = make_vocabulary(hparams, lambda: TEXTS)
+    assert make_vocabulary(hparams, fail) == vocabulary
+
+
+def test_characters_given_are_taken(hparams):
+    hparams["characters"] = "ENOTWX"
+    vocabulary = make_vocabulary(hparams, fail)
+    assert vocabulary == Vocabulary.from_texts(["ENOTWX"])
+    hparams["characters"] = "ABC"
+    with pytest.raises(InputError, match=r"vocabulary\.txt: differs from the YAML key"):
+        make_vocabulary(hparams, fail)
+
+
+def test_another_number_of_tokens_is_refused_and_nothing_kept(hparams, tmp_path):
+    hparams["num_tokens"] = 29
+    with pytest.raises(InputError, match=r"num_tokens: 29, .* make 7; .* or to null"):
+        make_vocabulary(hparams, lambda: TEXTS)
+    assert not (tmp_path / "vocabulary.txt").exists()
+    hparams["num_tokens"] = 7
+    assert len(make_vocabulary(hparams, lambda: TEXTS)) == 7
