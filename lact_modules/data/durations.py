@@ -8,6 +8,7 @@ from pathlib import Path
 
 import soundfile
 
+from lact_modules.data.audio import measure_audio
 from lact_modules.data.manifest import Utterance
 from lact_modules.errors import InputError
 
@@ -48,7 +49,7 @@ def audio_duration(path: str | Path) -> float:
 
 
 def measure_durations(utterances: Sequence[Utterance]) -> list[Utterance]:
-    """Fill in the durations that are 0, by the headers of the audio files.
+    """Fill in the durations that are 0, as the preparation of a corpus measures them.
 
     Arguments
     ---------
@@ -75,7 +76,10 @@ def measure_durations(utterances: Sequence[Utterance]) -> list[Utterance]:
 def _measure(utterance: Utterance) -> Utterance:
     if utterance.duration:
         return utterance
-    duration = audio_duration(utterance.audio_filepath) - utterance.offset
+    path = utterance.audio_filepath
+    # the header of an mp3 counts what the encoder has padded
+    measure = measure_audio if path.lower().endswith(".mp3") else audio_duration
+    duration = measure(path) - utterance.offset
     if duration <= 0:
         raise InputError(
             f"{utterance.audio_filepath}: ends before {utterance.id} begins, at "

@@ -24,6 +24,16 @@ def test_only_missing_durations_are_read_from_the_files(path):
     assert measured[2].offset == 0.5
 
 
+def test_an_mp3_lasts_as_long_as_it_sounds_whatever_its_header_says(tmp_path):
+    path = tmp_path / "a.mp3"
+    noise = 0.1 * np.random.default_rng(0).standard_normal(100_000)
+    soundfile.write(path, noise, 48_000)
+    path.write_bytes(path.read_bytes()[:-50])
+    [measured] = measure_durations([Utterance("a", str(path), "ONE", 0.0)])
+    assert measured.duration == len(soundfile.read(path)[0]) / 48_000
+    assert measured.duration < soundfile.info(path).duration
+
+
 def test_file_at_fault_is_named(path, tmp_path):
     with pytest.raises(InputError, match=r"gone\.wav: no such file"):
         measure_durations([Utterance("u", "gone.wav", "ONE", 0.0)])
