@@ -1,6 +1,7 @@
 """What the Brain of every recognizer adds to a recipe's: audio and transcripts."""
 
 import logging
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import speechbrain as sb
@@ -8,6 +9,9 @@ import torch
 from speechbrain.dataio.batch import PaddedBatch
 from torch import Tensor
 
+from lact_modules.data.subwords import AnyVocabulary
+from lact_modules.inference.decoders import decoding_steps
+from lact_modules.inference.trained_model import TrainedModel
 from lact_modules.training.augmentation import make_augmenter
 from lact_modules.training.loop import RecipeBrain
 from lact_modules.training.transcripts import Decoder, Transcripts
@@ -19,9 +23,10 @@ logger = logging.getLogger(__name__)
 class ASRBrain(RecipeBrain):
     """The training loop for recognizers.
 
-    A recipe's Brain adds `compute_forward`, by `run_model`, whose outputs the decoders
-    take, and `utterance_losses`. Here the waveforms are augmented and the transcripts
-    are collected; the word error rate tells which checkpoints are the best.
+    A recognizer's Brain adds `make_vocabulary`, `compute_forward`, by `run_model`,
+    whose outputs the decoders take, and `utterance_losses`. Here the waveforms are
+    augmented and the transcripts are collected; the word error rate tells which
+    checkpoints are the best.
 
     Reads from the YAML what `RecipeBrain` and `make_augmenter` do, ``wav_augment`` and
     ``fea_augment``.
@@ -42,6 +47,20 @@ class ASRBrain(RecipeBrain):
         self.decoders = decoders
         self.first_decoder = next(iter(decoders))
         self.num_infeasible = 0
+
+    @classmethod
+    def make_vocabulary(
+        cls, hparams: dict[str, Any], read_texts: Callable[[], Sequence[str]]
+    ) -> AnyVocabulary:
+        """Make the output units from the YAML, or from the training transcripts."""
+        raise NotImplementedError
+
+    @classmethod
+    def make_decoders(
+        cls, trained: TrainedModel, device: str, options: dict[str, Any]
+    ) -> dict[str, Decoder]:
+        """Make the decoders by name, the first for validation too."""
+        return decoding_steps(trained, device=device, **options)
 
     def run_model(self, batch: PaddedBatch, stage: sb.Stage, **inputs: Any) -> Any:
         """Run the model on a batch's waveforms, augmented in training."""

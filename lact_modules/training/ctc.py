@@ -1,4 +1,4 @@
-"""CTC recognizers of characters: what the CTC recipes of all corpora share."""
+"""CTC recognizers of characters."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -6,18 +6,13 @@ from typing import Any
 
 import speechbrain as sb
 from speechbrain.dataio.batch import PaddedBatch
-from speechbrain.utils.distributed import infer_device, run_on_main
+from speechbrain.utils.distributed import run_on_main
 from torch import Tensor
 
 from lact_modules.data.vocabulary import Vocabulary
 from lact_modules.errors import InputError
-from lact_modules.inference.decoders import decoding_steps
-from lact_modules.inference.trained_model import TrainedModel
 from lact_modules.training.brain import ASRBrain
-from lact_modules.training.experiment import make_datasets, train_and_test
-from lact_modules.training.initialization import start_from
 from lact_modules.training.losses import count_tokens, ctc_losses
-from lact_modules.training.manifests import prepare_manifests
 
 
 class CTCBrain(ASRBrain):
@@ -25,6 +20,13 @@ class CTCBrain(ASRBrain):
 
     Arguments are those of `ASRBrain`.
     """
+
+    @classmethod
+    def make_vocabulary(
+        cls, hparams: dict[str, Any], read_texts: Callable[[], Sequence[str]]
+    ) -> Vocabulary:
+        """Make a vocabulary of characters, see `make_vocabulary`."""
+        return make_vocabulary(hparams, read_texts)
 
     def compute_forward(
         self, batch: PaddedBatch, stage: sb.Stage
@@ -41,51 +43,6 @@ class CTCBrain(ASRBrain):
         if stage == sb.Stage.TRAIN:
             self.num_infeasible += int(is_infeasible.sum())
         return losses, num_tokens * ~is_infeasible
-
-
-def run_ctc(
-    hparams: dict[str, Any],
-    run_opts: Any,
-    command: list[str],
-    *,
-    prepare: Callable[..., Any],
-    recipe: str,
-) -> None:
-    """Prepare the data, train, test, and write the results.
-
-    Arguments
-    ---------
-    hparams : dict[str, Any]
-        Of the recipe's YAML, objects made.
-    run_opts : Any
-        SpeechBrain's run options.
-    command : list[str]
-        ``sys.argv``.
-    prepare : Callable[..., Any]
-        See `prepare_manifests`.
-    recipe : str
-        Folder below ``recipes/``.
-
-    Raises
-    ------
-    InputError
-        If the data or the YAML are at fault.
-    """
-    manifests = prepare_manifests(hparams, prepare)
-    vocabulary = make_vocabulary(hparams, manifests.train_texts)
-    datasets = make_datasets(hparams, manifests, vocabulary)
-    start_from(hparams, vocabulary)
-    trained = TrainedModel(hparams["model"], vocabulary, description=None)
-    device = run_opts.device or infer_device()
-    brain = CTCBrain(
-        decoders=decoding_steps(trained, device=device, **hparams["decoding"]),
-        modules=hparams["modules"],
-        opt_class=hparams["opt_class"],
-        hparams=hparams,
-        run_opts=run_opts,
-        checkpointer=hparams["checkpointer"],
-    )
-    train_and_test(brain, datasets, hparams, command, recipe)
 
 
 def make_vocabulary(

@@ -2,16 +2,17 @@
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from speechbrain.dataio.dataset import DynamicItemDataset
 from speechbrain.dataio.sampler import DynamicBatchSampler
-from speechbrain.utils.distributed import get_rank, run_on_main
+from speechbrain.utils.distributed import get_rank, infer_device, run_on_main
 
 from lact_modules.data.subwords import AnyVocabulary
 from lact_modules.inference.hub import check_repo_id
+from lact_modules.inference.trained_model import TrainedModel
 from lact_modules.training.batching import EffectiveBatchSampler
 from lact_modules.training.brain import ASRBrain
 from lact_modules.training.dataset import (
@@ -19,8 +20,9 @@ from lact_modules.training.dataset import (
     make_dataset,
     read_manifests,
 )
+from lact_modules.training.initialization import start_from
 from lact_modules.training.loop import RecipeBrain
-from lact_modules.training.manifests import Manifests
+from lact_modules.training.manifests import Manifests, prepare_manifests
 from lact_modules.training.measure import measure_split
 from lact_modules.training.plots import plot_learning_curves
 from lact_modules.training.publishing import publish
@@ -46,6 +48,54 @@ class Datasets(NamedTuple):
     train: DynamicItemDataset | ShardBatches
     dev: DynamicItemDataset
     tests: dict[str, DynamicItemDataset]
+
+
+def run_recipe(
+    hparams: dict[str, Any],
+    run_opts: Any,
+    command: list[str],
+    *,
+    brain_class: type[ASRBrain],
+    prepare: Callable[..., Any],
+    recipe: str,
+) -> None:
+    """Prepare the data, train a recognizer, test it, and write the results.
+
+    Arguments
+    ---------
+    hparams : dict[str, Any]
+        Of the recipe's YAML, objects made.
+    run_opts : Any
+        SpeechBrain's run options.
+    command : list[str]
+        ``sys.argv``.
+    brain_class : type[ASRBrain]
+        Kind of the recognizer.
+    prepare : Callable[..., Any]
+        Of the corpus, see `prepare_manifests`.
+    recipe : str
+        Folder below ``recipes/``.
+
+    Raises
+    ------
+    InputError
+        If the data or the YAML are at fault.
+    """
+    manifests = prepare_manifests(hparams, prepare)
+    vocabulary = brain_class.make_vocabulary(hparams, manifests.train_texts)
+    datasets = make_datasets(hparams, manifests, vocabulary)
+    start_from(hparams, vocabulary)
+    trained = TrainedModel(hparams["model"], vocabulary, description=None)
+    device = run_opts.device or infer_device()
+    brain = brain_class(
+        decoders=brain_class.make_decoders(trained, device, hparams["decoding"]),
+        modules=hparams["modules"],
+        opt_class=hparams["opt_class"],
+        hparams=hparams,
+        run_opts=run_opts,
+        checkpointer=hparams["checkpointer"],
+    )
+    train_and_test(brain, datasets, hparams, command, recipe)
 
 
 def make_datasets(

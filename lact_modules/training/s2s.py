@@ -1,29 +1,25 @@
-"""CTC/attention recognizers of word pieces: what the recipes of all corpora share."""
+"""CTC/attention recognizers of word pieces."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import speechbrain as sb
 from speechbrain.dataio.batch import PaddedBatch
-from speechbrain.utils.distributed import infer_device
 from torch import Tensor
 
 from lact_modules.data.subwords import SubwordVocabulary
 from lact_modules.decoding.ctc import GreedyDecoder
 from lact_modules.encoders import S2SOutput
-from lact_modules.inference.decoders import decoding_steps
 from lact_modules.inference.trained_model import TrainedModel
 from lact_modules.training.brain import ASRBrain
-from lact_modules.training.experiment import make_datasets, train_and_test
-from lact_modules.training.initialization import start_from
 from lact_modules.training.losses import (
     count_tokens,
     ctc_losses,
     token_losses,
     with_start,
 )
-from lact_modules.training.manifests import prepare_manifests
 from lact_modules.training.tokenizer import prepare_tokenizer
+from lact_modules.training.transcripts import Decoder
 
 
 class S2SBrain(ASRBrain):
@@ -32,6 +28,21 @@ class S2SBrain(ASRBrain):
     Arguments are those of `ASRBrain`; reads ``ctc_weight`` and ``label_smoothing``
     from the YAML too.
     """
+
+    @classmethod
+    def make_vocabulary(
+        cls, hparams: dict[str, Any], read_texts: Callable[[], Sequence[str]]
+    ) -> SubwordVocabulary:
+        """Load or train a tokenizer, see `prepare_tokenizer`."""
+        return prepare_tokenizer(hparams, read_texts)
+
+    @classmethod
+    def make_decoders(
+        cls, trained: TrainedModel, device: str, options: dict[str, Any]
+    ) -> dict[str, Decoder]:
+        """Put CTC before the others: it judges checkpoints quicker than attention."""
+        ctc = GreedyDecoder(trained.vocabulary, trained.model.frame_rate)
+        return {"ctc": ctc, **super().make_decoders(trained, device, options)}
 
     def compute_forward(self, batch: PaddedBatch, stage: sb.Stage) -> S2SOutput:
         """Score tokens by frame, and by the tokens before them."""
@@ -59,52 +70,3 @@ class S2SBrain(ASRBrain):
         )
         weight = self.hparams.ctc_weight
         return weight * ctc + (1 - weight) * attention, num_tokens
-
-
-def run_s2s(
-    hparams: dict[str, Any],
-    run_opts: Any,
-    command: list[str],
-    *,
-    prepare: Callable[..., Any],
-    recipe: str,
-) -> None:
-    """Prepare data and tokenizer, train, test, and write the results.
-
-    Arguments
-    ---------
-    hparams : dict[str, Any]
-        Of the recipe's YAML, objects made.
-    run_opts : Any
-        SpeechBrain's run options.
-    command : list[str]
-        ``sys.argv``.
-    prepare : Callable[..., Any]
-        See `prepare_manifests`.
-    recipe : str
-        Folder below ``recipes/``.
-
-    Raises
-    ------
-    InputError
-        If the data or the YAML are at fault.
-    """
-    manifests = prepare_manifests(hparams, prepare)
-    vocabulary = prepare_tokenizer(hparams, manifests.train_texts)
-    datasets = make_datasets(hparams, manifests, vocabulary)
-    start_from(hparams, vocabulary)
-    trained = TrainedModel(hparams["model"], vocabulary, description=None)
-    device = run_opts.device or infer_device()
-    brain = S2SBrain(
-        decoders={
-            # judges checkpoints after each epoch: quicker than attention
-            "ctc": GreedyDecoder(vocabulary, hparams["model"].frame_rate),
-            **decoding_steps(trained, device=device, **hparams["decoding"]),
-        },
-        modules=hparams["modules"],
-        opt_class=hparams["opt_class"],
-        hparams=hparams,
-        run_opts=run_opts,
-        checkpointer=hparams["checkpointer"],
-    )
-    train_and_test(brain, datasets, hparams, command, recipe)

@@ -11,11 +11,15 @@ The training loop is `lact_modules.training.s2s.S2SBrain`.
 from functools import partial
 
 from lact_modules.data.commonvoice import prepare_commonvoice
+from lact_modules.training.experiment import run_recipe
 from lact_modules.training.launch import launch
-from lact_modules.training.s2s import run_s2s
+from lact_modules.training.s2s import S2SBrain
 
 main = partial(
-    run_s2s, prepare=prepare_commonvoice, recipe="CommonVoice/ASR/transformer"
+    run_recipe,
+    brain_class=S2SBrain,
+    prepare=prepare_commonvoice,
+    recipe="CommonVoice/ASR/transformer",
 )
 
 if __name__ == "__main__":

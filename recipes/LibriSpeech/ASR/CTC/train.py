@@ -11,10 +11,16 @@ The training loop is `lact_modules.training.ctc.CTCBrain`.
 from functools import partial
 
 from lact_modules.data.librispeech import prepare_librispeech
-from lact_modules.training.ctc import run_ctc
+from lact_modules.training.ctc import CTCBrain
+from lact_modules.training.experiment import run_recipe
 from lact_modules.training.launch import launch
 
-main = partial(run_ctc, prepare=prepare_librispeech, recipe="LibriSpeech/ASR/CTC")
+main = partial(
+    run_recipe,
+    brain_class=CTCBrain,
+    prepare=prepare_librispeech,
+    recipe="LibriSpeech/ASR/CTC",
+)
 
 if __name__ == "__main__":
     launch(main)
