@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from lact_modules.training.result import without_folders
+from lact_modules.inference.publishable import without_folders
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 FILES = {

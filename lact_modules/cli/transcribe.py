@@ -64,7 +64,7 @@ def transcribe(
     device: options.Device = "auto",
 ) -> None:
     """Transcribe audio files of any format and sample rate."""
-    from lact_modules.inference.sources import collect_audio
+    from lact_modules.data.sources import collect_audio
     from lact_modules.inference.transcriber import Transcriber
 
     sources = collect_audio(files, listed=sys.stdin)

@@ -7,8 +7,8 @@ from torch import Tensor
 
 from lact_modules.data.audio import SAMPLE_RATE, load_audio
 from lact_modules.data.durations import audio_duration
+from lact_modules.data.sources import collect_audio
 from lact_modules.errors import InputError
-from lact_modules.inference.sources import collect_audio
 
 
 class AudioFolder:

@@ -14,8 +14,8 @@ from lact_modules.data.inspection import (
 )
 from lact_modules.data.manifest import Utterance, manifest_name, read_manifest
 from lact_modules.data.preparation import digest, write_split
+from lact_modules.data.sources import collect_audio
 from lact_modules.errors import InputError
-from lact_modules.inference.sources import collect_audio
 
 TRANSCRIPT_ENDINGS = (".txt", ".lab")
 """Of the file beside an audio file that holds its transcript; the first one counts."""

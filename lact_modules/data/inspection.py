@@ -80,14 +80,17 @@ def inspect_all(
     InputError
         If no utterance is usable.
     """
+    console = Console(stderr=True)
     with ThreadPoolExecutor(num_workers or os.cpu_count()) as pool:
         inspected = list(
             track(
                 pool.map(inspect, entries),
                 description=f"Checking {split.name}",
                 total=len(entries),
-                console=Console(stderr=True),
+                console=console,
                 transient=True,
+                # it would leave an empty line there
+                disable=not console.is_terminal,
             )
         )
     utterances = [result for result in inspected if isinstance(result, Utterance)]

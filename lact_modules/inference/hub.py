@@ -25,8 +25,8 @@ from lact_modules.inference.export import (
     load_export,
 )
 from lact_modules.inference.model_card import model_card
+from lact_modules.inference.publishable import without_folders
 from lact_modules.inference.trained_model import HYPERPARAMETERS_FILE
-from lact_modules.training.result import without_folders
 
 logger = logging.getLogger(__name__)
 

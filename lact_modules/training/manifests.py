@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from speechbrain.utils.distributed import run_on_main
 
@@ -127,15 +127,19 @@ def read_train_texts(
     return read_transcripts(_corpus_folder(hparams), splits)
 
 
-def read_dev_texts(
-    hparams: dict[str, Any], read_transcripts: ReadTranscripts
+def read_held_out_texts(
+    hparams: dict[str, Any],
+    kind: Literal["dev", "test"],
+    read_transcripts: ReadTranscripts,
 ) -> dict[str, list[str]]:
-    """Read the transcripts to judge checkpoints by, as `read_train_texts` does.
+    """Read the transcripts to judge checkpoints by, or to report on.
 
     Arguments
     ---------
     hparams : dict[str, Any]
         As for `prepare_manifests`.
+    kind : Literal["dev", "test"]
+        Which ones.
     read_transcripts : ReadTranscripts
         Reads those of splits.
 
@@ -149,32 +153,12 @@ def read_dev_texts(
     InputError
         If manifest, folder or split is missing, or two manifests have one name.
     """
-    return _read_named(hparams, _dev_source(hparams), read_transcripts)
-
-
-def read_test_texts(
-    hparams: dict[str, Any], read_transcripts: ReadTranscripts
-) -> dict[str, list[str]]:
-    """Read the transcripts to report on, as `read_dev_texts` does.
-
-    Arguments
-    ---------
-    hparams : dict[str, Any]
-        As for `prepare_manifests`.
-    read_transcripts : ReadTranscripts
-        Reads those of splits.
-
-    Returns
-    -------
-    dict[str, list[str]]
-        By the name of split or manifest.
-
-    Raises
-    ------
-    InputError
-        If manifest, folder or split is missing, or two manifests have one name.
-    """
-    return _read_named(hparams, _test_source(hparams), read_transcripts)
+    source = _dev_source(hparams) if kind == "dev" else _test_source(hparams)
+    named = _by_name(source.manifests)
+    if not source.splits:
+        return {name: _read_texts([path]) for name, path in named.items()}
+    folder = _corpus_folder(hparams)
+    return {split: read_transcripts(folder, [split]) for split in source.splits}
 
 
 def _train_source(hparams: dict[str, Any]) -> _Source:
@@ -238,16 +222,6 @@ def _preparation(
                 f"preparation: no option {name!r}; want {', '.join(known)}"
             )
     return hparams["preparation"]
-
-
-def _read_named(
-    hparams: dict[str, Any], source: _Source, read_transcripts: ReadTranscripts
-) -> dict[str, list[str]]:
-    named = _by_name(source.manifests)
-    if not source.splits:
-        return {name: _read_texts([path]) for name, path in named.items()}
-    folder = _corpus_folder(hparams)
-    return {split: read_transcripts(folder, [split]) for split in source.splits}
 
 
 def _read_texts(manifests: list[Path]) -> list[str]:

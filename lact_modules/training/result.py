@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import shlex
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
@@ -11,14 +10,12 @@ from typing import Any
 
 import torch
 
+from lact_modules.inference.publishable import without_folders
 from lact_modules.training.environment import (
     describe_hardware,
     package_versions,
     source_commit,
 )
-
-# Absolute, so neither preceded by a name nor part of a URL; ends at YAML's marks.
-_ABSOLUTE_PATH = re.compile(r"(?<![\w.:/~-])/[^\s,:'\"\[\]{}]+")
 
 
 def write_result(
@@ -121,24 +118,3 @@ def publishable_command(arguments: Sequence[str]) -> str:
     "python train.py --test_splits '[a, b]'"
     """
     return shlex.join(["python", *map(without_folders, arguments)])
-
-
-def without_folders(text: str) -> str:
-    """Shorten the absolute paths in a text to their last part.
-
-    Arguments
-    ---------
-    text : str
-        Command line, YAML, log, ...
-
-    Returns
-    -------
-    str
-        The text; relative paths and URLs stay as they are.
-
-    Example
-    -------
-    >>> without_folders("data_folder: /home/me/LibriSpeech")
-    'data_folder: LibriSpeech'
-    """
-    return _ABSOLUTE_PATH.sub(lambda match: Path(match[0]).name, text)

@@ -28,8 +28,7 @@ from lact_modules.training.launch import launch
 from lact_modules.training.loop import RecipeBrain
 from lact_modules.training.losses import token_losses, with_start
 from lact_modules.training.manifests import (
-    read_dev_texts,
-    read_test_texts,
+    read_held_out_texts,
     read_train_texts,
 )
 from lact_modules.training.tokenizer import prepare_tokenizer
@@ -89,8 +88,8 @@ class LMBrain(RecipeBrain):
 def main(hparams: dict[str, Any], run_opts: Any, command: list[str]) -> None:
     """Tokenize the texts, train, test, and write the results."""
     train_texts = read_train_texts(hparams, read_transcripts)
-    dev_texts = read_dev_texts(hparams, read_transcripts)
-    test_texts = read_test_texts(hparams, read_transcripts)
+    dev_texts = read_held_out_texts(hparams, "dev", read_transcripts)
+    test_texts = read_held_out_texts(hparams, "test", read_transcripts)
     vocabulary = prepare_tokenizer(hparams, lambda: train_texts)
     further_texts = hparams["text_files"]
     train_set = tokenize(hparams, vocabulary, "train", train_texts, further_texts)

@@ -13,7 +13,7 @@ from lact_modules.data.librispeech import read_transcripts
 from lact_modules.data.subwords import SubwordVocabulary
 from lact_modules.data.text import read_lines
 from lact_modules.training.launch import launch
-from lact_modules.training.manifests import read_dev_texts, read_train_texts
+from lact_modules.training.manifests import read_held_out_texts, read_train_texts
 
 
 def main(hparams: dict[str, Any], run_opts: Any, command: list[str]) -> None:
@@ -28,7 +28,9 @@ def main(hparams: dict[str, Any], run_opts: Any, command: list[str]) -> None:
     vocabulary.save(path)
     print(f"{path}: {len(vocabulary)} tokens")
     print(summarize("train", texts, vocabulary))
-    for name, dev_texts in read_dev_texts(hparams, read_transcripts).items():
+    for name, dev_texts in read_held_out_texts(
+        hparams, "dev", read_transcripts
+    ).items():
         print(summarize(name, dev_texts, vocabulary))
 
 

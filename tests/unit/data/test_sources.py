@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
+from lact_modules.data.sources import collect_audio
 from lact_modules.errors import InputError
-from lact_modules.inference.sources import collect_audio
 
 
 @pytest.fixture
