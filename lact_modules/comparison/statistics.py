@@ -38,8 +38,35 @@ class Difference(NamedTuple):
     p_value: float
 
 
+def mean_interval(values: Sequence[float]) -> Interval | None:
+    """Give the 95 % interval of a mean, by Student's t.
+
+    Arguments
+    ---------
+    values : Sequence[float]
+        Such as a difference by seed.
+
+    Returns
+    -------
+    Interval | None
+        None for fewer than two values.
+
+    Example
+    -------
+    >>> low, high = mean_interval([-1.0, 0.0, 1.0])
+    >>> round(low, 2), round(high, 2)
+    (-2.48, 2.48)
+    """
+    if len(values) < 2:
+        return None
+    mean = float(numpy.mean(values))
+    error = float(numpy.std(values, ddof=1)) / len(values) ** 0.5
+    reach = float(stats.t.ppf(0.975, len(values) - 1)) * error
+    return mean - reach, mean + reach
+
+
 def seed_interval(values: Sequence[float]) -> Interval | None:
-    """Give the 95 % interval of the mean over seeds, by Student's t.
+    """Give the 95 % interval of the mean error rate over seeds.
 
     Arguments
     ---------
@@ -57,12 +84,8 @@ def seed_interval(values: Sequence[float]) -> Interval | None:
     >>> round(low, 2), round(high, 2)
     (2.52, 7.48)
     """
-    if len(values) < 2:
-        return None
-    mean = float(numpy.mean(values))
-    error = float(numpy.std(values, ddof=1)) / len(values) ** 0.5
-    reach = float(stats.t.ppf(0.975, len(values) - 1)) * error
-    return max(0.0, mean - reach), mean + reach
+    interval = mean_interval(values)
+    return interval and (max(0.0, interval[0]), interval[1])
 
 
 def utterance_interval(

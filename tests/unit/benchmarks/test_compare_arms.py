@@ -1,6 +1,5 @@
 """The order of trainings, with a recipe that takes no time."""
 
-import importlib.util
 import json
 import time
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[3]
+STUDIES = sorted((ROOT / "benchmarks" / "studies").glob("*.yaml"))
 
 # Trains at once; fails for arm "bad", does not end for arm "slow".
 RECIPE = """
@@ -27,24 +27,21 @@ with open(folder / "metrics.jsonl", "a") as log:
 """
 
 
-@pytest.fixture(scope="module")
-def benchmark():
-    path = ROOT / "benchmarks" / "compare_arms.py"
-    spec = importlib.util.spec_from_file_location("compare_arms", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    module.POLL_S = 0.02
-    return module
-
-
 @pytest.fixture
-def train(benchmark, tmp_path, monkeypatch):
+def train(load_benchmark, tmp_path, monkeypatch):
+    trainings_of = load_benchmark("trainings")
+    monkeypatch.setattr(trainings_of, "POLL_S", 0.02)
     (tmp_path / "train.py").write_text(RECIPE)
-    monkeypatch.setattr(benchmark, "RECIPE", tmp_path)
 
-    def run(*arms, jobs=1, limit_s=30.0):
-        trainings = [benchmark.Training(arm, 1, tmp_path) for arm in arms]
-        benchmark.train(trainings[:], ["--x=1"], jobs, time.monotonic() + limit_s)
+    def run(*arms, jobs=1, limit_s=30.0, options=("--x=1",)):
+        trainings = [
+            trainings_of.Training(
+                trainings_of.Arm(arm, tmp_path / "hparams" / f"{arm}.yaml", ("--y=2",)),
+                *(1, tmp_path, options),
+            )
+            for arm in arms
+        ]
+        trainings_of.train(trainings, jobs, time.monotonic() + limit_s)
         return trainings
 
     return run
@@ -53,10 +50,21 @@ def train(benchmark, tmp_path, monkeypatch):
 def test_trains_one_after_the_other_with_the_same_options(train, capsys):
     for training in train("a", "b"):
         options = json.loads((training.folder / "options.json").read_text())
-        assert options == ["--seed=1", "--noprogressbar", "--x=1"]
-    told = [line.split(maxsplit=1)[1] for line in capsys.readouterr().out.splitlines()]
+        assert options == ["--seed=1", "--noprogressbar", "--x=1", "--y=2"]
+    *lines, last = capsys.readouterr().out.splitlines()
     news = ["started", "epoch 1, dev WER 50.00 %", "done"]
+    told = [line.split(maxsplit=1)[1] for line in lines]
     assert told == [f"{arm}_1: {what}" for arm in "ab" for what in news]
+    assert last == "2 of 2 runs are done"
+
+
+def test_what_has_ended_is_left_alone(train, capsys):
+    train("a")
+    capsys.readouterr()
+    train("a", "b", options=["--x=3"])
+    told = capsys.readouterr().out
+    assert "a_1" not in told
+    assert "b_1: done" in told
 
 
 def test_a_broken_training_does_not_stop_the_others(train, capsys):
@@ -74,13 +82,41 @@ def test_stops_when_time_is_up(train, capsys):
     assert "slow_1: stopped" in capsys.readouterr().out
 
 
-def test_demonstration_arms_are_of_one_size(benchmark, capsys):
-    arms = benchmark.ARMS.split(",")
+def test_demonstration_arms_are_of_one_size(load_benchmark, capsys):
+    benchmark = load_benchmark("compare_arms")
+    arms = benchmark.read_arms(benchmark.ARMS, "LibriSpeech/ASR/CTC")
     benchmark.check_sizes(arms, ["--data_folder=none", "--d_model=96"])
     told = capsys.readouterr().out
-    assert all(f"{arm}: " in told for arm in arms)
+    assert all(f"{arm.name}: " in told for arm in arms)
 
 
-def test_arms_of_other_sizes_are_refused(benchmark):
+def test_arms_of_other_sizes_are_refused(load_benchmark):
+    benchmark = load_benchmark("compare_arms")
+    arms = benchmark.read_arms("lact_demo,lact_base", "LibriSpeech/ASR/CTC")
     with pytest.raises(SystemExit, match="lact_demo"):
-        benchmark.check_sizes(["lact_demo", "lact_base"], ["--data_folder=none"])
+        benchmark.check_sizes(arms, ["--data_folder=none"])
+
+
+def test_arms_of_a_file_have_options_of_their_own(
+    load_benchmark, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("RATE", "0.1")
+    listed = tmp_path / "arms.yaml"
+    listed.write_text("slow: {model: lact_demo, options: [--learning_rate=$RATE]}")
+    trainings = load_benchmark("trainings")
+    (arm,) = trainings.read_arms(str(listed), "CommonVoice/ASR/CTC")
+    assert (arm.name, arm.options) == ("slow", ("--learning_rate=0.1",))
+    assert (arm.recipe / "train.py").is_file()
+
+
+def test_an_unknown_arm_is_named(load_benchmark):
+    with pytest.raises(SystemExit, match=r"no_demo\.yaml: no such file"):
+        load_benchmark("trainings").read_arms("no_demo", "LibriSpeech/ASR/CTC")
+
+
+@pytest.mark.parametrize("study", STUDIES, ids=lambda path: path.stem)
+def test_studies_are_of_one_size(load_benchmark, study, monkeypatch):
+    monkeypatch.setenv("INIT_FROM", "none")
+    benchmark = load_benchmark("compare_arms")
+    arms = benchmark.read_arms(str(study), "LibriSpeech/ASR/CTC")
+    benchmark.check_sizes(arms, ["--d_model=96"])

@@ -1,20 +1,13 @@
 """Parts of a LaCT mixer, switched off and on again."""
 
-import importlib.util
 import json
-from pathlib import Path
 
 import pytest
 
-PATH = Path(__file__).parents[3] / "benchmarks" / "mixer_parts.py"
 
-
-@pytest.fixture(scope="module")
-def benchmark():
-    spec = importlib.util.spec_from_file_location("mixer_parts", PATH)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+@pytest.fixture
+def benchmark(load_benchmark):
+    return load_benchmark("mixer_parts")
 
 
 @pytest.fixture

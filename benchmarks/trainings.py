@@ -1,0 +1,183 @@
+"""Trainings of several arms with several seeds, each in a process of its own."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import yaml
+
+RECIPES = Path(__file__).resolve().parents[1] / "recipes"
+LIBRISPEECH = "LibriSpeech/ASR/CTC"
+POLL_S = 0.5
+
+
+class Arm(NamedTuple):
+    """What is compared: a recipe's hyperparameter file, and options of its own.
+
+    Arguments
+    ---------
+    name : str
+        By which the arm goes.
+    hparams : Path
+        Absolute, ``<recipe>/hparams/<model>.yaml``.
+    options : tuple[str, ...]
+        For ``train.py``.
+    """
+
+    name: str
+    hparams: Path
+    options: tuple[str, ...] = ()
+
+    @property
+    def recipe(self) -> Path:
+        """Folder of its ``train.py``."""
+        return self.hparams.parents[1]
+
+
+def read_arms(which: str, recipe: str) -> list[Arm]:
+    """Find the arms of a comparison.
+
+    Arguments
+    ---------
+    which : str
+        Names of hyperparameter files without ``.yaml``, between commas; or a YAML file
+        that maps each arm's name to ``model``, such a name, and ``options``, a list in
+        which ``$NAME`` stands for an environment variable.
+    recipe : str
+        Folder below ``recipes/``.
+
+    Returns
+    -------
+    list[Arm]
+        In the order given.
+    """
+    if which.endswith(".yaml"):
+        listed = yaml.safe_load(Path(which).read_text(encoding="utf-8"))
+    else:
+        listed = {name: {"model": name} for name in which.split(",")}
+    hparams = RECIPES / recipe / "hparams"
+    arms = [
+        Arm(
+            name,
+            hparams / f"{arm['model']}.yaml",
+            tuple(map(os.path.expandvars, arm.get("options", ()))),
+        )
+        for name, arm in listed.items()
+    ]
+    for arm in arms:
+        if not arm.hparams.is_file():
+            sys.exit(f"{arm.hparams}: no such file; give another arm or --recipe")
+    return arms
+
+
+class Training:
+    """One arm with one seed.
+
+    Arguments
+    ---------
+    arm : Arm
+        What to train.
+    seed : int
+        Of the training.
+    output : Path
+        Gets the folder ``<arm>_<seed>``.
+    options : Sequence[str]
+        For ``train.py``, beside the arm's own.
+    """
+
+    def __init__(self, arm: Arm, seed: int, output: Path, options: Sequence[str]):
+        self.arm, self.seed, self.options = arm, seed, options
+        self.folder = output / f"{arm.name}_{seed}"
+        self.result = self.folder / "result.json"
+        self.console = self.folder / "console.txt"
+        self.epoch = len(self.validations())
+
+    def start(self, num_threads: int) -> None:
+        """Begin, or go on where it was stopped."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with open(self.console, "a", encoding="utf-8") as console:
+            self.process = subprocess.Popen(
+                [
+                    *(sys.executable, "train.py", f"hparams/{self.arm.hparams.name}"),
+                    f"--output_folder={self.folder.resolve()}",
+                    *(f"--seed={self.seed}", "--noprogressbar"),
+                    *(*self.options, *self.arm.options),
+                ],
+                cwd=self.arm.recipe,
+                env={**os.environ, "OMP_NUM_THREADS": str(num_threads)},
+                stdout=console,
+                stderr=subprocess.STDOUT,
+            )
+        self.say("resumed" if self.epoch else "started")
+
+    def is_over(self) -> bool:
+        """Tell of new validations, and whether the process has ended."""
+        validations = self.validations()
+        for entry in validations[self.epoch :]:
+            self.say(f"epoch {entry['epoch']:g}, dev WER {entry['wer']:.2f} %")
+        self.epoch = len(validations)
+        if self.process.poll() is None:
+            return False
+        if self.process.returncode:
+            self.say(f"FAILED, see {self.console}")
+        elif self.result.exists():
+            self.say("done")
+        return True
+
+    def stop(self) -> None:
+        """End the process; its last checkpoint stays."""
+        self.process.terminate()
+        self.process.wait()
+        self.say("stopped")
+
+    def say(self, message: str) -> None:
+        """Print a line about this run."""
+        print(f"{time.strftime('%H:%M:%S')} {self.folder.name}: {message}", flush=True)
+
+    def validations(self) -> list[dict]:
+        """Read what was measured on dev so far."""
+        log = self.folder / "metrics.jsonl"
+        lines = log.read_text("utf-8").splitlines() if log.exists() else []
+        # a line may be half written
+        entries = [json.loads(line) for line in lines if line.endswith("}")]
+        return [entry for entry in entries if entry["split"] == "dev"]
+
+
+def train(trainings: Sequence[Training], jobs: int, deadline: float) -> list[Training]:
+    """Run what has not ended before, some at a time, until time is up.
+
+    Arguments
+    ---------
+    trainings : Sequence[Training]
+        In the order of their start.
+    jobs : int
+        How many at a time.
+    deadline : float
+        By `time.monotonic`.
+
+    Returns
+    -------
+    list[Training]
+        Those that have a result now.
+    """
+    num_threads = max(1, len(os.sched_getaffinity(0)) // jobs)
+    waiting = [training for training in trainings if not training.result.exists()]
+    running: list[Training] = []
+    try:
+        while (waiting or running) and time.monotonic() < deadline:
+            while waiting and len(running) < jobs:
+                running.append(waiting.pop(0))
+                running[-1].start(num_threads)
+            running = [training for training in running if not training.is_over()]
+            time.sleep(POLL_S)
+    finally:
+        for training in running:
+            training.stop()
+    done = [training for training in trainings if training.result.exists()]
+    print(f"{len(done)} of {len(trainings)} runs are done", flush=True)
+    return done
