@@ -14,6 +14,7 @@ from lact_modules.errors import InputError
 # what it needs of torch and SpeechBrain is imported within, so that help comes at once.
 SUBCOMMANDS = (
     "compare",
+    "corrupt",
     "doctor",
     "download",
     "evaluate",

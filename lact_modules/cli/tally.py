@@ -1,4 +1,4 @@
-"""Count what was transcribed and what failed, and say so at the end."""
+"""Count what was done and what failed, and say so at the end."""
 
 import sys
 import time
@@ -16,6 +16,8 @@ class Tally:
     ---------
     failures : Iterable[str]
         Files that failed before, and why.
+    done : str
+        What is done to files.
 
     Example
     -------
@@ -24,7 +26,8 @@ class Tally:
     (0, [])
     """
 
-    def __init__(self, failures: Iterable[str] = ()) -> None:
+    def __init__(self, failures: Iterable[str] = (), done: str = "transcribed") -> None:
+        self._done = done
         self._started = time.perf_counter()
         self.wall_s = 0.0
         self.audio_s = 0.0
@@ -48,9 +51,9 @@ class Tally:
     def report(self) -> None:
         """List the failures and sum up, on stderr."""
         for failure in self.failures:
-            print(f"not transcribed: {failure}", file=sys.stderr)
+            print(f"not {self._done}: {failure}", file=sys.stderr)
         print(
-            f"{self.num_read} transcribed, {len(self.failures)} failed; "
+            f"{self.num_read} {self._done}, {len(self.failures)} failed; "
             f"{self.audio_s:.1f} s of audio in {self.wall_s:.1f} s "
             f"(real-time factor {self.rtf:.3f})",
             file=sys.stderr,

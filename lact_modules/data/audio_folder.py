@@ -37,7 +37,38 @@ class AudioFolder:
     def __init__(self, folder: str | Path):
         if not Path(folder).is_dir():
             raise InputError(f"{folder}: no such folder; give one with audio files")
+        self.folder = Path(folder)
         self.files = collect_audio([str(folder)])
+
+    def find(self, name: str) -> Path:
+        """Give one of the files.
+
+        Arguments
+        ---------
+        name : str
+            Its path within the folder, or its number from 0 in the order of paths.
+
+        Returns
+        -------
+        Path
+            Of `files`.
+
+        Raises
+        ------
+        InputError
+            If there is none.
+        """
+        last = len(self.files) - 1
+        if name.isdecimal() and int(name) <= last:
+            return self.files[int(name)]
+        path = self.folder / name
+        if path not in self.files:
+            example = self.files[0].relative_to(self.folder)
+            raise InputError(
+                f"{path}: not a recording of the folder; give a path within it, such "
+                f"as {example}, or a number from 0 to {last}"
+            )
+        return path
 
     def draw(
         self,

@@ -130,6 +130,38 @@ def read_manifest(
     ]
 
 
+def check_ids(utterances: Iterable[Utterance]) -> Iterator[Utterance]:
+    """Pass utterances on, and stop at an id that stands twice.
+
+    Arguments
+    ---------
+    utterances : Iterable[Utterance]
+        Of one data set.
+
+    Yields
+    ------
+    Utterance
+        Each of them.
+
+    Raises
+    ------
+    InputError
+        If an earlier one has the same id.
+
+    Example
+    -------
+    >>> utterances = [Utterance(name, "a.wav", "ONE", 1.0) for name in "ab"]
+    >>> list(check_ids(utterances)) == utterances
+    True
+    """
+    seen = set()
+    for utterance in utterances:
+        if utterance.id in seen:
+            raise InputError(f"utterance {utterance.id} stands twice; make ids unique")
+        seen.add(utterance.id)
+        yield utterance
+
+
 def manifest_name(path: str | Path) -> str:
     """Give the name of a manifest without its ending.
 

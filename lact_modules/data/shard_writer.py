@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import soundfile
 
-from lact_modules.data.manifest import Utterance
+from lact_modules.data.manifest import Utterance, check_ids
 from lact_modules.data.shards import INDEX_FILE, Shard, describe_shards
 from lact_modules.errors import InputError
 
@@ -73,7 +73,7 @@ def write_shards(
     index = folder / INDEX_FILE
     if index.exists():
         raise InputError(f"{index}: has shards already; give another folder")
-    packed = _pack(_check_ids(utterances), max_bytes)
+    packed = _pack(check_ids(utterances), max_bytes)
     shards = [
         _write_shard(folder / f"shard-{number:06d}.tar", group)
         for number, group in itertools.groupby(packed, key=lambda item: item.shard)
@@ -118,15 +118,6 @@ def _pack(utterances: Iterable[Utterance], max_bytes: int) -> Iterator[_Packed]:
             shard, num_bytes = shard + 1, 0
         num_bytes += added
         yield _Packed(shard, utterance, members)
-
-
-def _check_ids(utterances: Iterable[Utterance]) -> Iterator[Utterance]:
-    seen = set()
-    for utterance in utterances:
-        if utterance.id in seen:
-            raise InputError(f"utterance {utterance.id} stands twice; make ids unique")
-        seen.add(utterance.id)
-        yield utterance
 
 
 def _size_in_tar(content: bytes) -> int:

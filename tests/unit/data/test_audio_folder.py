@@ -1,3 +1,5 @@
+import re
+
 import pytest
 import soundfile
 import torch
@@ -48,6 +50,17 @@ def test_a_generator_decides(folder):
 
     assert all(map(torch.equal, draw(1), draw(1)))
     assert not all(map(torch.equal, draw(1), draw(2)))
+
+
+def test_finds_a_file_by_path_or_number(folder):
+    audio = AudioFolder(folder)
+    constant = folder / "more" / "constant.flac"
+    assert audio.find("more/constant.flac") == audio.find("0") == constant
+    assert audio.find("ramp.wav") == audio.find("1") == folder / "ramp.wav"
+    for name in ("2", "-1", "", "constant.flac", "readme.txt", "../ramp.wav"):
+        fault = f"{re.escape(str(folder / name))}: .* such as more/constant.flac, or a "
+        with pytest.raises(InputError, match=fault + "number from 0 to 1"):
+            audio.find(name)
 
 
 def test_a_folder_without_audio_is_refused(tmp_path):

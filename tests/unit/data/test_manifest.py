@@ -2,6 +2,7 @@ import pytest
 
 from lact_modules.data.manifest import (
     Utterance,
+    check_ids,
     manifest_name,
     read_manifest,
     write_manifest,
@@ -32,6 +33,13 @@ def test_failed_write_leaves_the_old_manifest(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         write_manifest(path, interrupted())
     assert path.read_text() == before
+
+
+def test_an_id_that_stands_twice_is_named():
+    one, two = (Utterance(name, "a.wav", "ONE", 1.0) for name in "ab")
+    assert list(check_ids([one, two])) == [one, two]
+    with pytest.raises(InputError, match="utterance a stands twice; make ids unique"):
+        list(check_ids([one, two, one]))
 
 
 def test_manifest_of_another_tool_is_read(tmp_path):

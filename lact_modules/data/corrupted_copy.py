@@ -1,0 +1,182 @@
+"""Corrupted copies of a data set, one folder a condition."""
+
+import io
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import soundfile
+import torch
+from torch import Tensor
+
+from lact_modules.data.audio import SAMPLE_RATE
+from lact_modules.data.conditions import Condition
+from lact_modules.data.manifest import Utterance, write_manifest
+from lact_modules.errors import InputError
+
+MANIFEST_FILE = "manifest.jsonl"
+
+
+class CorruptedCopy:
+    """A folder of one condition: 16-bit flac files at 16 kHz, and their manifest.
+
+    What exceeds full scale is scaled down as a whole, not clipped as a recorder would:
+    loud noise would clip most of an utterance, and its error rate tell of that. So the
+    signal-to-noise ratio is the one asked for, and only the level differs, speech and
+    noise together, which features normalized by utterance hardly show. To clip is a
+    condition of its own. What stays within full scale keeps its level.
+
+    Arguments
+    ---------
+    folder : Path
+        Does not exist, or is an earlier copy, to be replaced.
+    condition : Condition
+        What is done to each utterance.
+    seed : int
+        For what it draws.
+
+    Raises
+    ------
+    InputError
+        If the folder holds something else.
+    """
+
+    def __init__(self, folder: Path, condition: Condition, seed: int):
+        self.folder = folder
+        self.condition = condition
+        self.seed = seed
+        self.utterances: list[Utterance] = []
+        self.num_bytes = 0
+        self._unfinished = folder.with_name(folder.name + ".part")
+        _check_replaceable(folder)
+
+    @property
+    def seconds(self) -> float:
+        """Duration of what was written."""
+        return sum(utterance.duration for utterance in self.utterances)
+
+    def start(self) -> None:
+        """Make room for the files, without touching an earlier copy."""
+        shutil.rmtree(self._unfinished, ignore_errors=True)
+        self._unfinished.mkdir(parents=True)
+
+    def add(self, utterance: Utterance, waveform: Tensor) -> None:
+        """Corrupt an utterance and write it.
+
+        Arguments
+        ---------
+        utterance : Utterance
+            Its id is that of no other.
+        waveform : Tensor
+            (N,) float32 at 16 kHz, what was recorded.
+        """
+        corrupted = self.condition.corrupt(waveform, utterance.id, self.seed)
+        name = _file_name(utterance.id)
+        # Through memory: libsndfile does not tell a full disk from other faults.
+        flac = io.BytesIO()
+        samples = _to_16_bit(corrupted).numpy()
+        soundfile.write(flac, samples, SAMPLE_RATE, format="FLAC", subtype="PCM_16")
+        self.num_bytes += (self._unfinished / name).write_bytes(flac.getvalue())
+        duration = len(corrupted) / SAMPLE_RATE
+        self.utterances.append(
+            replace(utterance, audio_filepath=name, duration=duration, offset=0.0)
+        )
+
+    def finish(self) -> None:
+        """Write the manifest, and let the folder appear."""
+        write_manifest(self._unfinished / MANIFEST_FILE, self.utterances)
+        prefix = f"{self.folder.name}.old"
+        # To delete an earlier copy takes long enough to be interrupted; to move it
+        # does not.
+        with TemporaryDirectory(prefix=prefix, dir=self.folder.parent) as trash:
+            if self.folder.exists():
+                os.replace(self.folder, Path(trash) / self.folder.name)
+            os.replace(self._unfinished, self.folder)
+
+    def discard(self) -> None:
+        """Delete what is unfinished."""
+        shutil.rmtree(self._unfinished, ignore_errors=True)
+
+
+@contextmanager
+def open_copies(
+    out_folder: str | Path, conditions: Sequence[Condition], seed: int
+) -> Iterator[list[CorruptedCopy]]:
+    """Write copies whose folders appear when all is written.
+
+    Arguments
+    ---------
+    out_folder : str | Path
+        Gets a folder named after each condition; one of an earlier copy is replaced.
+    conditions : Sequence[Condition]
+        Their names differ.
+    seed : int
+        For what they draw: the same utterances and seed give the same bytes, on one
+        kind of machine and with as many of torch's threads.
+
+    Yields
+    ------
+    list[CorruptedCopy]
+        One for each condition, to add utterances to. After an exception nothing is left
+        of them, and earlier copies are as they were.
+
+    Raises
+    ------
+    InputError
+        If one of the folders exists and is no copy; nothing is written then.
+
+    Example
+    -------
+    >>> import tempfile
+    >>> from lact_modules.data.conditions import read_conditions
+    >>> from lact_modules.data.manifest import read_manifest
+    >>> out = Path(tempfile.mkdtemp())
+    >>> spoken = Utterance("a", "a.wav", "ONE", duration=0.5)
+    >>> with open_copies(out, read_conditions(["gaussian:0.1"]), seed=1) as copies:
+    ...     copies[0].add(spoken, torch.zeros(8000))
+    >>> [noisy] = read_manifest(out / "gaussian-0.1" / "manifest.jsonl")
+    >>> Path(noisy.audio_filepath).name, noisy.text, noisy.duration
+    ('a.flac', 'ONE', 0.5)
+    """
+    out_folder = Path(out_folder)
+    if out_folder.exists() and not out_folder.is_dir():
+        raise InputError(f"{out_folder}: is a file; name a folder for the copies")
+    copies = [CorruptedCopy(out_folder / c.name, c, seed) for c in conditions]
+    try:
+        for copy in copies:
+            copy.start()
+        yield copies
+        for copy in copies:
+            copy.finish()
+    finally:
+        for copy in copies:
+            copy.discard()
+
+
+def _check_replaceable(folder: Path) -> None:
+    """Refuse what was not made here: it will be deleted."""
+    if not folder.exists():
+        return
+    names = {entry.name for entry in folder.iterdir()} if folder.is_dir() else set()
+    others = {name for name in names if not name.endswith(".flac")} - {MANIFEST_FILE}
+    if MANIFEST_FILE not in names or others:
+        raise InputError(
+            f"{folder}: exists, and is no corrupted copy; remove it or give another "
+            "output folder"
+        )
+
+
+def _file_name(utterance_id: str) -> str:
+    """Name an utterance's file; different ids have different names."""
+    return utterance_id.replace("%", "%25").replace("/", "%2F") + ".flac"
+
+
+def _to_16_bit(waveform: Tensor) -> Tensor:
+    """Round to int16, (N,), as load_audio reads it: 32768 is full scale."""
+    # soundfile's own conversion takes 32767, and clean speech would change
+    scaled = waveform / waveform.abs().max().clamp(min=1)
+    return (32768 * scaled).round().clamp(-32768, 32767).to(torch.int16)
