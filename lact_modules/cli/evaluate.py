@@ -2,6 +2,7 @@
 
 import json
 from contextlib import nullcontext
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -47,6 +48,14 @@ def evaluate(
     rescore_word_score: options.RescoreWordScore = None,
     rescore_lowercase: options.RescoreLowercase = None,
     num_best: options.NumBest = None,
+    ttt: options.TTT = None,
+    ttt_loss: options.TTTLoss = None,
+    ttt_steps: options.TTTSteps = None,
+    ttt_params: options.TTTParameters = None,
+    ttt_optimizer: options.TTTOptimizer = None,
+    ttt_lr: options.TTTLearningRate = None,
+    ttt_mode: options.TTTMode = None,
+    ttt_chunk: options.TTTChunk = None,
     device: options.Device = "auto",
     each_step: Annotated[
         bool,
@@ -74,14 +83,21 @@ def evaluate(
         rescore_lowercase=rescore_lowercase,
         num_best=num_best,
     )
+    adaptation = options.ttt_options(
+        *(ttt, ttt_loss, ttt_steps, ttt_params),
+        *(ttt_optimizer, ttt_lr, ttt_mode, ttt_chunk),
+    )
     with nullcontext() if json_file is None else open_output(json_file) as stream:
-        transcriber, decoders = _load_model(model, device, each_step, decoding)
+        transcriber, decoders = _load_model(
+            model, device, each_step, adaptation, decoding
+        )
         transcripts, tally = Transcripts(decoders), Tally(unusable)
         outcomes = process_files(
             utterances,
             lambda batch: transcripts.decode(transcriber.run_model(batch)),
             batch_size,
             load_utterance,
+            in_order=transcriber.is_in_order,
         )
         for outcome in show_progress(outcomes, "Transcribing", len(utterances)):
             tally.add(outcome)
@@ -89,27 +105,37 @@ def evaluate(
                 said = outcome.source
                 transcripts.record(said.id, said.text, outcome.result)
         tally.report()
+        if transcriber.adapter is not None:
+            typer.echo(transcriber.adapter.report, err=True)
         if not transcripts.ids:
             raise InputError(f"{data}: not one utterance could be transcribed")
         scores = {name: _score(transcripts, tally, name) for name in decoders}
         if stream is not None:
-            json.dump(_summary(scores, transcripts, tally), stream, indent=2)
+            summary = _summary(scores, transcripts, tally)
+            if transcriber.adapter is not None:
+                report = asdict(transcriber.adapter.report)
+                summary["ttt"] = {**(adaptation or {}), **report}
+            json.dump(summary, stream, indent=2)
     _print_table(scores)
     if tally.failures:
         raise typer.Exit(2)
 
 
 def _load_model(
-    folder: Path, device: str, each_step: bool, decoding: dict[str, Any]
+    folder: Path,
+    device: str,
+    each_step: bool,
+    ttt: dict[str, Any] | None,
+    decoding: dict[str, Any],
 ) -> "tuple[Transcriber, dict[str, Decoder]]":
     """Load a model, and the search asked for or all the steps that lead to it."""
     from lact_modules.inference.decoders import decoding_steps
     from lact_modules.inference.transcriber import Transcriber
 
     if not each_step:
-        transcriber = Transcriber.from_folder(folder, device, **decoding)
+        transcriber = Transcriber.from_folder(folder, device, ttt=ttt, **decoding)
         return transcriber, {"": transcriber.decoder}
-    transcriber = Transcriber.from_folder(folder, device)
+    transcriber = Transcriber.from_folder(folder, device, ttt=ttt)
     decoding["device"] = transcriber.device
     return transcriber, decoding_steps(transcriber.trained, **decoding)
 

@@ -5,6 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
+from lact_modules.errors import InputError
+
 Model = Annotated[
     Path,
     typer.Option(
@@ -66,6 +68,113 @@ NumBest = Annotated[
 Device = Annotated[
     str, typer.Option(help="cpu, cuda, cuda:1, ...; auto: CUDA if there is any.")
 ]
+TTT = Annotated[
+    str | None,
+    typer.Option(
+        "--ttt",
+        help="Train on each utterance before it is transcribed: lact (fast weights), "
+        "suta, suta-faithful or tent.",
+        metavar="METHOD",
+    ),
+]
+TTTLoss = Annotated[
+    str | None,
+    typer.Option(
+        "--ttt-loss",
+        help="What --ttt minimizes: suta, entropy, masked_prediction; + joins them.",
+    ),
+]
+TTTSteps = Annotated[
+    int | None, typer.Option("--ttt-steps", help="Steps of --ttt an utterance.")
+]
+TTTParameters = Annotated[
+    str | None,
+    typer.Option(
+        "--ttt-params",
+        help="What --ttt trains: fast_weights, norms, front_end, between commas.",
+    ),
+]
+TTTOptimizer = Annotated[
+    str | None, typer.Option("--ttt-optimizer", help="muon, adamw or sgd.")
+]
+TTTLearningRate = Annotated[
+    float | None, typer.Option("--ttt-lr", help="Learning rate of --ttt.")
+]
+TTTMode = Annotated[
+    str | None,
+    typer.Option(
+        "--ttt-mode",
+        help="episodic: each utterance starts from the model; continual: from where "
+        "those before have led.",
+    ),
+]
+TTTChunk = Annotated[
+    float | None,
+    typer.Option(
+        "--ttt-chunk", help="Seconds; longer audio is cut, each piece adapted alone."
+    ),
+]
+
+
+def ttt_options(
+    method: str | None,
+    loss: str | None,
+    steps: int | None,
+    parameters: str | None,
+    optimizer: str | None,
+    lr: float | None,
+    mode: str | None,
+    chunk: float | None,
+) -> dict[str, Any] | None:
+    """Give the options of test-time training, as `Transcriber` takes them.
+
+    Arguments
+    ---------
+    method : str | None
+        Its method.
+    loss : str | None
+        In the place of the method's.
+    steps : int | None
+        In the place of the method's.
+    parameters : str | None
+        In the place of the method's, between commas.
+    optimizer : str | None
+        In the place of the method's.
+    lr : float | None
+        In the place of the method's.
+    mode : str | None
+        In the place of the method's.
+    chunk : float | None
+        Seconds of a piece.
+
+    Returns
+    -------
+    dict[str, Any] | None
+        None without a method.
+
+    Raises
+    ------
+    InputError
+        If there are options of a method and no method.
+
+    Example
+    -------
+    >>> ttt_options("lact", None, 1, "norms,front_end", None, None, None, None)
+    {'method': 'lact', 'steps': 1, 'parameters': ('norms', 'front_end')}
+    """
+    options = given(
+        method=method,
+        loss=loss,
+        steps=steps,
+        parameters=None if parameters is None else tuple(parameters.split(",")),
+        optimizer=optimizer,
+        lr=lr,
+        mode=mode,
+        chunk_seconds=chunk,
+    )
+    if options and method is None:
+        raise InputError("--ttt-...: give --ttt METHOD too, such as --ttt lact")
+    return options or None
 
 
 def given(**options: Any) -> dict[str, Any]:

@@ -61,6 +61,14 @@ def transcribe(
     rescore_word_score: options.RescoreWordScore = None,
     rescore_lowercase: options.RescoreLowercase = None,
     num_best: options.NumBest = None,
+    ttt: options.TTT = None,
+    ttt_loss: options.TTTLoss = None,
+    ttt_steps: options.TTTSteps = None,
+    ttt_params: options.TTTParameters = None,
+    ttt_optimizer: options.TTTOptimizer = None,
+    ttt_lr: options.TTTLearningRate = None,
+    ttt_mode: options.TTTMode = None,
+    ttt_chunk: options.TTTChunk = None,
     device: options.Device = "auto",
 ) -> None:
     """Transcribe audio files of any format and sample rate."""
@@ -82,8 +90,12 @@ def transcribe(
         rescore_lowercase=rescore_lowercase,
         num_best=num_best,
     )
+    adaptation = options.ttt_options(
+        *(ttt, ttt_loss, ttt_steps, ttt_params),
+        *(ttt_optimizer, ttt_lr, ttt_mode, ttt_chunk),
+    )
     with _open_writer(format, sources, output) as write:
-        transcriber = Transcriber.from_folder(model, device, **decoding)
+        transcriber = Transcriber.from_folder(model, device, ttt=adaptation, **decoding)
         tally = Tally()
         outcomes = transcriber.transcribe_files(sources, batch_size)
         is_watched = output is None and sys.stdout.isatty()
@@ -94,6 +106,8 @@ def transcribe(
             if outcome.result is not None:
                 write(outcome.source, outcome.result)
         tally.report()
+        if transcriber.adapter is not None:
+            typer.echo(transcriber.adapter.report, err=True)
         # Leaving from within writes nothing: not one file could be read.
         if tally.num_read == 0:
             raise typer.Exit(2)

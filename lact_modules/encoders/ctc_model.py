@@ -1,9 +1,11 @@
 """Waveform to CTC log-probabilities: front end, encoder, output layer."""
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 from torch import Tensor, nn
+
+from lact_modules.encoders.masked_prediction import MaskedPredictor
 
 Augmentation = Callable[[Tensor, Tensor], Tensor]
 
@@ -40,6 +42,11 @@ class CTCModel(nn.Module):
         From frames to frames, such as `Encoder`.
     num_tokens : int | None
         Output units, the blank included; None if `set_num_tokens` is to tell.
+    enable_ttt : bool
+        Learn masked prediction too, by a `MaskedPredictor`, so that the model can be
+        trained by it on what it hears at test time.
+    ttt_mask_prob : float
+        Share of the frames that are hidden then.
 
     Example
     -------
@@ -56,13 +63,21 @@ class CTCModel(nn.Module):
     """
 
     def __init__(
-        self, frontend: Frontend, encoder: FrameEncoder, num_tokens: int | None
+        self,
+        frontend: Frontend,
+        encoder: FrameEncoder,
+        num_tokens: int | None,
+        enable_ttt: bool = False,
+        ttt_mask_prob: float = 0.15,
     ):
         super().__init__()
         self.frontend = frontend
         self.encoder = encoder
         # the blank alone, until the vocabulary is known
         self.set_num_tokens(1 if num_tokens is None else num_tokens)
+        self.masked_predictor = (
+            MaskedPredictor(encoder.d_model, ttt_mask_prob) if enable_ttt else None
+        )
 
     def set_num_tokens(self, num_tokens: int) -> None:
         """Make an output layer for so many tokens, with fresh weights."""
@@ -75,7 +90,7 @@ class CTCModel(nn.Module):
 
     def forward(
         self, waveform: Tensor, lengths: Tensor, augment: Augmentation | None = None
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[Tensor, ...]:
         """Score every token at every frame.
 
         Arguments
@@ -90,22 +105,30 @@ class CTCModel(nn.Module):
 
         Returns
         -------
-        log_probs : Tensor
-            (B, T, num_tokens) float32.
-        lengths : Tensor
-            (B,) valid frames, int64.
+        tuple[Tensor, ...]
+            Log-probabilities (B, T, num_tokens) float32; numbers of frames (B,), int64;
+            and losses of masked prediction (B,), if it is enabled and the model in
+            training.
         """
-        x, lengths = self.encode(waveform, lengths, augment)
-        return self.score_frames(x), lengths
+        frames, lengths = self.make_frames(waveform, lengths, augment)
+        x, lengths = self.encoder(frames, lengths)
+        outputs = self.outputs(x, lengths)
+        if self.masked_predictor is None or not self.training:
+            return outputs
+        return (*outputs, self.masked_predictor(self.encoder, frames, lengths, x))
 
-    def encode(
+    def make_frames(
         self, waveform: Tensor, lengths: Tensor, augment: Augmentation | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Do all but the output layer: samples (B, N) to frames (B, T, D), lengths."""
+        """Run the front end: samples (B, N) to frames (B, T, D), and lengths."""
         features, lengths = self.frontend.features(waveform, lengths)
         if augment is not None:
             features = augment(features, lengths)
-        return self.encoder(*self.frontend.subsample(features, lengths))
+        return self.frontend.subsample(features, lengths)
+
+    def outputs(self, x: Tensor, lengths: Tensor) -> Any:
+        """Give what decoders take, from encoded frames (B, T, D) and lengths."""
+        return self.score_frames(x), lengths
 
     def score_frames(self, x: Tensor) -> Tensor:
         """Map frames (B, T, D) to log-probabilities (B, T, num_tokens) float32."""

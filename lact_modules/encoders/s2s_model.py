@@ -122,6 +122,13 @@ class S2SModel(CTCModel):
         S2SOutput
             Of both branches, or of CTC alone without tokens.
         """
-        memory, lengths = self.encode(waveform, lengths, augment)
-        spoken = None if tokens is None else self.decoder(tokens, memory, lengths)
-        return S2SOutput(self.score_frames(memory), lengths, memory, spoken)
+        frames, lengths = self.make_frames(waveform, lengths, augment)
+        heard = self.outputs(*self.encoder(frames, lengths))
+        if tokens is None:
+            return heard
+        spoken = self.decoder(tokens, heard.memory, heard.lengths)
+        return heard._replace(token_log_probs=spoken)
+
+    def outputs(self, x: Tensor, lengths: Tensor) -> S2SOutput:
+        """Give what decoders take, from encoded frames (B, T, D) and lengths."""
+        return S2SOutput(self.score_frames(x), lengths, x, None)

@@ -9,6 +9,7 @@ from typing import Any
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from lact_modules.adaptation.gate import CleanStatistics
 from lact_modules.data.audio import SAMPLE_RATE
 from lact_modules.errors import InputError
 from lact_modules.inference.trained_model import (
@@ -22,7 +23,10 @@ FORMAT_VERSION = 1
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
 RESULT_FILE = "result.json"
-EXPORT_FILES = (WEIGHTS_FILE, *VOCABULARY_FILES, CONFIG_FILE, RESULT_FILE)
+EXPORT_FILES = (
+    *(WEIGHTS_FILE, *VOCABULARY_FILES, CONFIG_FILE),
+    *(RESULT_FILE, CleanStatistics.file_name),
+)
 """What an export may hold; of the vocabularies it holds one."""
 
 
@@ -35,8 +39,8 @@ def export_model(
     """Write the model of a training run as a folder that can be passed on.
 
     It holds ``model.safetensors``, ``config.json``, ``vocabulary.txt`` (of subwords:
-    ``tokenizer.model``) and, if the run was tested, its ``result.json``. An earlier
-    export in the folder is replaced.
+    ``tokenizer.model``) and, if the run was tested, its ``result.json`` and
+    ``clean_statistics.json``. An earlier export in the folder is replaced.
 
     Arguments
     ---------
@@ -71,8 +75,9 @@ def export_model(
         trained.vocabulary.save(unfinished / trained.vocabulary.file_name)
         config = json.dumps(_config(trained), indent=2)
         (unfinished / CONFIG_FILE).write_text(config + "\n", encoding="utf-8")
-        if (run_folder / RESULT_FILE).is_file():
-            shutil.copyfile(run_folder / RESULT_FILE, unfinished / RESULT_FILE)
+        for name in (RESULT_FILE, CleanStatistics.file_name):
+            if (run_folder / name).is_file():
+                shutil.copyfile(run_folder / name, unfinished / name)
         _move_files(unfinished, out_folder)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)

@@ -47,6 +47,7 @@ def process_files(
     run: Callable[[list[Tensor]], Iterable[Result]],
     batch_size: int = 8,
     load: Callable[[Any], Tensor] = load_audio,
+    in_order: bool = False,
 ) -> Iterator[Outcome[Source, Result]]:
     """Read files as they are needed and run those of like duration together.
 
@@ -62,6 +63,8 @@ def process_files(
         Files run together.
     load : Callable[[Any], Tensor]
         Reads a source as (N,) float32 at 16 kHz; its InputError is passed on.
+    in_order : bool
+        Run one after the other, not those of like duration together.
 
     Yields
     ------
@@ -84,11 +87,12 @@ def process_files(
         raise InputError(f"batch size {batch_size}: must be at least 1")
     window: list[tuple[Source, Tensor | InputError]] = []
     num_samples = 0
+    max_window = 1 if in_order else _LOOK_AHEAD * batch_size
     for source in sources:
         audio = _load_or_error(source, load)
         window.append((source, audio))
         num_samples += 0 if isinstance(audio, InputError) else len(audio)
-        is_full = len(window) == _LOOK_AHEAD * batch_size
+        is_full = len(window) == max_window
         if is_full or num_samples > _MAX_WINDOW_SECONDS * SAMPLE_RATE:
             yield from _run_window(window, run, batch_size)
             window, num_samples = [], 0

@@ -6,6 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
+from lact_modules.adaptation.gate import CleanStatistics
 from lact_modules.data.subwords import AnyVocabulary, SubwordVocabulary
 from lact_modules.data.vocabulary import Vocabulary
 from lact_modules.encoders import CTCModel
@@ -32,11 +33,14 @@ class TrainedModel:
         Its output units.
     description : Any
         What :func:`~lact_modules.inference.model_builder.build_model` built it of.
+    statistics : CleanStatistics | None
+        Of its results on clean speech, if they were measured.
     """
 
     model: CTCModel
     vocabulary: AnyVocabulary
     description: Any
+    statistics: CleanStatistics | None = None
 
 
 def load_run(
@@ -144,7 +148,12 @@ def assemble(
             f"has {model.output.out_features} outputs; take the file of the same "
             "training"
         )
-    return TrainedModel(model, vocabulary, description)
+    return TrainedModel(model, vocabulary, description, _read_statistics(folder))
+
+
+def _read_statistics(folder: Path) -> CleanStatistics | None:
+    path = folder / CleanStatistics.file_name
+    return CleanStatistics.load(path) if path.is_file() else None
 
 
 def _with_num_tokens(description: Any, num_tokens: int) -> Any:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from lact_modules.adaptation.methods import build_adapter
 from lact_modules.data.audio import SAMPLE_RATE, load_audio
 from lact_modules.decoding.hypothesis import Hypothesis
 from lact_modules.errors import InputError
@@ -27,6 +28,9 @@ class Transcriber:
         What to run, see :meth:`from_folder`.
     device : str
         ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ...; ``"auto"`` is CUDA if there is any.
+    ttt : dict[str, Any] | None
+        Options of :func:`~lact_modules.adaptation.methods.build_adapter`: ``method``,
+        ``steps``, ... None leaves the model as it is.
     **decoding : Any
         Options of :func:`~lact_modules.inference.decoders.build_search`:
         ``beam_size``, ``lm``, ``rescore``, ... Without any, greedy.
@@ -34,18 +38,29 @@ class Transcriber:
     Raises
     ------
     InputError
-        If there is no such device, or the decoder refuses its options.
+        If there is no such device, or the decoder or the adapter refuses its options.
     """
 
-    def __init__(self, trained: TrainedModel, device: str = "cpu", **decoding: Any):
+    def __init__(
+        self,
+        trained: TrainedModel,
+        device: str = "cpu",
+        ttt: dict[str, Any] | None = None,
+        **decoding: Any,
+    ):
         self.device = _find_device(device)
         self.trained = trained
         self.model = trained.model.to(self.device)
+        self.adapter = None
+        if ttt is not None:
+            self.adapter = build_adapter(
+                self.model, statistics=trained.statistics, **ttt
+            )
         self.decoder = build_search(trained, device=self.device, **decoding)
 
     @classmethod
     def from_folder(
-        cls, folder: str | Path, device: str = "cpu", **decoding: Any
+        cls, folder: str | Path, device: str = "cpu", **options: Any
     ) -> "Transcriber":
         """Load a training run, an export, or a model of the hub.
 
@@ -56,7 +71,7 @@ class Transcriber:
             is run.
         device : str
             As for the class.
-        **decoding : Any
+        **options : Any
             As for the class.
 
         Returns
@@ -69,7 +84,7 @@ class Transcriber:
         InputError
             If the folder holds no model, or what it holds is damaged.
         """
-        return cls(load_model(folder), device, **decoding)
+        return cls(load_model(folder), device, **options)
 
     @torch.inference_mode()
     def transcribe(self, waveforms: Sequence[Tensor]) -> list[Hypothesis]:
@@ -120,8 +135,9 @@ class Transcriber:
         batch = pad_sequence(list(waveforms), batch_first=True)
         if batch.shape[1] == 0:
             batch = torch.zeros(len(waveforms), 1)
+        run = self.adapter or self.model
         try:
-            return self.model(batch.to(self.device), lengths.to(self.device))
+            return run(batch.to(self.device), lengths.to(self.device))
         except torch.OutOfMemoryError as error:
             raise InputError(
                 f"batch of {len(waveforms)} x {batch.shape[1] / SAMPLE_RATE:.0f} s: "
@@ -155,7 +171,14 @@ class Transcriber:
         InputError
             If ``batch_size < 1``.
         """
-        return process_files(sources, self.transcribe, batch_size, load)
+        return process_files(
+            sources, self.transcribe, batch_size, load, in_order=self.is_in_order
+        )
+
+    @property
+    def is_in_order(self) -> bool:
+        """Whether what is heard depends on what was heard before."""
+        return self.adapter is not None and self.adapter.start is not None
 
 
 def _find_device(name: str) -> torch.device:

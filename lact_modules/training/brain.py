@@ -2,13 +2,16 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import speechbrain as sb
 import torch
 from speechbrain.dataio.batch import PaddedBatch
+from speechbrain.utils.distributed import run_on_main
 from torch import Tensor
 
+from lact_modules.adaptation.gate import CleanStatistics, Traits
 from lact_modules.data.subwords import AnyVocabulary
 from lact_modules.inference.decoders import decoding_steps
 from lact_modules.inference.trained_model import TrainedModel
@@ -96,6 +99,8 @@ class ASRBrain(RecipeBrain):
         if stage != sb.Stage.TRAIN:
             self.transcripts.add(batch.id, batch.text, outputs)
         if stage == sb.Stage.VALID:
+            log_probs, frames, *_ = outputs
+            self.traits.append(Traits.of(log_probs, frames))
             signals, relative_lengths = batch.signal
             lengths = _num_samples(signals, relative_lengths)
             heard = self.transcripts.hypotheses[self.first_decoder][-len(batch.id) :]
@@ -120,6 +125,7 @@ class ASRBrain(RecipeBrain):
         elif stage == sb.Stage.VALID:
             name = self.first_decoder
             self.worst = WorstUtterances(self.hparams.num_worst_utterances)
+            self.traits: list[Traits] = []
             self.transcripts = Transcripts({name: self.decoders[name]})
         else:
             self.transcripts = Transcripts(self.decoders)
@@ -129,6 +135,8 @@ class ASRBrain(RecipeBrain):
     ) -> None:
         """Tell of utterances that could not be trained on; log and save."""
         super().on_stage_end(stage, stage_loss, epoch)
+        if stage == sb.Stage.VALID:
+            run_on_main(self._save_statistics)
         if stage == sb.Stage.VALID and self.log:
             for rank, each in enumerate(self.worst.found, start=1):
                 name = f"worst/{rank}"
@@ -140,6 +148,14 @@ class ASRBrain(RecipeBrain):
                 epoch,
                 self.num_infeasible,
             )
+
+    def _save_statistics(self) -> None:
+        """Keep what results on clean speech look like, for test-time training."""
+        # one utterance has no deviation
+        if sum(len(traits.confidence) for traits in self.traits) > 1:
+            folder = Path(self.hparams.output_folder)
+            statistics = CleanStatistics.of(self.traits)
+            statistics.save(folder / CleanStatistics.file_name)
 
     def validation_metrics(self, stage_loss: float) -> dict[str, float]:
         """Give loss, and error rates in percent."""

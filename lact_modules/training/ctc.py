@@ -16,9 +16,9 @@ from lact_modules.training.losses import count_tokens, ctc_losses
 
 
 class CTCBrain(ASRBrain):
-    """CTC over characters.
+    """CTC over characters, and masked prediction where the model has enabled it.
 
-    Arguments are those of `ASRBrain`.
+    Arguments are those of `ASRBrain`; reads ``ttt_loss_weight`` from the YAML too.
     """
 
     @classmethod
@@ -30,16 +30,22 @@ class CTCBrain(ASRBrain):
 
     def compute_forward(
         self, batch: PaddedBatch, stage: sb.Stage
-    ) -> tuple[Tensor, Tensor]:
-        """Give log-probabilities (B, T, V) and numbers of frames (B,)."""
+    ) -> tuple[Tensor, ...]:
+        """Give log-probabilities (B, T, V), numbers of frames (B,), masked losses."""
         return self.run_model(batch.to(self.device), stage)
 
     def utterance_losses(
-        self, outputs: tuple[Tensor, Tensor], batch: PaddedBatch, stage: sb.Stage
+        self, outputs: tuple[Tensor, ...], batch: PaddedBatch, stage: sb.Stage
     ) -> tuple[Tensor, Tensor]:
         """CTC loss of each utterance; those that cannot be aligned count as 0."""
+        log_probs, frames, *masked = outputs
         num_tokens = count_tokens(batch.tokens)
-        losses, is_infeasible = ctc_losses(*outputs, batch.tokens.data, num_tokens)
+        losses, is_infeasible = ctc_losses(
+            log_probs, frames, batch.tokens.data, num_tokens
+        )
+        # an error a frame, beside losses that are shared out among labels
+        for masked_losses in masked:
+            losses = losses + self.hparams.ttt_loss_weight * masked_losses * num_tokens
         if stage == sb.Stage.TRAIN:
             self.num_infeasible += int(is_infeasible.sum())
         return losses, num_tokens * ~is_infeasible

@@ -39,6 +39,8 @@ DEFAULTS: dict[str, Any] = {
     "init_from": None,
     # modules that start fresh all the same, such as decoder
     "init_fresh": [],
+    # weight of masked prediction beside CTC, of a model with enable_ttt
+    "ttt_loss_weight": 0.1,
     # repository of the Hugging Face hub that gets the trained model, and who sees it
     "push_to_hub": None,
     "hub_private": True,

@@ -1,0 +1,207 @@
+"""Keep the unadapted result where adaptation looks harmful."""
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import ClassVar, NamedTuple
+
+import torch
+from torch import Tensor
+
+from lact_modules.encoders.encoder import padding_mask
+from lact_modules.errors import InputError
+
+
+class Traits(NamedTuple):
+    """What can be told of results without their transcripts; (B,) float32 each.
+
+    Arguments
+    ---------
+    blank_share : Tensor
+        Of the frames, those whose best token is the blank.
+    confidence : Tensor
+        Probability of the best token, averaged over the other frames.
+    """
+
+    blank_share: Tensor
+    confidence: Tensor
+
+    @classmethod
+    def of(cls, log_probs: Tensor, lengths: Tensor) -> "Traits":
+        """Describe log-probabilities (B, T, V) of (B,) valid frames.
+
+        Arguments
+        ---------
+        log_probs : Tensor
+            (B, T, V) float32, token 0 the blank; padding has no influence.
+        lengths : Tensor
+            (B,) valid frames.
+
+        Returns
+        -------
+        Traits
+            Of each utterance.
+
+        Example
+        -------
+        >>> log_probs = torch.tensor([[[0.9, 0.1], [0.2, 0.8]]]).log()
+        >>> Traits.of(log_probs, torch.tensor([2]))
+        Traits(blank_share=tensor([0.5000]), confidence=tensor([0.8000]))
+        """
+        is_valid = ~padding_mask(lengths, log_probs.shape[1])
+        best, tokens = log_probs.max(dim=-1)
+        is_token = is_valid & (tokens != 0)
+        num_tokens, num_frames = is_token.sum(dim=1), lengths.clamp(min=1)
+        total = torch.where(is_token, best.exp(), 0.0).sum(dim=1)
+        return cls(1 - num_tokens / num_frames, total / num_tokens.clamp(min=1))
+
+
+@dataclass(frozen=True)
+class CleanStatistics:
+    """Mean and standard deviation of `Traits` over speech like that of training.
+
+    Arguments
+    ---------
+    blank_share : tuple[float, float]
+        Mean and deviation.
+    confidence : tuple[float, float]
+        Mean and deviation.
+    """
+
+    file_name: ClassVar[str] = "clean_statistics.json"
+
+    blank_share: tuple[float, float]
+    confidence: tuple[float, float]
+
+    @classmethod
+    def of(cls, traits: Sequence[Traits]) -> "CleanStatistics":
+        """Sum up the traits of several batches, two utterances at least.
+
+        Arguments
+        ---------
+        traits : Sequence[Traits]
+            Of each batch.
+
+        Returns
+        -------
+        CleanStatistics
+            Over all utterances.
+
+        Example
+        -------
+        >>> traits = Traits(torch.tensor([0.4, 0.6]), torch.tensor([0.9, 0.9]))
+        >>> CleanStatistics.of([traits]).confidence[1]
+        0.0
+        """
+        columns = (torch.cat(column) for column in zip(*traits, strict=True))
+        return cls(*((each.mean().item(), each.std().item()) for each in columns))
+
+    def save(self, path: str | Path) -> None:
+        """Write them as JSON."""
+        unfinished = Path(f"{path}.part")
+        unfinished.write_text(json.dumps(asdict(self)) + "\n", encoding="utf-8")
+        os.replace(unfinished, path)
+
+    @classmethod
+    def load(cls, path: str | Path) -> "CleanStatistics":
+        """Read what `save` has written.
+
+        Arguments
+        ---------
+        path : str | Path
+            The file.
+
+        Returns
+        -------
+        CleanStatistics
+            As saved.
+
+        Raises
+        ------
+        InputError
+            If the file is not what `save` writes.
+        """
+        try:
+            entries = json.loads(Path(path).read_text(encoding="utf-8"))
+            mean_and_deviation = {
+                name: (float(mean), float(deviation))
+                for name, (mean, deviation) in entries.items()
+            }
+            return cls(**mean_and_deviation)
+        except (ValueError, TypeError, AttributeError) as error:
+            raise InputError(f"{path}: no clean statistics ({error})") from error
+
+    def divergence(self, traits: Traits) -> Tensor:
+        """Give the root mean square of the (B,) utterances' standard scores."""
+        scores = [
+            (trait - mean) / max(deviation, 1e-3)
+            for trait, (mean, deviation) in zip(
+                traits, asdict(self).values(), strict=True
+            )
+        ]
+        return torch.stack(scores).square().mean(dim=0).sqrt()
+
+
+@dataclass(frozen=True)
+class Gate:
+    """Judge by traits and losses whether an utterance's adaptation is to be kept.
+
+    Arguments
+    ---------
+    max_change : float
+        Factor by which the frames that are not blank may grow or shrink.
+    max_divergence : float
+        From the clean statistics, in standard deviations; what lies beyond it is kept
+        if it has come nearer.
+    statistics : CleanStatistics | None
+        Of the model; without them divergence is not judged.
+    """
+
+    max_change: float = 2.0
+    max_divergence: float = 4.0
+    statistics: CleanStatistics | None = None
+
+    def reasons(
+        self, before: Traits, after: Traits, loss_before: Tensor, loss_after: Tensor
+    ) -> dict[str, Tensor]:
+        """Tell which utterances look harmed, and by what.
+
+        Arguments
+        ---------
+        before : Traits
+            Without adaptation.
+        after : Traits
+            With it.
+        loss_before : Tensor
+            (B,) of the objective.
+        loss_after : Tensor
+            (B,)
+
+        Returns
+        -------
+        dict[str, Tensor]
+            (B,) bool by reason: ``blank``, ``loss``, ``divergence``. A loss that is
+            not finite counts as risen.
+
+        Example
+        -------
+        >>> before = Traits(torch.tensor([0.5]), torch.tensor([0.9]))
+        >>> silent = Traits(torch.tensor([0.9]), torch.tensor([0.9]))
+        >>> harm = Gate().reasons(before, silent, torch.ones(1), torch.ones(1))
+        >>> [name for name, utterances in harm.items() if utterances.any()]
+        ['blank']
+        """
+        tokens_before, tokens_after = 1 - before.blank_share, 1 - after.blank_share
+        reasons = {
+            "blank": (tokens_after * self.max_change < tokens_before)
+            | (tokens_after > tokens_before * self.max_change),
+            "loss": ~(loss_after <= loss_before),
+        }
+        if self.statistics is not None:
+            now = self.statistics.divergence(after)
+            reasons["divergence"] = (now > self.max_divergence) & (
+                now > self.statistics.divergence(before)
+            )
+        return reasons

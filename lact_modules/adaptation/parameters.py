@@ -1,0 +1,157 @@
+"""Which parameters of a model are adapted, and how it runs with others."""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal, get_args
+
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from lact_modules.encoders.ctc_model import CTCModel
+from lact_modules.layers.lact import FastWeightMemory
+
+Group = Literal["fast_weights", "norms", "front_end"]
+
+Values = Mapping[str, Tensor]
+"""Parameters by name, in the place of the model's own."""
+
+_NORMS = (nn.LayerNorm, nn.RMSNorm, nn.GroupNorm)
+
+
+class Adaptable:
+    """The parameters of a CTC model that an utterance may have of its own.
+
+    Initial fast weights stand per utterance in the model, (B, H, ...) in the place of
+    (H, ...), so a batch of utterances runs together, each with its own. Other
+    parameters cannot, so with them utterances run one by one.
+
+    Arguments
+    ---------
+    model : CTCModel
+        Whose parameters.
+    groups : Sequence[str]
+        ``"fast_weights"``, initial ones of all LaCT mixers; ``"norms"``, scales and
+        shifts of all normalizations; ``"front_end"``, the rest of the front end.
+
+    Raises
+    ------
+    ValueError
+        If a group is unknown, or the model has none of the parameters.
+
+    Example
+    -------
+    >>> from functools import partial
+    >>> from lact_modules.encoders import Encoder
+    >>> from lact_modules.frontends import MelFrontend
+    >>> from lact_modules.layers import FeedForward, LaCTMixer
+    >>> mixer, ffn = partial(LaCTMixer, 8, 2, 2), partial(FeedForward, 8, 16)
+    >>> model = CTCModel(MelFrontend(8), Encoder(8, 1, mixer, ffn), num_tokens=5)
+    >>> adaptable = Adaptable(model, ["fast_weights"])
+    >>> values = adaptable.start(batch_size=3)
+    >>> values["encoder.blocks.0.mixer.fast.gate"].shape
+    torch.Size([3, 2, 4, 4])
+    """
+
+    def __init__(self, model: CTCModel, groups: Sequence[str]):
+        check_groups(groups)
+        self.model = model
+        names = [name for group in groups for name in _names(model, group)]
+        if not names:
+            raise ValueError(f"the model has no parameters of {', '.join(groups)}")
+        parameters = dict(model.named_parameters())
+        self.parameters: dict[str, Tensor] = {name: parameters[name] for name in names}
+        self.is_batched = {*groups} == {"fast_weights"}
+        self.reaches_frontend = any(name.startswith("frontend.") for name in names)
+
+    def start(self, batch_size: int, origin: Values | None = None) -> dict[str, Tensor]:
+        """Copy parameters for some utterances to change.
+
+        Arguments
+        ---------
+        batch_size : int
+            Utterances; 1 unless the parameters run in batches.
+        origin : Values | None
+            What to copy; the model's own if None or empty.
+
+        Returns
+        -------
+        dict[str, Tensor]
+            Leaves of the graph by name, (B, ...) if they run in batches.
+
+        Raises
+        ------
+        ValueError
+            If there are several utterances, and the parameters run one by one.
+        """
+        if not self.is_batched and batch_size != 1:
+            raise ValueError("these parameters are adapted for one utterance at a time")
+        values = {}
+        for name, parameter in (origin or self.parameters).items():
+            value = parameter.detach()
+            if self.is_batched:
+                value = value.expand(batch_size, *value.shape)
+            values[name] = value.clone().requires_grad_()
+        return values
+
+    def of_one(self, values: Values) -> dict[str, Tensor]:
+        """Give the parameters of a batch of one in the model's shapes."""
+        if not self.is_batched:
+            return dict(values)
+        return {name: value[0] for name, value in values.items()}
+
+    def frames(
+        self, values: Values, waveform: Tensor, lengths: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Run the front end."""
+        assert isinstance(self.model.frontend, nn.Module)
+        return functional_call(
+            self.model.frontend, _below("frontend.", values), (waveform, lengths)
+        )
+
+    def encode(
+        self, values: Values, frames: Tensor, lengths: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Run the encoder."""
+        assert isinstance(self.model.encoder, nn.Module)
+        return functional_call(
+            self.model.encoder, _below("encoder.", values), (frames, lengths)
+        )
+
+
+def check_groups(groups: Sequence[str]) -> None:
+    """Raise a ValueError at the first name that is no group of parameters."""
+    for group in groups:
+        if group not in get_args(Group):
+            raise ValueError(
+                f"parameters {group!r}: choose from {', '.join(get_args(Group))}"
+            )
+
+
+def _below(prefix: str, values: Values) -> dict[str, Tensor]:
+    return {
+        name.removeprefix(prefix): value
+        for name, value in values.items()
+        if name.startswith(prefix)
+    }
+
+
+def _names(model: CTCModel, group: str) -> list[str]:
+    norms = [
+        f"{name}.{own}"
+        for name, module in model.named_modules()
+        if isinstance(module, _NORMS)
+        for own, _ in module.named_parameters(recurse=False)
+    ]
+    if group == "norms":
+        return norms
+    if group == "front_end":
+        return [
+            name
+            for name, _ in model.named_parameters()
+            if name.startswith("frontend.") and name not in norms
+        ]
+    return [
+        f"{name}.{matrix}"
+        for name, module in model.named_modules()
+        if isinstance(module, FastWeightMemory)
+        for matrix in ("gate", "up", "down")
+    ]
