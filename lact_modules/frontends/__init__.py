@@ -1,5 +1,6 @@
 """From waveform to frames of the model dimension."""
 
 from lact_modules.frontends.mel import MelFrontend
+from lact_modules.frontends.wav2vec2 import Wav2Vec2Frontend
 
-__all__ = ["MelFrontend"]
+__all__ = ["MelFrontend", "Wav2Vec2Frontend"]

@@ -1,0 +1,169 @@
+"""The convolutions of wav2vec 2.0, with strides that can be reduced."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import gelu, pad
+
+KERNELS = (10, 3, 3, 3, 3, 2, 2)
+STRIDES = (5, 2, 2, 2, 2, 2, 2)
+
+WINDOW = 400
+"""Samples that a frame sees."""
+
+HOPS = tuple(math.prod(STRIDES[:count]) for count in range(len(STRIDES), 0, -1))
+"""Samples between frames that reduced strides can give: 320, 160, ..., 5."""
+
+
+class FeatureEncoder(nn.Module):
+    """Seven convolutions from samples to frames (arXiv 2006.11477, sec. 2).
+
+    A smaller hop than 320 samples comes of strides reduced to 1 from the last layer
+    on. The layers behind are dilated so that each kernel's taps stay as many samples
+    apart as in pretraining: every 2nd, 4th, ... frame is then a frame of the usual hop.
+    The first layer stays as it is, and with it the statistics of its group norm.
+
+    Arguments
+    ---------
+    channels : int
+        Of every layer.
+    norm : str
+        ``"group"``: after the first layer, each channel over the utterance (base
+        models); ``"layer"``: after every layer, each frame over its channels.
+    conv_bias : bool
+        Whether convolutions have a bias.
+    hop : int
+        Samples between frames, one of `HOPS`.
+
+    Raises
+    ------
+    ValueError
+        If there is no such norm.
+
+    Example
+    -------
+    >>> cnn = FeatureEncoder(channels=4, hop=80)
+    >>> cnn(torch.randn(2, 1000), torch.tensor([1000, 1000])).shape
+    torch.Size([2, 13, 4])
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        norm: str = "group",
+        conv_bias: bool = False,
+        hop: int = HOPS[0],
+    ):
+        super().__init__()
+        if norm not in ("group", "layer"):
+            raise ValueError(f"norm={norm!r}: choose 'group' or 'layer'")
+        self.hop = hop
+        num_reduced = HOPS.index(hop)
+        strides = [*STRIDES[: len(STRIDES) - num_reduced], *[1] * num_reduced]
+        self.layers = nn.ModuleList()
+        for i, (kernel, stride) in enumerate(zip(KERNELS, strides, strict=True)):
+            convolution = nn.Conv1d(
+                channels if i else 1,
+                channels,
+                kernel,
+                stride,
+                dilation=math.prod(STRIDES[:i]) // math.prod(strides[:i]),
+                bias=conv_bias,
+            )
+            # torch's own choice would let the signal fade over so many layers
+            nn.init.kaiming_normal_(convolution.weight)
+            has_norm = norm == "layer" or i == 0
+            self.layers.append(_Layer(convolution, norm if has_norm else None))
+
+    def forward(self, waveform: Tensor, lengths: Tensor) -> Tensor:
+        """Compute frames; frame `t` sees samples ``hop t`` to ``hop t + 399``.
+
+        The waveform is extended by zeros on the right, so that a frame begins at every
+        multiple of the hop within it.
+
+        Arguments
+        ---------
+        waveform : Tensor
+            (B, N) float32, zero at padding.
+        lengths : Tensor
+            (B,) valid samples, int64.
+
+        Returns
+        -------
+        Tensor
+            (B, ceil(N / hop), channels), at least one frame, in autocast's dtype. Those
+            that begin at padding are finite and mean nothing.
+        """
+        num_frames = max(1, -(-waveform.shape[1] // self.hop))
+        total = (num_frames - 1) * self.hop + WINDOW
+        # (B, N) -> (B, 1, N)
+        x = pad(waveform, (0, total - waveform.shape[1]))[:, None]
+        # windows of the first layer that lie wholly in the utterance
+        counts = (lengths - KERNELS[0]) // STRIDES[0] + 1
+        for layer in self.layers:
+            x = layer(x, counts)
+        # (B, C, T) -> (B, T, C)
+        return x.mT
+
+
+class _Layer(nn.Module):
+    """A convolution, perhaps a norm whose statistics are float32, and GELU."""
+
+    def __init__(self, convolution: nn.Conv1d, norm: str | None):
+        super().__init__()
+        channels = convolution.out_channels
+        self.convolution = convolution
+        self.norm: nn.Module | None = None
+        if norm == "layer":
+            self.norm = nn.LayerNorm(channels)
+        elif norm == "group":
+            self.norm = nn.GroupNorm(channels, channels)
+
+    def forward(self, x: Tensor, counts: Tensor) -> Tensor:
+        x = self.convolution(x)
+        if isinstance(self.norm, nn.LayerNorm):
+            x = self.norm(x.mT.float()).mT.to(x.dtype)
+        elif isinstance(self.norm, nn.GroupNorm):
+            x = _normalize_channels(x, counts, self.norm)
+        return gelu(x)
+
+
+def _normalize_channels(x: Tensor, counts: Tensor, norm: nn.GroupNorm) -> Tensor:
+    """Apply a group norm to (B, C, T), with statistics of the first (B,) positions."""
+    full = x.float()
+    mean, variance = valid_moments(full, counts)
+    scale = norm.weight[:, None] * (variance + norm.eps).rsqrt()
+    shift = norm.bias[:, None] - mean * scale
+    return torch.addcmul(shift, full, scale).to(x.dtype)
+
+
+def valid_moments(x: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
+    """Compute mean and variance over the valid positions of the last dimension.
+
+    Arguments
+    ---------
+    x : Tensor
+        (B, ..., N) float32; what stands beyond the counts has no influence.
+    counts : Tensor
+        (B,) valid positions, int64; below 1 counts as 1.
+
+    Returns
+    -------
+    mean : Tensor
+        (B, ..., 1) float32.
+    variance : Tensor
+        (B, ..., 1) float32, of the population: divided by the count.
+
+    Example
+    -------
+    >>> x, counts = torch.tensor([[1.0, 3.0, 9.0]]), torch.tensor([2])
+    >>> mean, variance = valid_moments(x, counts)
+    >>> mean.item(), variance.item()
+    (2.0, 1.0)
+    """
+    counts = counts.clamp(min=1).view(-1, *[1] * (x.ndim - 1))
+    is_valid = torch.arange(x.shape[-1], device=x.device) < counts
+    mean = torch.where(is_valid, x, 0.0).sum(-1, keepdim=True) / counts
+    centred = torch.where(is_valid, x - mean, 0.0)
+    return mean, centred.square().sum(-1, keepdim=True) / counts

@@ -1,0 +1,228 @@
+"""Give a wav2vec 2.0 front end the weights of a published model."""
+
+import json
+import logging
+import re
+from pathlib import Path
+from typing import Any
+
+import torch
+from huggingface_hub import snapshot_download
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from lact_modules.errors import InputError
+from lact_modules.frontends.feature_encoder import KERNELS, STRIDES
+from lact_modules.frontends.wav2vec2 import Wav2Vec2Frontend
+
+logger = logging.getLogger(__name__)
+
+CONFIG_FILE = "config.json"
+PREPROCESSOR_FILE = "preprocessor_config.json"
+WEIGHTS_FILE = "model.safetensors"
+INDEX_FILE = "model.safetensors.index.json"
+SHARDS = "model-*.safetensors"
+
+MODEL_TYPES = ("wav2vec2", "hubert", "wavlm")
+
+# what no argument of the front end changes, and what holds where nothing is said
+_FIXED = {
+    "conv_kernel": [*KERNELS],
+    "conv_stride": [*STRIDES],
+    "feat_extract_activation": "gelu",
+    "feat_proj_layer_norm": True,
+    "layer_norm_eps": 1e-5,
+}
+
+# of models with something on top
+_PREFIX = re.compile(rf"^(?:{'|'.join(MODEL_TYPES)})\.")
+
+# from the front end's names to those of transformers
+_NAMES = {
+    r"^cnn\.layers\.(\d)\.convolution\.": r"feature_extractor.conv_layers.\1.conv.",
+    r"^cnn\.layers\.(\d)\.norm\.": r"feature_extractor.conv_layers.\1.layer_norm.",
+    r"^norm\.": "feature_projection.layer_norm.",
+    r"^project\.": "feature_projection.projection.",
+}
+
+
+def load_pretrained(frontend: Wav2Vec2Frontend, source: str | Path) -> None:
+    """Copy a model's convolutions and feature projection into a front end.
+
+    The linear layer of the projection is copied if it gives `d_model` dimensions, else
+    it stays as it is and the log says so. The strides may be others than the model's,
+    see `Wav2Vec2Frontend`. Weights are read from safetensors, never from a pickle.
+
+    Arguments
+    ---------
+    frontend : Wav2Vec2Frontend
+        Its weights are changed, unless an error is raised.
+    source : str | Path
+        A folder with ``config.json`` and ``model.safetensors``, which may be in
+        shards, or a model's id on the Hugging Face hub, ``organization/name``.
+
+    Raises
+    ------
+    InputError
+        If there is no such model, or it was made with other settings than the front
+        end; the message names those to change.
+
+    Example
+    -------
+    >>> load_pretrained(Wav2Vec2Frontend(8, channels=4), "no such/model")
+    Traceback (most recent call last):
+    ...
+    lact_modules.errors.InputError: no such/model: no such folder, and not ...
+    """
+    folder = _find_folder(source)
+    config = _read_json(folder / CONFIG_FILE, source)
+    preprocessor = {}
+    if (folder / PREPROCESSOR_FILE).is_file():
+        preprocessor = _read_json(folder / PREPROCESSOR_FILE, source)
+    _check_architecture(config, source)
+    _check_settings(frontend, config, preprocessor, source)
+    given = _read_tensors(_list_files(folder, source), source)
+    own = frontend.state_dict()
+    width = config.get("hidden_size", 768)
+    fresh = {"mask_embedding"}
+    if width != frontend.d_model:
+        fresh |= {"project.weight", "project.bias"}
+    weights = {
+        name: _pick(_published_name(name), tensor.shape, given, source)
+        for name, tensor in own.items()
+        if name not in fresh
+    }
+    with torch.no_grad():
+        for name, tensor in weights.items():
+            # shares its memory with the front end's parameter
+            own[name].copy_(tensor)
+    logger.info("front end: %d tensors from %s", len(weights), source)
+    if width != frontend.d_model:
+        logger.warning(
+            "front end: %s projects to %s dimensions and d_model is %d, so that the "
+            "projection starts fresh",
+            *(source, width, frontend.d_model),
+        )
+
+
+def _find_folder(source: str | Path) -> Path:
+    if Path(source).is_dir():
+        return Path(source)
+    wanted = [CONFIG_FILE, PREPROCESSOR_FILE, WEIGHTS_FILE, INDEX_FILE, SHARDS]
+    try:
+        return Path(snapshot_download(str(source), allow_patterns=wanted))
+    except Exception as error:
+        # its kind alone: what a server says is long, and may quote a token
+        raise InputError(
+            f"{source}: no such folder, and not fetched from the hub "
+            f"({type(error).__name__}); give a folder, or a model's organization/name"
+        ) from error
+
+
+def _read_json(path: Path, source: str | Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(
+            f"{source}: has no {path.name}; give a model in transformers' format"
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{source}: {path.name} is not JSON ({error})") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{source}: {path.name} does not describe a model")
+    return content
+
+
+def _check_architecture(config: dict[str, Any], source: str | Path) -> None:
+    """Refuse what no setting of a front end makes fit."""
+    kind = config.get("model_type")
+    if kind not in MODEL_TYPES:
+        listed = ", ".join(MODEL_TYPES)
+        raise InputError(f"{source}: a model of type {kind!r}; give one of {listed}")
+    for key, fixed in _FIXED.items():
+        if (value := config.get(key, fixed)) != fixed:
+            raise InputError(
+                f"{source}: made with {key} {json.dumps(value)}, where the front end "
+                f"has {json.dumps(fixed)}; give another model"
+            )
+
+
+def _check_settings(
+    frontend: Wav2Vec2Frontend,
+    config: dict[str, Any],
+    preprocessor: dict[str, Any],
+    source: str | Path,
+) -> None:
+    """Refuse a model that was made with other settings than the front end."""
+    widths = config.get("conv_dim", [512] * len(KERNELS))
+    if not isinstance(widths, list) or widths != widths[:1] * len(KERNELS):
+        raise InputError(
+            f"{source}: made with conv_dim {widths}, where all layers of the front "
+            "end have as many channels; give another model"
+        )
+    wanted = {
+        "channels": (frontend.channels, widths[0]),
+        "norm": (frontend.conv_norm, config.get("feat_extract_norm", "group")),
+        "conv_bias": (frontend.conv_bias, config.get("conv_bias", False)),
+        "normalize_input": (
+            frontend.normalize_input,
+            preprocessor.get("do_normalize", frontend.normalize_input),
+        ),
+    }
+    others = {name: json.dumps(b) for name, (a, b) in wanted.items() if a != b}
+    if others:
+        made = " and ".join(f"{name} {value}" for name, value in others.items())
+        settings = ", ".join(f"{name}: {value}" for name, value in others.items())
+        raise InputError(f"{source}: made with {made}; set {settings} in the front end")
+
+
+def _list_files(folder: Path, source: str | Path) -> list[Path]:
+    if (folder / WEIGHTS_FILE).is_file():
+        return [folder / WEIGHTS_FILE]
+    if (folder / INDEX_FILE).is_file():
+        shards = _read_json(folder / INDEX_FILE, source).get("weight_map")
+        if isinstance(shards, dict):
+            # by name: an index does not lead out of its folder
+            return sorted({folder / Path(str(name)).name for name in shards.values()})
+        raise InputError(f"{source}: {INDEX_FILE} has no weight_map")
+    raise InputError(
+        f"{source}: has no {WEIGHTS_FILE}, and pickles are not read; load it with "
+        "transformers, save it by save_pretrained(FOLDER), and give that folder"
+    )
+
+
+def _read_tensors(paths: list[Path], source: str | Path) -> dict[str, Tensor]:
+    """Read what lies before the encoder, by names without prefix."""
+    tensors = {}
+    for path in paths:
+        try:
+            with safe_open(path, framework="pt") as file:
+                keys = file.keys()
+                for key in keys:
+                    name = _PREFIX.sub("", key)
+                    if name.startswith(("feature_extractor.", "feature_projection.")):
+                        tensors[name] = file.get_tensor(key)
+        except (SafetensorError, OSError) as error:
+            raise InputError(
+                f"{source}: {path.name} cannot be read as safetensors ({error})"
+            ) from error
+    return tensors
+
+
+def _published_name(name: str) -> str:
+    for pattern, replacement in _NAMES.items():
+        name = re.sub(pattern, replacement, name)
+    return name
+
+
+def _pick(
+    name: str, shape: torch.Size, tensors: dict[str, Tensor], source: str | Path
+) -> Tensor:
+    if name not in tensors:
+        raise InputError(f"{source}: tensor {name!r} is missing; give a whole model")
+    if (found := tensors[name].shape) != shape:
+        raise InputError(
+            f"{source}: tensor {name!r} has shape {tuple(found)} where its "
+            f"{CONFIG_FILE} asks for {tuple(shape)}; give a whole model"
+        )
+    return tensors[name]
