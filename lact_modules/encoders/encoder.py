@@ -55,6 +55,10 @@ class Encoder(nn.Module):
         Makes its convolution, in conformer style.
     dropout : float
         Of every sub-layer's output, and of the input.
+    layer_drop : float
+        Probability that training passes a block over (LayerDrop, arXiv 1909.11556).
+        Blocks passed over have no gradient: several processes need SpeechBrain's
+        ``--find_unused_parameters``.
 
     Example
     -------
@@ -77,9 +81,11 @@ class Encoder(nn.Module):
         ffn_in: Factory | None = None,
         conv: Factory | None = None,
         dropout: float = 0.0,
+        layer_drop: float = 0.0,
     ):
         super().__init__()
         self.d_model = d_model
+        self.layer_drop = layer_drop
         self.dropout = nn.Dropout(dropout)
         self.blocks = nn.ModuleList(
             EncoderBlock(
@@ -114,5 +120,11 @@ class Encoder(nn.Module):
         is_padding = padding_mask(lengths, x.shape[1])
         x = self.dropout(x.masked_fill(is_padding[..., None], 0.0))
         for block in self.blocks:
-            x = block(x, is_padding)
+            if self._is_kept():
+                x = block(x, is_padding)
         return self.norm(x).masked_fill(is_padding[..., None], 0.0), lengths
+
+    def _is_kept(self) -> bool:
+        if not self.training or not self.layer_drop:
+            return True
+        return torch.rand((), device="cpu").item() >= self.layer_drop

@@ -189,9 +189,14 @@ class FastWeightMemory(nn.Module):
         self.base_lr = base_lr
         self.reset_parameters()
 
+    @property
+    def initial(self) -> FastWeight:
+        """Fast weights before any update, (H, F, D) and (H, D, F)."""
+        return FastWeight(gate=self.gate, up=self.up, down=self.down)
+
     def reset_parameters(self) -> None:
         """Draw unit-variance fast weights, and rates that start at the base rate."""
-        for matrix in (self.gate, self.up, self.down):
+        for matrix in self.initial:
             nn.init.normal_(matrix, std=matrix.shape[-1] ** -0.5)
         nn.init.normal_(self.project_lr.weight, std=0.02)
         # softplus(bias) = base_lr
@@ -229,7 +234,7 @@ class FastWeightMemory(nn.Module):
             k,
             self._split(silu(v)),
             softplus(self._split(self.project_lr(x).float())),
-            FastWeight(self.gate, self.up, self.down),
+            self.initial,
             mode=self.mode,
             chunk_size=self.chunk_size,
             rule=self.rule,

@@ -8,13 +8,14 @@ from typing import Any
 import speechbrain as sb
 import torch
 from speechbrain.dataio.batch import PaddedBatch
-from speechbrain.utils.distributed import run_on_main
-from torch import Tensor
+from speechbrain.utils.distributed import if_main_process, run_on_main
+from torch import Tensor, nn
 
 from lact_modules.adaptation.gate import CleanStatistics, Traits
 from lact_modules.data.subwords import AnyVocabulary
 from lact_modules.inference.decoders import decoding_steps
 from lact_modules.inference.trained_model import TrainedModel
+from lact_modules.layers.lact import FastWeightMemory
 from lact_modules.training.augmentation import make_augmenter
 from lact_modules.training.loop import RecipeBrain
 from lact_modules.training.transcripts import Decoder, Transcripts
@@ -50,6 +51,8 @@ class ASRBrain(RecipeBrain):
         self.decoders = decoders
         self.first_decoder = next(iter(decoders))
         self.num_infeasible = 0
+        if if_main_process():
+            logger.info(describe_size(self.modules))
 
     @classmethod
     def make_vocabulary(
@@ -161,6 +164,37 @@ class ASRBrain(RecipeBrain):
         """Give loss, and error rates in percent."""
         rates = self.transcripts.rates(self.first_decoder, num_bootstrap=0)
         return {"loss": float(stage_loss), "WER": rates.wer, "CER": rates.cer}
+
+
+def describe_size(model: nn.Module) -> str:
+    """Say how many parameters a model has, and how many of them are fast weights.
+
+    Arguments
+    ---------
+    model : nn.Module
+        With or without LaCT mixers.
+
+    Returns
+    -------
+    str
+        In millions.
+
+    Example
+    -------
+    >>> describe_size(nn.Linear(999, 1000))
+    '1.00 M parameters, 0.00 M of them initial fast weights'
+    """
+    total = sum(parameter.numel() for parameter in model.parameters())
+    fast = sum(
+        matrix.numel()
+        for module in model.modules()
+        if isinstance(module, FastWeightMemory)
+        for matrix in module.initial
+    )
+    return (
+        f"{total / 1e6:.2f} M parameters, {fast / 1e6:.2f} M of them initial fast "
+        "weights"
+    )
 
 
 def _num_samples(signals: Tensor, relative_lengths: Tensor) -> Tensor:

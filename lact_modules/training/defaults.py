@@ -41,6 +41,9 @@ DEFAULTS: dict[str, Any] = {
     "init_fresh": [],
     # weight of masked prediction beside CTC, of a model with enable_ttt
     "ttt_loss_weight": 0.1,
+    # model in transformers' format that a Wav2Vec2Frontend's convolutions come from: a
+    # folder, or an id on the Hugging Face hub
+    "wav2vec2_model_name": None,
     # repository of the Hugging Face hub that gets the trained model, and who sees it
     "push_to_hub": None,
     "hub_private": True,

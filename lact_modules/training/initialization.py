@@ -9,6 +9,8 @@ from torch import Tensor, nn
 
 from lact_modules.data.subwords import AnyVocabulary
 from lact_modules.errors import InputError
+from lact_modules.frontends import Wav2Vec2Frontend
+from lact_modules.frontends.pretrained import load_pretrained
 from lact_modules.inference.loading import load_model
 from lact_modules.training.module_paths import select
 
@@ -84,7 +86,8 @@ def start_from(hparams: Mapping[str, Any], vocabulary: AnyVocabulary) -> None:
     ---------
     hparams : Mapping[str, Any]
         ``model``, which is changed; ``init_from``, see `load_model`, None to start
-        from scratch; ``init_fresh``, see `transfer`; ``checkpointer``.
+        from scratch; ``init_fresh``, see `transfer`; ``wav2vec2_model_name``, see
+        `load_pretrained`, None to leave the front end; ``checkpointer``.
     vocabulary : AnyVocabulary
         Of the model.
 
@@ -93,8 +96,12 @@ def start_from(hparams: Mapping[str, Any], vocabulary: AnyVocabulary) -> None:
     InputError
         If there is no such model, or its parameters do not fit.
     """
+    if hparams["checkpointer"].list_checkpoints():
+        return
+    if hparams["wav2vec2_model_name"] is not None:
+        _load_frontend(hparams["model"].frontend, hparams["wav2vec2_model_name"])
     source = hparams["init_from"]
-    if source is None or hparams["checkpointer"].list_checkpoints():
+    if source is None:
         return
     trained = load_model(source)
     tokens = map_tokens(trained.vocabulary.tokens, vocabulary.tokens)
@@ -106,6 +113,15 @@ def start_from(hparams: Mapping[str, Any], vocabulary: AnyVocabulary) -> None:
         raise InputError(f"init_from {source}: {error}") from error
     if if_main_process():
         logger.info("starts from %s; %s", source, _describe(tokens))
+
+
+def _load_frontend(frontend: nn.Module, source: str) -> None:
+    if not isinstance(frontend, Wav2Vec2Frontend):
+        raise InputError(
+            f"wav2vec2_model_name {source}: the model has no Wav2Vec2Frontend; take "
+            "hybrid_wav2vec2.yaml, or leave the key out"
+        )
+    load_pretrained(frontend, source)
 
 
 def transfer(
