@@ -1,0 +1,199 @@
+"""Compare methods of test-time training on corrupted copies of a test set.
+
+python benchmarks/test_time_training.py RUN --data digits/LibriSpeech/test \
+    --unseen digits/LibriSpeech/test-unseen-speaker \
+    --methods benchmarks/methods/published.yaml \
+    --noise-folder noise --rir-folder rirs
+
+The first method is what the others are compared with. What has been measured is left
+alone, so it can be stopped at any time and started again.
+"""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy
+import typer
+import yaml
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from lact_modules.cli.transcribed import load_utterance, read_transcribed
+from lact_modules.comparison.statistics import paired_bootstrap
+from lact_modules.data.conditions import Condition, read_conditions
+from lact_modules.data.manifest import Utterance
+from lact_modules.inference.transcriber import Transcriber
+from lact_modules.training.environment import (
+    describe_hardware,
+    package_versions,
+    source_commit,
+)
+from lact_modules.training.error_rate import count_word_errors
+from lact_modules.training.result import publishable_command
+
+CONDITIONS = (
+    "gaussian:0.005,gaussian:0.01,gaussian:0.015,gaussian:0.02,"
+    "noise:10,noise:5,noise:0,room:0,speed:0.9,speed:1.1"
+)
+CLEAN = Condition("clean", ())
+BATCH_SIZE = 16
+# draw something else with every seed
+_RANDOM = ("gaussian", "noise")
+
+
+def list_trials(
+    data: Path, unseen: Path | None, conditions: Sequence[Condition], seeds: list[int]
+) -> list[tuple[str, Path, Condition, int]]:
+    """Give name, data, condition and seed of all that is to be transcribed."""
+    trials = [("clean", data, CLEAN, 0)]
+    if unseen is not None:
+        trials.append(("unseen", unseen, CLEAN, 0))
+    for condition in conditions:
+        is_random = any(kind in condition.name for kind in _RANDOM)
+        for seed in seeds if is_random else seeds[:1]:
+            trials.append((f"{condition.name}/{seed}", data, condition, seed))
+    return trials
+
+
+def measure(
+    transcriber: Transcriber,
+    utterances: Sequence[Utterance],
+    condition: Condition,
+    seed: int,
+) -> dict[str, Any]:
+    """Transcribe the utterances under a condition; time model and adaptation alone."""
+    waveforms = [
+        condition.corrupt(load_utterance(utterance), utterance.id, seed)
+        for utterance in utterances
+    ]
+    heard, wall_s = [], 0.0
+    for first in range(0, len(waveforms), BATCH_SIZE):
+        started = time.perf_counter()
+        outputs = transcriber.run_model(waveforms[first : first + BATCH_SIZE])
+        wall_s += time.perf_counter() - started
+        heard += [hypothesis.text for hypothesis in transcriber.decoder(*outputs)]
+    counts = count_word_errors([utterance.text for utterance in utterances], heard)
+    errors, words = counts[:, :3].sum(axis=1), counts[:, 3]
+    return {
+        "wer": float(100 * errors.sum() / words.sum()),
+        "wall_s": wall_s,
+        "errors": errors.tolist(),
+        "words": words.tolist(),
+    }
+
+
+def run_method(
+    run: Path,
+    options: dict[str, Any] | None,
+    trials: Sequence[tuple[str, Path, Condition, int]],
+    utterances: dict[Path, list[Utterance]],
+    output: Path,
+) -> dict[str, Any]:
+    """Measure a method on all trials that its file does not hold yet."""
+    found = json.loads(output.read_text("utf-8")) if output.exists() else {}
+    done = found.setdefault("trials", {})
+    missing = [trial for trial in trials if trial[0] not in done]
+    if options is not None and "parameters" in options:
+        options = {**options, "parameters": tuple(options["parameters"])}
+    for name, data, condition, seed in track(missing, output.stem):
+        transcriber = Transcriber.from_folder(run, ttt=options)
+        done[name] = measure(transcriber, utterances[data], condition, seed)
+        if transcriber.adapter is not None:
+            done[name]["kept_unadapted"] = transcriber.adapter.report.kept_unadapted
+        unfinished = output.with_suffix(".part")
+        unfinished.write_text(json.dumps(found), encoding="utf-8")
+        os.replace(unfinished, output)
+    return done
+
+
+def summarize(measured: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Give means over trials, and what each method gains over the first one."""
+    first, *_ = measured.values()
+    summary = {}
+    for method, trials in measured.items():
+        ours, theirs, words = (
+            numpy.concatenate([one[name][key] for name in trials]).astype(float)
+            for one, key in ((trials, "errors"), (first, "errors"), (trials, "words"))
+        )
+        rises = {name: trials[name]["wer"] - first[name]["wer"] for name in trials}
+        gain = paired_bootstrap(theirs, ours, words.astype(int))
+        summary[method] = {
+            "wer": float(numpy.mean([trial["wer"] for trial in trials.values()])),
+            "difference": gain.wer,
+            "interval": gain.interval,
+            "p_value": gain.p_value,
+            "worst": max(rises, key=lambda name: rises[name]),
+            "worst_rise": max(rises.values()),
+            "wall_s": sum(trial["wall_s"] for trial in trials.values()),
+            "kept_unadapted": sum(t.get("kept_unadapted", 0) for t in trials.values()),
+            "wer_by_trial": {name: trial["wer"] for name, trial in trials.items()},
+        }
+    return summary
+
+
+def show(summary: dict[str, Any]) -> None:
+    """Print the summary as a table."""
+    headings = ("method", "WER %", "difference [95 %]", "p", "worst rise", "s", "kept")
+    table = Table(*headings)
+    for method, row in summary.items():
+        low, high = row["interval"]
+        table.add_row(
+            *(method, f"{row['wer']:.2f}"),
+            f"{row['difference']:+.2f} [{low:+.2f}, {high:+.2f}]",
+            f"{row['p_value']:.4f}",
+            f"{row['worst_rise']:+.2f} {row['worst']}",
+            *(f"{row['wall_s']:.0f}", str(row["kept_unadapted"])),
+        )
+    Console().print(table)
+
+
+def main(
+    run: Annotated[Path, typer.Argument(help="Output folder of a training.")],
+    data: Annotated[Path, typer.Option(help="Split folder or manifest to corrupt.")],
+    methods: Annotated[Path, typer.Option(help="YAML: options of --ttt by name.")],
+    unseen: Annotated[
+        Path | None, typer.Option(help="Other data, as they are.")
+    ] = None,
+    conditions: str = CONDITIONS,
+    noise_folder: Path | None = None,
+    rir_folder: Path | None = None,
+    seeds: str = "1,2,3",
+    limit: Annotated[
+        int | None, typer.Option(help="Utterances of each data set, evenly spread.")
+    ] = None,
+    output: Path = Path("runs/test_time_training"),
+) -> None:
+    """Measure every method under every condition."""
+    output.mkdir(parents=True, exist_ok=True)
+    listed = read_conditions(conditions.split(","), noise_folder, rir_folder)
+    trials = list_trials(data, unseen, listed, [int(seed) for seed in seeds.split(",")])
+    utterances = {}
+    for source in {trial[1] for trial in trials}:
+        found, _ = read_transcribed(source)
+        utterances[source] = found[:: max(1, len(found) // (limit or len(found)))]
+    measured = {
+        name: run_method(run, options, trials, utterances, output / f"{name}.json")
+        for name, options in yaml.safe_load(methods.read_text("utf-8")).items()
+    }
+    summary = summarize(measured)
+    report = {
+        "command": publishable_command(sys.argv),
+        "commit": source_commit(),
+        "hardware": describe_hardware(),
+        "versions": package_versions(),
+        "methods": summary,
+    }
+    unfinished = output / "result.json.part"
+    unfinished.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    os.replace(unfinished, output / "result.json")
+    show(summary)
+
+
+if __name__ == "__main__":
+    typer.run(main)

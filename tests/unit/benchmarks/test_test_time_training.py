@@ -1,0 +1,64 @@
+"""Methods of test-time training measured side by side."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from lact_modules.adaptation.methods import build_adapter
+from lact_modules.data.manifest import Utterance, write_manifest
+from lact_modules.inference.transcriber import Transcriber
+
+METHODS = sorted((Path(__file__).parents[3] / "benchmarks" / "methods").glob("*.yaml"))
+
+
+@pytest.fixture
+def benchmark(load_benchmark):
+    return load_benchmark("test_time_training")
+
+
+@pytest.fixture
+def data(audio_folder, tmp_path):
+    path = tmp_path / "noises.jsonl"
+    audio = [str(each) for each in sorted(audio_folder.glob("*.flac"))[:3]]
+    write_manifest(path, [Utterance(Path(a).stem, a, "A B", 0.0) for a in audio])
+    return path
+
+
+def test_measures_once_and_compares_with_the_first(
+    benchmark, trained_run, data, tmp_path
+):
+    methods, output = tmp_path / "methods.yaml", tmp_path / "out"
+    methods.write_text("none: null\nlact: {method: lact, lr: 0.5, is_gated: false}\n")
+
+    def run():
+        benchmark.main(
+            trained_run,
+            data,
+            methods,
+            conditions="gaussian:0.1,speed:1.1",
+            seeds="1,2",
+            output=output,
+        )
+        return json.loads((output / "result.json").read_text())["methods"]
+
+    first = run()
+    trials = {"clean", "gaussian-0.1/1", "gaussian-0.1/2", "speed-1.1/1"}
+    assert first["lact"]["wer_by_trial"].keys() == trials
+    assert first["none"]["difference"] == 0
+    means = [first[name]["wer"] for name in ("none", "lact")]
+    # every trial has the same words
+    assert first["lact"]["difference"] == pytest.approx(means[1] - means[0])
+    assert first["lact"]["kept_unadapted"] == 0
+    assert run() == first
+
+
+@pytest.mark.parametrize("path", METHODS, ids=lambda path: path.stem)
+def test_methods_can_be_built(path, trained_run):
+    model = Transcriber.from_folder(trained_run).model
+    for options in yaml.safe_load(path.read_text()).values():
+        if options and "masked_prediction" not in options.get("loss", ""):
+            parameters = options.get("parameters")
+            given = {"parameters": tuple(parameters)} if parameters else {}
+            build_adapter(model, **{**options, **given})
