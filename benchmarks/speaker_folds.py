@@ -59,18 +59,24 @@ def fold_options(fold: Path) -> list[str]:
 def summarize(trainings: Sequence[Training]) -> dict[str, Any]:
     """Give WER in percent, and by how much it differs from the first arm's."""
     wers: dict[str, dict[str, dict[int, float]]] = {}
+    result: dict[str, Any] = {}
     for training in trainings:
-        metrics = json.loads(training.result.read_text("utf-8"))["metrics"]
+        result = json.loads(training.result.read_text("utf-8"))
+        metrics = result["metrics"]
         by_test = wers.setdefault(training.arm.name, {test: {} for test in TESTS})
         for test in TESTS:
             by_test[test][training.seed] = metrics[test]["greedy"]["wer"]
     first, *_ = wers.values()
-    return {
+    arms = {
         arm: {
             test: _describe(by_fold, first[test]) for test, by_fold in by_test.items()
         }
         for arm, by_test in wers.items()
     }
+    options = {training.arm.name: training.arm.options for training in trainings}
+    # of the last run: all should be of one commit and machine
+    told = {key: result.get(key) for key in ("commit", "hardware", "date")}
+    return {**told, "options": options, "arms": arms}
 
 
 def _describe(by_fold: dict[int, float], first: dict[int, float]) -> dict[str, Any]:
@@ -87,7 +93,7 @@ def _describe(by_fold: dict[int, float], first: dict[int, float]) -> dict[str, A
 def show(summary: dict[str, Any]) -> None:
     """Print the summary as a table."""
     print(f"{'arm':24} {'split':7} {'WER':>6}  difference [95 % over folds]")
-    for arm, by_test in summary.items():
+    for arm, by_test in summary["arms"].items():
         for test, row in by_test.items():
             interval = row["interval"]
             bounds = "[{:+.2f}, {:+.2f}]".format(*interval) if interval else ""

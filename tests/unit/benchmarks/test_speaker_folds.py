@@ -47,7 +47,7 @@ def test_arms_are_compared_fold_by_fold(load_benchmark, tmp_path):
             done[-1].folder.mkdir()
             metrics = {test: {"greedy": {"wer": wer}} for test in ("seen", "unseen")}
             done[-1].result.write_text(json.dumps({"metrics": metrics}))
-    summary = load_benchmark("speaker_folds").summarize(done)
+    summary = load_benchmark("speaker_folds").summarize(done)["arms"]
     assert summary["a"]["seen"]["difference"] == 0
     assert summary["b"]["unseen"]["wer"] == 23.5
     assert summary["b"]["unseen"]["difference"] == -1.5
