@@ -229,18 +229,10 @@ class TestTimeAdapter(nn.Module):
         waveform = pad_sequence(list(waveforms), batch_first=True)
         frames = partial(self.adaptable.frames, waveform=waveform, lengths=lengths)
         if self.adaptable.reaches_frontend:
-            return lambda values: self._pass(values, *frames(values))
+            return lambda values: self.adaptable.look(values, *frames(values))
         with torch.no_grad():
             fixed = frames({})
-        return lambda values: self._pass(values, *fixed)
-
-    def _pass(self, values: Values, frames: Tensor, lengths: Tensor) -> Pass:
-        encode = partial(self.adaptable.encode, values)
-        hidden, _ = encode(frames, lengths)
-        log_probs = self.model.score_frames(hidden)
-        # the same draws for an utterance in each step and any batch
-        generators = [torch.Generator().manual_seed(0) for _ in lengths]
-        return Pass(self.model, encode, frames, lengths, hidden, log_probs, generators)
+        return lambda values: self.adaptable.look(values, *fixed)
 
     def _judge(
         self, before: Pass, after: Pass, loss_before: Tensor, loss_after: Tensor

@@ -9,7 +9,7 @@ from lact_modules.adaptation.gate import CleanStatistics, Gate
 from lact_modules.adaptation.objectives import find_objective
 from lact_modules.adaptation.optimizers import make_optimizer
 from lact_modules.adaptation.parameters import Adaptable
-from lact_modules.adaptation.settings import Settings
+from lact_modules.adaptation.settings import DEFAULT_LR, Settings
 from lact_modules.adaptation.start import SlowStart
 from lact_modules.encoders.ctc_model import CTCModel
 from lact_modules.errors import InputError
@@ -69,7 +69,10 @@ def build_adapter(
         settings = replace(METHODS[method], **options)
         adaptable = Adaptable(model, settings.parameters)
         optimizer = make_optimizer(
-            settings.optimizer, settings.lr, settings.frontend_repeats
+            settings.optimizer,
+            settings.lr or DEFAULT_LR,
+            settings.frontend_repeats,
+            rates=adaptable.learned_rates if settings.lr is None else {},
         )
         # so that one which does not fit is found before the first utterance
         optimizer(adaptable.start(1))

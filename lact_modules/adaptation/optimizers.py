@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
+from types import MappingProxyType
 
 import torch
 from torch import Tensor
@@ -94,7 +95,12 @@ def find_optimizer(name: str) -> Callable[..., torch.optim.Optimizer]:
     return _OPTIMIZERS[name]
 
 
-def make_optimizer(name: str, lr: float, frontend_repeats: int = 1) -> OptimizerFactory:
+def make_optimizer(
+    name: str,
+    lr: float,
+    frontend_repeats: int = 1,
+    rates: Mapping[str, Tensor] = MappingProxyType({}),
+) -> OptimizerFactory:
     """Choose an optimizer and its rate.
 
     Arguments
@@ -105,6 +111,8 @@ def make_optimizer(name: str, lr: float, frontend_repeats: int = 1) -> Optimizer
         Learning rate.
     frontend_repeats : int
         Times that a step moves parameters of the front end, by the same gradient.
+    rates : Mapping[str, Tensor]
+        Learning rates by parameter, in the place of `lr`.
 
     Returns
     -------
@@ -120,11 +128,11 @@ def make_optimizer(name: str, lr: float, frontend_repeats: int = 1) -> Optimizer
     optimizer = find_optimizer(name)
 
     def make(values: Mapping[str, Tensor]) -> torch.optim.Optimizer:
-        listed = [
-            value
-            for name, value in values.items()
-            for _ in range(frontend_repeats if name.startswith("frontend.") else 1)
-        ]
+        listed = []
+        for name, value in values.items():
+            times = frontend_repeats if name.startswith("frontend.") else 1
+            rate = rates[name].item() if name in rates else lr
+            listed.append({"params": [value] * times, "lr": rate})
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*duplicate parameters")
             return optimizer(listed, lr=lr)

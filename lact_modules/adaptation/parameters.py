@@ -1,11 +1,15 @@
 """Which parameters of a model are adapted, and how it runs with others."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Literal, get_args
 
+import torch
 from torch import Tensor, nn
 from torch.func import functional_call
+from torch.nn.functional import softplus
 
+from lact_modules.adaptation.objectives import Pass
 from lact_modules.encoders.ctc_model import CTCModel
 from lact_modules.layers.lact import FastWeightMemory
 
@@ -13,6 +17,9 @@ Group = Literal["fast_weights", "norms", "front_end"]
 
 Values = Mapping[str, Tensor]
 """Parameters by name, in the place of the model's own."""
+
+MATRICES = ("gate", "up", "down")
+"""Of a fast weight."""
 
 _NORMS = (nn.LayerNorm, nn.RMSNorm, nn.GroupNorm)
 
@@ -39,7 +46,6 @@ class Adaptable:
 
     Example
     -------
-    >>> from functools import partial
     >>> from lact_modules.encoders import Encoder
     >>> from lact_modules.frontends import MelFrontend
     >>> from lact_modules.layers import FeedForward, LaCTMixer
@@ -92,6 +98,16 @@ class Adaptable:
             values[name] = value.clone().requires_grad_()
         return values
 
+    @property
+    def learned_rates(self) -> dict[str, Tensor]:
+        """Sizes of a step that meta-training has learned, by parameter."""
+        return {
+            f"{name}.{matrix}": rate
+            for name, module in self.model.named_modules()
+            if isinstance(module, FastWeightMemory) and module.ttt_rates is not None
+            for matrix, rate in zip(MATRICES, softplus(module.ttt_rates), strict=True)
+        }
+
     def of_one(self, values: Values) -> dict[str, Tensor]:
         """Give the parameters of a batch of one in the model's shapes."""
         if not self.is_batched:
@@ -115,6 +131,15 @@ class Adaptable:
         return functional_call(
             self.model.encoder, _below("encoder.", values), (frames, lengths)
         )
+
+    def look(self, values: Values, frames: Tensor, lengths: Tensor) -> Pass:
+        """Run encoder and output layer, and give what objectives look at."""
+        encode = partial(self.encode, values)
+        hidden, _ = encode(frames, lengths)
+        log_probs = self.model.score_frames(hidden)
+        # the same draws for an utterance in each step and any batch
+        generators = [torch.Generator().manual_seed(0) for _ in lengths]
+        return Pass(self.model, encode, frames, lengths, hidden, log_probs, generators)
 
 
 def check_groups(groups: Sequence[str]) -> None:
@@ -153,5 +178,5 @@ def _names(model: CTCModel, group: str) -> list[str]:
         f"{name}.{matrix}"
         for name, module in model.named_modules()
         if isinstance(module, FastWeightMemory)
-        for matrix in ("gate", "up", "down")
+        for matrix in MATRICES
     ]

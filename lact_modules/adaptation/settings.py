@@ -7,6 +7,9 @@ from lact_modules.adaptation.objectives import find_objective
 from lact_modules.adaptation.optimizers import find_optimizer
 from lact_modules.adaptation.parameters import check_groups
 
+DEFAULT_LR = 0.1
+"""Of Muon, for models that have not learned one."""
+
 Mode = Literal["episodic", "continual"]
 
 
@@ -22,8 +25,9 @@ class Settings:
         Groups, see `Adaptable`.
     optimizer : str
         ``"muon"``, ``"adamw"`` or ``"sgd"``.
-    lr : float
-        Learning rate; of Muon relative to fresh fast weights.
+    lr : float | None
+        Learning rate; of Muon relative to fresh fast weights. None takes the rates that
+        the model has learned, or `DEFAULT_LR`.
     steps : int
         Steps an utterance.
     mode : str
@@ -50,7 +54,7 @@ class Settings:
     loss: str = "suta"
     parameters: tuple[str, ...] = ("fast_weights",)
     optimizer: str = "muon"
-    lr: float = 0.1
+    lr: float | None = None
     steps: int = 2
     mode: Mode = "episodic"
     chunk_seconds: float | None = None

@@ -48,6 +48,9 @@ class LaCTMixer(nn.Module):
         Rotary positions in the fast branch too.
     dropout : float
         Of attention weights.
+    ttt_rate : float | None
+        Size of a step of test-time training before it is learned, see
+        `FastWeightMemory`; None learns none.
 
     Raises
     ------
@@ -77,6 +80,7 @@ class LaCTMixer(nn.Module):
         use_momentum: bool = False,
         rotate_fast: bool = True,
         dropout: float = 0.0,
+        ttt_rate: float | None = None,
     ):
         super().__init__()
         if not num_heads and not num_lact_heads:
@@ -102,6 +106,7 @@ class LaCTMixer(nn.Module):
                 base_lr,
                 use_momentum,
                 rotate_fast,
+                ttt_rate,
             )
             if num_lact_heads
             else None
@@ -141,6 +146,10 @@ class FastWeightMemory(nn.Module):
         Add momentum with learned per-token factors.
     rotate_fast : bool
         Rotary positions on q and k.
+    ttt_rate : float | None
+        Size of a step by which test-time training moves each of the three initial
+        matrices, relative to fresh ones, before meta-training has learned it. None
+        learns none.
 
     Raises
     ------
@@ -166,6 +175,7 @@ class FastWeightMemory(nn.Module):
         base_lr: float = 0.01,
         use_momentum: bool = False,
         rotate_fast: bool = True,
+        ttt_rate: float | None = None,
     ):
         super().__init__()
         if use_momentum and mode == "bidirectional":
@@ -187,6 +197,12 @@ class FastWeightMemory(nn.Module):
         self.project_gate = nn.Linear(d_model, num_heads)
         self.norm = nn.RMSNorm(head_dim, eps=1e-5)
         self.base_lr = base_lr
+        # softplus(ttt_rates) are the rates of gate, up and down
+        self.ttt_rates = (
+            nn.Parameter(torch.full((3,), math.log(math.expm1(ttt_rate))))
+            if ttt_rate is not None
+            else None
+        )
         self.reset_parameters()
 
     @property

@@ -68,8 +68,14 @@ class ASRBrain(RecipeBrain):
         """Make the decoders by name, the first for validation too."""
         return decoding_steps(trained, device=device, **options)
 
-    def run_model(self, batch: PaddedBatch, stage: sb.Stage, **inputs: Any) -> Any:
-        """Run the model on a batch's waveforms, augmented in training."""
+    def run_model(
+        self,
+        batch: PaddedBatch,
+        stage: sb.Stage,
+        run: Callable[..., Any] | None = None,
+        **inputs: Any,
+    ) -> Any:
+        """Run the model, or `run`, on a batch's waveforms, augmented in training."""
         signals, relative_lengths = batch.signal
         augment = None
         if stage == sb.Stage.TRAIN:
@@ -78,7 +84,7 @@ class ASRBrain(RecipeBrain):
             )
             augment = self._augment_features
         lengths = _num_samples(signals, relative_lengths)
-        return self.modules.model(signals, lengths, augment, **inputs)
+        return (run or self.modules.model)(signals, lengths, augment, **inputs)
 
     @torch.no_grad()
     def _augment_waveforms(

@@ -5,21 +5,49 @@ from pathlib import Path
 from typing import Any
 
 import speechbrain as sb
+import torch
 from speechbrain.dataio.batch import PaddedBatch
 from speechbrain.utils.distributed import run_on_main
-from torch import Tensor
+from torch import Tensor, nn
 
+from lact_modules.adaptation.meta import MetaOutput, MetaStep
+from lact_modules.adaptation.objectives import find_objective
 from lact_modules.data.vocabulary import Vocabulary
+from lact_modules.encoders import CTCModel
 from lact_modules.errors import InputError
 from lact_modules.training.brain import ASRBrain
 from lact_modules.training.losses import count_tokens, ctc_losses
 
 
 class CTCBrain(ASRBrain):
-    """CTC over characters, and masked prediction where the model has enabled it.
+    """CTC over characters, and what prepares a model for test-time training.
 
-    Arguments are those of `ASRBrain`; reads ``ttt_loss_weight`` from the YAML too.
+    That is masked prediction, where the model has enabled it, or a step of test-time
+    training in each step of training (`MetaStep`).
+
+    Reads from the YAML what `ASRBrain` does, ``ttt_loss_weight``, ``meta_ttt``,
+    ``meta_ttt_second_order``.
+
+    Arguments
+    ---------
+    **arguments : Any
+        For `ASRBrain`.
+
+    Raises
+    ------
+    InputError
+        If ``meta_ttt`` names no objective, or does not go with model or processes.
     """
+
+    def __init__(self, **arguments: Any):
+        super().__init__(**arguments)
+        self.meta_step = None
+        if self.hparams.meta_ttt is not None:
+            self.meta_step = make_meta_step(
+                self.modules.model,
+                self.hparams.meta_ttt,
+                self.hparams.meta_ttt_second_order,
+            )
 
     @classmethod
     def make_vocabulary(
@@ -31,24 +59,59 @@ class CTCBrain(ASRBrain):
     def compute_forward(
         self, batch: PaddedBatch, stage: sb.Stage
     ) -> tuple[Tensor, ...]:
-        """Give log-probabilities (B, T, V), numbers of frames (B,), masked losses."""
-        return self.run_model(batch.to(self.device), stage)
+        """Give log-probabilities (B, T, V), numbers of frames (B,), and more."""
+        run = self.meta_step if stage == sb.Stage.TRAIN else None
+        return self.run_model(batch.to(self.device), stage, run)
 
     def utterance_losses(
         self, outputs: tuple[Tensor, ...], batch: PaddedBatch, stage: sb.Stage
     ) -> tuple[Tensor, Tensor]:
         """CTC loss of each utterance; those that cannot be aligned count as 0."""
-        log_probs, frames, *masked = outputs
-        num_tokens = count_tokens(batch.tokens)
-        losses, is_infeasible = ctc_losses(
-            log_probs, frames, batch.tokens.data, num_tokens
-        )
-        # an error a frame, beside losses that are shared out among labels
-        for masked_losses in masked:
-            losses = losses + self.hparams.ttt_loss_weight * masked_losses * num_tokens
+        log_probs, frames, *more = outputs
+        tokens, num_tokens = batch.tokens.data, count_tokens(batch.tokens)
+        losses, is_infeasible = ctc_losses(log_probs, frames, tokens, num_tokens)
+        if isinstance(outputs, MetaOutput):
+            adapted, _ = ctc_losses(outputs.adapted, frames, tokens, num_tokens)
+            losses = (losses + adapted) / 2
+        elif more:
+            # an error a frame, beside losses that are shared out among labels
+            losses = losses + self.hparams.ttt_loss_weight * more[0] * num_tokens
         if stage == sb.Stage.TRAIN:
             self.num_infeasible += int(is_infeasible.sum())
         return losses, num_tokens * ~is_infeasible
+
+
+def make_meta_step(model: nn.Module, objective: str, second_order: bool) -> MetaStep:
+    """Make what takes a step of test-time training in each step of training.
+
+    Arguments
+    ---------
+    model : nn.Module
+        To train.
+    objective : str
+        See `find_objective`.
+    second_order : bool
+        See `MetaStep`.
+
+    Returns
+    -------
+    MetaStep
+        Called as the model is.
+
+    Raises
+    ------
+    InputError
+        If the objective is unknown, the model has no rates to learn or is no
+        `CTCModel`, or there are several processes.
+    """
+    if torch.distributed.is_initialized():
+        raise InputError("meta_ttt: works in one process; start without torchrun")
+    if not isinstance(model, CTCModel):
+        raise InputError(f"meta_ttt: no way to adapt a {type(model).__name__}")
+    try:
+        return MetaStep(model, find_objective(objective), second_order)
+    except ValueError as error:
+        raise InputError(f"meta_ttt: {error}") from error
 
 
 def make_vocabulary(

@@ -41,6 +41,10 @@ DEFAULTS: dict[str, Any] = {
     "init_fresh": [],
     # weight of masked prediction beside CTC, of a model with enable_ttt
     "ttt_loss_weight": 0.1,
+    # loss that a step of test-time training minimizes in each step of training, so that
+    # the model learns to be adapted; its gradient too, to the second order
+    "meta_ttt": None,
+    "meta_ttt_second_order": False,
     # model in transformers' format that a Wav2Vec2Frontend's convolutions come from: a
     # folder, or an id on the Hugging Face hub
     "wav2vec2_model_name": None,

@@ -95,3 +95,31 @@ def test_a_pretrained_model_needs_its_front_end(train, pretrained, tmp_path):
     run = train(tmp_path / "run", wav2vec2_model_name=pretrained)
     assert run.code == 2
     assert "has no Wav2Vec2Frontend" in run.error
+
+
+META = {"encoder": "{num_layers: 1, dropout: 0.0, mixer: {ttt_rate: 0.1}}"}
+
+
+@pytest.mark.parametrize("second_order", [False, True])
+def test_learns_to_be_adapted(second_order, train, tmp_path):
+    options = {"meta_ttt": "suta", "meta_ttt_second_order": second_order, **META}
+    run = train(tmp_path / "run", test_splits="[dev]", **options)
+    assert run.code == 0
+    losses = [entry["loss"] for entry in run.metrics("train")]
+    assert len(losses) == STEPS
+    assert losses[-1] < losses[0]
+    rates = run.parameters()["encoder.blocks.0.mixer.fast.ttt_rates"]
+    assert len(rates.unique()) > 1
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"meta_ttt": "suta"}, "ttt_rate"),
+        ({"meta_ttt": "hope", **META}, "hope"),
+    ],
+)
+def test_what_cannot_be_learned_is_named(options, named, train, tmp_path):
+    run = train(tmp_path / "run", **options)
+    assert run.code == 2
+    assert named in run.error.splitlines()[-1]

@@ -1,0 +1,124 @@
+"""Learn to be adapted: a step of test-time training as a part of the training."""
+
+from contextlib import nullcontext
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from lact_modules.adaptation.objectives import Objective
+from lact_modules.adaptation.parameters import Adaptable
+from lact_modules.encoders.ctc_model import Augmentation, CTCModel
+from lact_modules.errors import InputError
+from lact_modules.ops.orthogonalize import newton_schulz
+
+
+class MetaOutput(NamedTuple):
+    """What a model says before and after a step of test-time training.
+
+    Arguments
+    ---------
+    log_probs : Tensor
+        (B, T, V) float32, before.
+    lengths : Tensor
+        (B,) valid frames.
+    adapted : Tensor
+        (B, T, V) float32, after.
+    """
+
+    log_probs: Tensor
+    lengths: Tensor
+    adapted: Tensor
+
+
+class MetaStep:
+    """Run a model, adapt its initial fast weights to each utterance, run it again.
+
+    A loss of what is given out after the step trains the initial fast weights to be a
+    good point to start from, and the size of the step for each matrix (MAML, arXiv
+    1703.03400, with learned rates as in Meta-SGD, arXiv 1707.09835). To the first
+    order, the step's direction counts as given; to the second, the model also learns
+    to make the objective's gradient a useful one, at about twice the cost.
+
+    Arguments
+    ---------
+    model : CTCModel
+        Whose LaCT mixers have a ``ttt_rate``.
+    objective : Objective
+        What the step minimizes.
+    second_order : bool
+        Let gradients flow through the step's direction.
+
+    Raises
+    ------
+    InputError
+        If the model has no rates to learn.
+
+    Example
+    -------
+    >>> from functools import partial
+    >>> from lact_modules.adaptation.objectives import find_objective
+    >>> from lact_modules.encoders import Encoder
+    >>> from lact_modules.frontends import MelFrontend
+    >>> from lact_modules.layers import FeedForward, LaCTMixer
+    >>> mixer = partial(LaCTMixer, 8, 2, 2, ttt_rate=0.1)
+    >>> ffn = partial(FeedForward, 8, 16)
+    >>> model = CTCModel(MelFrontend(8), Encoder(8, 1, mixer, ffn), num_tokens=5)
+    >>> step = MetaStep(model, find_objective("suta"))
+    >>> step(torch.randn(2, 8000), torch.tensor([8000, 4000])).adapted.shape
+    torch.Size([2, 13, 5])
+    """
+
+    def __init__(
+        self, model: CTCModel, objective: Objective, second_order: bool = False
+    ):
+        self.model, self.objective, self.second_order = model, objective, second_order
+        self.adaptable = Adaptable(model, ["fast_weights"])
+        if not self.adaptable.learned_rates:
+            raise InputError(
+                "meta_ttt: the model has no rates to learn; set ttt_rate of its mixers"
+            )
+
+    def __call__(
+        self, waveform: Tensor, lengths: Tensor, augment: Augmentation | None = None
+    ) -> MetaOutput:
+        """Score every token at every frame, before and after a step.
+
+        Arguments
+        ---------
+        waveform : Tensor
+            (B, N) float32 at 16 kHz; padding has no influence.
+        lengths : Tensor
+            (B,) valid samples, int64.
+        augment : Augmentation | None
+            Changes the features.
+
+        Returns
+        -------
+        MetaOutput
+            With a graph through both passes.
+        """
+        frames, lengths = self.model.make_frames(waveform, lengths, augment)
+        values = {
+            name: parameter.expand(len(lengths), *parameter.shape)
+            for name, parameter in self.adaptable.parameters.items()
+        }
+        # other kernels of attention have no second derivative
+        with sdpa_kernel(SDPBackend.MATH) if self.second_order else nullcontext():
+            before = self.adaptable.look(values, frames, lengths)
+            gradients = torch.autograd.grad(
+                self.objective(before).sum(),
+                list(values.values()),
+                create_graph=self.second_order,
+                retain_graph=True,
+            )
+            rates = self.adaptable.learned_rates
+            moved = {
+                name: value - rates[name] * newton_schulz(gradient)
+                for (name, value), gradient in zip(
+                    values.items(), gradients, strict=True
+                )
+            }
+            after = self.adaptable.look(moved, frames, lengths)
+        return MetaOutput(before.log_probs, lengths, after.log_probs)
