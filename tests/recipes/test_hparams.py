@@ -80,6 +80,15 @@ def test_every_key_is_used(path):
     assert keys_of(path) - used <= {"__set_seed"}
 
 
+@pytest.mark.parametrize("path", MODELS, ids=name_of)
+def test_what_is_tuned_can_be_set(path):
+    """An option of the command line must stand in the file."""
+    decoding = YAML().load(path).get("decoding")
+    if decoding is not None:
+        tuned = {"lm_weight", "rescore_weight", "rescore_word_score"}
+        assert tuned <= decoding.keys()
+
+
 @pytest.mark.parametrize("path", RECIPES, ids=name_of)
 def test_is_named_after_its_file(path):
     with open(path, encoding="utf-8") as stream:
