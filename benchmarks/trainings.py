@@ -105,7 +105,8 @@ class Training:
                 [
                     *(sys.executable, "train.py", f"hparams/{self.arm.hparams.name}"),
                     f"--output_folder={self.folder.resolve()}",
-                    *(f"--seed={self.seed}", "--noprogressbar"),
+                    *(f"--seed={self.seed}", f"--arm={self.arm.name}"),
+                    "--noprogressbar",
                     *(*self.options, *self.arm.options),
                 ],
                 cwd=self.arm.recipe,

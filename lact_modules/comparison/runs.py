@@ -18,6 +18,9 @@ from lact_modules.training.plots import Curves, read_log
 DECODING = ("decoding",)
 """Sections of the hyperparameters that training does not depend on."""
 
+NAME = "arm"
+"""Hyperparameter that says what a run is called."""
+
 Pairs = dict[str, tuple[str, str]]
 """Reference and hypothesis by utterance id."""
 
@@ -165,8 +168,9 @@ class Arm:
 
     @property
     def settings(self) -> Settings:
-        """Hyperparameters."""
-        return self.runs[0].settings
+        """Hyperparameters, but for the name."""
+        settings = self.runs[0].settings
+        return {key: value for key, value in settings.items() if key != NAME}
 
     @property
     def seeds(self) -> list[int]:
@@ -233,10 +237,13 @@ def _check_seeds(group: Sequence[Run]) -> None:
 
 
 def _names(groups: Iterable[Sequence[Run]]) -> list[str]:
-    """Name groups after their models, and those of one model after their settings."""
+    """Name groups as their runs are, else after their models, else their settings."""
     firsts = [group[0] for group in groups]
     names = []
     for run in firsts:
+        if NAME in run.settings:
+            names.append(run.settings[NAME])
+            continue
         model = run.result["model"]
         namesakes = [other for other in firsts if other.result["model"] == model]
         rows = differing({str(other.folder): other.trained_with for other in namesakes})

@@ -3,6 +3,8 @@
 from typing import Any
 
 DEFAULTS: dict[str, Any] = {
+    # what lact-asr compare calls the run, whatever its seed
+    "arm": None,
     # manifests in the place of splits, a path or a list of paths each
     "train_manifest": None,
     "valid_manifest": None,

@@ -50,7 +50,8 @@ def train(load_benchmark, tmp_path, monkeypatch):
 def test_trains_one_after_the_other_with_the_same_options(train, capsys):
     for training in train("a", "b"):
         options = json.loads((training.folder / "options.json").read_text())
-        assert options == ["--seed=1", "--noprogressbar", "--x=1", "--y=2"]
+        arm = f"--arm={training.arm.name}"
+        assert options == ["--seed=1", arm, "--noprogressbar", "--x=1", "--y=2"]
     *lines, last = capsys.readouterr().out.splitlines()
     news = ["started", "epoch 1, dev WER 50.00 %", "done"]
     told = [line.split(maxsplit=1)[1] for line in lines]

@@ -19,6 +19,19 @@ def test_other_settings_make_another_arm(make_run):
     assert names == ["lact_demo (d_model 128)", "lact_demo (d_model 96)"]
 
 
+def test_an_arm_may_have_a_name_of_its_own(make_run):
+    folders = []
+    for name, rate in (("slow", 1), ("fast", 2)):
+        for seed in (1, 2):
+            folders.append(make_run(learning_rate=rate, seed=seed))
+            with open(folders[-1] / "hyperparams.yaml", "a") as settings:
+                settings.write(f"arm: {name}\n")
+    arms = group(*folders)
+    assert [arm.name for arm in arms] == ["slow", "fast"]
+    assert [arm.seeds for arm in arms] == [[1, 2], [1, 2]]
+    assert "arm" not in arms[0].settings
+
+
 def test_decoding_does_not_make_another_arm(make_run):
     (arm,) = group(make_run(beam_size=50), make_run(seed=2, beam_size=9))
     assert arm.seeds == [1, 2]
