@@ -21,7 +21,19 @@ import speechbrain as sb
 import torch
 import typer
 from hyperpyyaml import resolve_references
-from trainings import LIBRISPEECH, Arm, Training, read_arms, train
+from trainings import (
+    LIBRISPEECH,
+    Arm,
+    Arms,
+    DataFolder,
+    Jobs,
+    LimitMinutes,
+    Overrides,
+    Recipe,
+    Training,
+    read_arms,
+    train,
+)
 
 from lact_modules.inference.hyperparameters import read_hyperparameter
 from lact_modules.inference.model_builder import build_model
@@ -56,15 +68,11 @@ def check_sizes(
 
 
 def main(
-    data_folder: Annotated[Path, typer.Option("--data_folder", help="The corpus.")],
-    overrides: Annotated[
-        list[str] | None, typer.Argument(help="For train.py, after --.")
-    ] = None,
+    data_folder: DataFolder,
+    overrides: Overrides = None,
     output: Path = Path("runs/compare_digits"),
-    recipe: Annotated[str, typer.Option(help="Below recipes/.")] = LIBRISPEECH,
-    arms: Annotated[
-        str, typer.Option(help="YAML files without .yaml, or a file of arms.")
-    ] = ARMS,
+    recipe: Recipe = LIBRISPEECH,
+    arms: Arms = ARMS,
     seeds: str = "1,2,3",
     epochs: Annotated[int | None, typer.Option(help="Default: the YAML's.")] = None,
     d_model: Annotated[int, typer.Option(help="Width of every arm.")] = 96,
@@ -73,10 +81,8 @@ def main(
     size_tolerance: Annotated[
         float, typer.Option(help="Of parameters, relative to the first arm.")
     ] = 0.05,
-    jobs: Annotated[int, typer.Option(min=1, help="Trainings at a time.")] = 1,
-    limit_minutes: Annotated[
-        float, typer.Option(help="Stop then; start again to go on.")
-    ] = float("inf"),
+    jobs: Jobs = 1,
+    limit_minutes: LimitMinutes = float("inf"),
 ) -> None:
     """Train every arm with every seed, then compare."""
     deadline = time.monotonic() + 60 * limit_minutes

@@ -19,7 +19,18 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from trainings import LIBRISPEECH, Training, read_arms, train
+from trainings import (
+    LIBRISPEECH,
+    Arms,
+    DataFolder,
+    Jobs,
+    LimitMinutes,
+    Overrides,
+    Recipe,
+    Training,
+    read_arms,
+    train,
+)
 
 from lact_modules.comparison.statistics import mean_interval
 from lact_modules.data.librispeech import prepare_librispeech
@@ -102,22 +113,16 @@ def show(summary: dict[str, Any]) -> None:
 
 
 def main(
-    data_folder: Annotated[
-        Path, typer.Option("--data_folder", help="Has the splits train and dev.")
-    ],
-    arms: Annotated[str, typer.Option(help="Names of YAML files, or a file of arms.")],
-    overrides: Annotated[
-        list[str] | None, typer.Argument(help="For train.py, after --.")
-    ] = None,
+    data_folder: DataFolder,
+    arms: Arms,
+    overrides: Overrides = None,
     output: Path = Path("runs/speaker_folds"),
-    recipe: Annotated[str, typer.Option(help="Below recipes/.")] = LIBRISPEECH,
+    recipe: Recipe = LIBRISPEECH,
     folds: Annotated[int | None, typer.Option(help="Only the first ones.")] = None,
     epochs: int = 10,
     d_model: int = 96,
-    jobs: Annotated[int, typer.Option(min=1, help="Trainings at a time.")] = 1,
-    limit_minutes: Annotated[
-        float, typer.Option(help="Stop then; start again to go on.")
-    ] = float("inf"),
+    jobs: Jobs = 1,
+    limit_minutes: LimitMinutes = float("inf"),
 ) -> None:
     """Train every arm on every fold, and compare."""
     deadline = time.monotonic() + 60 * limit_minutes

@@ -7,13 +7,22 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
+import typer
 import yaml
 
 RECIPES = Path(__file__).resolve().parents[1] / "recipes"
 LIBRISPEECH = "LibriSpeech/ASR/CTC"
 POLL_S = 0.5
+
+# options of programs that train
+DataFolder = Annotated[Path, typer.Option("--data_folder", help="The corpus.")]
+Overrides = Annotated[list[str] | None, typer.Argument(help="For train.py, after --.")]
+Recipe = Annotated[str, typer.Option(help="Below recipes/.")]
+Arms = Annotated[str, typer.Option(help="YAML files without .yaml, or a file of arms.")]
+Jobs = Annotated[int, typer.Option(min=1, help="Trainings at a time.")]
+LimitMinutes = Annotated[float, typer.Option(help="Stop then; start again to go on.")]
 
 
 class Arm(NamedTuple):
