@@ -94,6 +94,7 @@ def run_method(
     trials: Sequence[tuple[str, Path, Condition, int]],
     utterances: dict[Path, list[Utterance]],
     output: Path,
+    device: str,
 ) -> dict[str, Any]:
     """Measure a method on all trials that its file does not hold yet."""
     found = json.loads(output.read_text("utf-8")) if output.exists() else {}
@@ -102,7 +103,7 @@ def run_method(
     if options is not None and "parameters" in options:
         options = {**options, "parameters": tuple(options["parameters"])}
     for name, data, condition, seed in track(missing, output.stem):
-        transcriber = Transcriber.from_folder(run, ttt=options)
+        transcriber = Transcriber.from_folder(run, device, ttt=options)
         done[name] = measure(transcriber, utterances[data], condition, seed)
         if transcriber.adapter is not None:
             done[name]["kept_unadapted"] = transcriber.adapter.report.kept_unadapted
@@ -168,6 +169,7 @@ def main(
         int | None, typer.Option(help="Utterances of each data set, evenly spread.")
     ] = None,
     output: Path = Path("runs/test_time_training"),
+    device: str = "cpu",
 ) -> None:
     """Measure every method under every condition."""
     output.mkdir(parents=True, exist_ok=True)
@@ -178,14 +180,16 @@ def main(
         found, _ = read_transcribed(source)
         utterances[source] = found[:: max(1, len(found) // (limit or len(found)))]
     measured = {
-        name: run_method(run, options, trials, utterances, output / f"{name}.json")
+        name: run_method(
+            run, options, trials, utterances, output / f"{name}.json", device
+        )
         for name, options in yaml.safe_load(methods.read_text("utf-8")).items()
     }
     summary = summarize(measured)
     report = {
         "command": publishable_command(sys.argv),
         "commit": source_commit(),
-        "hardware": describe_hardware(),
+        "hardware": describe_hardware(device),
         "versions": package_versions(),
         "methods": summary,
     }
