@@ -38,6 +38,7 @@ COMPARISONS_HEADER = (
     "parameters",
     "seeds",
     "WER mean [95 % over seeds]",
+    "CER mean",
     "training steps/s",
 )
 
@@ -130,6 +131,7 @@ def _comparison_rows(path: Path, root: Path) -> Iterator[list[str]]:
                 f"{arm['parameters'] / 1e6:.2f} M",
                 str(len(arm["runs"])),
                 _interval(score["wer"], score["seed_interval"]),
+                f"{score['cer']:.2f}",
                 f"{arm['steps_a_second']:.2f}",
             ]
 

@@ -85,8 +85,8 @@ def test_comparison_has_a_row_for_each_arm_on_each_split(results):
         {"name": "conformer", "parameters": 1e6, "runs": [1], "steps_a_second": 3.0},
     ]
     scores = [
-        {"arm": "lact", "wer": 2.0, "seed_interval": [-0.5, 4.5]},
-        {"arm": "conformer", "wer": 3.0, "seed_interval": None},
+        {"arm": "lact", "wer": 2.0, "cer": 1.0, "seed_interval": [-0.5, 4.5]},
+        {"arm": "conformer", "wer": 3.0, "cer": 2.0, "seed_interval": None},
     ]
     trials = [
         {"split": split, "decoding": decoding, "scores": scores}
@@ -97,10 +97,10 @@ def test_comparison_has_a_row_for_each_arm_on_each_split(results):
     path.parent.mkdir()
     path.write_text(json.dumps({"arms": arms, "trials": trials}))
     header, rule, *rows = render_comparisons(results).splitlines()
-    assert {line.count("|") for line in (header, rule, *rows)} == {8}
+    assert {line.count("|") for line in (header, rule, *rows)} == {9}
     assert len(rows) == 4
-    assert "| test | lact | 1.00 M | 2 | 2.00 [0.00, 4.50] | 1.50 |" in rows[0]
-    assert "| test | conformer | 1.00 M | 1 | 3.00 | 3.00 |" in rows[1]
+    assert "| test | lact | 1.00 M | 2 | 2.00 [0.00, 4.50] | 1.00 | 1.50 |" in rows[0]
+    assert "| test | conformer | 1.00 M | 1 | 3.00 | 2.00 | 3.00 |" in rows[1]
     assert "[digits_arms](results/digits_arms)" in rows[0]
 
 
