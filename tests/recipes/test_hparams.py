@@ -126,11 +126,38 @@ def test_stages_fit_their_model_in_one_line(path, tmp_path):
             {"d_model": 1024, "num_heads": 16, "num_lact_heads": 8},
             313.4,
         ),
+        ("hybrid_wav2vec2.yaml", {}, 175.9),
+        ("hybrid_demo.yaml", {}, 2.731),
     ],
 )
 def test_full_size_models_have_their_size(name, overrides, millions, tmp_path):
     parameters = count_parameters(name, tmp_path, **overrides)
     assert parameters == pytest.approx(millions * 1e6, rel=0.01)
+
+
+def test_the_hybrid_is_as_published(tmp_path):
+    """Its model is described at full size, and never allocated."""
+    path = CTC / "hparams" / "hybrid_wav2vec2.yaml"
+    with open(path, encoding="utf-8") as stream:
+        resolved = resolve_references(stream, {"data_folder": "corpus"}).read()
+    (tmp_path / "hyperparams.yaml").write_text(resolved)
+    with torch.device("meta"):
+        model = build_model(read_hyperparameter(tmp_path / "hyperparams.yaml", "model"))
+    assert model.frame_rate == 80
+    assert model.masked_predictor.share == 0.15
+    encoder = model.encoder
+    assert (len(encoder.blocks), encoder.d_model, encoder.layer_drop) == (16, 768, 0.05)
+    mixer = encoder.blocks[0].mixer
+    assert mixer.attention.num_heads == 8
+    assert mixer.fast.gate.shape == (1, 1536, 768)
+    assert (mixer.fast.base_lr, mixer.fast.rule.optimizer) == (0.01, "muon")
+    hparams = load_small(path, tmp_path)
+    assert hparams["max_train_duration"] * 16000 == 250_000
+    assert hparams["grad_accumulation_factor"] == 2
+    assert hparams["parameter_groups"] == [{"match": "frontend.cnn", "lr_scale": 0.1}]
+    peak, schedule = hparams["learning_rate"], hparams["schedule"]
+    rates = [peak * schedule(step, 100_000) for step in (0, 9_999, 100_000)]
+    assert rates == pytest.approx([5e-5, 5e-4, 5e-6], rel=0.01)
 
 
 def test_demo_is_small(tmp_path):
