@@ -67,7 +67,8 @@ def load_run(
         If a file is missing or the files do not belong together.
     """
     run_folder = Path(run_folder)
-    return assemble(run_folder, *read_run(run_folder, num_checkpoints))
+    metric = read_hyperparameter(run_folder / HYPERPARAMETERS_FILE, "best_by", "WER")
+    return assemble(run_folder, *read_run(run_folder, num_checkpoints, metric))
 
 
 def read_run(

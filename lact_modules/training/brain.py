@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from lact_modules.adaptation.gate import CleanStatistics, Traits
 from lact_modules.data.subwords import AnyVocabulary
+from lact_modules.errors import InputError
 from lact_modules.inference.decoders import decoding_steps
 from lact_modules.inference.trained_model import TrainedModel
 from lact_modules.layers.lact import FastWeightMemory
@@ -20,6 +21,9 @@ from lact_modules.training.augmentation import make_augmenter
 from lact_modules.training.loop import RecipeBrain
 from lact_modules.training.transcripts import Decoder, Transcripts
 from lact_modules.training.worst import WorstUtterances
+
+METRICS = ("loss", "WER", "CER")
+"""Of validation, rates in percent."""
 
 logger = logging.getLogger(__name__)
 
@@ -29,11 +33,10 @@ class ASRBrain(RecipeBrain):
 
     A recognizer's Brain adds `make_vocabulary`, `compute_forward`, by `run_model`,
     whose outputs the decoders take, and `utterance_losses`. Here the waveforms are
-    augmented and the transcripts are collected; the word error rate tells which
-    checkpoints are the best.
+    augmented and the transcripts are collected.
 
-    Reads from the YAML what `RecipeBrain` and `make_augmenter` do, ``wav_augment`` and
-    ``fea_augment``.
+    Reads from the YAML what `RecipeBrain` and `make_augmenter` do, ``wav_augment``,
+    ``fea_augment``, and ``best_by``: what tells which checkpoints are the best.
 
     Arguments
     ---------
@@ -41,12 +44,20 @@ class ASRBrain(RecipeBrain):
         By name; the first one serves validation and samples, all serve testing.
     **brain_arguments : Any
         For `speechbrain.Brain`.
-    """
 
-    metric = "WER"
+    Raises
+    ------
+    InputError
+        If ``best_by`` is none of ``WER``, ``CER`` and ``loss``.
+    """
 
     def __init__(self, decoders: dict[str, Decoder], **brain_arguments: Any):
         super().__init__(**brain_arguments)
+        self.metric = self.hparams.best_by
+        if self.metric not in METRICS:
+            raise InputError(
+                f"best_by {self.metric!r}: choose from {', '.join(METRICS)}"
+            )
         self.augmenter = make_augmenter(self.hparams)
         self.decoders = decoders
         self.first_decoder = next(iter(decoders))
@@ -169,7 +180,9 @@ class ASRBrain(RecipeBrain):
     def validation_metrics(self, stage_loss: float) -> dict[str, float]:
         """Give loss, and error rates in percent."""
         rates = self.transcripts.rates(self.first_decoder, num_bootstrap=0)
-        return {"loss": float(stage_loss), "WER": rates.wer, "CER": rates.cer}
+        return dict(
+            zip(METRICS, (float(stage_loss), rates.wer, rates.cer), strict=True)
+        )
 
 
 def describe_size(model: nn.Module) -> str:

@@ -33,6 +33,9 @@ DEFAULTS: dict[str, Any] = {
     # to encode and decode with: mulaw, alaw, mp3, opus, vorbis, narrowband
     "codecs": [],
     "codec_prob": 0.5,
+    # what checkpoints of recognizers are the best by: WER, CER or loss; a rate of words
+    # says little while few are right
+    "best_by": "WER",
     # where to watch the training: tensorboard, wandb, mlflow
     "trackers": ["tensorboard"],
     # utterances of each validation, those with most errors, to hear in trackers

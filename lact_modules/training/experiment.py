@@ -24,7 +24,7 @@ from lact_modules.training.initialization import start_from
 from lact_modules.training.loop import RecipeBrain
 from lact_modules.training.manifests import Manifests, prepare_manifests
 from lact_modules.training.measure import measure_split
-from lact_modules.training.plots import plot_learning_curves
+from lact_modules.training.plots import plot_learning_curves, read_log
 from lact_modules.training.publishing import publish
 from lact_modules.training.result import write_result
 from lact_modules.training.shards import ShardBatches, make_shard_batches
@@ -208,6 +208,13 @@ def train_and_test(
     publish(hparams)
 
 
+def logged_seconds(folder: Path) -> float | None:
+    """Give the seconds of training up to the last entry of a run's log."""
+    log = read_log(folder / "metrics.jsonl")
+    entries = (entry for by_step in log.values() for entry in by_step.values())
+    return max((entry.get("training_s", 0.0) for entry in entries), default=None)
+
+
 def write_results(
     hparams: dict[str, Any],
     brain: RecipeBrain,
@@ -242,8 +249,8 @@ def write_results(
         seed=hparams["seed"],
         command=command,
         device=brain.device,
-        # 0 if an earlier run has trained
-        training_wall_s=brain.training_wall_s or None,
+        # an earlier run may have trained
+        training_wall_s=brain.training_wall_s or logged_seconds(folder),
     )
     if brain.log:
         brain.log.close(brain.optimizer_step, metrics)

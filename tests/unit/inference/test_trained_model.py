@@ -1,4 +1,5 @@
 import pytest
+import torch
 
 from lact_modules.data.subwords import SubwordVocabulary
 from lact_modules.errors import InputError
@@ -23,6 +24,19 @@ def test_the_number_of_tokens_may_be_left_to_the_vocabulary(run_copy):
     assert trained.model.output.out_features == 6
     # what is exported says it
     assert trained.description == given.description
+
+
+def test_the_run_says_which_checkpoints_are_the_best(run_copy):
+    edit(run_copy, "avg_checkpoints: 2", "avg_checkpoints: 1\nbest_by: CER")
+    for mark in run_copy.glob("save/*/CKPT.yaml"):
+        notes = mark.read_text()
+        wer = float(notes.split("WER: ")[1].split()[0])
+        # the worst by word error rate
+        mark.write_text(f"{notes.rstrip()}\nCER: {90.0 - wer}\n")
+    chosen = load_run(run_copy).model.output.weight
+    (worst,) = run_copy.glob("save/*50*")
+    expected = torch.load(worst / "model.ckpt", weights_only=True)["output.weight"]
+    assert torch.equal(chosen, expected)
 
 
 def test_nothing_of_the_yaml_is_run(run_copy, monkeypatch):
