@@ -88,7 +88,10 @@ class Transcriber:
 
     @torch.inference_mode()
     def transcribe(self, waveforms: Sequence[Tensor]) -> list[Hypothesis]:
-        """Transcribe a batch; no waveform influences another's result.
+        """Transcribe a batch.
+
+        No waveform influences another's result, but in continual test-time training,
+        where those before do.
 
         Arguments
         ---------
