@@ -4,7 +4,7 @@ import math
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import gelu, pad
+from torch.nn.functional import conv2d, gelu, pad
 
 KERNELS = (10, 3, 3, 3, 3, 2, 2)
 STRIDES = (5, 2, 2, 2, 2, 2, 2)
@@ -97,18 +97,21 @@ class FeatureEncoder(nn.Module):
         """
         num_frames = max(1, -(-waveform.shape[1] // self.hop))
         total = (num_frames - 1) * self.hop + WINDOW
-        # (B, N) -> (B, 1, N)
-        x = pad(waveform, (0, total - waveform.shape[1]))[:, None]
+        # (B, N) -> (B, N, 1)
+        x = pad(waveform, (0, total - waveform.shape[1]))[..., None]
         # windows of the first layer that lie wholly in the utterance
         counts = (lengths - KERNELS[0]) // STRIDES[0] + 1
         for layer in self.layers:
             x = layer(x, counts)
-        # (B, C, T) -> (B, T, C)
-        return x.mT
+        return x
 
 
 class _Layer(nn.Module):
-    """A convolution, perhaps a norm whose statistics are float32, and GELU."""
+    """A convolution, perhaps a norm whose statistics are float32, and GELU.
+
+    Frames stay (B, T, C) in memory, which norms over channels read in one go: nearly
+    twice as fast on a CPU as (B, C, T).
+    """
 
     def __init__(self, convolution: nn.Conv1d, norm: str | None):
         super().__init__()
@@ -121,20 +124,29 @@ class _Layer(nn.Module):
             self.norm = nn.GroupNorm(channels, channels)
 
     def forward(self, x: Tensor, counts: Tensor) -> Tensor:
-        x = self.convolution(x)
+        x = _convolve(x, self.convolution)
         if isinstance(self.norm, nn.LayerNorm):
-            x = self.norm(x.mT.float()).mT.to(x.dtype)
+            x = self.norm(x.float()).to(x.dtype)
         elif isinstance(self.norm, nn.GroupNorm):
             x = _normalize_channels(x, counts, self.norm)
         return gelu(x)
 
 
+def _convolve(x: Tensor, convolution: nn.Conv1d) -> Tensor:
+    """Apply a convolution to (B, T, C); one of two dimensions knows that layout."""
+    weight = convolution.weight[:, :, None]
+    weight = weight.contiguous(memory_format=torch.channels_last)
+    stride, dilation = (1, *convolution.stride), (1, *convolution.dilation)
+    y = conv2d(x.mT[:, :, None], weight, convolution.bias, stride, 0, dilation)
+    return y[:, :, 0].mT
+
+
 def _normalize_channels(x: Tensor, counts: Tensor, norm: nn.GroupNorm) -> Tensor:
-    """Apply a group norm to (B, C, T), with statistics of the first (B,) positions."""
+    """Apply a group norm to (B, T, C), with statistics of the first (B,) positions."""
     full = x.float()
-    mean, variance = valid_moments(full, counts)
-    scale = norm.weight[:, None] * (variance + norm.eps).rsqrt()
-    shift = norm.bias[:, None] - mean * scale
+    mean, variance = valid_moments(full.mT, counts)
+    scale = norm.weight * (variance.mT + norm.eps).rsqrt()
+    shift = norm.bias - mean.mT * scale
     return torch.addcmul(shift, full, scale).to(x.dtype)
 
 
