@@ -1,4 +1,4 @@
-"""Give a wav2vec 2.0 front end the weights of a published model."""
+"""Weights of a wav2vec 2.0 front end from, and for, models as they are published."""
 
 import json
 import logging
@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from huggingface_hub import snapshot_download
 from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor
 
 from lact_modules.errors import InputError
@@ -103,6 +104,43 @@ def load_pretrained(frontend: Wav2Vec2Frontend, source: str | Path) -> None:
             "projection starts fresh",
             *(source, width, frontend.d_model),
         )
+
+
+def save_pretrained(frontend: Wav2Vec2Frontend, folder: str | Path) -> None:
+    """Write convolutions and feature projection so that `load_pretrained` takes them.
+
+    Arguments
+    ---------
+    frontend : Wav2Vec2Frontend
+        Of any frame rate: strides are those of pretraining again when it is loaded.
+    folder : str | Path
+        Made if missing; a model in it is replaced.
+
+    Example
+    -------
+    >>> folder = getfixture("tmp_path")
+    >>> save_pretrained(Wav2Vec2Frontend(8, channels=4), folder)
+    >>> load_pretrained(Wav2Vec2Frontend(8, channels=4), folder)
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    config = {
+        "model_type": "wav2vec2",
+        "conv_dim": [frontend.channels] * len(KERNELS),
+        "conv_bias": frontend.conv_bias,
+        "feat_extract_norm": frontend.conv_norm,
+        "hidden_size": frontend.d_model,
+        **_FIXED,
+    }
+    preprocessor = {"do_normalize": frontend.normalize_input}
+    weights = {
+        _published_name(name): tensor.contiguous()
+        for name, tensor in frontend.state_dict().items()
+        if name != "mask_embedding"
+    }
+    save_file(weights, folder / WEIGHTS_FILE, metadata={"format": "pt"})
+    for name, content in ((CONFIG_FILE, config), (PREPROCESSOR_FILE, preprocessor)):
+        (folder / name).write_text(json.dumps(content, indent=2) + "\n", "utf-8")
 
 
 def _find_folder(source: str | Path) -> Path:
