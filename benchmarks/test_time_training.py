@@ -6,16 +6,20 @@ python benchmarks/test_time_training.py RUN --data digits/LibriSpeech/test \
     --noise-folder noise --rir-folder rirs
 
 The first method is what the others are compared with. What has been measured is left
-alone, so it can be stopped at any time and started again.
+alone, so it can be stopped at any time and started again. With ``--stream 40`` every
+seed is a trial of its own: one stream in which the condition changes after 40
+utterances, clean speech among the conditions, in an order that the seed draws.
 """
 
 import json
 import os
+import random
 import sys
 import time
 from collections.abc import Sequence
+from itertools import cycle
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import numpy
 import typer
@@ -23,6 +27,7 @@ import yaml
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
+from torch import Tensor
 
 from lact_modules.cli.transcribed import load_utterance, read_transcribed
 from lact_modules.comparison.statistics import paired_bootstrap
@@ -47,38 +52,66 @@ BATCH_SIZE = 16
 _RANDOM = ("gaussian", "noise")
 
 
+class Piece(NamedTuple):
+    """An utterance, and how it is corrupted."""
+
+    utterance: Utterance
+    condition: Condition
+    seed: int
+
+    def load(self) -> Tensor:
+        """Give the corrupted samples (N,)."""
+        clean = load_utterance(self.utterance)
+        return self.condition.corrupt(clean, self.utterance.id, self.seed)
+
+
+Trials = dict[str, list[Piece]]
+
+
 def list_trials(
-    data: Path, unseen: Path | None, conditions: Sequence[Condition], seeds: list[int]
-) -> list[tuple[str, Path, Condition, int]]:
-    """Give name, data, condition and seed of all that is to be transcribed."""
-    trials = [("clean", data, CLEAN, 0)]
-    if unseen is not None:
-        trials.append(("unseen", unseen, CLEAN, 0))
+    data: Sequence[Utterance],
+    unseen: Sequence[Utterance],
+    conditions: Sequence[Condition],
+    seeds: Sequence[int],
+) -> Trials:
+    """Give what is transcribed in each trial, a condition and a seed."""
+    trials = {"clean": [Piece(each, CLEAN, 0) for each in data]}
+    if unseen:
+        trials["unseen"] = [Piece(each, CLEAN, 0) for each in unseen]
     for condition in conditions:
         is_random = any(kind in condition.name for kind in _RANDOM)
         for seed in seeds if is_random else seeds[:1]:
-            trials.append((f"{condition.name}/{seed}", data, condition, seed))
+            pieces = [Piece(each, condition, seed) for each in data]
+            trials[f"{condition.name}/{seed}"] = pieces
     return trials
 
 
-def measure(
-    transcriber: Transcriber,
-    utterances: Sequence[Utterance],
-    condition: Condition,
-    seed: int,
-) -> dict[str, Any]:
-    """Transcribe the utterances under a condition; time model and adaptation alone."""
-    waveforms = [
-        condition.corrupt(load_utterance(utterance), utterance.id, seed)
-        for utterance in utterances
-    ]
+def list_streams(
+    data: Sequence[Utterance],
+    conditions: Sequence[Condition],
+    seeds: Sequence[int],
+    size: int,
+) -> Trials:
+    """Give a stream for each seed: all conditions, `size` utterances of each."""
+    trials = {}
+    for seed in seeds:
+        order = [CLEAN, *conditions]
+        random.Random(seed).shuffle(order)
+        listed = zip(cycle(data), (each for each in order for _ in range(size)))
+        trials[f"stream/{seed}"] = [Piece(*each, seed) for each in listed]
+    return trials
+
+
+def measure(transcriber: Transcriber, pieces: Sequence[Piece]) -> dict[str, Any]:
+    """Transcribe the pieces of a trial; time model and adaptation alone."""
     heard, wall_s = [], 0.0
-    for first in range(0, len(waveforms), BATCH_SIZE):
+    for first in range(0, len(pieces), BATCH_SIZE):
+        waveforms = [piece.load() for piece in pieces[first : first + BATCH_SIZE]]
         started = time.perf_counter()
-        outputs = transcriber.run_model(waveforms[first : first + BATCH_SIZE])
+        outputs = transcriber.run_model(waveforms)
         wall_s += time.perf_counter() - started
         heard += [hypothesis.text for hypothesis in transcriber.decoder(*outputs)]
-    counts = count_word_errors([utterance.text for utterance in utterances], heard)
+    counts = count_word_errors([piece.utterance.text for piece in pieces], heard)
     errors, words = counts[:, :3].sum(axis=1), counts[:, 3]
     return {
         "wer": float(100 * errors.sum() / words.sum()),
@@ -91,26 +124,33 @@ def measure(
 def run_method(
     run: Path,
     options: dict[str, Any] | None,
-    trials: Sequence[tuple[str, Path, Condition, int]],
-    utterances: dict[Path, list[Utterance]],
+    trials: Trials,
     output: Path,
     device: str,
 ) -> dict[str, Any]:
     """Measure a method on all trials that its file does not hold yet."""
     found = json.loads(output.read_text("utf-8")) if output.exists() else {}
     done = found.setdefault("trials", {})
-    missing = [trial for trial in trials if trial[0] not in done]
+    missing = [name for name in trials if name not in done]
     if options is not None and "parameters" in options:
         options = {**options, "parameters": tuple(options["parameters"])}
-    for name, data, condition, seed in track(missing, output.stem):
+    for name in track(missing, output.stem):
         transcriber = Transcriber.from_folder(run, device, ttt=options)
-        done[name] = measure(transcriber, utterances[data], condition, seed)
+        done[name] = measure(transcriber, trials[name])
         if transcriber.adapter is not None:
             done[name]["kept_unadapted"] = transcriber.adapter.report.kept_unadapted
         unfinished = output.with_suffix(".part")
         unfinished.write_text(json.dumps(found), encoding="utf-8")
         os.replace(unfinished, output)
     return done
+
+
+def read_some(data: Path | None, limit: int | None) -> list[Utterance]:
+    """Read the utterances, or so many that are evenly spread; none without data."""
+    if data is None:
+        return []
+    found, _ = read_transcribed(data)
+    return found[:: max(1, len(found) // (limit or len(found)))]
 
 
 def summarize(measured: dict[str, dict[str, Any]]) -> dict[str, Any]:
@@ -168,21 +208,23 @@ def main(
     limit: Annotated[
         int | None, typer.Option(help="Utterances of each data set, evenly spread.")
     ] = None,
+    stream: Annotated[
+        int | None, typer.Option(help="Utterances until a stream's condition changes.")
+    ] = None,
     output: Path = Path("runs/test_time_training"),
     device: str = "cpu",
 ) -> None:
     """Measure every method under every condition."""
     output.mkdir(parents=True, exist_ok=True)
     listed = read_conditions(conditions.split(","), noise_folder, rir_folder)
-    trials = list_trials(data, unseen, listed, [int(seed) for seed in seeds.split(",")])
-    utterances = {}
-    for source in {trial[1] for trial in trials}:
-        found, _ = read_transcribed(source)
-        utterances[source] = found[:: max(1, len(found) // (limit or len(found)))]
+    drawn = [int(seed) for seed in seeds.split(",")]
+    utterances = read_some(data, limit)
+    if stream is None:
+        trials = list_trials(utterances, read_some(unseen, limit), listed, drawn)
+    else:
+        trials = list_streams(utterances, listed, drawn, stream)
     measured = {
-        name: run_method(
-            run, options, trials, utterances, output / f"{name}.json", device
-        )
+        name: run_method(run, options, trials, output / f"{name}.json", device)
         for name, options in yaml.safe_load(methods.read_text("utf-8")).items()
     }
     summary = summarize(measured)

@@ -54,6 +54,26 @@ def test_measures_once_and_compares_with_the_first(
     assert run() == first
 
 
+def test_a_stream_changes_its_condition(benchmark, trained_run, data, tmp_path):
+    methods, output = tmp_path / "methods.yaml", tmp_path / "out"
+    methods.write_text("none: null\nlact: {method: lact, mode: continual}\n")
+    benchmark.main(
+        trained_run,
+        data,
+        methods,
+        conditions="gaussian:0.1,speed:1.1",
+        seeds="1,2",
+        stream=2,
+        output=output,
+    )
+    found = json.loads((output / "lact.json").read_text())["trials"]
+    # two words each, three conditions with the clean one
+    assert {name: trial["words"] for name, trial in found.items()} == {
+        "stream/1": [2] * 6,
+        "stream/2": [2] * 6,
+    }
+
+
 @pytest.mark.parametrize("path", METHODS, ids=lambda path: path.stem)
 def test_methods_can_be_built(path, trained_run):
     model = Transcriber.from_folder(trained_run).model
