@@ -50,7 +50,7 @@ test: install ## Run the tests and doctests; measure coverage
 
 check: check-fast test ## All lints, then the tests
 
-check-fast: install ## Lints, types, import layers, docstrings, YAML, README tables
+check-fast: install ## Lints, types, import layers, docstrings, YAML, tables of README and docs
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -59,7 +59,7 @@ check-fast: install ## Lints, types, import layers, docstrings, YAML, README tab
 	$(BIN)/yamllint --strict .
 	$(BIN)/python tools/render_results.py --check
 
-results: install ## Render the README's tables from results/
+results: install ## Render the tables of README and docs from results/
 	$(BIN)/python tools/render_results.py
 
 clean: ## Remove .venv, caches and build leftovers; keeps corpus/ and runs/

@@ -17,6 +17,7 @@ import random
 import sys
 import time
 from collections.abc import Sequence
+from datetime import datetime, timezone
 from itertools import cycle
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -153,6 +154,13 @@ def read_some(data: Path | None, limit: int | None) -> list[Utterance]:
     return found[:: max(1, len(found) // (limit or len(found)))]
 
 
+def describe(run: Path) -> dict[str, Any]:
+    """Tell what was adapted, as its training has it in its result."""
+    result = json.loads((run / "result.json").read_text("utf-8"))
+    keys = ("dataset", "recipe", "model", "parameters")
+    return {key: result.get(key) for key in keys}
+
+
 def summarize(measured: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """Give means over trials, and what each method gains over the first one."""
     first, *_ = measured.values()
@@ -229,6 +237,9 @@ def main(
     }
     summary = summarize(measured)
     report = {
+        **describe(run),
+        "study": methods.stem,
+        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "command": publishable_command(sys.argv),
         "commit": source_commit(),
         "hardware": describe_hardware(device),

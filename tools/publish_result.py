@@ -1,4 +1,4 @@
-"""Copy what documents a run, or a comparison of runs, to ``results/``."""
+"""Copy what documents a run, a comparison or studies of methods to ``results/``."""
 
 import argparse
 import json
@@ -80,6 +80,42 @@ def publish_comparison(comparison: Path, results: Path) -> Path:
     return folder
 
 
+def publish_studies(folder: Path, results: Path) -> Path:
+    """Copy the result of each study of test-time training.
+
+    Arguments
+    ---------
+    folder : Path
+        Its subfolders are outputs of ``benchmarks/test_time_training.py``.
+    results : Path
+        Where to make ``<dataset>_<recipe>_<model>_test_time_training_...``.
+
+    Returns
+    -------
+    Path
+        The new folder.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no study.
+    """
+    files = {"result.json": "result.json"}
+    studies = {
+        path.parent.name: _read(path.parent, files)
+        for path in sorted(folder.glob("*/result.json"))
+    }
+    if not studies:
+        raise FileNotFoundError(None, "no study", str(folder / "*" / "result.json"))
+    found = [json.loads(texts["result.json"]) for texts in studies.values()]
+    last = max(found, key=lambda result: result["date"])
+    subject = f"{last['model']}_test_time_training"
+    published = results / _folder_name(last, subject)
+    for name, texts in studies.items():
+        _write(texts, published / name)
+    return published
+
+
 def _read(folder: Path, files: Mapping[str, str]) -> dict[str, str]:
     """Read files by the names they are published under."""
     return {
@@ -110,14 +146,19 @@ def _folder_name(result: dict, subject: str) -> str:
 
 
 def main() -> None:
-    """Publish the run or comparison named on the command line."""
+    """Publish what is named on the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("run", type=Path, help="output folder of it")
+    parser.add_argument(
+        "run", type=Path, help="output folder of it, or that of studies"
+    )
     parser.add_argument("--results", type=Path, default=RESULTS)
     arguments = parser.parse_args()
     try:
-        is_comparison = (arguments.run / "compare.json").is_file()
-        copy = publish_comparison if is_comparison else publish
+        copy = publish_studies
+        if (arguments.run / "compare.json").is_file():
+            copy = publish_comparison
+        elif (arguments.run / "train_log.txt").is_file():
+            copy = publish
         folder = copy(arguments.run, arguments.results)
     except FileNotFoundError as error:
         sys.exit(f"{error.filename}: missing; train and test the run first")

@@ -1,4 +1,4 @@
-"""Render the README's tables from ``results/*/result.json`` and ``compare.json``."""
+"""Render the tables of README and docs from what ``results/`` holds."""
 
 import argparse
 import json
@@ -40,6 +40,16 @@ COMPARISONS_HEADER = (
     "WER mean [95 % over seeds]",
     "CER mean",
     "training steps/s",
+)
+METHODS_HEADER = (
+    "study",
+    "method",
+    "WER mean",
+    "difference [95 %]",
+    "p",
+    "worst rise",
+    "seconds",
+    "kept unadapted",
 )
 
 
@@ -105,11 +115,36 @@ def render_comparisons(results: Path) -> str:
     return _lay_out(COMPARISONS_HEADER, rows)
 
 
+def render_methods(results: Path) -> str:
+    """Lay out studies of test-time training.
+
+    Arguments
+    ---------
+    results : Path
+        Folder whose subfolders hold studies, a ``result.json`` each.
+
+    Returns
+    -------
+    str
+        A Markdown table, a row for each method of each study, or a sentence if there
+        are none.
+    """
+    paths = sorted(results.glob("*/*/result.json"))
+    rows = [row for path in paths for row in _method_rows(path, results.parent)]
+    if not rows:
+        return "Nothing was measured yet."
+    return _lay_out(METHODS_HEADER, rows)
+
+
 TABLES = {
-    "results": render_table,
-    "comparisons": render_comparisons,
-    "decodings": render_decodings,
+    "README.md": {
+        "results": render_table,
+        "comparisons": render_comparisons,
+        "decodings": render_decodings,
+    },
+    "docs/test_time_training.md": {"methods": render_methods},
 }
+"""What stands where, by document and name."""
 
 
 def _paths(results: Path) -> list[Path]:
@@ -174,6 +209,23 @@ def _decoding_rows(path: Path, root: Path) -> Iterator[list[str]]:
             ]
 
 
+def _method_rows(path: Path, root: Path) -> Iterator[list[str]]:
+    study = json.loads(path.read_text(encoding="utf-8"))
+    # none in a comparison's runs
+    for name, method in study.get("methods", {}).items():
+        low, high = method["interval"]
+        yield [
+            f"[{study['study']}](../{path.parent.relative_to(root).as_posix()})",
+            name,
+            f"{method['wer']:.2f}",
+            f"{method['difference']:+.2f} [{low:+.2f}, {high:+.2f}]",
+            f"{method['p_value']:.4f}",
+            f"{method['worst_rise']:+.2f}, {method['worst']}",
+            f"{method['wall_s']:.0f}",
+            str(method["kept_unadapted"]),
+        ]
+
+
 def _subject(result: Mapping[str, Any]) -> tuple[str, str, str]:
     recipe = result["recipe"].rpartition("/")[2]
     return result["dataset"], recipe, result["model"]
@@ -232,27 +284,39 @@ def insert_table(document: str, name: str, table: str) -> str:
     head, begin, rest = document.partition(first)
     _, end, tail = rest.partition(last)
     if not (begin and end):
-        raise SystemExit(f"README: wants {first} and {last} around the {name}")
+        raise SystemExit(f"wants {first} and {last} around the {name}")
     return f"{head}{begin}\n{table}\n{end}{tail}"
 
 
+def render_document(path: Path, name: str, results: Path, check: bool) -> bool:
+    """Write a document's tables; with `check` only tell whether they are current."""
+    document = path.read_text(encoding="utf-8")
+    rendered = document
+    for table, render in TABLES[name].items():
+        rendered = insert_table(rendered, table, render(results))
+    if not check and rendered != document:
+        path.write_text(rendered, encoding="utf-8")
+    return rendered == document
+
+
 def main() -> None:
-    """Write the README's tables, or with ``--check`` tell whether they are current."""
+    """Write the tables, or with ``--check`` tell whether they are current."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--readme", type=Path, default=ROOT / "README.md")
-    parser.add_argument("--results", type=Path, default=ROOT / "results")
     parser.add_argument(
-        "--check", action="store_true", help="write nothing; fail if it is stale"
+        "--root", type=Path, default=ROOT, help="folder of README.md, docs and results"
+    )
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing; fail if one is stale"
     )
     arguments = parser.parse_args()
-    document = arguments.readme.read_text(encoding="utf-8")
-    rendered = document
-    for name, render in TABLES.items():
-        rendered = insert_table(rendered, name, render(arguments.results))
-    if arguments.check and rendered != document:
-        sys.exit(f"{arguments.readme.name}: results are stale; run `make results`")
-    if rendered != document:
-        arguments.readme.write_text(rendered, encoding="utf-8")
+    root, check = arguments.root, arguments.check
+    is_current = {
+        name: render_document(root / name, name, root / "results", check)
+        for name in TABLES
+    }
+    stale = [name for name, current in is_current.items() if not current]
+    if check and stale:
+        sys.exit(f"{', '.join(stale)}: results are stale; run `make results`")
 
 
 if __name__ == "__main__":

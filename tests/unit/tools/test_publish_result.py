@@ -3,7 +3,7 @@ import json
 import pytest
 
 from lact_modules.training.result import write_result
-from tools.publish_result import publish, publish_comparison
+from tools.publish_result import publish, publish_comparison, publish_studies
 
 
 @pytest.fixture
@@ -57,3 +57,15 @@ def test_comparison_comes_with_its_runs(run, tmp_path):
     names = sorted(path.name for path in (folder / "lact_1").iterdir())
     assert names == ["hparams.yaml", "result.json", "train_log.txt"]
     assert (folder / "lact_1" / "hparams.yaml").read_text() == "data_folder: digits\n"
+
+
+def test_studies_stand_in_one_folder(run, tmp_path):
+    for name in ("losses", "stream"):
+        (tmp_path / "studies" / name).mkdir(parents=True)
+        text = (run / "result.json").read_text()
+        (tmp_path / "studies" / name / "result.json").write_text(text)
+    folder = publish_studies(tmp_path / "studies", tmp_path / "results")
+    assert folder.name.startswith("my-digits_ctc_lact_demo_test_time_training_")
+    assert sorted(path.name for path in folder.iterdir()) == ["losses", "stream"]
+    with pytest.raises(FileNotFoundError):
+        publish_studies(run, tmp_path / "results")

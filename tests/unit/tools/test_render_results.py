@@ -11,11 +11,17 @@ from tools.render_results import (
     insert_table,
     render_comparisons,
     render_decodings,
+    render_methods,
     render_table,
 )
 
 SCRIPT = Path(__file__).resolve().parents[3] / "tools" / "render_results.py"
-MARKERS = "".join(f"<!-- {name}:begin -->\n<!-- {name}:end -->\n" for name in TABLES)
+MARKERS = {
+    document: "".join(
+        f"<!-- {name}:begin -->\n<!-- {name}:end -->\n" for name in tables
+    )
+    for document, tables in TABLES.items()
+}
 SCORES = {"wer": 2.375, "wer_interval": [1.5, 3.25], "cer": 1.0, "rtf": 0.0123}
 
 
@@ -35,8 +41,8 @@ def results(tmp_path):
     return folder
 
 
-def run(results, readme, *options):
-    command = [sys.executable, SCRIPT, "--results", results, "--readme", readme]
+def run(root, *options):
+    command = [sys.executable, SCRIPT, "--root", root]
     return subprocess.run([*command, *options], capture_output=True, text=True)
 
 
@@ -104,9 +110,30 @@ def test_comparison_has_a_row_for_each_arm_on_each_split(results):
     assert "[digits_arms](results/digits_arms)" in rows[0]
 
 
+def test_study_has_a_row_for_each_method(results):
+    assert "Nothing" in render_methods(results)
+    method = {
+        "wer": 5.0,
+        "difference": -1.5,
+        "interval": [-2, -1],
+        "p_value": 0.001,
+        "worst": "clean",
+        "worst_rise": 0.25,
+        "wall_s": 12.3,
+        "kept_unadapted": 4,
+    }
+    path = results / "digits_ttt" / "ours" / "result.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps({"study": "ours", "methods": {"lact": method}}))
+    header, rule, row = render_methods(results).splitlines()
+    assert {line.count("|") for line in (header, rule, row)} == {9}
+    assert row.startswith("| [ours](../results/digits_ttt/ours) | lact | 5.00 |")
+    assert "| -1.50 [-2.00, -1.00] | 0.0010 | +0.25, clean | 12 | 4 |" in row
+
+
 def test_replaces_only_what_stands_between_the_markers():
-    document = f"before\n{MARKERS}after\n"
-    for name in TABLES:
+    document = f"before\n{MARKERS['README.md']}after\n"
+    for name in TABLES["README.md"]:
         empty = f"<!-- {name}:begin -->\n"
         assert insert_table(document, name, "new") == document.replace(
             empty, f"{empty}new\n"
@@ -115,14 +142,17 @@ def test_replaces_only_what_stands_between_the_markers():
         insert_table("no markers", "results", "new")
 
 
-def test_check_fails_until_the_readme_is_rendered(results, tmp_path):
-    readme = tmp_path / "README.md"
-    readme.write_text(MARKERS)
-    stale = run(results, readme, "--check")
+def test_check_fails_until_the_documents_are_rendered(results):
+    root = results.parent
+    (root / "docs").mkdir()
+    for name, markers in MARKERS.items():
+        (root / name).write_text(markers)
+    stale = run(root, "--check")
     assert stale.returncode == 1
     assert "make results" in stale.stderr
-    assert readme.read_text() == MARKERS
-    assert run(results, readme).returncode == 0
+    readme = root / "README.md"
+    assert readme.read_text() == MARKERS["README.md"]
+    assert run(root).returncode == 0
     assert "| lact_demo | 1.5 M |" in readme.read_text()
     assert "| lact_demo | test | beam+lm |" in readme.read_text()
-    assert run(results, readme, "--check").returncode == 0
+    assert run(root, "--check").returncode == 0
