@@ -46,7 +46,7 @@ compare: install ## Train three encoders with three seeds on DATA=.../LibriSpeec
 		$(COMPARE_ARGS) -- '--frontend={channels: 40}'
 
 test: install ## Run the tests and doctests; measure coverage
-	$(BIN)/pytest --cov=lact_modules
+	$(BIN)/pytest --numprocesses auto --dist loadfile --cov=lact_modules
 
 check: check-fast test ## All lints, then the tests
 

@@ -8,6 +8,8 @@
 #   training   three encoders of 10 M parameters on DATA, with an n-gram; takes several
 #              calls, each goes on where the last one stopped
 #   inference  real-time factor and memory of what "training" trained
+#   adaptation test-time training of its first arm beside SUTA, on DATA's test
+#   hybrid     training steps of the hybrid at full size, fp32 and bf16
 #
 # A piece writes OUT/<piece>/result.json last, and is passed over once that is there.
 # Nothing is downloaded. From the environment:
@@ -81,15 +83,24 @@ ops() {
     done
 }
 
-encoders() {
-    local arm precision batch=()
+# Time training steps of some recipes: time_steps FOLDER RECIPE...
+time_steps() {
+    local recipe precision batch=()
     [[ -n ${STEPS:-} ]] && batch=(--batch-size 1 --seconds 2 --threads 1)
-    for arm in "${arms[@]}"; do
+    for recipe in "${@:2}"; do
         for precision in no-bf16 bf16; do
-            measure "$1/${arm}_$precision.json" training_step.py \
-                "$hparams/$arm.yaml" --steps "${STEPS:-20}" "--$precision" "${batch[@]}"
+            measure "$1/${recipe}_$precision.json" training_step.py \
+                "$hparams/$recipe.yaml" --steps "${STEPS:-20}" "--$precision" "${batch[@]}"
         done
     done
+}
+
+encoders() {
+    time_steps "$1" "${arms[@]}"
+}
+
+hybrid() {
+    time_steps "$1" hybrid_wav2vec2
 }
 
 training() {
@@ -119,10 +130,19 @@ inference() {
         "${trained[@]/%/_${seeds%%,*}}" --durations "$durations" --limit 60
 }
 
-(($#)) || set -- tests ops encoders training inference
+adaptation() {
+    : "${data:?set DATA to the corpus to test on}"
+    "$python" benchmarks/test_time_training.py "$out/training/${arms[0]}_${seeds%%,*}" \
+        --data "$data/test" --methods benchmarks/methods/published.yaml \
+        --conditions gaussian:0.01,gaussian:0.02,speed:0.9,speed:1.1 \
+        --limit "${STEPS:-40}" --device "$device" --output "$1/methods"
+    cp "$1/methods/result.json" "$1/methods.json"
+}
+
+(($#)) || set -- tests ops encoders training inference adaptation hybrid
 for piece in "$@"; do
     case $piece in
-        tests | ops | encoders | training | inference) ;;
+        tests | ops | encoders | training | inference | adaptation | hybrid) ;;
         *) echo "gpu.sh: no piece '$piece'; see --help" >&2; exit 2 ;;
     esac
     [[ -e $out/$piece/result.json ]] && continue

@@ -35,7 +35,7 @@ class SlowStart:
     tensor([0.5000])
     """
 
-    def __init__(self, rate: float = 0.1, threshold: float = 4.0):
+    def __init__(self, rate: float = 0.3, threshold: float = 4.0):
         self.rate, self.threshold = rate, threshold
         self.num_resets = 0
         self.reset()
