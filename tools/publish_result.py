@@ -4,7 +4,7 @@ import argparse
 import json
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from lact_modules.inference.publishable import without_folders
@@ -154,7 +154,7 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=RESULTS)
     arguments = parser.parse_args()
     try:
-        copy = publish_studies
+        copy: Callable[[Path, Path], Path] = publish_studies
         if (arguments.run / "compare.json").is_file():
             copy = publish_comparison
         elif (arguments.run / "train_log.txt").is_file():

@@ -25,7 +25,6 @@ def pretrained(tmp_path_factory):
         num_attention_heads=2,
         intermediate_size=16,
         conv_dim=[4] * 7,
-        feat_extract_norm="layer",
         num_conv_pos_embedding_groups=2,
     )
     Wav2Vec2Model(config).save_pretrained(folder)
@@ -40,6 +39,7 @@ def hybrid(train, pretrained, tmp_path_factory):
         wav2vec2_model_name=pretrained,
         # the kernels stay as they were given
         encoder_lr_scale=0.0,
+        enable_ttt=True,
         test_splits="[dev]",
     )
 
@@ -49,8 +49,7 @@ def test_trains_by_both_losses(hybrid, train, tmp_path):
     losses = [entry["loss"] for entry in hybrid.metrics("train")]
     assert len(losses) == STEPS
     assert losses[-1] < losses[0]
-    options = {"hparams": "hybrid_demo", "enable_ttt": False, "test_splits": "[dev]"}
-    other = train(tmp_path / "other", **options)
+    other = train(tmp_path / "other", hparams="hybrid_demo", test_splits="[dev]")
     assert "masked_predictor.embedding" in hybrid.parameters()
     assert "masked_predictor.embedding" not in other.parameters()
 
