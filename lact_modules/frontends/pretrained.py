@@ -50,8 +50,8 @@ _NAMES = {
 def load_pretrained(frontend: Wav2Vec2Frontend, source: str | Path) -> None:
     """Copy a model's convolutions and feature projection into a front end.
 
-    The linear layer of the projection is copied if it gives `d_model` dimensions, else
-    it stays as it is and the log says so. The strides may be others than the model's,
+    The linear layer of the projection is copied if it gives `d_model` dimensions of one
+    frame, else it stays as it is and the log says so. The strides may be others than the model's,
     see `Wav2Vec2Frontend`. Weights are read from safetensors, never from a pickle.
 
     Arguments
@@ -86,7 +86,8 @@ def load_pretrained(frontend: Wav2Vec2Frontend, source: str | Path) -> None:
     own = frontend.state_dict()
     width = config.get("hidden_size", 768)
     fresh = {"mask_embedding"}
-    if width != frontend.d_model:
+    takes_projection = width == frontend.d_model and frontend.stack == 1
+    if not takes_projection:
         fresh |= {"project.weight", "project.bias"}
     weights = {
         name: _pick(_published_name(name), tensor.shape, given, source)
@@ -98,11 +99,11 @@ def load_pretrained(frontend: Wav2Vec2Frontend, source: str | Path) -> None:
             # shares its memory with the front end's parameter
             own[name].copy_(tensor)
     logger.info("front end: %d tensors from %s", len(weights), source)
-    if width != frontend.d_model:
+    if not takes_projection:
         logger.warning(
-            "front end: %s projects to %s dimensions and d_model is %d, so that the "
-            "projection starts fresh",
-            *(source, width, frontend.d_model),
+            "front end: %s projects each frame to %s dimensions, and here %d are "
+            "projected to %d, so that the projection starts fresh",
+            *(source, width, frontend.stack, frontend.d_model),
         )
 
 

@@ -5,6 +5,7 @@ from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import pad
 
 from lact_modules.frontends.feature_encoder import HOPS, FeatureEncoder, valid_moments
 from lact_modules.ops.spans import draw_spans
@@ -58,6 +59,9 @@ class Wav2Vec2Frontend(nn.Module):
         Whether convolutions have a bias.
     normalize_input : bool
         Whether an utterance gets zero mean and unit variance, as most models expect.
+    stack : int
+        Frames that are joined to one before the projection, which divides the frame
+        rate: for an encoder of fewer frames a second than the convolutions give.
     freeze : bool
         Leave the convolutions as they are: no gradient, and no graph for one. What
         follows them learns all the same, and stages that name them unfreeze them.
@@ -76,7 +80,7 @@ class Wav2Vec2Frontend(nn.Module):
     Raises
     ------
     ValueError
-        If two rates are given, or a rate or norm is none of the above.
+        If two rates are given, or a rate, norm or stack is none of the above.
 
     Example
     -------
@@ -96,6 +100,7 @@ class Wav2Vec2Frontend(nn.Module):
         norm: str = "group",
         conv_bias: bool = False,
         normalize_input: bool = True,
+        stack: int = 1,
         freeze: bool = False,
         dropout: float = 0.0,
         mask_time_prob: float = 0.0,
@@ -109,7 +114,9 @@ class Wav2Vec2Frontend(nn.Module):
             target_frame_rate=target_frame_rate,
             encoder_target_ds_factor=encoder_target_ds_factor,
         )
-        self.frame_rate = float(self._rate)
+        if stack < 1:
+            raise ValueError(f"stack={stack}: must be above 0")
+        self.stack, self.frame_rate = stack, float(self._rate / stack)
         hop = next(hop for hop in HOPS if Fraction(SAMPLE_RATE, hop) >= self._rate)
         self._cnn_rate = Fraction(SAMPLE_RATE, hop)
         self.d_model, self.channels, self.conv_norm = d_model, channels, norm
@@ -119,7 +126,7 @@ class Wav2Vec2Frontend(nn.Module):
         self.cnn = FeatureEncoder(channels, norm, conv_bias, hop)
         self.cnn.requires_grad_(not freeze)
         self.norm = nn.LayerNorm(channels)
-        self.project = nn.Linear(channels, d_model)
+        self.project = nn.Linear(stack * channels, d_model)
         self.mask_embedding = nn.Parameter(torch.empty(d_model).uniform_())
         self.dropout = nn.Dropout(dropout)
 
@@ -161,8 +168,10 @@ class Wav2Vec2Frontend(nn.Module):
         return torch.where(_is_valid(x, lengths)[..., None], x, 0.0), lengths
 
     def subsample(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """Project features (B, T, channels) to (B, T, d_model); mask in training."""
-        x = self.project(features)
+        """Stack and project features (B, T, channels) to frames; mask in training."""
+        missing = -features.shape[1] % self.stack
+        x = pad(features, (0, 0, 0, missing)).unflatten(1, (-1, self.stack))
+        x, lengths = self.project(x.flatten(2)), -(-lengths // self.stack)
         if self.training:
             x = self._mask(x, lengths)
         return self.dropout(x), lengths
