@@ -117,12 +117,19 @@ def save_pretrained(frontend: Wav2Vec2Frontend, folder: str | Path) -> None:
     folder : str | Path
         Made if missing; a model in it is replaced.
 
+    Raises
+    ------
+    ValueError
+        If the front end stacks frames, which published models do not.
+
     Example
     -------
     >>> folder = getfixture("tmp_path")
     >>> save_pretrained(Wav2Vec2Frontend(8, channels=4), folder)
     >>> load_pretrained(Wav2Vec2Frontend(8, channels=4), folder)
     """
+    if frontend.stack != 1:
+        raise ValueError(f"stack={frontend.stack}: published models stack no frames")
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     config = {

@@ -142,13 +142,20 @@ def test_weights_in_half_precision_become_float32(folder):
     )
 
 
-def test_another_width_leaves_the_projection_fresh(saved, caplog):
-    frontend = make_frontend(d_model=12)
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"d_model": 12}, "16 dimensions, and here 1 are projected to 12"),
+        ({"stack": 2}, "16 dimensions, and here 2 are projected to 16"),
+    ],
+)
+def test_another_shape_leaves_the_projection_fresh(options, told, saved, caplog):
+    frontend = make_frontend(**options)
     fresh = frontend.project.weight.clone()
     with caplog.at_level(logging.INFO):
         load_pretrained(frontend, saved)
     assert frontend.project.weight.equal(fresh)
-    assert "16 dimensions and d_model is 12" in caplog.text
+    assert told in caplog.text
     weights = load_file(saved / "model.safetensors")
     assert frontend.norm.bias.equal(weights["feature_projection.layer_norm.bias"])
 

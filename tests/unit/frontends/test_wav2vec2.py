@@ -126,6 +126,20 @@ def test_other_rates_interpolate_between_frames(rate, hop_ms):
     torch.testing.assert_close(features[0], expected, atol=1e-5, rtol=1e-4)
 
 
+def test_stacked_frames_are_joined_and_none_is_lost():
+    frontend = make(target_hop_ms=20, stack=2)
+    assert frontend.frame_rate == 25
+    waveform, lengths = torch.randn(2, 1600), torch.tensor([1600, 900])
+    features, frames = frontend.features(waveform, lengths)
+    x, stacked = frontend(waveform, lengths)
+    assert frames.tolist() == [5, 3]
+    assert stacked.tolist() == [3, 2]
+    last = torch.cat([features[0, 4], torch.zeros_like(features[0, 4])])
+    torch.testing.assert_close(x[0, 2], frontend.project(last))
+    alone, _ = frontend(waveform[1:, :900], lengths[1:])
+    torch.testing.assert_close(x[1, :2], alone[0])
+
+
 def test_names_of_a_rate_mean_the_same():
     waveform, lengths = torch.randn(1, 3001), torch.tensor([3001])
     for first, second in [
@@ -222,6 +236,7 @@ def test_dropout_is_of_the_frames_given_out():
         ({"target_frame_rate": 0}, "target_frame_rate=0: choose 1 to 3200"),
         ({"target_frame_rate": 4000}, "target_frame_rate=4000: choose 1 to 3200"),
         ({"target_frame_rate": float("nan")}, "target_frame_rate=nan: choose"),
+        ({"stack": 0}, "stack=0: must be above 0"),
         ({"norm": "batch"}, "norm='batch': choose 'group' or 'layer'"),
     ],
 )

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from lact_modules.frontends.pretrained import load_pretrained
+from lact_modules.data.manifest import Utterance, write_manifest
+from lact_modules.frontends.pretrained import load_pretrained, save_pretrained
 from lact_modules.frontends.wav2vec2 import Wav2Vec2Frontend
 from tools.pretrain_feature_encoder import main, pretrain
 
@@ -24,8 +25,6 @@ def test_learns_to_predict_filter_banks():
 def test_writes_a_model_that_the_front_end_takes(
     audio_folder, tmp_path, monkeypatch, capsys
 ):
-    from lact_modules.data.manifest import Utterance, write_manifest
-
     manifest, folder = tmp_path / "audio.jsonl", tmp_path / "model"
     audio = str(next(audio_folder.glob("*.flac")))
     write_manifest(manifest, [Utterance("a", audio, "A", 0.0)])
@@ -41,8 +40,6 @@ def test_writes_a_model_that_the_front_end_takes(
 
 @pytest.mark.parametrize("norm", ["group", "layer"])
 def test_what_is_saved_can_be_loaded(norm, tmp_path):
-    from lact_modules.frontends.pretrained import save_pretrained
-
     options = {"channels": 4, "norm": norm, "conv_bias": norm == "layer"}
     frontend, other = (Wav2Vec2Frontend(8, **options) for _ in range(2))
     save_pretrained(frontend, tmp_path)
@@ -52,3 +49,8 @@ def test_what_is_saved_can_be_loaded(norm, tmp_path):
     torch.testing.assert_close(
         other.eval()(waveform, lengths), frontend.eval()(waveform, lengths)
     )
+
+
+def test_stacked_frames_are_not_what_published_models_have(tmp_path):
+    with pytest.raises(ValueError, match="stack=2"):
+        save_pretrained(Wav2Vec2Frontend(8, channels=4, stack=2), tmp_path)
