@@ -38,6 +38,9 @@ _FIXED = {
 # of models with something on top
 _PREFIX = re.compile(rf"^(?:{'|'.join(MODEL_TYPES)})\.")
 
+# of the front end alone
+_OWN = ("mask_embedding", "output_norm.weight", "output_norm.bias")
+
 # from the front end's names to those of transformers
 _NAMES = {
     r"^cnn\.layers\.(\d)\.convolution\.": r"feature_extractor.conv_layers.\1.conv.",
@@ -51,8 +54,9 @@ def load_pretrained(frontend: Wav2Vec2Frontend, source: str | Path) -> None:
     """Copy a model's convolutions and feature projection into a front end.
 
     The linear layer of the projection is copied if it gives `d_model` dimensions of one
-    frame, else it stays as it is and the log says so. The strides may be others than the model's,
-    see `Wav2Vec2Frontend`. Weights are read from safetensors, never from a pickle.
+    frame, else it stays as it is and the log says so. The strides may be others than
+    the model's, see `Wav2Vec2Frontend`. Weights are read from safetensors, never from a
+    pickle.
 
     Arguments
     ---------
@@ -85,7 +89,7 @@ def load_pretrained(frontend: Wav2Vec2Frontend, source: str | Path) -> None:
     given = _read_tensors(_list_files(folder, source), source)
     own = frontend.state_dict()
     width = config.get("hidden_size", 768)
-    fresh = {"mask_embedding"}
+    fresh = {*_OWN}
     takes_projection = width == frontend.d_model and frontend.stack == 1
     if not takes_projection:
         fresh |= {"project.weight", "project.bias"}
@@ -144,7 +148,7 @@ def save_pretrained(frontend: Wav2Vec2Frontend, folder: str | Path) -> None:
     weights = {
         _published_name(name): tensor.contiguous()
         for name, tensor in frontend.state_dict().items()
-        if name != "mask_embedding"
+        if name not in _OWN
     }
     save_file(weights, folder / WEIGHTS_FILE, metadata={"format": "pt"})
     for name, content in ((CONFIG_FILE, config), (PREPROCESSOR_FILE, preprocessor)):

@@ -65,6 +65,9 @@ class Wav2Vec2Frontend(nn.Module):
     freeze : bool
         Leave the convolutions as they are: no gradient, and no graph for one. What
         follows them learns all the same, and stages that name them unfreeze them.
+    normalize_output : bool
+        Whether frames given out are normalized over their dimensions, as wav2vec 2.0
+        does before its first layer: what an encoder adds would drown them otherwise.
     dropout : float
         Of the frames given out.
     mask_time_prob : float
@@ -102,6 +105,7 @@ class Wav2Vec2Frontend(nn.Module):
         normalize_input: bool = True,
         stack: int = 1,
         freeze: bool = False,
+        normalize_output: bool = True,
         dropout: float = 0.0,
         mask_time_prob: float = 0.0,
         mask_time_span: int = 10,
@@ -128,6 +132,7 @@ class Wav2Vec2Frontend(nn.Module):
         self.norm = nn.LayerNorm(channels)
         self.project = nn.Linear(stack * channels, d_model)
         self.mask_embedding = nn.Parameter(torch.empty(d_model).uniform_())
+        self.output_norm = nn.LayerNorm(d_model) if normalize_output else nn.Identity()
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, waveform: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
@@ -174,7 +179,7 @@ class Wav2Vec2Frontend(nn.Module):
         x, lengths = self.project(x.flatten(2)), -(-lengths // self.stack)
         if self.training:
             x = self._mask(x, lengths)
-        return self.dropout(x), lengths
+        return self.dropout(self.output_norm(x)), lengths
 
     def _mask(self, x: Tensor, lengths: Tensor) -> Tensor:
         """Hide spans of frames and of dimensions; also none, see `draw_spans`."""
