@@ -105,7 +105,7 @@ class Wav2Vec2Frontend(nn.Module):
         normalize_input: bool = True,
         stack: int = 1,
         freeze: bool = False,
-        normalize_output: bool = True,
+        normalize_output: bool = False,
         dropout: float = 0.0,
         mask_time_prob: float = 0.0,
         mask_time_span: int = 10,
