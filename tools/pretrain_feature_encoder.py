@@ -2,8 +2,7 @@
 
 python tools/pretrain_feature_encoder.py digits/LibriSpeech/train runs/feature_encoder
 
-A hybrid that begins with random convolutions learns nothing for many epochs; one that
-begins with these learns as fast as one with filter banks. No transcript is used. The
+For a small hybrid where no published model is at hand. No transcript is used. The
 folder written is a model in transformers' format, for ``wav2vec2_model_name``.
 """
 
