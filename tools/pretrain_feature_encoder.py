@@ -15,6 +15,7 @@ from rich.progress import track
 from torch import Tensor, nn
 
 from lact_modules.cli.transcribed import load_utterance, read_transcribed
+from lact_modules.errors import InputError
 from lact_modules.frontends import MelFrontend
 from lact_modules.frontends.pretrained import save_pretrained
 from lact_modules.frontends.wav2vec2 import Wav2Vec2Frontend
@@ -89,7 +90,9 @@ def _crop(waveforms: Sequence[Tensor], size: int) -> Tensor:
 def main() -> None:
     """Read audio, train, write the model."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("data", type=Path, help="split folder or manifest")
+    parser.add_argument(
+        "data", type=Path, help="split or manifest, kept in memory"
+    )
     parser.add_argument("output", type=Path, help="folder of the model")
     parser.add_argument("--channels", type=int, default=96)
     parser.add_argument("--d-model", type=int, default=144)
@@ -97,14 +100,17 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     torch.manual_seed(arguments.seed)
-    utterances, _ = read_transcribed(arguments.data)
-    waveforms = [load_utterance(each) for each in track(utterances, "audio")]
+    try:
+        utterances, _ = read_transcribed(arguments.data)
+        waveforms = [load_utterance(each) for each in track(utterances, "audio")]
+    except InputError as error:
+        parser.error(str(error))
     frontend = Wav2Vec2Frontend(
         arguments.d_model, target_frame_rate=_FRAME_RATE, channels=arguments.channels
     )
-    error = pretrain(waveforms, frontend, arguments.steps)
+    left = pretrain(waveforms, frontend, arguments.steps)
     save_pretrained(frontend, arguments.output)
-    print(f"{arguments.output}: explains {1 - error:.0%} of the features' variance")
+    print(f"{arguments.output}: explains {1 - left:.0%} of the features' variance")
 
 
 if __name__ == "__main__":

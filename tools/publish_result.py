@@ -86,7 +86,8 @@ def publish_studies(folder: Path, results: Path) -> Path:
     Arguments
     ---------
     folder : Path
-        Its subfolders are outputs of ``benchmarks/test_time_training.py``.
+        Its subfolders, one at least, are outputs of
+        ``benchmarks/test_time_training.py``.
     results : Path
         Where to make ``<dataset>_<recipe>_<model>_test_time_training_...``.
 
@@ -94,19 +95,12 @@ def publish_studies(folder: Path, results: Path) -> Path:
     -------
     Path
         The new folder.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no study.
     """
     files = {"result.json": "result.json"}
     studies = {
         path.parent.name: _read(path.parent, files)
         for path in sorted(folder.glob("*/result.json"))
     }
-    if not studies:
-        raise FileNotFoundError(None, "no study", str(folder / "*" / "result.json"))
     found = [json.loads(texts["result.json"]) for texts in studies.values()]
     last = max(found, key=lambda result: result["date"])
     subject = f"{last['model']}_test_time_training"
@@ -154,11 +148,11 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=RESULTS)
     arguments = parser.parse_args()
     try:
-        copy: Callable[[Path, Path], Path] = publish_studies
+        copy: Callable[[Path, Path], Path] = publish
         if (arguments.run / "compare.json").is_file():
             copy = publish_comparison
-        elif (arguments.run / "train_log.txt").is_file():
-            copy = publish
+        elif any(arguments.run.glob("*/result.json")):
+            copy = publish_studies
         folder = copy(arguments.run, arguments.results)
     except FileNotFoundError as error:
         sys.exit(f"{error.filename}: missing; train and test the run first")

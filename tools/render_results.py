@@ -272,7 +272,7 @@ def insert_table(document: str, name: str, table: str) -> str:
 
     Raises
     ------
-    SystemExit
+    ValueError
         If a marker is missing.
 
     Example
@@ -284,7 +284,7 @@ def insert_table(document: str, name: str, table: str) -> str:
     head, begin, rest = document.partition(first)
     _, end, tail = rest.partition(last)
     if not (begin and end):
-        raise SystemExit(f"wants {first} and {last} around the {name}")
+        raise ValueError(f"wants {first} and {last} around the {name}")
     return f"{head}{begin}\n{table}\n{end}{tail}"
 
 
@@ -292,8 +292,11 @@ def render_document(path: Path, name: str, results: Path, check: bool) -> bool:
     """Write a document's tables; with `check` only tell whether they are current."""
     document = path.read_text(encoding="utf-8")
     rendered = document
-    for table, render in TABLES[name].items():
-        rendered = insert_table(rendered, table, render(results))
+    try:
+        for table, render in TABLES[name].items():
+            rendered = insert_table(rendered, table, render(results))
+    except ValueError as error:
+        sys.exit(f"{path}: {error}")
     if not check and rendered != document:
         path.write_text(rendered, encoding="utf-8")
     return rendered == document

@@ -105,8 +105,8 @@ def load_pretrained(frontend: Wav2Vec2Frontend, source: str | Path) -> None:
     logger.info("front end: %d tensors from %s", len(weights), source)
     if not takes_projection:
         logger.warning(
-            "front end: %s projects each frame to %s dimensions, and here %d are "
-            "projected to %d, so that the projection starts fresh",
+            "front end: %s projects each frame to %s dimensions, not %d at once to "
+            "%d, so that the projection starts fresh",
             *(source, width, frontend.stack, frontend.d_model),
         )
 

@@ -26,22 +26,23 @@ def data(audio_folder, tmp_path):
     return path
 
 
-def test_measures_once_and_compares_with_the_first(
-    benchmark, trained_run, data, tmp_path
-):
+@pytest.fixture
+def measure(benchmark, trained_run, data, tmp_path):
+    """Give what measures methods and returns a file of the output."""
     methods, output = tmp_path / "methods.yaml", tmp_path / "out"
-    methods.write_text("none: null\nlact: {method: lact, lr: 0.5, is_gated: false}\n")
 
+    def run(lact, file, **options):
+        methods.write_text(f"none: null\nlact: {{method: lact, {lact}}}\n")
+        options = {"conditions": "gaussian:0.1,speed:1.1", "seeds": "1,2", **options}
+        benchmark.main(trained_run, data, methods, output=output, **options)
+        return json.loads((output / file).read_text())
+
+    return run
+
+
+def test_measures_once_and_compares_with_the_first(measure):
     def run():
-        benchmark.main(
-            trained_run,
-            data,
-            methods,
-            conditions="gaussian:0.1,speed:1.1",
-            seeds="1,2",
-            output=output,
-        )
-        return json.loads((output / "result.json").read_text())["methods"]
+        return measure("lr: 0.5, is_gated: false", "result.json")["methods"]
 
     first = run()
     trials = {"clean", "gaussian-0.1/1", "gaussian-0.1/2", "speed-1.1/1"}
@@ -54,19 +55,8 @@ def test_measures_once_and_compares_with_the_first(
     assert run() == first
 
 
-def test_a_stream_changes_its_condition(benchmark, trained_run, data, tmp_path):
-    methods, output = tmp_path / "methods.yaml", tmp_path / "out"
-    methods.write_text("none: null\nlact: {method: lact, mode: continual}\n")
-    benchmark.main(
-        trained_run,
-        data,
-        methods,
-        conditions="gaussian:0.1,speed:1.1",
-        seeds="1,2",
-        stream=2,
-        output=output,
-    )
-    found = json.loads((output / "lact.json").read_text())["trials"]
+def test_a_stream_changes_its_condition(measure):
+    found = measure("mode: continual", "lact.json", stream=2)["trials"]
     # two words each, three conditions with the clean one
     assert {name: trial["words"] for name, trial in found.items()} == {
         "stream/1": [2] * 6,

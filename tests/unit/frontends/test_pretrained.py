@@ -145,8 +145,8 @@ def test_weights_in_half_precision_become_float32(folder):
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ({"d_model": 12}, "16 dimensions, and here 1 are projected to 12"),
-        ({"stack": 2}, "16 dimensions, and here 2 are projected to 16"),
+        ({"d_model": 12}, "16 dimensions, not 1 at once to 12"),
+        ({"stack": 2}, "16 dimensions, not 2 at once to 16"),
     ],
 )
 def test_another_shape_leaves_the_projection_fresh(options, told, saved, caplog):

@@ -54,3 +54,12 @@ def test_what_is_saved_can_be_loaded(norm, tmp_path):
 def test_stacked_frames_are_not_what_published_models_have(tmp_path):
     with pytest.raises(ValueError, match="stack=2"):
         save_pretrained(Wav2Vec2Frontend(8, channels=4, stack=2), tmp_path)
+
+
+def test_data_that_are_not_there_are_named(tmp_path, monkeypatch, capsys):
+    missing, output = tmp_path / "missing.jsonl", tmp_path / "model"
+    monkeypatch.setattr("sys.argv", ["program", str(missing), str(output)])
+    with pytest.raises(SystemExit, match="2"):
+        main()
+    assert str(missing) in capsys.readouterr().err.splitlines()[-1]
+    assert not output.exists()

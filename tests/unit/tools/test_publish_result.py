@@ -1,9 +1,14 @@
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from lact_modules.training.result import write_result
 from tools.publish_result import publish, publish_comparison, publish_studies
+
+SCRIPT = Path(__file__).resolve().parents[3] / "tools" / "publish_result.py"
 
 
 @pytest.fixture
@@ -67,5 +72,10 @@ def test_studies_stand_in_one_folder(run, tmp_path):
     folder = publish_studies(tmp_path / "studies", tmp_path / "results")
     assert folder.name.startswith("my-digits_ctc_lact_demo_test_time_training_")
     assert sorted(path.name for path in folder.iterdir()) == ["losses", "stream"]
-    with pytest.raises(FileNotFoundError):
-        publish_studies(run, tmp_path / "results")
+
+
+def test_unfinished_run_is_told_what_is_missing(tmp_path):
+    command = [sys.executable, SCRIPT, tmp_path, "--results", tmp_path / "results"]
+    told = subprocess.run(command, capture_output=True, text=True)
+    assert told.returncode
+    assert told.stderr.startswith(f"{tmp_path / 'result.json'}: missing")

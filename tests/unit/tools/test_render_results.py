@@ -138,13 +138,15 @@ def test_replaces_only_what_stands_between_the_markers():
         assert insert_table(document, name, "new") == document.replace(
             empty, f"{empty}new\n"
         )
-    with pytest.raises(SystemExit, match="wants"):
+    with pytest.raises(ValueError, match="wants"):
         insert_table("no markers", "results", "new")
 
 
 def test_check_fails_until_the_documents_are_rendered(results):
     root = results.parent
     (root / "docs").mkdir()
+    (root / "README.md").touch()
+    assert run(root).stderr.startswith(f"{root / 'README.md'}: wants")
     for name, markers in MARKERS.items():
         (root / name).write_text(markers)
     stale = run(root, "--check")
