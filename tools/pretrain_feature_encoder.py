@@ -90,9 +90,7 @@ def _crop(waveforms: Sequence[Tensor], size: int) -> Tensor:
 def main() -> None:
     """Read audio, train, write the model."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "data", type=Path, help="split or manifest, kept in memory"
-    )
+    parser.add_argument("data", type=Path, help="split or manifest, kept in memory")
     parser.add_argument("output", type=Path, help="folder of the model")
     parser.add_argument("--channels", type=int, default=96)
     parser.add_argument("--d-model", type=int, default=144)
