@@ -7,7 +7,7 @@ from lact_modules.adaptation.objectives import find_objective
 from lact_modules.adaptation.optimizers import find_optimizer
 from lact_modules.adaptation.parameters import check_groups
 
-DEFAULT_LR = 0.2
+DEFAULT_LR = 0.1
 """Of Muon, for models that have not learned one."""
 
 Mode = Literal["episodic", "continual"]
