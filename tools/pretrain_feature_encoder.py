@@ -93,7 +93,7 @@ def main() -> None:
     parser.add_argument("data", type=Path, help="split or manifest, kept in memory")
     parser.add_argument("output", type=Path, help="folder of the model")
     parser.add_argument("--channels", type=int, default=96)
-    parser.add_argument("--d-model", type=int, default=144)
+    parser.add_argument("--d-model", type=int, default=128)
     parser.add_argument("--steps", type=int, default=400)
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()

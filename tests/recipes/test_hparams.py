@@ -127,7 +127,7 @@ def test_stages_fit_their_model_in_one_line(path, tmp_path):
             313.4,
         ),
         ("hybrid_wav2vec2.yaml", {}, 175.9),
-        ("hybrid_demo.yaml", {}, 2.702),
+        ("hybrid_demo.yaml", {}, 2.176),
     ],
 )
 def test_full_size_models_have_their_size(name, overrides, millions, tmp_path):
