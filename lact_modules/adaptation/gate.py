@@ -1,4 +1,4 @@
-"""Keep the unadapted result where adaptation looks harmful."""
+"""Keep the unadapted result where adaptation looks harmful or needless."""
 
 import json
 import os
@@ -133,15 +133,19 @@ class CleanStatistics:
         except (ValueError, TypeError, AttributeError) as error:
             raise InputError(f"{path}: no clean statistics ({error})") from error
 
-    def divergence(self, traits: Traits) -> Tensor:
-        """Give the root mean square of the (B,) utterances' standard scores."""
-        scores = [
+    def standardize(self, traits: Traits) -> Traits:
+        """Give the standard scores of the (B,) utterances' traits."""
+        scores = (
             (trait - mean) / max(deviation, 1e-3)
             for trait, (mean, deviation) in zip(
                 traits, asdict(self).values(), strict=True
             )
-        ]
-        return torch.stack(scores).square().mean(dim=0).sqrt()
+        )
+        return Traits(*scores)
+
+    def divergence(self, traits: Traits) -> Tensor:
+        """Give the root mean square of the (B,) utterances' standard scores."""
+        return torch.stack(self.standardize(traits)).square().mean(dim=0).sqrt()
 
 
 @dataclass(frozen=True)
@@ -155,12 +159,17 @@ class Gate:
     max_divergence : float
         From the clean statistics, in standard deviations; what lies beyond it is kept
         if it has come nearer.
+    max_confidence : float
+        Before adaptation, in standard deviations above that of clean speech. What is
+        above it has little to gain: the tokens that adaptation would change there are
+        right more often than wrong.
     statistics : CleanStatistics | None
-        Of the model; without them divergence is not judged.
+        Of the model; without them divergence and confidence are not judged.
     """
 
     max_change: float = 2.0
     max_divergence: float = 4.0
+    max_confidence: float = 0.0
     statistics: CleanStatistics | None = None
 
     def reasons(
@@ -182,8 +191,8 @@ class Gate:
         Returns
         -------
         dict[str, Tensor]
-            (B,) bool by reason: ``blank``, ``loss``, ``divergence``. A loss that is
-            not finite counts as risen.
+            (B,) bool by reason: ``blank``, ``loss``, ``divergence``, ``confident``. A
+            loss that is not finite counts as risen.
 
         Example
         -------
@@ -200,6 +209,8 @@ class Gate:
             "loss": ~(loss_after <= loss_before),
         }
         if self.statistics is not None:
+            scores = self.statistics.standardize(before)
+            reasons["confident"] = scores.confidence > self.max_confidence
             now = self.statistics.divergence(after)
             reasons["divergence"] = (now > self.max_divergence) & (
                 now > self.statistics.divergence(before)

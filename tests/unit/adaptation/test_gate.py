@@ -49,6 +49,15 @@ def test_what_leaves_clean_speech_is_refused_and_what_nears_it_is_not():
     assert found(farther, far, statistics=STATISTICS) == []
 
 
+@pytest.mark.parametrize(
+    ("confidence", "reasons"), [(0.89, []), (0.9, []), (0.91, ["confident"])]
+)
+def test_what_is_surer_than_clean_speech_is_left_alone(confidence, reasons):
+    before, after = traits(0.7, confidence), traits(0.7, 0.92)
+    assert found(before, after, statistics=STATISTICS) == reasons
+    assert found(before, after) == []
+
+
 def test_traits_do_not_see_padding():
     generator = torch.Generator().manual_seed(0)
     log_probs = torch.randn(2, 20, 5, generator=generator).log_softmax(dim=-1)
