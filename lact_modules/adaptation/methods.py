@@ -20,7 +20,7 @@ METHODS = {
     "suta-faithful": SUTA_FAITHFUL,
     "tent": TENT,
 }
-"""``lact`` is ours: a few steps of Muon on the initial fast weights."""
+"""``lact`` is ours: two steps of Muon on initial fast weights and the input."""
 
 
 def build_adapter(

@@ -17,9 +17,9 @@ OptimizerFactory = Callable[[Mapping[str, Tensor]], torch.optim.Optimizer]
 class Muon(torch.optim.Optimizer):
     """Steps of one size along orthogonalized gradients, without momentum.
 
-    A step of rate 1 is as large as fresh fast weights are. Unlike `torch.optim.Muon`
-    it takes batches of matrices, (..., M, N), and gives every matrix a step of its own
-    (arXiv 2505.23884, eq. 9).
+    A step of rate 1 is as large as fresh fast weights are, or an identity. Unlike
+    `torch.optim.Muon` it takes batches of matrices, (..., M, N), and gives every matrix
+    a step of its own (arXiv 2505.23884, eq. 9).
 
     Arguments
     ---------

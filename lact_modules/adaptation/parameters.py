@@ -13,13 +13,18 @@ from lact_modules.adaptation.objectives import Pass
 from lact_modules.encoders.ctc_model import CTCModel
 from lact_modules.layers.lact import FastWeightMemory
 
-Group = Literal["fast_weights", "norms", "front_end"]
+Group = Literal["fast_weights", "input", "norms", "front_end"]
 
 Values = Mapping[str, Tensor]
 """Parameters by name, in the place of the model's own."""
 
 MATRICES = ("gate", "up", "down")
 """Of a fast weight."""
+
+_INPUT = "input"
+"""Name of the linear input network's matrix, which is no parameter of the model."""
+
+_BATCHED = {"fast_weights", "input"}
 
 _NORMS = (nn.LayerNorm, nn.RMSNorm, nn.GroupNorm)
 
@@ -28,16 +33,19 @@ class Adaptable:
     """The parameters of a CTC model that an utterance may have of its own.
 
     Initial fast weights stand per utterance in the model, (B, H, ...) in the place of
-    (H, ...), so a batch of utterances runs together, each with its own. Other
-    parameters cannot, so with them utterances run one by one.
+    (H, ...), so a batch of utterances runs together, each with its own. So does the
+    linear input network, a matrix W (B, D, D) that begins at 0 and turns the frames x
+    before the encoder into x + x W (Neto et al., Eurospeech 1995). Other parameters
+    cannot, so with them utterances run one by one.
 
     Arguments
     ---------
     model : CTCModel
         Whose parameters.
     groups : Sequence[str]
-        ``"fast_weights"``, initial ones of all LaCT mixers; ``"norms"``, scales and
-        shifts of all normalizations; ``"front_end"``, the rest of the front end.
+        ``"fast_weights"``, initial ones of all LaCT mixers; ``"input"``, the linear
+        input network; ``"norms"``, scales and shifts of all normalizations;
+        ``"front_end"``, the rest of the front end.
 
     Raises
     ------
@@ -60,13 +68,17 @@ class Adaptable:
     def __init__(self, model: CTCModel, groups: Sequence[str]):
         check_groups(groups)
         self.model = model
-        names = [name for group in groups for name in _names(model, group)]
-        if not names:
+        self.parameters: dict[str, Tensor] = {
+            name: parameter
+            for group in groups
+            for name, parameter in _find(model, group).items()
+        }
+        if not self.parameters:
             raise ValueError(f"the model has no parameters of {', '.join(groups)}")
-        parameters = dict(model.named_parameters())
-        self.parameters: dict[str, Tensor] = {name: parameters[name] for name in names}
-        self.is_batched = {*groups} == {"fast_weights"}
-        self.reaches_frontend = any(name.startswith("frontend.") for name in names)
+        self.is_batched = {*groups} <= _BATCHED
+        self.reaches_frontend = any(
+            name.startswith("frontend.") for name in self.parameters
+        )
 
     def start(self, batch_size: int, origin: Values | None = None) -> dict[str, Tensor]:
         """Copy parameters for some utterances to change.
@@ -134,6 +146,8 @@ class Adaptable:
 
     def look(self, values: Values, frames: Tensor, lengths: Tensor) -> Pass:
         """Run encoder and output layer, and give what objectives look at."""
+        if _INPUT in values:
+            frames = frames + frames @ values[_INPUT]
         encode = partial(self.encode, values)
         hidden, _ = encode(frames, lengths)
         log_probs = self.model.score_frames(hidden)
@@ -159,24 +173,33 @@ def _below(prefix: str, values: Values) -> dict[str, Tensor]:
     }
 
 
-def _names(model: CTCModel, group: str) -> list[str]:
-    norms = [
-        f"{name}.{own}"
-        for name, module in model.named_modules()
-        if isinstance(module, _NORMS)
-        for own, _ in module.named_parameters(recurse=False)
-    ]
+def _find(model: CTCModel, group: str) -> dict[str, Tensor]:
+    """Give the parameters of a group by name."""
+    if group == "input":
+        d_model = model.encoder.d_model
+        return {_INPUT: model.output.weight.new_zeros(d_model, d_model)}
+    if group == "fast_weights":
+        return _own_parameters(model, FastWeightMemory, MATRICES)
+    norms = _own_parameters(model, _NORMS)
     if group == "norms":
         return norms
-    if group == "front_end":
-        return [
-            name
-            for name, _ in model.named_parameters()
-            if name.startswith("frontend.") and name not in norms
-        ]
-    return [
-        f"{name}.{matrix}"
+    return {
+        name: parameter
+        for name, parameter in model.named_parameters()
+        if name.startswith("frontend.") and name not in norms
+    }
+
+
+def _own_parameters(
+    model: nn.Module,
+    kinds: type[nn.Module] | tuple[type[nn.Module], ...],
+    chosen: Sequence[str] | None = None,
+) -> dict[str, Tensor]:
+    """Give the parameters that modules of some kinds hold themselves."""
+    return {
+        f"{name}.{own}": parameter
         for name, module in model.named_modules()
-        if isinstance(module, FastWeightMemory)
-        for matrix in MATRICES
-    ]
+        if isinstance(module, kinds)
+        for own, parameter in module.named_parameters(recurse=False)
+        if chosen is None or own in chosen
+    }

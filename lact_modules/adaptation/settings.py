@@ -52,7 +52,7 @@ class Settings:
     """
 
     loss: str = "suta"
-    parameters: tuple[str, ...] = ("fast_weights",)
+    parameters: tuple[str, ...] = ("fast_weights", "input")
     optimizer: str = "muon"
     lr: float | None = None
     steps: int = 2

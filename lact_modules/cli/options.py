@@ -72,8 +72,8 @@ TTT = Annotated[
     str | None,
     typer.Option(
         "--ttt",
-        help="Train on each utterance before it is transcribed: lact (fast weights), "
-        "suta, suta-faithful or tent.",
+        help="Train on each utterance before it is transcribed: lact (fast weights "
+        "and input), suta, suta-faithful or tent.",
         metavar="METHOD",
     ),
 ]
@@ -91,7 +91,8 @@ TTTParameters = Annotated[
     str | None,
     typer.Option(
         "--ttt-params",
-        help="What --ttt trains: fast_weights, norms, front_end, between commas.",
+        help="What --ttt trains: fast_weights, input, norms, front_end; commas "
+        "between them.",
     ),
 ]
 TTTOptimizer = Annotated[

@@ -28,9 +28,10 @@ def test_the_model_is_left_as_it_was(method, model, batch):
     "options",
     [
         {"parameters": ("fast_weights",)},
+        {"parameters": ("input",)},
         {"parameters": ("norms", "front_end"), "optimizer": "adamw", "lr": 0.001},
     ],
-    ids=["fast_weights", "norms_and_front_end"],
+    ids=["fast_weights", "input", "norms_and_front_end"],
 )
 def test_a_step_lowers_the_loss(loss, options, model, batch):
     adapter = build_adapter(model, loss=loss, steps=3, **{"lr": 0.02, **options})
@@ -53,6 +54,7 @@ def test_a_step_lowers_the_loss(loss, options, model, batch):
         {},
         {"loss": "masked_prediction"},
         {"chunk_seconds": 0.3},
+        {"parameters": ("fast_weights",)},
         {"parameters": ("norms",), "optimizer": "sgd"},
         {"mode": "continual"},
     ],

@@ -13,6 +13,9 @@ from lact_modules.errors import InputError
 from lact_modules.frontends import MelFrontend
 from lact_modules.layers import FeedForward, LaCTMixer
 
+# what meta-training trains, as it is
+OPTIONS = {"parameters": ("fast_weights",), "is_gated": False}
+
 
 @pytest.fixture
 def learner():
@@ -34,7 +37,7 @@ def gradients(model, batch, second_order):
 def test_before_the_step_it_is_the_model_and_after_it_the_adapter(learner, batch):
     output = MetaStep(learner.eval(), find_objective("suta"))(*batch)
     plain, lengths = learner(*batch)
-    adapted, _ = build_adapter(learner, steps=1, is_gated=False)(*batch)
+    adapted, _ = build_adapter(learner, steps=1, **OPTIONS)(*batch)
     for row, count in enumerate(lengths):
         for ours, expected in ((output.log_probs, plain), (output.adapted, adapted)):
             torch.testing.assert_close(
@@ -65,14 +68,14 @@ def test_a_model_without_rates_cannot_learn_them(model):
 
 def test_learned_rates_are_taken_unless_others_are_given(learner, batch):
     learner.eval()
-    learned, _ = build_adapter(learner, is_gated=False)(*batch)
-    given, _ = build_adapter(learner, is_gated=False, lr=0.1)(*batch)
+    learned, _ = build_adapter(learner, **OPTIONS)(*batch)
+    given, _ = build_adapter(learner, lr=0.1, **OPTIONS)(*batch)
     torch.testing.assert_close(learned, given)
     with torch.no_grad():
         for block in learner.encoder.blocks:
             # softplus(-20) is nearly 0
             block.mixer.fast.ttt_rates.fill_(-20.0)
-    still, lengths = build_adapter(learner, is_gated=False)(*batch)
+    still, lengths = build_adapter(learner, **OPTIONS)(*batch)
     plain, _ = learner(*batch)
     for row, count in enumerate(lengths):
         torch.testing.assert_close(
