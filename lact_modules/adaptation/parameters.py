@@ -11,7 +11,7 @@ from torch.nn.functional import softplus
 
 from lact_modules.adaptation.objectives import Pass
 from lact_modules.encoders.ctc_model import CTCModel
-from lact_modules.layers.lact import FastWeightMemory
+from lact_modules.layers.fast_weight_memory import FastWeightMemory
 
 Group = Literal["fast_weights", "input", "norms", "front_end"]
 

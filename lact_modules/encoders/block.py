@@ -1,6 +1,17 @@
 """One encoder block out of injected sub-layers."""
 
+from typing import Any, NamedTuple
+
 from torch import Tensor, nn
+
+from lact_modules.layers.chunking import Chunking
+
+
+class BlockState(NamedTuple):
+    """What a block remembers: its mixer, and its convolution if it has one."""
+
+    mixer: Any
+    conv: Tensor | None
 
 
 class EncoderBlock(nn.Module):
@@ -34,6 +45,10 @@ class EncoderBlock(nn.Module):
     torch.Size([2, 5, 8])
     """
 
+    # may have a method `chunked`, see `lact_modules.layers.chunking`
+    mixer: Any
+    conv: Any
+
     def __init__(
         self,
         d_model: int,
@@ -55,10 +70,57 @@ class EncoderBlock(nn.Module):
 
     def forward(self, x: Tensor, is_padding: Tensor) -> Tensor:
         """Map (B, T, D) with its (B, T) padding to (B, T, D)."""
-        if self.ffn_in is not None:
-            x = x + self.ffn_weight * self.dropout(self.ffn_in(self.norm_ffn_in(x)))
+        x = self._before_mixer(x)
         x = x + self.dropout(self.mixer(self.norm_mixer(x), is_padding))
         if self.conv is not None:
             x = x + self.dropout(self.conv(self.norm_conv(x), is_padding))
+        return self._after_conv(x)
+
+    def chunked(
+        self,
+        x: Tensor,
+        is_padding: Tensor,
+        chunking: Chunking,
+        state: BlockState | None = None,
+    ) -> tuple[Tensor, BlockState]:
+        """Map (B, T, D) chunk by chunk.
+
+        Arguments
+        ---------
+        x : Tensor
+            (B, T, D), from the beginning of a chunk.
+        is_padding : Tensor
+            (B, T) bool, True at padding.
+        chunking : Chunking
+            How frames are divided.
+        state : BlockState | None
+            After the frames before.
+
+        Returns
+        -------
+        output : Tensor
+            (B, T, D)
+        state : BlockState
+            After these frames.
+        """
+        mixer, conv = state or (None, None)
+        x = self._before_mixer(x)
+        mixed, mixer = self.mixer.chunked(
+            self.norm_mixer(x), is_padding, chunking, mixer
+        )
+        x = x + self.dropout(mixed)
+        if self.conv is not None:
+            convolved, conv = self.conv.chunked(
+                self.norm_conv(x), is_padding, chunking, conv
+            )
+            x = x + self.dropout(convolved)
+        return self._after_conv(x), BlockState(mixer, conv)
+
+    def _before_mixer(self, x: Tensor) -> Tensor:
+        if self.ffn_in is None:
+            return x
+        return x + self.ffn_weight * self.dropout(self.ffn_in(self.norm_ffn_in(x)))
+
+    def _after_conv(self, x: Tensor) -> Tensor:
         x = x + self.ffn_weight * self.dropout(self.ffn_out(self.norm_ffn_out(x)))
         return self.norm(x)

@@ -1,11 +1,12 @@
 """A stack of encoder blocks."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
 
-from lact_modules.encoders.block import EncoderBlock
+from lact_modules.encoders.block import BlockState, EncoderBlock
+from lact_modules.layers.chunking import Chunking
 
 Factory = Callable[[], nn.Module]
 
@@ -123,6 +124,47 @@ class Encoder(nn.Module):
             if self._is_kept():
                 x = block(x, is_padding)
         return self.norm(x).masked_fill(is_padding[..., None], 0.0), lengths
+
+    def chunked(
+        self,
+        x: Tensor,
+        lengths: Tensor,
+        chunking: Chunking,
+        state: Sequence[BlockState] | None = None,
+    ) -> tuple[Tensor, list[BlockState]]:
+        """Encode chunk by chunk; no frame sees beyond the end of its chunk.
+
+        Calls that pass the state on equal one call on the joined frames, if all but
+        the last have whole chunks.
+
+        Arguments
+        ---------
+        x : Tensor
+            (B, T, D), from the beginning of a chunk; what stands beyond the lengths
+            has no influence.
+        lengths : Tensor
+            (B,) valid frames, int64.
+        chunking : Chunking
+            How frames are divided.
+        state : Sequence[BlockState] | None
+            Of each block, after the frames before.
+
+        Returns
+        -------
+        output : Tensor
+            (B, T, D), zero at padding.
+        state : list[BlockState]
+            After these frames.
+        """
+        is_padding = padding_mask(lengths, x.shape[1])
+        x = self.dropout(x.masked_fill(is_padding[..., None], 0.0))
+        after = []
+        for index, block in enumerate(self.blocks):
+            assert isinstance(block, EncoderBlock)
+            before = state[index] if state else None
+            x, remembered = block.chunked(x, is_padding, chunking, before)
+            after.append(remembered)
+        return self.norm(x).masked_fill(is_padding[..., None], 0.0), after
 
     def _is_kept(self) -> bool:
         if not self.training or not self.layer_drop:

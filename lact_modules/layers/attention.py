@@ -1,11 +1,13 @@
 """Softmax attention over all frames or over a window."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import scaled_dot_product_attention
+from torch.nn.functional import pad, scaled_dot_product_attention
 
+from lact_modules.layers.chunking import Chunking, keep_last
 from lact_modules.layers.rotary import rotate
 
 Window = tuple[int | None, int | None]
@@ -81,6 +83,27 @@ def attend(
     return output.transpose(1, 2)
 
 
+class AttentionState(NamedTuple):
+    """What is remembered of earlier frames.
+
+    Arguments
+    ---------
+    num_frames : int
+        How many there were.
+    k : Tensor
+        (B, M, H, D / H) rotated keys of the last ones.
+    v : Tensor
+        (B, M, H, D / H) their values.
+    is_padding : Tensor
+        (B, M) bool.
+    """
+
+    num_frames: int
+    k: Tensor
+    v: Tensor
+    is_padding: Tensor
+
+
 class RotaryAttention(nn.Module):
     """Attention with rotary positions (arXiv 2104.09864), without parameters.
 
@@ -114,10 +137,58 @@ class RotaryAttention(nn.Module):
 
     def forward(self, qkv: Tensor, is_padding: Tensor) -> Tensor:
         """Map queries, keys and values (B, T, 3 D), padding (B, T) to (B, T, D)."""
-        # (B, T, 3 D) -> 3 x (B, T, H, D / H)
-        q, k, v = qkv.unflatten(-1, (3, self.num_heads, -1)).unbind(2)
-        positions = torch.arange(q.shape[1], device=q.device)
+        q, k, v = self._project(qkv)
         mask = attention_mask(is_padding, self.window)
-        dropout = self.dropout if self.training else 0.0
-        q, k = rotate(q, positions), rotate(k, positions)
-        return attend(q, k, v, mask, dropout).flatten(2)
+        return attend(q, k, v, mask, self._dropout).flatten(2)
+
+    def chunked(
+        self,
+        qkv: Tensor,
+        is_padding: Tensor,
+        chunking: Chunking,
+        state: AttentionState | None = None,
+    ) -> tuple[Tensor, AttentionState]:
+        """Attend to a frame's chunk and to some frames before it, not to `window`.
+
+        Arguments
+        ---------
+        qkv : Tensor
+            (B, T, 3 D), from the beginning of a chunk.
+        is_padding : Tensor
+            (B, T) bool, True at padding.
+        chunking : Chunking
+            Which frames are seen.
+        state : AttentionState | None
+            After the frames before.
+
+        Returns
+        -------
+        output : Tensor
+            (B, T, D)
+        state : AttentionState
+            After these frames.
+        """
+        q, k, v = self._project(qkv, state.num_frames if state else 0)
+        num_frames = q.shape[1]
+        before, past = num_frames, 0
+        if state is not None:
+            before, past = num_frames + state.num_frames, state.k.shape[1]
+            k, v = torch.cat([state.k, k], dim=1), torch.cat([state.v, v], dim=1)
+            is_padding = torch.cat([state.is_padding, is_padding], dim=1)
+        visible = chunking.visible(past, num_frames, q.device)
+        # a frame always sees itself, so that rows of padding stay finite
+        itself = torch.eye(num_frames, dtype=torch.bool, device=q.device)
+        mask = visible & ~is_padding[:, None, None, :] | pad(itself, (past, 0))
+        remembered = (keep_last(x, chunking.left) for x in (k, v, is_padding))
+        output = attend(q, k, v, mask, self._dropout).flatten(2)
+        return output, AttentionState(before, *remembered)
+
+    @property
+    def _dropout(self) -> float:
+        return self.dropout if self.training else 0.0
+
+    def _project(self, qkv: Tensor, first: int = 0) -> tuple[Tensor, Tensor, Tensor]:
+        """Split (B, T, 3 D) to 3 x (B, T, H, D / H); rotate q and k from a position."""
+        q, k, v = qkv.unflatten(-1, (3, self.num_heads, -1)).unbind(2)
+        positions = first + torch.arange(q.shape[1], device=q.device)
+        return rotate(q, positions), rotate(k, positions), v

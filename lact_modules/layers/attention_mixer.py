@@ -5,7 +5,8 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from lact_modules.layers.attention import RotaryAttention
+from lact_modules.layers.attention import AttentionState, RotaryAttention
+from lact_modules.layers.chunking import Chunking
 from lact_modules.layers.relative_attention import RelativeAttention
 
 Positions = Literal["rope", "relpos"]
@@ -72,3 +73,42 @@ class AttentionMixer(nn.Module):
     def forward(self, x: Tensor, is_padding: Tensor) -> Tensor:
         """Map (B, T, D) with its (B, T) padding to (B, T, D)."""
         return self.project_output(self.attention(self.project_qkv(x), is_padding))
+
+    def chunked(
+        self,
+        x: Tensor,
+        is_padding: Tensor,
+        chunking: Chunking,
+        state: AttentionState | None = None,
+    ) -> tuple[Tensor, AttentionState]:
+        """Map (B, T, D) chunk by chunk, see `RotaryAttention`.
+
+        Arguments
+        ---------
+        x : Tensor
+            (B, T, D), from the beginning of a chunk.
+        is_padding : Tensor
+            (B, T) bool, True at padding.
+        chunking : Chunking
+            Which frames are seen.
+        state : AttentionState | None
+            After the frames before.
+
+        Returns
+        -------
+        output : Tensor
+            (B, T, D)
+        state : AttentionState
+            After these frames.
+
+        Raises
+        ------
+        NotImplementedError
+            With relative positions.
+        """
+        if not isinstance(self.attention, RotaryAttention):
+            raise NotImplementedError("positions='relpos': chunks need 'rope'")
+        mixed, state = self.attention.chunked(
+            self.project_qkv(x), is_padding, chunking, state
+        )
+        return self.project_output(mixed), state

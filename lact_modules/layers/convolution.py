@@ -1,7 +1,10 @@
 """The convolution sub-layer of a Conformer block."""
 
+import torch
 from torch import Tensor, nn
 from torch.nn.functional import glu, pad, silu
+
+from lact_modules.layers.chunking import Chunking, keep_last
 
 
 class ConvolutionModule(nn.Module):
@@ -49,3 +52,48 @@ class ConvolutionModule(nn.Module):
         # (B, T, D) -> (B, D, T) and back
         x = self.depthwise(pad(x.mT, self.context)).mT
         return self.project(silu(self.norm(x)))
+
+    def chunked(
+        self,
+        x: Tensor,
+        is_padding: Tensor,
+        chunking: Chunking,
+        state: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """Convolve each chunk after what came before it; zeros stand behind it.
+
+        Dynamic chunk convolution (arXiv 2304.09325, sec. 2.2): the same kernel serves
+        whole utterances and chunks.
+
+        Arguments
+        ---------
+        x : Tensor
+            (B, T, D), from the beginning of a chunk.
+        is_padding : Tensor
+            (B, T) bool, True at padding.
+        chunking : Chunking
+            How frames are divided.
+        state : Tensor | None
+            (B, left context, D) gated frames before; None stands for zeros.
+
+        Returns
+        -------
+        output : Tensor
+            (B, T, D)
+        state : Tensor
+            After these frames.
+        """
+        x = glu(self.expand(x)).masked_fill(is_padding[..., None], 0.0)
+        num_frames, (left, right) = x.shape[1], self.context
+        if state is None:
+            state = x.new_zeros(x.shape[0], left, x.shape[2])
+        x = torch.cat([state, x], dim=1)
+        state = keep_last(x, left)
+        missing = -num_frames % chunking.size if right else 0
+        size = chunking.size if right else num_frames
+        # (B, left + T, D) -> (B, chunks, D, left + size) -> (B chunks, D, ...)
+        chunks = pad(x, (0, 0, 0, missing)).unfold(1, left + size, size)
+        y = self.depthwise(pad(chunks, (0, right)).flatten(0, 1))
+        # (B chunks, D, size) -> (B, T, D)
+        y = y.unflatten(0, chunks.shape[:2]).transpose(2, 3).flatten(1, 2)
+        return self.project(silu(self.norm(y[:, :num_frames]))), state

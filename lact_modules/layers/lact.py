@@ -1,16 +1,23 @@
 """The LaCT mixer: attention over a window, fast weights over the whole."""
 
-import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import normalize, silu, softplus
 
-from lact_modules.layers.attention import RotaryAttention
-from lact_modules.layers.rotary import rotate
-from lact_modules.ops import FastWeight, UpdateRule, chunked_ttt
+from lact_modules.layers.attention import AttentionState, RotaryAttention
+from lact_modules.layers.chunking import Chunking
+from lact_modules.layers.fast_weight_memory import FastWeightMemory, MemoryState
+from lact_modules.ops import UpdateRule
 from lact_modules.ops.chunked import Mode
+
+
+class LaCTState(NamedTuple):
+    """What both branches remember; None of a branch that is off."""
+
+    attention: AttentionState | None
+    fast: MemoryState | None
 
 
 class LaCTMixer(nn.Module):
@@ -122,144 +129,42 @@ class LaCTMixer(nn.Module):
             mixed = mixed + self.fast(x, qkv, is_padding)
         return self.project_output(mixed)
 
-
-class FastWeightMemory(nn.Module):
-    """The fast branch of `LaCTMixer`: its initial weights, rates, norm and gate.
-
-    Arguments
-    ---------
-    d_model : int
-        Model dimension.
-    num_heads : int
-        Fast-weight heads.
-    mode : Mode
-        ``"bidirectional"``, ``"block"`` or ``"shifted"``.
-    chunk_size : int | None
-        Frames a chunk, for the chunked modes.
-    hidden_ratio : float
-        Hidden dimension over head dimension.
-    rule : UpdateRule | None
-        How to take a step; None is Muon, gain 1, post-norm, all.
-    base_lr : float
-        Learning rate of a token before training.
-    use_momentum : bool
-        Add momentum with learned per-token factors.
-    rotate_fast : bool
-        Rotary positions on q and k.
-    ttt_rate : float | None
-        Size of a step by which test-time training moves each of the three initial
-        matrices, relative to fresh ones, before meta-training has learned it. None
-        learns none.
-
-    Raises
-    ------
-    ValueError
-        If momentum is asked of bidirectional mode.
-
-    Example
-    -------
-    >>> memory = FastWeightMemory(32, num_heads=2)
-    >>> x, is_padding = torch.randn(2, 9, 32), torch.zeros(2, 9, dtype=torch.bool)
-    >>> memory(x, torch.randn(2, 9, 96), is_padding).shape
-    torch.Size([2, 9, 32])
-    """
-
-    def __init__(
+    def chunked(
         self,
-        d_model: int,
-        num_heads: int,
-        mode: Mode = "bidirectional",
-        chunk_size: int | None = None,
-        hidden_ratio: float = 1.0,
-        rule: UpdateRule | None = None,
-        base_lr: float = 0.01,
-        use_momentum: bool = False,
-        rotate_fast: bool = True,
-        ttt_rate: float | None = None,
-    ):
-        super().__init__()
-        if use_momentum and mode == "bidirectional":
-            raise ValueError("use_momentum: needs mode 'block' or 'shifted'")
-        self.num_heads = num_heads
-        self.mode: Mode = mode
-        self.chunk_size = chunk_size
-        self.rule = rule or UpdateRule()
-        self.rotate_fast = rotate_fast
-        head_dim = d_model // num_heads
-        hidden = round(head_dim * hidden_ratio)
-        self.gate = nn.Parameter(torch.empty(num_heads, hidden, head_dim))
-        self.up = nn.Parameter(torch.empty(num_heads, hidden, head_dim))
-        self.down = nn.Parameter(torch.empty(num_heads, head_dim, hidden))
-        self.qk_scale = nn.Parameter(torch.ones(2, d_model))
-        self.qk_offset = nn.Parameter(torch.zeros(2, d_model))
-        self.project_lr = nn.Linear(d_model, 3 * num_heads)
-        self.project_momentum = nn.Linear(d_model, num_heads) if use_momentum else None
-        self.project_gate = nn.Linear(d_model, num_heads)
-        self.norm = nn.RMSNorm(head_dim, eps=1e-5)
-        self.base_lr = base_lr
-        # softplus(ttt_rates) are the rates of gate, up and down
-        self.ttt_rates = (
-            nn.Parameter(torch.full((3,), math.log(math.expm1(ttt_rate))))
-            if ttt_rate is not None
-            else None
-        )
-        self.reset_parameters()
-
-    @property
-    def initial(self) -> FastWeight:
-        """Fast weights before any update, (H, F, D) and (H, D, F)."""
-        return FastWeight(gate=self.gate, up=self.up, down=self.down)
-
-    def reset_parameters(self) -> None:
-        """Draw unit-variance fast weights, and rates that start at the base rate."""
-        for matrix in self.initial:
-            nn.init.normal_(matrix, std=matrix.shape[-1] ** -0.5)
-        nn.init.normal_(self.project_lr.weight, std=0.02)
-        # softplus(bias) = base_lr
-        nn.init.constant_(self.project_lr.bias, math.log(math.expm1(self.base_lr)))
-
-    def forward(self, x: Tensor, qkv: Tensor, is_padding: Tensor) -> Tensor:
-        """Learn from the frames and answer them.
+        x: Tensor,
+        is_padding: Tensor,
+        chunking: Chunking,
+        state: LaCTState | None = None,
+    ) -> tuple[Tensor, LaCTState]:
+        """Map (B, T, D) chunk by chunk, see `RotaryAttention` and `FastWeightMemory`.
 
         Arguments
         ---------
         x : Tensor
-            (B, T, D) input, for rates and gate.
-        qkv : Tensor
-            (B, T, 3 D) shared projection.
+            (B, T, D), from the beginning of a chunk.
         is_padding : Tensor
-            (B, T) bool.
+            (B, T) bool, True at padding.
+        chunking : Chunking
+            How frames are divided.
+        state : LaCTState | None
+            After the frames before.
 
         Returns
         -------
-        Tensor
+        output : Tensor
             (B, T, D)
+        state : LaCTState
+            After these frames.
         """
-        q, k, v = qkv.chunk(3, dim=-1)
-        q = self._split(silu(q * self.qk_scale[0] + self.qk_offset[0]))
-        k = self._split(silu(k * self.qk_scale[1] + self.qk_offset[1]))
-        q, k = normalize(q, dim=-1), normalize(k, dim=-1)
-        if self.rotate_fast:
-            positions = torch.arange(x.shape[1], device=x.device)
-            q, k = rotate(q, positions), rotate(k, positions)
-        momentum = None
-        if self.project_momentum is not None:
-            momentum = torch.sigmoid(self.project_momentum(x).float())[..., None]
-        output, _ = chunked_ttt(
-            q,
-            k,
-            self._split(silu(v)),
-            softplus(self._split(self.project_lr(x).float())),
-            self.initial,
-            mode=self.mode,
-            chunk_size=self.chunk_size,
-            rule=self.rule,
-            momentum=momentum,
-            is_padding=is_padding,
-        )
-        gate = silu(self.project_gate(x))[..., None]
-        return (self.norm(output) * gate).flatten(2)
-
-    def _split(self, x: Tensor) -> Tensor:
-        # (B, T, H n) -> (B, T, H, n)
-        return x.unflatten(-1, (self.num_heads, -1))
+        qkv = self.project_qkv(x)
+        mixed = torch.zeros_like(x)
+        attention, fast = state or (None, None)
+        if self.attention is not None:
+            seen, attention = self.attention.chunked(
+                qkv, is_padding, chunking, attention
+            )
+            mixed = mixed + seen
+        if self.fast is not None:
+            known, fast = self.fast.chunked(x, qkv, is_padding, chunking, fast)
+            mixed = mixed + known
+        return self.project_output(mixed), LaCTState(attention, fast)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear, pad, silu
 
+from lact_modules.layers.chunking import Chunking
 from lact_modules.ops.selective_scan import resume_scan, selective_scan
 
 # Step sizes before training: log-uniform between the first two, at least the last.
@@ -105,6 +106,44 @@ class BiMambaMixer(nn.Module):
             flipped = self.backwards(flip_valid(xz, is_padding))
             y = 0.5 * (y + flip_valid(flipped, is_padding))
         return self.out_proj(y)
+
+    def chunked(
+        self,
+        x: Tensor,
+        is_padding: Tensor,
+        chunking: Chunking,
+        state: tuple[Tensor, Tensor] | None = None,
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """Map (B, T, D) from left to right; where a chunk ends makes no difference.
+
+        Arguments
+        ---------
+        x : Tensor
+            (B, T, D)
+        is_padding : Tensor
+            (B, T) bool, True at padding.
+        chunking : Chunking
+            Without influence.
+        state : tuple[Tensor, Tensor] | None
+            After the frames before, see `SelectiveStateSpace`.
+
+        Returns
+        -------
+        output : Tensor
+            (B, T, D)
+        state : tuple[Tensor, Tensor]
+            After these frames; meaningless behind padding.
+
+        Raises
+        ------
+        NotImplementedError
+            If it runs in both directions.
+        """
+        if self.backwards is not None:
+            raise NotImplementedError("chunks need bidirectional=False")
+        xz = self.in_proj(x).masked_fill(is_padding[..., None], 0.0)
+        y, state = self.forwards.resume(xz, state or self.forwards.start(len(x)))
+        return self.out_proj(y), state
 
 
 class SelectiveStateSpace(nn.Module):

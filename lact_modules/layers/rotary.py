@@ -30,7 +30,8 @@ def rotate(x: Tensor, positions: Tensor, base: float = 10000.0) -> Tensor:
     True
     """
     half = x.shape[-1] // 2
-    exponents = torch.arange(half, device=x.device, dtype=torch.float32) / half
+    # float64: hours of audio have positions whose angles float32 cannot hold
+    exponents = torch.arange(half, device=x.device, dtype=torch.float64) / half
     angles = positions[:, None, None] * base**-exponents
     cos, sin = angles.cos(), angles.sin()
     cos = torch.cat([cos, cos], dim=-1).to(x.dtype)

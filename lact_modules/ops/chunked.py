@@ -165,7 +165,7 @@ def chunked_ttt(
     q, frames = _head_first(q, k, v, lr, momentum, ~is_padding)
     initial = _per_utterance(fast_weight, q.shape[0])
     if state is None:
-        state = TTTState(initial, initial, {}, None)
+        state = start_ttt(fast_weight, q.shape[0])
 
     outputs = [q[:, :, :0]]
     start = 0
@@ -185,6 +185,30 @@ def chunked_ttt(
         start = span.stop
     # (B, H, T, D) -> (B, T, H, D)
     return torch.cat(outputs, dim=2).transpose(1, 2), state
+
+
+def start_ttt(fast_weight: FastWeight, batch_size: int) -> TTTState:
+    """Give the state before the first frame.
+
+    Arguments
+    ---------
+    fast_weight : FastWeight
+        Initial weights, (H, ...) or per utterance (B, H, ...).
+    batch_size : int
+        Utterances.
+
+    Returns
+    -------
+    TTTState
+        To pass to `chunked_ttt`, which with it expects more calls to follow.
+
+    Example
+    -------
+    >>> start_ttt(FastWeight(*torch.randn(3, 1, 4, 4)), batch_size=2).weight.gate.shape
+    torch.Size([2, 1, 4, 4])
+    """
+    initial = _per_utterance(fast_weight, batch_size)
+    return TTTState(initial, initial, {}, None)
 
 
 def _learn(state: TTTState, rule: UpdateRule, initial: FastWeight) -> TTTState:

@@ -16,7 +16,7 @@ from lact_modules.data.subwords import AnyVocabulary
 from lact_modules.errors import InputError
 from lact_modules.inference.decoders import decoding_steps
 from lact_modules.inference.trained_model import TrainedModel
-from lact_modules.layers.lact import FastWeightMemory
+from lact_modules.layers.fast_weight_memory import FastWeightMemory
 from lact_modules.training.augmentation import make_augmenter
 from lact_modules.training.loop import RecipeBrain
 from lact_modules.training.transcripts import Decoder, Transcripts

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from lact_modules.encoders import Encoder
+from lact_modules.encoders.streaming import StreamingEncoder
 from lact_modules.layers import (
     AttentionMixer,
     BiMambaMixer,
@@ -13,6 +14,7 @@ from lact_modules.layers import (
     FeedForward,
     LaCTMixer,
 )
+from lact_modules.layers.chunking import Chunking
 from lact_modules.ops import UpdateRule
 
 D_MODEL = 16
@@ -103,6 +105,20 @@ CAUSAL = {
     "mamba_causal": 1,
 }
 """Frames that a causal encoder may look at together."""
+
+CHUNKED = [
+    "lact_transformer",
+    "lact_conformer",
+    "lact_momentum_pre",
+    "lact_shifted",
+    "fast_weights_alone",
+    "conformer_rope",
+    "conformer_rope_causal",
+    "mamba_causal",
+]
+"""Encoders that run in chunks."""
+
+CHUNKING = Chunking(size=CHUNK, left=6)
 
 NUM_FRAMES = [23, 9, 14]
 
@@ -214,3 +230,79 @@ def test_layers_start_from_different_weights():
     assert not torch.equal(
         first.mixer.project_qkv.weight, second.mixer.project_qkv.weight
     )
+
+
+@pytest.fixture(params=CHUNKED)
+def chunked(request, device):
+    """Give an encoder that runs in chunks; Muon on a few frames amplifies rounding."""
+    torch.manual_seed(0)
+    return ENCODERS[request.param]().eval().double()
+
+
+@pytest.mark.parametrize(
+    "sizes", [[1] * 23, [23], [5, 1, 0, 9, 8], [4, 8, 11]], ids=str
+)
+def test_pieces_of_any_size_equal_one_call(chunked, sizes):
+    x, lengths = make_batch()
+    x = x.double()
+    expected, _ = chunked.chunked(x[:1], lengths[:1], CHUNKING)
+    streaming = StreamingEncoder(chunked, CHUNKING)
+    state, outputs = streaming.start(batch_size=1), []
+    for piece in x[:1].split(sizes, dim=1):
+        output, state = streaming.accept(piece, state)
+        outputs.append(output)
+    outputs.append(streaming.finish(state))
+    output = torch.cat(outputs, dim=1)
+    # token rates are float32
+    torch.testing.assert_close(output, expected, atol=1e-5, rtol=1e-5)
+
+
+def test_in_chunks_alone_equals_in_a_batch_of_nan(chunked):
+    x, lengths = make_batch()
+    x = x.double()
+    for i, num_frames in enumerate(NUM_FRAMES):
+        x[i, num_frames:] = torch.nan
+    together, _ = chunked.chunked(x, lengths, CHUNKING)
+    for i, num_frames in enumerate(NUM_FRAMES):
+        alone, _ = chunked.chunked(
+            x[i : i + 1, :num_frames], lengths[i : i + 1], CHUNKING
+        )
+        torch.testing.assert_close(alone, together[i : i + 1, :num_frames])
+
+
+def test_no_chunk_sees_beyond_its_end(chunked):
+    x, lengths = make_batch()
+    x = x.double()
+    x.requires_grad_()
+    output, _ = chunked.chunked(x[:1], lengths[:1], CHUNKING)
+    for frame in range(23):
+        (gradient,) = torch.autograd.grad(output[0, frame, 0], x, retain_graph=True)
+        horizon = (frame // CHUNK + 1) * CHUNK
+        assert gradient[0, frame].count_nonzero() > 0
+        assert gradient[0, horizon:].count_nonzero() == 0
+
+
+def test_what_a_stream_remembers_stays_small(chunked):
+    def size(state):
+        if isinstance(state, torch.Tensor):
+            return state.numel()
+        return sum(map(size, state)) if isinstance(state, (list, tuple)) else 0
+
+    streaming = StreamingEncoder(chunked, CHUNKING)
+    state, sizes = streaming.start(batch_size=1), []
+    for _ in range(12):
+        _, state = streaming.accept(torch.randn(1, CHUNK, D_MODEL).double(), state)
+        sizes.append(size(state))
+    assert max(sizes) == sizes[-1] == sizes[4]
+
+
+def test_one_chunk_sees_all_that_the_whole_does(chunked, request):
+    if "causal" in request.node.name or "shifted" in request.node.name:
+        pytest.skip("looks at less in any case")
+    if "momentum" in request.node.name:
+        pytest.skip("learns in chunks of its own")
+    x, lengths = make_batch()
+    x = x.double()
+    expected, _ = chunked(x, lengths)
+    output, _ = chunked.chunked(x, lengths, Chunking(size=23, left=0))
+    torch.testing.assert_close(output, expected)

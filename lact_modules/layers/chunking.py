@@ -1,0 +1,96 @@
+"""Chunks of frames that a layer takes together, with what it remembers of others.
+
+A layer that works in chunks has a method ``chunked(x, is_padding, chunking, state)``,
+which gives its output and the state after it. From chunk border to chunk border calls
+that pass the state on equal one call on the joined frames. So a model is trained on
+whole utterances as it later runs on a stream.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Chunking:
+    """How frames are divided; nothing looks beyond the end of its chunk.
+
+    Arguments
+    ---------
+    size : int
+        Frames of a chunk, all of which see each other. The last chunk of an utterance
+        may be shorter.
+    left : int
+        Frames before its chunk that attention sees.
+
+    Raises
+    ------
+    ValueError
+        If the size is not above 0, or `left` is below 0.
+
+    Example
+    -------
+    >>> Chunking(size=2, left=1).visible(past=0, num_frames=4).int()
+    tensor([[1, 1, 0, 0],
+            [1, 1, 0, 0],
+            [0, 1, 1, 1],
+            [0, 1, 1, 1]], dtype=torch.int32)
+    """
+
+    size: int
+    left: int
+
+    def __post_init__(self) -> None:
+        if self.size < 1:
+            raise ValueError(f"size={self.size}: must be above 0")
+        if self.left < 0:
+            raise ValueError(f"left={self.left}: must not be below 0")
+
+    def visible(
+        self, past: int, num_frames: int, device: torch.device | str | None = None
+    ) -> Tensor:
+        """Tell which frames each frame sees.
+
+        Arguments
+        ---------
+        past : int
+            Frames remembered from before, which the chunks' first frame follows.
+        num_frames : int
+            Frames from the beginning of a chunk.
+        device : torch.device | str | None
+            Where to make it.
+
+        Returns
+        -------
+        Tensor
+            (num_frames, past + num_frames) bool.
+        """
+        first = torch.arange(num_frames, device=device) // self.size * self.size
+        seen = torch.arange(-past, num_frames, device=device)
+        return (seen >= first[:, None] - self.left) & (
+            seen < first[:, None] + self.size
+        )
+
+
+def keep_last(x: Tensor, count: int) -> Tensor:
+    """Give the last `count` frames of (B, T, ...), or all if there are fewer.
+
+    Arguments
+    ---------
+    x : Tensor
+        (B, T, ...)
+    count : int
+        Frames; may be 0.
+
+    Returns
+    -------
+    Tensor
+        (B, min(T, count), ...)
+
+    Example
+    -------
+    >>> keep_last(torch.arange(5)[None], 2)
+    tensor([[3, 4]])
+    """
+    return x[:, max(0, x.shape[1] - count) :]
