@@ -125,15 +125,22 @@ class MelFrontend(nn.Module):
         samples = torch.arange(waveform.shape[1], device=waveform.device)
         waveform = torch.where(samples < lengths[:, None], waveform, 0.0).float()
         num_frames = _divide_up(waveform.shape[1], self.hop)
-        left = (self.mel.n_fft - self.hop) // 2
         total = (num_frames - 1) * self.hop + self.mel.n_fft
-        right = total - left - waveform.shape[1]
+        right = total - self.look_back - waveform.shape[1]
         with torch.autocast(device_type=waveform.device.type, enabled=False):
-            # (B, M, T) -> (B, T, M)
-            features = self.mel(pad(waveform, (left, right))).mT
-            features = (features + 1e-6).log()
+            features = self.log_mel(pad(waveform, (self.look_back, right)))
             lengths = _divide_up(lengths, self.hop)
             return self.normalize(features, lengths), lengths
+
+    @property
+    def look_back(self) -> int:
+        """Samples before a feature frame's own that its spectrum sees."""
+        return (self.mel.n_fft - self.hop) // 2
+
+    def log_mel(self, waveform: Tensor) -> Tensor:
+        """Map (B, look_back + N) samples to all features (B, T, num_mels) they fill."""
+        # (B, M, T) -> (B, T, M)
+        return (self.mel(waveform).mT + 1e-6).log()
 
     def subsample(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Map features (B, T, num_mels) to (B, T', d_model) at the frame rate."""

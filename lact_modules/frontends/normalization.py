@@ -1,5 +1,7 @@
 """Feature normalization that ignores padding."""
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 
@@ -24,6 +26,24 @@ class UtteranceNormalization(nn.Module):
         centred = torch.where(is_valid, x - x.sum(1, keepdim=True) / count, 0.0)
         variance = centred.square().sum(1, keepdim=True) / count
         return centred / variance.sqrt().clamp(min=_FLOOR)
+
+
+class RunningState(NamedTuple):
+    """What has been heard of a stream.
+
+    Arguments
+    ---------
+    num_frames : int
+        How many frames.
+    total : Tensor
+        (B, 1, M) float64, their sum.
+    square : Tensor
+        (B, 1, M) float64, the sum of their squares.
+    """
+
+    num_frames: int
+    total: Tensor
+    square: Tensor
 
 
 class RunningNormalization(nn.Module):
@@ -69,12 +89,30 @@ class RunningNormalization(nn.Module):
         x = torch.where(is_valid, x, 0.0)
         if self.training:
             self._update_prior(x.detach(), lengths)
+        normalized, _ = self.resume(x, self.start(len(x)))
+        return torch.where(is_valid, normalized, 0.0)
+
+    def start(self, batch_size: int) -> RunningState:
+        """Give the state before the first frame."""
+        nothing = self.prior_mean.new_zeros(batch_size, 1, len(self.prior_mean))
+        return RunningState(0, nothing.double(), nothing.double())
+
+    def resume(self, x: Tensor, state: RunningState) -> tuple[Tensor, RunningState]:
+        """Go on with frames (B, T, M), none of them padding."""
         frames = torch.arange(1, x.shape[1] + 1, device=x.device)[:, None]
-        count = frames + self.prior_frames
-        mean = (x.cumsum(1) + self.prior_frames * self.prior_mean) / count
-        square = (x.square().cumsum(1) + self.prior_frames * self.prior_square) / count
-        deviation = (square - mean.square()).clamp(min=_FLOOR**2).sqrt()
-        return torch.where(is_valid, (x - mean) / deviation, 0.0)
+        count = state.num_frames + frames + self.prior_frames
+        # float64: a stream adds up more than float32 can hold
+        wide = x.double()
+        total = state.total + wide.cumsum(1)
+        square = state.square + wide.square().cumsum(1)
+        mean = (total + self.prior_frames * self.prior_mean) / count
+        mean_square = (square + self.prior_frames * self.prior_square) / count
+        deviation = (mean_square - mean.square()).clamp(min=_FLOOR**2).sqrt()
+        after = state
+        if x.shape[1]:
+            num_frames = state.num_frames + x.shape[1]
+            after = RunningState(num_frames, total[:, -1:], square[:, -1:])
+        return ((wide - mean) / deviation).to(x.dtype), after
 
     @torch.no_grad()
     def _update_prior(self, x: Tensor, lengths: Tensor) -> None:

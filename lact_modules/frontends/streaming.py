@@ -1,0 +1,165 @@
+"""A front end that is fed piece by piece."""
+
+from math import prod
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from lact_modules.frontends.mel import MelFrontend
+from lact_modules.frontends.normalization import RunningNormalization, RunningState
+
+
+class FrontendState(NamedTuple):
+    """What a front end remembers of a stream; of constant size.
+
+    Arguments
+    ---------
+    num_samples : int
+        How many samples have come.
+    num_features : int
+        How many feature frames they made.
+    samples : Tensor
+        (B, N) last samples, which later features see too.
+    heard : RunningState
+        Of the normalization.
+    features : Tensor
+        (B, T, M) last features, which later frames see too.
+    context : int
+        How many of these belong to frames that have been given out.
+    """
+
+    num_samples: int
+    num_features: int
+    samples: Tensor
+    heard: RunningState
+    features: Tensor
+    context: int
+
+
+class StreamingFrontend:
+    """Make frames of samples as they come; the state is passed in and given back.
+
+    The frames are those that `MelFrontend` makes of the whole. A frame waits for the
+    samples it sees: at 25 frames a second 46 ms behind its own.
+
+    Arguments
+    ---------
+    frontend : MelFrontend
+        In evaluation mode, with ``normalization="running"``.
+
+    Raises
+    ------
+    ValueError
+        If its normalization needs the whole utterance.
+
+    Example
+    -------
+    >>> frontend = MelFrontend(d_model=16, normalization="running").eval()
+    >>> streaming = StreamingFrontend(frontend)
+    >>> state = streaming.start(batch_size=1)
+    >>> frames, state = streaming.accept(torch.randn(1, 16000), state)
+    >>> frames.shape, streaming.finish(state).shape
+    (torch.Size([1, 24, 16]), torch.Size([1, 1, 16]))
+    """
+
+    def __init__(self, frontend: MelFrontend):
+        if not isinstance(frontend.normalize, RunningNormalization):
+            raise ValueError(
+                "normalization='utterance' needs the whole utterance; a stream needs "
+                "a model trained with 'running'"
+            )
+        self.frontend, self.normalize = frontend, frontend.normalize
+        self.stride = prod(frontend.strides)
+        # features that a frame sees on each side of its first one
+        strides = frontend.strides
+        self.reach = sum(prod(strides[:i]) for i in range(len(strides)))
+
+    def start(self, batch_size: int) -> FrontendState:
+        """Give the state before the first sample."""
+        mean = self.normalize.prior_mean
+        return FrontendState(
+            num_samples=0,
+            num_features=0,
+            samples=mean.new_zeros(batch_size, self.frontend.look_back),
+            heard=self.normalize.start(batch_size),
+            features=mean.new_zeros(batch_size, 0, len(mean)),
+            context=0,
+        )
+
+    def accept(
+        self, waveform: Tensor, state: FrontendState
+    ) -> tuple[Tensor, FrontendState]:
+        """Make the frames that samples complete.
+
+        Arguments
+        ---------
+        waveform : Tensor
+            (B, N) float32 at 16 kHz, N of any size.
+        state : FrontendState
+            After the samples before.
+
+        Returns
+        -------
+        frames : Tensor
+            (B, T, D), perhaps none.
+        state : FrontendState
+            After these samples.
+        """
+        state = self._add_features(waveform, state)
+        new = state.features.shape[1] - state.context
+        # frame u sees features stride u - reach to stride u + reach
+        return self._take(max(0, (new - 1 - self.reach) // self.stride + 1), state)
+
+    def finish(self, state: FrontendState) -> Tensor:
+        """Make the frames that are left, (B, T, D), at the end of the stream."""
+        hop = self.frontend.hop
+        missing = -(-state.num_samples // hop) - state.num_features
+        if missing:
+            total = (missing - 1) * hop + self._window
+            batch_size, there = state.samples.shape
+            silence = state.samples.new_zeros(batch_size, total - there)
+            state = self._add_features(silence, state)
+        new = state.features.shape[1] - state.context
+        return self._take(-(-new // self.stride), state)[0]
+
+    @property
+    def _window(self) -> int:
+        return self.frontend.mel.n_fft
+
+    def _add_features(self, waveform: Tensor, state: FrontendState) -> FrontendState:
+        """Make the features that samples complete."""
+        hop = self.frontend.hop
+        samples = torch.cat([state.samples, waveform.float()], dim=1)
+        count = max(0, (samples.shape[1] - self._window) // hop + 1)
+        features, heard = state.features, state.heard
+        if count:
+            used = samples[:, : (count - 1) * hop + self._window]
+            new, heard = self.normalize.resume(self.frontend.log_mel(used), heard)
+            features = torch.cat([features, new], dim=1)
+        return state._replace(
+            num_samples=state.num_samples + waveform.shape[1],
+            num_features=state.num_features + count,
+            samples=samples[:, count * hop :],
+            heard=heard,
+            features=features,
+        )
+
+    def _take(self, count: int, state: FrontendState) -> tuple[Tensor, FrontendState]:
+        """Give so many frames, and forget the features that no later one sees."""
+        features, done = state.features, state.context // self.stride
+        if not count:
+            return features.new_zeros(len(features), 0, self._d_model), state
+        lengths = torch.full(features.shape[:1], features.shape[1])
+        frames, _ = self.frontend.subsample(features, lengths.to(features.device))
+        consumed = state.context + count * self.stride
+        # whole frames of context, the reach rounded up
+        context = min(consumed, -(-self.reach // self.stride) * self.stride)
+        state = state._replace(
+            features=features[:, consumed - context :], context=context
+        )
+        return frames[:, done : done + count], state
+
+    @property
+    def _d_model(self) -> int:
+        return self.frontend.project.out_features
