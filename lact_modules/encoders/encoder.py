@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from lact_modules.encoders.block import BlockState, EncoderBlock
+from lact_modules.encoders.dynamic_chunks import DynamicChunks
 from lact_modules.layers.chunking import Chunking
 
 Factory = Callable[[], nn.Module]
@@ -60,6 +61,13 @@ class Encoder(nn.Module):
         Probability that training passes a block over (LayerDrop, arXiv 1909.11556).
         Blocks passed over have no gradient: several processes need SpeechBrain's
         ``--find_unused_parameters``.
+    chunks : DynamicChunks | None
+        Draws, in training, how each batch is divided; None never divides.
+
+    Attributes
+    ----------
+    chunking : Chunking | None
+        How utterances are divided outside of training; None leaves them whole.
 
     Example
     -------
@@ -83,9 +91,12 @@ class Encoder(nn.Module):
         conv: Factory | None = None,
         dropout: float = 0.0,
         layer_drop: float = 0.0,
+        chunks: DynamicChunks | None = None,
     ):
         super().__init__()
         self.d_model = d_model
+        self.chunks = chunks
+        self.chunking: Chunking | None = None
         self.layer_drop = layer_drop
         self.dropout = nn.Dropout(dropout)
         self.blocks = nn.ModuleList(
@@ -118,11 +129,15 @@ class Encoder(nn.Module):
         lengths : Tensor
             (B,) valid frames of the output.
         """
+        chunking = self._choose_chunking()
         is_padding = padding_mask(lengths, x.shape[1])
         x = self.dropout(x.masked_fill(is_padding[..., None], 0.0))
-        for block in self.blocks:
-            if self._is_kept():
+        for block in filter(self._is_kept, self.blocks):
+            assert isinstance(block, EncoderBlock)
+            if chunking is None:
                 x = block(x, is_padding)
+            else:
+                x, _ = block.chunked(x, is_padding, chunking)
         return self.norm(x).masked_fill(is_padding[..., None], 0.0), lengths
 
     def chunked(
@@ -166,7 +181,12 @@ class Encoder(nn.Module):
             after.append(remembered)
         return self.norm(x).masked_fill(is_padding[..., None], 0.0), after
 
-    def _is_kept(self) -> bool:
+    def _choose_chunking(self) -> Chunking | None:
+        if not self.training:
+            return self.chunking
+        return self.chunks.draw() if self.chunks is not None else None
+
+    def _is_kept(self, _: nn.Module) -> bool:
         if not self.training or not self.layer_drop:
             return True
         return torch.rand((), device="cpu").item() >= self.layer_drop

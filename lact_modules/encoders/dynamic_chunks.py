@@ -1,0 +1,56 @@
+"""Chunks of many sizes in training, so that one model serves every latency."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from lact_modules.layers.chunking import Chunking
+
+
+@dataclass(frozen=True)
+class DynamicChunks:
+    """Draw how a batch is divided (dynamic chunk training, arXiv 2012.05481, sec. 3).
+
+    Arguments
+    ---------
+    sizes : Sequence[int]
+        Frames of a chunk; each is as probable as the others.
+    lefts : Sequence[int]
+        Frames that attention remembers; likewise.
+    full_share : float
+        Of the batches, those that are not divided.
+
+    Raises
+    ------
+    ValueError
+        If nothing is there to draw, or the share is not between 0 and 1.
+
+    Example
+    -------
+    >>> DynamicChunks(sizes=[8], lefts=[64], full_share=0.0).draw()
+    Chunking(size=8, left=64)
+    """
+
+    sizes: Sequence[int]
+    lefts: Sequence[int]
+    full_share: float = 0.5
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.full_share <= 1:
+            raise ValueError(f"full_share={self.full_share}: must be from 0 to 1")
+        for size in self.sizes:
+            for left in self.lefts:
+                Chunking(size, left)
+        if not self.sizes or not self.lefts:
+            raise ValueError("sizes and lefts: give one at least of each")
+
+    def draw(self) -> Chunking | None:
+        """Give a division, None for none; torch's generator of the CPU draws."""
+        if torch.rand((), device="cpu").item() < self.full_share:
+            return None
+        size, left = (
+            choices[int(torch.randint(len(choices), (), device="cpu"))]
+            for choices in (self.sizes, self.lefts)
+        )
+        return Chunking(size, left)

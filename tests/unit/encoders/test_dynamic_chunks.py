@@ -1,0 +1,56 @@
+"""What is drawn in training, and what an encoder makes of it."""
+
+from collections import Counter
+from functools import partial
+
+import pytest
+import torch
+
+from lact_modules.encoders import Encoder
+from lact_modules.encoders.dynamic_chunks import DynamicChunks
+from lact_modules.layers import FeedForward, LaCTMixer
+from lact_modules.layers.chunking import Chunking
+
+
+def make_encoder(chunks):
+    torch.manual_seed(0)
+    mixer, ffn = partial(LaCTMixer, 8, 2, 2), partial(FeedForward, 8, 16)
+    return Encoder(8, 1, mixer, ffn, chunks=chunks)
+
+
+def test_every_choice_is_as_probable_as_it_says():
+    torch.manual_seed(0)
+    chunks = DynamicChunks(sizes=[4, 8], lefts=[16, 32], full_share=0.2)
+    drawn = Counter(chunks.draw() for _ in range(2000))
+    assert drawn[None] == pytest.approx(400, abs=60)
+    for size in (4, 8):
+        for left in (16, 32):
+            assert drawn[Chunking(size, left)] == pytest.approx(400, abs=60)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"sizes": [], "lefts": [1]},
+        {"sizes": [1], "lefts": []},
+        {"sizes": [0], "lefts": [1]},
+        {"sizes": [1], "lefts": [-1]},
+        {"sizes": [1], "lefts": [1], "full_share": 1.5},
+    ],
+    ids=str,
+)
+def test_what_cannot_be_drawn_is_refused(options):
+    with pytest.raises(ValueError):
+        DynamicChunks(**options)
+
+
+def test_training_divides_and_evaluation_does_as_it_is_told():
+    encoder = make_encoder(DynamicChunks(sizes=[4], lefts=[4], full_share=0.0))
+    x, lengths = torch.randn(2, 14, 8), torch.tensor([14, 9])
+    chunking = Chunking(size=4, left=4)
+    expected, _ = encoder.chunked(x, lengths, chunking)
+    torch.testing.assert_close(encoder(x, lengths)[0], expected)
+    whole, _ = encoder.eval()(x, lengths)
+    assert (whole - expected)[:, :4].abs().max() > 1e-3
+    encoder.chunking = chunking
+    torch.testing.assert_close(encoder(x, lengths)[0], expected)
