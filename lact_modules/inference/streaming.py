@@ -1,0 +1,175 @@
+"""Recognize speech while it is being said."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lact_modules.decoding.greedy_stream import GreedyStream, HeardSoFar
+from lact_modules.decoding.hypothesis import Word
+from lact_modules.encoders import Encoder
+from lact_modules.encoders.streaming import StreamingEncoder
+from lact_modules.errors import InputError
+from lact_modules.frontends import MelFrontend
+from lact_modules.frontends.streaming import StreamingFrontend
+from lact_modules.inference.loading import load_model
+from lact_modules.inference.stream_state import pack, unpack
+from lact_modules.inference.trained_model import TrainedModel
+from lact_modules.layers.chunking import Chunking
+
+
+class StreamingRecognizer:
+    """Hear samples as they come and tell the text so far.
+
+    Between calls it remembers a state of constant size, and the words. What it says
+    does not depend on how the samples are cut into pieces.
+
+    Arguments
+    ---------
+    trained : TrainedModel
+        Trained in chunks, with running normalization.
+    chunk_seconds : float
+        How much is recognized together, which is the latency; rounded to frames.
+    left_seconds : float
+        How much attention remembers.
+    device : str | torch.device
+        Where the model runs.
+
+    Raises
+    ------
+    InputError
+        If the model needs the whole utterance.
+
+    Example
+    -------
+    >>> recognizer = StreamingRecognizer.from_export(DIR)  # doctest: +SKIP
+    >>> recognizer.accept(samples)  # doctest: +SKIP
+    'ONE TWO'
+    """
+
+    def __init__(
+        self,
+        trained: TrainedModel,
+        chunk_seconds: float = 0.64,
+        left_seconds: float = 5.12,
+        device: str | torch.device = "cpu",
+    ):
+        self.device = torch.device(device)
+        self.model = trained.model.to(self.device)
+        frontend, encoder = self.model.frontend, self.model.encoder
+        if not isinstance(frontend, MelFrontend) or not isinstance(encoder, Encoder):
+            raise InputError(
+                "stream: the model has no front end or encoder that streams"
+            )
+        rate = self.model.frame_rate
+        try:
+            self.frontend = StreamingFrontend(frontend)
+            chunking = Chunking(round(chunk_seconds * rate), round(left_seconds * rate))
+        except ValueError as error:
+            raise InputError(f"stream: {error}") from error
+        self.encoder = StreamingEncoder(encoder, chunking)
+        self.decoder = GreedyStream(trained.vocabulary, rate)
+        self.reset()
+
+    @classmethod
+    def from_export(cls, folder: str | Path, **options: Any) -> "StreamingRecognizer":
+        """Load an export, a training run, or a model of the hub.
+
+        Arguments
+        ---------
+        folder : str | Path
+            See :func:`~lact_modules.inference.loading.load_model`.
+        **options : Any
+            As for the class.
+
+        Returns
+        -------
+        StreamingRecognizer
+            Before the first sample.
+
+        Raises
+        ------
+        InputError
+            If there is no model, or none that streams.
+        """
+        return cls(load_model(folder), **options)
+
+    def reset(self) -> None:
+        """Go back to the beginning of a stream."""
+        self._frontend_state = self.frontend.start(batch_size=1)
+        self._encoder_state = self.encoder.start(batch_size=1)
+        self._heard = HeardSoFar()
+
+    @property
+    def words(self) -> tuple[Word, ...]:
+        """What has been heard, in time; the last word may go on."""
+        return self.decoder.words(self._heard)
+
+    @property
+    def text(self) -> str:
+        """The words, joined by spaces."""
+        return " ".join(word.word for word in self.words)
+
+    @torch.inference_mode()
+    def accept(self, samples: Tensor) -> str:
+        """Hear some samples.
+
+        Arguments
+        ---------
+        samples : Tensor
+            (N,) float32 at 16 kHz, or what `torch.as_tensor` takes; N of any size.
+
+        Returns
+        -------
+        str
+            The text so far.
+        """
+        waveform = torch.as_tensor(samples, dtype=torch.float32, device=self.device)
+        frames, self._frontend_state = self.frontend.accept(
+            waveform[None], self._frontend_state
+        )
+        self._encode(frames)
+        return self.text
+
+    @torch.inference_mode()
+    def finish(self) -> str:
+        """Give the text at the end of the stream, and begin another one."""
+        self._encode(self.frontend.finish(self._frontend_state))
+        self._decode(self.encoder.finish(self._encoder_state))
+        text = self.text
+        self.reset()
+        return text
+
+    def state_dict(self) -> dict[str, Any]:
+        """Give what is remembered, for `torch.save`."""
+        return {
+            "frontend": pack(self._frontend_state),
+            "encoder": pack(self._encoder_state),
+            "heard": pack(self._heard),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on where another recognizer of the same model was.
+
+        Arguments
+        ---------
+        state : dict[str, Any]
+            What `state_dict` gave.
+
+        Raises
+        ------
+        InputError
+            If it is none of this version.
+        """
+        self._frontend_state, self._encoder_state, self._heard = (
+            unpack(state.get(part)) for part in ("frontend", "encoder", "heard")
+        )
+
+    def _encode(self, frames: Tensor) -> None:
+        hidden, self._encoder_state = self.encoder.accept(frames, self._encoder_state)
+        self._decode(hidden)
+
+    def _decode(self, hidden: Tensor) -> None:
+        log_probs = self.model.score_frames(hidden)[0]
+        self._heard = self.decoder.accept(log_probs, self._heard)

@@ -1,0 +1,97 @@
+"""A stream is heard as the whole is, whatever its pieces."""
+
+from functools import partial
+
+import pytest
+import torch
+
+from lact_modules.data.vocabulary import Vocabulary
+from lact_modules.decoding.ctc import GreedyDecoder
+from lact_modules.encoders import CTCModel, Encoder
+from lact_modules.errors import InputError
+from lact_modules.frontends import MelFrontend
+from lact_modules.inference.streaming import StreamingRecognizer
+from lact_modules.inference.trained_model import TrainedModel
+from lact_modules.layers import ConvolutionModule, FeedForward, LaCTMixer
+from lact_modules.layers.chunking import Chunking
+
+
+def make_trained(normalization="running", **options):
+    torch.manual_seed(0)
+    vocabulary = Vocabulary.from_texts(["ABCDE"])
+    encoder = Encoder(
+        16,
+        2,
+        partial(LaCTMixer, 16, 2, 2, **options),
+        partial(FeedForward, 16, 32),
+        conv=partial(ConvolutionModule, 16, kernel_size=5),
+    )
+    frontend = MelFrontend(16, channels=4, normalization=normalization)
+    model = CTCModel(frontend, encoder, len(vocabulary)).requires_grad_(False)
+    # an untrained model hears much the same in every frame: what differs is to count
+    torch.nn.init.normal_(model.output.weight, std=2.0)
+    frames, lengths = model.make_frames(make_samples()[None], torch.tensor([96000]))
+    hidden, _ = model.encoder(frames, lengths)
+    model.output.bias.copy_(-(model.output.weight @ hidden[0].mean(dim=0)))
+    return TrainedModel(model.eval(), vocabulary, None)
+
+
+def make_samples(seconds=6.0):
+    generator = torch.Generator().manual_seed(1)
+    samples = 0.3 * torch.randn(int(16000 * seconds), generator=generator)
+    return samples * torch.linspace(0, 60, len(samples)).sin().abs()
+
+
+@pytest.fixture(scope="module")
+def whole():
+    """Give the words of the whole, in chunks."""
+    trained, samples = make_trained(), make_samples()
+    trained.model.encoder.chunking = Chunking(size=8, left=50)
+    outputs = trained.model(samples[None], torch.tensor([len(samples)]))
+    decoder = GreedyDecoder(trained.vocabulary, trained.model.frame_rate)
+    [hypothesis] = decoder(*outputs)
+    assert len(hypothesis.words) > 4
+    return hypothesis
+
+
+def make_recognizer():
+    return StreamingRecognizer(make_trained(), chunk_seconds=0.32, left_seconds=2.0)
+
+
+@pytest.mark.parametrize("size", [333, 5000, 96000])
+def test_pieces_of_any_size_are_heard_as_the_whole(size, whole):
+    recognizer, text = make_recognizer(), ""
+    for piece in make_samples().split(size):
+        before, text = text, recognizer.accept(piece)
+        # only the last word may still change
+        assert text.startswith(before.rpartition(" ")[0])
+    words = recognizer.words
+    assert recognizer.finish() == whole.text
+    assert words[:-1] == whole.words[: len(words) - 1]
+    assert recognizer.text == ""
+
+
+def test_saved_in_mid_stream_it_goes_on_elsewhere(whole, tmp_path):
+    first, samples = make_recognizer(), make_samples()
+    first.accept(samples[:41234])
+    torch.save(first.state_dict(), tmp_path / "state.pt")
+    second = make_recognizer()
+    second.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
+    second.accept(samples[41234:])
+    assert second.finish() == whole.text
+
+
+def test_another_thing_is_no_state():
+    with pytest.raises(InputError, match="state of a stream"):
+        make_recognizer().load_state_dict({"frontend": {"kind": "os.system"}})
+
+
+def test_nothing_is_heard_in_nothing():
+    recognizer = make_recognizer()
+    assert recognizer.accept(torch.zeros(0)) == ""
+    assert recognizer.finish() == ""
+
+
+def test_a_model_that_needs_the_whole_is_refused():
+    with pytest.raises(InputError, match="running"):
+        StreamingRecognizer(make_trained(normalization="utterance"))
