@@ -194,7 +194,7 @@ class TestTimeAdapter(nn.Module):
         adapted = self._adapt([waveform])
         if not adapted.is_refused.any():
             ended = self.adaptable.of_one(adapted.values)
-            start.follow(self.adaptable.parameters, ended, adapted.loss_before.item())
+            start.follow(self.adaptable.carried, ended, adapted.loss_before.item())
         return adapted.hidden[0]
 
     def _adapt(self, waveforms: Sequence[Tensor]) -> _Adapted:

@@ -88,7 +88,7 @@ class Adaptable:
         batch_size : int
             Utterances; 1 unless the parameters run in batches.
         origin : Values | None
-            What to copy; the model's own if None or empty.
+            What to copy in the place of what the model has.
 
         Returns
         -------
@@ -103,12 +103,21 @@ class Adaptable:
         if not self.is_batched and batch_size != 1:
             raise ValueError("these parameters are adapted for one utterance at a time")
         values = {}
-        for name, parameter in (origin or self.parameters).items():
+        for name, parameter in {**self.parameters, **(origin or {})}.items():
             value = parameter.detach()
             if self.is_batched:
                 value = value.expand(batch_size, *value.shape)
             values[name] = value.clone().requires_grad_()
         return values
+
+    @property
+    def carried(self) -> dict[str, Tensor]:
+        """Those that an utterance may leave to the next one.
+
+        The linear input network is not among them: nothing bounds it, and what it adds
+        up over a stream does harm.
+        """
+        return {name: own for name, own in self.parameters.items() if name != _INPUT}
 
     @property
     def learned_rates(self) -> dict[str, Tensor]:

@@ -177,3 +177,11 @@ def test_what_is_wrong_is_named(method, options, named, model):
 def test_masked_prediction_must_have_been_trained(make_model):
     with pytest.raises(InputError, match="enable_ttt"):
         build_adapter(make_model(), loss="masked_prediction")
+
+
+def test_the_input_begins_anew_with_every_utterance(model, batch):
+    adapter = build_adapter(model, mode="continual", **UNGATED)
+    adapter(*batch)
+    assert "input" in adapter.adaptable.parameters
+    assert adapter.start.point.keys() == adapter.adaptable.carried.keys()
+    assert "input" not in adapter.start.point
