@@ -161,8 +161,7 @@ class Gate:
         if it has come nearer.
     max_confidence : float
         Before adaptation, in standard deviations above that of clean speech. What is
-        above it has little to gain: the tokens that adaptation would change there are
-        right more often than wrong.
+        above it has little to gain, and it is harmed first if a step is too large.
     statistics : CleanStatistics | None
         Of the model; without them divergence and confidence are not judged.
     """

@@ -15,6 +15,7 @@ from lact_modules.data.subwords import AnyVocabulary, SubwordVocabulary
 from lact_modules.data.vocabulary import WORD_DELIMITER, Vocabulary
 from lact_modules.decoding.arpa import read_words
 from lact_modules.decoding.flashlight import build_search
+from lact_modules.decoding.greedy_stream import GreedyStream, HeardSoFar
 from lact_modules.decoding.hypothesis import Hypothesis, group_words
 from lact_modules.decoding.lexicon import Lexicon, read_lexicon, spell_words
 from lact_modules.errors import InputError
@@ -45,7 +46,7 @@ class GreedyDecoder:
 
     def __init__(self, vocabulary: AnyVocabulary, frame_rate: float):
         self.vocabulary = vocabulary
-        self.frame_rate = frame_rate
+        self._stream = GreedyStream(vocabulary, frame_rate)
 
     def __call__(self, log_probs: Tensor, lengths: Tensor, *_: Any) -> list[Hypothesis]:
         """Decode a batch; what else a model puts out is not looked at.
@@ -72,13 +73,8 @@ class GreedyDecoder:
         return [self._decode(frames) for frames in valid]
 
     def _decode(self, frames: Tensor) -> Hypothesis:
-        scores, best = frames.max(dim=-1)
-        ids, repeats = best.unique_consecutive(return_counts=True)
-        starts = repeats.cumsum(0) - repeats
-        spoken = ~torch.isin(ids, torch.tensor(self.vocabulary.silent_ids))
-        tokens = [self.vocabulary.tokens[i] for i in ids[spoken].tolist()]
-        words = group_words(tokens, starts[spoken].tolist(), self.frame_rate)
-        return Hypothesis.from_words(words, float(scores.sum()))
+        words = self._stream.words(self._stream.accept(frames, HeardSoFar()))
+        return Hypothesis.from_words(words, float(frames.amax(dim=-1).sum()))
 
 
 class BeamDecoder:

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 from lact_modules.data.subwords import AnyVocabulary
@@ -34,7 +35,7 @@ class HeardSoFar(NamedTuple):
 
 
 class GreedyStream:
-    """Take the best token of each frame, as `GreedyDecoder` does, piece by piece.
+    """Take the best token of each frame, piece by piece; see `GreedyDecoder`.
 
     Arguments
     ---------
@@ -45,7 +46,6 @@ class GreedyStream:
 
     Example
     -------
-    >>> import torch
     >>> from lact_modules.data.vocabulary import Vocabulary
     >>> decoder = GreedyStream(Vocabulary.from_texts(["HI"]), frame_rate=10.0)
     >>> frames = torch.nn.functional.one_hot(torch.tensor([0, 2, 2, 0, 3, 1])).log()
@@ -58,16 +58,18 @@ class GreedyStream:
 
     def __init__(self, vocabulary: AnyVocabulary, frame_rate: float):
         self.vocabulary, self.frame_rate = vocabulary, frame_rate
-        self._silent = {*vocabulary.silent_ids}
 
     def accept(self, log_probs: Tensor, heard: HeardSoFar) -> HeardSoFar:
         """Go on with the log-probabilities (T, V) of some frames."""
-        tokens, frames, last = [*heard.tokens], [*heard.frames], heard.last
-        for frame, best in enumerate(log_probs.argmax(dim=-1).tolist()):
-            if best != last and best not in self._silent:
-                tokens.append(self.vocabulary.tokens[best])
-                frames.append(heard.num_frames + frame)
-            last = best
+        best = log_probs.argmax(dim=-1)
+        ids, repeats = best.unique_consecutive(return_counts=True)
+        starts = repeats.cumsum(0) - repeats
+        is_new = ~torch.isin(ids, torch.tensor(self.vocabulary.silent_ids).to(ids))
+        # the last token before goes on
+        is_new[:1] &= ids[:1] != heard.last
+        found = (self.vocabulary.tokens[i] for i in ids[is_new].tolist())
+        tokens = [*heard.tokens, *found]
+        frames = [*heard.frames, *(heard.num_frames + starts[is_new]).tolist()]
         # the last word may go on, and those before it may not
         borders = (i for i, token in enumerate(tokens) if _begins_word(token))
         first = max(borders, default=0)
@@ -76,7 +78,7 @@ class GreedyStream:
             (*heard.words, *done),
             tuple(tokens[first:]),
             tuple(frames[first:]),
-            last,
+            int(ids[-1]) if len(ids) else heard.last,
             heard.num_frames + len(log_probs),
         )
 

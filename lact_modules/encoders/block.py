@@ -45,7 +45,7 @@ class EncoderBlock(nn.Module):
     torch.Size([2, 5, 8])
     """
 
-    # may have a method `chunked`, see `lact_modules.layers.chunking`
+    # `ChunkedLayer` too, if the block is to run in chunks
     mixer: Any
     conv: Any
 
@@ -83,26 +83,7 @@ class EncoderBlock(nn.Module):
         chunking: Chunking,
         state: BlockState | None = None,
     ) -> tuple[Tensor, BlockState]:
-        """Map (B, T, D) chunk by chunk.
-
-        Arguments
-        ---------
-        x : Tensor
-            (B, T, D), from the beginning of a chunk.
-        is_padding : Tensor
-            (B, T) bool, True at padding.
-        chunking : Chunking
-            How frames are divided.
-        state : BlockState | None
-            After the frames before.
-
-        Returns
-        -------
-        output : Tensor
-            (B, T, D)
-        state : BlockState
-            After these frames.
-        """
+        """Map (B, T, D) chunk by chunk, see `ChunkedLayer`."""
         mixer, conv = state or (None, None)
         x = self._before_mixer(x)
         mixed, mixer = self.mixer.chunked(

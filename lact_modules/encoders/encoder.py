@@ -1,13 +1,14 @@
 """A stack of encoder blocks."""
 
 from collections.abc import Callable, Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from lact_modules.encoders.block import BlockState, EncoderBlock
 from lact_modules.encoders.dynamic_chunks import DynamicChunks
-from lact_modules.layers.chunking import Chunking
+from lact_modules.layers.chunking import ChunkedLayer, Chunking
 
 Factory = Callable[[], nn.Module]
 
@@ -133,11 +134,10 @@ class Encoder(nn.Module):
         is_padding = padding_mask(lengths, x.shape[1])
         x = self.dropout(x.masked_fill(is_padding[..., None], 0.0))
         for block in filter(self._is_kept, self.blocks):
-            assert isinstance(block, EncoderBlock)
             if chunking is None:
                 x = block(x, is_padding)
             else:
-                x, _ = block.chunked(x, is_padding, chunking)
+                x, _ = cast(ChunkedLayer, block).chunked(x, is_padding, chunking)
         return self.norm(x).masked_fill(is_padding[..., None], 0.0), lengths
 
     def chunked(
@@ -175,9 +175,10 @@ class Encoder(nn.Module):
         x = self.dropout(x.masked_fill(is_padding[..., None], 0.0))
         after = []
         for index, block in enumerate(self.blocks):
-            assert isinstance(block, EncoderBlock)
             before = state[index] if state else None
-            x, remembered = block.chunked(x, is_padding, chunking, before)
+            x, remembered = cast(ChunkedLayer, block).chunked(
+                x, is_padding, chunking, before
+            )
             after.append(remembered)
         return self.norm(x).masked_fill(is_padding[..., None], 0.0), after
 

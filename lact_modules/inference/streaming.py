@@ -9,14 +9,17 @@ from torch import Tensor
 from lact_modules.decoding.greedy_stream import GreedyStream, HeardSoFar
 from lact_modules.decoding.hypothesis import Word
 from lact_modules.encoders import Encoder
-from lact_modules.encoders.streaming import StreamingEncoder
+from lact_modules.encoders.streaming import EncoderState, StreamingEncoder
 from lact_modules.errors import InputError
 from lact_modules.frontends import MelFrontend
-from lact_modules.frontends.streaming import StreamingFrontend
+from lact_modules.frontends.streaming import FrontendState, StreamingFrontend
 from lact_modules.inference.loading import load_model
 from lact_modules.inference.stream_state import pack, unpack
 from lact_modules.inference.trained_model import TrainedModel
 from lact_modules.layers.chunking import Chunking
+
+_PARTS = {"frontend": FrontendState, "encoder": EncoderState, "heard": HeardSoFar}
+"""What a stream remembers."""
 
 
 class StreamingRecognizer:
@@ -43,9 +46,20 @@ class StreamingRecognizer:
 
     Example
     -------
-    >>> recognizer = StreamingRecognizer.from_export(DIR)  # doctest: +SKIP
-    >>> recognizer.accept(samples)  # doctest: +SKIP
-    'ONE TWO'
+    >>> from functools import partial
+    >>> from lact_modules.data.vocabulary import Vocabulary
+    >>> from lact_modules.encoders import CTCModel
+    >>> from lact_modules.layers import FeedForward, LaCTMixer
+    >>> mixer, ffn = partial(LaCTMixer, 8, 2, 2), partial(FeedForward, 8, 16)
+    >>> encoder = Encoder(8, 1, mixer, ffn)
+    >>> frontend = MelFrontend(8, normalization="running")
+    >>> vocabulary = Vocabulary.from_texts(["HI"])
+    >>> model = CTCModel(frontend, encoder, len(vocabulary)).eval()
+    >>> recognizer = StreamingRecognizer(TrainedModel(model, vocabulary, None))
+    >>> for piece in torch.randn(16000).split(1000):
+    ...     so_far = recognizer.accept(piece)
+    >>> recognizer.finish().startswith(so_far)
+    True
     """
 
     def __init__(
@@ -69,6 +83,7 @@ class StreamingRecognizer:
         except ValueError as error:
             raise InputError(f"stream: {error}") from error
         self.encoder = StreamingEncoder(encoder, chunking)
+        self._check()
         self.decoder = GreedyStream(trained.vocabulary, rate)
         self.reset()
 
@@ -162,9 +177,22 @@ class StreamingRecognizer:
         InputError
             If it is none of this version.
         """
-        self._frontend_state, self._encoder_state, self._heard = (
-            unpack(state.get(part)) for part in ("frontend", "encoder", "heard")
-        )
+        parts = {name: unpack(state.get(name)) for name in _PARTS}
+        for name, kind in _PARTS.items():
+            if not isinstance(parts[name], kind):
+                raise InputError(f"state of a stream: has no {name} of this version")
+        self._frontend_state, self._encoder_state, self._heard = parts.values()
+
+    @torch.inference_mode()
+    def _check(self) -> None:
+        """Find now what would not run in chunks."""
+        frame = torch.zeros(1, 1, self.model.encoder.d_model, device=self.device)
+        try:
+            self.encoder.finish(EncoderState(frame, None))
+        except (NotImplementedError, AttributeError) as error:
+            raise InputError(
+                f"stream: the encoder cannot run in chunks ({error})"
+            ) from error
 
     def _encode(self, frames: Tensor) -> None:
         hidden, self._encoder_state = self.encoder.accept(frames, self._encoder_state)

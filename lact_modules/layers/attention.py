@@ -150,23 +150,7 @@ class RotaryAttention(nn.Module):
     ) -> tuple[Tensor, AttentionState]:
         """Attend to a frame's chunk and to some frames before it, not to `window`.
 
-        Arguments
-        ---------
-        qkv : Tensor
-            (B, T, 3 D), from the beginning of a chunk.
-        is_padding : Tensor
-            (B, T) bool, True at padding.
-        chunking : Chunking
-            Which frames are seen.
-        state : AttentionState | None
-            After the frames before.
-
-        Returns
-        -------
-        output : Tensor
-            (B, T, D)
-        state : AttentionState
-            After these frames.
+        As `ChunkedLayer` says, but for `x`, which is qkv (B, T, 3 D).
         """
         q, k, v = self._project(qkv, state.num_frames if state else 0)
         num_frames = q.shape[1]

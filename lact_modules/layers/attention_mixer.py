@@ -81,31 +81,7 @@ class AttentionMixer(nn.Module):
         chunking: Chunking,
         state: AttentionState | None = None,
     ) -> tuple[Tensor, AttentionState]:
-        """Map (B, T, D) chunk by chunk, see `RotaryAttention`.
-
-        Arguments
-        ---------
-        x : Tensor
-            (B, T, D), from the beginning of a chunk.
-        is_padding : Tensor
-            (B, T) bool, True at padding.
-        chunking : Chunking
-            Which frames are seen.
-        state : AttentionState | None
-            After the frames before.
-
-        Returns
-        -------
-        output : Tensor
-            (B, T, D)
-        state : AttentionState
-            After these frames.
-
-        Raises
-        ------
-        NotImplementedError
-            With relative positions.
-        """
+        """Attend chunk by chunk, see `ChunkedLayer`; with rotary positions alone."""
         if not isinstance(self.attention, RotaryAttention):
             raise NotImplementedError("positions='relpos': chunks need 'rope'")
         mixed, state = self.attention.chunked(

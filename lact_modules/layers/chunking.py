@@ -1,12 +1,10 @@
 """Chunks of frames that a layer takes together, with what it remembers of others.
 
-A layer that works in chunks has a method ``chunked(x, is_padding, chunking, state)``,
-which gives its output and the state after it. From chunk border to chunk border calls
-that pass the state on equal one call on the joined frames. So a model is trained on
-whole utterances as it later runs on a stream.
+So a model is trained on whole utterances as it later runs on a stream.
 """
 
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -71,6 +69,42 @@ class Chunking:
         return (seen >= first[:, None] - self.left) & (
             seen < first[:, None] + self.size
         )
+
+
+class ChunkedLayer(Protocol):
+    """What a layer that works in chunks has beside its ``forward``."""
+
+    def chunked(
+        self, x: Tensor, is_padding: Tensor, chunking: Chunking, state: Any = None
+    ) -> tuple[Tensor, Any]:
+        """Map frames chunk by chunk.
+
+        Calls that pass the state on equal one call on the joined frames, if all but
+        the last have whole chunks.
+
+        Arguments
+        ---------
+        x : Tensor
+            (B, T, D), from the beginning of a chunk.
+        is_padding : Tensor
+            (B, T) bool, True at padding.
+        chunking : Chunking
+            How frames are divided; none sees beyond the end of its chunk.
+        state : Any
+            After the frames before; None at the beginning.
+
+        Returns
+        -------
+        output : Tensor
+            (B, T, D); finite but meaningless at padding.
+        state : Any
+            After these frames, of a size that does not grow with them.
+
+        Raises
+        ------
+        NotImplementedError
+            If the layer was built to see all frames.
+        """
 
 
 def keep_last(x: Tensor, count: int) -> Tensor:

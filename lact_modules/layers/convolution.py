@@ -63,25 +63,8 @@ class ConvolutionModule(nn.Module):
         """Convolve each chunk after what came before it; zeros stand behind it.
 
         Dynamic chunk convolution (arXiv 2304.09325, sec. 2.2): the same kernel serves
-        whole utterances and chunks.
-
-        Arguments
-        ---------
-        x : Tensor
-            (B, T, D), from the beginning of a chunk.
-        is_padding : Tensor
-            (B, T) bool, True at padding.
-        chunking : Chunking
-            How frames are divided.
-        state : Tensor | None
-            (B, left context, D) gated frames before; None stands for zeros.
-
-        Returns
-        -------
-        output : Tensor
-            (B, T, D)
-        state : Tensor
-            After these frames.
+        whole utterances and chunks. See `ChunkedLayer`; the state is (B, left context,
+        D), the gated frames before.
         """
         x = glu(self.expand(x)).masked_fill(is_padding[..., None], 0.0)
         num_frames, (left, right) = x.shape[1], self.context

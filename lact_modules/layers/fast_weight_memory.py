@@ -147,26 +147,9 @@ class FastWeightMemory(nn.Module):
     ) -> tuple[Tensor, MemoryState]:
         """Learn from each chunk, then answer it; ``"shifted"`` the other way round.
 
-        Arguments
-        ---------
-        x : Tensor
-            (B, T, D) input, from the beginning of a chunk.
-        qkv : Tensor
-            (B, T, 3 D) shared projection.
-        is_padding : Tensor
-            (B, T) bool.
-        chunking : Chunking
-            Its size is that of an update, but in ``"shifted"`` mode, where nothing
-            looks ahead and `chunk_size` is.
-        state : MemoryState | None
-            After the frames before; None starts from the initial fast weights.
-
-        Returns
-        -------
-        output : Tensor
-            (B, T, D)
-        state : MemoryState
-            After these frames.
+        As `ChunkedLayer` says, with qkv (B, T, 3 D) besides. An update learns from one
+        chunk, but in ``"shifted"`` mode, where nothing looks ahead, from `chunk_size`
+        frames.
         """
         mode: Mode = "shifted" if self.mode == "shifted" else "block"
         size = self.chunk_size if mode == "shifted" else chunking.size

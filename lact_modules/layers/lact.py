@@ -136,26 +136,7 @@ class LaCTMixer(nn.Module):
         chunking: Chunking,
         state: LaCTState | None = None,
     ) -> tuple[Tensor, LaCTState]:
-        """Map (B, T, D) chunk by chunk, see `RotaryAttention` and `FastWeightMemory`.
-
-        Arguments
-        ---------
-        x : Tensor
-            (B, T, D), from the beginning of a chunk.
-        is_padding : Tensor
-            (B, T) bool, True at padding.
-        chunking : Chunking
-            How frames are divided.
-        state : LaCTState | None
-            After the frames before.
-
-        Returns
-        -------
-        output : Tensor
-            (B, T, D)
-        state : LaCTState
-            After these frames.
-        """
+        """Mix chunk by chunk, see `ChunkedLayer` and the branches' own methods."""
         qkv = self.project_qkv(x)
         mixed = torch.zeros_like(x)
         attention, fast = state or (None, None)

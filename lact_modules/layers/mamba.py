@@ -114,31 +114,7 @@ class BiMambaMixer(nn.Module):
         chunking: Chunking,
         state: tuple[Tensor, Tensor] | None = None,
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """Map (B, T, D) from left to right; where a chunk ends makes no difference.
-
-        Arguments
-        ---------
-        x : Tensor
-            (B, T, D)
-        is_padding : Tensor
-            (B, T) bool, True at padding.
-        chunking : Chunking
-            Without influence.
-        state : tuple[Tensor, Tensor] | None
-            After the frames before, see `SelectiveStateSpace`.
-
-        Returns
-        -------
-        output : Tensor
-            (B, T, D)
-        state : tuple[Tensor, Tensor]
-            After these frames; meaningless behind padding.
-
-        Raises
-        ------
-        NotImplementedError
-            If it runs in both directions.
-        """
+        """Scan from left to right, see `ChunkedLayer`; chunks make no difference."""
         if self.backwards is not None:
             raise NotImplementedError("chunks need bidirectional=False")
         xz = self.in_proj(x).masked_fill(is_padding[..., None], 0.0)

@@ -12,17 +12,24 @@ from lact_modules.errors import InputError
 from lact_modules.frontends import MelFrontend
 from lact_modules.inference.streaming import StreamingRecognizer
 from lact_modules.inference.trained_model import TrainedModel
-from lact_modules.layers import ConvolutionModule, FeedForward, LaCTMixer
+from lact_modules.layers import (
+    BiMambaMixer,
+    ConvolutionModule,
+    FeedForward,
+    LaCTMixer,
+)
 from lact_modules.layers.chunking import Chunking
 
+LACT = partial(LaCTMixer, 16, 2, 2)
 
-def make_trained(normalization="running", **options):
+
+def make_trained(normalization="running", mixer=LACT):
     torch.manual_seed(0)
     vocabulary = Vocabulary.from_texts(["ABCDE"])
     encoder = Encoder(
         16,
         2,
-        partial(LaCTMixer, 16, 2, 2, **options),
+        mixer,
         partial(FeedForward, 16, 32),
         conv=partial(ConvolutionModule, 16, kernel_size=5),
     )
@@ -81,9 +88,13 @@ def test_saved_in_mid_stream_it_goes_on_elsewhere(whole, tmp_path):
     assert second.finish() == whole.text
 
 
-def test_another_thing_is_no_state():
+@pytest.mark.parametrize("frontend", [{"kind": "os.system"}, {"kind": []}, [1], None])
+def test_another_thing_is_no_state(frontend):
+    recognizer = make_recognizer()
+    state = {**recognizer.state_dict(), "frontend": frontend}
     with pytest.raises(InputError, match="state of a stream"):
-        make_recognizer().load_state_dict({"frontend": {"kind": "os.system"}})
+        recognizer.load_state_dict(state)
+    assert recognizer.finish() == ""
 
 
 def test_nothing_is_heard_in_nothing():
@@ -95,3 +106,5 @@ def test_nothing_is_heard_in_nothing():
 def test_a_model_that_needs_the_whole_is_refused():
     with pytest.raises(InputError, match="running"):
         StreamingRecognizer(make_trained(normalization="utterance"))
+    with pytest.raises(InputError, match="bidirectional=False"):
+        StreamingRecognizer(make_trained(mixer=partial(BiMambaMixer, 16, d_state=4)))
