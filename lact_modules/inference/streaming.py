@@ -8,15 +8,14 @@ from torch import Tensor
 
 from lact_modules.decoding.greedy_stream import GreedyStream, HeardSoFar
 from lact_modules.decoding.hypothesis import Word
-from lact_modules.encoders import Encoder
-from lact_modules.encoders.streaming import EncoderState, StreamingEncoder
+from lact_modules.encoders.streaming import EncoderState
 from lact_modules.errors import InputError
-from lact_modules.frontends import MelFrontend
-from lact_modules.frontends.streaming import FrontendState, StreamingFrontend
+from lact_modules.frontends.streaming import FrontendState
+from lact_modules.inference.chunks import chunk_encoder
 from lact_modules.inference.loading import load_model
 from lact_modules.inference.stream_state import pack, unpack
+from lact_modules.inference.streaming_model import ModelState, StreamingModel
 from lact_modules.inference.trained_model import TrainedModel
-from lact_modules.layers.chunking import Chunking
 
 _PARTS = {"frontend": FrontendState, "encoder": EncoderState, "heard": HeardSoFar}
 """What a stream remembers."""
@@ -48,7 +47,8 @@ class StreamingRecognizer:
     -------
     >>> from functools import partial
     >>> from lact_modules.data.vocabulary import Vocabulary
-    >>> from lact_modules.encoders import CTCModel
+    >>> from lact_modules.encoders import CTCModel, Encoder
+    >>> from lact_modules.frontends import MelFrontend
     >>> from lact_modules.layers import FeedForward, LaCTMixer
     >>> mixer, ffn = partial(LaCTMixer, 8, 2, 2), partial(FeedForward, 8, 16)
     >>> encoder = Encoder(8, 1, mixer, ffn)
@@ -71,20 +71,9 @@ class StreamingRecognizer:
     ):
         self.device = torch.device(device)
         self.model = trained.model.to(self.device)
-        frontend, encoder = self.model.frontend, self.model.encoder
-        if not isinstance(frontend, MelFrontend) or not isinstance(encoder, Encoder):
-            raise InputError(
-                "stream: the model has no front end or encoder that streams"
-            )
-        rate = self.model.frame_rate
-        try:
-            self.frontend = StreamingFrontend(frontend)
-            chunking = Chunking(round(chunk_seconds * rate), round(left_seconds * rate))
-        except ValueError as error:
-            raise InputError(f"stream: {error}") from error
-        self.encoder = StreamingEncoder(encoder, chunking)
-        self._check()
-        self.decoder = GreedyStream(trained.vocabulary, rate)
+        self.encoder = chunk_encoder(self.model, chunk_seconds, left_seconds)
+        self.streaming = StreamingModel(self.model, self.encoder)
+        self.decoder = GreedyStream(trained.vocabulary, self.model.frame_rate)
         self.reset()
 
     @classmethod
@@ -112,8 +101,7 @@ class StreamingRecognizer:
 
     def reset(self) -> None:
         """Go back to the beginning of a stream."""
-        self._frontend_state = self.frontend.start(batch_size=1)
-        self._encoder_state = self.encoder.start(batch_size=1)
+        self._state = self.streaming.start(batch_size=1)
         self._heard = HeardSoFar()
 
     @property
@@ -141,17 +129,14 @@ class StreamingRecognizer:
             The text so far.
         """
         waveform = torch.as_tensor(samples, dtype=torch.float32, device=self.device)
-        frames, self._frontend_state = self.frontend.accept(
-            waveform[None], self._frontend_state
-        )
-        self._encode(frames)
+        log_probs, self._state = self.streaming.accept(waveform[None], self._state)
+        self._decode(log_probs)
         return self.text
 
     @torch.inference_mode()
     def finish(self) -> str:
         """Give the text at the end of the stream, and begin another one."""
-        self._encode(self.frontend.finish(self._frontend_state))
-        self._decode(self.encoder.finish(self._encoder_state))
+        self._decode(self.streaming.finish(self._state))
         text = self.text
         self.reset()
         return text
@@ -159,8 +144,8 @@ class StreamingRecognizer:
     def state_dict(self) -> dict[str, Any]:
         """Give what is remembered, for `torch.save`."""
         return {
-            "frontend": pack(self._frontend_state),
-            "encoder": pack(self._encoder_state),
+            "frontend": pack(self._state.frontend),
+            "encoder": pack(self._state.encoder),
             "heard": pack(self._heard),
         }
 
@@ -181,23 +166,8 @@ class StreamingRecognizer:
         for name, kind in _PARTS.items():
             if not isinstance(parts[name], kind):
                 raise InputError(f"state of a stream: has no {name} of this version")
-        self._frontend_state, self._encoder_state, self._heard = parts.values()
+        self._state = ModelState(parts["frontend"], parts["encoder"])
+        self._heard = parts["heard"]
 
-    @torch.inference_mode()
-    def _check(self) -> None:
-        """Find now what would not run in chunks."""
-        frame = torch.zeros(1, 1, self.model.encoder.d_model, device=self.device)
-        try:
-            self.encoder.finish(EncoderState(frame, None))
-        except (NotImplementedError, AttributeError) as error:
-            raise InputError(
-                f"stream: the encoder cannot run in chunks ({error})"
-            ) from error
-
-    def _encode(self, frames: Tensor) -> None:
-        hidden, self._encoder_state = self.encoder.accept(frames, self._encoder_state)
-        self._decode(hidden)
-
-    def _decode(self, hidden: Tensor) -> None:
-        log_probs = self.model.score_frames(hidden)[0]
-        self._heard = self.decoder.accept(log_probs, self._heard)
+    def _decode(self, log_probs: Tensor) -> None:
+        self._heard = self.decoder.accept(log_probs[0], self._heard)

@@ -1,0 +1,89 @@
+"""Run a model in chunks, as it would run on a stream."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lact_modules.encoders import CTCModel, Encoder
+from lact_modules.encoders.streaming import EncoderState, StreamingEncoder
+from lact_modules.errors import InputError
+from lact_modules.layers.chunking import Chunking
+
+
+@torch.inference_mode()
+def chunk_encoder(
+    model: CTCModel, chunk_seconds: float, left_seconds: float = 5.12
+) -> StreamingEncoder:
+    """Prepare a model's encoder to run in chunks, and see that it can.
+
+    Arguments
+    ---------
+    model : CTCModel
+        In evaluation mode.
+    chunk_seconds : float
+        How much is encoded together, which is the latency; rounded to frames.
+    left_seconds : float
+        How much before a chunk attention sees; rounded to frames.
+
+    Returns
+    -------
+    StreamingEncoder
+        With the model's encoder.
+
+    Raises
+    ------
+    InputError
+        If the encoder needs all frames, or a duration is none.
+    """
+    encoder, rate = model.encoder, model.frame_rate
+    if not isinstance(encoder, Encoder):
+        raise InputError(f"a {type(encoder).__name__} cannot run in chunks")
+    try:
+        chunking = Chunking(round(chunk_seconds * rate), round(left_seconds * rate))
+    except (ValueError, OverflowError) as error:
+        raise InputError(
+            f"chunks of {chunk_seconds} s, {left_seconds} s before them: {error}"
+        ) from error
+    streaming = StreamingEncoder(encoder, chunking)
+    frame = encoder.norm.weight.new_zeros(1, 1, encoder.d_model)
+    try:
+        streaming.finish(EncoderState(frame, None))
+    except (NotImplementedError, AttributeError) as error:
+        raise InputError(f"the encoder cannot run in chunks ({error})") from error
+    return streaming
+
+
+class ChunkedModel:
+    """A model that hears whole utterances as a stream of chunks; called as it is.
+
+    Memory grows with the square of the longest utterance.
+
+    Arguments
+    ---------
+    model : CTCModel
+        In evaluation mode, with any front end.
+    encoder : StreamingEncoder
+        Of the model, see `chunk_encoder`.
+
+    Example
+    -------
+    >>> from functools import partial
+    >>> from lact_modules.frontends import MelFrontend
+    >>> from lact_modules.layers import FeedForward, LaCTMixer
+    >>> mixer, ffn = partial(LaCTMixer, 8, 2, 2), partial(FeedForward, 8, 16)
+    >>> model = CTCModel(MelFrontend(8), Encoder(8, 2, mixer, ffn), num_tokens=5)
+    >>> chunked = ChunkedModel(model.eval(), chunk_encoder(model, chunk_seconds=0.32))
+    >>> log_probs, lengths = chunked(torch.randn(2, 16000), torch.tensor([16000, 8000]))
+    >>> log_probs.shape, lengths
+    (torch.Size([2, 25, 5]), tensor([25, 13]))
+    """
+
+    def __init__(self, model: CTCModel, encoder: StreamingEncoder):
+        self.model, self.encoder = model, encoder
+
+    def __call__(self, waveform: Tensor, lengths: Tensor) -> Any:
+        """Give the model's outputs for samples (B, N) of (B,) lengths."""
+        frames, lengths = self.model.make_frames(waveform, lengths)
+        hidden, _ = self.encoder.encoder.chunked(frames, lengths, self.encoder.chunking)
+        return self.model.outputs(hidden, lengths)
