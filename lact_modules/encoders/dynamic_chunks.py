@@ -20,11 +20,15 @@ class DynamicChunks:
         Frames that attention remembers; likewise.
     full_share : float
         Of the batches, those that are not divided.
+    segment : int | None
+        Frames after which no gradient goes back through what is remembered, a
+        multiple of all sizes; None never cuts it.
 
     Raises
     ------
     ValueError
-        If nothing is there to draw, or the share is not between 0 and 1.
+        If nothing is there to draw, the share is not between 0 and 1, or a segment
+        does not end with a chunk.
 
     Example
     -------
@@ -35,6 +39,7 @@ class DynamicChunks:
     sizes: Sequence[int]
     lefts: Sequence[int]
     full_share: float = 0.5
+    segment: int | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.full_share <= 1:
@@ -42,6 +47,8 @@ class DynamicChunks:
         for size in self.sizes:
             for left in self.lefts:
                 Chunking(size, left)
+        if self.segment is not None and any(self.segment % n for n in self.sizes):
+            raise ValueError(f"segment={self.segment}: must be a multiple of all sizes")
         if not self.sizes or not self.lefts:
             raise ValueError("sizes and lefts: give one at least of each")
 

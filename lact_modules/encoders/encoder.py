@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from lact_modules.encoders.block import BlockState, EncoderBlock
 from lact_modules.encoders.dynamic_chunks import DynamicChunks
-from lact_modules.layers.chunking import ChunkedLayer, Chunking
+from lact_modules.layers.chunking import ChunkedLayer, Chunking, detach
 
 Factory = Callable[[], nn.Module]
 
@@ -131,13 +131,12 @@ class Encoder(nn.Module):
             (B,) valid frames of the output.
         """
         chunking = self._choose_chunking()
+        if chunking is not None:
+            return self._in_segments(x, lengths, chunking), lengths
         is_padding = padding_mask(lengths, x.shape[1])
         x = self.dropout(x.masked_fill(is_padding[..., None], 0.0))
         for block in filter(self._is_kept, self.blocks):
-            if chunking is None:
-                x = block(x, is_padding)
-            else:
-                x, _ = cast(ChunkedLayer, block).chunked(x, is_padding, chunking)
+            x = block(x, is_padding)
         return self.norm(x).masked_fill(is_padding[..., None], 0.0), lengths
 
     def chunked(
@@ -171,16 +170,40 @@ class Encoder(nn.Module):
         state : list[BlockState]
             After these frames.
         """
+        return self._run_chunked(list(self.blocks), x, lengths, chunking, state)
+
+    def _run_chunked(
+        self,
+        blocks: Sequence[nn.Module],
+        x: Tensor,
+        lengths: Tensor,
+        chunking: Chunking,
+        state: Sequence[BlockState] | None,
+    ) -> tuple[Tensor, list[BlockState]]:
         is_padding = padding_mask(lengths, x.shape[1])
         x = self.dropout(x.masked_fill(is_padding[..., None], 0.0))
         after = []
-        for index, block in enumerate(self.blocks):
+        for index, block in enumerate(blocks):
             before = state[index] if state else None
             x, remembered = cast(ChunkedLayer, block).chunked(
                 x, is_padding, chunking, before
             )
             after.append(remembered)
         return self.norm(x).masked_fill(is_padding[..., None], 0.0), after
+
+    def _in_segments(self, x: Tensor, lengths: Tensor, chunking: Chunking) -> Tensor:
+        """Encode chunk by chunk; what is remembered of a segment has no gradient."""
+        size = self.chunks.segment if self.chunks and self.training else None
+        blocks = list(filter(self._is_kept, self.blocks))
+        state, outputs = None, []
+        for start in range(0, x.shape[1], size or x.shape[1]):
+            segment = x[:, start : start + size] if size else x
+            rest = (lengths - start).clamp(min=0, max=segment.shape[1])
+            output, state = self._run_chunked(
+                blocks, segment, rest, chunking, detach(state)
+            )
+            outputs.append(output)
+        return torch.cat(outputs, dim=1)
 
     def _choose_chunking(self) -> Chunking | None:
         if not self.training:

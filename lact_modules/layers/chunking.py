@@ -128,3 +128,33 @@ def keep_last(x: Tensor, count: int) -> Tensor:
     tensor([[3, 4]])
     """
     return x[:, max(0, x.shape[1] - count) :]
+
+
+def detach(state: Any) -> Any:
+    """Cut the graph behind a layer's state.
+
+    Arguments
+    ---------
+    state : Any
+        Tensors in tuples, lists and dictionaries, and what else there is.
+
+    Returns
+    -------
+    Any
+        The same values.
+
+    Example
+    -------
+    >>> state = {"weight": [torch.ones(2, requires_grad=True) * 2], "count": 3}
+    >>> detach(state)
+    {'weight': [tensor([2., 2.])], 'count': 3}
+    """
+    if isinstance(state, Tensor):
+        return state.detach()
+    if isinstance(state, dict):
+        return {name: detach(value) for name, value in state.items()}
+    if isinstance(state, tuple) and hasattr(state, "_fields"):
+        return type(state)(*map(detach, state))
+    if isinstance(state, (tuple, list)):
+        return type(state)(map(detach, state))
+    return state

@@ -1,6 +1,7 @@
 """The fast branch of the LaCT mixer: weights that learn from what they read."""
 
 import math
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
@@ -47,11 +48,14 @@ class FastWeightMemory(nn.Module):
         Size of a step by which test-time training moves each of the three initial
         matrices, relative to fresh ones, before meta-training has learned it. None
         learns none.
+    learn_rule : bool
+        Learn the rule's gain and decay, one of each a head, from those given.
 
     Raises
     ------
     ValueError
-        If momentum is asked of bidirectional mode.
+        If momentum is asked of bidirectional mode, or a rule is to be learned that
+        has no gain above 0 or no decay between 0 and 1.
 
     Example
     -------
@@ -73,6 +77,7 @@ class FastWeightMemory(nn.Module):
         use_momentum: bool = False,
         rotate_fast: bool = True,
         ttt_rate: float | None = None,
+        learn_rule: bool = False,
     ):
         super().__init__()
         if use_momentum and mode == "bidirectional":
@@ -100,7 +105,30 @@ class FastWeightMemory(nn.Module):
             if ttt_rate is not None
             else None
         )
+        self.log_gain: nn.Parameter | None = None
+        self.decay_logit: nn.Parameter | None = None
+        if learn_rule:
+            gain, decay = self.rule.gain, self.rule.decay
+            if not gain > 0 or not 0 < decay < 1:
+                raise ValueError(
+                    f"learn_rule: starts from a gain above 0 and a decay between 0 "
+                    f"and 1, not {gain} and {decay}"
+                )
+            each = torch.ones(num_heads, 1, 1)
+            self.log_gain = nn.Parameter(torch.log(gain * each))
+            self.decay_logit = nn.Parameter(torch.logit(decay * each))
         self.reset_parameters()
+
+    @property
+    def current_rule(self) -> UpdateRule:
+        """How to take a step, as far as it has been learned."""
+        if self.log_gain is None or self.decay_logit is None:
+            return self.rule
+        return replace(
+            self.rule,
+            gain=self.log_gain.exp(),
+            decay=self.decay_logit.sigmoid(),
+        )
 
     @property
     def initial(self) -> FastWeight:
@@ -183,7 +211,7 @@ class FastWeightMemory(nn.Module):
             self.initial,
             mode=mode,
             chunk_size=chunk_size,
-            rule=self.rule,
+            rule=self.current_rule,
             momentum=momentum,
             is_padding=is_padding,
             state=state.carried,

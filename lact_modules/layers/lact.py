@@ -58,6 +58,8 @@ class LaCTMixer(nn.Module):
     ttt_rate : float | None
         Size of a step of test-time training before it is learned, see
         `FastWeightMemory`; None learns none.
+    learn_rule : bool
+        Learn the rule's gain and decay, see `FastWeightMemory`.
 
     Raises
     ------
@@ -88,6 +90,7 @@ class LaCTMixer(nn.Module):
         rotate_fast: bool = True,
         dropout: float = 0.0,
         ttt_rate: float | None = None,
+        learn_rule: bool = False,
     ):
         super().__init__()
         if not num_heads and not num_lact_heads:
@@ -114,6 +117,7 @@ class LaCTMixer(nn.Module):
                 use_momentum,
                 rotate_fast,
                 ttt_rate,
+                learn_rule,
             )
             if num_lact_heads
             else None

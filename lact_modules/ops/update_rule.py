@@ -30,6 +30,10 @@ class UpdateRule:
     gain : float | Tensor
         Scales the step; a Tensor, (H, 1, 1), makes it learnable. Muon's step at
         gain 1 is as large as the weight itself.
+    decay : float | Tensor
+        Share of the way back to the initial weight that a step begins with: what was
+        learned is forgotten by and by, and the initial weight never. A Tensor,
+        (H, 1, 1), makes it learnable.
     normalization : str
         ``"post"`` rescales each row of the new weight to its initial norm and
         goes on from there; ``"pre"`` accumulates unscaled weights and rescales
@@ -53,6 +57,7 @@ class UpdateRule:
 
     optimizer: Optimizer = "muon"
     gain: float | Tensor = 1.0
+    decay: float | Tensor = 0.0
     normalization: Normalization = "post"
     update: Updated = "all"
     coefficients: str = "lact"
@@ -91,7 +96,8 @@ class UpdateRule:
         if self.optimizer == "muon":
             direction = _orthogonalize(direction, self.coefficients)
         moved = {
-            name: getattr(weight, name) + self.gain * step
+            name: self._decayed(getattr(weight, name), getattr(initial, name))
+            + self.gain * step
             for name, step in direction.items()
         }
         if self.normalization == "post":
@@ -100,6 +106,9 @@ class UpdateRule:
                 for name, matrix in moved.items()
             }
         return weight._replace(**moved)
+
+    def _decayed(self, matrix: Tensor, initial: Tensor) -> Tensor:
+        return matrix + self.decay * (initial - matrix)
 
     def effective(self, weight: FastWeight, initial: FastWeight) -> FastWeight:
         """Give the weights to apply, from the accumulated ones."""

@@ -16,6 +16,7 @@ from lact_modules.data.durations import measure_durations
 from lact_modules.data.manifest import Utterance, read_manifest
 from lact_modules.data.subwords import AnyVocabulary
 from lact_modules.errors import InputError
+from lact_modules.training.streams import Stream, duration
 
 logger = logging.getLogger(__name__)
 
@@ -83,7 +84,7 @@ def check_durations(durations: Sequence[float], max_duration: float | None) -> N
 
 
 def make_dataset(
-    utterances: Sequence[Utterance],
+    utterances: Sequence[Utterance | Stream],
     vocabulary: AnyVocabulary,
     in_memory: bool = False,
     must_spell: bool = True,
@@ -92,8 +93,9 @@ def make_dataset(
 
     Arguments
     ---------
-    utterances : Sequence[Utterance]
-        What to read; ids must differ.
+    utterances : Sequence[Utterance | Stream]
+        What to read; ids must differ. A stream is read as one utterance, with the id
+        of its first.
     vocabulary : AnyVocabulary
         Spells the transcripts.
     in_memory : bool
@@ -114,7 +116,8 @@ def make_dataset(
     InputError
         If an id stands twice, or a transcript has an unknown character.
     """
-    texts = {u.id: u.text for u in utterances}
+    streams = [(u,) if isinstance(u, Utterance) else u for u in utterances]
+    texts = {s[0].id: " ".join(u.text for u in s) for s in streams}
     check = check_spelling if must_spell else _warn_of_unknown
     check(texts, vocabulary)
     if len(texts) < len(utterances):
@@ -123,20 +126,23 @@ def make_dataset(
             "manifests; make them unique"
         )
     entries = {
-        u.id: {
-            "file": u.audio_filepath,
-            "offset": u.offset,
-            "duration": u.duration,
-            "text": u.text,
-        }
-        for u in utterances
+        s[0].id: {"stream": s, "duration": duration(s), "text": texts[s[0].id]}
+        for s in streams
     }
 
-    def load(file: str, offset: float, duration: float) -> Tensor:
-        return load_audio(file, offset=offset, duration=duration)
+    def load(utterance: Utterance) -> Tensor:
+        return load_audio(
+            utterance.audio_filepath,
+            offset=utterance.offset,
+            duration=utterance.duration,
+        )
 
     read = functools.cache(load) if in_memory else load
-    read_signal = provides("signal")(takes("file", "offset", "duration")(read))
+
+    @takes("stream")
+    @provides("signal")
+    def read_signal(stream: Stream) -> Tensor:
+        return torch.cat([read(utterance) for utterance in stream])
 
     @takes("text")
     @provides("tokens")

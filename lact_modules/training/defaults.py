@@ -15,6 +15,9 @@ DEFAULTS: dict[str, Any] = {
     "train_shards": None,
     # utterances of shards that a batch is chosen from
     "shard_buffer": 1024,
+    # most utterances of one speaker that follow each other in a training example, for
+    # models that remember
+    "stream_utterances": 1,
     # learning rates and weight decay by module, a list of rules
     "parameter_groups": None,
     # factor of the learning rate from each layer to the one below

@@ -11,6 +11,7 @@ from speechbrain.dataio.sampler import DynamicBatchSampler
 from speechbrain.utils.distributed import get_rank, infer_device, run_on_main
 
 from lact_modules.data.subwords import AnyVocabulary
+from lact_modules.errors import InputError
 from lact_modules.inference.hub import check_repo_id
 from lact_modules.inference.trained_model import TrainedModel
 from lact_modules.training.batching import EffectiveBatchSampler
@@ -28,6 +29,7 @@ from lact_modules.training.plots import plot_learning_curves, read_log
 from lact_modules.training.publishing import publish
 from lact_modules.training.result import write_result
 from lact_modules.training.shards import ShardBatches, make_shard_batches
+from lact_modules.training.streams import join_speakers
 
 logger = logging.getLogger(__name__)
 
@@ -106,7 +108,8 @@ def make_datasets(
     Arguments
     ---------
     hparams : dict[str, Any]
-        ``max_train_duration`` and ``in_memory``; see `make_shard_batches` too.
+        ``max_train_duration``, ``in_memory``, ``stream_utterances`` and ``seed``; see
+        `make_shard_batches` too.
     manifests : Manifests
         Of the recipe.
     vocabulary : AnyVocabulary
@@ -116,20 +119,37 @@ def make_datasets(
     -------
     Datasets
         With what is too long left out of training.
-    """
 
-    def dataset(
-        paths: list[Path], max_duration: float | None = None, must_spell: bool = False
-    ) -> Any:
-        utterances = read_manifests(paths, max_duration)
-        return make_dataset(utterances, vocabulary, hparams["in_memory"], must_spell)
+    Raises
+    ------
+    InputError
+        If streams are to be made of shards, or of speakers that nobody knows.
+    """
+    in_memory = hparams["in_memory"]
+
+    def to_score(paths: list[Path]) -> DynamicItemDataset:
+        utterances = read_manifests(paths)
+        return make_dataset(utterances, vocabulary, in_memory, must_spell=False)
+
+    def to_learn() -> DynamicItemDataset | ShardBatches:
+        count, longest = hparams["stream_utterances"], hparams["max_train_duration"]
+        if manifests.shards:
+            if count != 1:
+                raise InputError(
+                    "stream_utterances: shards have no speakers; leave it at 1, or "
+                    "train from manifests"
+                )
+            return make_shard_batches(hparams, manifests.shards, vocabulary)
+        utterances = read_manifests(manifests.train, longest)
+        if count == 1:
+            return make_dataset(utterances, vocabulary, in_memory)
+        streams = join_speakers(utterances, count, longest, hparams["seed"])
+        return make_dataset(streams, vocabulary, in_memory)
 
     return Datasets(
-        train=make_shard_batches(hparams, manifests.shards, vocabulary)
-        if manifests.shards
-        else dataset(manifests.train, hparams["max_train_duration"], must_spell=True),
-        dev=dataset(manifests.dev),
-        tests={name: dataset([path]) for name, path in manifests.tests.items()},
+        train=to_learn(),
+        dev=to_score(manifests.dev),
+        tests={name: to_score([path]) for name, path in manifests.tests.items()},
     )
 
 

@@ -72,6 +72,9 @@ ENCODERS = {
     "lact_wide_no_rotation": partial(
         transformer, lact(hidden_ratio=2.0, rotate_fast=False)
     ),
+    "lact_learned_rule": partial(
+        conformer, lact(rule=UpdateRule(gain=0.5, decay=0.1), learn_rule=True)
+    ),
     "fast_weights_alone": partial(transformer, lact(num_heads=0)),
     "attention_alone": partial(transformer, lact(num_lact_heads=0)),
     "lact_window": partial(transformer, lact(window=[3, 3])),

@@ -36,6 +36,7 @@ def test_every_choice_is_as_probable_as_it_says():
         {"sizes": [0], "lefts": [1]},
         {"sizes": [1], "lefts": [-1]},
         {"sizes": [1], "lefts": [1], "full_share": 1.5},
+        {"sizes": [4, 8], "lefts": [1], "segment": 12},
     ],
     ids=str,
 )
@@ -54,3 +55,21 @@ def test_training_divides_and_evaluation_does_as_it_is_told():
     assert (whole - expected)[:, :4].abs().max() > 1e-3
     encoder.chunking = chunking
     torch.testing.assert_close(encoder(x, lengths)[0], expected)
+
+
+def test_no_gradient_passes_from_segment_to_segment():
+    torch.manual_seed(0)
+    x = torch.randn(2, 14, 8, requires_grad=True)
+    lengths = torch.tensor([14, 6])
+
+    def run(segment):
+        chunks = DynamicChunks([4], [4], full_share=0.0, segment=segment)
+        output, _ = make_encoder(chunks)(x, lengths)
+        (gradient,) = torch.autograd.grad(output[:, 8:].sum(), x)
+        return output, gradient.abs().amax(dim=(0, 2)) > 0
+
+    whole, reaches = run(None)
+    cut, reaches_cut = run(8)
+    torch.testing.assert_close(cut, whole)
+    assert reaches.tolist() == [True] * 14
+    assert reaches_cut.tolist() == [False] * 8 + [True] * 6

@@ -5,7 +5,9 @@ import torch
 
 from lact_modules.layers import LaCTMixer
 from lact_modules.layers.attention import attend, attention_mask
+from lact_modules.layers.chunking import Chunking
 from lact_modules.layers.rotary import rotate
+from lact_modules.ops import UpdateRule
 
 
 def no_padding(x):
@@ -36,11 +38,33 @@ def test_rates_start_at_the_base_rate():
 
 def test_every_fast_parameter_learns():
     torch.manual_seed(0)
-    mixer = LaCTMixer(16, 2, 2, use_momentum=True, mode="block", chunk_size=5)
+    rule = UpdateRule(gain=0.5, decay=0.1)
+    options = dict(use_momentum=True, mode="block", chunk_size=5, learn_rule=True)
+    mixer = LaCTMixer(16, 2, 2, rule=rule, **options)
     x = torch.randn(2, 15, 16)
     (mixer(x, no_padding(x)) * torch.randn(2, 15, 16)).sum().backward()
     for name, parameter in mixer.named_parameters():
         assert parameter.grad.abs().max() > 0, name
+
+
+@pytest.mark.parametrize("normalization", ["post", "pre"])
+def test_what_has_long_been_known_outlasts_thousands_of_updates(normalization):
+    torch.manual_seed(0)
+    x = torch.randn(1, 4000, 16)
+
+    def similarity(decay):
+        rule = UpdateRule(gain=0.3, decay=decay, normalization=normalization)
+        mixer = LaCTMixer(16, num_heads=0, num_lact_heads=2, rule=rule)
+        _, state = mixer.chunked(x, no_padding(x), Chunking(size=2, left=0))
+        down = state.fast.carried.weight.down[0]
+        assert down.isfinite().all()
+        norms = down.norm(dim=-1), mixer.fast.down.norm(dim=-1)
+        torch.testing.assert_close(*norms, atol=1e-4, rtol=1e-4)
+        return torch.cosine_similarity(down, mixer.fast.down, dim=-1).mean()
+
+    with torch.no_grad():
+        assert similarity(decay=0.0) < 0.3
+        assert similarity(decay=0.1) > 0.5
 
 
 @pytest.mark.parametrize(
@@ -50,6 +74,7 @@ def test_every_fast_parameter_learns():
         ({"num_heads": 3, "num_lact_heads": 2}, "multiple of 2 x 3"),
         ({"num_heads": 2, "num_lact_heads": 5}, "multiple of 2 x 5"),
         ({"num_heads": 2, "num_lact_heads": 2, "use_momentum": True}, "momentum"),
+        ({"num_heads": 2, "num_lact_heads": 2, "learn_rule": True}, "decay"),
     ],
 )
 def test_impossible_heads_are_named(options, message):

@@ -16,7 +16,7 @@ RULES = [
     for optimizer, normalization, update in itertools.product(
         ["gradient_descent", "muon"], ["post", "pre", "none"], ["all", "down"]
     )
-]
+] + [UpdateRule(gain=0.5, decay=0.2, normalization=n) for n in ("post", "pre", "none")]
 MODES = ["bidirectional", "block", "shifted"]
 # outputs and gradients of the published implementation, kept elsewhere
 VECTORS = Path(os.environ.get("LACT_VECTORS", "vectors"))

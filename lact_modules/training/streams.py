@@ -1,0 +1,99 @@
+"""Streams to train on: utterances of one speaker, one after the other."""
+
+import random
+from collections import defaultdict
+from collections.abc import Sequence
+
+from lact_modules.data.manifest import Utterance
+from lact_modules.errors import InputError
+
+Stream = tuple[Utterance, ...]
+
+
+def join_speakers(
+    utterances: Sequence[Utterance],
+    max_utterances: int,
+    max_duration: float,
+    seed: int = 0,
+) -> list[Stream]:
+    """Share out utterances among streams, each of one speaker, in random order.
+
+    How many utterances a stream has is drawn too, from 1 on, so that there are
+    streams of every length. A model that remembers learns from them to use, in a later
+    utterance, what it has heard in those before.
+
+    Arguments
+    ---------
+    utterances : Sequence[Utterance]
+        Any, with their speakers.
+    max_utterances : int
+        Of a stream.
+    max_duration : float
+        Seconds of a stream that has more than one utterance.
+    seed : int
+        Of the order.
+
+    Returns
+    -------
+    list[Stream]
+        With every utterance once, shortest stream first.
+
+    Raises
+    ------
+    InputError
+        If a speaker is unknown, or a stream is to have no utterance.
+
+    Example
+    -------
+    >>> two = [Utterance(i, "a.wav", i.upper(), 2.0, speaker="1") for i in "ab"]
+    >>> [len(stream) for stream in join_speakers(two, 1, max_duration=9.0)]
+    [1, 1]
+    """
+    if max_utterances < 1:
+        raise InputError(f"stream_utterances {max_utterances}: must be above 0")
+    by_speaker = defaultdict(list)
+    for utterance in utterances:
+        if not utterance.speaker:
+            raise InputError(
+                f"stream_utterances: {utterance.id} has no speaker in its manifest"
+            )
+        by_speaker[utterance.speaker].append(utterance)
+    rng = random.Random(seed)
+    streams = []
+    for speaker in sorted(by_speaker):
+        rest = sorted(by_speaker[speaker], key=lambda u: u.id)
+        rng.shuffle(rest)
+        while rest:
+            stream = _take(rest, rng.randint(1, max_utterances), max_duration)
+            streams.append(stream)
+            rest = rest[len(stream) :]
+    return sorted(streams, key=lambda stream: (duration(stream), stream[0].id))
+
+
+def duration(stream: Stream) -> float:
+    """Give the seconds of a stream.
+
+    Arguments
+    ---------
+    stream : Stream
+        Its utterances.
+
+    Returns
+    -------
+    float
+        Their durations' sum.
+
+    Example
+    -------
+    >>> duration((Utterance("a", "a.wav", "A", 2.0), Utterance("b", "b.wav", "B", 1.5)))
+    3.5
+    """
+    return sum(utterance.duration for utterance in stream)
+
+
+def _take(utterances: Sequence[Utterance], count: int, max_duration: float) -> Stream:
+    """Take so many, or as many as last no longer than that, at least one."""
+    taken = list(utterances[:count])
+    while len(taken) > 1 and duration(tuple(taken)) > max_duration:
+        taken.pop()
+    return tuple(taken)
