@@ -10,10 +10,13 @@ from lact_modules.encoders.streaming import EncoderState, StreamingEncoder
 from lact_modules.errors import InputError
 from lact_modules.layers.chunking import Chunking
 
+LEFT_SECONDS = 5.12
+"""What attention sees before a chunk, if nothing else is asked for."""
+
 
 @torch.inference_mode()
 def chunk_encoder(
-    model: CTCModel, chunk_seconds: float, left_seconds: float = 5.12
+    model: CTCModel, chunk_seconds: float, left_seconds: float = LEFT_SECONDS
 ) -> StreamingEncoder:
     """Prepare a model's encoder to run in chunks, and see that it can.
 
