@@ -15,7 +15,7 @@ from lact_modules.data.subwords import AnyVocabulary, SubwordVocabulary
 from lact_modules.data.vocabulary import WORD_DELIMITER, Vocabulary
 from lact_modules.decoding.arpa import read_words
 from lact_modules.decoding.flashlight import build_search
-from lact_modules.decoding.greedy_stream import GreedyStream, HeardSoFar
+from lact_modules.decoding.greedy_stream import GreedyStream
 from lact_modules.decoding.hypothesis import Hypothesis, group_words
 from lact_modules.decoding.lexicon import Lexicon, read_lexicon, spell_words
 from lact_modules.errors import InputError
@@ -70,11 +70,10 @@ class GreedyDecoder:
             If V is not the vocabulary's size or a valid frame is NaN.
         """
         valid = valid_frames(log_probs, lengths, self.vocabulary)
-        return [self._decode(frames) for frames in valid]
-
-    def _decode(self, frames: Tensor) -> Hypothesis:
-        words = self._stream.words(self._stream.accept(frames, HeardSoFar()))
-        return Hypothesis.from_words(words, float(frames.amax(dim=-1).sum()))
+        stream = self._stream
+        return [
+            stream.finish(stream.accept(frames, stream.start())) for frames in valid
+        ]
 
 
 class BeamDecoder:

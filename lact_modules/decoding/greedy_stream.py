@@ -7,11 +7,12 @@ from torch import Tensor
 
 from lact_modules.data.subwords import AnyVocabulary
 from lact_modules.data.vocabulary import WORD_DELIMITER, WORD_START
-from lact_modules.decoding.hypothesis import Word, group_words
+from lact_modules.decoding.hypothesis import Hypothesis, Word, group_words
+from lact_modules.decoding.stream import Heard
 
 
-class HeardSoFar(NamedTuple):
-    """What has been heard of a stream.
+class GreedyState(NamedTuple):
+    """What has been heard of an utterance.
 
     Arguments
     ---------
@@ -24,18 +25,21 @@ class HeardSoFar(NamedTuple):
     last : int
         Id of the last frame's best token.
     num_frames : int
-        Frames so far.
+        Frames of the stream so far.
+    score : float
+        Log-probability of the best path.
     """
 
-    words: tuple[Word, ...] = ()
-    tokens: tuple[str, ...] = ()
-    frames: tuple[int, ...] = ()
-    last: int = -1
-    num_frames: int = 0
+    words: tuple[Word, ...]
+    tokens: tuple[str, ...]
+    frames: tuple[int, ...]
+    last: int
+    num_frames: int
+    score: float
 
 
 class GreedyStream:
-    """Take the best token of each frame, piece by piece; see `GreedyDecoder`.
+    """Take the best token of each frame, piece by piece; a `StreamDecoder`.
 
     Arguments
     ---------
@@ -49,43 +53,57 @@ class GreedyStream:
     >>> from lact_modules.data.vocabulary import Vocabulary
     >>> decoder = GreedyStream(Vocabulary.from_texts(["HI"]), frame_rate=10.0)
     >>> frames = torch.nn.functional.one_hot(torch.tensor([0, 2, 2, 0, 3, 1])).log()
-    >>> heard = decoder.accept(frames[:3], HeardSoFar())
-    >>> [word.word for word in decoder.words(heard)]
+    >>> state = decoder.accept(frames[:3], decoder.start())
+    >>> [word.word for word in decoder.words(state).open]
     ['H']
-    >>> decoder.words(decoder.accept(frames[3:], heard))
+    >>> decoder.finish(decoder.accept(frames[3:], state)).words
     (Word(word='HI', start=0.1, end=0.5),)
     """
 
     def __init__(self, vocabulary: AnyVocabulary, frame_rate: float):
         self.vocabulary, self.frame_rate = vocabulary, frame_rate
 
-    def accept(self, log_probs: Tensor, heard: HeardSoFar) -> HeardSoFar:
+    def start(self, num_frames: int = 0) -> GreedyState:
+        """Give the state before the first frame, see `StreamDecoder`."""
+        return GreedyState((), (), (), last=-1, num_frames=num_frames, score=0.0)
+
+    def accept(self, log_probs: Tensor, state: GreedyState) -> GreedyState:
         """Go on with the log-probabilities (T, V) of some frames."""
-        best = log_probs.argmax(dim=-1)
+        scores, best = log_probs.max(dim=-1)
         ids, repeats = best.unique_consecutive(return_counts=True)
         starts = repeats.cumsum(0) - repeats
         is_new = ~torch.isin(ids, torch.tensor(self.vocabulary.silent_ids).to(ids))
         # the last token before goes on
-        is_new[:1] &= ids[:1] != heard.last
+        is_new[:1] &= ids[:1] != state.last
         found = (self.vocabulary.tokens[i] for i in ids[is_new].tolist())
-        tokens = [*heard.tokens, *found]
-        frames = [*heard.frames, *(heard.num_frames + starts[is_new]).tolist()]
+        tokens = [*state.tokens, *found]
+        frames = [*state.frames, *(state.num_frames + starts[is_new]).tolist()]
         # the last word may go on, and those before it may not
         borders = (i for i, token in enumerate(tokens) if _begins_word(token))
         first = max(borders, default=0)
         done = group_words(tokens[:first], frames[:first], self.frame_rate)
-        return HeardSoFar(
-            (*heard.words, *done),
+        return GreedyState(
+            (*state.words, *done),
             tuple(tokens[first:]),
             tuple(frames[first:]),
-            int(ids[-1]) if len(ids) else heard.last,
-            heard.num_frames + len(log_probs),
+            int(ids[-1]) if len(ids) else state.last,
+            state.num_frames + len(log_probs),
+            state.score + float(scores.sum()),
         )
 
-    def words(self, heard: HeardSoFar) -> tuple[Word, ...]:
-        """Give all words, the one that may go on too."""
-        open_word = group_words(heard.tokens, heard.frames, self.frame_rate)
-        return (*heard.words, *open_word)
+    def words(self, state: GreedyState) -> Heard:
+        """Give all words; the last one may go on."""
+        open_word = group_words(state.tokens, state.frames, self.frame_rate)
+        return Heard(state.words, tuple(open_word))
+
+    def finish(self, state: GreedyState) -> Hypothesis:
+        """Give the transcript; the score is that of the best path."""
+        stable, last = self.words(state)
+        return Hypothesis.from_words((*stable, *last), state.score)
+
+    def fork(self) -> "GreedyStream":
+        """Give itself: it remembers nothing."""
+        return self
 
 
 def _begins_word(token: str) -> bool:

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from lact_modules.decoding.greedy_stream import HeardSoFar
-from lact_modules.decoding.hypothesis import Word
+from lact_modules.decoding.greedy_stream import GreedyState
+from lact_modules.decoding.hypothesis import Hypothesis, Word
+from lact_modules.decoding.utterances import UtteranceState
 from lact_modules.encoders.block import BlockState
 from lact_modules.encoders.streaming import EncoderState
 from lact_modules.errors import InputError
@@ -19,7 +20,8 @@ _KINDS = {
     kind.__name__: kind
     for kind in (
         *(AttentionState, BlockState, EncoderState, FastWeight, Frames, FrontendState),
-        *(HeardSoFar, LaCTState, MemoryState, RunningState, TTTState, Word),
+        *(GreedyState, Hypothesis, LaCTState, MemoryState, RunningState, TTTState),
+        *(UtteranceState, Word),
     )
 }
 

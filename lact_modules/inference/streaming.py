@@ -1,31 +1,44 @@
 """Recognize speech while it is being said."""
 
+import copy
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from lact_modules.decoding.greedy_stream import GreedyStream, HeardSoFar
-from lact_modules.decoding.hypothesis import Word
+from lact_modules.data.audio import SAMPLE_RATE
+from lact_modules.decoding.hypothesis import Hypothesis, Word
+from lact_modules.decoding.stream import Endpoint, Heard
+from lact_modules.decoding.stream_decoder import build_stream_decoder
+from lact_modules.decoding.utterances import UtteranceDecoder, UtteranceState
 from lact_modules.encoders.streaming import EncoderState
 from lact_modules.errors import InputError
 from lact_modules.frontends.streaming import FrontendState
-from lact_modules.inference.chunks import LEFT_SECONDS, chunk_encoder
+from lact_modules.inference.chunks import chunk_encoder
 from lact_modules.inference.loading import load_model
 from lact_modules.inference.stream_state import pack, unpack
 from lact_modules.inference.streaming_model import ModelState, StreamingModel
 from lact_modules.inference.trained_model import TrainedModel
 
-_PARTS = {"frontend": FrontendState, "encoder": EncoderState, "heard": HeardSoFar}
-"""What a stream remembers."""
+# What goes through the model at once, so that memory does not depend on the pieces.
+_BLOCK = 4 * SAMPLE_RATE
+
+# What a stream remembers.
+_PARTS = {
+    "frontend": FrontendState,
+    "encoder": EncoderState,
+    "utterance": UtteranceState,
+    "ended": tuple,
+}
 
 
 class StreamingRecognizer:
     """Hear samples as they come and tell the text so far.
 
-    Between calls it remembers a state of constant size, and the words. What it says
-    does not depend on how the samples are cut into pieces.
+    What it says does not depend on how the samples are cut into pieces. Between calls
+    it remembers a state of constant size, the utterance that goes on, and those ended
+    utterances that nobody has taken.
 
     Arguments
     ---------
@@ -35,13 +48,18 @@ class StreamingRecognizer:
         How much is recognized together, which is the latency; rounded to frames.
     left_seconds : float
         How much attention remembers.
+    endpoint : Endpoint | None
+        When an utterance is over; None is `Endpoint`'s defaults.
     device : str | torch.device
         Where the model runs.
+    **decoding : Any
+        Options of :func:`~lact_modules.decoding.stream_decoder.build_stream_decoder`:
+        ``beam_size``, ``lm``, ... Without any, greedy.
 
     Raises
     ------
     InputError
-        If the model needs the whole utterance.
+        If the model needs the whole utterance, or the decoder refuses its options.
 
     Example
     -------
@@ -66,14 +84,18 @@ class StreamingRecognizer:
         self,
         trained: TrainedModel,
         chunk_seconds: float = 0.64,
-        left_seconds: float = LEFT_SECONDS,
+        left_seconds: float = 5.12,
+        endpoint: Endpoint | None = None,
         device: str | torch.device = "cpu",
+        **decoding: Any,
     ):
         self.device = torch.device(device)
         self.model = trained.model.to(self.device)
         self.encoder = chunk_encoder(self.model, chunk_seconds, left_seconds)
         self.streaming = StreamingModel(self.model, self.encoder)
-        self.decoder = GreedyStream(trained.vocabulary, self.model.frame_rate)
+        rate = self.model.frame_rate
+        decoder = build_stream_decoder(trained.vocabulary, rate, **decoding)
+        self.decoder = UtteranceDecoder(decoder, endpoint or Endpoint(), rate)
         self.reset()
 
     @classmethod
@@ -99,20 +121,47 @@ class StreamingRecognizer:
         """
         return cls(load_model(folder), **options)
 
+    def fork(self) -> "StreamingRecognizer":
+        """Give a recognizer of another stream, with the same model and options."""
+        other = copy.copy(self)
+        other.decoder = self.decoder.fork()
+        other.reset()
+        return other
+
     def reset(self) -> None:
-        """Go back to the beginning of a stream."""
+        """Go back to the beginning of a stream; what has been heard is forgotten."""
         self._state = self.streaming.start(batch_size=1)
-        self._heard = HeardSoFar()
+        self._utterance = self.decoder.start()
+        self._ended: tuple[Hypothesis, ...] = ()
+        self._text_of_ended = ""
+        self._is_over = False
+
+    @property
+    def seconds(self) -> float:
+        """How much of the stream has been heard."""
+        return self._state.frontend.num_samples / SAMPLE_RATE
+
+    @property
+    def heard(self) -> Heard:
+        """The words of the utterance that goes on, in the stream's seconds."""
+        return self.decoder.words(self._utterance)
 
     @property
     def words(self) -> tuple[Word, ...]:
-        """What has been heard, in time; the last word may go on."""
-        return self.decoder.words(self._heard)
+        """All words of the utterance that goes on."""
+        stable, open_words = self.heard
+        return (*stable, *open_words)
 
     @property
     def text(self) -> str:
-        """The words, joined by spaces."""
-        return " ".join(word.word for word in self.words)
+        """The utterances that nobody has taken, and the one that goes on."""
+        words = (word.word for word in self.words)
+        return " ".join(filter(None, [self._text_of_ended, *words]))
+
+    def take(self) -> tuple[Hypothesis, ...]:
+        """Give each utterance that has ended, once; then it is forgotten."""
+        taken, self._ended, self._text_of_ended = self._ended, (), ""
+        return taken
 
     @torch.inference_mode()
     def accept(self, samples: Tensor) -> str:
@@ -126,27 +175,35 @@ class StreamingRecognizer:
         Returns
         -------
         str
-            The text so far.
+            The text so far, see `text`.
         """
+        if self._is_over:
+            self.reset()
         waveform = torch.as_tensor(samples, dtype=torch.float32, device=self.device)
-        log_probs, self._state = self.streaming.accept(waveform[None], self._state)
-        self._decode(log_probs)
+        for block in waveform.split(_BLOCK):
+            log_probs, self._state = self.streaming.accept(block[None], self._state)
+            self._decode(log_probs[0])
         return self.text
 
     @torch.inference_mode()
     def finish(self) -> str:
-        """Give the text at the end of the stream, and begin another one."""
-        self._decode(self.streaming.finish(self._state))
-        text = self.text
-        self.reset()
-        return text
+        """Give the final text, see `text`; the next samples begin another stream."""
+        if not self._is_over:
+            self._decode(self.streaming.finish(self._state)[0])
+            self._end(self.decoder.finish(self._utterance))
+            self._utterance = self.decoder.start()
+            self._is_over = True
+        return self.text
 
     def state_dict(self) -> dict[str, Any]:
         """Give what is remembered, for `torch.save`."""
+        if self._is_over:
+            self.reset()
         return {
             "frontend": pack(self._state.frontend),
             "encoder": pack(self._state.encoder),
-            "heard": pack(self._heard),
+            "utterance": pack(self._utterance),
+            "ended": pack(self._ended),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -160,14 +217,28 @@ class StreamingRecognizer:
         Raises
         ------
         InputError
-            If it is none of this version.
+            If it is none of this version, or of another decoder.
         """
         parts = {name: unpack(state.get(name)) for name in _PARTS}
         for name, kind in _PARTS.items():
             if not isinstance(parts[name], kind):
                 raise InputError(f"state of a stream: has no {name} of this version")
+        if type(parts["utterance"].decoding) is not type(self._utterance.decoding):
+            raise InputError("state of a stream: of another kind of decoder")
+        self.reset()
         self._state = ModelState(parts["frontend"], parts["encoder"])
-        self._heard = parts["heard"]
+        self._utterance = parts["utterance"]
+        for hypothesis in parts["ended"]:
+            self._end(hypothesis)
 
     def _decode(self, log_probs: Tensor) -> None:
-        self._heard = self.decoder.accept(log_probs[0], self._heard)
+        # chunk by chunk, so that utterances end where they do whatever the pieces
+        for chunk in log_probs.split(self.encoder.chunking.size):
+            self._utterance, ended = self.decoder.accept(chunk, self._utterance)
+            self._end(ended)
+
+    def _end(self, hypothesis: Hypothesis | None) -> None:
+        if hypothesis is not None:
+            self._ended = (*self._ended, hypothesis)
+            texts = filter(None, [self._text_of_ended, hypothesis.text])
+            self._text_of_ended = " ".join(texts)

@@ -7,6 +7,7 @@ import torch
 
 from lact_modules.data.vocabulary import Vocabulary
 from lact_modules.decoding.ctc import GreedyDecoder
+from lact_modules.decoding.stream import Endpoint
 from lact_modules.encoders import CTCModel, Encoder
 from lact_modules.errors import InputError
 from lact_modules.frontends import MelFrontend
@@ -61,8 +62,10 @@ def whole():
     return hypothesis
 
 
-def make_recognizer():
-    return StreamingRecognizer(make_trained(), chunk_seconds=0.32, left_seconds=2.0)
+def make_recognizer(**options):
+    return StreamingRecognizer(
+        make_trained(), chunk_seconds=0.32, left_seconds=2.0, **options
+    )
 
 
 @pytest.mark.parametrize("size", [333, 5000, 96000])
@@ -72,9 +75,10 @@ def test_pieces_of_any_size_are_heard_as_the_whole(size, whole):
         before, text = text, recognizer.accept(piece)
         # only the last word may still change
         assert text.startswith(before.rpartition(" ")[0])
-    words = recognizer.words
+    stable = recognizer.heard.stable
+    assert stable == whole.words[: len(stable)]
     assert recognizer.finish() == whole.text
-    assert words[:-1] == whole.words[: len(words) - 1]
+    assert sum((u.words for u in recognizer.take()), ()) == whole.words
     assert recognizer.text == ""
 
 
@@ -86,6 +90,34 @@ def test_saved_in_mid_stream_it_goes_on_elsewhere(whole, tmp_path):
     second.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
     second.accept(samples[41234:])
     assert second.finish() == whole.text
+
+
+@pytest.mark.parametrize("size", [1000, 96000])
+def test_utterances_end_and_are_given_once(size, whole):
+    recognizer = make_recognizer(endpoint=Endpoint(silence=9.0, longest=1.0))
+    taken = []
+    for piece in make_samples().split(size):
+        recognizer.accept(piece)
+        taken += recognizer.take()
+        assert len(recognizer.text) < 20
+    assert recognizer.seconds == 6.0
+    recognizer.finish()
+    taken += recognizer.take()
+    assert recognizer.take() == ()
+    assert [round(25 * u.words[0].start) // 32 for u in taken] == [0, 1, 2, 3, 4]
+    letters = "".join(u.text for u in taken).replace(" ", "")
+    assert letters == whole.text.replace(" ", "")
+
+
+def test_after_its_end_another_stream_begins(whole):
+    recognizer, samples = make_recognizer(), make_samples()
+    fork = recognizer.fork()
+    for _ in range(2):
+        recognizer.accept(samples)
+        assert recognizer.finish() == recognizer.finish() == whole.text
+    assert (fork.text, fork.seconds) == ("", 0.0)
+    fork.accept(samples)
+    assert fork.finish() == whole.text
 
 
 @pytest.mark.parametrize("frontend", [{"kind": "os.system"}, {"kind": []}, [1], None])

@@ -1,0 +1,121 @@
+"""What decoders of streams have in common, and when an utterance is over."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+from torch import Tensor
+
+from lact_modules.decoding.hypothesis import Hypothesis, Word
+
+
+class Heard(NamedTuple):
+    """The words of an utterance that goes on.
+
+    Arguments
+    ---------
+    stable : tuple[Word, ...]
+        Those that nothing changes any more.
+    open : tuple[Word, ...]
+        What follows them, as far as it can be told.
+    """
+
+    stable: tuple[Word, ...]
+    open: tuple[Word, ...]
+
+
+class StreamDecoder(Protocol):
+    """Decodes an utterance piece by piece; its state is passed in and given back."""
+
+    def start(self, num_frames: int = 0) -> Any:
+        """Give the state before the first frame of an utterance.
+
+        Arguments
+        ---------
+        num_frames : int
+            Frames of the stream before it.
+
+        Returns
+        -------
+        Any
+            Plain data; has ``num_frames`` of the stream so far.
+        """
+
+    def accept(self, log_probs: Tensor, state: Any) -> Any:
+        """Go on.
+
+        Arguments
+        ---------
+        log_probs : Tensor
+            (T, V) of the frames that follow.
+        state : Any
+            After the frames before.
+
+        Returns
+        -------
+        Any
+            After these frames.
+        """
+
+    def words(self, state: Any) -> Heard:
+        """Tell what has been heard, in the stream's seconds."""
+
+    def finish(self, state: Any) -> Hypothesis:
+        """Tell what has been heard, now that the utterance is over."""
+
+    def fork(self) -> "StreamDecoder":
+        """Give another one for another stream, which shares what is large."""
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """When an utterance is over.
+
+    Arguments
+    ---------
+    silence : float
+        Seconds without a new word, after a word.
+    longest : float
+        Seconds that an utterance lasts at most.
+
+    Raises
+    ------
+    ValueError
+        If a duration is not above 0.
+
+    Example
+    -------
+    >>> words = [Word("ONE", start=3.2, end=3.5)]
+    >>> endpoint = Endpoint(silence=0.8)
+    >>> endpoint.is_reached(words, start=3.0, now=4.2)
+    False
+    >>> endpoint.is_reached(words, start=3.0, now=4.4)
+    True
+    """
+
+    silence: float = 0.8
+    longest: float = 30.0
+
+    def __post_init__(self) -> None:
+        if not self.silence > 0 or not self.longest > 0:
+            raise ValueError(f"{self}: durations must be above 0")
+
+    def is_reached(self, words: Sequence[Word], start: float, now: float) -> bool:
+        """Tell whether an utterance is over.
+
+        Arguments
+        ---------
+        words : Sequence[Word]
+            Heard in it so far.
+        start : float
+            Second of the stream at which it began.
+        now : float
+            Second up to which the stream has been heard.
+
+        Returns
+        -------
+        bool
+            Whether to go on with another utterance; silence alone is over too.
+        """
+        last = words[-1].end if words else start
+        return now - last >= self.silence or now - start >= self.longest
