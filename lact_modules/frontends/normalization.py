@@ -34,11 +34,11 @@ class RunningState(NamedTuple):
     Arguments
     ---------
     num_frames : int
-        How many frames.
+        How many frames, at most as many as are remembered.
     total : Tensor
-        (B, 1, M) float64, their sum.
+        (B, 1, M) float64, their sum; older ones count less.
     square : Tensor
-        (B, 1, M) float64, the sum of their squares.
+        (B, 1, M) float64, the sum of their squares, likewise.
     """
 
     num_frames: int
@@ -51,7 +51,8 @@ class RunningNormalization(nn.Module):
 
     The statistics of frames 1..t are joined with a prior, the mean and variance of
     the training data, that weighs as much as `prior_frames` frames. The prior is
-    learned in training, from valid frames alone.
+    learned in training, from valid frames alone. After `max_frames` the older frames
+    count less and less, so that hours later another voice or room is still noticed.
 
     Arguments
     ---------
@@ -61,6 +62,8 @@ class RunningNormalization(nn.Module):
         Weight of the prior.
     momentum : float
         Share of a batch in the prior's moving average.
+    max_frames : int
+        How many frames are remembered: time constant of the forgetting.
 
     Example
     -------
@@ -74,10 +77,15 @@ class RunningNormalization(nn.Module):
     num_batches: Tensor
 
     def __init__(
-        self, num_features: int, prior_frames: int = 100, momentum: float = 0.01
+        self,
+        num_features: int,
+        prior_frames: int = 100,
+        momentum: float = 0.01,
+        max_frames: int = 6000,
     ):
         super().__init__()
         self.prior_frames = prior_frames
+        self.max_frames = max_frames
         self.momentum = momentum
         self.register_buffer("prior_mean", torch.zeros(num_features))
         self.register_buffer("prior_square", torch.ones(num_features))
@@ -99,19 +107,31 @@ class RunningNormalization(nn.Module):
 
     def resume(self, x: Tensor, state: RunningState) -> tuple[Tensor, RunningState]:
         """Go on with frames (B, T, M), none of them padding."""
-        frames = torch.arange(1, x.shape[1] + 1, device=x.device)[:, None]
-        count = state.num_frames + frames + self.prior_frames
+        normalized = [x[:, :0]]
+        # longer pieces would have factors that float64 cannot hold
+        for piece in x.split(self.max_frames, dim=1):
+            if piece.shape[1]:
+                output, state = self._resume_piece(piece, state)
+                normalized.append(output)
+        return torch.cat(normalized, dim=1), state
+
+    def _resume_piece(
+        self, x: Tensor, state: RunningState
+    ) -> tuple[Tensor, RunningState]:
+        frames = state.num_frames + torch.arange(1, x.shape[1] + 1, device=x.device)
+        num_frames = frames.clamp(max=self.max_frames)[:, None]
+        # of the sums before, what is left after each frame
+        left = (1 - 1 / self.max_frames) ** (frames[:, None] - num_frames).double()
         # float64: a stream adds up more than float32 can hold
         wide = x.double()
-        total = state.total + wide.cumsum(1)
-        square = state.square + wide.square().cumsum(1)
+        total = left * (state.total + (wide / left).cumsum(1))
+        square = left * (state.square + (wide.square() / left).cumsum(1))
+        count = num_frames + self.prior_frames
         mean = (total + self.prior_frames * self.prior_mean) / count
         mean_square = (square + self.prior_frames * self.prior_square) / count
         deviation = (mean_square - mean.square()).clamp(min=_FLOOR**2).sqrt()
-        after = state
-        if x.shape[1]:
-            num_frames = state.num_frames + x.shape[1]
-            after = RunningState(num_frames, total[:, -1:], square[:, -1:])
+        known = min(state.num_frames + x.shape[1], self.max_frames)
+        after = RunningState(known, total[:, -1:], square[:, -1:])
         return ((wide - mean) / deviation).to(x.dtype), after
 
     @torch.no_grad()

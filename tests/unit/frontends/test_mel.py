@@ -87,3 +87,31 @@ def test_running_prior_learns_from_valid_frames_alone():
 def test_unknown_options_are_named(options):
     with pytest.raises(ValueError, match=next(iter(options))):
         MelFrontend(8, **options)
+
+
+@pytest.mark.parametrize("size", [1, 7, 60])
+def test_running_statistics_forget_whatever_the_pieces(size):
+    normalization = RunningNormalization(2, max_frames=20).eval()
+    x = torch.randn(1, 60, 2)
+    # a loop that forgets a twentieth a frame, once it knows twenty
+    total = square = torch.zeros(2)
+    expected = []
+    for t, frame in enumerate(x[0]):
+        left = 1 if t < 20 else 1 - 1 / 20
+        total, square = left * total + frame, left * square + frame**2
+        count = min(t + 1, 20) + 100
+        mean = total / count
+        expected.append((frame - mean) / ((square + 100) / count - mean**2).sqrt())
+    state, outputs = normalization.start(1), []
+    for piece in x.split(size, dim=1):
+        output, state = normalization.resume(piece, state)
+        outputs.append(output)
+    torch.testing.assert_close(torch.cat(outputs, dim=1)[0], torch.stack(expected))
+    assert state.num_frames == 20
+
+
+def test_running_statistics_notice_another_voice_after_hours():
+    normalization = RunningNormalization(1, max_frames=200).eval()
+    _, state = normalization.resume(torch.randn(1, 100_000, 1), normalization.start(1))
+    later, _ = normalization.resume(5 + torch.randn(1, 2000, 1), state)
+    assert later[:, 1000:].mean().abs() < 2.0
