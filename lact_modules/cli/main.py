@@ -23,6 +23,7 @@ SUBCOMMANDS = (
     "plot-schedule",
     "prepare",
     "push",
+    "serve",
     "shard",
     "synth",
     "transcribe",

@@ -1,0 +1,106 @@
+"""``lact-asr serve``: speech as text in the browser, while it is being said."""
+
+import contextlib
+import importlib.util
+import ipaddress
+import logging
+from typing import Annotated
+from urllib.parse import urlsplit
+
+import typer
+
+from lact_modules.cli import options
+from lact_modules.errors import InputError
+
+NEEDED = ("starlette", "uvicorn", "websockets")
+
+
+def serve(
+    model: options.Model,
+    host: Annotated[
+        str, typer.Option(help="Address to listen at; 0.0.0.0: all of this machine.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: a free one.")] = 8000,
+    chunk: Annotated[
+        float, typer.Option(min=0.04, help="Seconds recognized together.")
+    ] = 0.64,
+    left: Annotated[
+        float, typer.Option(min=0.0, help="Seconds that attention remembers.")
+    ] = 5.12,
+    silence: Annotated[
+        float, typer.Option(min=0.1, help="Seconds without a word: utterance over.")
+    ] = 0.8,
+    max_clients: Annotated[int, typer.Option(min=1, help="Streams at once.")] = 8,
+    max_minutes: Annotated[
+        float, typer.Option(min=0.01, help="How long a stream may last.")
+    ] = 60.0,
+    threads: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Streams recognized at the same time; by default one a core."
+        ),
+    ] = None,
+    allow_origin: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Address by which browsers reach this server through a proxy, such "
+            "as https://asr.example.org. May be repeated.",
+            metavar="URL",
+        ),
+    ] = None,
+    device: options.Device = "auto",
+) -> None:
+    """Show a page that turns the microphone or a file into text, as it is heard.
+
+    No audio and no text is written to a file.
+    """
+    _check_packages()
+    origins = [_check_origin(url) for url in allow_origin or ()]
+
+    import torch
+
+    from lact_modules.decoding.stream import Endpoint
+    from lact_modules.inference.device import find_device
+    from lact_modules.inference.streaming import StreamingRecognizer
+    from lact_modules.serving.app import create_app
+    from lact_modules.serving.limits import Limits
+    from lact_modules.serving.server import address, make_server, open_socket
+
+    logging.basicConfig(format="%(asctime)s %(message)s", level=logging.WARNING)
+    limits = Limits(max_clients, 60 * max_minutes)
+    with open_socket(host, port, limits) as listener:
+        recognizer = StreamingRecognizer.from_export(
+            model,
+            chunk_seconds=chunk,
+            left_seconds=left,
+            endpoint=Endpoint(silence=silence),
+            device=find_device(device),
+        )
+        num_threads = threads or torch.get_num_threads()
+        app = create_app(recognizer, limits, origins, num_threads)
+        if not ipaddress.ip_address(listener.getsockname()[0]).is_loopback:
+            typer.echo("Others can reach this: no login, no encryption.", err=True)
+        print(f"{address(listener)} (Ctrl-C ends)", flush=True)
+        with contextlib.suppress(KeyboardInterrupt):
+            make_server(app, limits).run(sockets=[listener])
+
+
+def _check_packages() -> None:
+    for name in NEEDED:
+        if importlib.util.find_spec(name) is None:
+            raise InputError(f"serve: needs {name}; pip install 'lact-asr[serve]'")
+
+
+def _check_origin(url: str) -> str:
+    parts = urlsplit(url.lower())
+    origin = f"{parts.scheme}://{parts.netloc}"
+    if (
+        parts.scheme not in ("http", "https")
+        or not parts.hostname
+        or parts.username is not None
+        or url.lower().rstrip("/") != origin
+    ):
+        raise InputError(
+            f"--allow-origin {url}: no address of a site; such as https://asr.example.org"
+        )
+    return origin

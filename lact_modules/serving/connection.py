@@ -1,0 +1,83 @@
+"""A WebSocket that says how it ended."""
+
+import contextlib
+
+import anyio
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from lact_modules.serving.protocol import CloseCode, Closed, Message, encode
+
+
+class Connection:
+    """Receive and send with limits of time.
+
+    Arguments
+    ---------
+    websocket : WebSocket
+        Accepted.
+    send_seconds : float
+        How long an answer may wait until the client reads.
+    """
+
+    def __init__(self, websocket: WebSocket, send_seconds: float):
+        self._websocket = websocket
+        self.send_seconds = send_seconds
+
+    async def receive(self) -> bytes | str:
+        """Wait for a message.
+
+        Returns
+        -------
+        bytes | str
+            Samples or a command.
+
+        Raises
+        ------
+        Closed
+            If the client has gone, or the server goes.
+        """
+        event = await self._websocket.receive()
+        if event["type"] == "websocket.disconnect":
+            code = event.get("code") or CloseCode.NONE
+            raise Closed(code, event.get("reason") or "", by_client=True)
+        frame = event.get("bytes")
+        return event["text"] if frame is None else frame
+
+    async def send(self, message: Message) -> None:
+        """Send a message.
+
+        Arguments
+        ---------
+        message : Message
+            To be written as JSON.
+
+        Raises
+        ------
+        Closed
+            If the client has gone, or does not read.
+        """
+        try:
+            with anyio.fail_after(self.send_seconds):
+                await self._websocket.send_text(encode(message))
+        except TimeoutError as error:
+            reason = f"answers were not read for {self.send_seconds:g} s"
+            raise Closed(CloseCode.LIMIT, reason) from error
+        except (WebSocketDisconnect, OSError, RuntimeError) as error:
+            raise Closed(CloseCode.LOST, by_client=True) from error
+
+    async def close(self, closed: Closed) -> None:
+        """Tell the client why, then close.
+
+        Arguments
+        ---------
+        closed : Closed
+            The reason.
+        """
+        if closed.by_client:
+            return
+        # the client may have gone meanwhile, or may not read
+        with contextlib.suppress(Closed, OSError, RuntimeError):
+            if closed.code != CloseCode.NORMAL:
+                await self.send({"type": "error", "message": closed.reason})
+            with anyio.fail_after(self.send_seconds):
+                await self._websocket.close(closed.code, closed.reason)

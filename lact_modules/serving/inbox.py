@@ -1,0 +1,81 @@
+"""Audio between the socket and the recognizer."""
+
+import asyncio
+
+
+class Inbox:
+    """A bounded queue of bytes that are given out in pieces of the taker's size.
+
+    Arguments
+    ---------
+    max_bytes : int
+        From so many on, `put` waits.
+
+    Example
+    -------
+    >>> async def pass_on():
+    ...     inbox = Inbox(max_bytes=4)
+    ...     await inbox.put(b"abc")
+    ...     inbox.end()
+    ...     return [await inbox.take(2), await inbox.take(2), await inbox.take(2)]
+    >>> asyncio.run(pass_on())
+    [b'ab', b'c', b'']
+    """
+
+    def __init__(self, max_bytes: int):
+        self.max_bytes = max_bytes
+        self._waiting = bytearray()
+        self._has_ended = False
+        self._has_room = asyncio.Event()
+        self._has_news = asyncio.Event()
+        self._has_room.set()
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    async def put(self, piece: bytes) -> None:
+        """Add a piece of any size, once there is room.
+
+        Arguments
+        ---------
+        piece : bytes
+            Kept whole, though it may exceed the room.
+        """
+        await self._has_room.wait()
+        self._waiting += piece
+        self._update()
+
+    def end(self) -> None:
+        """Tell that nothing follows."""
+        self._has_ended = True
+        self._update()
+
+    async def take(self, max_bytes: int) -> bytes:
+        """Give what has come, once there is something.
+
+        Arguments
+        ---------
+        max_bytes : int
+            No more than these.
+
+        Returns
+        -------
+        bytes
+            Empty at the end.
+        """
+        await self._has_news.wait()
+        piece = bytes(self._waiting[:max_bytes])
+        del self._waiting[:max_bytes]
+        self._update()
+        return piece
+
+    def _update(self) -> None:
+        _set(self._has_room, len(self._waiting) < self.max_bytes)
+        _set(self._has_news, bool(self._waiting) or self._has_ended)
+
+
+def _set(event: asyncio.Event, value: bool) -> None:
+    if value:
+        event.set()
+    else:
+        event.clear()

@@ -1,0 +1,174 @@
+"""What a client and the server say to each other.
+
+The client sends binary messages, signed 16-bit little-endian samples of one channel at
+16 kHz, and the text ``end`` after the last of them. The server answers in JSON:
+
+========= ==============================================================================
+type      fields
+========= ==============================================================================
+`ready`   `sample_rate`, `max_seconds`; samples may come
+`partial` `text` of the utterance that goes on, `num_stable` of its words that stay as
+          they are, `audio_seconds` of the stream heard
+`final`   `text`, `words` of an utterance that is over (`word`, `start`, `end`: seconds
+          in the stream), `audio_seconds`
+`end`     `audio_seconds`, `real_time_factor`; no text follows
+`error`   `message`: why the connection closes, if not for the client's `end`
+========= ==============================================================================
+"""
+
+import json
+from enum import IntEnum
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lact_modules.decoding.hypothesis import Hypothesis
+from lact_modules.decoding.stream import Heard
+
+BYTES_PER_SAMPLE = 2
+FULL_SCALE = 32768.0
+END = "end"
+
+Message = dict[str, Any]
+
+
+class CloseCode(IntEnum):
+    """Why a connection closes (RFC 6455, section 7.4)."""
+
+    NORMAL = 1000
+    GOING_AWAY = 1001
+    NOT_UNDERSTOOD = 1003
+    NONE = 1005
+    LOST = 1006
+    NOT_SAMPLES = 1007
+    LIMIT = 1008
+    TOO_LARGE = 1009
+    FAILED = 1011
+    RESTART = 1012
+    FULL = 1013
+
+
+class Closed(Exception):
+    """The end of a connection.
+
+    Arguments
+    ---------
+    code : int
+        One of :class:`CloseCode`, or what the client closed with.
+    reason : str
+        For the client and the log; at most 123 bytes.
+    by_client : bool
+        Whether nobody is there any more.
+    """
+
+    def __init__(self, code: int, reason: str = "", by_client: bool = False):
+        super().__init__(code, reason)
+        self.code, self.reason, self.by_client = code, reason, by_client
+
+
+def decode_samples(frame: bytes) -> Tensor:
+    """Read signed 16-bit little-endian samples.
+
+    Arguments
+    ---------
+    frame : bytes
+        An even number.
+
+    Returns
+    -------
+    Tensor
+        (N,) float32, from -1 to 1.
+
+    Example
+    -------
+    >>> decode_samples(bytes([0, 0x40, 0, 0x80]))
+    tensor([ 0.5000, -1.0000])
+    """
+    samples = np.frombuffer(frame, dtype="<i2")
+    return torch.from_numpy(samples.astype(np.float32) / FULL_SCALE)
+
+
+def partial_message(heard: Heard, audio_seconds: float) -> Message:
+    """Describe an utterance that goes on.
+
+    Arguments
+    ---------
+    heard : Heard
+        Its words so far.
+    audio_seconds : float
+        How much of the stream has been heard.
+
+    Returns
+    -------
+    Message
+        Of the type `partial`.
+
+    Example
+    -------
+    >>> from lact_modules.decoding.hypothesis import Word
+    >>> partial_message(Heard((Word("ONE", 0.2, 0.48),), (Word("T", 0.6, 0.7),)), 0.64)
+    {'type': 'partial', 'text': 'ONE T', 'num_stable': 1, 'audio_seconds': 0.64}
+    """
+    return {
+        "type": "partial",
+        "text": " ".join(word.word for word in (*heard.stable, *heard.open)),
+        "num_stable": len(heard.stable),
+        "audio_seconds": round(audio_seconds, 3),
+    }
+
+
+def final_message(hypothesis: Hypothesis, audio_seconds: float) -> Message:
+    """Describe an utterance that has ended.
+
+    Arguments
+    ---------
+    hypothesis : Hypothesis
+        Its words, in seconds of the stream.
+    audio_seconds : float
+        How much of the stream has been heard.
+
+    Returns
+    -------
+    Message
+        Of the type `final`.
+
+    Example
+    -------
+    >>> from lact_modules.decoding.hypothesis import Word
+    >>> hypothesis = Hypothesis.from_words([Word("ONE", 0.2, 0.48)], 0.0)
+    >>> final_message(hypothesis, 1.28)["words"]
+    [{'word': 'ONE', 'start': 0.2, 'end': 0.48}]
+    """
+    words = [
+        {"word": w.word, "start": round(w.start, 3), "end": round(w.end, 3)}
+        for w in hypothesis.words
+    ]
+    return {
+        "type": "final",
+        "text": hypothesis.text,
+        "words": words,
+        "audio_seconds": round(audio_seconds, 3),
+    }
+
+
+def encode(message: Message) -> str:
+    """Write a message as JSON.
+
+    Arguments
+    ---------
+    message : Message
+        With its `type`.
+
+    Returns
+    -------
+    str
+        Without line breaks.
+
+    Example
+    -------
+    >>> encode({"type": "partial", "text": "ONE", "audio_seconds": 1.28})
+    '{"type":"partial","text":"ONE","audio_seconds":1.28}'
+    """
+    return json.dumps(message, ensure_ascii=False, separators=(",", ":"))

@@ -1,0 +1,100 @@
+"""What a client hears of the recognizer; runs in a thread of its own."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from lact_modules.data.audio import SAMPLE_RATE
+from lact_modules.inference.streaming import StreamingRecognizer
+from lact_modules.serving.protocol import (
+    Message,
+    decode_samples,
+    final_message,
+    partial_message,
+)
+
+PROGRESS_SECONDS = 0.5
+"""A client is told at least so often how far the recognizer is."""
+
+
+class Recognition:
+    """Turn samples into messages, and count what that takes.
+
+    Arguments
+    ---------
+    recognizer : StreamingRecognizer
+        At the beginning of a stream, and nobody else's.
+    """
+
+    def __init__(self, recognizer: StreamingRecognizer):
+        self._recognizer = recognizer
+        self._text = ""
+        self._told_seconds = 0.0
+        self.audio_seconds = 0.0
+        self.compute_seconds = 0.0
+
+    def accept(self, frame: bytes) -> list[Message]:
+        """Hear some samples.
+
+        Arguments
+        ---------
+        frame : bytes
+            As in :func:`~lact_modules.serving.protocol.decode_samples`.
+
+        Returns
+        -------
+        list[Message]
+            The utterances that ended, and the text of the one that goes on if there is
+            news of it.
+        """
+        samples = decode_samples(frame)
+        with self._timed():
+            self._recognizer.accept(samples)
+        self.audio_seconds += len(samples) / SAMPLE_RATE
+        messages = self._take()
+        news = partial_message(self._recognizer.heard, self.audio_seconds)
+        is_due = self.audio_seconds - self._told_seconds >= PROGRESS_SECONDS
+        if is_due or news["text"] != self._text:
+            self._text, self._told_seconds = news["text"], self.audio_seconds
+            messages.append(news)
+        return messages
+
+    def finish(self) -> list[Message]:
+        """Hear the end.
+
+        Returns
+        -------
+        list[Message]
+            The last utterances.
+        """
+        with self._timed():
+            self._recognizer.finish()
+        return self._take()
+
+    def summary(self) -> Message:
+        """Tell how much was heard, and how fast.
+
+        Returns
+        -------
+        Message
+            Of the type `end`.
+        """
+        factor = self.compute_seconds / self.audio_seconds if self.audio_seconds else 0
+        return {
+            "type": "end",
+            "audio_seconds": round(self.audio_seconds, 3),
+            "real_time_factor": round(factor, 4),
+        }
+
+    def _take(self) -> list[Message]:
+        return [
+            final_message(hypothesis, self.audio_seconds)
+            for hypothesis in self._recognizer.take()
+            if hypothesis.words
+        ]
+
+    @contextmanager
+    def _timed(self) -> Iterator[None]:
+        started = time.perf_counter()
+        yield
+        self.compute_seconds += time.perf_counter() - started
