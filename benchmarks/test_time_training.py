@@ -12,12 +12,9 @@ utterances, clean speech among the conditions, in an order that the seed draws.
 """
 
 import json
-import os
 import random
-import sys
 import time
 from collections.abc import Sequence
-from datetime import datetime, timezone
 from itertools import cycle
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -28,20 +25,15 @@ import yaml
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
+from study import read_some, tell, write_json, write_study
 from torch import Tensor
 
-from lact_modules.cli.transcribed import load_utterance, read_transcribed
+from lact_modules.cli.transcribed import load_utterance
 from lact_modules.comparison.statistics import paired_bootstrap
 from lact_modules.data.conditions import Condition, read_conditions
 from lact_modules.data.manifest import Utterance
 from lact_modules.inference.transcriber import Transcriber
-from lact_modules.training.environment import (
-    describe_hardware,
-    package_versions,
-    source_commit,
-)
 from lact_modules.training.error_rate import count_word_errors
-from lact_modules.training.result import publishable_command
 
 CONDITIONS = (
     "gaussian:0.005,gaussian:0.01,gaussian:0.015,gaussian:0.02,"
@@ -140,25 +132,8 @@ def run_method(
         done[name] = measure(transcriber, trials[name])
         if transcriber.adapter is not None:
             done[name]["kept_unadapted"] = transcriber.adapter.report.kept_unadapted
-        unfinished = output.with_suffix(".part")
-        unfinished.write_text(json.dumps(found), encoding="utf-8")
-        os.replace(unfinished, output)
+        write_json(output, found)
     return done
-
-
-def read_some(data: Path | None, limit: int | None) -> list[Utterance]:
-    """Read the utterances, or so many that are evenly spread; none without data."""
-    if data is None:
-        return []
-    found, _ = read_transcribed(data)
-    return found[:: max(1, len(found) // (limit or len(found)))]
-
-
-def describe(run: Path) -> dict[str, Any]:
-    """Tell what was adapted, as its training has it in its result."""
-    result = json.loads((run / "result.json").read_text("utf-8"))
-    keys = ("dataset", "recipe", "model", "parameters")
-    return {key: result.get(key) for key in keys}
 
 
 def summarize(measured: dict[str, dict[str, Any]]) -> dict[str, Any]:
@@ -191,10 +166,9 @@ def show(summary: dict[str, Any]) -> None:
     headings = ("method", "WER %", "difference [95 %]", "p", "worst rise", "s", "kept")
     table = Table(*headings)
     for method, row in summary.items():
-        low, high = row["interval"]
         table.add_row(
             *(method, f"{row['wer']:.2f}"),
-            f"{row['difference']:+.2f} [{low:+.2f}, {high:+.2f}]",
+            tell(row["difference"], row["interval"]),
             f"{row['p_value']:.4f}",
             f"{row['worst_rise']:+.2f} {row['worst']}",
             *(f"{row['wall_s']:.0f}", str(row["kept_unadapted"])),
@@ -223,7 +197,6 @@ def main(
     device: str = "cpu",
 ) -> None:
     """Measure every method under every condition."""
-    output.mkdir(parents=True, exist_ok=True)
     listed = read_conditions(conditions.split(","), noise_folder, rir_folder)
     drawn = [int(seed) for seed in seeds.split(",")]
     utterances = read_some(data, limit)
@@ -236,19 +209,7 @@ def main(
         for name, options in yaml.safe_load(methods.read_text("utf-8")).items()
     }
     summary = summarize(measured)
-    report = {
-        **describe(run),
-        "study": methods.stem,
-        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "command": publishable_command(sys.argv),
-        "commit": source_commit(),
-        "hardware": describe_hardware(device),
-        "versions": package_versions(),
-        "methods": summary,
-    }
-    unfinished = output / "result.json.part"
-    unfinished.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    os.replace(unfinished, output / "result.json")
+    write_study(output, run, device, methods.stem, methods=summary)
     show(summary)
 
 

@@ -126,6 +126,7 @@ def test_stages_fit_their_model_in_one_line(path, tmp_path):
             {"d_model": 1024, "num_heads": 16, "num_lact_heads": 8},
             313.4,
         ),
+        ("lact_streaming.yaml", {}, 74.48),
         ("hybrid_wav2vec2.yaml", {}, 175.9),
         ("hybrid_demo.yaml", {}, 2.176),
     ],

@@ -1,11 +1,19 @@
 """The streaming recipe trains, and a stream hears what its chunks hear."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
 from lact_modules.data.audio import load_audio
 from lact_modules.inference.streaming import StreamingRecognizer
 from lact_modules.inference.transcriber import Transcriber
+from lact_modules.layers.chunking import Chunking
+from lact_modules.training.launch import load_hparams
+
+RECIPES = sorted(Path(__file__).parents[2].glob("recipes/**/*streaming*.yaml"))
+# what the front end sees beyond a frame's 40 ms: its convolutions and its window
+LOOK_AHEAD = 3 * 160 + 336
 
 
 @pytest.fixture(scope="module")
@@ -46,3 +54,25 @@ def test_a_stream_gives_what_its_chunks_give(streaming, corpus, monkeypatch):
         torch.testing.assert_close(streamed, expected[0], atol=1e-4, rtol=1e-4)
         assert text == transcriber.transcribe([waveform])[0].text
         given.clear()
+
+
+def test_there_are_recipes_for_streams():
+    assert len(RECIPES) >= 3
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("size", [8, 16, 32])
+def test_no_chunk_sees_what_follows_it(path, size, tmp_path):
+    small = {"d_model": 64, "data_folder": "corpus", "output_folder": str(tmp_path)}
+    model = load_hparams(path, small)["model"].eval()
+    assert size in model.encoder.chunks.sizes
+    model.encoder.chunking = Chunking(size, left=min(model.encoder.chunks.lefts))
+    waveform = (0.1 * torch.randn(1, 4 * 640 * size)).requires_grad_()
+    log_probs, _ = model(waveform, torch.tensor([waveform.shape[1]]))
+    for end in (size, 2 * size, 3 * size):
+        seen = log_probs[:, end - size : end].square().sum()
+        (gradient,) = torch.autograd.grad(seen, waveform, retain_graph=True)
+        reached = gradient[0].nonzero().max().item()
+        assert 640 * end - 160 <= reached < 640 * end + LOOK_AHEAD
+        # and what came before is remembered
+        assert gradient[0, :640].abs().max() > 0

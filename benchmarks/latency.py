@@ -1,0 +1,106 @@
+"""What latency costs: a streaming model in chunks against itself on whole utterances.
+
+python benchmarks/latency.py RUN... --data digits/LibriSpeech/test
+
+Runs of one recipe with other seeds are taken together; intervals are over utterances.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy
+import typer
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+from study import read_some, tell, write_study
+
+from lact_modules.cli.transcribed import load_utterance
+from lact_modules.comparison.statistics import paired_bootstrap
+from lact_modules.data.manifest import Utterance
+from lact_modules.inference.transcriber import Transcriber
+from lact_modules.training.error_rate import count_word_errors
+
+Counts = NDArray[numpy.int64]
+
+
+def count_errors(transcriber: Transcriber, utterances: list[Utterance]) -> Counts:
+    """Give the errors and words of each utterance, (U, 2)."""
+    outcomes = transcriber.transcribe_files(utterances, 16, load_utterance)
+    heard = [outcome.result.text for outcome in outcomes]
+    counts = count_word_errors([each.text for each in utterances], heard)
+    return numpy.stack([counts[:, :3].sum(axis=1), counts[:, 3]], axis=1)
+
+
+def summarize(counted: dict[float | None, list[Counts]]) -> list[dict[str, Any]]:
+    """Give rates by chunk, and what each loses against whole utterances."""
+    whole = numpy.mean([counts[:, 0] for counts in counted[None]], axis=0)
+    words = counted[None][0][:, 1]
+    rows = []
+    for chunk, by_run in counted.items():
+        errors = numpy.mean([counts[:, 0] for counts in by_run], axis=0)
+        loss = paired_bootstrap(whole, errors, words)
+        rows.append(
+            {
+                "chunk_seconds": chunk,
+                "wer": float(100 * errors.sum() / words.sum()),
+                "wer_by_run": [
+                    float(100 * counts[:, 0].sum() / words.sum()) for counts in by_run
+                ],
+                "difference": loss.wer,
+                "interval": loss.interval,
+                "p_value": loss.p_value,
+            }
+        )
+    return rows
+
+
+def show(splits: dict[str, list[dict[str, Any]]]) -> None:
+    """Print the summary as a table."""
+    table = Table("data", "chunk s", "WER %", "by run", "difference [95 %]", "p")
+    for name, rows in splits.items():
+        for row in rows:
+            table.add_row(
+                name,
+                str(row["chunk_seconds"] or "whole"),
+                f"{row['wer']:.2f}",
+                " ".join(f"{wer:.2f}" for wer in row["wer_by_run"]),
+                tell(row["difference"], row["interval"]),
+                f"{row['p_value']:.4f}",
+            )
+    Console().print(table)
+
+
+def main(
+    runs: Annotated[list[Path], typer.Argument(help="Trainings that differ in seed.")],
+    data: Annotated[list[Path], typer.Option(help="Split folders or manifests.")],
+    chunks: str = "0.32,0.64,1.28",
+    left: Annotated[float, typer.Option(help="Seconds that attention sees.")] = 5.12,
+    limit: Annotated[
+        int | None, typer.Option(help="Utterances of each data set, evenly spread.")
+    ] = None,
+    output: Path = Path("runs/latency"),
+    device: str = "cpu",
+) -> None:
+    """Measure every run at every latency."""
+    divisions = [None, *map(float, chunks.split(","))]
+    splits = {}
+    for path in data:
+        utterances = read_some(path, limit)
+        counted: dict[float | None, list[Counts]] = {}
+        for chunk in track(divisions, path.stem):
+            options = {} if chunk is None else {"left_seconds": left}
+            for run in runs:
+                transcriber = Transcriber.from_folder(
+                    run, device, chunk_seconds=chunk, **options
+                )
+                found = count_errors(transcriber, utterances)
+                counted.setdefault(chunk, []).append(found)
+        splits[path.stem] = summarize(counted)
+    write_study(output, runs[0], device, "latency", left_seconds=left, latency=splits)
+    show(splits)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,227 @@
+"""Hours of speech in one stream: memory, state, speed, weights, errors as time goes on.
+
+python benchmarks/long_stream.py RUN --data digits/LibriSpeech/train \
+    --data mini_librispeech/LibriSpeech/train --hours 6
+
+Utterances of all data follow each other in blocks of one data set, drawn at random, and
+begin anew when all have been heard. What is measured is told every ten minutes.
+"""
+
+import itertools
+import random
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+import numpy
+import torch
+import typer
+from rich.console import Console
+from rich.table import Table
+from study import read_some, write_study
+
+from lact_modules.allocator import keep_freed_memory
+from lact_modules.cli.transcribed import load_utterance
+from lact_modules.data.audio import SAMPLE_RATE
+from lact_modules.data.manifest import Utterance
+from lact_modules.decoding.hypothesis import Word
+from lact_modules.inference.stream_state import unpack
+from lact_modules.inference.streaming import StreamingRecognizer
+from lact_modules.training.error_rate import count_word_errors
+
+PAGE_SIZE = 4096
+
+
+class Said(NamedTuple):
+    """An utterance in the stream, in seconds, and the data set that it is of."""
+
+    start: float
+    end: float
+    text: str
+    source: str
+
+
+class Listening:
+    """A recognizer, what was said to it, and what it has heard of that.
+
+    Arguments
+    ---------
+    recognizer : StreamingRecognizer
+        At the beginning of a stream.
+    piece_seconds : float
+        How much it is given at once.
+    """
+
+    def __init__(self, recognizer: StreamingRecognizer, piece_seconds: float):
+        self.recognizer = recognizer
+        self.piece_size = round(piece_seconds * SAMPLE_RATE)
+        self.said: list[Said] = []
+        self.heard: list[Word] = []
+        self.cpu_s = self.wall_s = 0.0
+
+    def say(self, utterance: Utterance, source: str) -> None:
+        """Go on with an utterance."""
+        waveform, start = load_utterance(utterance), self.recognizer.seconds
+        cpu, wall = time.process_time(), time.perf_counter()
+        for piece in waveform.split(self.piece_size):
+            self.recognizer.accept(piece)
+        self.cpu_s += time.process_time() - cpu
+        self.wall_s += time.perf_counter() - wall
+        self.said.append(Said(start, self.recognizer.seconds, utterance.text, source))
+        self._collect()
+
+    def tell(self) -> dict[str, Any]:
+        """Tell of the time since this was last asked, and forget it."""
+        seconds = self.said[-1].end - self.said[0].start
+        row = {
+            "hours": round(self.recognizer.seconds / 3600, 4),
+            "resident_mib": resident_bytes() / 2**20,
+            "state_kib": sum(x.nbytes for x in self._tensors()) / 2**10,
+            "cpu_rtf": self.cpu_s / seconds,
+            "wall_rtf": self.wall_s / seconds,
+            "largest_norm": self._largest_norm(),
+            "is_finite": all(x.isfinite().all() for x in self._tensors()),
+            "wer": self._rate_errors(),
+        }
+        # an utterance may go on, and its words come later
+        self.said, last = self.said[-1:], self.said[-1]
+        self.heard = [word for word in self.heard if word.start >= last.start]
+        self.cpu_s = self.wall_s = 0.0
+        return row
+
+    def _collect(self) -> None:
+        for hypothesis in self.recognizer.take():
+            self.heard += hypothesis.words
+
+    def _rate_errors(self) -> dict[str, float]:
+        """Give the rate of each data set, in percent, but of the last utterance."""
+        rates = {}
+        for source in sorted({said.source for said in self.said[:-1]}):
+            pairs = [
+                (said.text, " ".join(self._words_in(said)))
+                for said in self.said[:-1]
+                if said.source == source
+            ]
+            counts = count_word_errors(*zip(*pairs, strict=True))
+            rates[source] = float(100 * counts[:, :3].sum() / counts[:, 3].sum())
+        return rates
+
+    def _words_in(self, said: Said) -> list[str]:
+        middles = ((word.word, (word.start + word.end) / 2) for word in self.heard)
+        return [word for word, middle in middles if said.start <= middle < said.end]
+
+    def _tensors(self) -> Iterator[torch.Tensor]:
+        return flatten(self.recognizer.state_dict()["encoder"])
+
+    def _largest_norm(self) -> float:
+        """Give the largest norm of what a chunk's fast weights have become."""
+        blocks = unpack(self.recognizer.state_dict()["encoder"]).blocks or ()
+        fast = [block.mixer.fast for block in blocks if hasattr(block.mixer, "fast")]
+        norms = [
+            matrix.norm().item() for each in fast for matrix in each.carried.weight
+        ]
+        return max(norms, default=0.0)
+
+
+def flatten(packed: Any) -> Iterator[torch.Tensor]:
+    """Give the tensors of a state as it is saved."""
+    if isinstance(packed, torch.Tensor):
+        yield packed
+    elif isinstance(packed, dict):
+        yield from itertools.chain.from_iterable(map(flatten, packed.values()))
+    elif isinstance(packed, list):
+        yield from itertools.chain.from_iterable(map(flatten, packed))
+
+
+def resident_bytes() -> int:
+    """Give the memory of this process that is resident (Linux)."""
+    pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[1]
+    return int(pages) * PAGE_SIZE
+
+
+def draw_blocks(
+    data: dict[str, Sequence[Utterance]], size: int, seed: int
+) -> Iterator[tuple[Utterance, str]]:
+    """Give utterances without end, each with the name of its data set."""
+    rng = random.Random(seed)
+    blocks = [
+        [(utterance, name) for utterance in utterances[first : first + size]]
+        for name, utterances in data.items()
+        for first in range(0, len(utterances), size)
+    ]
+    while True:
+        rng.shuffle(blocks)
+        yield from itertools.chain.from_iterable(blocks)
+
+
+def summarize(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Give the slope of memory after the first hour, and how steady the speed is."""
+    late = [row for row in rows if row["hours"] > 1] or rows
+    hours = [row["hours"] for row in late]
+    resident = [row["resident_mib"] for row in late]
+    slope = numpy.polyfit(hours, resident, 1)[0] if len(late) > 1 else 0.0
+    return {
+        "resident_mib_per_hour": float(slope),
+        "state_kib": sorted({row["state_kib"] for row in rows}),
+        "last_over_first_cpu_rtf": rows[-1]["cpu_rtf"] / rows[0]["cpu_rtf"],
+        "largest_norm": max(row["largest_norm"] for row in rows),
+        "is_finite": all(row["is_finite"] for row in rows),
+    }
+
+
+def show(rows: list[dict[str, Any]], console: Console) -> None:
+    """Print what was measured as a table."""
+    sources = sorted({name for row in rows for name in row["wer"]})
+    table = Table(
+        *("hours", "resident MiB", "state KiB", "CPU RTF", "RTF", "largest norm"),
+        *(f"WER % {name}" for name in sources),
+    )
+    for row in rows:
+        table.add_row(
+            *(f"{row['hours']:.2f}", f"{row['resident_mib']:.1f}"),
+            *(f"{row['state_kib']:.0f}", f"{row['cpu_rtf']:.4f}"),
+            *(f"{row['wall_rtf']:.4f}", f"{row['largest_norm']:.3f}"),
+            *(f"{row['wer'][n]:.1f}" if n in row["wer"] else "" for n in sources),
+        )
+    console.print(table)
+
+
+def main(
+    run: Annotated[Path, typer.Argument(help="Output folder of a training.")],
+    data: Annotated[list[Path], typer.Option(help="Split folders or manifests.")],
+    hours: float = 6.0,
+    interval: Annotated[float, typer.Option(help="Minutes between two rows.")] = 10.0,
+    block: Annotated[int, typer.Option(help="Utterances of a block.")] = 20,
+    piece: Annotated[float, typer.Option(help="Seconds given at once.")] = 0.1,
+    chunk: float = 0.64,
+    left: float = 5.12,
+    seed: int = 1,
+    output: Path = Path("runs/long_stream"),
+) -> None:
+    """Measure a recognizer over hours."""
+    keep_freed_memory()
+    recognizer = StreamingRecognizer.from_export(
+        run, chunk_seconds=chunk, left_seconds=left
+    )
+    listening, rows = Listening(recognizer, piece), []
+    named = {f"{path.parts[-3]}/{path.name}": read_some(path, None) for path in data}
+    console = Console()
+    for utterance, source in draw_blocks(named, block, seed):
+        listening.say(utterance, source)
+        if recognizer.seconds >= 60 * interval * (len(rows) + 1):
+            rows.append(listening.tell())
+            console.print({name: rows[-1][name] for name in ("hours", "resident_mib")})
+        if recognizer.seconds >= 3600 * hours:
+            break
+    summary = summarize(rows)
+    chunks = int(recognizer.seconds / chunk)
+    summary["updates"] = chunks * len(recognizer.model.encoder.blocks)
+    settings = dict(chunk_seconds=chunk, left_seconds=left, piece_seconds=piece)
+    write_study(output, run, "cpu", "long_stream", **settings, **summary, rows=rows)
+    show(rows, console)
+    console.print(summary)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,260 @@
+"""Does it help to remember? Fast weights carried on in a stream, or fresh each time.
+
+python benchmarks/memory.py --lact RUN --lact RUN --window RUN --window RUN \
+    --data digits/LibriSpeech/test-unseen-speaker
+
+``--window`` are runs without fast weights whose attention sees further back, by as many
+floats. The utterances of the data are one stream, in an order that each run draws
+anew. Rates are by utterance, so that everything is compared on the same words.
+"""
+
+import itertools
+import random
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+import numpy
+import torch
+import typer
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+from study import read_some, tell, write_study
+from torch import Tensor
+
+from lact_modules.cli.transcribed import load_utterance
+from lact_modules.comparison.statistics import paired_bootstrap
+from lact_modules.data.audio import SAMPLE_RATE
+from lact_modules.data.manifest import Utterance
+from lact_modules.decoding.greedy_stream import GreedyStream
+from lact_modules.encoders.block import BlockState
+from lact_modules.inference.chunks import chunk_encoder
+from lact_modules.inference.streaming_model import StreamingModel
+from lact_modules.inference.trained_model import load_run
+from lact_modules.layers.lact import LaCTState
+from lact_modules.training.error_rate import count_word_errors
+
+Counts = NDArray[numpy.int64]
+Blocks = list[BlockState]
+
+
+def nothing(_: Blocks) -> None:
+    """Forget all that the blocks know."""
+
+
+def fast_weights(blocks: Blocks) -> Blocks:
+    """Keep what the fast weights have learned of whole chunks, and nothing else."""
+    kept = []
+    for block in blocks:
+        fast = block.mixer.fast
+        fast = fast._replace(carried=fast.carried._replace(pending=None))
+        kept.append(BlockState(LaCTState(None, fast), None))
+    return kept
+
+
+def all_but_fast_weights(blocks: Blocks) -> Blocks:
+    """Keep keys, values and the convolutions' context, not the fast weights."""
+    return [
+        BlockState(LaCTState(block.mixer.attention, None), block.conv)
+        for block in blocks
+    ]
+
+
+def everything(blocks: Blocks) -> Blocks:
+    """Keep it as it is."""
+    return blocks
+
+
+class Memory(NamedTuple):
+    """What is remembered of an utterance in the next one.
+
+    `frontend` tells whether the normalization goes on, `keep` what of the blocks.
+    """
+
+    frontend: bool
+    keep: Callable[[Blocks], Blocks | None]
+
+
+LACT = {
+    "nothing": Memory(False, nothing),
+    "fast weights": Memory(False, fast_weights),
+    "all but fast weights": Memory(True, all_but_fast_weights),
+    "everything": Memory(True, everything),
+}
+WINDOW = {
+    "nothing, longer window": Memory(False, nothing),
+    "everything, longer window": Memory(True, everything),
+}
+
+
+class Listener:
+    """A model that hears utterances one after the other.
+
+    Arguments
+    ---------
+    run : Path
+        Output folder of a training.
+    chunk : float
+        Seconds that are recognized together.
+    left : float
+        Seconds before them that attention sees.
+    """
+
+    def __init__(self, run: Path, chunk: float, left: float):
+        trained = load_run(run)
+        self.model = trained.model
+        self.streaming = StreamingModel(
+            self.model, chunk_encoder(self.model, chunk, left)
+        )
+        self.chunking = self.streaming.encoder.chunking
+        self.decoder = GreedyStream(trained.vocabulary, self.model.frame_rate)
+
+    @torch.inference_mode()
+    def hear(self, waveforms: Sequence[Tensor], memory: Memory) -> list[str]:
+        """Give the text of each of the waveforms (N,)."""
+        if memory.frontend:
+            return self._hear_stream(waveforms, memory.keep)
+        texts, blocks = [], None
+        for waveform in waveforms:
+            log_probs, blocks = self._score(self._frames(waveform), [0], blocks, None)
+            blocks = memory.keep(blocks)
+            texts.append(self._decode(log_probs))
+        return texts
+
+    def _hear_stream(
+        self, waveforms: Sequence[Tensor], keep: Callable[[Blocks], Blocks | None]
+    ) -> list[str]:
+        frames = self._frames(torch.cat(list(waveforms)))
+        lengths = [len(waveform) / SAMPLE_RATE for waveform in waveforms]
+        ends = itertools.accumulate(lengths)
+        borders = [0, *(round(end * self.model.frame_rate) for end in ends)]
+        log_probs, _ = self._score(frames, borders, None, keep)
+        pairs = itertools.pairwise(borders)
+        return [self._decode(log_probs[start:end]) for start, end in pairs]
+
+    def _frames(self, waveform: Tensor) -> Tensor:
+        frontend = self.streaming.frontend
+        frames, state = frontend.accept(waveform[None], frontend.start(batch_size=1))
+        return torch.cat([frames, frontend.finish(state)], dim=1)
+
+    def _score(
+        self,
+        frames: Tensor,
+        borders: Sequence[int],
+        blocks: Blocks | None,
+        keep: Callable[[Blocks], Blocks | None] | None,
+    ) -> tuple[Tensor, Blocks]:
+        """Score frames (1, T, D) chunk by chunk; `keep` acts where an utterance ends.
+
+        A chunk that holds the end belongs to the utterance that has ended.
+        """
+        scores, size = [], self.chunking.size
+        for start in range(0, frames.shape[1], size):
+            has_ended = any(start - size < border <= start for border in borders[1:])
+            if keep is not None and blocks is not None and has_ended:
+                blocks = keep(blocks)
+            chunk = frames[:, start : start + size]
+            lengths = torch.tensor([chunk.shape[1]])
+            hidden, blocks = self.model.encoder.chunked(
+                chunk, lengths, self.chunking, blocks
+            )
+            scores.append(self.model.score_frames(hidden)[0])
+        return torch.cat(scores), blocks
+
+    def _decode(self, log_probs: Tensor) -> str:
+        decoder = self.decoder
+        return decoder.finish(decoder.accept(log_probs, decoder.start())).text
+
+
+def measure(
+    listener: Listener, utterances: Sequence[Utterance], memory: Memory, seed: int
+) -> Counts:
+    """Give the errors and words of each utterance, (U, 2), heard in random order."""
+    order = list(range(len(utterances)))
+    random.Random(seed).shuffle(order)
+    heard = listener.hear([load_utterance(utterances[i]) for i in order], memory)
+    counts = count_word_errors([utterances[i].text for i in order], heard)
+    by_utterance = numpy.empty((len(order), 2), dtype=numpy.int64)
+    by_utterance[order] = numpy.stack([counts[:, :3].sum(axis=1), counts[:, 3]], axis=1)
+    return by_utterance
+
+
+def summarize(counted: dict[str, list[Counts]]) -> dict[str, dict[str, Any]]:
+    """Give rates by memory, and differences from fast weights that are fresh.
+
+    Each is compared with ``nothing``, and what is carried in the stream with the
+    stream that has no fast weights from before.
+    """
+    words = counted["nothing"][0][:, 1]
+    errors = {
+        name: numpy.mean([counts[:, 0] for counts in by_run], axis=0)
+        for name, by_run in counted.items()
+    }
+    summary = {}
+    for name, by_run in counted.items():
+        references = {"nothing", "all but fast weights", *WINDOW} & errors.keys()
+        against = {}
+        for reference in sorted(references - {name}):
+            difference = paired_bootstrap(errors[reference], errors[name], words)
+            against[reference] = difference._asdict()
+        summary[name] = {
+            "wer": float(100 * errors[name].sum() / words.sum()),
+            "wer_by_run": [
+                float(100 * counts[:, 0].sum() / words.sum()) for counts in by_run
+            ],
+            "against": against,
+        }
+    return summary
+
+
+def show(summary: dict[str, dict[str, Any]]) -> None:
+    """Print the summary as a table."""
+    table = Table("remembered", "WER %", "by run", "difference from", "[95 %]", "p")
+    for name, row in summary.items():
+        for i, (reference, found) in enumerate(row["against"].items()):
+            by_run = " ".join(f"{wer:.2f}" for wer in row["wer_by_run"])
+            table.add_row(
+                *((name, f"{row['wer']:.2f}", by_run) if not i else ("", "", "")),
+                reference,
+                tell(found["wer"], found["interval"]),
+                f"{found['p_value']:.4f}",
+            )
+    Console().print(table)
+
+
+def main(
+    lact: Annotated[list[Path], typer.Option(help="Trainings with fast weights.")],
+    data: Annotated[Path, typer.Option(help="Split folder or manifest of a speaker.")],
+    window: Annotated[
+        list[Path] | None, typer.Option(help="Trainings with a longer window.")
+    ] = None,
+    chunk: Annotated[float, typer.Option(help="Seconds of a chunk.")] = 0.64,
+    left: Annotated[float, typer.Option(help="Seconds that attention sees.")] = 5.12,
+    window_left: Annotated[float, typer.Option(help="Those of the window.")] = 5.76,
+    limit: int | None = None,
+    output: Path = Path("runs/memory"),
+) -> None:
+    """Measure every run with every kind of memory."""
+    utterances = read_some(data, limit)
+    arms = [(lact, left, LACT), (window or [], window_left, WINDOW)]
+    jobs = [
+        (seed, run, seconds, memories)
+        for runs, seconds, memories in arms
+        for seed, run in enumerate(runs)
+    ]
+    counted: dict[str, list[Counts]] = {}
+    for seed, run, seconds, memories in track(jobs, data.stem):
+        listener = Listener(run, chunk, seconds)
+        for name, memory in memories.items():
+            counts = measure(listener, utterances, memory, seed)
+            counted.setdefault(name, []).append(counts)
+    summary = summarize(counted)
+    settings = dict(chunk_seconds=chunk, left_seconds=left, data=data.stem)
+    write_study(output, lact[0], "cpu", "memory", **settings, memory=summary)
+    show(summary)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,81 @@
+"""What studies of trained models write, and how several numbers are told."""
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from lact_modules.cli.transcribed import read_transcribed
+from lact_modules.data.manifest import Utterance
+from lact_modules.training.environment import (
+    describe_hardware,
+    package_versions,
+    source_commit,
+)
+from lact_modules.training.result import publishable_command
+
+# of a run's result.json
+_SUBJECT = ("dataset", "recipe", "model", "parameters")
+
+
+def read_some(data: Path | None, limit: int | None) -> list[Utterance]:
+    """Read the utterances, or so many that are evenly spread; none without data."""
+    if data is None:
+        return []
+    found, _ = read_transcribed(data)
+    return found[:: max(1, len(found) // (limit or len(found)))]
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write a file of JSON; a reader never sees half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_suffix(".part")
+    unfinished.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    os.replace(unfinished, path)
+
+
+def write_study(
+    folder: Path, run: Path, device: str, study: str, **found: Any
+) -> dict[str, Any]:
+    """Write ``result.json``: what was measured, of which run, and how.
+
+    Arguments
+    ---------
+    folder : Path
+        Where to.
+    run : Path
+        Output folder of the training; the first if there are several.
+    device : str
+        Where the model ran.
+    study : str
+        Its name.
+    **found : Any
+        What was found.
+
+    Returns
+    -------
+    dict[str, Any]
+        What was written.
+    """
+    result = json.loads((run / "result.json").read_text("utf-8"))
+    report = {
+        **{key: result.get(key) for key in _SUBJECT},
+        "study": study,
+        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "command": publishable_command(sys.argv),
+        "commit": source_commit(),
+        "hardware": describe_hardware(device),
+        "versions": package_versions(),
+        **found,
+    }
+    write_json(folder / "result.json", report)
+    return report
+
+
+def tell(value: float, interval: Sequence[float]) -> str:
+    """Write a difference with its interval."""
+    low, high = interval
+    return f"{value:+.2f} [{low:+.2f}, {high:+.2f}]"
