@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from lact_modules.decoding.beam_stream import BeamState
 from lact_modules.decoding.greedy_stream import GreedyState
 from lact_modules.decoding.hypothesis import Hypothesis, Word
 from lact_modules.decoding.utterances import UtteranceState
@@ -19,9 +20,9 @@ from lact_modules.ops.fast_weight import FastWeight
 _KINDS = {
     kind.__name__: kind
     for kind in (
-        *(AttentionState, BlockState, EncoderState, FastWeight, Frames, FrontendState),
-        *(GreedyState, Hypothesis, LaCTState, MemoryState, RunningState, TTTState),
-        *(UtteranceState, Word),
+        *(AttentionState, BeamState, BlockState, EncoderState, FastWeight, Frames),
+        *(FrontendState, GreedyState, Hypothesis, LaCTState, MemoryState),
+        *(RunningState, TTTState, UtteranceState, Word),
     )
 }
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from lact_modules.data.vocabulary import Vocabulary
-from lact_modules.decoding.ctc import GreedyDecoder
+from lact_modules.decoding.ctc import GreedyDecoder, build_decoder
 from lact_modules.decoding.stream import Endpoint
 from lact_modules.encoders import CTCModel, Encoder
 from lact_modules.errors import InputError
@@ -118,6 +118,35 @@ def test_after_its_end_another_stream_begins(whole):
     assert (fork.text, fork.seconds) == ("", 0.0)
     fork.accept(samples)
     assert fork.finish() == whole.text
+
+
+def test_a_beam_searches_pieces_as_the_whole(tmp_path):
+    trained, samples = make_trained(), make_samples()
+    trained.model.encoder.chunking = Chunking(size=8, left=50)
+    outputs = trained.model(samples[None], torch.tensor([len(samples)]))
+    rate = trained.model.frame_rate
+    [whole] = build_decoder(trained.vocabulary, rate, beam_size=8)(*outputs)
+    assert len(whole.words) > 2
+    longest = Endpoint(silence=9.0)
+    one = make_recognizer(endpoint=longest, beam_size=8)
+    many, other = one.fork(), one.fork()
+    one.accept(samples)
+    for piece in samples[:41234].split(1000):
+        many.accept(piece)
+    assert many.heard.stable == whole.words[: len(many.heard.stable)]
+    torch.save(many.state_dict(), tmp_path / "state.pt")
+    other.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
+    assert other.words == many.words
+    for recognizer in (many, other):
+        for piece in samples[41234:].split(3000):
+            recognizer.accept(piece)
+    for recognizer in (one, many, other):
+        assert recognizer.finish() == whole.text
+        [utterance] = recognizer.take()
+        assert utterance.words == whole.words
+        assert utterance.score == pytest.approx(whole.score, abs=1e-2)
+    with pytest.raises(InputError, match="another kind of decoder"):
+        make_recognizer().load_state_dict(many.state_dict())
 
 
 @pytest.mark.parametrize("frontend", [{"kind": "os.system"}, {"kind": []}, [1], None])

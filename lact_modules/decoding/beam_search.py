@@ -1,0 +1,228 @@
+"""Beam search over words: what whole utterances and streams have in common."""
+
+import copy
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple, TypeGuard
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lact_modules.data.subwords import AnyVocabulary, SubwordVocabulary
+from lact_modules.data.vocabulary import WORD_DELIMITER, Vocabulary
+from lact_modules.decoding.arpa import read_words
+from lact_modules.decoding.flashlight import Found, Search
+from lact_modules.decoding.hypothesis import Hypothesis, Word, group_words
+from lact_modules.decoding.lexicon import Lexicon, read_lexicon, spell_words
+from lact_modules.errors import InputError
+
+IMPOSSIBLE = -1e4
+"""Log-probability of what cannot be; sums of infinities would be NaN."""
+
+
+class Prefix(NamedTuple):
+    """What frames may be, if others follow.
+
+    Arguments
+    ---------
+    score : float
+        The higher the better.
+    complete : tuple[Word, ...]
+        Words with which all begins that is found from here.
+    open : tuple[Word, ...]
+        The word that goes on, if one does; spelled in tokens, also where the lexicon
+        names it otherwise.
+    """
+
+    score: float
+    complete: tuple[Word, ...]
+    open: tuple[Word, ...]
+
+
+class BeamSearch:
+    """Search for the best text over all its alignments, on the CPU (flashlight).
+
+    The score is the log-probability of the text, plus `lm_weight` times log10 of
+    the text's probability by the language model, plus `word_score` a word. With a
+    language model or a lexicon only words of the lexicon come out. Without either,
+    any spelling may.
+
+    Arguments
+    ---------
+    vocabulary : Vocabulary
+        Tokens of the model.
+    frame_rate : float
+        Frames a second.
+    beam_size : int
+        Hypotheses kept after each frame.
+    lm : str | Path | None
+        Language model of words: ARPA or KenLM binary.
+    lexicon : str | Path | None
+        See :func:`~lact_modules.decoding.lexicon.read_lexicon`. If None, the words
+        of the ARPA file are spelled by their characters.
+    lm_weight : float
+        Weight of the language model.
+    word_score : float
+        Added for each word; positive favours more words.
+    beam_threshold : float
+        Hypotheses this far below the best are dropped.
+
+    Raises
+    ------
+    InputError
+        If the language model or the lexicon is missing, damaged, or has no word
+        that the vocabulary can spell; if a binary comes without a lexicon.
+
+    Example
+    -------
+    >>> search = BeamSearch(Vocabulary.from_texts(["HI"]), 10.0, beam_size=5)
+    >>> search.begin()
+    >>> search.step(torch.nn.functional.one_hot(torch.tensor([2, 0, 3])).log())
+    >>> max(search.prefixes()).open
+    (Word(word='HI', start=0.0, end=0.3),)
+    >>> search.end()[0].text
+    'HI'
+    """
+
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        frame_rate: float,
+        beam_size: int = 50,
+        lm: str | Path | None = None,
+        lexicon: str | Path | None = None,
+        lm_weight: float = 1.5,
+        word_score: float = 0.0,
+        beam_threshold: float = 25.0,
+    ):
+        self.vocabulary, self.frame_rate = vocabulary, frame_rate
+        words = _load_lexicon(vocabulary, lm, lexicon)
+        self._has_lexicon = words is not None
+        self._search = Search(
+            vocabulary,
+            words,
+            lm,
+            beam_size=beam_size,
+            beam_threshold=beam_threshold,
+            lm_weight=lm_weight,
+            word_score=word_score,
+        )
+        self._offset = 0
+        # One more frame that can only be a delimiter ends the last word.
+        self._ending = torch.full((1, len(vocabulary)), IMPOSSIBLE)
+        self._ending[0, vocabulary.tokens.index(WORD_DELIMITER)] = 0.0
+
+    def fork(self) -> "BeamSearch":
+        """Give another search with the same language model and lexicon."""
+        other = copy.copy(self)
+        other._search = self._search.fork()
+        return other
+
+    def begin(self, num_frames: int = 0) -> None:
+        """Begin an utterance, so many frames after time 0."""
+        self._offset = num_frames
+        self._search.begin()
+
+    def step(self, log_probs: Tensor) -> None:
+        """Go on with the log-probabilities (T, V) of some frames; none is NaN."""
+        self._search.step(log_probs.clamp(min=IMPOSSIBLE))
+
+    def prefixes(self) -> list[Prefix]:
+        """Tell what the frames so far may be: the hypotheses in the beam, unsorted."""
+        return [self._to_prefix(found) for found in self._search.found()]
+
+    def end(self) -> list[Hypothesis]:
+        """End the utterance; before more frames comes another beginning.
+
+        Returns
+        -------
+        list[Hypothesis]
+            Of different texts, best first.
+        """
+        self._search.step(self._ending)
+        self._search.end()
+        # flashlight keeps texts apart that differ in repeated delimiters alone
+        same_text: dict[str, list[Hypothesis]] = {}
+        for found in self._search.found():
+            words = self._spell(found)
+            if self._has_lexicon:
+                # a word that the audio cuts off is spelled but not named
+                words = words[: len(found.words)]
+            hypothesis = Hypothesis.from_words(words, found.score)
+            same_text.setdefault(hypothesis.text, []).append(hypothesis)
+        merged = [
+            replace(
+                group[0], score=float(np.logaddexp.reduce([h.score for h in group]))
+            )
+            for group in same_text.values()
+        ]
+        return sorted(merged, key=lambda hypothesis: -hypothesis.score)
+
+    def _to_prefix(self, found: Found) -> Prefix:
+        words = self._spell(found)
+        is_open = found.tokens[-1] != WORD_DELIMITER
+        num_complete = len(words) - is_open
+        return Prefix(
+            found.score, tuple(words[:num_complete]), tuple(words[num_complete:])
+        )
+
+    def _spell(self, found: Found) -> list[Word]:
+        frames = (frame + self._offset for frame in found.frames)
+        words = group_words(found.tokens, frames, self.frame_rate)
+        named = zip(words, found.words, strict=False)
+        rest = words[len(found.words) :]
+        return [*(replace(word, word=name) for word, name in named), *rest]
+
+
+def wants_beam(
+    vocabulary: AnyVocabulary,
+    beam_size: int,
+    lm: str | Path | None,
+    lexicon: str | Path | None,
+) -> TypeGuard[Vocabulary]:
+    """Tell whether a user asks for beam search, and see that it can be done.
+
+    Arguments
+    ---------
+    vocabulary : AnyVocabulary
+        Tokens of the model.
+    beam_size : int
+        Hypotheses to keep; 0 and 1 mean greedy decoding.
+    lm : str | Path | None
+        Language model.
+    lexicon : str | Path | None
+        Lexicon.
+
+    Returns
+    -------
+    TypeGuard[Vocabulary]
+        False for greedy decoding; if true, the tokens are characters.
+
+    Raises
+    ------
+    InputError
+        If a language model or lexicon comes without beam search, or beam search is
+        asked for over subwords.
+    """
+    if beam_size > 1:
+        if isinstance(vocabulary, SubwordVocabulary):
+            raise InputError(
+                f"beam_size {beam_size}: the CTC beam search spells words with "
+                "characters; models of subwords search with attention, or greedily"
+            )
+        return True
+    for path in (lm, lexicon):
+        if path is not None:
+            raise InputError(f"{path}: needs beam search; give a beam size above 1")
+    return False
+
+
+def _load_lexicon(
+    vocabulary: Vocabulary, lm: str | Path | None, lexicon: str | Path | None
+) -> Lexicon | None:
+    if lexicon is not None:
+        return read_lexicon(lexicon, vocabulary)
+    if lm is None:
+        return None
+    return spell_words(read_words(lm), vocabulary, str(lm))
