@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from lact_modules.encoders.block import BlockState, EncoderBlock
 from lact_modules.encoders.dynamic_chunks import DynamicChunks
-from lact_modules.layers.chunking import ChunkedLayer, Chunking, detach
+from lact_modules.layers.chunking import ChunkedLayer, Chunking, map_tensors
 
 Factory = Callable[[], nn.Module]
 
@@ -200,7 +200,7 @@ class Encoder(nn.Module):
             segment = x[:, start : start + size] if size else x
             rest = (lengths - start).clamp(min=0, max=segment.shape[1])
             output, state = self._run_chunked(
-                blocks, segment, rest, chunking, detach(state)
+                blocks, segment, rest, chunking, map_tensors(Tensor.detach, state)
             )
             outputs.append(output)
         return torch.cat(outputs, dim=1)

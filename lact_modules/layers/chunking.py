@@ -3,6 +3,7 @@
 So a model is trained on whole utterances as it later runs on a stream.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -130,31 +131,32 @@ def keep_last(x: Tensor, count: int) -> Tensor:
     return x[:, max(0, x.shape[1] - count) :]
 
 
-def detach(state: Any) -> Any:
-    """Cut the graph behind a layer's state.
+def map_tensors(function: Callable[[Tensor], Tensor], state: Any) -> Any:
+    """Change every tensor of a layer's state, and nothing else of it.
 
     Arguments
     ---------
+    function : Callable[[Tensor], Tensor]
+        Called with each.
     state : Any
         Tensors in tuples, lists and dictionaries, and what else there is.
 
     Returns
     -------
     Any
-        The same values.
+        Of the same form.
 
     Example
     -------
-    >>> state = {"weight": [torch.ones(2, requires_grad=True) * 2], "count": 3}
-    >>> detach(state)
-    {'weight': [tensor([2., 2.])], 'count': 3}
+    >>> map_tensors(Tensor.neg, {"weight": [torch.ones(2)], "count": 3})
+    {'weight': [tensor([-1., -1.])], 'count': 3}
     """
     if isinstance(state, Tensor):
-        return state.detach()
+        return function(state)
     if isinstance(state, dict):
-        return {name: detach(value) for name, value in state.items()}
-    if isinstance(state, tuple) and hasattr(state, "_fields"):
-        return type(state)(*map(detach, state))
+        return {name: map_tensors(function, value) for name, value in state.items()}
     if isinstance(state, (tuple, list)):
-        return type(state)(map(detach, state))
+        values = [map_tensors(function, value) for value in state]
+        is_named = hasattr(state, "_fields")
+        return type(state)(*values) if is_named else type(state)(values)
     return state
