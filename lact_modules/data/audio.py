@@ -1,5 +1,8 @@
 """Read audio files: any format soundfile reads, any rate, mono or not."""
 
+import math
+from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
@@ -58,11 +61,50 @@ def load_audio(
     >>> load_audio(path).shape
     torch.Size([16000])
     """
-    samples, rate = _decode(source, offset, duration)
-    waveform = torch.from_numpy(samples)
-    if rate != sample_rate:
-        waveform = torchaudio.functional.resample(waveform, rate, sample_rate)
-    return waveform
+    return torch.cat([*stream_audio(source, sample_rate, offset, duration)])
+
+
+def stream_audio(
+    source: str | Path | BinaryIO,
+    sample_rate: int = SAMPLE_RATE,
+    offset: float = 0.0,
+    duration: float | None = None,
+) -> Iterator[Tensor]:
+    """Read one audio file block by block, in memory that does not grow with it.
+
+    Arguments
+    ---------
+    source : str | Path | BinaryIO
+        As for :func:`load_audio`.
+    sample_rate : int
+        Hz of the result.
+    offset : float
+        Seconds to skip.
+    duration : float | None
+        Seconds to read; to the end of the file if None or 0.
+
+    Yields
+    ------
+    Tensor
+        (N,) float32; joined, what :func:`load_audio` gives.
+
+    Raises
+    ------
+    InputError
+        As :func:`load_audio`, when the reading has come to the fault.
+
+    Example
+    -------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "long.wav"
+    >>> soundfile.write(path, np.zeros(2_000_000), 32000)
+    >>> sum(map(len, stream_audio(path)))
+    1000000
+    """
+    decoded = _decode(source, offset, duration)
+    first, rate = next(decoded)
+    blocks = map(torch.from_numpy, chain([first], (block for block, _ in decoded)))
+    yield from _resample(blocks, rate, sample_rate)
 
 
 def measure_audio(
@@ -97,20 +139,49 @@ def measure_audio(
     >>> measure_audio(path)
     0.5
     """
-    samples, rate = _decode(path, offset, duration)
-    return len(samples) / rate
+    num_samples, rate = count_samples(path, offset, duration)
+    return num_samples / rate
+
+
+def count_samples(
+    path: str | Path, offset: float = 0.0, duration: float | None = None
+) -> tuple[int, int]:
+    """Decode a file to its end; give the number of its samples, and their rate.
+
+    Arguments
+    ---------
+    path : str | Path
+        As for :func:`load_audio`.
+    offset : float
+        Seconds to skip.
+    duration : float | None
+        Seconds to decode at most; to the end of the file if None or 0.
+
+    Returns
+    -------
+    tuple[int, int]
+        At the file's own rate in Hz.
+
+    Raises
+    ------
+    InputError
+        As :func:`load_audio`.
+    """
+    blocks = [(len(block), rate) for block, rate in _decode(path, offset, duration)]
+    return sum(length for length, _ in blocks), blocks[0][1]
 
 
 def _decode(
     source: str | Path | BinaryIO, offset: float = 0.0, duration: float | None = None
-) -> tuple[np.ndarray, int]:
-    """Give mono samples (N,) float32, and their rate."""
+) -> Iterator[tuple[np.ndarray, int]]:
+    """Give mono samples (N,) float32, one block at least, each with their rate."""
     if isinstance(source, str | Path):
         path = Path(source)
         if not path.is_file():
             raise InputError(f"{path}: no such file")
     else:
         path = Path(source.name)
+    num_samples = 0
     try:
         with soundfile.SoundFile(source) as stream:
             rate = stream.samplerate
@@ -118,28 +189,50 @@ def _decode(
             if start:
                 stream.seek(start)
             wanted = round(duration * rate) if duration else stream.frames
-            samples = _read_mono(stream, wanted)
-            missing = min(wanted, stream.frames - start) - len(samples)
+            for block in _read_mono(stream, wanted):
+                if not np.isfinite(block).all():
+                    raise InputError(f"{path}: holds NaN or infinite samples")
+                num_samples += len(block)
+                yield block, rate
+            missing = min(wanted, stream.frames - start) - num_samples
             # an mp3 decoder drops the encoder's padding from the announced length
             tolerance = 0.1 * rate if stream.format == "MP3" else 0
     except (soundfile.LibsndfileError, RuntimeError) as error:
         raise InputError(f"{path}: cannot be read as audio ({error})") from error
-    if len(samples) == 0:
+    if num_samples == 0:
         raise InputError(f"{path}: holds no samples")
     if missing > tolerance:
         raise InputError(f"{path}: truncated: {missing} samples are missing")
-    if not np.isfinite(samples).all():
-        raise InputError(f"{path}: holds NaN or infinite samples")
-    return samples, rate
 
 
-def _read_mono(stream: soundfile.SoundFile, wanted: int) -> np.ndarray:
+def _read_mono(stream: soundfile.SoundFile, wanted: int) -> Iterator[np.ndarray]:
     # In blocks: a damaged header may announce more than fits in memory.
-    blocks = [np.zeros(0, dtype=np.float32)]
     while wanted > 0:
         block = stream.read(min(wanted, _BLOCK), dtype="float32", always_2d=True)
         if len(block) == 0:
-            break
-        blocks.append(block.mean(axis=1))
+            return
+        yield block.mean(axis=1)
         wanted -= len(block)
-    return np.concatenate(blocks)
+
+
+def _resample(blocks: Iterator[Tensor], rate: int, new_rate: int) -> Iterator[Tensor]:
+    """Resample blocks to what the joined ones would be resampled to."""
+    if rate == new_rate:
+        yield from blocks
+        return
+    resample = torchaudio.transforms.Resample(rate, new_rate, dtype=torch.float32)
+    # so many samples become so many
+    group = rate // math.gcd(rate, new_rate)
+    new_group = new_rate // math.gcd(rate, new_rate)
+    context = -(-resample.width // group) * group
+    held, done = next(blocks), 0
+    for block in blocks:
+        held = torch.cat([held, block])
+        end = (len(held) - context) // group * group
+        if end > done:
+            resampled = resample(held[: end + context])
+            yield resampled[done // group * new_group : end // group * new_group]
+            # what stands before is seen by none that follows
+            begin = max(0, end - context)
+            held, done = held[begin:], end - begin
+    yield resample(held)[done // group * new_group :]
