@@ -14,7 +14,7 @@ from rich.table import Table
 from lact_modules.cli import options
 from lact_modules.cli.output import open_output, show_progress
 from lact_modules.cli.tally import Tally
-from lact_modules.cli.transcribed import load_utterance, read_transcribed
+from lact_modules.cli.transcribed import read_transcribed
 from lact_modules.errors import InputError
 
 if TYPE_CHECKING:
@@ -48,6 +48,8 @@ def evaluate(
     rescore_word_score: options.RescoreWordScore = None,
     rescore_lowercase: options.RescoreLowercase = None,
     num_best: options.NumBest = None,
+    chunk: options.Chunk = None,
+    left: options.Left = None,
     ttt: options.TTT = None,
     ttt_loss: options.TTTLoss = None,
     ttt_steps: options.TTTSteps = None,
@@ -68,7 +70,6 @@ def evaluate(
     from lact_modules.inference.files import process_files
     from lact_modules.training.transcripts import Transcripts
 
-    utterances, unusable = read_transcribed(data)
     decoding = options.given(
         beam_size=beam_size,
         lm=lm,
@@ -87,16 +88,21 @@ def evaluate(
         *(ttt, ttt_loss, ttt_steps, ttt_params),
         *(ttt_optimizer, ttt_lr, ttt_mode, ttt_chunk),
     )
+    running = {
+        "ttt": adaptation,
+        **options.given(chunk_seconds=chunk, left_seconds=left),
+    }
     with nullcontext() if json_file is None else open_output(json_file) as stream:
-        transcriber, decoders = _load_model(
-            model, device, each_step, adaptation, decoding
-        )
+        transcriber, decoders = _load_model(model, device, each_step, running, decoding)
+        utterances, unusable = read_transcribed(data)
         transcripts, tally = Transcripts(decoders), Tally(unusable)
         outcomes = process_files(
             utterances,
             lambda batch: transcripts.decode(transcriber.run_model(batch)),
             batch_size,
-            load_utterance,
+            lambda said: transcriber.load(
+                said.audio_filepath, said.offset, said.duration
+            ),
             in_order=transcriber.is_in_order,
         )
         for outcome in show_progress(outcomes, "Transcribing", len(utterances)):
@@ -111,12 +117,12 @@ def evaluate(
             raise InputError(f"{data}: not one utterance could be transcribed")
         scores = {name: _score(transcripts, tally, name) for name in decoders}
         if stream is not None:
-            summary = _summary(scores, transcripts, tally)
+            summary = _summary(scores, transcripts, tally) | _latency(transcriber)
             if transcriber.adapter is not None:
                 report = asdict(transcriber.adapter.report)
                 summary["ttt"] = {**(adaptation or {}), **report}
             json.dump(summary, stream, indent=2)
-    _print_table(scores)
+    _print_table(scores, _latency(transcriber))
     if tally.failures:
         raise typer.Exit(2)
 
@@ -125,7 +131,7 @@ def _load_model(
     folder: Path,
     device: str,
     each_step: bool,
-    ttt: dict[str, Any] | None,
+    running: dict[str, Any],
     decoding: dict[str, Any],
 ) -> "tuple[Transcriber, dict[str, Decoder]]":
     """Load a model, and the search asked for or all the steps that lead to it."""
@@ -133,9 +139,9 @@ def _load_model(
     from lact_modules.inference.transcriber import Transcriber
 
     if not each_step:
-        transcriber = Transcriber.from_folder(folder, device, ttt=ttt, **decoding)
+        transcriber = Transcriber.from_folder(folder, device, **running, **decoding)
         return transcriber, {"": transcriber.decoder}
-    transcriber = Transcriber.from_folder(folder, device, ttt=ttt)
+    transcriber = Transcriber.from_folder(folder, device, **running)
     decoding["device"] = transcriber.device
     return transcriber, decoding_steps(transcriber.trained, **decoding)
 
@@ -180,7 +186,16 @@ def _summary(
     }
 
 
-def _print_table(scores: dict[str, dict[str, Any]]) -> None:
+def _latency(transcriber: "Transcriber") -> dict[str, Any]:
+    """Tell the seconds of chunks, None where utterances were heard whole."""
+    if transcriber.chunked is None:
+        return {"chunk_s": None, "left_s": None}
+    chunking = transcriber.chunked.encoder.chunking
+    rate = transcriber.model.frame_rate
+    return {"chunk_s": chunking.size / rate, "left_s": chunking.left / rate}
+
+
+def _print_table(scores: dict[str, dict[str, Any]], latency: dict[str, Any]) -> None:
     rows = [_cells(name, score) for name, score in scores.items()]
     # a search that is alone has no name, and without lists there is no oracle
     headings = [key for key in rows[0] if any(row[key] for row in rows)]
@@ -188,6 +203,9 @@ def _print_table(scores: dict[str, dict[str, Any]]) -> None:
     table = Table(*headings, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for row in rows:
         table.add_row(*(row[key] for key in headings))
+    chunk, left = latency["chunk_s"], latency["left_s"]
+    if chunk is not None:
+        table.caption = f"chunks of {chunk:g} s, {left:g} s before"
     Console().print(table)
 
 

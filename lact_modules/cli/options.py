@@ -68,6 +68,18 @@ NumBest = Annotated[
 Device = Annotated[
     str, typer.Option(help="cpu, cuda, cuda:1, ...; auto: CUDA if there is any.")
 ]
+Chunk = Annotated[
+    float | None,
+    typer.Option(
+        "--chunk",
+        help="Seconds; hear utterances in chunks, as a stream of this latency. Where "
+        "the model hears streams, audio of any length is run piece by piece.",
+    ),
+]
+Left = Annotated[
+    float | None,
+    typer.Option("--left", help="Seconds before a chunk that attention sees."),
+]
 TTT = Annotated[
     str | None,
     typer.Option(

@@ -61,6 +61,8 @@ def transcribe(
     rescore_word_score: options.RescoreWordScore = None,
     rescore_lowercase: options.RescoreLowercase = None,
     num_best: options.NumBest = None,
+    chunk: options.Chunk = None,
+    left: options.Left = None,
     ttt: options.TTT = None,
     ttt_loss: options.TTTLoss = None,
     ttt_steps: options.TTTSteps = None,
@@ -94,8 +96,11 @@ def transcribe(
         *(ttt, ttt_loss, ttt_steps, ttt_params),
         *(ttt_optimizer, ttt_lr, ttt_mode, ttt_chunk),
     )
+    chunking = options.given(chunk_seconds=chunk, left_seconds=left)
     with _open_writer(format, sources, output) as write:
-        transcriber = Transcriber.from_folder(model, device, ttt=adaptation, **decoding)
+        transcriber = Transcriber.from_folder(
+            model, device, ttt=adaptation, **chunking, **decoding
+        )
         tally = Tally()
         outcomes = transcriber.transcribe_files(sources, batch_size)
         is_watched = output is None and sys.stdout.isatty()

@@ -7,6 +7,7 @@ from typing import Any, Generic, TypeVar
 from torch import Tensor
 
 from lact_modules.data.audio import SAMPLE_RATE, load_audio
+from lact_modules.data.audio_file import Waveform
 from lact_modules.errors import InputError
 
 Source = TypeVar("Source")
@@ -15,7 +16,7 @@ Result = TypeVar("Result")
 # Batches that are read ahead and sorted by duration.
 _LOOK_AHEAD = 4
 
-# Bound memory whatever the files' lengths; a longer file is alone in its batch.
+# Bound memory whatever the files' lengths; a longer waveform is alone in its batch.
 _MAX_BATCH_SECONDS = 1200
 _MAX_WINDOW_SECONDS = 3600
 
@@ -44,9 +45,9 @@ class Outcome(Generic[Source, Result]):
 
 def process_files(
     sources: Iterable[Source],
-    run: Callable[[list[Tensor]], Iterable[Result]],
+    run: Callable[[list[Any]], Iterable[Result]],
     batch_size: int = 8,
-    load: Callable[[Any], Tensor] = load_audio,
+    load: Callable[[Any], Waveform] = load_audio,
     in_order: bool = False,
 ) -> Iterator[Outcome[Source, Result]]:
     """Read files as they are needed and run those of like duration together.
@@ -57,11 +58,11 @@ def process_files(
     ---------
     sources : Iterable[Source]
         Paths, or what `load` takes.
-    run : Callable[[list[Tensor]], Iterable[Result]]
-        Takes waveforms (N,) and gives a result for each.
+    run : Callable[[list[Any]], Iterable[Result]]
+        Takes what `load` gives and gives a result for each.
     batch_size : int
         Files run together.
-    load : Callable[[Any], Tensor]
+    load : Callable[[Any], Waveform]
         Reads a source as (N,) float32 at 16 kHz; its InputError is passed on.
     in_order : bool
         Run one after the other, not those of like duration together.
@@ -85,13 +86,13 @@ def process_files(
     """
     if batch_size < 1:
         raise InputError(f"batch size {batch_size}: must be at least 1")
-    window: list[tuple[Source, Tensor | InputError]] = []
+    window: list[tuple[Source, Waveform | InputError]] = []
     num_samples = 0
     max_window = 1 if in_order else _LOOK_AHEAD * batch_size
     for source in sources:
         audio = _load_or_error(source, load)
         window.append((source, audio))
-        num_samples += 0 if isinstance(audio, InputError) else len(audio)
+        num_samples += _num_held(audio)
         is_full = len(window) == max_window
         if is_full or num_samples > _MAX_WINDOW_SECONDS * SAMPLE_RATE:
             yield from _run_window(window, run, batch_size)
@@ -100,8 +101,8 @@ def process_files(
 
 
 def _run_window(
-    window: list[tuple[Source, Tensor | InputError]],
-    run: Callable[[list[Tensor]], Iterable[Result]],
+    window: list[tuple[Source, Waveform | InputError]],
+    run: Callable[[list[Any]], Iterable[Result]],
     batch_size: int,
 ) -> Iterator[Outcome[Source, Result]]:
     waveforms = {
@@ -121,19 +122,24 @@ def _run_window(
 
 
 def _load_or_error(
-    source: Source, load: Callable[[Source], Tensor]
-) -> Tensor | InputError:
+    source: Source, load: Callable[[Source], Waveform]
+) -> Waveform | InputError:
     try:
         return load(source)
     except InputError as error:
         return error
 
 
-def _batches(waveforms: dict[int, Tensor], batch_size: int) -> Iterator[list[int]]:
+def _num_held(audio: Waveform | InputError) -> int:
+    """Give the samples in memory; what stays in its file takes none."""
+    return len(audio) if isinstance(audio, Tensor) else 0
+
+
+def _batches(waveforms: dict[int, Waveform], batch_size: int) -> Iterator[list[int]]:
     """Group indices of waveforms by length, the shortest first."""
     batch: list[int] = []
     for index in sorted(waveforms, key=lambda i: len(waveforms[i])):
-        padded_samples = (len(batch) + 1) * len(waveforms[index])
+        padded_samples = (len(batch) + 1) * _num_held(waveforms[index])
         is_full = padded_samples > _MAX_BATCH_SECONDS * SAMPLE_RATE
         if batch and (len(batch) == batch_size or is_full):
             yield batch

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -11,11 +11,15 @@ from torch.nn.utils.rnn import pad_sequence
 
 from lact_modules.adaptation.methods import build_adapter
 from lact_modules.data.audio import SAMPLE_RATE, load_audio
+from lact_modules.data.audio_file import Waveform, open_audio
 from lact_modules.decoding.hypothesis import Hypothesis
 from lact_modules.errors import InputError
-from lact_modules.inference.decoders import build_search
+from lact_modules.inference.chunks import LEFT_SECONDS, ChunkedModel, chunk_encoder
+from lact_modules.inference.decoders import build_search, uses_attention
 from lact_modules.inference.files import Outcome, Source, process_files
 from lact_modules.inference.loading import load_model
+from lact_modules.inference.long_form import MAX_WHOLE_SECONDS, LongForm
+from lact_modules.inference.streaming_model import StreamingModel
 from lact_modules.inference.trained_model import TrainedModel
 
 
@@ -31,6 +35,12 @@ class Transcriber:
     ttt : dict[str, Any] | None
         Options of :func:`~lact_modules.adaptation.methods.build_adapter`: ``method``,
         ``steps``, ... None leaves the model as it is.
+    chunk_seconds : float | None
+        Divide utterances as a stream of this latency would be. If the model can hear
+        streams and CTC alone is searched, audio longer than `MAX_WHOLE_SECONDS` is
+        run piece by piece, see `LongForm`. None hears whole utterances.
+    left_seconds : float | None
+        How much before a chunk attention sees; if None, 5.12.
     **decoding : Any
         Options of :func:`~lact_modules.inference.decoders.build_search`:
         ``beam_size``, ``lm``, ``rescore``, ... Without any, greedy.
@@ -38,7 +48,8 @@ class Transcriber:
     Raises
     ------
     InputError
-        If there is no such device, or the decoder or the adapter refuses its options.
+        If there is no such device, the decoder or the adapter refuses its options, or
+        the model cannot run in chunks.
     """
 
     def __init__(
@@ -46,6 +57,8 @@ class Transcriber:
         trained: TrainedModel,
         device: str = "cpu",
         ttt: dict[str, Any] | None = None,
+        chunk_seconds: float | None = None,
+        left_seconds: float | None = None,
         **decoding: Any,
     ):
         self.device = _find_device(device)
@@ -57,6 +70,18 @@ class Transcriber:
                 self.model, statistics=trained.statistics, **ttt
             )
         self.decoder = build_search(trained, device=self.device, **decoding)
+        self.chunked: ChunkedModel | None = None
+        self.long_form: LongForm | None = None
+        if chunk_seconds is not None:
+            if ttt is not None:
+                raise InputError("chunk: --ttt learns from whole utterances; leave one")
+            left = LEFT_SECONDS if left_seconds is None else left_seconds
+            encoder = chunk_encoder(self.model, chunk_seconds, left)
+            self.chunked = ChunkedModel(self.model, encoder)
+            if not uses_attention(trained, decoding.get("search") or "auto"):
+                self.long_form = _find_long_form(self.chunked)
+        elif left_seconds is not None:
+            raise InputError(f"left {left_seconds} s: needs a chunk; give its seconds")
 
     @classmethod
     def from_folder(
@@ -87,7 +112,7 @@ class Transcriber:
         return cls(load_model(folder), device, **options)
 
     @torch.inference_mode()
-    def transcribe(self, waveforms: Sequence[Tensor]) -> list[Hypothesis]:
+    def transcribe(self, waveforms: Sequence[Waveform]) -> list[Hypothesis]:
         """Transcribe a batch.
 
         No waveform influences another's result, but in continual test-time training,
@@ -95,8 +120,9 @@ class Transcriber:
 
         Arguments
         ---------
-        waveforms : Sequence[Tensor]
-            At least one, (N,) float32 each, at 16 kHz; any lengths, also 0.
+        waveforms : Sequence[Waveform]
+            At least one, (N,) float32 each, at 16 kHz; any lengths, also 0; or
+            what :meth:`load` gives.
 
         Returns
         -------
@@ -115,12 +141,12 @@ class Transcriber:
         ]
 
     @torch.inference_mode()
-    def run_model(self, waveforms: Sequence[Tensor]) -> tuple[Any, ...]:
-        """Give the model's outputs for a batch, on its device.
+    def run_model(self, waveforms: Sequence[Waveform]) -> tuple[Any, ...]:
+        """Give the model's outputs for a batch, on its device; if long, on the CPU.
 
         Arguments
         ---------
-        waveforms : Sequence[Tensor]
+        waveforms : Sequence[Waveform]
             As for :meth:`transcribe`.
 
         Returns
@@ -134,24 +160,50 @@ class Transcriber:
         InputError
             If the GPU's memory does not hold the batch.
         """
-        lengths = torch.tensor([len(waveform) for waveform in waveforms])
-        batch = pad_sequence(list(waveforms), batch_first=True)
-        if batch.shape[1] == 0:
-            batch = torch.zeros(len(waveforms), 1)
-        run = self.adapter or self.model
+        longest = max(map(len, waveforms)) / SAMPLE_RATE
         try:
-            return run(batch.to(self.device), lengths.to(self.device))
+            if self.long_form is not None and longest > MAX_WHOLE_SECONDS:
+                return self.long_form(waveforms)
+            return self._run_whole(cast(Sequence[Tensor], waveforms))
         except torch.OutOfMemoryError as error:
             raise InputError(
-                f"batch of {len(waveforms)} x {batch.shape[1] / SAMPLE_RATE:.0f} s: "
+                f"batch of {len(waveforms)} x {longest:.0f} s: "
                 f"out of memory on {self.device}; take a smaller batch"
             ) from error
+
+    def load(
+        self, path: str | Path, offset: float = 0.0, duration: float | None = None
+    ) -> Waveform:
+        """Read audio; what is long stays in its file if the model runs piece by piece.
+
+        Arguments
+        ---------
+        path : str | Path
+            See :func:`~lact_modules.data.audio.load_audio`.
+        offset : float
+            Seconds to skip.
+        duration : float | None
+            Seconds to read; to the end of the file if None or 0.
+
+        Returns
+        -------
+        Waveform
+            For :meth:`transcribe`.
+
+        Raises
+        ------
+        InputError
+            As `load_audio`.
+        """
+        if self.long_form is None:
+            return load_audio(path, offset=offset, duration=duration)
+        return open_audio(path, MAX_WHOLE_SECONDS, offset, duration)
 
     def transcribe_files(
         self,
         sources: Iterable[Source],
         batch_size: int = 8,
-        load: Callable[[Any], Tensor] = load_audio,
+        load: Callable[[Any], Waveform] | None = None,
     ) -> Iterator[Outcome[Source, Hypothesis]]:
         """Transcribe files; see :func:`~lact_modules.inference.files.process_files`.
 
@@ -161,8 +213,8 @@ class Transcriber:
             Paths, or what `load` takes.
         batch_size : int
             Files run together.
-        load : Callable[[Any], Tensor]
-            Reads a source as (N,) float32 at 16 kHz; its InputError is passed on.
+        load : Callable[[Any], Waveform] | None
+            Reads a source; its InputError is passed on. If None, :meth:`load`.
 
         Returns
         -------
@@ -175,13 +227,33 @@ class Transcriber:
             If ``batch_size < 1``.
         """
         return process_files(
-            sources, self.transcribe, batch_size, load, in_order=self.is_in_order
+            sources,
+            self.transcribe,
+            batch_size,
+            load or self.load,
+            in_order=self.is_in_order,
         )
 
     @property
     def is_in_order(self) -> bool:
         """Whether what is heard depends on what was heard before."""
         return self.adapter is not None and self.adapter.start is not None
+
+    def _run_whole(self, waveforms: Sequence[Tensor]) -> tuple[Any, ...]:
+        lengths = torch.tensor([len(waveform) for waveform in waveforms])
+        batch = pad_sequence(list(waveforms), batch_first=True)
+        if batch.shape[1] == 0:
+            batch = torch.zeros(len(waveforms), 1)
+        run = self.adapter or self.chunked or self.model
+        return run(batch.to(self.device), lengths.to(self.device))
+
+
+def _find_long_form(chunked: ChunkedModel) -> LongForm | None:
+    try:
+        return LongForm(StreamingModel(chunked.model, chunked.encoder))
+    except InputError:
+        # the front end needs the whole
+        return None
 
 
 def _find_device(name: str) -> torch.device:

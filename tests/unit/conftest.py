@@ -46,8 +46,22 @@ model: !new:lact_modules.encoders.CTCModel
 @pytest.fixture(scope="session")
 def trained_run(tmp_path_factory):
     """Make a run with three checkpoints; not to be changed."""
-    folder = tmp_path_factory.mktemp("run")
-    resolved = resolve_references(io.StringIO(HYPERPARAMETERS)).getvalue()
+    return make_run(tmp_path_factory.mktemp("run"), HYPERPARAMETERS)
+
+
+@pytest.fixture(scope="session")
+def streaming_run(tmp_path_factory):
+    """Make a run whose model hears streams; not to be changed."""
+    # updates of all matrices are chaotic: rounding would show after some seconds
+    rule = "rule: !new:lact_modules.ops.UpdateRule\n        update: down"
+    hyperparameters = HYPERPARAMETERS.replace(
+        "num_lact_heads: 2", f"num_lact_heads: 2\n    {rule}"
+    ).replace("channels: 4", "channels: 4\n        normalization: running")
+    return make_run(tmp_path_factory.mktemp("streaming"), hyperparameters)
+
+
+def make_run(folder, hyperparameters):
+    resolved = resolve_references(io.StringIO(hyperparameters)).getvalue()
     (folder / "hyperparams.yaml").write_text(resolved)
     (folder / "result.json").write_text('{"wer": 30.0}')
     Vocabulary(["<blank>", "|", "A", "B", "C", "D"]).save(folder / "vocabulary.txt")

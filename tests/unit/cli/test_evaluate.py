@@ -136,12 +136,45 @@ def test_oracle_of_the_n_best(evaluate, split, tmp_path):
         assert oracle is None or oracle <= scores["wer"]
 
 
+def test_scores_tell_the_latency(evaluate, lact_asr, trained_run, split, tmp_path):
+    output = tmp_path / "scores.json"
+    data = ("--data", split, "--json", output)
+    scores = {}
+    for name, options in (
+        ("whole", ()),
+        ("chunks", ("--chunk", 0.33, "--left", 1)),
+        ("each step", ("--chunk", 0.32, "--left", 1, "--each-step")),
+        ("one chunk", ("--chunk", 9)),
+    ):
+        finished = evaluate(*data, *options)
+        assert finished.code == 0
+        scores[name] = json.loads(output.read_text())
+        latency = scores[name]["chunk_s"], scores[name]["left_s"]
+        if name == "whole":
+            assert latency == (None, None)
+            assert "chunks" not in finished.out
+        elif name == "one chunk":
+            assert latency == (9.0, 5.12)
+        else:
+            # in whole frames
+            assert latency == (0.32, 1.0)
+            assert "chunks of 0.32 s, 1 s before" in finished.out
+    command = ("transcribe", "--model", trained_run, split, "--chunk", 0.32)
+    heard = lact_asr(*command, "--left", 1).out.splitlines()
+    texts = [line.split("\t")[1] for line in heard]
+    assert [u["hyp"] for u in scores["chunks"]["utterances"]] == texts
+    assert scores["each step"]["utterances"] == scores["chunks"]["utterances"]
+    assert scores["one chunk"]["utterances"] == scores["whole"]["utterances"]
+    assert scores["chunks"]["utterances"] != scores["whole"]["utterances"]
+
+
 def test_options_that_do_not_fit(evaluate, split, lm, tmp_path):
     for options, fault in (
         (("--rescore", lm), "lm.arpa: needs beam search"),
         (("--rescore", tmp_path / "none", "--beam-size", 5), "no such language model"),
         (("--ctc-weight", 0.5), "ctc_weight: not an option of the CTC search"),
         (("--search", "attention"), "the model has no decoder"),
+        (("--left", 1), "left 1.0 s: needs a chunk"),
     ):
         finished = evaluate("--data", split, *options)
         assert (finished.code, finished.out) == (2, "")

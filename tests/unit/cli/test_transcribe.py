@@ -6,6 +6,8 @@ import pytest
 import soundfile
 import torch
 
+from lact_modules.inference.transcriber import Transcriber
+
 
 @pytest.fixture
 def paths(audio_folder):
@@ -150,6 +152,39 @@ def test_a_fault_is_one_line(transcribe, paths, tmp_path, arguments, message):
     assert finished.err.count("\n") == 1
     assert message in finished.err
     assert os.listdir(tmp_path) == []
+
+
+def test_chunks(lact_asr, streaming_run, paths, tmp_path):
+    seconds = torch.linspace(0, 61, 61 * 8000)
+    long = tmp_path / "long.wav"
+    soundfile.write(long, (seconds.sin() * torch.randn(61 * 8000) / 10).numpy(), 8000)
+    command = ("transcribe", "--model", streaming_run, *paths, long)
+    finished = lact_asr(*command, "--chunk", 0.32, "--left", 1)
+    assert finished.code == 0
+    assert "4 transcribed" in finished.err
+    transcriber = Transcriber.from_folder(
+        streaming_run, chunk_seconds=0.32, left_seconds=1.0
+    )
+    heard = transcriber.transcribe_files([*paths, long])
+    lines = [f"{outcome.source}\t{outcome.result.text}" for outcome in heard]
+    assert finished.out.splitlines() == lines
+    assert finished.out != lact_asr(*command).out
+
+
+@pytest.mark.parametrize(
+    ("options", "fault"),
+    [
+        (("--left", 1), "left 1.0 s: needs a chunk"),
+        (("--chunk", 0), "chunks of 0.0 s"),
+        (("--chunk", 0.32, "--ttt", "lact"), "--ttt"),
+    ],
+)
+def test_chunks_that_cannot_be(transcribe, tmp_path, options, fault):
+    missing = tmp_path / "missing.wav"
+    finished = transcribe(missing, *options)
+    assert (finished.code, finished.out) == (2, "")
+    assert finished.err.count("\n") == 1
+    assert fault in finished.err
 
 
 def test_a_hostile_export_runs_nothing(lact_asr, trained_run, paths, tmp_path):
