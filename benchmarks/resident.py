@@ -33,7 +33,7 @@ def resident_mib(pid: int) -> float:
     try:
         text = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
     except OSError as error:
-        raise InputError(f"/proc/{pid}/status: {error.strerror}; measure on Linux")
+        raise InputError(f"process {pid}: {error.strerror}; Linux alone") from error
     [found] = re.findall(r"^VmRSS:\s+(\d+) kB", text, re.MULTILINE)
     return round(int(found) / 1024, 1)
 

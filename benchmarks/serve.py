@@ -1,6 +1,6 @@
 """Measure `lact-asr serve`: many clients at the pace of speech, and clients that err.
 
-python benchmarks/serve.py MODEL --clients 8 --audio corpus/test --output serve.json
+python benchmarks/serve.py MODEL --clients 8 --audio corpus/test --output runs/serving
 
 The server runs in a process of its own, the clients in this one. How far an answer is
 behind the audio it answers (`lag`) leaves out that a chunk has to be complete first;
@@ -13,6 +13,7 @@ import json
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,15 +22,13 @@ import bad_clients
 import numpy as np
 import torch
 import typer
-from inference import model_name
 from resident import cpu_seconds, resident_mib
+from study import write_study
 from websockets.asyncio.client import connect
 
-from lact_modules.cli.output import open_output
 from lact_modules.data.audio import SAMPLE_RATE, load_audio
 from lact_modules.data.sources import collect_audio
 from lact_modules.errors import InputError
-from lact_modules.training.environment import describe_hardware, package_versions
 
 PIECE_SECONDS = 0.1
 COMMAND = "from lact_modules.cli.main import main; main()"
@@ -48,6 +47,7 @@ class Server:
 
     def __init__(self, process: subprocess.Popen, url: str):
         self.process = process
+        self.status_url = url + "status"
         self.stream_url = url.replace("http", "ws", 1) + "stream"
 
     @classmethod
@@ -70,6 +70,11 @@ class Server:
         finally:
             process.kill()
             process.communicate()
+
+    def num_clients(self) -> int:
+        """Ask how many are being served."""
+        with urllib.request.urlopen(self.status_url, timeout=60) as answer:
+            return json.load(answer)["clients"]
 
 
 async def listen(url: str, samples: np.ndarray, delay: float) -> dict[str, Any]:
@@ -186,14 +191,22 @@ def measure_memory(
     pid, points = server.process.pid, []
     for number in range(1, rounds + 1):
         for name, wave in bad_clients.WAVES.items():
+            started = time.monotonic()
             asyncio.run(
                 bad_clients.send_wave(wave, server.stream_url, num_clients, limit_s)
             )
+            took = time.monotonic() - started
             # the server forgets them when it next looks at their sockets
             time.sleep(1.0)
-            memory = resident_mib(pid)
-            points.append({"round": number, "after": name, "resident_mib": memory})
-            print(f"round {number}, {name}: {memory:.1f} MiB", file=sys.stderr)
+            point = {
+                "round": number,
+                "after": name,
+                "seconds": round(took, 1),
+                "resident_mib": resident_mib(pid),
+                "clients_left": server.num_clients(),
+            }
+            points.append(point)
+            print(*(f"{key}: {value}" for key, value in point.items()), sep=", ")
     return points
 
 
@@ -203,13 +216,12 @@ def report_load(load: dict[str, Any]) -> None:
         lag = stream["lag"]
         print(
             f"client {number}: lag {lag['p50_s']:.3f} / {lag['p95_s']:.3f} / "
-            f"{lag['max_s']:.3f} s (p50, p95, max), RTF {stream['rtf']:.4f}",
-            file=sys.stderr,
+            f"{lag['max_s']:.3f} s (p50, p95, max), RTF {stream['rtf']:.4f}"
         )
     for name in ("lag", "word_delay", "end"):
-        print(f"all: {name} {load[name]}", file=sys.stderr)
+        print(f"all: {name} {load[name]}")
     used = load["cpu_s_per_audio_s"]
-    print(f"server: {used} s of CPU a second of audio", file=sys.stderr)
+    print(f"server: {used} s of CPU a second of audio")
 
 
 def main(
@@ -219,13 +231,13 @@ def main(
     audio: Annotated[
         list[str] | None, typer.Option(help="Files or folders; noise if not given.")
     ] = None,
-    output: Annotated[Path | None, typer.Option(help="Default: stdout.")] = None,
+    output: Annotated[Path, typer.Option(help="Folder.")] = Path("runs/serving"),
     chunk: float = 0.64,
     threads: Annotated[int, typer.Option(help="Of the server.")] = 2,
     rounds: Annotated[int, typer.Option(help="Of clients that err.")] = 5,
     limit: Annotated[float, typer.Option(help="Seconds for a slow client.")] = 60.0,
 ) -> None:
-    """Write what was measured as JSON; print a summary to stderr."""
+    """Write what was measured as ``result.json``; print a summary."""
     torch.manual_seed(0)
     inputs = make_inputs(audio or (), clients, seconds)
     options = [f"--chunk={chunk}", f"--threads={threads}", f"--max-clients={clients}"]
@@ -235,12 +247,11 @@ def main(
         load = measure_load(server, inputs)
         report_load(load)
         used = resident_mib(pid)
-        print(f"memory: {loaded:.1f} MiB, {used:.1f} after streams", file=sys.stderr)
+        print(f"memory: {loaded:.1f} MiB, {used:.1f} after streams")
         waves = measure_memory(server, clients, rounds, limit)
         # it still serves, as it did before
         again = measure_load(server, [each[: 2 * SAMPLE_RATE] for each in inputs])
-    report = {
-        "model": model_name(model),
+    found = {
         "clients": clients,
         "chunk_s": chunk,
         "server_threads": threads,
@@ -250,11 +261,8 @@ def main(
         "loaded_memory_mib": loaded,
         "used_memory_mib": used,
         "waves": waves,
-        "hardware": describe_hardware("cpu"),
-        "versions": package_versions(),
     }
-    with open_output(output) as stream:
-        json.dump(report, stream, indent=2)
+    write_study(output, model, "cpu", "serving", **found)
 
 
 if __name__ == "__main__":

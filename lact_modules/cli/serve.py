@@ -48,6 +48,11 @@ def serve(
             metavar="URL",
         ),
     ] = None,
+    beam_size: options.BeamSize = 0,
+    lm: options.LanguageModel = None,
+    lexicon: options.Lexicon = None,
+    lm_weight: options.LanguageModelWeight = None,
+    word_score: options.WordScore = None,
     device: options.Device = "auto",
 ) -> None:
     """Show a page that turns the microphone or a file into text, as it is heard.
@@ -56,6 +61,13 @@ def serve(
     """
     _check_packages()
     origins = [_check_origin(url) for url in allow_origin or ()]
+    decoding = options.given(
+        beam_size=beam_size,
+        lm=lm,
+        lexicon=lexicon,
+        lm_weight=lm_weight,
+        word_score=word_score,
+    )
 
     import torch
 
@@ -75,6 +87,7 @@ def serve(
             left_seconds=left,
             endpoint=Endpoint(silence=silence),
             device=find_device(device),
+            **decoding,
         )
         num_threads = threads or torch.get_num_threads()
         app = create_app(recognizer, limits, origins, num_threads)
