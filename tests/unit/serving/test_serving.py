@@ -166,10 +166,10 @@ def test_nor_be_slow_for_ever(run_server):
     with run_server(max_seconds=1.0) as server, server.client() as client:
         started = time.monotonic()
         with pytest.raises(ConnectionClosed):
-            while time.monotonic() < started + 10:
+            while time.monotonic() < started + 20:
                 client.socket.send(bytes(2))
                 time.sleep(0.05)
-        assert time.monotonic() < started + 3
+        assert time.monotonic() < started + 10
 
 
 def test_who_does_not_read_is_closed(run_server, samples):
