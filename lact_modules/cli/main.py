@@ -25,6 +25,7 @@ SUBCOMMANDS = (
     "push",
     "serve",
     "shard",
+    "stream",
     "synth",
     "transcribe",
     "tune-lm",

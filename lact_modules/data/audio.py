@@ -104,7 +104,7 @@ def stream_audio(
     decoded = _decode(source, offset, duration)
     first, rate = next(decoded)
     blocks = map(torch.from_numpy, chain([first], (block for block, _ in decoded)))
-    yield from _resample(blocks, rate, sample_rate)
+    yield from resample_blocks(blocks, rate, sample_rate)
 
 
 def measure_audio(
@@ -215,8 +215,31 @@ def _read_mono(stream: soundfile.SoundFile, wanted: int) -> Iterator[np.ndarray]
         wanted -= len(block)
 
 
-def _resample(blocks: Iterator[Tensor], rate: int, new_rate: int) -> Iterator[Tensor]:
-    """Resample blocks to what the joined ones would be resampled to."""
+def resample_blocks(
+    blocks: Iterator[Tensor], rate: int, new_rate: int
+) -> Iterator[Tensor]:
+    """Resample blocks to what the joined ones would be resampled to.
+
+    Arguments
+    ---------
+    blocks : Iterator[Tensor]
+        One (N,) at least, not empty; together of any length.
+    rate : int
+        Hz of the blocks.
+    new_rate : int
+        Hz wanted.
+
+    Yields
+    ------
+    Tensor
+        (N,) as soon as the samples that they see have come.
+
+    Example
+    -------
+    >>> blocks = iter(torch.zeros(5, 1000))
+    >>> sum(map(len, resample_blocks(blocks, 8000, 16000)))
+    10000
+    """
     if rate == new_rate:
         yield from blocks
         return

@@ -22,7 +22,8 @@ class Finished(NamedTuple):
 def lact_asr(monkeypatch, capsys):
     def run(*arguments, stdin=""):
         monkeypatch.setattr(sys, "argv", ["lact-asr", *map(str, arguments)])
-        monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
+        given = stdin if isinstance(stdin, bytes) else stdin.encode()
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(given)))
         with pytest.raises(SystemExit) as caught:
             main()
         return Finished(caught.value.code or 0, *capsys.readouterr())

@@ -1,0 +1,167 @@
+"""``lact-asr stream``: speech as text while it is being said."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lact_modules.cli import options
+from lact_modules.cli.signals import until_stopped
+from lact_modules.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from lact_modules.cli.stream_output import StreamWriter
+    from lact_modules.inference.latency import LatencyMeter
+
+STDIN = "-"
+
+
+class Format(str, Enum):
+    """How utterances are written."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+def stream(
+    model: options.Model,
+    source: Annotated[
+        str | None,
+        typer.Argument(
+            help="Audio file; - reads raw samples from stdin: 16-bit little-endian "
+            "integers of one channel.",
+            metavar="FILE|-",
+        ),
+    ] = None,
+    mic: Annotated[bool, typer.Option("--mic", help="Hear the microphone.")] = False,
+    sample_rate: Annotated[
+        int | None,
+        typer.Option(min=1000, max=384000, help="Hz of stdin; 16000 by default."),
+    ] = None,
+    realtime: Annotated[
+        bool, typer.Option("--realtime", help="Read the file at the speed of speech.")
+    ] = False,
+    chunk: Annotated[
+        float, typer.Option(min=0.04, help="Seconds recognized together.")
+    ] = 0.64,
+    left: Annotated[
+        float, typer.Option(min=0.0, help="Seconds that attention remembers.")
+    ] = 5.12,
+    endpoint_silence: Annotated[
+        float, typer.Option(min=0.1, help="Seconds without a word: utterance over.")
+    ] = 0.8,
+    beam_size: options.BeamSize = 0,
+    lm: options.LanguageModel = None,
+    lexicon: options.Lexicon = None,
+    lm_weight: options.LanguageModelWeight = None,
+    word_score: options.WordScore = None,
+    format: Annotated[
+        Format, typer.Option(help="text: start, end, text; json: with word times.")
+    ] = Format.TEXT,
+    partial: Annotated[
+        bool, typer.Option("--partial", help="Write unfinished utterances too; JSON.")
+    ] = False,
+    save_state: Annotated[
+        Path | None,
+        typer.Option(help="Do not end the stream but keep it, for --load-state."),
+    ] = None,
+    load_state: Annotated[
+        Path | None, typer.Option(help="Go on where --save-state has stopped.")
+    ] = None,
+    device: options.Device = "auto",
+) -> None:
+    """Turn speech into text while it is being said.
+
+    Each utterance is one line on stdout when it is over; a terminal shows the
+    words of the one that goes on. Ctrl-C ends as the end of the audio does.
+
+    At the end stderr tells how fast that was, as if the audio had come at the
+    speed of speech. The latency of a word is the time from its last sample until
+    it cannot change any more: waiting for audio, and computing.
+    """
+    if partial and format is not Format.JSON:
+        raise InputError("--partial: needs --format json")
+    if save_state is not None and not save_state.parent.is_dir():
+        raise InputError(f"{save_state}: its folder does not exist; make it first")
+    blocks = _open_source(source, mic, sample_rate, realtime)
+    decoding = options.given(
+        beam_size=beam_size,
+        lm=lm,
+        lexicon=lexicon,
+        lm_weight=lm_weight,
+        word_score=word_score,
+    )
+
+    from lact_modules.cli.stream_output import StreamWriter
+    from lact_modules.decoding.stream import Endpoint
+    from lact_modules.inference.device import find_device
+    from lact_modules.inference.latency import LatencyMeter
+    from lact_modules.inference.stream_file import load_stream, save_stream
+    from lact_modules.inference.streaming import StreamingRecognizer
+
+    recognizer = StreamingRecognizer.from_export(
+        model,
+        chunk_seconds=chunk,
+        left_seconds=left,
+        endpoint=Endpoint(silence=endpoint_silence),
+        device=find_device(device),
+        **decoding,
+    )
+    if load_state is not None:
+        load_stream(recognizer, load_state)
+    meter = LatencyMeter(recognizer)
+    writer = StreamWriter(format is Format.JSON, partial)
+    fault = _hear(blocks, meter, writer)
+    if save_state is not None:
+        save_stream(recognizer, save_state)
+        writer.clear()
+    else:
+        writer.write(meter.finish(), recognizer.heard, recognizer.seconds)
+    typer.echo(meter.report(), err=True)
+    if fault is not None:
+        raise fault
+
+
+def _open_source(
+    source: str | None, mic: bool, sample_rate: int | None, realtime: bool
+) -> "Iterator[Tensor]":
+    if mic == (source is not None):
+        raise InputError("stream: give an audio file, - for stdin, or --mic")
+    if sample_rate is not None and source != STDIN:
+        raise InputError("--sample-rate: of stdin alone; what else there is tells it")
+    if realtime and source in (None, STDIN):
+        raise InputError("--realtime: of a file alone; other audio comes as it is said")
+
+    from lact_modules.data import live_audio
+
+    if source is None:
+        return live_audio.record()
+    if source == STDIN:
+        return live_audio.read_pcm(sys.stdin.buffer, sample_rate or 16000)
+    if not Path(source).is_file():
+        raise InputError(f"{source}: no such file")
+    blocks = live_audio.read_file(source)
+    return live_audio.at_speed_of_speech(blocks) if realtime else blocks
+
+
+def _hear(
+    blocks: "Iterator[Tensor]", meter: "LatencyMeter", writer: "StreamWriter"
+) -> InputError | None:
+    """Write what is heard until there is no more; give the fault that ended it."""
+    recognizer = meter.recognizer
+    try:
+        with closing(until_stopped(blocks)) as coming:
+            for block in coming:
+                ended = meter.accept(block)
+                writer.write(ended, recognizer.heard, recognizer.seconds)
+    except InputError as fault:
+        if not meter.seconds:
+            raise
+        return fault
+    return None

@@ -1,0 +1,102 @@
+"""Measure how soon words are there after they have been said."""
+
+import time
+from array import array
+from collections.abc import Callable
+
+import numpy as np
+from torch import Tensor
+
+from lact_modules.decoding.hypothesis import Hypothesis
+from lact_modules.inference.streaming import StreamingRecognizer
+
+
+class LatencyMeter:
+    """Run a recognizer, and measure as if the audio came at the speed of speech.
+
+    The latency of a word is the time from its last sample until it is stable: the
+    audio that had to come first, the computing, and what was still to be computed of
+    the audio before. How fast the samples really come has no influence.
+
+    Arguments
+    ---------
+    recognizer : StreamingRecognizer
+        Anywhere in its stream.
+
+    Example
+    -------
+    >>> from functools import partial
+    >>> import torch
+    >>> from lact_modules.data.vocabulary import Vocabulary
+    >>> from lact_modules.encoders import CTCModel, Encoder
+    >>> from lact_modules.frontends import MelFrontend
+    >>> from lact_modules.inference.trained_model import TrainedModel
+    >>> from lact_modules.layers import FeedForward, LaCTMixer
+    >>> mixer, ffn = partial(LaCTMixer, 8, 2, 2), partial(FeedForward, 8, 16)
+    >>> frontend = MelFrontend(8, normalization="running")
+    >>> model = CTCModel(frontend, Encoder(8, 1, mixer, ffn), num_tokens=4).eval()
+    >>> trained = TrainedModel(model, Vocabulary.from_texts(["HI"]), None)
+    >>> meter = LatencyMeter(StreamingRecognizer(trained))
+    >>> ended = meter.accept(torch.randn(16000)) + meter.finish()
+    >>> meter.num_words == sum(len(utterance.words) for utterance in ended)
+    True
+    """
+
+    def __init__(self, recognizer: StreamingRecognizer):
+        self.recognizer = recognizer
+        self._start = self._ready = recognizer.seconds
+        self._num_stable = len(recognizer.heard.stable)
+        self._compute_seconds = 0.0
+        self._latencies = array("d")
+
+    def accept(self, samples: Tensor) -> tuple[Hypothesis, ...]:
+        """Hear some samples; give the utterances that end in them, for good."""
+        return self._run(lambda: self.recognizer.accept(samples))
+
+    def finish(self) -> tuple[Hypothesis, ...]:
+        """Hear the end; give the last utterance, for good."""
+        return self._run(self.recognizer.finish)
+
+    @property
+    def num_words(self) -> int:
+        """How many words are stable."""
+        return len(self._latencies)
+
+    @property
+    def seconds(self) -> float:
+        """How much has been heard."""
+        return self.recognizer.seconds - self._start
+
+    def report(self) -> str:
+        """Sum up, in lines for people."""
+        factor = self._compute_seconds / self.seconds if self.seconds else 0.0
+        lines = [
+            f"{self.seconds:.1f} s heard, {self.num_words} words; "
+            f"real-time factor {factor:.3f}"
+        ]
+        if self._latencies:
+            median, most = np.percentile(self._latencies, [50, 95])
+            lines.append(
+                f"latency of words: mean {np.mean(self._latencies):.2f} s, "
+                f"p50 {median:.2f} s, p95 {most:.2f} s"
+            )
+        chunking = self.recognizer.encoder.chunking
+        rate = self.recognizer.model.frame_rate
+        size, left = chunking.size / rate, chunking.left / rate
+        lines[-1] += f"; chunk {size:g} s, left {left:g} s"
+        return "\n".join(lines)
+
+    def _run(self, hear: Callable[[], object]) -> tuple[Hypothesis, ...]:
+        started = time.perf_counter()
+        hear()
+        ended, stable = self.recognizer.take(), self.recognizer.heard.stable
+        seconds = time.perf_counter() - started
+        self._compute_seconds += seconds
+        heard = self.recognizer.seconds
+        self._ready = max(self._ready, heard) + seconds
+        # the first utterance that ended begins with the words that were stable before
+        said = [*(word for utterance in ended for word in utterance.words), *stable]
+        new = said[self._num_stable :]
+        self._latencies.extend(self._ready - min(word.end, heard) for word in new)
+        self._num_stable = len(stable)
+        return ended

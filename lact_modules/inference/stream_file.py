@@ -1,0 +1,71 @@
+"""Keep a stream in a file, to go on with it later."""
+
+import hashlib
+import os
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import torch
+
+from lact_modules.errors import InputError
+from lact_modules.inference.streaming import StreamingRecognizer
+
+
+def save_stream(recognizer: StreamingRecognizer, path: str | Path) -> None:
+    """Write what a recognizer remembers; a reader never sees half of it.
+
+    Arguments
+    ---------
+    recognizer : StreamingRecognizer
+        In the middle of a stream.
+    path : str | Path
+        File to write or replace.
+    """
+    path = Path(path)
+    unfinished = path.with_name(path.name + ".part")
+    saved = {"made_by": _describe(recognizer), "state": recognizer.state_dict()}
+    torch.save(saved, unfinished)
+    os.replace(unfinished, path)
+
+
+def load_stream(recognizer: StreamingRecognizer, path: str | Path) -> None:
+    """Go on where another recognizer was; no code in the file is run.
+
+    Arguments
+    ---------
+    recognizer : StreamingRecognizer
+        Of the same model, with the same chunks and the same kind of decoder.
+    path : str | Path
+        What :func:`save_stream` wrote.
+
+    Raises
+    ------
+    InputError
+        If there is no such file, or it is no stream of such a recognizer.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; a saved stream is wanted")
+    try:
+        saved = torch.load(path, map_location=recognizer.device, weights_only=True)
+        made_by, state = saved["made_by"], saved["state"]
+    except (UnpicklingError, RuntimeError, EOFError, LookupError, TypeError) as error:
+        raise InputError(f"{path}: not a saved stream, or damaged") from error
+    if made_by != _describe(recognizer):
+        raise InputError(f"{path}: of another model, or with other --chunk or --left")
+    try:
+        recognizer.load_state_dict(state)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+
+
+def _describe(recognizer: StreamingRecognizer) -> list[Any]:
+    """Tell what a state depends on: weights and chunks."""
+    digest = hashlib.sha256()
+    for name, tensor in recognizer.model.state_dict().items():
+        digest.update(name.encode())
+        values = tensor.detach().cpu().contiguous().reshape(-1)
+        digest.update(values.view(torch.uint8).numpy().data)
+    chunking = recognizer.encoder.chunking
+    return [digest.hexdigest(), chunking.size, chunking.left]
