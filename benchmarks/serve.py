@@ -238,6 +238,8 @@ def main(
     limit: Annotated[float, typer.Option(help="Seconds for a slow client.")] = 60.0,
 ) -> None:
     """Write what was measured as ``result.json``; print a summary."""
+    if not (model / "result.json").is_file():
+        raise InputError(f"{model}: no result.json; name a tested run or its export")
     torch.manual_seed(0)
     inputs = make_inputs(audio or (), clients, seconds)
     options = [f"--chunk={chunk}", f"--threads={threads}", f"--max-clients={clients}"]
