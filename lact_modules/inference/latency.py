@@ -8,6 +8,7 @@ import numpy as np
 from torch import Tensor
 
 from lact_modules.decoding.hypothesis import Hypothesis
+from lact_modules.inference.stable_words import StableWords
 from lact_modules.inference.streaming import StreamingRecognizer
 
 
@@ -45,7 +46,7 @@ class LatencyMeter:
     def __init__(self, recognizer: StreamingRecognizer):
         self.recognizer = recognizer
         self._start = self._ready = recognizer.seconds
-        self._num_stable = len(recognizer.heard.stable)
+        self._stable = StableWords(recognizer)
         self._compute_seconds = 0.0
         self._latencies = array("d")
 
@@ -89,14 +90,10 @@ class LatencyMeter:
     def _run(self, hear: Callable[[], object]) -> tuple[Hypothesis, ...]:
         started = time.perf_counter()
         hear()
-        ended, stable = self.recognizer.take(), self.recognizer.heard.stable
+        ended, words = self._stable.take()
         seconds = time.perf_counter() - started
         self._compute_seconds += seconds
         heard = self.recognizer.seconds
         self._ready = max(self._ready, heard) + seconds
-        # the first utterance that ended begins with the words that were stable before
-        said = [*(word for utterance in ended for word in utterance.words), *stable]
-        new = said[self._num_stable :]
-        self._latencies.extend(self._ready - min(word.end, heard) for word in new)
-        self._num_stable = len(stable)
+        self._latencies.extend(self._ready - min(word.end, heard) for word in words)
         return ended
