@@ -7,7 +7,6 @@ show. Audio is noise with the loudness of speech; decoding is greedy.
 """
 
 import json
-import re
 import statistics
 import subprocess
 import sys
@@ -18,6 +17,7 @@ from typing import Annotated, Any
 
 import torch
 import typer
+from resident import memory_mib
 
 from lact_modules.allocator import keep_freed_memory
 from lact_modules.cli.output import open_output
@@ -47,14 +47,14 @@ def measure_point(
         torch.cuda.reset_peak_memory_stats()
     else:
         limit_memory(max_memory_gib)
-    loaded_mib = torch.cuda.memory_allocated() / 2**20 if is_cuda else status("VmRSS")
+    loaded_mib = torch.cuda.memory_allocated() / 2**20 if is_cuda else memory_mib()
     walls = []
     for _ in range(repeats):
         started = time.perf_counter()
         transcriber.transcribe([waveform])
         walls.append(time.perf_counter() - started)
     wall_s = statistics.median(walls)
-    peak = torch.cuda.max_memory_allocated() / 2**20 if is_cuda else status("VmHWM")
+    peak = torch.cuda.max_memory_allocated() / 2**20 if is_cuda else memory_mib("VmHWM")
     return {
         "audio_s": audio_s,
         "wall_s": wall_s,
@@ -64,21 +64,12 @@ def measure_point(
     }
 
 
-def status(field: str) -> float:
-    """Read a quantity of memory of this process from Linux: MiB."""
-    text = Path("/proc/self/status").read_text(encoding="utf-8")
-    found = re.search(rf"^{field}:\s+(\d+) kB", text, re.MULTILINE)
-    if found is None:
-        raise InputError(f"/proc/self/status: has no {field}; measure on Linux")
-    return int(found[1]) / 1024
-
-
 def limit_memory(max_memory_gib: float) -> None:
     """Let this process grow to that size; what it has reserved already is kept."""
     import resource
 
-    room_mib = 1024 * max_memory_gib - status("VmRSS")
-    limit = round((status("VmData") + max(0.0, room_mib)) * 2**20)
+    room_mib = 1024 * max_memory_gib - memory_mib()
+    limit = round((memory_mib("VmData") + max(0.0, room_mib)) * 2**20)
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
 
 

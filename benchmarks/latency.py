@@ -10,27 +10,21 @@ from typing import Annotated, Any
 
 import numpy
 import typer
-from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
-from study import read_some, tell, write_study
+from study import Counts, count_errors, rate, read_some, tell, write_study
 
 from lact_modules.cli.transcribed import load_utterance
 from lact_modules.comparison.statistics import paired_bootstrap
 from lact_modules.data.manifest import Utterance
 from lact_modules.inference.transcriber import Transcriber
-from lact_modules.training.error_rate import count_word_errors
-
-Counts = NDArray[numpy.int64]
 
 
-def count_errors(transcriber: Transcriber, utterances: list[Utterance]) -> Counts:
+def measure(transcriber: Transcriber, utterances: list[Utterance]) -> Counts:
     """Give the errors and words of each utterance, (U, 2)."""
     outcomes = transcriber.transcribe_files(utterances, 16, load_utterance)
-    heard = [outcome.result.text for outcome in outcomes]
-    counts = count_word_errors([each.text for each in utterances], heard)
-    return numpy.stack([counts[:, :3].sum(axis=1), counts[:, 3]], axis=1)
+    return count_errors(utterances, [outcome.result.text for outcome in outcomes])
 
 
 def summarize(counted: dict[float | None, list[Counts]]) -> list[dict[str, Any]]:
@@ -45,9 +39,7 @@ def summarize(counted: dict[float | None, list[Counts]]) -> list[dict[str, Any]]
             {
                 "chunk_seconds": chunk,
                 "wer": float(100 * errors.sum() / words.sum()),
-                "wer_by_run": [
-                    float(100 * counts[:, 0].sum() / words.sum()) for counts in by_run
-                ],
+                "wer_by_run": [rate(counts) for counts in by_run],
                 "difference": loss.wer,
                 "interval": loss.interval,
                 "p_value": loss.p_value,
@@ -95,10 +87,18 @@ def main(
                 transcriber = Transcriber.from_folder(
                     run, device, chunk_seconds=chunk, **options
                 )
-                found = count_errors(transcriber, utterances)
+                found = measure(transcriber, utterances)
                 counted.setdefault(chunk, []).append(found)
         splits[path.stem] = summarize(counted)
-    write_study(output, runs[0], device, "latency", left_seconds=left, latency=splits)
+    write_study(
+        output,
+        runs[0],
+        device,
+        "streaming",
+        "latency",
+        left_seconds=left,
+        latency=splits,
+    )
     show(splits)
 
 

@@ -17,6 +17,7 @@ from typing import Annotated, Any, NamedTuple
 import numpy
 import torch
 import typer
+from resident import memory_mib
 from rich.console import Console
 from rich.table import Table
 from study import read_some, write_study
@@ -26,11 +27,12 @@ from lact_modules.cli.transcribed import load_utterance
 from lact_modules.data.audio import SAMPLE_RATE
 from lact_modules.data.manifest import Utterance
 from lact_modules.decoding.hypothesis import Word
+from lact_modules.encoders.streaming import EncoderState
 from lact_modules.inference.stream_state import unpack
 from lact_modules.inference.streaming import StreamingRecognizer
+from lact_modules.layers.chunking import map_tensors
+from lact_modules.layers.lact import LaCTState
 from lact_modules.training.error_rate import count_word_errors
-
-PAGE_SIZE = 4096
 
 
 class Said(NamedTuple):
@@ -74,14 +76,17 @@ class Listening:
     def tell(self) -> dict[str, Any]:
         """Tell of the time since this was last asked, and forget it."""
         seconds = self.said[-1].end - self.said[0].start
+        state = unpack(self.recognizer.state_dict()["encoder"])
+        tensors: list[torch.Tensor] = []
+        map_tensors(lambda x: tensors.append(x) or x, state)
         row = {
             "hours": round(self.recognizer.seconds / 3600, 4),
-            "resident_mib": resident_bytes() / 2**20,
-            "state_kib": sum(x.nbytes for x in self._tensors()) / 2**10,
+            "resident_mib": memory_mib(),
+            "state_kib": sum(x.nbytes for x in tensors) / 2**10,
             "cpu_rtf": self.cpu_s / seconds,
             "wall_rtf": self.wall_s / seconds,
-            "largest_norm": self._largest_norm(),
-            "is_finite": all(x.isfinite().all() for x in self._tensors()),
+            "largest_norm": largest_norm(state),
+            "is_finite": all(bool(x.isfinite().all()) for x in tensors),
             "wer": self._rate_errors(),
         }
         # an utterance may go on, and its words come later
@@ -111,33 +116,13 @@ class Listening:
         middles = ((word.word, (word.start + word.end) / 2) for word in self.heard)
         return [word for word, middle in middles if said.start <= middle < said.end]
 
-    def _tensors(self) -> Iterator[torch.Tensor]:
-        return flatten(self.recognizer.state_dict()["encoder"])
 
-    def _largest_norm(self) -> float:
-        """Give the largest norm of what a chunk's fast weights have become."""
-        blocks = unpack(self.recognizer.state_dict()["encoder"]).blocks or ()
-        fast = [block.mixer.fast for block in blocks if hasattr(block.mixer, "fast")]
-        norms = [
-            matrix.norm().item() for each in fast for matrix in each.carried.weight
-        ]
-        return max(norms, default=0.0)
-
-
-def flatten(packed: Any) -> Iterator[torch.Tensor]:
-    """Give the tensors of a state as it is saved."""
-    if isinstance(packed, torch.Tensor):
-        yield packed
-    elif isinstance(packed, dict):
-        yield from itertools.chain.from_iterable(map(flatten, packed.values()))
-    elif isinstance(packed, list):
-        yield from itertools.chain.from_iterable(map(flatten, packed))
-
-
-def resident_bytes() -> int:
-    """Give the memory of this process that is resident (Linux)."""
-    pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[1]
-    return int(pages) * PAGE_SIZE
+def largest_norm(state: EncoderState) -> float:
+    """Give the largest norm of what the fast weights have become."""
+    mixers = [block.mixer for block in state.blocks or ()]
+    fast = [mixer.fast for mixer in mixers if isinstance(mixer, LaCTState)]
+    norms = [matrix.norm().item() for each in fast for matrix in each.carried.weight]
+    return max(norms, default=0.0)
 
 
 def draw_blocks(
@@ -218,7 +203,9 @@ def main(
     chunks = int(recognizer.seconds / chunk)
     summary["updates"] = chunks * len(recognizer.model.encoder.blocks)
     settings = dict(chunk_seconds=chunk, left_seconds=left, piece_seconds=piece)
-    write_study(output, run, "cpu", "long_stream", **settings, **summary, rows=rows)
+    write_study(
+        output, run, "cpu", "streaming", "long_stream", **settings, **summary, rows=rows
+    )
     show(rows, console)
     console.print(summary)
 

@@ -17,11 +17,10 @@ from typing import Annotated, Any, NamedTuple
 import numpy
 import torch
 import typer
-from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
-from study import read_some, tell, write_study
+from study import Counts, count_errors, rate, read_some, tell, write_study
 from torch import Tensor
 
 from lact_modules.cli.transcribed import load_utterance
@@ -34,9 +33,7 @@ from lact_modules.inference.chunks import chunk_encoder
 from lact_modules.inference.streaming_model import StreamingModel
 from lact_modules.inference.trained_model import load_run
 from lact_modules.layers.lact import LaCTState
-from lact_modules.training.error_rate import count_word_errors
 
-Counts = NDArray[numpy.int64]
 Blocks = list[BlockState]
 
 
@@ -175,10 +172,8 @@ def measure(
     order = list(range(len(utterances)))
     random.Random(seed).shuffle(order)
     heard = listener.hear([load_utterance(utterances[i]) for i in order], memory)
-    counts = count_word_errors([utterances[i].text for i in order], heard)
-    by_utterance = numpy.empty((len(order), 2), dtype=numpy.int64)
-    by_utterance[order] = numpy.stack([counts[:, :3].sum(axis=1), counts[:, 3]], axis=1)
-    return by_utterance
+    counts = count_errors([utterances[i] for i in order], heard)
+    return counts[numpy.argsort(order)]
 
 
 def summarize(counted: dict[str, list[Counts]]) -> dict[str, dict[str, Any]]:
@@ -201,9 +196,7 @@ def summarize(counted: dict[str, list[Counts]]) -> dict[str, dict[str, Any]]:
             against[reference] = difference._asdict()
         summary[name] = {
             "wer": float(100 * errors[name].sum() / words.sum()),
-            "wer_by_run": [
-                float(100 * counts[:, 0].sum() / words.sum()) for counts in by_run
-            ],
+            "wer_by_run": [rate(counts) for counts in by_run],
             "against": against,
         }
     return summary
@@ -252,7 +245,9 @@ def main(
             counted.setdefault(name, []).append(counts)
     summary = summarize(counted)
     settings = dict(chunk_seconds=chunk, left_seconds=left, data=data.stem)
-    write_study(output, lact[0], "cpu", "memory", **settings, memory=summary)
+    write_study(
+        output, lact[0], "cpu", "streaming", "memory", **settings, memory=summary
+    )
     show(summary)
 
 

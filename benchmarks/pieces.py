@@ -79,7 +79,9 @@ def main(
             # the long one by single samples would take minutes
             for listed in [waveforms[:-1] if size == "1" else waveforms]
         }
-    write_study(output, run, "cpu", "pieces", left_seconds=left, difference=found)
+    write_study(
+        output, run, "cpu", "streaming", "pieces", left_seconds=left, difference=found
+    )
     table = Table("chunk s", *SIZES)
     for chunk, row in found.items():
         table.add_row(chunk, *(f"{row[size]:.1e}" for size in SIZES))

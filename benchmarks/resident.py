@@ -1,4 +1,4 @@
-"""What another process of this machine takes; Linux."""
+"""What a process of this machine takes; Linux."""
 
 import os
 import re
@@ -7,13 +7,15 @@ from pathlib import Path
 from lact_modules.errors import InputError
 
 
-def resident_mib(pid: int) -> float:
-    """Read the resident memory of a process.
+def memory_mib(field: str = "VmRSS", pid: int | None = None) -> float:
+    """Read how much memory a process has.
 
     Arguments
     ---------
-    pid : int
-        Its number.
+    field : str
+        Of ``/proc/PID/status``: ``VmRSS`` is resident now, ``VmHWM`` was at most.
+    pid : int | None
+        The process; None is this one.
 
     Returns
     -------
@@ -23,19 +25,22 @@ def resident_mib(pid: int) -> float:
     Raises
     ------
     InputError
-        If this is no Linux.
+        If there is no such process or field, or this is no Linux.
 
     Example
     -------
-    >>> resident_mib(os.getpid()) > 1
+    >>> 1 < memory_mib() <= memory_mib("VmHWM")
     True
     """
+    path = Path(f"/proc/{pid or 'self'}/status")
     try:
-        text = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8")
     except OSError as error:
-        raise InputError(f"process {pid}: {error.strerror}; Linux alone") from error
-    [found] = re.findall(r"^VmRSS:\s+(\d+) kB", text, re.MULTILINE)
-    return round(int(found) / 1024, 1)
+        raise InputError(f"{path}: {error.strerror}; measure on Linux") from error
+    found = re.search(rf"^{field}:\s+(\d+) kB", text, re.MULTILINE)
+    if found is None:
+        raise InputError(f"{path}: has no {field}; measure on Linux")
+    return int(found[1]) / 1024
 
 
 def cpu_seconds(pid: int) -> float:

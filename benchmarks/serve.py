@@ -22,7 +22,7 @@ import bad_clients
 import numpy as np
 import torch
 import typer
-from resident import cpu_seconds, resident_mib
+from resident import cpu_seconds, memory_mib
 from study import write_study
 from websockets.asyncio.client import connect
 
@@ -202,7 +202,7 @@ def measure_memory(
                 "round": number,
                 "after": name,
                 "seconds": round(took, 1),
-                "resident_mib": resident_mib(pid),
+                "resident_mib": round(memory_mib(pid=pid), 1),
                 "clients_left": server.num_clients(),
             }
             points.append(point)
@@ -245,10 +245,10 @@ def main(
     options = [f"--chunk={chunk}", f"--threads={threads}", f"--max-clients={clients}"]
     with Server.start(model, options) as server:
         pid = server.process.pid
-        loaded = resident_mib(pid)
+        loaded = memory_mib(pid=pid)
         load = measure_load(server, inputs)
         report_load(load)
-        used = resident_mib(pid)
+        used = memory_mib(pid=pid)
         print(f"memory: {loaded:.1f} MiB, {used:.1f} after streams")
         waves = measure_memory(server, clients, rounds, limit)
         # it still serves, as it did before
@@ -260,11 +260,11 @@ def main(
         "audio": "recorded" if audio else "noise",
         **load,
         "lag_after_waves": again["lag"],
-        "loaded_memory_mib": loaded,
-        "used_memory_mib": used,
+        "loaded_memory_mib": round(loaded, 1),
+        "used_memory_mib": round(used, 1),
         "waves": waves,
     }
-    write_study(output, model, "cpu", "serving", **found)
+    write_study(output, model, "cpu", "streaming", "serving", **found)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,9 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+import numpy
+from numpy.typing import NDArray
+
 from lact_modules.cli.transcribed import read_transcribed
 from lact_modules.data.manifest import Utterance
 from lact_modules.training.environment import (
@@ -15,7 +18,10 @@ from lact_modules.training.environment import (
     package_versions,
     source_commit,
 )
+from lact_modules.training.error_rate import count_word_errors
 from lact_modules.training.result import publishable_command
+
+Counts = NDArray[numpy.int64]
 
 # of a run's result.json
 _SUBJECT = ("dataset", "recipe", "model", "parameters")
@@ -38,7 +44,7 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def write_study(
-    folder: Path, run: Path, device: str, study: str, **found: Any
+    folder: Path, run: Path, device: str, group: str, study: str, **found: Any
 ) -> dict[str, Any]:
     """Write ``result.json``: what was measured, of which run, and how.
 
@@ -50,6 +56,8 @@ def write_study(
         Output folder of the training; the first if there are several.
     device : str
         Where the model ran.
+    group : str
+        What its name begins with when it is published.
     study : str
         Its name.
     **found : Any
@@ -63,6 +71,7 @@ def write_study(
     result = json.loads((run / "result.json").read_text("utf-8"))
     report = {
         **{key: result.get(key) for key in _SUBJECT},
+        "group": group,
         "study": study,
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "command": publishable_command(sys.argv),
@@ -73,6 +82,18 @@ def write_study(
     }
     write_json(folder / "result.json", report)
     return report
+
+
+def count_errors(utterances: Sequence[Utterance], heard: Sequence[str]) -> Counts:
+    """Give the errors and words of each utterance, (U, 2)."""
+    counts = count_word_errors([each.text for each in utterances], heard)
+    return numpy.stack([counts[:, :3].sum(axis=1), counts[:, 3]], axis=1)
+
+
+def rate(counts: Counts) -> float:
+    """Give the word error rate of counts (U, 2), in percent."""
+    errors, words = counts.sum(axis=0)
+    return float(100 * errors / words)
 
 
 def tell(value: float, interval: Sequence[float]) -> str:

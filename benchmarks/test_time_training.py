@@ -25,7 +25,7 @@ import yaml
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
-from study import read_some, tell, write_json, write_study
+from study import count_errors, rate, read_some, tell, write_json, write_study
 from torch import Tensor
 
 from lact_modules.cli.transcribed import load_utterance
@@ -33,12 +33,12 @@ from lact_modules.comparison.statistics import paired_bootstrap
 from lact_modules.data.conditions import Condition, read_conditions
 from lact_modules.data.manifest import Utterance
 from lact_modules.inference.transcriber import Transcriber
-from lact_modules.training.error_rate import count_word_errors
 
 CONDITIONS = (
     "gaussian:0.005,gaussian:0.01,gaussian:0.015,gaussian:0.02,"
     "noise:10,noise:5,noise:0,room:0,speed:0.9,speed:1.1"
 )
+GROUP = "test_time_training"
 CLEAN = Condition("clean", ())
 BATCH_SIZE = 16
 # draw something else with every seed
@@ -104,14 +104,9 @@ def measure(transcriber: Transcriber, pieces: Sequence[Piece]) -> dict[str, Any]
         outputs = transcriber.run_model(waveforms)
         wall_s += time.perf_counter() - started
         heard += [hypothesis.text for hypothesis in transcriber.decoder(*outputs)]
-    counts = count_word_errors([piece.utterance.text for piece in pieces], heard)
-    errors, words = counts[:, :3].sum(axis=1), counts[:, 3]
-    return {
-        "wer": float(100 * errors.sum() / words.sum()),
-        "wall_s": wall_s,
-        "errors": errors.tolist(),
-        "words": words.tolist(),
-    }
+    counts = count_errors([piece.utterance for piece in pieces], heard)
+    errors, words = counts.T.tolist()
+    return {"wer": rate(counts), "wall_s": wall_s, "errors": errors, "words": words}
 
 
 def run_method(
@@ -209,7 +204,7 @@ def main(
         for name, options in yaml.safe_load(methods.read_text("utf-8")).items()
     }
     summary = summarize(measured)
-    write_study(output, run, device, methods.stem, methods=summary)
+    write_study(output, run, device, GROUP, methods.stem, methods=summary)
     show(summary)
 
 

@@ -81,15 +81,15 @@ def publish_comparison(comparison: Path, results: Path) -> Path:
 
 
 def publish_studies(folder: Path, results: Path) -> Path:
-    """Copy the result of each study of test-time training.
+    """Copy the result of each study of a trained model.
 
     Arguments
     ---------
     folder : Path
-        Its subfolders, one at least, are outputs of
+        Its subfolders, one at least, are outputs of benchmarks of one group, such as
         ``benchmarks/test_time_training.py``.
     results : Path
-        Where to make ``<dataset>_<recipe>_<model>_test_time_training_...``.
+        Where to make ``<dataset>_<recipe>_<model>_<group>_...``.
 
     Returns
     -------
@@ -103,7 +103,7 @@ def publish_studies(folder: Path, results: Path) -> Path:
     }
     found = [json.loads(texts["result.json"]) for texts in studies.values()]
     last = max(found, key=lambda result: result["date"])
-    subject = f"{last['model']}_test_time_training"
+    subject = f"{last['model']}_{last['group']}"
     published = results / _folder_name(last, subject)
     for name, texts in studies.items():
         _write(texts, published / name)

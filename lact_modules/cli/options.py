@@ -80,6 +80,20 @@ Left = Annotated[
     float | None,
     typer.Option("--left", help="Seconds before a chunk that attention sees."),
 ]
+StreamChunk = Annotated[
+    float | None,
+    typer.Option("--chunk", help="Seconds recognized together; 0.64 by default."),
+]
+StreamLeft = Annotated[
+    float | None,
+    typer.Option("--left", help="Seconds that attention remembers; 5.12 by default."),
+]
+Silence = Annotated[
+    float | None,
+    typer.Option(
+        min=0.1, help="Seconds without a word: utterance over; 0.8 by default."
+    ),
+]
 TTT = Annotated[
     str | None,
     typer.Option(

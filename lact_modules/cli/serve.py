@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import typer
 
 from lact_modules.cli import options
+from lact_modules.cli.live import load_recognizer
 from lact_modules.errors import InputError
 
 NEEDED = ("starlette", "uvicorn", "websockets")
@@ -21,15 +22,9 @@ def serve(
         str, typer.Option(help="Address to listen at; 0.0.0.0: all of this machine.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: a free one.")] = 8000,
-    chunk: Annotated[
-        float, typer.Option(min=0.04, help="Seconds recognized together.")
-    ] = 0.64,
-    left: Annotated[
-        float, typer.Option(min=0.0, help="Seconds that attention remembers.")
-    ] = 5.12,
-    silence: Annotated[
-        float, typer.Option(min=0.1, help="Seconds without a word: utterance over.")
-    ] = 0.8,
+    chunk: options.StreamChunk = None,
+    left: options.StreamLeft = None,
+    silence: options.Silence = None,
     max_clients: Annotated[int, typer.Option(min=1, help="Streams at once.")] = 8,
     max_minutes: Annotated[
         float, typer.Option(min=0.01, help="How long a stream may last.")
@@ -61,19 +56,9 @@ def serve(
     """
     _check_packages()
     origins = [_check_origin(url) for url in allow_origin or ()]
-    decoding = options.given(
-        beam_size=beam_size,
-        lm=lm,
-        lexicon=lexicon,
-        lm_weight=lm_weight,
-        word_score=word_score,
-    )
 
     import torch
 
-    from lact_modules.decoding.stream import Endpoint
-    from lact_modules.inference.device import find_device
-    from lact_modules.inference.streaming import StreamingRecognizer
     from lact_modules.serving.app import create_app
     from lact_modules.serving.limits import Limits
     from lact_modules.serving.server import address, make_server, open_socket
@@ -81,13 +66,17 @@ def serve(
     logging.basicConfig(format="%(asctime)s %(message)s", level=logging.WARNING)
     limits = Limits(max_clients, 60 * max_minutes)
     with open_socket(host, port, limits) as listener:
-        recognizer = StreamingRecognizer.from_export(
+        recognizer = load_recognizer(
             model,
-            chunk_seconds=chunk,
-            left_seconds=left,
-            endpoint=Endpoint(silence=silence),
-            device=find_device(device),
-            **decoding,
+            chunk,
+            left,
+            silence,
+            device,
+            beam_size=beam_size,
+            lm=lm,
+            lexicon=lexicon,
+            lm_weight=lm_weight,
+            word_score=word_score,
         )
         num_threads = threads or torch.get_num_threads()
         app = create_app(recognizer, limits, origins, num_threads)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lact_modules.cli import options
+from lact_modules.cli.live import load_recognizer
 from lact_modules.cli.signals import until_stopped
 from lact_modules.errors import InputError
 
@@ -47,15 +48,9 @@ def stream(
     realtime: Annotated[
         bool, typer.Option("--realtime", help="Read the file at the speed of speech.")
     ] = False,
-    chunk: Annotated[
-        float, typer.Option(min=0.04, help="Seconds recognized together.")
-    ] = 0.64,
-    left: Annotated[
-        float, typer.Option(min=0.0, help="Seconds that attention remembers.")
-    ] = 5.12,
-    endpoint_silence: Annotated[
-        float, typer.Option(min=0.1, help="Seconds without a word: utterance over.")
-    ] = 0.8,
+    chunk: options.StreamChunk = None,
+    left: options.StreamLeft = None,
+    silence: options.Silence = None,
     beam_size: options.BeamSize = 0,
     lm: options.LanguageModel = None,
     lexicon: options.Lexicon = None,
@@ -90,28 +85,22 @@ def stream(
     if save_state is not None and not save_state.parent.is_dir():
         raise InputError(f"{save_state}: its folder does not exist; make it first")
     blocks = _open_source(source, mic, sample_rate, realtime)
-    decoding = options.given(
+
+    from lact_modules.cli.stream_output import StreamWriter
+    from lact_modules.inference.latency import LatencyMeter
+    from lact_modules.inference.stream_file import load_stream, save_stream
+
+    recognizer = load_recognizer(
+        model,
+        chunk,
+        left,
+        silence,
+        device,
         beam_size=beam_size,
         lm=lm,
         lexicon=lexicon,
         lm_weight=lm_weight,
         word_score=word_score,
-    )
-
-    from lact_modules.cli.stream_output import StreamWriter
-    from lact_modules.decoding.stream import Endpoint
-    from lact_modules.inference.device import find_device
-    from lact_modules.inference.latency import LatencyMeter
-    from lact_modules.inference.stream_file import load_stream, save_stream
-    from lact_modules.inference.streaming import StreamingRecognizer
-
-    recognizer = StreamingRecognizer.from_export(
-        model,
-        chunk_seconds=chunk,
-        left_seconds=left,
-        endpoint=Endpoint(silence=endpoint_silence),
-        device=find_device(device),
-        **decoding,
     )
     if load_state is not None:
         load_stream(recognizer, load_state)

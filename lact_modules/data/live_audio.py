@@ -7,19 +7,17 @@ from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from lact_modules.data.audio import SAMPLE_RATE, resample_blocks, stream_audio
+from lact_modules.data.pcm import BYTES_PER_SAMPLE, decode_pcm
 from lact_modules.errors import InputError
 
 BLOCKS_PER_SECOND = 25
 """So long at most do samples wait for others; 40 ms is a frame of most models."""
 
 _BLOCK = SAMPLE_RATE // BLOCKS_PER_SECOND
-_BYTES_PER_SAMPLE = 2
-_FULL_SCALE = 32768.0
 
 logger = logging.getLogger(__name__)
 
@@ -69,9 +67,9 @@ def read_pcm(stream: BinaryIO, sample_rate: int = SAMPLE_RATE) -> Iterator[Tenso
     >>> list(read_pcm(io.BytesIO(bytes([0, 0x40, 0, 0x80, 0]))))
     [tensor([ 0.5000, -1.0000])]
     """
-    size = _BYTES_PER_SAMPLE * -(-sample_rate // BLOCKS_PER_SECOND)
+    size = BYTES_PER_SAMPLE * -(-sample_rate // BLOCKS_PER_SECOND)
     pieces = iter(lambda: stream.read(size), b"")
-    blocks = (block for block in map(_decode, pieces) if len(block))
+    blocks = (block for block in map(decode_pcm, pieces) if len(block))
     first = next(blocks, None)
     if first is not None:
         yield from _cut(
@@ -132,12 +130,6 @@ def at_speed_of_speech(blocks: Iterable[Tensor]) -> Iterator[Tensor]:
         seconds += len(block) / SAMPLE_RATE
         time.sleep(max(0.0, start + seconds - time.monotonic()))
         yield block
-
-
-def _decode(piece: bytes) -> Tensor:
-    whole = len(piece) // _BYTES_PER_SAMPLE * _BYTES_PER_SAMPLE
-    samples = np.frombuffer(piece[:whole], dtype="<i2")
-    return torch.from_numpy(samples.astype(np.float32) / _FULL_SCALE)
 
 
 def _cut(blocks: Iterable[Tensor]) -> Iterator[Tensor]:

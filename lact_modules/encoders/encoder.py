@@ -194,11 +194,11 @@ class Encoder(nn.Module):
     def _in_segments(self, x: Tensor, lengths: Tensor, chunking: Chunking) -> Tensor:
         """Encode chunk by chunk; what is remembered of a segment has no gradient."""
         size = self.chunks.segment if self.chunks and self.training else None
+        size = size or max(1, x.shape[1])
         blocks = list(filter(self._is_kept, self.blocks))
         state, outputs = None, []
-        for start in range(0, x.shape[1], size or x.shape[1]):
-            segment = x[:, start : start + size] if size else x
-            rest = (lengths - start).clamp(min=0, max=segment.shape[1])
+        for index, segment in enumerate(x.split(size, dim=1)):
+            rest = (lengths - index * size).clamp(min=0, max=segment.shape[1])
             output, state = self._run_chunked(
                 blocks, segment, rest, chunking, map_tensors(Tensor.detach, state)
             )

@@ -15,7 +15,7 @@ from lact_modules.decoding.utterances import UtteranceDecoder, UtteranceState
 from lact_modules.encoders.streaming import EncoderState
 from lact_modules.errors import InputError
 from lact_modules.frontends.streaming import FrontendState
-from lact_modules.inference.chunks import chunk_encoder
+from lact_modules.inference.chunks import LEFT_SECONDS, chunk_encoder
 from lact_modules.inference.loading import load_model
 from lact_modules.inference.stream_state import pack, unpack
 from lact_modules.inference.streaming_model import ModelState, StreamingModel
@@ -84,7 +84,7 @@ class StreamingRecognizer:
         self,
         trained: TrainedModel,
         chunk_seconds: float = 0.64,
-        left_seconds: float = 5.12,
+        left_seconds: float = LEFT_SECONDS,
         endpoint: Endpoint | None = None,
         device: str | torch.device = "cpu",
         **decoding: Any,

@@ -16,6 +16,7 @@ from lact_modules.decoding.hypothesis import Hypothesis
 from lact_modules.errors import InputError
 from lact_modules.inference.chunks import LEFT_SECONDS, ChunkedModel, chunk_encoder
 from lact_modules.inference.decoders import build_search, uses_attention
+from lact_modules.inference.device import find_device
 from lact_modules.inference.files import Outcome, Source, process_files
 from lact_modules.inference.loading import load_model
 from lact_modules.inference.long_form import MAX_WHOLE_SECONDS, LongForm
@@ -61,7 +62,7 @@ class Transcriber:
         left_seconds: float | None = None,
         **decoding: Any,
     ):
-        self.device = _find_device(device)
+        self.device = find_device(device)
         self.trained = trained
         self.model = trained.model.to(self.device)
         self.adapter = None
@@ -254,17 +255,6 @@ def _find_long_form(chunked: ChunkedModel) -> LongForm | None:
     except InputError:
         # the front end needs the whole
         return None
-
-
-def _find_device(name: str) -> torch.device:
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise InputError(f"device {name!r}: not available here; try 'auto'") from error
-    return device
 
 
 def _clip(hypothesis: Hypothesis, seconds: float) -> Hypothesis:

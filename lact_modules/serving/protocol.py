@@ -20,15 +20,9 @@ import json
 from enum import IntEnum
 from typing import Any
 
-import numpy as np
-import torch
-from torch import Tensor
-
 from lact_modules.decoding.hypothesis import Hypothesis
 from lact_modules.decoding.stream import Heard
 
-BYTES_PER_SAMPLE = 2
-FULL_SCALE = 32768.0
 END = "end"
 
 Message = dict[str, Any]
@@ -66,28 +60,6 @@ class Closed(Exception):
     def __init__(self, code: int, reason: str = "", by_client: bool = False):
         super().__init__(code, reason)
         self.code, self.reason, self.by_client = code, reason, by_client
-
-
-def decode_samples(frame: bytes) -> Tensor:
-    """Read signed 16-bit little-endian samples.
-
-    Arguments
-    ---------
-    frame : bytes
-        An even number.
-
-    Returns
-    -------
-    Tensor
-        (N,) float32, from -1 to 1.
-
-    Example
-    -------
-    >>> decode_samples(bytes([0, 0x40, 0, 0x80]))
-    tensor([ 0.5000, -1.0000])
-    """
-    samples = np.frombuffer(frame, dtype="<i2")
-    return torch.from_numpy(samples.astype(np.float32) / FULL_SCALE)
 
 
 def partial_message(heard: Heard, audio_seconds: float) -> Message:

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from lact_modules.data.audio import SAMPLE_RATE
+from lact_modules.data.pcm import decode_pcm
 from lact_modules.inference.streaming import StreamingRecognizer
 from lact_modules.serving.protocol import (
     Message,
-    decode_samples,
     final_message,
     partial_message,
 )
@@ -39,7 +39,7 @@ class Recognition:
         Arguments
         ---------
         frame : bytes
-            As in :func:`~lact_modules.serving.protocol.decode_samples`.
+            As in :func:`~lact_modules.data.pcm.decode_pcm`.
 
         Returns
         -------
@@ -47,7 +47,7 @@ class Recognition:
             The utterances that ended, and the text of the one that goes on if there is
             news of it.
         """
-        samples = decode_samples(frame)
+        samples = decode_pcm(frame)
         with self._timed():
             self._recognizer.accept(samples)
         self.audio_seconds += len(samples) / SAMPLE_RATE

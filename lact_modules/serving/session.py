@@ -7,12 +7,12 @@ from concurrent.futures import Executor
 import anyio
 
 from lact_modules.data.audio import SAMPLE_RATE
+from lact_modules.data.pcm import BYTES_PER_SAMPLE
 from lact_modules.serving.connection import Connection
 from lact_modules.serving.inbox import Inbox
 from lact_modules.serving.limits import Limits
 from lact_modules.serving.outbox import Outbox
 from lact_modules.serving.protocol import (
-    BYTES_PER_SAMPLE,
     END,
     CloseCode,
     Closed,

@@ -18,7 +18,7 @@ def test_percentiles(benchmark):
 
 def test_processes_are_measured(load_benchmark):
     resident = load_benchmark("resident")
-    assert resident.resident_mib(os.getpid()) > 10
+    assert resident.memory_mib(pid=os.getpid()) > 10
     assert resident.cpu_seconds(os.getpid()) > 0
 
 

@@ -18,7 +18,7 @@ from lact_modules.decoding.stream import Heard
 from lact_modules.errors import InputError
 
 # an untrained model never rests: so its utterances end
-OPTIONS = ("--chunk", "0.32", "--endpoint-silence", "0.1")
+OPTIONS = ("--chunk", "0.32", "--silence", "0.1")
 
 
 @pytest.fixture(scope="module")

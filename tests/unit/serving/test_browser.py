@@ -12,7 +12,7 @@ from .conftest import RATE, hear
 pytestmark = pytest.mark.browser
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
-# root, as in containers, gets no sandbox
+# Chromium's own sandbox does not run as root
 OPTIONS = ["--no-sandbox", "--disable-dev-shm-usage"]
 
 

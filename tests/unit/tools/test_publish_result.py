@@ -67,10 +67,11 @@ def test_comparison_comes_with_its_runs(run, tmp_path):
 def test_studies_stand_in_one_folder(run, tmp_path):
     for name in ("losses", "stream"):
         (tmp_path / "studies" / name).mkdir(parents=True)
-        text = (run / "result.json").read_text()
-        (tmp_path / "studies" / name / "result.json").write_text(text)
+        found = {**json.loads((run / "result.json").read_text()), "group": "streaming"}
+        path = tmp_path / "studies" / name / "result.json"
+        path.write_text(json.dumps(found))
     folder = publish_studies(tmp_path / "studies", tmp_path / "results")
-    assert folder.name.startswith("my-digits_ctc_lact_demo_test_time_training_")
+    assert folder.name.startswith("my-digits_ctc_lact_demo_streaming_")
     assert sorted(path.name for path in folder.iterdir()) == ["losses", "stream"]
 
 

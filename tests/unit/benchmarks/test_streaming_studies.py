@@ -1,0 +1,65 @@
+"""Studies of models that hear streams run, and find what is known beforehand."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from lact_modules.data.manifest import Utterance, write_manifest
+
+
+@pytest.fixture
+def data(audio_folder, tmp_path):
+    path = tmp_path / "a" / "b" / "noises.jsonl"
+    audio = [str(each) for each in sorted(audio_folder.glob("*.flac"))[:3]]
+    write_manifest(path, [Utterance(Path(a).stem, a, "A B", 0.0) for a in audio])
+    return path
+
+
+@pytest.fixture
+def measure(load_benchmark, streaming_run, tmp_path):
+    def run(name, first, **options):
+        load_benchmark(name).main(first, output=tmp_path / "out", **options)
+        return json.loads((tmp_path / "out" / "result.json").read_text())
+
+    run.model = streaming_run
+    return run
+
+
+def test_latency_is_compared_with_the_whole(measure, data):
+    found = measure("latency", [measure.model] * 2, data=[data], chunks="0.32,0.64")
+    rows = found["latency"]["noises"]
+    assert [row["chunk_seconds"] for row in rows] == [None, 0.32, 0.64]
+    assert rows[0]["difference"] == 0
+    for row in rows:
+        # the same run twice
+        assert row["wer_by_run"] == [row["wer"]] * 2
+        assert row["difference"] == pytest.approx(row["wer"] - rows[0]["wer"])
+
+
+def test_memory_is_compared_on_the_same_words(measure, data):
+    arms = {"window": [measure.model], "window_left": 5.12, "data": data}
+    found = measure("memory", [measure.model], **arms)["memory"]
+    assert len(found) == 6
+    # here the window's run is the same one
+    assert found["nothing"]["wer"] == found["nothing, longer window"]["wer"]
+    assert found["everything"]["wer"] == found["everything, longer window"]["wer"]
+    assert found["nothing"]["against"]["nothing, longer window"]["wer"] == 0
+
+
+def test_pieces_change_nothing(measure, data):
+    found = measure("pieces", measure.model, data=data, chunks="0.32", limit=1)
+    assert found["difference"]["0.32"].keys() == {"1", "160", "1000", "random", "whole"}
+    assert max(found["difference"]["0.32"].values()) < 1e-4
+
+
+def test_a_long_stream_keeps_its_state(measure, data):
+    options = {"data": [data], "hours": 0.02, "interval": 0.25, "block": 2}
+    found = measure("long_stream", measure.model, **options)
+    rows = found["rows"]
+    assert len(rows) >= 4
+    assert found["is_finite"]
+    # a chunk of frames that waits, or less, on top of what is carried
+    assert max(found["state_kib"]) < 1.5 * min(found["state_kib"])
+    assert rows[-1]["largest_norm"] > 0
+    assert all(row["wer"].keys() == {"a/noises.jsonl"} for row in rows)
