@@ -32,7 +32,7 @@ from lact_modules.inference.stream_state import unpack
 from lact_modules.inference.streaming import StreamingRecognizer
 from lact_modules.layers.chunking import map_tensors
 from lact_modules.layers.lact import LaCTState
-from lact_modules.training.error_rate import count_word_errors
+from lact_modules.training.error_rate import count_stream_errors
 
 
 class Said(NamedTuple):
@@ -89,9 +89,7 @@ class Listening:
             "is_finite": all(bool(x.isfinite().all()) for x in tensors),
             "wer": self._rate_errors(),
         }
-        # an utterance may go on, and its words come later
-        self.said, last = self.said[-1:], self.said[-1]
-        self.heard = [word for word in self.heard if word.start >= last.start]
+        self.said, self.heard = [], []
         self.cpu_s = self.wall_s = 0.0
         return row
 
@@ -100,21 +98,17 @@ class Listening:
             self.heard += hypothesis.words
 
     def _rate_errors(self) -> dict[str, float]:
-        """Give the rate of each data set, in percent, but of the last utterance."""
+        """Give the rate of each data set, in percent."""
+        # those that began before have been counted, ended or not
+        words = [*self.heard, *self.recognizer.words]
+        text = " ".join(w.word for w in words if w.start >= self.said[0].start)
+        counts = count_stream_errors([said.text for said in self.said], text)
+        sources = numpy.array([said.source for said in self.said])
         rates = {}
-        for source in sorted({said.source for said in self.said[:-1]}):
-            pairs = [
-                (said.text, " ".join(self._words_in(said)))
-                for said in self.said[:-1]
-                if said.source == source
-            ]
-            counts = count_word_errors(*zip(*pairs, strict=True))
-            rates[source] = float(100 * counts[:, :3].sum() / counts[:, 3].sum())
+        for source in sorted(set(sources)):
+            errors = counts[sources == source].sum(axis=0)
+            rates[source] = float(100 * errors[:3].sum() / errors[3])
         return rates
-
-    def _words_in(self, said: Said) -> list[str]:
-        middles = ((word.word, (word.start + word.end) / 2) for word in self.heard)
-        return [word for word, middle in middles if said.start <= middle < said.end]
 
 
 def largest_norm(state: EncoderState) -> float:

@@ -5,7 +5,8 @@ python benchmarks/memory.py --lact RUN --lact RUN --window RUN --window RUN \
 
 ``--window`` are runs without fast weights whose attention sees further back, by as many
 floats. The utterances of the data are one stream, in an order that each run draws
-anew. Rates are by utterance, so that everything is compared on the same words.
+anew. What is said late, when the next utterance has begun, is counted for its own: the
+text of a stream is aligned with all that was said.
 """
 
 import itertools
@@ -109,27 +110,20 @@ class Listener:
         self.decoder = GreedyStream(trained.vocabulary, self.model.frame_rate)
 
     @torch.inference_mode()
-    def hear(self, waveforms: Sequence[Tensor], memory: Memory) -> list[str]:
-        """Give the text of each of the waveforms (N,)."""
+    def hear(self, waveforms: Sequence[Tensor], memory: Memory) -> list[str] | str:
+        """Give the text of each of the waveforms (N,), or of the stream they are."""
         if memory.frontend:
-            return self._hear_stream(waveforms, memory.keep)
+            lengths = [len(waveform) / SAMPLE_RATE for waveform in waveforms]
+            ends = itertools.accumulate(lengths)
+            borders = [round(end * self.model.frame_rate) for end in ends]
+            frames = self._frames(torch.cat(list(waveforms)))
+            return self._decode(self._score(frames, None, borders, memory.keep)[0])
         texts, blocks = [], None
         for waveform in waveforms:
-            log_probs, blocks = self._score(self._frames(waveform), [0], blocks, None)
+            log_probs, blocks = self._score(self._frames(waveform), blocks)
             blocks = memory.keep(blocks)
             texts.append(self._decode(log_probs))
         return texts
-
-    def _hear_stream(
-        self, waveforms: Sequence[Tensor], keep: Callable[[Blocks], Blocks | None]
-    ) -> list[str]:
-        frames = self._frames(torch.cat(list(waveforms)))
-        lengths = [len(waveform) / SAMPLE_RATE for waveform in waveforms]
-        ends = itertools.accumulate(lengths)
-        borders = [0, *(round(end * self.model.frame_rate) for end in ends)]
-        log_probs, _ = self._score(frames, borders, None, keep)
-        pairs = itertools.pairwise(borders)
-        return [self._decode(log_probs[start:end]) for start, end in pairs]
 
     def _frames(self, waveform: Tensor) -> Tensor:
         frontend = self.streaming.frontend
@@ -139,9 +133,9 @@ class Listener:
     def _score(
         self,
         frames: Tensor,
-        borders: Sequence[int],
         blocks: Blocks | None,
-        keep: Callable[[Blocks], Blocks | None] | None,
+        borders: Sequence[int] = (),
+        keep: Callable[[Blocks], Blocks | None] = everything,
     ) -> tuple[Tensor, Blocks]:
         """Score frames (1, T, D) chunk by chunk; `keep` acts where an utterance ends.
 
@@ -149,8 +143,8 @@ class Listener:
         """
         scores, size = [], self.chunking.size
         for start in range(0, frames.shape[1], size):
-            has_ended = any(start - size < border <= start for border in borders[1:])
-            if keep is not None and blocks is not None and has_ended:
+            has_ended = any(start - size < border <= start for border in borders)
+            if blocks is not None and has_ended:
                 blocks = keep(blocks)
             chunk = frames[:, start : start + size]
             lengths = torch.tensor([chunk.shape[1]])

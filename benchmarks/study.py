@@ -18,7 +18,7 @@ from lact_modules.training.environment import (
     package_versions,
     source_commit,
 )
-from lact_modules.training.error_rate import count_word_errors
+from lact_modules.training.error_rate import count_stream_errors, count_word_errors
 from lact_modules.training.result import publishable_command
 
 Counts = NDArray[numpy.int64]
@@ -84,9 +84,11 @@ def write_study(
     return report
 
 
-def count_errors(utterances: Sequence[Utterance], heard: Sequence[str]) -> Counts:
-    """Give the errors and words of each utterance, (U, 2)."""
-    counts = count_word_errors([each.text for each in utterances], heard)
+def count_errors(utterances: Sequence[Utterance], heard: Sequence[str] | str) -> Counts:
+    """Give errors and words of each utterance, (U, 2), heard alone or as one stream."""
+    texts = [each.text for each in utterances]
+    is_stream = isinstance(heard, str)
+    counts = (count_stream_errors if is_stream else count_word_errors)(texts, heard)
     return numpy.stack([counts[:, :3].sum(axis=1), counts[:, 3]], axis=1)
 
 

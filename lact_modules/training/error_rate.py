@@ -7,8 +7,16 @@ from pathlib import Path
 
 import numpy
 from numpy.typing import NDArray
-from speechbrain.utils.edit_distance import wer_details_for_batch
+from speechbrain.utils.edit_distance import (
+    EDIT_SYMBOLS,
+    alignment,
+    op_table,
+    wer_details_for_batch,
+)
 from speechbrain.utils.metric_stats import ErrorRateStats
+
+# in the order of the counts
+_EDITS = [EDIT_SYMBOLS[name] for name in ("sub", "ins", "del")]
 
 
 @dataclass(frozen=True)
@@ -135,6 +143,44 @@ def count_word_errors(
     return _count(
         [text.split() for text in references], [text.split() for text in hypotheses]
     )
+
+
+def count_stream_errors(
+    references: Sequence[str], hypothesis: str
+) -> NDArray[numpy.int64]:
+    """Count the word errors of utterances that were heard as one stream.
+
+    A recognizer may tell a word when the next utterance has begun, so times do not say
+    which utterance a word belongs to; the alignment with all that was said does.
+
+    Arguments
+    ---------
+    references : Sequence[str]
+        What was said, one utterance after the other; words are split at white space.
+    hypothesis : str
+        What was recognized. A word too many counts for the utterance before it.
+
+    Returns
+    -------
+    NDArray[numpy.int64]
+        (U, 4): substitutions, insertions, deletions, words of the reference.
+
+    Example
+    -------
+    >>> count_stream_errors(["ONE TWO", "TEN"], "ONE TIN TIN TEN").tolist()
+    [[1, 1, 0, 2], [0, 0, 0, 1]]
+    """
+    said = [text.split() for text in references]
+    owners = [index for index, words in enumerate(said) for _ in words]
+    counts = numpy.array([[0, 0, 0, len(words)] for words in said])
+    columns = {symbol: i for i, symbol in enumerate(_EDITS)}
+    owner = 0
+    words = [word for words in said for word in words]
+    for edit, place, _ in alignment(op_table(words, hypothesis.split())):
+        owner = owner if place is None else owners[place]
+        if edit in columns:
+            counts[owner, columns[edit]] += 1
+    return counts
 
 
 def draw_utterances(

@@ -1,6 +1,11 @@
 import pytest
 
-from lact_modules.training.error_rate import score, write_error_report
+from lact_modules.training.error_rate import (
+    count_stream_errors,
+    count_word_errors,
+    score,
+    write_error_report,
+)
 
 
 def test_counts_each_kind_of_error():
@@ -69,3 +74,24 @@ def test_report_names_utterances_and_aligns_words(tmp_path):
     assert "1-1" in report and "1-2" in report
     assert "ONE ;  TWO" in report
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_stream_is_aligned_with_all_that_was_said():
+    texts = ["ONE TWO", "", "THREE FOUR FIVE", "SIX"]
+
+    def count(heard):
+        return count_stream_errors(texts, heard).tolist()
+
+    right = [[0, 0, 0, 2], [0, 0, 0, 0], [0, 0, 0, 3], [0, 0, 0, 1]]
+    assert count("ONE TWO THREE FOUR FIVE SIX") == right
+    assert count("") == [[0, 0, 2, 2], [0, 0, 0, 0], [0, 0, 3, 3], [0, 0, 1, 1]]
+    found = count("UM ONE TWO FREE FIVE SIX SIX OH")
+    assert found[0] == [0, 1, 0, 2]
+    assert found[2] == [1, 0, 1, 3]
+    assert found[3] == [0, 2, 0, 1]
+
+
+def test_a_stream_of_one_utterance_is_that_utterance():
+    pair = ["A B C D"], ["A X C D E"]
+    expected = count_word_errors(*pair).tolist()
+    assert count_stream_errors(pair[0], pair[1][0]).tolist() == expected
