@@ -11,7 +11,8 @@ from torch.nn.functional import normalize, silu, softplus
 from lact_modules.layers.chunking import Chunking
 from lact_modules.layers.rotary import rotate
 from lact_modules.ops import FastWeight, UpdateRule, chunked_ttt
-from lact_modules.ops.chunked import Mode, TTTState, start_ttt
+from lact_modules.ops.chunked import Mode
+from lact_modules.ops.ttt_state import TTTState, start_ttt
 
 
 class MemoryState(NamedTuple):

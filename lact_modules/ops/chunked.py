@@ -4,7 +4,7 @@ Legend: B batch, T frames, H heads, D head dimension, F hidden dimension.
 """
 
 import warnings
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
@@ -14,73 +14,11 @@ from lact_modules.ops.fast_weight import (
     apply_fast_weight,
     descent_direction,
 )
+from lact_modules.ops.parallel import parallel_ttt
+from lact_modules.ops.ttt_state import Frames, TTTState, per_utterance, start_ttt
 from lact_modules.ops.update_rule import UpdateRule
 
 Mode = Literal["bidirectional", "block", "shifted"]
-
-
-class Frames(NamedTuple):
-    """What an update needs of its frames; all (B, H, T, ...)."""
-
-    k: Tensor
-    v: Tensor
-    lr: Tensor
-    momentum: Tensor | None
-    is_valid: Tensor
-
-    def at(self, span: slice) -> "Frames":
-        """Take a run of frames."""
-        return Frames(
-            k=self.k[:, :, span],
-            v=self.v[:, :, span],
-            lr=self.lr[:, :, span],
-            momentum=None if self.momentum is None else self.momentum[:, :, span],
-            is_valid=self.is_valid[:, :, span],
-        )
-
-    def followed_by(self, later: "Frames") -> "Frames":
-        """Join two runs of frames; both have momentum factors, or neither has."""
-
-        def join(x: Tensor, y: Tensor) -> Tensor:
-            return torch.cat([x, y], dim=2)
-
-        momentum = None
-        if self.momentum is not None and later.momentum is not None:
-            momentum = join(self.momentum, later.momentum)
-        return Frames(
-            k=join(self.k, later.k),
-            v=join(self.v, later.v),
-            lr=join(self.lr, later.lr),
-            momentum=momentum,
-            is_valid=join(self.is_valid, later.is_valid),
-        )
-
-    @property
-    def length(self) -> int:
-        """Number of frames."""
-        return self.k.shape[2]
-
-
-class TTTState(NamedTuple):
-    """What is carried from one call to the next; detach it to cut the graph.
-
-    Arguments
-    ---------
-    weight : FastWeight
-        Fast weights to apply, (B, H, ...), float32 or float64.
-    accumulated : FastWeight
-        The sum that the next step adds to; differs from `weight` under
-        ``"pre"`` normalization alone.
-    momentum : dict[str, Tensor]
-        Running directions by matrix name; empty without momentum.
-    pending : Frames | None
-        Frames of the current chunk that the weights have not learned from yet.
-    """
-
-    weight: FastWeight
-    accumulated: FastWeight
-    momentum: dict[str, Tensor]
-    pending: Frames | None
 
 
 def chunked_ttt(
@@ -129,7 +67,8 @@ def chunked_ttt(
     rule : UpdateRule
         How to take a step.
     momentum : Tensor | None
-        (B, T, H, 1) momentum factors, averaged over the chunk; None for none.
+        (B, T, H, 1) momentum factors from 0 to 1, averaged over the chunk; None for
+        none.
     is_padding : Tensor | None
         (B, T) bool, True at padding.
     state : TTTState | None
@@ -163,52 +102,43 @@ def chunked_ttt(
     if is_padding is None:
         is_padding = torch.zeros(q.shape[:2], dtype=torch.bool, device=q.device)
     q, frames = _head_first(q, k, v, lr, momentum, ~is_padding)
-    initial = _per_utterance(fast_weight, q.shape[0])
+    initial = per_utterance(fast_weight, q.shape[0])
     if state is None:
         state = start_ttt(fast_weight, q.shape[0])
 
+    walk = parallel_ttt if rule.is_parallel and num_frames else _sequential_ttt
+    output, state = walk(q, frames, initial, mode == "shifted", chunk_size, rule, state)
+    # (B, H, T, D) -> (B, T, H, D)
+    return output.transpose(1, 2), state
+
+
+def _sequential_ttt(
+    q: Tensor,
+    frames: Frames,
+    initial: FastWeight,
+    is_shifted: bool,
+    chunk_size: int,
+    rule: UpdateRule,
+    state: TTTState,
+) -> tuple[Tensor, TTTState]:
+    """Learn from a chunk, apply, and go on to the next; all are (B, H, T, ...)."""
     outputs = [q[:, :, :0]]
     start = 0
-    while start < num_frames:
+    while start < frames.length:
         if state.pending is not None and state.pending.length == chunk_size:
             state = _learn(state, rule, initial)
         room = chunk_size - (state.pending.length if state.pending else 0)
-        span = slice(start, min(num_frames, start + room))
+        span = slice(start, min(frames.length, start + room))
         seen = frames.at(span)
         if state.pending is not None:
             seen = state.pending.followed_by(seen)
         state = state._replace(pending=seen)
-        source = state if mode == "shifted" else _learn(state, rule, initial)
+        source = state if is_shifted else _learn(state, rule, initial)
         outputs.append(apply_fast_weight(source.weight, q[:, :, span]))
-        if mode != "shifted" and seen.length == chunk_size:
+        if not is_shifted and seen.length == chunk_size:
             state = source
         start = span.stop
-    # (B, H, T, D) -> (B, T, H, D)
-    return torch.cat(outputs, dim=2).transpose(1, 2), state
-
-
-def start_ttt(fast_weight: FastWeight, batch_size: int) -> TTTState:
-    """Give the state before the first frame.
-
-    Arguments
-    ---------
-    fast_weight : FastWeight
-        Initial weights, (H, ...) or per utterance (B, H, ...).
-    batch_size : int
-        Utterances.
-
-    Returns
-    -------
-    TTTState
-        To pass to `chunked_ttt`, which with it expects more calls to follow.
-
-    Example
-    -------
-    >>> start_ttt(FastWeight(*torch.randn(3, 1, 4, 4)), batch_size=2).weight.gate.shape
-    torch.Size([2, 1, 4, 4])
-    """
-    initial = _per_utterance(fast_weight, batch_size)
-    return TTTState(initial, initial, {}, None)
+    return torch.cat(outputs, dim=2), state
 
 
 def _learn(state: TTTState, rule: UpdateRule, initial: FastWeight) -> TTTState:
@@ -221,17 +151,19 @@ def _learn(state: TTTState, rule: UpdateRule, initial: FastWeight) -> TTTState:
     with torch.autocast(device_type=frames.k.device.type, enabled=False):
         dtype = initial.gate.dtype
         direction = {name: matrix.to(dtype) for name, matrix in direction.items()}
-        if frames.momentum is not None:
-            direction = _add_momentum(
-                direction, state.momentum, frames.momentum, frames.is_valid
-            )
+        running = {}
+        if frames.momentum is not None or rule.accumulate == "directions":
+            kept = rule.kept_share(frames)
+            for name, matrix in state.running.items():
+                direction[name] = direction[name] + kept * matrix
+            running = direction
         accumulated = rule.step(state.accumulated, direction, initial)
         weight = rule.effective(accumulated, initial)
         has_frames = frames.is_valid.any(dim=2, keepdim=True)
         return TTTState(
             _where(has_frames, weight, state.weight),
             _where(has_frames, accumulated, state.accumulated),
-            direction if frames.momentum is not None else {},
+            running,
             None,
         )
 
@@ -239,32 +171,6 @@ def _learn(state: TTTState, rule: UpdateRule, initial: FastWeight) -> TTTState:
 def _where(condition: Tensor, new: FastWeight, old: FastWeight) -> FastWeight:
     pairs = zip(new, old, strict=True)
     return FastWeight(*(torch.where(condition, x, y) for x, y in pairs))
-
-
-def _per_utterance(weight: FastWeight, batch_size: int) -> FastWeight:
-    """Expand to (B, H, ...) in float32, or in float64 if that is what came."""
-    dtype = torch.promote_types(weight.gate.dtype, torch.float32)
-    return FastWeight(
-        *(matrix.to(dtype).expand(batch_size, -1, -1, -1) for matrix in weight)
-    )
-
-
-def _add_momentum(
-    direction: dict[str, Tensor],
-    running: dict[str, Tensor],
-    factors: Tensor,
-    is_valid: Tensor,
-) -> dict[str, Tensor]:
-    """Add the running direction, scaled by the chunk's mean momentum factor.
-
-    A chunk of padding keeps the running direction: its own is zero.
-    """
-    if not running:
-        return direction
-    count = is_valid.sum(dim=2, keepdim=True)
-    mean = factors.sum(dim=2, keepdim=True) / count.clamp(min=1)
-    factor = torch.where(count > 0, mean, 1.0)
-    return {name: matrix + factor * running[name] for name, matrix in direction.items()}
 
 
 def _head_first(

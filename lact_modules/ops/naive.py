@@ -116,10 +116,12 @@ def _one_head(
         direction = _autograd_direction(weight, k[chunk], v[chunk], lr[chunk])
         if rule.update == "down":
             direction = {"down": direction["down"]}
-        if momentum is not None:
-            if running:
-                factor = momentum[chunk].mean()
-                direction = {n: d + factor * running[n] for n, d in direction.items()}
+        if momentum is not None or rule.accumulate == "directions":
+            factor = 1.0 if momentum is None else momentum[chunk].mean()
+            if rule.accumulate == "directions":
+                factor = factor * (1 - rule.decay)
+            for name, matrix in running.items():
+                direction[name] = direction[name] + factor * matrix
             running = direction
         before = weight
         accumulated = rule.step(accumulated, direction, initial)

@@ -8,9 +8,11 @@ from torch import Tensor
 
 from lact_modules.ops.fast_weight import FastWeight, Updated
 from lact_modules.ops.orthogonalize import COEFFICIENTS, newton_schulz
+from lact_modules.ops.ttt_state import Frames
 
 Optimizer = Literal["gradient_descent", "muon"]
 Normalization = Literal["post", "pre", "none"]
+Accumulated = Literal["steps", "directions"]
 
 # Added to row norms, as in the published code.
 _EPSILON = 1e-5
@@ -22,6 +24,12 @@ class UpdateRule:
 
     Momentum is not a switch here: it acts when momentum factors are given.
 
+    ``"steps"`` walk from weight to weight. ``"directions"`` are summed, and one step is
+    taken from the initial weight along their sum (dual averaging, Xiao 2010, sec. 2).
+    If ``"down"`` alone is updated, the weight after any number of chunks is what
+    ``"bidirectional"`` mode makes of all their frames, but for what `decay` and
+    momentum have forgotten.
+
     Arguments
     ---------
     optimizer : str
@@ -32,8 +40,9 @@ class UpdateRule:
         gain 1 is as large as the weight itself.
     decay : float | Tensor
         Share of the way back to the initial weight that a step begins with: what was
-        learned is forgotten by and by, and the initial weight never. A Tensor,
-        (H, 1, 1), makes it learnable.
+        learned is forgotten by and by, and the initial weight never. Of summed
+        directions, the share that each step forgets. A Tensor, (H, 1, 1), makes it
+        learnable.
     normalization : str
         ``"post"`` rescales each row of the new weight to its initial norm and
         goes on from there; ``"pre"`` accumulates unscaled weights and rescales
@@ -41,6 +50,9 @@ class UpdateRule:
     update : str
         ``"all"`` matrices, or only ``"down"``, as good and 2.5 times faster
         in arXiv 2602.21204.
+    accumulate : str
+        ``"steps"``, or ``"directions"``, which with `update` ``"down"`` are computed
+        for all chunks at once.
     coefficients : str
         Newton-Schulz table of Muon, see `newton_schulz`.
 
@@ -60,6 +72,7 @@ class UpdateRule:
     decay: float | Tensor = 0.0
     normalization: Normalization = "post"
     update: Updated = "all"
+    accumulate: Accumulated = "steps"
     coefficients: str = "lact"
 
     def __post_init__(self) -> None:
@@ -67,12 +80,40 @@ class UpdateRule:
             ("optimizer", get_args(Optimizer)),
             ("normalization", get_args(Normalization)),
             ("update", get_args(Updated)),
+            ("accumulate", get_args(Accumulated)),
             ("coefficients", tuple(COEFFICIENTS)),
         ):
             if getattr(self, field) not in choices:
                 raise ValueError(
                     f"{field}={getattr(self, field)!r}: choose one of {sorted(choices)}"
                 )
+
+    @property
+    def is_parallel(self) -> bool:
+        """Whether no direction depends on the steps before it."""
+        return self.accumulate == "directions" and self.update == "down"
+
+    def kept_share(self, frames: Frames) -> Tensor:
+        """Tell how much of the running directions a chunk keeps.
+
+        Arguments
+        ---------
+        frames : Frames
+            Of the chunk, (..., H, T, ...).
+
+        Returns
+        -------
+        Tensor
+            (..., H or 1, 1, 1): the mean momentum factor, if there are any, less what
+            is forgotten of summed directions; 1 where all is padding.
+        """
+        count = frames.is_valid.sum(dim=-2, keepdim=True)
+        kept = torch.ones_like(count, dtype=frames.lr.dtype)
+        if frames.momentum is not None:
+            kept = frames.momentum.sum(dim=-2, keepdim=True) / count.clamp(min=1)
+        if self.accumulate == "directions":
+            kept = kept * (1 - self.decay)
+        return torch.where(count > 0, kept, 1.0)
 
     def step(
         self, weight: FastWeight, direction: dict[str, Tensor], initial: FastWeight
@@ -84,7 +125,8 @@ class UpdateRule:
         weight : FastWeight
             Accumulated weights, (B, H, ...).
         direction : dict[str, Tensor]
-            Directions by the names of the matrices to move, (B, H, ...).
+            Directions by the names of the matrices to move, (B, H, ...), momentum or
+            those before added.
         initial : FastWeight
             Weights before any update; their row norms are kept.
 
@@ -96,7 +138,7 @@ class UpdateRule:
         if self.optimizer == "muon":
             direction = _orthogonalize(direction, self.coefficients)
         moved = {
-            name: self._decayed(getattr(weight, name), getattr(initial, name))
+            name: self._from(getattr(weight, name), getattr(initial, name))
             + self.gain * step
             for name, step in direction.items()
         }
@@ -107,14 +149,22 @@ class UpdateRule:
             }
         return weight._replace(**moved)
 
-    def _decayed(self, matrix: Tensor, initial: Tensor) -> Tensor:
+    def _from(self, matrix: Tensor, initial: Tensor) -> Tensor:
+        """Give where a step begins."""
+        if self.accumulate == "directions":
+            return initial
         return matrix + self.decay * (initial - matrix)
 
     def effective(self, weight: FastWeight, initial: FastWeight) -> FastWeight:
         """Give the weights to apply, from the accumulated ones."""
         if self.normalization != "pre":
             return weight
-        return FastWeight(*map(_restore_row_norms, weight, initial))
+        moved = FastWeight._fields if self.update == "all" else ("down",)
+        restored = {
+            name: _restore_row_norms(getattr(weight, name), getattr(initial, name))
+            for name in moved
+        }
+        return weight._replace(**restored)
 
 
 def _orthogonalize(

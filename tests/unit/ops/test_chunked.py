@@ -16,7 +16,14 @@ RULES = [
     for optimizer, normalization, update in itertools.product(
         ["gradient_descent", "muon"], ["post", "pre", "none"], ["all", "down"]
     )
-] + [UpdateRule(gain=0.5, decay=0.2, normalization=n) for n in ("post", "pre", "none")]
+] + [
+    UpdateRule(
+        gain=0.5, decay=0.2, normalization=n, update=update, accumulate=accumulate
+    )
+    for n, update, accumulate in itertools.product(
+        ["post", "pre", "none"], ["all", "down"], ["steps", "directions"]
+    )
+]
 MODES = ["bidirectional", "block", "shifted"]
 # outputs and gradients of the published implementation, kept elsewhere
 VECTORS = Path(os.environ.get("LACT_VECTORS", "vectors"))
@@ -31,7 +38,8 @@ def make_inputs(num_frames, batch_size=2, num_heads=2, head_dim=4, hidden=6, see
 
     frames = {name: rand(batch_size, num_frames, num_heads, head_dim) for name in "qkv"}
     frames["lr"] = rand(batch_size, num_frames, num_heads, 3)
-    frames["momentum"] = rand(batch_size, num_frames, num_heads, 1)
+    factors = rand(batch_size, num_frames, num_heads, 1).detach().sigmoid()
+    frames["momentum"] = factors.requires_grad_()
     weight = FastWeight(
         rand(num_heads, hidden, head_dim),
         rand(num_heads, hidden, head_dim),
@@ -71,8 +79,15 @@ def test_agrees_with_specification(mode, num_frames):
 
 
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("optimizer", ["gradient_descent", "muon"])
-def test_padding_has_no_influence(mode, optimizer):
+@pytest.mark.parametrize(
+    "rule",
+    [
+        UpdateRule("gradient_descent"),
+        UpdateRule("muon"),
+        UpdateRule(accumulate="directions", decay=0.1, update="down"),
+    ],
+)
+def test_padding_has_no_influence(mode, rule):
     frames, weight = make_inputs(40)
     is_padding = torch.arange(40) >= torch.tensor([[40], [13]])
     with torch.no_grad():
@@ -80,7 +95,7 @@ def test_padding_has_no_influence(mode, optimizer):
             frames[name][1, 13:] = torch.nan
         frames["lr"][1, 13:] = torch.nan
         frames["momentum"][1, 13:] = torch.nan
-    arguments = dict(mode=mode, chunk_size=8, rule=UpdateRule(optimizer))
+    arguments = dict(mode=mode, chunk_size=8, rule=rule)
     output, _ = chunked_ttt(
         **frames, fast_weight=weight, is_padding=is_padding, **arguments
     )
@@ -129,11 +144,18 @@ def run_in_pieces(frames, weight, borders, **arguments):
         ("block", [0, 8, 24, 40, 50]),
     ],
 )
-@pytest.mark.parametrize("normalization", ["post", "pre"])
+@pytest.mark.parametrize(
+    "rule",
+    [
+        UpdateRule(normalization="post"),
+        UpdateRule(normalization="pre"),
+        UpdateRule(accumulate="directions", decay=0.1),
+        UpdateRule(accumulate="directions", decay=0.1, update="down"),
+    ],
+)
 @pytest.mark.filterwarnings("ignore:shifted mode")
-def test_pieces_with_state_equal_one_call(mode, borders, normalization):
+def test_pieces_with_state_equal_one_call(mode, borders, rule):
     frames, weight = make_inputs(50)
-    rule = UpdateRule(normalization=normalization)
     arguments = dict(mode=mode, chunk_size=8, rule=rule)
     whole, end = chunked_ttt(**frames, fast_weight=weight, **arguments)
     joined, joined_end = run_in_pieces(frames, weight, borders, **arguments)
@@ -148,6 +170,16 @@ def test_block_state_does_not_depend_on_the_pieces():
     _, end = chunked_ttt(**frames, fast_weight=weight, **arguments)
     _, joined_end = run_in_pieces(frames, weight, [0, 3, 19, 50], **arguments)
     torch.testing.assert_close(joined_end.weight, end.weight)
+
+
+def test_summed_directions_end_where_bidirectional_mode_does():
+    frames, weight = make_inputs(50)
+    del frames["momentum"]
+    rule = UpdateRule(accumulate="directions", update="down")
+    arguments = dict(fast_weight=weight, rule=rule, chunk_size=10)
+    _, whole = chunked_ttt(**frames, mode="bidirectional", **arguments)
+    _, chunked = chunked_ttt(**frames, mode="block", **arguments)
+    torch.testing.assert_close(chunked.weight.down, whole.weight.down)
 
 
 def test_bidirectional_carries_what_it_learned():
@@ -256,7 +288,7 @@ def test_wrong_arguments_are_named(arguments, message):
 
 
 @pytest.mark.parametrize(
-    "field", ["optimizer", "normalization", "update", "coefficients"]
+    "field", ["optimizer", "normalization", "update", "accumulate", "coefficients"]
 )
 def test_unknown_rule_lists_the_choices(field):
     with pytest.raises(ValueError, match=f"{field}='nonsense': choose one of"):

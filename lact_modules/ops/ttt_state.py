@@ -1,0 +1,108 @@
+"""What chunked test-time training takes in, and what it carries on.
+
+Legend: B batch, T frames, H heads, D head dimension, F hidden dimension.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from lact_modules.ops.fast_weight import FastWeight
+
+
+class Frames(NamedTuple):
+    """What an update needs of its frames; all (B, H, T, ...)."""
+
+    k: Tensor
+    v: Tensor
+    lr: Tensor
+    momentum: Tensor | None
+    is_valid: Tensor
+
+    def map(self, function: Callable[[Tensor], Tensor]) -> "Frames":
+        """Change each of the tensors."""
+        momentum = None if self.momentum is None else function(self.momentum)
+        k, v, lr, is_valid = map(function, (self.k, self.v, self.lr, self.is_valid))
+        return Frames(k, v, lr, momentum, is_valid)
+
+    def at(self, span: slice) -> "Frames":
+        """Take a run of frames."""
+        return self.map(lambda x: x[:, :, span])
+
+    def followed_by(self, later: "Frames") -> "Frames":
+        """Join two runs of frames; both have momentum factors, or neither has."""
+
+        def join(x: Tensor, y: Tensor) -> Tensor:
+            return torch.cat([x, y], dim=2)
+
+        momentum = None
+        if self.momentum is not None and later.momentum is not None:
+            momentum = join(self.momentum, later.momentum)
+        return Frames(
+            k=join(self.k, later.k),
+            v=join(self.v, later.v),
+            lr=join(self.lr, later.lr),
+            momentum=momentum,
+            is_valid=join(self.is_valid, later.is_valid),
+        )
+
+    @property
+    def length(self) -> int:
+        """Number of frames."""
+        return self.k.shape[2]
+
+
+class TTTState(NamedTuple):
+    """What is carried from one call to the next; detach it to cut the graph.
+
+    Arguments
+    ---------
+    weight : FastWeight
+        Fast weights to apply, (B, H, ...), float32 or float64.
+    accumulated : FastWeight
+        The sum that the next step adds to; differs from `weight` under
+        ``"pre"`` normalization alone.
+    running : dict[str, Tensor]
+        Running directions by matrix name; empty if only steps are accumulated.
+    pending : Frames | None
+        Frames of the current chunk that the weights have not learned from yet.
+    """
+
+    weight: FastWeight
+    accumulated: FastWeight
+    running: dict[str, Tensor]
+    pending: Frames | None
+
+
+def start_ttt(fast_weight: FastWeight, batch_size: int) -> TTTState:
+    """Give the state before the first frame.
+
+    Arguments
+    ---------
+    fast_weight : FastWeight
+        Initial weights, (H, ...) or per utterance (B, H, ...).
+    batch_size : int
+        Utterances.
+
+    Returns
+    -------
+    TTTState
+        To pass to `chunked_ttt`, which with it expects more calls to follow.
+
+    Example
+    -------
+    >>> start_ttt(FastWeight(*torch.randn(3, 1, 4, 4)), batch_size=2).weight.gate.shape
+    torch.Size([2, 1, 4, 4])
+    """
+    initial = per_utterance(fast_weight, batch_size)
+    return TTTState(initial, initial, {}, None)
+
+
+def per_utterance(weight: FastWeight, batch_size: int) -> FastWeight:
+    """Expand to (B, H, ...) in float32, or in float64 if that is what came."""
+    dtype = torch.promote_types(weight.gate.dtype, torch.float32)
+    return FastWeight(
+        *(matrix.to(dtype).expand(batch_size, -1, -1, -1) for matrix in weight)
+    )
