@@ -57,10 +57,10 @@ check-fast: install ## Lints, types, import layers, docstrings, YAML, tables of 
 	$(BIN)/lint-imports
 	$(BIN)/pydoclint --quiet lact_modules recipes tools
 	$(BIN)/yamllint --strict .
-	$(BIN)/python tools/render_results.py --check
+	$(BIN)/python -m tools.render_results --check
 
 results: install ## Render the tables of README and docs from results/
-	$(BIN)/python tools/render_results.py
+	$(BIN)/python -m tools.render_results
 
 clean: ## Remove .venv, caches and build leftovers; keeps corpus/ and runs/
 	rm -rf .venv *.egg-info build dist htmlcov .coverage .pytest_cache .mypy_cache \

@@ -6,16 +6,11 @@ from pathlib import Path
 import pytest
 
 from lact_modules.training.result import write_result
-from tools.render_results import (
-    TABLES,
-    insert_table,
-    render_comparisons,
-    render_decodings,
-    render_methods,
-    render_table,
-)
+from tools.render_results import TABLES, insert_table
+from tools.run_tables import COMPARISONS, DECODINGS, METHODS, RUNS
+from tools.streaming_tables import HOURS, LATENCY, MEMORY, SERVING
 
-SCRIPT = Path(__file__).resolve().parents[3] / "tools" / "render_results.py"
+PROJECT = Path(__file__).resolve().parents[3]
 MARKERS = {
     document: "".join(
         f"<!-- {name}:begin -->\n<!-- {name}:end -->\n" for name in tables
@@ -42,12 +37,12 @@ def results(tmp_path):
 
 
 def run(root, *options):
-    command = [sys.executable, SCRIPT, "--root", root]
-    return subprocess.run([*command, *options], capture_output=True, text=True)
+    command = [sys.executable, "-m", "tools.render_results", "--root", root, *options]
+    return subprocess.run(command, capture_output=True, text=True, cwd=PROJECT)
 
 
 def test_row_for_each_split_with_interval_and_link(results):
-    header, rule, test, dev = render_table(results).splitlines()
+    header, rule, test, dev = RUNS.render(results).splitlines()
     assert header.count("|") == rule.count("|") == test.count("|") == dev.count("|")
     assert "| digits | CTC | lact_demo | 1.5 M | test |" in test
     assert "2.38 [1.50, 3.25]" in test
@@ -58,15 +53,15 @@ def test_row_for_each_split_with_interval_and_link(results):
 
 def test_hardware_is_the_gpu_if_one_was_used(results):
     path = results / "digits_ctc_lact_demo" / "result.json"
-    assert " threads, " in render_table(results)
+    assert " threads, " in RUNS.render(results)
     result = json.loads(path.read_text())
     result["hardware"]["gpu"] = "NVIDIA H200"
     path.write_text(json.dumps(result))
-    assert "| NVIDIA H200 |" in render_table(results)
+    assert "| NVIDIA H200 |" in RUNS.render(results)
 
 
 def test_without_results_says_so(tmp_path):
-    assert "make demo" in render_table(tmp_path)
+    assert "make demo" in RUNS.render(tmp_path)
 
 
 def test_decodings_of_runs_that_have_several(results, tmp_path):
@@ -76,16 +71,16 @@ def test_decodings_of_runs_that_have_several(results, tmp_path):
     result["metrics"]["test"]["rescored"] = rescored
     result["metrics"]["other"] = {"greedy": SCORES}
     path.write_text(json.dumps(result))
-    header, rule, *rows = render_decodings(results).splitlines()
+    header, rule, *rows = DECODINGS.render(results).splitlines()
     assert {line.count("|") for line in (header, rule, *rows)} == {10}
     assert [row.split(" | ")[4] for row in rows] == ["greedy", "beam+lm", "rescored"]
     assert "| test | greedy | 2.38 [1.50, 3.25] |  | 0.0123 |" in rows[0]
     assert "| test | rescored | 1.25 [1.50, 3.25] | 0.50 | 0.0123 |" in rows[2]
-    assert "No run was decoded" in render_decodings(tmp_path)
+    assert "No run was decoded" in DECODINGS.render(tmp_path)
 
 
 def test_comparison_has_a_row_for_each_arm_on_each_split(results):
-    assert "No arms" in render_comparisons(results)
+    assert "No arms" in COMPARISONS.render(results)
     arms = [
         {"name": "lact", "parameters": 1e6, "runs": [1, 2], "steps_a_second": 1.5},
         {"name": "conformer", "parameters": 1e6, "runs": [1], "steps_a_second": 3.0},
@@ -102,7 +97,7 @@ def test_comparison_has_a_row_for_each_arm_on_each_split(results):
     path = results / "digits_arms" / "compare.json"
     path.parent.mkdir()
     path.write_text(json.dumps({"arms": arms, "trials": trials}))
-    header, rule, *rows = render_comparisons(results).splitlines()
+    header, rule, *rows = COMPARISONS.render(results).splitlines()
     assert {line.count("|") for line in (header, rule, *rows)} == {9}
     assert len(rows) == 4
     assert "| test | lact | 1.00 M | 2 | 2.00 [0.00, 4.50] | 1.00 | 1.50 |" in rows[0]
@@ -111,7 +106,7 @@ def test_comparison_has_a_row_for_each_arm_on_each_split(results):
 
 
 def test_study_has_a_row_for_each_method(results):
-    assert "Nothing" in render_methods(results)
+    assert "Nothing" in METHODS.render(results)
     method = {
         "wer": 5.0,
         "difference": -1.5,
@@ -125,10 +120,88 @@ def test_study_has_a_row_for_each_method(results):
     path = results / "digits_ttt" / "ours" / "result.json"
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps({"study": "ours", "methods": {"lact": method}}))
-    header, rule, row = render_methods(results).splitlines()
+    header, rule, row = METHODS.render(results).splitlines()
     assert {line.count("|") for line in (header, rule, row)} == {9}
     assert row.startswith("| [ours](../results/digits_ttt/ours) | lact | 5.00 |")
     assert "| -1.50 [-2.00, -1.00] | 0.0010 | +0.25, clean | 12 | 4 |" in row
+
+
+def test_studies_of_streams(results):
+    studies = {
+        "latency": {
+            "model": "lact",
+            "latency": {
+                "test": [
+                    {
+                        "chunk_seconds": seconds,
+                        "wer": 2.0,
+                        "wer_by_run": [1.5, 2.5],
+                        "difference": 0.5,
+                        "interval": [0.25, 0.75],
+                        "p_value": 0.01,
+                    }
+                    for seconds in (None, 0.64)
+                ]
+            },
+        },
+        "memory": {
+            "data": "speaker",
+            "memory": {
+                "nothing": {"wer": 4.0, "wer_by_run": [4.0], "against": {}},
+                "everything": {
+                    "wer": 3.0,
+                    "wer_by_run": [3.0],
+                    "against": {
+                        "nothing": {"wer": -1, "interval": [-2, 0], "p_value": 0.05}
+                    },
+                },
+            },
+        },
+        "long_stream": {
+            "model": "lact",
+            "rows": [
+                {
+                    "hours": hours,
+                    "resident_mib": 700.0,
+                    "state_kib": 99.0,
+                    "cpu_rtf": 0.05,
+                    "largest_norm": 1.0,
+                    "wer": {"digits/test": 2.0},
+                }
+                for hours in (0.17, 0.34, 1.01, 1.17)
+            ],
+        },
+        "serving": {
+            "model": "lact",
+            "clients": 8,
+            "chunk_s": 0.64,
+            "lag": {"p50_s": 0.1, "p95_s": 0.2, "max_s": 0.3},
+            "cpu_s_per_audio_s": 0.08,
+            "used_memory_mib": 700.2,
+            "waves": [{"resident_mib": 703.0}, {"resident_mib": 704.0}],
+        },
+    }
+    for name, study in studies.items():
+        path = results / "digits_streaming" / name / "result.json"
+        path.parent.mkdir(parents=True)
+        path.write_text(json.dumps(study))
+
+    def rows(table):
+        header, _, *rows = table.render(results).splitlines()
+        assert {line.count("|") for line in rows} == {header.count("|")}
+        return [row.partition(" | ")[2] for row in rows]
+
+    assert rows(LATENCY) == [
+        "test | whole | 2.00 | 1.50 2.50 | +0.50 [+0.25, +0.75] | 0.0100 |",
+        "test | 640 ms | 2.00 | 1.50 2.50 | +0.50 [+0.25, +0.75] | 0.0100 |",
+    ]
+    assert rows(MEMORY) == [
+        "everything | 3.00 | 3.00 | nothing | -1.00 [-2.00, +0.00] | 0.0500 |"
+    ]
+    assert [row[:4] for row in rows(HOURS)] == ["0.17", "1.01"]
+    assert rows(SERVING) == [
+        "8 | 0.64 s | 0.100 | 0.200 | 0.300 | 0.080 | 700, then 703 to 704 |"
+    ]
 
 
 def test_replaces_only_what_stands_between_the_markers():

@@ -1,0 +1,119 @@
+"""Tables of studies of streams."""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from tools.tables import Row, Table, difference, link
+
+NOTHING = "Nothing was measured yet."
+
+
+def _latency_rows(path: Path, root: Path) -> Iterator[Row]:
+    study = json.loads(path.read_text(encoding="utf-8"))
+    for split, rows in study.get("latency", {}).items():
+        for row in rows:
+            yield [
+                link(path, root, "../", study["model"]),
+                split,
+                f"{1000 * row['chunk_seconds']:.0f} ms"
+                if row["chunk_seconds"]
+                else "whole",
+                f"{row['wer']:.2f}",
+                _by_run(row["wer_by_run"]),
+                difference(row["difference"], row["interval"]),
+                f"{row['p_value']:.4f}",
+            ]
+
+
+def _memory_rows(path: Path, root: Path) -> Iterator[Row]:
+    study = json.loads(path.read_text(encoding="utf-8"))
+    for name, row in study.get("memory", {}).items():
+        for reference, found in row["against"].items():
+            yield [
+                link(path, root, "../", study["data"]),
+                name,
+                f"{row['wer']:.2f}",
+                _by_run(row["wer_by_run"]),
+                reference,
+                difference(found["wer"], found["interval"]),
+                f"{found['p_value']:.4f}",
+            ]
+
+
+def _hour_rows(path: Path, root: Path) -> Iterator[Row]:
+    study = json.loads(path.read_text(encoding="utf-8"))
+    # the first, and those where another hour is over
+    rows = study.get("rows", [])
+    ends = [int(row["hours"]) for row in rows]
+    for i, row in enumerate(rows):
+        if i and ends[i] == ends[i - 1]:
+            continue
+        yield [
+            link(path, root, "../", study["model"]),
+            f"{row['hours']:.2f}",
+            f"{row['resident_mib']:.1f}",
+            f"{row['state_kib']:.0f}",
+            f"{row['cpu_rtf']:.4f}",
+            f"{row['largest_norm']:.2f}",
+            ", ".join(f"{name} {wer:.1f}" for name, wer in row["wer"].items()),
+        ]
+
+
+def _serving_rows(path: Path, root: Path) -> Iterator[Row]:
+    study = json.loads(path.read_text(encoding="utf-8"))
+    if "waves" not in study:
+        return
+    lag = study["lag"]
+    waves = [point["resident_mib"] for point in study["waves"]]
+    yield [
+        link(path, root, "../", study["model"]),
+        str(study["clients"]),
+        f"{study['chunk_s']} s",
+        *(f"{lag[name]:.3f}" for name in ("p50_s", "p95_s", "max_s")),
+        f"{study['cpu_s_per_audio_s']:.3f}",
+        f"{study['used_memory_mib']:.0f}, then {waves[0]:.0f} to {waves[-1]:.0f}",
+    ]
+
+
+def _by_run(rates: Sequence[float]) -> str:
+    return " ".join(f"{rate:.2f}" for rate in rates)
+
+
+LATENCY = Table(
+    ("model", "split", "chunk", "WER mean", "by seed", "against whole [95 %]", "p"),
+    "*/*/result.json",
+    _latency_rows,
+    NOTHING,
+)
+"""A row for each latency of a model, on each split."""
+
+MEMORY = Table(
+    ("stream", "remembered", "WER mean", "by seed", "against", "[95 %]", "p"),
+    "*/*/result.json",
+    _memory_rows,
+    NOTHING,
+)
+"""A row for each memory and each that it is compared with."""
+
+HOURS = Table(
+    (
+        *("model", "hours", "resident MiB", "state KiB", "CPU RTF", "largest norm"),
+        "WER of the last ten minutes",
+    ),
+    "*/*/result.json",
+    _hour_rows,
+    NOTHING,
+)
+"""A row for the first ten minutes of a stream, and for each hour."""
+
+SERVING = Table(
+    (
+        *("model", "clients", "chunk", "lag p50 s", "p95", "max"),
+        *("CPU s a second of audio", "MiB after streams, after clients that err"),
+    ),
+    "*/*/result.json",
+    _serving_rows,
+    NOTHING,
+)
+"""A row for each study of the server."""
