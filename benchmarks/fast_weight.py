@@ -47,8 +47,10 @@ def main(
     with torch.device(device):
         inputs = make_inputs(batch_size, frames, num_heads, head_dim)
 
-    def time_case(mode: Mode, optimizer: str, update: str) -> dict[str, float]:
-        rule = UpdateRule(optimizer=optimizer, update=update)
+    def time_case(
+        mode: Mode, optimizer: str, update: str, accumulate: str
+    ) -> dict[str, float]:
+        rule = UpdateRule(optimizer, update=update, accumulate=accumulate)
 
         def run(*tensors: Tensor) -> Tensor:
             with torch.autocast(device, torch.bfloat16, enabled=bf16):
@@ -63,7 +65,10 @@ def main(
         return time_function(run, inputs, repeats)
 
     cases = itertools.product(
-        get_args(Mode), ("gradient_descent", "muon"), ("down", "all")
+        get_args(Mode),
+        ("gradient_descent", "muon"),
+        ("down", "all"),
+        ("steps", "directions"),
     )
     result = {
         "shape": {

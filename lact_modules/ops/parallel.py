@@ -70,12 +70,15 @@ def parallel_ttt(
     q = _divide(pad(q, (0, 0, skipped, 0)), chunk_size)
     # (B, C, H, N, D) -> (B, H, C N, D)
     output = apply_fast_weight(per_chunk, q).transpose(1, 2).flatten(2, 3)
-    if num_learned:
-        weight = initial._replace(down=down[:, num_learned - 1].clone())
-        sums = {"down": running[:, num_learned - 1].clone()}
-        state = state._replace(weight=weight, accumulated=weight, running=sums)
     rest = frames.at(slice(num_learned * chunk_size, None))
-    state = state._replace(pending=rest if rest.length else None)
+    pending = rest if rest.length else None
+    if not num_learned:
+        return output[:, :, skipped : frames.length], state._replace(pending=pending)
+    # copies, so that the state does not hold the weights of all chunks
+    last = down[:, num_learned - 1].clone()
+    sums = {"down": running[:, num_learned - 1].clone()}
+    weight = FastWeight(initial.gate, initial.up, last)
+    state = TTTState(weight, weight, sums, pending)
     return output[:, :, skipped : frames.length], state
 
 

@@ -23,9 +23,13 @@ class Frames(NamedTuple):
 
     def map(self, function: Callable[[Tensor], Tensor]) -> "Frames":
         """Change each of the tensors."""
-        momentum = None if self.momentum is None else function(self.momentum)
-        k, v, lr, is_valid = map(function, (self.k, self.v, self.lr, self.is_valid))
-        return Frames(k, v, lr, momentum, is_valid)
+        return Frames(
+            k=function(self.k),
+            v=function(self.v),
+            lr=function(self.lr),
+            momentum=None if self.momentum is None else function(self.momentum),
+            is_valid=function(self.is_valid),
+        )
 
     def at(self, span: slice) -> "Frames":
         """Take a run of frames."""

@@ -75,6 +75,14 @@ ENCODERS = {
     "lact_learned_rule": partial(
         conformer, lact(rule=UpdateRule(gain=0.5, decay=0.1), learn_rule=True)
     ),
+    "lact_summed_directions": partial(
+        conformer,
+        lact(
+            rule=UpdateRule(decay=0.1, update="down", accumulate="directions"),
+            learn_rule=True,
+            rotate_fast=False,
+        ),
+    ),
     "fast_weights_alone": partial(transformer, lact(num_heads=0)),
     "attention_alone": partial(transformer, lact(num_lact_heads=0)),
     "lact_window": partial(transformer, lact(window=[3, 3])),

@@ -36,15 +36,32 @@ def test_rates_start_at_the_base_rate():
     torch.testing.assert_close(rates, torch.full((1, 1, 6), 0.02))
 
 
-def test_every_fast_parameter_learns():
+@pytest.mark.parametrize("accumulate", ["steps", "directions"])
+def test_every_fast_parameter_learns(accumulate):
     torch.manual_seed(0)
-    rule = UpdateRule(gain=0.5, decay=0.1)
+    rule = UpdateRule(gain=0.5, decay=0.1, accumulate=accumulate)
     options = dict(use_momentum=True, mode="block", chunk_size=5, learn_rule=True)
     mixer = LaCTMixer(16, 2, 2, rule=rule, **options)
     x = torch.randn(2, 15, 16)
     (mixer(x, no_padding(x)) * torch.randn(2, 15, 16)).sum().backward()
     for name, parameter in mixer.named_parameters():
         assert parameter.grad.abs().max() > 0, name
+
+
+def test_summed_directions_never_leave_the_trained_weights():
+    torch.manual_seed(0)
+    x = torch.randn(1, 4000, 16)
+    rule = UpdateRule(gain=0.3, decay=0.01, update="down", accumulate="directions")
+    mixer = LaCTMixer(16, num_heads=0, num_lact_heads=2, rule=rule)
+    similarities = []
+    with torch.no_grad():
+        state = None
+        for piece in x.split(1000, dim=1):
+            _, state = mixer.chunked(piece, no_padding(piece), Chunking(2, 0), state)
+            down = state.fast.carried.weight.down[0]
+            similarity = torch.cosine_similarity(down, mixer.fast.down, dim=-1)
+            similarities.append(similarity.mean())
+    assert min(similarities) > 0.9
 
 
 @pytest.mark.parametrize("normalization", ["post", "pre"])

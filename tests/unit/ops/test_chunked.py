@@ -24,6 +24,8 @@ RULES = [
         ["post", "pre", "none"], ["all", "down"], ["steps", "directions"]
     )
 ]
+# computed for all chunks at once
+SUMMED = UpdateRule(decay=0.1, update="down", accumulate="directions")
 MODES = ["bidirectional", "block", "shifted"]
 # outputs and gradients of the published implementation, kept elsewhere
 VECTORS = Path(os.environ.get("LACT_VECTORS", "vectors"))
@@ -84,7 +86,7 @@ def test_agrees_with_specification(mode, num_frames):
     [
         UpdateRule("gradient_descent"),
         UpdateRule("muon"),
-        UpdateRule(accumulate="directions", decay=0.1, update="down"),
+        SUMMED,
     ],
 )
 def test_padding_has_no_influence(mode, rule):
@@ -150,7 +152,7 @@ def run_in_pieces(frames, weight, borders, **arguments):
         UpdateRule(normalization="post"),
         UpdateRule(normalization="pre"),
         UpdateRule(accumulate="directions", decay=0.1),
-        UpdateRule(accumulate="directions", decay=0.1, update="down"),
+        SUMMED,
     ],
 )
 @pytest.mark.filterwarnings("ignore:shifted mode")
@@ -221,12 +223,13 @@ def test_learnable_gain_gets_a_gradient():
     assert gradient.abs().min() > 0
 
 
+@pytest.mark.parametrize("rule", [UpdateRule(), SUMMED])
 @pytest.mark.parametrize("mode", MODES)
-def test_bf16_autocast_keeps_weights_in_float32(mode):
+def test_bf16_autocast_keeps_weights_in_float32(mode, rule):
     frames, weight = make_inputs(24)
     weight = FastWeight(*(x.detach().float() for x in weight))
     frames = {name: x.detach().float() for name, x in frames.items()}
-    arguments = dict(mode=mode, chunk_size=8, rule=UpdateRule())
+    arguments = dict(mode=mode, chunk_size=8, rule=rule)
     with torch.autocast("cpu", torch.bfloat16):
         output, state = chunked_ttt(**frames, fast_weight=weight, **arguments)
     assert state.weight.gate.dtype == torch.float32
@@ -236,10 +239,11 @@ def test_bf16_autocast_keeps_weights_in_float32(mode):
 
 
 @pytest.mark.gpu
+@pytest.mark.parametrize("rule", [UpdateRule(), SUMMED])
 @pytest.mark.parametrize("mode", MODES)
-def test_cuda_agrees_with_the_cpu(mode):
+def test_cuda_agrees_with_the_cpu(mode, rule):
     frames, weight = make_inputs(40)
-    arguments = dict(mode=mode, chunk_size=8, rule=UpdateRule())
+    arguments = dict(mode=mode, chunk_size=8, rule=rule)
     expected, _ = chunked_ttt(**frames, fast_weight=weight, **arguments)
     output, _ = chunked_ttt(
         **{name: x.cuda() for name, x in frames.items()},
@@ -254,9 +258,10 @@ def test_cuda_agrees_with_the_cpu(mode):
     )
 
 
-def test_compiles_to_the_same_result():
+@pytest.mark.parametrize("rule", [UpdateRule(), SUMMED])
+def test_compiles_to_the_same_result(rule):
     frames, weight = make_inputs(24)
-    arguments = dict(mode="block", chunk_size=8, rule=UpdateRule())
+    arguments = dict(mode="block", chunk_size=8, rule=rule)
     compiled = torch.compile(chunked_ttt, backend="aot_eager", fullgraph=True)
     output, _ = compiled(**frames, fast_weight=weight, **arguments)
     expected, _ = chunked_ttt(**frames, fast_weight=weight, **arguments)
