@@ -55,8 +55,26 @@ def apply_fast_weight(weight: FastWeight, x: Tensor) -> Tensor:
     Tensor
         (B, H, T, D)
     """
-    gate, up, down = (matrix.to(x.dtype).mT for matrix in weight)
-    return (silu(x @ gate) * (x @ up)) @ down
+    return hidden_units(weight, x) @ weight.down.to(x.dtype).mT
+
+
+def hidden_units(weight: FastWeight, x: Tensor) -> Tensor:
+    """Evaluate what the fast weight's `down` is applied to.
+
+    Arguments
+    ---------
+    weight : FastWeight
+        Matrices with a leading H or (B, H).
+    x : Tensor
+        (B, H, T, D), any floating dtype; the matrices are cast to it.
+
+    Returns
+    -------
+    Tensor
+        (B, H, T, F)
+    """
+    gate, up = (matrix.to(x.dtype).mT for matrix in (weight.gate, weight.up))
+    return silu(x @ gate) * (x @ up)
 
 
 def descent_direction(

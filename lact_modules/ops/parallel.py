@@ -7,11 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from lact_modules.ops.fast_weight import (
-    FastWeight,
-    apply_fast_weight,
-    descent_direction,
-)
+from lact_modules.ops.fast_weight import FastWeight, hidden_units
 from lact_modules.ops.ttt_state import Frames, TTTState
 from lact_modules.ops.update_rule import UpdateRule
 
@@ -61,15 +57,14 @@ def parallel_ttt(
         frames = state.pending.followed_by(frames)
     # a whole chunk waits for the next call, where frames see nothing of their own
     num_learned = (frames.length - is_shifted) // chunk_size
-    chunks = frames.map(lambda x: _divide(x, chunk_size))
-    down, running = _learn_all(chunks, initial, rule, state)
+    down, running = _learn_all(frames, initial, chunk_size, rule, state)
     known = down
     if is_shifted:
         known = torch.cat([state.weight.down[:, None], down[:, :-1]], dim=1)
-    per_chunk = FastWeight(initial.gate[:, None], initial.up[:, None], known)
-    q = _divide(pad(q, (0, 0, skipped, 0)), chunk_size)
+    hidden = pad(hidden_units(initial, q), (0, 0, skipped, 0))
+    output = _divide(hidden, chunk_size) @ known.to(q.dtype).mT
     # (B, C, H, N, D) -> (B, H, C N, D)
-    output = apply_fast_weight(per_chunk, q).transpose(1, 2).flatten(2, 3)
+    output = output.transpose(1, 2).flatten(2, 3)
     rest = frames.at(slice(num_learned * chunk_size, None))
     pending = rest if rest.length else None
     if not num_learned:
@@ -83,11 +78,17 @@ def parallel_ttt(
 
 
 def _learn_all(
-    chunks: Frames, initial: FastWeight, rule: UpdateRule, state: TTTState
+    frames: Frames,
+    initial: FastWeight,
+    chunk_size: int,
+    rule: UpdateRule,
+    state: TTTState,
 ) -> tuple[Tensor, Tensor]:
     """Give `down` and the sum of its directions after each chunk, (B, C, H, D, F)."""
-    each = FastWeight(*(matrix[:, None] for matrix in initial))
-    direction = descent_direction(each, chunks.k, chunks.v, chunks.lr, "down")["down"]
+    # gate and up are the same for all frames
+    hidden = _divide(hidden_units(initial, frames.k), chunk_size)
+    chunks = frames.map(lambda x: _divide(x, chunk_size))
+    direction = (chunks.v * chunks.lr[..., 1:2].to(chunks.v.dtype)).mT @ hidden
     with torch.autocast(device_type=direction.device.type, enabled=False):
         direction = direction.to(initial.down.dtype)
         # (B, C, H, 1, 1) -> (B, H, C)
@@ -102,6 +103,7 @@ def _learn_all(
         if state.running:
             share = total.exp().transpose(1, 2)[..., None, None]
             running = running + share * state.running["down"][:, None]
+        each = FastWeight(*(matrix[:, None] for matrix in initial))
         moved = rule.effective(rule.step(each, {"down": running}, each), each)
         has_learned = chunks.is_valid.sum(dim=-2, keepdim=True).cumsum(dim=1) > 0
         return torch.where(has_learned, moved.down, state.weight.down[:, None]), running
