@@ -10,6 +10,7 @@
 #   inference  real-time factor and memory of what "training" trained
 #   adaptation test-time training of its first arm beside SUTA, on DATA's test
 #   hybrid     training steps of the hybrid at full size, fp32 and bf16
+#   streaming  training steps of recipes for streams, at full size and small
 #
 # A piece writes OUT/<piece>/result.json last, and is passed over once that is there.
 # Nothing is downloaded. From the environment:
@@ -103,6 +104,10 @@ hybrid() {
     time_steps "$1" hybrid_wav2vec2
 }
 
+streaming() {
+    time_steps "$1" lact_streaming lact_streaming_demo conformer_streaming_demo
+}
+
 training() {
     local split=train
     : "${data:?set DATA to the corpus to train on}"
@@ -139,10 +144,11 @@ adaptation() {
     cp "$1/methods/result.json" "$1/methods.json"
 }
 
-(($#)) || set -- tests ops encoders training inference adaptation hybrid
+(($#)) || set -- tests ops encoders training inference adaptation hybrid streaming
 for piece in "$@"; do
     case $piece in
-        tests | ops | encoders | training | inference | adaptation | hybrid) ;;
+        tests | ops | encoders | training | inference) ;;
+        adaptation | hybrid | streaming) ;;
         *) echo "gpu.sh: no piece '$piece'; see --help" >&2; exit 2 ;;
     esac
     [[ -e $out/$piece/result.json ]] && continue

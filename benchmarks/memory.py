@@ -12,6 +12,7 @@ text of a stream is aligned with all that was said.
 import itertools
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
@@ -33,6 +34,7 @@ from lact_modules.encoders.block import BlockState
 from lact_modules.inference.chunks import chunk_encoder
 from lact_modules.inference.streaming_model import StreamingModel
 from lact_modules.inference.trained_model import load_run
+from lact_modules.layers.fast_weight_memory import FastWeightMemory
 from lact_modules.layers.lact import LaCTState
 
 Blocks = list[BlockState]
@@ -68,11 +70,13 @@ def everything(blocks: Blocks) -> Blocks:
 class Memory(NamedTuple):
     """What is remembered of an utterance in the next one.
 
-    `frontend` tells whether the normalization goes on, `keep` what of the blocks.
+    `frontend` tells whether the normalization goes on, `keep` what of the blocks, and
+    `learns` whether fast weights learn at all.
     """
 
     frontend: bool
     keep: Callable[[Blocks], Blocks | None]
+    learns: bool = True
 
 
 LACT = {
@@ -80,7 +84,9 @@ LACT = {
     "fast weights": Memory(False, fast_weights),
     "all but fast weights": Memory(True, all_but_fast_weights),
     "everything": Memory(True, everything),
+    "everything, never learns": Memory(True, everything, learns=False),
 }
+REFERENCES = ("nothing", "all but fast weights", "everything, never learns")
 WINDOW = {
     "nothing, longer window": Memory(False, nothing),
     "everything, longer window": Memory(True, everything),
@@ -98,11 +104,18 @@ class Listener:
         Seconds that are recognized together.
     left : float
         Seconds before them that attention sees.
+    learns : bool
+        Whether fast weights take steps; if not, they stay as they were trained.
     """
 
-    def __init__(self, run: Path, chunk: float, left: float):
+    def __init__(self, run: Path, chunk: float, left: float, learns: bool = True):
         trained = load_run(run)
         self.model = trained.model
+        if not learns:
+            for module in self.model.modules():
+                if isinstance(module, FastWeightMemory):
+                    module.rule = replace(module.current_rule, gain=0.0)
+                    module.log_gain = None
         self.streaming = StreamingModel(
             self.model, chunk_encoder(self.model, chunk, left)
         )
@@ -173,8 +186,8 @@ def measure(
 def summarize(counted: dict[str, list[Counts]]) -> dict[str, dict[str, Any]]:
     """Give rates by memory, and differences from fast weights that are fresh.
 
-    Each is compared with ``nothing``, and what is carried in the stream with the
-    stream that has no fast weights from before.
+    Each is compared with ``nothing``, with the stream that has no fast weights from
+    before, with fast weights that never learn, and with longer windows.
     """
     words = counted["nothing"][0][:, 1]
     errors = {
@@ -183,7 +196,7 @@ def summarize(counted: dict[str, list[Counts]]) -> dict[str, dict[str, Any]]:
     }
     summary = {}
     for name, by_run in counted.items():
-        references = {"nothing", "all but fast weights", *WINDOW} & errors.keys()
+        references = {*REFERENCES, *WINDOW} & errors.keys()
         against = {}
         for reference in sorted(references - {name}):
             difference = paired_bootstrap(errors[reference], errors[name], words)
@@ -233,8 +246,8 @@ def main(
     ]
     counted: dict[str, list[Counts]] = {}
     for seed, run, seconds, memories in track(jobs, data.stem):
-        listener = Listener(run, chunk, seconds)
         for name, memory in memories.items():
+            listener = Listener(run, chunk, seconds, memory.learns)
             counts = measure(listener, utterances, memory, seed)
             counted.setdefault(name, []).append(counts)
     summary = summarize(counted)

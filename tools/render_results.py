@@ -21,6 +21,7 @@ TABLES: dict[str, dict[str, Table]] = {
     "docs/streaming.md": {
         "latency": streaming_tables.LATENCY,
         "memory": streaming_tables.MEMORY,
+        "pieces": streaming_tables.PIECES,
         "hours": streaming_tables.HOURS,
         "serving": streaming_tables.SERVING,
     },

@@ -41,6 +41,16 @@ def _memory_rows(path: Path, root: Path) -> Iterator[Row]:
             ]
 
 
+def _piece_rows(path: Path, root: Path) -> Iterator[Row]:
+    study = json.loads(path.read_text(encoding="utf-8"))
+    for chunk, row in study.get("difference", {}).items():
+        yield [
+            link(path, root, "../", study["model"]),
+            f"{1000 * float(chunk):.0f} ms",
+            *(f"{row[size]:.1e}" for size in PIECES.header[2:]),
+        ]
+
+
 def _hour_rows(path: Path, root: Path) -> Iterator[Row]:
     study = json.loads(path.read_text(encoding="utf-8"))
     # the first, and those where another hour is over
@@ -95,6 +105,14 @@ MEMORY = Table(
     NOTHING,
 )
 """A row for each memory and each that it is compared with."""
+
+PIECES = Table(
+    ("model", "chunk", "1", "160", "1000", "random", "whole"),
+    "*/*/result.json",
+    _piece_rows,
+    NOTHING,
+)
+"""A row for each latency; columns are sizes of pieces, in samples."""
 
 HOURS = Table(
     (

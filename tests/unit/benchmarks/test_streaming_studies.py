@@ -40,7 +40,7 @@ def test_latency_is_compared_with_the_whole(measure, data):
 def test_memory_is_compared_on_the_same_words(measure, data):
     arms = {"window": [measure.model], "window_left": 5.12, "data": data}
     found = measure("memory", [measure.model], **arms)["memory"]
-    assert len(found) == 6
+    assert len(found) == 7
     # here the window's run is the same one
     assert found["nothing"]["wer"] == found["nothing, longer window"]["wer"]
     assert found["everything"]["wer"] == found["everything, longer window"]["wer"]

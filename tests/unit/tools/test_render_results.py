@@ -8,7 +8,7 @@ import pytest
 from lact_modules.training.result import write_result
 from tools.render_results import TABLES, insert_table
 from tools.run_tables import COMPARISONS, DECODINGS, METHODS, RUNS
-from tools.streaming_tables import HOURS, LATENCY, MEMORY, SERVING
+from tools.streaming_tables import HOURS, LATENCY, MEMORY, PIECES, SERVING
 
 PROJECT = Path(__file__).resolve().parents[3]
 MARKERS = {
@@ -157,6 +157,12 @@ def test_studies_of_streams(results):
                 },
             },
         },
+        "pieces": {
+            "model": "lact",
+            "difference": {
+                "0.64": dict.fromkeys(("1", "160", "1000", "random", "whole"), 1.25e-5)
+            },
+        },
         "long_stream": {
             "model": "lact",
             "rows": [
@@ -198,6 +204,7 @@ def test_studies_of_streams(results):
     assert rows(MEMORY) == [
         "everything | 3.00 | 3.00 | nothing | -1.00 [-2.00, +0.00] | 0.0500 |"
     ]
+    assert rows(PIECES) == [f"640 ms | {' | '.join(['1.3e-05'] * 5)} |"]
     assert [row[:4] for row in rows(HOURS)] == ["0.17", "1.01"]
     assert rows(SERVING) == [
         "8 | 0.64 s | 0.100 | 0.200 | 0.300 | 0.080 | 700, then 703 to 704 |"
