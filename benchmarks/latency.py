@@ -72,20 +72,25 @@ def main(
     limit: Annotated[
         int | None, typer.Option(help="Utterances of each data set, evenly spread.")
     ] = None,
+    beam_size: Annotated[int, typer.Option(help="0 is greedy.")] = 0,
+    lm: Annotated[Path | None, typer.Option(help="N-gram of the beam.")] = None,
     output: Path = Path("runs/latency"),
     device: str = "cpu",
 ) -> None:
     """Measure every run at every latency."""
+    search: dict[str, Any] = {"beam_size": beam_size} if beam_size else {}
+    if lm is not None:
+        search["lm"] = lm
     divisions = [None, *map(float, chunks.split(","))]
     splits = {}
     for path in data:
         utterances = read_some(path, limit)
         counted: dict[float | None, list[Counts]] = {}
         for chunk in track(divisions, path.stem):
-            options = {} if chunk is None else {"left_seconds": left}
+            context = {} if chunk is None else {"left_seconds": left}
             for run in runs:
                 transcriber = Transcriber.from_folder(
-                    run, device, chunk_seconds=chunk, **options
+                    run, device, chunk_seconds=chunk, **context, **search
                 )
                 found = measure(transcriber, utterances)
                 counted.setdefault(chunk, []).append(found)
@@ -97,6 +102,7 @@ def main(
         "streaming",
         "latency",
         left_seconds=left,
+        decoding=f"beam {beam_size}{' + n-gram' if lm else ''}" if search else "greedy",
         latency=splits,
     )
     show(splits)

@@ -16,6 +16,7 @@ def _latency_rows(path: Path, root: Path) -> Iterator[Row]:
             yield [
                 link(path, root, "../", study["model"]),
                 split,
+                study["decoding"],
                 f"{1000 * row['chunk_seconds']:.0f} ms"
                 if row["chunk_seconds"]
                 else "whole",
@@ -91,7 +92,10 @@ def _by_run(rates: Sequence[float]) -> str:
 
 
 LATENCY = Table(
-    ("model", "split", "chunk", "WER mean", "by seed", "against whole [95 %]", "p"),
+    (
+        *("model", "split", "decoding", "chunk", "WER mean", "by seed"),
+        *("against whole [95 %]", "p"),
+    ),
     "*/*/result.json",
     _latency_rows,
     NOTHING,

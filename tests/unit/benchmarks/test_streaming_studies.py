@@ -37,6 +37,14 @@ def test_latency_is_compared_with_the_whole(measure, data):
         assert row["difference"] == pytest.approx(row["wer"] - rows[0]["wer"])
 
 
+def test_latency_of_a_beam(measure, data):
+    found = measure(
+        "latency", [measure.model], data=[data], chunks="0.64", beam_size=4, limit=1
+    )
+    assert found["decoding"] == "beam 4"
+    assert len(found["latency"]["noises"]) == 2
+
+
 def test_memory_is_compared_on_the_same_words(measure, data):
     arms = {"window": [measure.model], "window_left": 5.12, "data": data}
     found = measure("memory", [measure.model], **arms)["memory"]

@@ -130,6 +130,7 @@ def test_studies_of_streams(results):
     studies = {
         "latency": {
             "model": "lact",
+            "decoding": "greedy",
             "latency": {
                 "test": [
                     {
@@ -198,8 +199,8 @@ def test_studies_of_streams(results):
         return [row.partition(" | ")[2] for row in rows]
 
     assert rows(LATENCY) == [
-        "test | whole | 2.00 | 1.50 2.50 | +0.50 [+0.25, +0.75] | 0.0100 |",
-        "test | 640 ms | 2.00 | 1.50 2.50 | +0.50 [+0.25, +0.75] | 0.0100 |",
+        "test | greedy | whole | 2.00 | 1.50 2.50 | +0.50 [+0.25, +0.75] | 0.0100 |",
+        "test | greedy | 640 ms | 2.00 | 1.50 2.50 | +0.50 [+0.25, +0.75] | 0.0100 |",
     ]
     assert rows(MEMORY) == [
         "everything | 3.00 | 3.00 | nothing | -1.00 [-2.00, +0.00] | 0.0500 |"
