@@ -203,7 +203,8 @@ def test_studies_of_streams(results):
         "test | greedy | 640 ms | 2.00 | 1.50 2.50 | +0.50 [+0.25, +0.75] | 0.0100 |",
     ]
     assert rows(MEMORY) == [
-        "everything | 3.00 | 3.00 | nothing | -1.00 [-2.00, +0.00] | 0.0500 |"
+        "nothing | 4.00 | 4.00 |  |  |  |",
+        "everything | 3.00 | 3.00 | -1.00 [-2.00, +0.00], p 0.0500 |  |  |",
     ]
     assert rows(PIECES) == [f"640 ms | {' | '.join(['1.3e-05'] * 5)} |"]
     assert [row[:4] for row in rows(HOURS)] == ["0.17", "1.01"]
