@@ -18,6 +18,7 @@ from lact_modules.inference.decoders import decoding_steps
 from lact_modules.inference.trained_model import TrainedModel
 from lact_modules.layers.fast_weight_memory import FastWeightMemory
 from lact_modules.training.augmentation import make_augmenter
+from lact_modules.training.dataset import StreamDataset
 from lact_modules.training.loop import RecipeBrain
 from lact_modules.training.transcripts import Decoder, Transcripts
 from lact_modules.training.worst import WorstUtterances
@@ -142,6 +143,8 @@ class ASRBrain(RecipeBrain):
         super().on_stage_start(stage, epoch)
         if stage == sb.Stage.TRAIN:
             self.num_infeasible = 0
+            if isinstance(self.train_set, StreamDataset):
+                self.train_set.set_epoch(epoch)
         elif stage == sb.Stage.VALID:
             name = self.first_decoder
             self.worst = WorstUtterances(self.hparams.num_worst_utterances)

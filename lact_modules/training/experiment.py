@@ -144,7 +144,7 @@ def make_datasets(
         if count == 1:
             return make_dataset(utterances, vocabulary, in_memory)
         streams = join_speakers(utterances, count, longest, hparams["seed"])
-        return make_dataset(streams, vocabulary, in_memory)
+        return make_dataset(streams, vocabulary, in_memory, seed=hparams["seed"])
 
     return Datasets(
         train=to_learn(),

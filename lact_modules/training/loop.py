@@ -55,6 +55,7 @@ class RecipeBrain(OptimizingBrain):
     """Of validation; the lowest is the best."""
 
     step: int
+    train_set: Dataset
     train_sampler: Any
 
     def __init__(self, **brain_arguments: Any):
@@ -107,6 +108,7 @@ class RecipeBrain(OptimizingBrain):
             If an epoch has fewer batches than one step accumulates, or training
             diverges.
         """
+        self.train_set = train_set
         self.use_sampler(batch_sampler)
         train_loader = self.make_dataloader(
             train_set,

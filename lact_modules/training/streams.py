@@ -1,5 +1,6 @@
 """Streams to train on: utterances of one speaker, one after the other."""
 
+import itertools
 import random
 from collections import defaultdict
 from collections.abc import Sequence
@@ -68,6 +69,53 @@ def join_speakers(
             streams.append(stream)
             rest = rest[len(stream) :]
     return sorted(streams, key=lambda stream: (duration(stream), stream[0].id))
+
+
+def exchange(
+    streams: Sequence[Stream], seed: int | str, neighbours: int = 16
+) -> list[Stream]:
+    """Let utterances of a speaker that last about as long change places, at random.
+
+    So each has other ones before it in every epoch, and streams last about as long as
+    they did.
+
+    Arguments
+    ---------
+    streams : Sequence[Stream]
+        Each of one speaker.
+    seed : int | str
+        Of who goes where.
+    neighbours : int
+        Utterances, next to each other in order of duration, that change places.
+
+    Returns
+    -------
+    list[Stream]
+        As long as those before, in the same order, with the same utterances.
+
+    Example
+    -------
+    >>> a, b = (Utterance(i, "a.wav", "A", 2.0, speaker="1") for i in "ab")
+    >>> {exchange([(a,), (b,)], seed)[0][0].id for seed in range(9)} == {"a", "b"}
+    True
+    """
+    rng = random.Random(seed)
+    places = defaultdict(list)
+    for i, stream in enumerate(streams):
+        for j, utterance in enumerate(stream):
+            places[utterance.speaker].append((utterance.duration, utterance.id, i, j))
+    exchanged = [list(stream) for stream in streams]
+    for speaker in sorted(places, key=str):
+        in_order = [(i, j) for _, _, i, j in sorted(places[speaker])]
+        first = rng.randrange(neighbours)
+        borders = [0, *range(first, len(in_order), neighbours), len(in_order)]
+        for start, stop in itertools.pairwise(borders):
+            alike = in_order[start:stop]
+            comers = [streams[i][j] for i, j in alike]
+            rng.shuffle(comers)
+            for (i, j), comer in zip(alike, comers, strict=True):
+                exchanged[i][j] = comer
+    return [tuple(stream) for stream in exchanged]
 
 
 def duration(stream: Stream) -> float:

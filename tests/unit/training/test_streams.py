@@ -11,7 +11,7 @@ from lact_modules.data.manifest import Utterance
 from lact_modules.data.vocabulary import Vocabulary
 from lact_modules.errors import InputError
 from lact_modules.training.dataset import make_dataset
-from lact_modules.training.streams import duration, join_speakers
+from lact_modules.training.streams import duration, exchange, join_speakers
 
 UTTERANCES = [
     Utterance(f"{speaker}-{i}", "x.wav", "ONE", 1.0 + i % 3, speaker=speaker)
@@ -41,6 +41,38 @@ def test_the_seed_chooses_the_order():
         return join_speakers(UTTERANCES, 4, 20.0, seed)
 
     assert draw(1) == draw(1) != draw(2)
+
+
+def test_utterances_change_places_with_others_of_like_duration():
+    streams = join_speakers(UTTERANCES, 4, 20.0)
+    exchanged = exchange(streams, seed=1)
+    assert exchanged == exchange(streams, seed=1) != exchange(streams, seed=2)
+    assert list(map(len, exchanged)) == list(map(len, streams))
+    assert sorted(u.id for s in exchanged for u in s) == sorted(
+        u.id for u in UTTERANCES
+    )
+    assert all(len({u.speaker for u in stream}) == 1 for stream in exchanged)
+    moved = [a != b for a, b in zip(streams, exchanged, strict=True)]
+    assert sum(moved) > len(streams) / 2
+    for before, after in zip(streams, exchanged, strict=True):
+        assert abs(duration(before) - duration(after)) <= len(before)
+
+
+def test_streams_are_others_in_each_epoch():
+    streams = join_speakers(UTTERANCES, 4, 20.0)
+    dataset = make_dataset(streams, Vocabulary.from_texts(["ONE"]), seed=1)
+
+    def heard():
+        for name in dataset.data_ids:
+            entry = dataset.data[name]
+            assert entry["text"].split() == [u.text for u in entry["stream"]]
+        return [dataset.data[name]["stream"] for name in dataset.data_ids]
+
+    epochs = []
+    for epoch in (1, 2, 1):
+        dataset.set_epoch(epoch)
+        epochs.append(heard())
+    assert epochs[0] == epochs[2] != epochs[1]
 
 
 @pytest.mark.parametrize(
