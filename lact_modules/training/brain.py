@@ -143,7 +143,7 @@ class ASRBrain(RecipeBrain):
         super().on_stage_start(stage, epoch)
         if stage == sb.Stage.TRAIN:
             self.num_infeasible = 0
-            if isinstance(self.train_set, StreamDataset):
+            if epoch is not None and isinstance(self.train_set, StreamDataset):
                 self.train_set.set_epoch(epoch)
         elif stage == sb.Stage.VALID:
             name = self.first_decoder
