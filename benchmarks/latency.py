@@ -15,6 +15,7 @@ from rich.progress import track
 from rich.table import Table
 from study import Counts, count_errors, rate, read_some, tell, write_study
 
+from lact_modules.cli import options
 from lact_modules.cli.transcribed import load_utterance
 from lact_modules.comparison.statistics import paired_bootstrap
 from lact_modules.data.manifest import Utterance
@@ -78,20 +79,17 @@ def main(
     device: str = "cpu",
 ) -> None:
     """Measure every run at every latency."""
-    search: dict[str, Any] = {"beam_size": beam_size} if beam_size else {}
-    if lm is not None:
-        search["lm"] = lm
+    search = options.given(beam_size=beam_size or None, lm=lm)
     divisions = [None, *map(float, chunks.split(","))]
     splits = {}
     for path in data:
         utterances = read_some(path, limit)
         counted: dict[float | None, list[Counts]] = {}
         for chunk in track(divisions, path.stem):
-            context = {} if chunk is None else {"left_seconds": left}
+            context = None if chunk is None else left
+            chosen = options.given(chunk_seconds=chunk, left_seconds=context, **search)
             for run in runs:
-                transcriber = Transcriber.from_folder(
-                    run, device, chunk_seconds=chunk, **context, **search
-                )
+                transcriber = Transcriber.from_folder(run, device, **chosen)
                 found = measure(transcriber, utterances)
                 counted.setdefault(chunk, []).append(found)
         splits[path.stem] = summarize(counted)

@@ -59,19 +59,26 @@ def apply_fast_weight(weight: FastWeight, x: Tensor) -> Tensor:
 
 
 def hidden_units(weight: FastWeight, x: Tensor) -> Tensor:
-    """Evaluate what the fast weight's `down` is applied to.
+    """Evaluate what `down` is applied to: ``silu(gate @ x) * (up @ x)``.
 
     Arguments
     ---------
     weight : FastWeight
-        Matrices with a leading H or (B, H).
+        As `apply_fast_weight` takes it; `down` is not looked at.
     x : Tensor
-        (B, H, T, D), any floating dtype; the matrices are cast to it.
+        (B, H, T, D)
 
     Returns
     -------
     Tensor
         (B, H, T, F)
+
+    Example
+    -------
+    >>> gate, up = torch.ones(2, 1, 4, 2)
+    >>> weight = FastWeight(gate, up, down=torch.ones(1, 2, 4))
+    >>> hidden_units(weight, torch.ones(3, 1, 5, 2)).shape
+    torch.Size([3, 1, 5, 4])
     """
     gate, up = (matrix.to(x.dtype).mT for matrix in (weight.gate, weight.up))
     return silu(x @ gate) * (x @ up)

@@ -50,6 +50,18 @@ def parallel_ttt(
         (B, H, T, D)
     state : TTTState
         To pass on.
+
+    Example
+    -------
+    >>> from lact_modules.ops.ttt_state import start_ttt
+    >>> rule = UpdateRule(update="down", accumulate="directions")
+    >>> start = start_ttt(FastWeight(*torch.randn(3, 1, 4, 4)), batch_size=2)
+    >>> q = k = v = torch.randn(2, 1, 10, 4)
+    >>> is_valid = torch.ones(2, 1, 10, 1, dtype=torch.bool)
+    >>> frames = Frames(k, v, torch.ones(2, 1, 10, 3), None, is_valid)
+    >>> output, state = parallel_ttt(q, frames, start.weight, False, 4, rule, start)
+    >>> output.shape, state.pending.length
+    (torch.Size([2, 1, 10, 4]), 2)
     """
     skipped = 0
     if state.pending is not None:

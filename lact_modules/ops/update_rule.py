@@ -106,6 +106,13 @@ class UpdateRule:
         Tensor
             (..., H or 1, 1, 1): the mean momentum factor, if there are any, less what
             is forgotten of summed directions; 1 where all is padding.
+
+        Example
+        -------
+        >>> x, is_valid = torch.ones(1, 8, 4), torch.ones(1, 8, 1, dtype=torch.bool)
+        >>> frames = Frames(x, x, x[..., :3], None, is_valid)
+        >>> UpdateRule(decay=0.25, accumulate="directions").kept_share(frames)
+        tensor([[[0.7500]]])
         """
         count = frames.is_valid.sum(dim=-2, keepdim=True)
         kept = torch.ones_like(count, dtype=frames.lr.dtype)

@@ -18,8 +18,8 @@ from lact_modules.inference.decoders import decoding_steps
 from lact_modules.inference.trained_model import TrainedModel
 from lact_modules.layers.fast_weight_memory import FastWeightMemory
 from lact_modules.training.augmentation import make_augmenter
-from lact_modules.training.dataset import StreamDataset
 from lact_modules.training.loop import RecipeBrain
+from lact_modules.training.streams import StreamDataset
 from lact_modules.training.transcripts import Decoder, Transcripts
 from lact_modules.training.worst import WorstUtterances
 

@@ -4,7 +4,6 @@ import functools
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from speechbrain.dataio.dataset import DynamicItemDataset
@@ -17,7 +16,7 @@ from lact_modules.data.durations import measure_durations
 from lact_modules.data.manifest import Utterance, read_manifest
 from lact_modules.data.subwords import AnyVocabulary
 from lact_modules.errors import InputError
-from lact_modules.training.streams import Stream, duration, exchange
+from lact_modules.training.streams import Stream, StreamDataset, duration, transcribe
 
 logger = logging.getLogger(__name__)
 
@@ -84,37 +83,6 @@ def check_durations(durations: Sequence[float], max_duration: float | None) -> N
         )
 
 
-class StreamDataset(DynamicItemDataset):
-    """Streams, whose utterances change places with others in each epoch.
-
-    Arguments
-    ---------
-    entries : dict[str, dict[str, Any]]
-        By id, with ``stream`` and ``text``.
-    seed : int
-        Of who goes where.
-    **options : Any
-        As for SpeechBrain's class.
-    """
-
-    def __init__(self, entries: dict[str, dict[str, Any]], seed: int, **options: Any):
-        super().__init__(entries, **options)
-        self.seed = seed
-        self._streams = [entry["stream"] for entry in entries.values()]
-
-    def set_epoch(self, epoch: int) -> None:
-        """Choose what is heard together; ids and durations stay as they were.
-
-        Arguments
-        ---------
-        epoch : int
-            From 1 on.
-        """
-        streams = exchange(self._streams, f"{self.seed} {epoch}")
-        for entry, stream in zip(self.data.values(), streams, strict=True):
-            entry |= {"stream": stream, "text": _transcribe(stream)}
-
-
 def make_dataset(
     utterances: Sequence[Utterance | Stream],
     vocabulary: AnyVocabulary,
@@ -153,7 +121,7 @@ def make_dataset(
         If an id stands twice, or a transcript has an unknown character.
     """
     streams = [(u,) if isinstance(u, Utterance) else u for u in utterances]
-    texts = {s[0].id: _transcribe(s) for s in streams}
+    texts = {s[0].id: transcribe(s) for s in streams}
     check = check_spelling if must_spell else _warn_of_unknown
     check(texts, vocabulary)
     if len(texts) < len(utterances):
@@ -194,10 +162,6 @@ def make_dataset(
     if seed is not None:
         return StreamDataset(entries, seed, **options)
     return DynamicItemDataset(entries, **options)
-
-
-def _transcribe(stream: Stream) -> str:
-    return " ".join(utterance.text for utterance in stream)
 
 
 def check_spelling(texts: Mapping[str, str], vocabulary: AnyVocabulary) -> None:

@@ -4,6 +4,9 @@ import itertools
 import random
 from collections import defaultdict
 from collections.abc import Sequence
+from typing import Any
+
+from speechbrain.dataio.dataset import DynamicItemDataset
 
 from lact_modules.data.manifest import Utterance
 from lact_modules.errors import InputError
@@ -137,6 +140,68 @@ def duration(stream: Stream) -> float:
     3.5
     """
     return sum(utterance.duration for utterance in stream)
+
+
+def transcribe(stream: Stream) -> str:
+    """Give what is said in a stream.
+
+    Arguments
+    ---------
+    stream : Stream
+        Its utterances.
+
+    Returns
+    -------
+    str
+        Their texts, with a blank between two.
+
+    Example
+    -------
+    >>> a, b = (Utterance(i, "a.wav", i, 2.0) for i in "AB")
+    >>> transcribe((a, b))
+    'A B'
+    """
+    return " ".join(utterance.text for utterance in stream)
+
+
+class StreamDataset(DynamicItemDataset):
+    """Streams, whose utterances change places with others in each epoch.
+
+    Arguments
+    ---------
+    entries : dict[str, dict[str, Any]]
+        By id, with ``stream`` and ``text``.
+    seed : int
+        Of who goes where.
+    **options : Any
+        As for SpeechBrain's class.
+
+    Example
+    -------
+    >>> a, b = (Utterance(i, "a.wav", i, 1.0, speaker="1") for i in "AB")
+    >>> entries = {"1": {"stream": (a, b), "text": "A B"}}
+    >>> dataset = StreamDataset(entries, seed=1, output_keys=["text"])
+    >>> texts = [dataset.set_epoch(epoch) or dataset[0]["text"] for epoch in range(9)]
+    >>> sorted(set(texts))
+    ['A B', 'B A']
+    """
+
+    def __init__(self, entries: dict[str, dict[str, Any]], seed: int, **options: Any):
+        super().__init__(entries, **options)
+        self.seed = seed
+        self._streams = [entry["stream"] for entry in entries.values()]
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose what is heard together; ids and durations stay as they were.
+
+        Arguments
+        ---------
+        epoch : int
+            From 1 on.
+        """
+        streams = exchange(self._streams, f"{self.seed} {epoch}")
+        for entry, stream in zip(self.data.values(), streams, strict=True):
+            entry |= {"stream": stream, "text": transcribe(stream)}
 
 
 def _take(utterances: Sequence[Utterance], count: int, max_duration: float) -> Stream:

@@ -1,15 +1,23 @@
 """The streaming recipe trains, and a stream hears what its chunks hear."""
 
+import os
+import signal
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
 from lact_modules.data.audio import load_audio
+from lact_modules.data.librispeech import prepare_librispeech
+from lact_modules.data.manifest import read_manifest, write_manifest
 from lact_modules.inference.streaming import StreamingRecognizer
 from lact_modules.inference.transcriber import Transcriber
 from lact_modules.layers.chunking import Chunking
 from lact_modules.training.launch import load_hparams
+from lact_modules.training.loop import RecipeBrain
+from lact_modules.training.stopping import EXIT_CODE
+from lact_modules.training.streams import StreamDataset
 
 RECIPES = sorted(Path(__file__).parents[2].glob("recipes/**/*streaming*.yaml"))
 # what the front end sees beyond a frame's 40 ms: its convolutions and its window
@@ -76,3 +84,48 @@ def test_no_chunk_sees_what_follows_it(path, size, tmp_path):
         assert 640 * end - 160 <= reached < 640 * end + LOOK_AHEAD
         # and what came before is remembered
         assert gradient[0, :640].abs().max() > 0
+
+
+def test_stopped_within_an_epoch_goes_on_with_the_same_streams(
+    train, corpus, tmp_path, monkeypatch
+):
+    prepared = prepare_librispeech(corpus, tmp_path, ["train"])["train"]
+    # whose speakers say a sentence each
+    utterances = [replace(u, speaker="1") for u in read_manifest(prepared)]
+    write_manifest(tmp_path / "one.jsonl", utterances)
+    options = {
+        "train_manifest": tmp_path / "one.jsonl",
+        "hparams": "lact_streaming_demo",
+        "stream_utterances": 2,
+        "num_epochs": 2,
+        "test_splits": "[dev]",
+    }
+    heard = []
+    log, set_epoch = RecipeBrain._log, StreamDataset.set_epoch
+
+    def note_streams(dataset, epoch):
+        set_epoch(dataset, epoch)
+        heard.append([entry["text"] for entry in dataset.data.values()])
+
+    monkeypatch.setattr(StreamDataset, "set_epoch", note_streams)
+    whole = train(tmp_path / "whole", **options)
+    steps = len(whole.steps())
+    first, second = heard
+    assert first != second
+
+    def log_and_stop(brain, split, **values):
+        log(brain, split, **values)
+        if split == "train" and brain.optimizer_step == steps // 2 + 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RecipeBrain, "_log", log_and_stop)
+        assert train(tmp_path / "run", **options).code == EXIT_CODE
+    resumed = train(tmp_path / "run", **options)
+    assert resumed.code == 0
+    assert heard[-1] == second
+
+    def losses(run):
+        return {entry["step"]: entry["loss"] for entry in run.metrics("train")}
+
+    assert losses(resumed) == losses(whole)
