@@ -112,10 +112,11 @@ class Listening:
 
 
 def largest_norm(state: EncoderState) -> float:
-    """Give the largest norm of what the fast weights have become."""
+    """Give the largest norm of what has been learned: weights, or sums for a step."""
     mixers = [block.mixer for block in state.blocks or ()]
     fast = [mixer.fast for mixer in mixers if isinstance(mixer, LaCTState)]
-    norms = [matrix.norm().item() for each in fast for matrix in each.carried.weight]
+    learned = [matrix for each in fast for matrix in each.carried.learned.values()]
+    norms = [matrix.norm().item() for matrix in learned]
     return max(norms, default=0.0)
 
 

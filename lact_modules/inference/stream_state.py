@@ -14,13 +14,12 @@ from lact_modules.frontends.streaming import FrontendState
 from lact_modules.layers.attention import AttentionState
 from lact_modules.layers.fast_weight_memory import MemoryState
 from lact_modules.layers.lact import LaCTState
-from lact_modules.ops.fast_weight import FastWeight
 from lact_modules.ops.ttt_state import Frames, TTTState
 
 _KINDS = {
     kind.__name__: kind
     for kind in (
-        *(AttentionState, BeamState, BlockState, EncoderState, FastWeight, Frames),
+        *(AttentionState, BeamState, BlockState, EncoderState, Frames),
         *(FrontendState, GreedyState, Hypothesis, LaCTState, MemoryState),
         *(RunningState, TTTState, UtteranceState, Word),
     )

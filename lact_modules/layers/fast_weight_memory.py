@@ -11,8 +11,8 @@ from torch.nn.functional import normalize, silu, softplus
 from lact_modules.layers.chunking import Chunking
 from lact_modules.layers.rotary import rotate
 from lact_modules.ops import FastWeight, UpdateRule, chunked_ttt
-from lact_modules.ops.chunked import Mode
-from lact_modules.ops.ttt_state import TTTState, start_ttt
+from lact_modules.ops.chunked import Mode, start_ttt
+from lact_modules.ops.ttt_state import TTTState, per_utterance
 
 
 class MemoryState(NamedTuple):
@@ -182,7 +182,9 @@ class FastWeightMemory(nn.Module):
         """
         mode: Mode = "shifted" if self.mode == "shifted" else "block"
         size = self.chunk_size if mode == "shifted" else chunking.size
-        state = state or MemoryState(0, start_ttt(self.initial, len(x)))
+        if state is None:
+            initial = per_utterance(self.initial, len(x))
+            state = MemoryState(0, start_ttt(initial, self.current_rule))
         return self._learn_and_answer(x, qkv, is_padding, mode, size, state)
 
     def _learn_and_answer(

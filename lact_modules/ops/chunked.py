@@ -15,7 +15,7 @@ from lact_modules.ops.fast_weight import (
     descent_direction,
 )
 from lact_modules.ops.parallel import parallel_ttt
-from lact_modules.ops.ttt_state import Frames, TTTState, per_utterance, start_ttt
+from lact_modules.ops.ttt_state import Frames, TTTState, per_utterance
 from lact_modules.ops.update_rule import UpdateRule
 
 Mode = Literal["bidirectional", "block", "shifted"]
@@ -104,12 +104,36 @@ def chunked_ttt(
     q, frames = _head_first(q, k, v, lr, momentum, ~is_padding)
     initial = per_utterance(fast_weight, q.shape[0])
     if state is None:
-        state = start_ttt(fast_weight, q.shape[0])
+        state = start_ttt(initial, rule)
 
     walk = parallel_ttt if rule.is_parallel and num_frames else _sequential_ttt
     output, state = walk(q, frames, initial, mode == "shifted", chunk_size, rule, state)
     # (B, H, T, D) -> (B, T, H, D)
     return output.transpose(1, 2), state
+
+
+def start_ttt(initial: FastWeight, rule: UpdateRule) -> TTTState:
+    """Give the state before the first frame; more calls are expected to follow.
+
+    Arguments
+    ---------
+    initial : FastWeight
+        Initial weights per utterance, (B, H, ...).
+    rule : UpdateRule
+        How steps are going to be taken.
+
+    Returns
+    -------
+    TTTState
+        To pass to `chunked_ttt`.
+
+    Example
+    -------
+    >>> state = start_ttt(FastWeight(*torch.randn(3, 2, 1, 4, 4)), UpdateRule())
+    >>> list(state.learned), state.learned["down"].shape
+    (['gate', 'up', 'down'], torch.Size([2, 1, 4, 4]))
+    """
+    return TTTState(rule.begin(initial), {}, None)
 
 
 def _sequential_ttt(
@@ -134,7 +158,8 @@ def _sequential_ttt(
             seen = state.pending.followed_by(seen)
         state = state._replace(pending=seen)
         source = state if is_shifted else _learn(state, rule, initial)
-        outputs.append(apply_fast_weight(source.weight, q[:, :, span]))
+        weight = _weight(source, rule, initial)
+        outputs.append(apply_fast_weight(weight, q[:, :, span]))
         if not is_shifted and seen.length == chunk_size:
             state = source
         start = span.stop
@@ -142,35 +167,33 @@ def _sequential_ttt(
 
 
 def _learn(state: TTTState, rule: UpdateRule, initial: FastWeight) -> TTTState:
-    """Take one step on the pending frames."""
+    """Learn from the pending frames; where all are padding, nothing moves."""
     frames = state.pending
     assert frames is not None
-    direction = descent_direction(
-        state.weight, frames.k, frames.v, frames.lr, rule.update
-    )
+    weight = _weight(state, rule, initial)
+    direction = descent_direction(weight, frames.k, frames.v, frames.lr, rule.update)
     with torch.autocast(device_type=frames.k.device.type, enabled=False):
         dtype = initial.gate.dtype
         direction = {name: matrix.to(dtype) for name, matrix in direction.items()}
-        running = {}
-        if frames.momentum is not None or rule.accumulate == "directions":
-            kept = rule.kept_share(frames)
-            for name, matrix in state.running.items():
-                direction[name] = direction[name] + kept * matrix
-            running = direction
-        accumulated = rule.step(state.accumulated, direction, initial)
-        weight = rule.effective(accumulated, initial)
+        is_summed = rule.accumulate == "directions"
+        kept = rule.kept_share(frames)
+        for name, before in (state.learned if is_summed else state.momentum).items():
+            direction[name] = direction[name] + kept * before
+        if is_summed:
+            return TTTState(direction, {}, None)
+        stepped = rule.step(initial._replace(**state.learned), direction, initial)
         has_frames = frames.is_valid.any(dim=2, keepdim=True)
-        return TTTState(
-            _where(has_frames, weight, state.weight),
-            _where(has_frames, accumulated, state.accumulated),
-            running,
-            None,
-        )
+        learned = {
+            name: torch.where(has_frames, getattr(stepped, name), before)
+            for name, before in state.learned.items()
+        }
+        momentum = {} if frames.momentum is None else direction
+        return TTTState(learned, momentum, None)
 
 
-def _where(condition: Tensor, new: FastWeight, old: FastWeight) -> FastWeight:
-    pairs = zip(new, old, strict=True)
-    return FastWeight(*(torch.where(condition, x, y) for x, y in pairs))
+def _weight(state: TTTState, rule: UpdateRule, initial: FastWeight) -> FastWeight:
+    with torch.autocast(device_type=initial.gate.device.type, enabled=False):
+        return rule.weight(state.learned, initial)
 
 
 def _head_first(

@@ -53,13 +53,13 @@ def parallel_ttt(
 
     Example
     -------
-    >>> from lact_modules.ops.ttt_state import start_ttt
     >>> rule = UpdateRule(update="down", accumulate="directions")
-    >>> start = start_ttt(FastWeight(*torch.randn(3, 1, 4, 4)), batch_size=2)
+    >>> initial = FastWeight(*torch.randn(3, 2, 1, 4, 4))
     >>> q = k = v = torch.randn(2, 1, 10, 4)
     >>> is_valid = torch.ones(2, 1, 10, 1, dtype=torch.bool)
     >>> frames = Frames(k, v, torch.ones(2, 1, 10, 3), None, is_valid)
-    >>> output, state = parallel_ttt(q, frames, start.weight, False, 4, rule, start)
+    >>> start = TTTState(rule.begin(initial), {}, None)
+    >>> output, state = parallel_ttt(q, frames, initial, False, 4, rule, start)
     >>> output.shape, state.pending.length
     (torch.Size([2, 1, 10, 4]), 2)
     """
@@ -67,58 +67,47 @@ def parallel_ttt(
     if state.pending is not None:
         skipped = state.pending.length
         frames = state.pending.followed_by(frames)
+    sums = _sum_directions(frames, initial, chunk_size, rule, state.learned["down"])
+    applied = sums[:, :-1] if is_shifted else sums[:, 1:]
+    with torch.autocast(device_type=q.device.type, enabled=False):
+        each = FastWeight(*(matrix[:, None] for matrix in initial))
+        down = rule.weight({"down": applied}, each).down
+    hidden = pad(hidden_units(initial, q), (0, 0, skipped, 0))
+    output = _divide(hidden, chunk_size) @ down.to(q.dtype).mT
+    # (B, C, H, N, D) -> (B, H, C N, D)
+    output = output.transpose(1, 2).flatten(2, 3)[:, :, skipped : frames.length]
     # a whole chunk waits for the next call, where frames see nothing of their own
     num_learned = (frames.length - is_shifted) // chunk_size
-    down, running = _learn_all(frames, initial, chunk_size, rule, state)
-    known = down
-    if is_shifted:
-        known = torch.cat([state.weight.down[:, None], down[:, :-1]], dim=1)
-    hidden = pad(hidden_units(initial, q), (0, 0, skipped, 0))
-    output = _divide(hidden, chunk_size) @ known.to(q.dtype).mT
-    # (B, C, H, N, D) -> (B, H, C N, D)
-    output = output.transpose(1, 2).flatten(2, 3)
     rest = frames.at(slice(num_learned * chunk_size, None))
-    pending = rest if rest.length else None
-    if not num_learned:
-        return output[:, :, skipped : frames.length], state._replace(pending=pending)
-    # copies, so that the state does not hold the weights of all chunks
-    last = down[:, num_learned - 1].clone()
-    sums = {"down": running[:, num_learned - 1].clone()}
-    weight = FastWeight(initial.gate, initial.up, last)
-    state = TTTState(weight, weight, sums, pending)
-    return output[:, :, skipped : frames.length], state
+    # a copy, so that the state does not hold the sums after all chunks
+    learned = {"down": sums[:, num_learned].clone()}
+    return output, TTTState(learned, {}, rest if rest.length else None)
 
 
-def _learn_all(
+def _sum_directions(
     frames: Frames,
     initial: FastWeight,
     chunk_size: int,
     rule: UpdateRule,
-    state: TTTState,
-) -> tuple[Tensor, Tensor]:
-    """Give `down` and the sum of its directions after each chunk, (B, C, H, D, F)."""
+    before: Tensor,
+) -> Tensor:
+    """Sum directions of `down` before the first chunk and after each, (B, C+1, ...)."""
     # gate and up are the same for all frames
     hidden = _divide(hidden_units(initial, frames.k), chunk_size)
     chunks = frames.map(lambda x: _divide(x, chunk_size))
     direction = (chunks.v * chunks.lr[..., 1:2].to(chunks.v.dtype)).mT @ hidden
     with torch.autocast(device_type=direction.device.type, enabled=False):
-        direction = direction.to(initial.down.dtype)
+        added = torch.cat([before[:, None], direction.to(before.dtype)], dim=1)
         # (B, C, H, 1, 1) -> (B, H, C)
         kept = rule.kept_share(chunks)[..., 0, 0].transpose(1, 2)
-        kept = kept.expand(-1, direction.shape[2], -1).to(direction.dtype)
+        kept = kept.expand(-1, added.shape[2], -1).to(added.dtype)
+        kept = pad(kept, (1, 0), value=1.0)
         total = kept.clamp(min=torch.finfo(kept.dtype).tiny).log().cumsum(dim=-1)
-        # how much of chunk s is left after chunk c: (B, H, C, C)
+        # how much of what chunk s added is left after chunk c: (B, H, C+1, C+1)
         since = total[..., None] - total[..., None, :]
         is_later = torch.ones_like(since, dtype=torch.bool).triu(1)
         left = since.masked_fill(is_later, -torch.inf).exp()
-        running = torch.einsum("bhcs,bshij->bchij", left, direction)
-        if state.running:
-            share = total.exp().transpose(1, 2)[..., None, None]
-            running = running + share * state.running["down"][:, None]
-        each = FastWeight(*(matrix[:, None] for matrix in initial))
-        moved = rule.effective(rule.step(each, {"down": running}, each), each)
-        has_learned = chunks.is_valid.sum(dim=-2, keepdim=True).cumsum(dim=1) > 0
-        return torch.where(has_learned, moved.down, state.weight.down[:, None]), running
+        return torch.einsum("bhcs,bshij->bchij", left, added)
 
 
 def _divide(x: Tensor, size: int) -> Tensor:

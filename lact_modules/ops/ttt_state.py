@@ -61,47 +61,24 @@ class Frames(NamedTuple):
 class TTTState(NamedTuple):
     """What is carried from one call to the next; detach it to cut the graph.
 
+    It holds nothing that follows from the rest: `UpdateRule.weight` gives the weights
+    to apply.
+
     Arguments
     ---------
-    weight : FastWeight
-        Fast weights to apply, (B, H, ...), float32 or float64.
-    accumulated : FastWeight
-        The sum that the next step adds to; differs from `weight` under
-        ``"pre"`` normalization alone.
-    running : dict[str, Tensor]
-        Running directions by matrix name; empty if only steps are accumulated.
+    learned : dict[str, Tensor]
+        By name of the matrices that updates move, (B, H, ...), float32 or float64:
+        what they have become, or the sums of their directions, as the rule
+        accumulates.
+    momentum : dict[str, Tensor]
+        Running directions of steps with momentum; empty without.
     pending : Frames | None
         Frames of the current chunk that the weights have not learned from yet.
     """
 
-    weight: FastWeight
-    accumulated: FastWeight
-    running: dict[str, Tensor]
+    learned: dict[str, Tensor]
+    momentum: dict[str, Tensor]
     pending: Frames | None
-
-
-def start_ttt(fast_weight: FastWeight, batch_size: int) -> TTTState:
-    """Give the state before the first frame.
-
-    Arguments
-    ---------
-    fast_weight : FastWeight
-        Initial weights, (H, ...) or per utterance (B, H, ...).
-    batch_size : int
-        Utterances.
-
-    Returns
-    -------
-    TTTState
-        To pass to `chunked_ttt`, which with it expects more calls to follow.
-
-    Example
-    -------
-    >>> start_ttt(FastWeight(*torch.randn(3, 1, 4, 4)), batch_size=2).weight.gate.shape
-    torch.Size([2, 1, 4, 4])
-    """
-    initial = per_utterance(fast_weight, batch_size)
-    return TTTState(initial, initial, {}, None)
 
 
 def per_utterance(weight: FastWeight, batch_size: int) -> FastWeight:

@@ -93,6 +93,10 @@ class UpdateRule:
         """Whether no direction depends on the steps before it."""
         return self.accumulate == "directions" and self.update == "down"
 
+    @property
+    def _moved(self) -> tuple[str, ...]:
+        return FastWeight._fields if self.update == "all" else ("down",)
+
     def kept_share(self, frames: Frames) -> Tensor:
         """Tell how much of the running directions a chunk keeps.
 
@@ -121,6 +125,72 @@ class UpdateRule:
         if self.accumulate == "directions":
             kept = kept * (1 - self.decay)
         return torch.where(count > 0, kept, 1.0)
+
+    def begin(self, initial: FastWeight) -> dict[str, Tensor]:
+        """Give what has been learned before the first frame.
+
+        Arguments
+        ---------
+        initial : FastWeight
+            Weights before any update.
+
+        Returns
+        -------
+        dict[str, Tensor]
+            `TTTState.learned`.
+
+        Example
+        -------
+        >>> initial = FastWeight(*torch.ones(3, 1, 4, 4))
+        >>> UpdateRule(update="down", accumulate="directions").begin(initial)["down"][0]
+        tensor([[0., 0., 0., 0.],
+                [0., 0., 0., 0.],
+                [0., 0., 0., 0.],
+                [0., 0., 0., 0.]])
+        """
+        moved = {name: getattr(initial, name) for name in self._moved}
+        if self.accumulate == "directions":
+            return {name: torch.zeros_like(matrix) for name, matrix in moved.items()}
+        return moved
+
+    def weight(self, learned: dict[str, Tensor], initial: FastWeight) -> FastWeight:
+        """Give the weights to apply.
+
+        Arguments
+        ---------
+        learned : dict[str, Tensor]
+            `TTTState.learned`.
+        initial : FastWeight
+            Weights before any update.
+
+        Returns
+        -------
+        FastWeight
+            The initial weights, exactly, where nothing has been learned.
+
+        Example
+        -------
+        >>> rule = UpdateRule(update="down", accumulate="directions")
+        >>> initial = FastWeight(*torch.randn(3, 1, 4, 4))
+        >>> weight = rule.weight(rule.begin(initial), initial)
+        >>> torch.equal(weight.down, initial.down)
+        True
+        """
+        weight = initial._replace(**learned)
+        if self.accumulate == "steps" and self.normalization != "pre":
+            return weight
+        if self.accumulate == "directions":
+            weight = self.step(initial, learned, initial)
+        weight = self.effective(weight, initial)
+        moved = {
+            name: torch.where(
+                (learned[name] != before).any(dim=(-2, -1), keepdim=True),
+                getattr(weight, name),
+                getattr(initial, name),
+            )
+            for name, before in self.begin(initial).items()
+        }
+        return weight._replace(**moved)
 
     def step(
         self, weight: FastWeight, direction: dict[str, Tensor], initial: FastWeight
@@ -166,10 +236,9 @@ class UpdateRule:
         """Give the weights to apply, from the accumulated ones."""
         if self.normalization != "pre":
             return weight
-        moved = FastWeight._fields if self.update == "all" else ("down",)
         restored = {
             name: _restore_row_norms(getattr(weight, name), getattr(initial, name))
-            for name in moved
+            for name in self._moved
         }
         return weight._replace(**restored)
 

@@ -122,7 +122,7 @@ def test_utterance_of_padding_alone_leaves_no_nan():
         is_padding=is_padding,
     )
     assert output.isfinite().all()
-    torch.testing.assert_close(state.weight.gate[1], weight.gate)
+    torch.testing.assert_close(state.learned["gate"][1], weight.gate)
     for gradient in gradients(output[:1], frames, weight):
         assert gradient.isfinite().all()
 
@@ -162,7 +162,7 @@ def test_pieces_with_state_equal_one_call(mode, borders, rule):
     whole, end = chunked_ttt(**frames, fast_weight=weight, **arguments)
     joined, joined_end = run_in_pieces(frames, weight, borders, **arguments)
     torch.testing.assert_close(joined, whole)
-    torch.testing.assert_close(joined_end.weight, end.weight)
+    torch.testing.assert_close(joined_end.learned, end.learned)
     torch.testing.assert_close(joined_end.pending.k, end.pending.k)
 
 
@@ -171,7 +171,7 @@ def test_block_state_does_not_depend_on_the_pieces():
     arguments = dict(mode="block", chunk_size=8, rule=UpdateRule())
     _, end = chunked_ttt(**frames, fast_weight=weight, **arguments)
     _, joined_end = run_in_pieces(frames, weight, [0, 3, 19, 50], **arguments)
-    torch.testing.assert_close(joined_end.weight, end.weight)
+    torch.testing.assert_close(joined_end.learned, end.learned)
 
 
 def test_summed_directions_end_where_bidirectional_mode_does():
@@ -181,7 +181,7 @@ def test_summed_directions_end_where_bidirectional_mode_does():
     arguments = dict(fast_weight=weight, rule=rule, chunk_size=10)
     _, whole = chunked_ttt(**frames, mode="bidirectional", **arguments)
     _, chunked = chunked_ttt(**frames, mode="block", **arguments)
-    torch.testing.assert_close(chunked.weight.down, whole.weight.down)
+    torch.testing.assert_close(chunked.learned["down"], whole.learned["down"])
 
 
 def test_bidirectional_carries_what_it_learned():
@@ -210,7 +210,8 @@ def test_muon_keeps_the_initial_weights():
     _, state = chunked_ttt(
         **frames, fast_weight=weight, mode="bidirectional", rule=rule
     )
-    torch.testing.assert_close(state.weight.gate[0], weight.gate, atol=1e-4, rtol=1e-4)
+    gate = state.learned["gate"][0]
+    torch.testing.assert_close(gate, weight.gate, atol=1e-4, rtol=1e-4)
 
 
 def test_learnable_gain_gets_a_gradient():
@@ -232,7 +233,7 @@ def test_bf16_autocast_keeps_weights_in_float32(mode, rule):
     arguments = dict(mode=mode, chunk_size=8, rule=rule)
     with torch.autocast("cpu", torch.bfloat16):
         output, state = chunked_ttt(**frames, fast_weight=weight, **arguments)
-    assert state.weight.gate.dtype == torch.float32
+    assert state.learned["down"].dtype == torch.float32
     expected, _ = chunked_ttt(**frames, fast_weight=weight, **arguments)
     error = (output.float() - expected).norm() / expected.norm()
     assert error < 0.05
