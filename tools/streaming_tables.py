@@ -120,12 +120,12 @@ MEMORY = Table(
 """A row for each memory, with what it is compared with."""
 
 PIECES = Table(
-    ("model", "chunk", "1", "160", "1000", "random", "whole"),
+    ("model", "chunk", "1", "160", "1000", "random", "whole", "float64"),
     "*/*/result.json",
     _piece_rows,
     NOTHING,
 )
-"""A row for each latency; columns are sizes of pieces, in samples."""
+"""A row for each latency; columns are sizes of pieces, in samples; float64: random."""
 
 HOURS = Table(
     (
