@@ -135,6 +135,25 @@ def draw_blocks(
         yield from itertools.chain.from_iterable(blocks)
 
 
+def compare_speed(
+    recognizer: StreamingRecognizer,
+    utterances: Iterator[tuple[Utterance, str]],
+    piece_seconds: float,
+    seconds: float,
+) -> float:
+    """Give the CPU time of a stream that goes on, over that of one that begins.
+
+    Both hear the same, in turns, so that it does not matter what else the machine does.
+    """
+    both = [Listening(each, piece_seconds) for each in (recognizer, recognizer.fork())]
+    old, fresh = both
+    while fresh.recognizer.seconds < seconds:
+        utterance, source = next(utterances)
+        for listening in both:
+            listening.say(utterance, source)
+    return old.cpu_s / fresh.cpu_s
+
+
 def summarize(rows: list[dict[str, Any]]) -> dict[str, Any]:
     """Give the slope of memory after the first hour, and how steady the speed is."""
     late = [row for row in rows if row["hours"] > 1] or rows
@@ -187,7 +206,8 @@ def main(
     listening, rows = Listening(recognizer, piece), []
     named = {f"{path.parts[-3]}/{path.name}": read_some(path, None) for path in data}
     console = Console()
-    for utterance, source in draw_blocks(named, block, seed):
+    utterances = draw_blocks(named, block, seed)
+    for utterance, source in utterances:
         listening.say(utterance, source)
         if recognizer.seconds >= 60 * interval * (len(rows) + 1):
             rows.append(listening.tell())
@@ -197,6 +217,9 @@ def main(
     summary = summarize(rows)
     chunks = int(recognizer.seconds / chunk)
     summary["updates"] = chunks * len(recognizer.model.encoder.blocks)
+    summary["old_over_fresh_cpu"] = compare_speed(
+        recognizer, utterances, piece, 60 * interval
+    )
     settings = dict(chunk_seconds=chunk, left_seconds=left, piece_seconds=piece)
     write_study(
         output, run, "cpu", "streaming", "long_stream", **settings, **summary, rows=rows

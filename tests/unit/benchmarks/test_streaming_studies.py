@@ -72,4 +72,5 @@ def test_a_long_stream_keeps_its_state(measure, data):
     # a chunk of frames that waits, or less, on top of what is carried
     assert max(found["state_kib"]) < 1.5 * min(found["state_kib"])
     assert rows[-1]["largest_norm"] > 0
+    assert found["old_over_fresh_cpu"] > 0
     assert all(row["wer"].keys() == {"a/noises.jsonl"} for row in rows)
