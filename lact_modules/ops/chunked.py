@@ -147,30 +147,34 @@ def _sequential_ttt(
 ) -> tuple[Tensor, TTTState]:
     """Learn from a chunk, apply, and go on to the next; all are (B, H, T, ...)."""
     outputs = [q[:, :, :0]]
+    weight = _weight(state, rule, initial)
     start = 0
     while start < frames.length:
         if state.pending is not None and state.pending.length == chunk_size:
-            state = _learn(state, rule, initial)
+            state = _learn(state, weight, rule, initial)
+            weight = _weight(state, rule, initial)
         room = chunk_size - (state.pending.length if state.pending else 0)
         span = slice(start, min(frames.length, start + room))
         seen = frames.at(span)
         if state.pending is not None:
             seen = state.pending.followed_by(seen)
-        state = state._replace(pending=seen)
-        source = state if is_shifted else _learn(state, rule, initial)
-        weight = _weight(source, rule, initial)
-        outputs.append(apply_fast_weight(weight, q[:, :, span]))
-        if not is_shifted and seen.length == chunk_size:
-            state = source
+        state, known = state._replace(pending=seen), weight
+        if not is_shifted:
+            learned = _learn(state, weight, rule, initial)
+            known = _weight(learned, rule, initial)
+            if seen.length == chunk_size:
+                state, weight = learned, known
+        outputs.append(apply_fast_weight(known, q[:, :, span]))
         start = span.stop
     return torch.cat(outputs, dim=2), state
 
 
-def _learn(state: TTTState, rule: UpdateRule, initial: FastWeight) -> TTTState:
+def _learn(
+    state: TTTState, weight: FastWeight, rule: UpdateRule, initial: FastWeight
+) -> TTTState:
     """Learn from the pending frames; where all are padding, nothing moves."""
     frames = state.pending
     assert frames is not None
-    weight = _weight(state, rule, initial)
     direction = descent_direction(weight, frames.k, frames.v, frames.lr, rule.update)
     with torch.autocast(device_type=frames.k.device.type, enabled=False):
         dtype = initial.gate.dtype
