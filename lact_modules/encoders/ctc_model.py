@@ -6,6 +6,7 @@ from typing import Any, Protocol
 from torch import Tensor, nn
 
 from lact_modules.encoders.masked_prediction import MaskedPredictor
+from lact_modules.layers.routers import BlankRouter
 
 Augmentation = Callable[[Tensor, Tensor], Tensor]
 
@@ -82,6 +83,9 @@ class CTCModel(nn.Module):
     def set_num_tokens(self, num_tokens: int) -> None:
         """Make an output layer for so many tokens, with fresh weights."""
         self.output = nn.Linear(self.encoder.d_model, num_tokens)
+        for module in self.modules():
+            if isinstance(module, BlankRouter):
+                module.set_num_tokens(num_tokens)
 
     @property
     def frame_rate(self) -> float:

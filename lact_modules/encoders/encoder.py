@@ -1,14 +1,16 @@
 """A stack of encoder blocks."""
 
 from collections.abc import Callable, Sequence
-from typing import cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from lact_modules.encoders.block import BlockState, EncoderBlock
+from lact_modules.encoders.block import EncoderBlock
 from lact_modules.encoders.dynamic_chunks import DynamicChunks
-from lact_modules.layers.chunking import ChunkedLayer, Chunking, map_tensors
+from lact_modules.encoders.stages import StackState, Stages, run_blocks, run_stages
+from lact_modules.layers.chunking import Chunking, map_tensors
+from lact_modules.layers.dynamic_chunking import DynamicChunking
 
 Factory = Callable[[], nn.Module]
 
@@ -64,6 +66,18 @@ class Encoder(nn.Module):
         ``--find_unused_parameters``.
     chunks : DynamicChunks | None
         Draws, in training, how each batch is divided; None never divides.
+    dynamic_chunking : DynamicChunking | None
+        Makes fewer chunks of the frames for some of the blocks, and frames of them
+        again; None makes none.
+    stages : Sequence[int]
+        With it, how many blocks come before, how many run on chunks, and how many come
+        after; those that are not counted come after.
+
+    Raises
+    ------
+    ValueError
+        If `stages` and `dynamic_chunking` do not come together, or do not fit
+        `num_layers`.
 
     Attributes
     ----------
@@ -93,11 +107,15 @@ class Encoder(nn.Module):
         dropout: float = 0.0,
         layer_drop: float = 0.0,
         chunks: DynamicChunks | None = None,
+        dynamic_chunking: DynamicChunking | None = None,
+        stages: Sequence[int] = (),
     ):
         super().__init__()
         self.d_model = d_model
         self.chunks = chunks
         self.chunking: Chunking | None = None
+        self.dynamic_chunking = dynamic_chunking
+        self.inner = _inner_blocks(stages, num_layers, dynamic_chunking is not None)
         self.layer_drop = layer_drop
         self.dropout = nn.Dropout(dropout)
         self.blocks = nn.ModuleList(
@@ -135,8 +153,15 @@ class Encoder(nn.Module):
             return self._in_segments(x, lengths, chunking), lengths
         is_padding = padding_mask(lengths, x.shape[1])
         x = self.dropout(x.masked_fill(is_padding[..., None], 0.0))
-        for block in filter(self._is_kept, self.blocks):
-            x = block(x, is_padding)
+        stages = self._stages()
+        x = _run(stages.outer, x, is_padding)
+        if self.dynamic_chunking is not None:
+            routing, _ = self.dynamic_chunking.route(x, is_padding)
+            chunks = self.dynamic_chunking.compress(x, is_padding, routing)
+            is_beyond = padding_mask(chunks.lengths, chunks.x.shape[1])
+            z = _run(stages.inner, chunks.x, is_beyond)
+            x = self.dynamic_chunking.expand(z, chunks, x)
+        x = _run(stages.last, x, is_padding)
         return self.norm(x).masked_fill(is_padding[..., None], 0.0), lengths
 
     def chunked(
@@ -144,8 +169,8 @@ class Encoder(nn.Module):
         x: Tensor,
         lengths: Tensor,
         chunking: Chunking,
-        state: Sequence[BlockState] | None = None,
-    ) -> tuple[Tensor, list[BlockState]]:
+        state: StackState | None = None,
+    ) -> tuple[Tensor, StackState]:
         """Encode chunk by chunk; no frame sees beyond the end of its chunk.
 
         Calls that pass the state on equal one call on the joined frames, if all but
@@ -160,47 +185,47 @@ class Encoder(nn.Module):
             (B,) valid frames, int64.
         chunking : Chunking
             How frames are divided.
-        state : Sequence[BlockState] | None
-            Of each block, after the frames before.
+        state : StackState | None
+            After the frames before.
 
         Returns
         -------
         output : Tensor
             (B, T, D), zero at padding.
-        state : list[BlockState]
-            After these frames.
+        state : StackState
+            After these frames; of each block, if none run on dynamic chunks.
         """
-        return self._run_chunked(list(self.blocks), x, lengths, chunking, state)
+        return self._run_chunked(self._stages(), x, lengths, chunking, state)
 
     def _run_chunked(
         self,
-        blocks: Sequence[nn.Module],
+        stages: Stages,
         x: Tensor,
         lengths: Tensor,
         chunking: Chunking,
-        state: Sequence[BlockState] | None,
-    ) -> tuple[Tensor, list[BlockState]]:
+        state: Any,
+    ) -> tuple[Tensor, StackState]:
         is_padding = padding_mask(lengths, x.shape[1])
         x = self.dropout(x.masked_fill(is_padding[..., None], 0.0))
-        after = []
-        for index, block in enumerate(blocks):
-            before = state[index] if state else None
-            x, remembered = cast(ChunkedLayer, block).chunked(
-                x, is_padding, chunking, before
+        after: StackState
+        if self.dynamic_chunking is None:
+            x, after = run_blocks(stages.outer, x, is_padding, chunking, state)
+        else:
+            x, after = run_stages(
+                stages, self.dynamic_chunking, x, is_padding, chunking, state
             )
-            after.append(remembered)
         return self.norm(x).masked_fill(is_padding[..., None], 0.0), after
 
     def _in_segments(self, x: Tensor, lengths: Tensor, chunking: Chunking) -> Tensor:
         """Encode chunk by chunk; what is remembered of a segment has no gradient."""
         size = self.chunks.segment if self.chunks and self.training else None
         size = size or max(1, x.shape[1])
-        blocks = list(filter(self._is_kept, self.blocks))
+        stages = self._stages()
         state, outputs = None, []
         for index, segment in enumerate(x.split(size, dim=1)):
             rest = (lengths - index * size).clamp(min=0, max=segment.shape[1])
             output, state = self._run_chunked(
-                blocks, segment, rest, chunking, map_tensors(Tensor.detach, state)
+                stages, segment, rest, chunking, map_tensors(Tensor.detach, state)
             )
             outputs.append(output)
         return torch.cat(outputs, dim=1)
@@ -210,7 +235,43 @@ class Encoder(nn.Module):
             return self.chunking
         return self.chunks.draw() if self.chunks is not None else None
 
-    def _is_kept(self, _: nn.Module) -> bool:
+    def _stages(self) -> Stages:
+        """Divide the blocks that are not passed over."""
+        first, stop = self.inner
+        return Stages(
+            *(
+                [block for block in part if self._is_kept()]
+                for part in (
+                    self.blocks[:first],
+                    self.blocks[first:stop],
+                    self.blocks[stop:],
+                )
+            )
+        )
+
+    def _is_kept(self) -> bool:
         if not self.training or not self.layer_drop:
             return True
         return torch.rand((), device="cpu").item() >= self.layer_drop
+
+
+def _run(blocks: Sequence[nn.Module], x: Tensor, is_padding: Tensor) -> Tensor:
+    for block in blocks:
+        x = block(x, is_padding)
+    return x
+
+
+def _inner_blocks(
+    stages: Sequence[int], num_layers: int, is_dynamic: bool
+) -> tuple[int, int]:
+    """Tell which blocks run on chunks: the first, and where they end."""
+    if not is_dynamic:
+        if stages:
+            raise ValueError("stages: for an encoder with dynamic_chunking")
+        return num_layers, num_layers
+    if len(stages) not in (2, 3) or min(stages) < 0 or sum(stages) > num_layers:
+        raise ValueError(
+            f"stages={list(stages)}: how many of the {num_layers} blocks come before "
+            "dynamic_chunking, run on chunks, and come after"
+        )
+    return stages[0], stages[0] + stages[1]

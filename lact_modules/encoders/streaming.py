@@ -1,13 +1,12 @@
 """An encoder that is fed piece by piece."""
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from lact_modules.encoders.block import BlockState
 from lact_modules.encoders.encoder import Encoder
+from lact_modules.encoders.stages import StackState
 from lact_modules.layers.chunking import Chunking
 
 
@@ -18,12 +17,12 @@ class EncoderState(NamedTuple):
     ---------
     pending : Tensor
         (B, T, D) frames of a chunk that is not complete yet.
-    blocks : Sequence[BlockState] | None
-        Of each block; None before the first chunk.
+    blocks : StackState | None
+        Of the blocks; None before the first chunk.
     """
 
     pending: Tensor
-    blocks: Sequence[BlockState] | None
+    blocks: StackState | None
 
 
 class StreamingEncoder:
@@ -87,8 +86,8 @@ class StreamingEncoder:
         return self._encode(state.pending, state.blocks)[0]
 
     def _encode(
-        self, x: Tensor, blocks: Sequence[BlockState] | None
-    ) -> tuple[Tensor, Sequence[BlockState] | None]:
+        self, x: Tensor, blocks: StackState | None
+    ) -> tuple[Tensor, StackState | None]:
         if not x.shape[1]:
             return x, blocks
         lengths = torch.full(x.shape[:1], x.shape[1], device=x.device)

@@ -7,6 +7,7 @@ from lact_modules.decoding.greedy_stream import GreedyState
 from lact_modules.decoding.hypothesis import Hypothesis, Word
 from lact_modules.decoding.utterances import UtteranceState
 from lact_modules.encoders.block import BlockState
+from lact_modules.encoders.stages import InnerState, StagesState
 from lact_modules.encoders.streaming import EncoderState
 from lact_modules.errors import InputError
 from lact_modules.frontends.normalization import RunningState
@@ -14,14 +15,15 @@ from lact_modules.frontends.streaming import FrontendState
 from lact_modules.layers.attention import AttentionState
 from lact_modules.layers.fast_weight_memory import MemoryState
 from lact_modules.layers.lact import LaCTState
+from lact_modules.layers.routers import RouterState
 from lact_modules.ops.ttt_state import Frames, TTTState
 
 _KINDS = {
     kind.__name__: kind
     for kind in (
         *(AttentionState, BeamState, BlockState, EncoderState, Frames),
-        *(FrontendState, GreedyState, Hypothesis, LaCTState, MemoryState),
-        *(RunningState, TTTState, UtteranceState, Word),
+        *(FrontendState, GreedyState, Hypothesis, InnerState, LaCTState, MemoryState),
+        *(RouterState, RunningState, StagesState, TTTState, UtteranceState, Word),
     )
 }
 

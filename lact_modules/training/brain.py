@@ -18,6 +18,11 @@ from lact_modules.inference.decoders import decoding_steps
 from lact_modules.inference.trained_model import TrainedModel
 from lact_modules.layers.fast_weight_memory import FastWeightMemory
 from lact_modules.training.augmentation import make_augmenter
+from lact_modules.training.chunking import (
+    chunking_losses,
+    chunking_metrics,
+    find_chunking,
+)
 from lact_modules.training.loop import RecipeBrain
 from lact_modules.training.streams import StreamDataset
 from lact_modules.training.transcripts import Decoder, Transcripts
@@ -63,6 +68,7 @@ class ASRBrain(RecipeBrain):
         self.decoders = decoders
         self.first_decoder = next(iter(decoders))
         self.num_infeasible = 0
+        self.chunking = find_chunking(self.modules.model)
         if if_main_process():
             logger.info(describe_size(self.modules))
 
@@ -127,6 +133,18 @@ class ASRBrain(RecipeBrain):
             heard = self.transcripts.hypotheses[self.first_decoder][-len(batch.id) :]
             self.worst.add(batch.id, batch.text, heard, signals, lengths)
         return super().compute_objectives(outputs, batch, stage)
+
+    def chunking_losses(
+        self, tokens: Tensor, num_tokens: Tensor, stage: sb.Stage
+    ) -> Tensor:
+        """Give what dynamic chunking adds to the loss of each utterance, (B,)."""
+        if self.chunking is None or stage != sb.Stage.TRAIN:
+            return torch.zeros_like(num_tokens, dtype=torch.float32)
+        return chunking_losses(self.chunking, tokens, num_tokens)
+
+    def step_metrics(self) -> dict[str, float]:
+        """Tell of the last batch's chunks."""
+        return chunking_metrics(self.chunking) if self.chunking is not None else {}
 
     def show_sample(self, batch: PaddedBatch, outputs: Any) -> None:
         """Log what was said and heard in a batch's first utterance."""

@@ -76,6 +76,10 @@ class RecipeBrain(OptimizingBrain):
         """Sum up a validation that has ended: numbers by name, `metric` among them."""
         return {"loss": float(stage_loss)}
 
+    def step_metrics(self) -> dict[str, float]:
+        """Give more numbers by name to log beside the loss of a step."""
+        return {}
+
     def show_sample(self, batch: PaddedBatch, outputs: Any) -> None:
         """Log what the model makes of a batch's first utterance."""
 
@@ -175,6 +179,7 @@ class RecipeBrain(OptimizingBrain):
                 lr=max(group["lr"] for group in groups),
                 grad_norm=self.grad_norm.item(),
                 **{f"lr/{group['name']}": group["lr"] for group in several},
+                **self.step_metrics(),
             )
         if self._is_due("sample_interval"):
             self.show_sample(outcome.batch, outcome.outputs)

@@ -69,4 +69,5 @@ class S2SBrain(ASRBrain):
             self.hparams.label_smoothing,
         )
         weight = self.hparams.ctc_weight
-        return weight * ctc + (1 - weight) * attention, num_tokens
+        losses = weight * ctc + (1 - weight) * attention
+        return losses + self.chunking_losses(tokens, num_tokens, stage), num_tokens

@@ -15,6 +15,8 @@ from lact_modules.layers import (
     LaCTMixer,
 )
 from lact_modules.layers.chunking import Chunking
+from lact_modules.layers.dynamic_chunking import DynamicChunking
+from lact_modules.layers.routers import CosineRouter, SimilarityRouter, UniformRouter
 from lact_modules.ops import UpdateRule
 
 D_MODEL = 16
@@ -41,7 +43,7 @@ def transformer(mixer):
     )
 
 
-def conformer(mixer, causal=False):
+def conformer(mixer, causal=False, **options):
     return Encoder(
         D_MODEL,
         num_layers=2,
@@ -49,7 +51,16 @@ def conformer(mixer, causal=False):
         ffn_out=partial(FeedForward, D_MODEL, 32),
         ffn_in=partial(FeedForward, D_MODEL, 32),
         conv=partial(ConvolutionModule, D_MODEL, kernel_size=5, causal=causal),
+        **options,
     )
+
+
+def compressed(mixer, router, **options):
+    """An encoder whose second block runs on chunks; its router has seen some frames."""
+    chunking = DynamicChunking(D_MODEL, router(), **options)
+    encoder = conformer(mixer, dynamic_chunking=chunking, stages=[1, 1])
+    encoder(*make_batch())
+    return encoder
 
 
 ENCODERS = {
@@ -107,6 +118,14 @@ ENCODERS = {
     "conmamba": partial(conformer, mamba()),
     "mamba_transformer": partial(transformer, mamba()),
     "mamba_causal": partial(conformer, mamba(bidirectional=False), causal=True),
+    "lact_dynamic": partial(compressed, lact(), partial(CosineRouter, D_MODEL)),
+    "conformer_dynamic": partial(compressed, attention(), UniformRouter),
+    "conformer_dynamic_mean": partial(
+        compressed, attention(), partial(SimilarityRouter, D_MODEL), pool="mean"
+    ),
+    "conmamba_dynamic": partial(
+        compressed, mamba(), partial(SimilarityRouter, D_MODEL), pool="mean"
+    ),
 }
 CAUSAL = {
     "lact_shifted": 1,
@@ -126,6 +145,8 @@ CHUNKED = [
     "conformer_rope",
     "conformer_rope_causal",
     "mamba_causal",
+    "lact_dynamic",
+    "conformer_dynamic_mean",
 ]
 """Encoders that run in chunks."""
 
@@ -312,6 +333,8 @@ def test_one_chunk_sees_all_that_the_whole_does(chunked, request):
         pytest.skip("looks at less in any case")
     if "momentum" in request.node.name:
         pytest.skip("learns in chunks of its own")
+    if chunked.dynamic_chunking is not None:
+        pytest.skip("smooths from both ends")
     x, lengths = make_batch()
     x = x.double()
     expected, _ = chunked(x, lengths)

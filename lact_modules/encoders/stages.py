@@ -1,0 +1,133 @@
+"""Runs of blocks, and the ones in the middle that run on chunks of frames."""
+
+from collections.abc import Sequence
+from typing import NamedTuple, cast
+
+import torch
+from torch import Tensor, nn
+
+from lact_modules.encoders.block import BlockState
+from lact_modules.layers.chunking import ChunkedLayer, Chunking
+from lact_modules.layers.dynamic_chunking import DynamicChunking
+from lact_modules.layers.routers import RouterState
+from lact_modules.ops.chunking import Routing
+
+
+class Stages(NamedTuple):
+    """Blocks before chunks are made, on chunks, and after."""
+
+    outer: Sequence[nn.Module]
+    inner: Sequence[nn.Module] = ()
+    last: Sequence[nn.Module] = ()
+
+
+class InnerState(NamedTuple):
+    """What the blocks on chunks remember of one utterance.
+
+    Arguments
+    ---------
+    blocks : list[BlockState] | None
+        Of each block; None before the first chunk.
+    value : Tensor | None
+        (1, 1, D), what the frames of the last chunk are given.
+    """
+
+    blocks: list[BlockState] | None
+    value: Tensor | None
+
+
+class StagesState(NamedTuple):
+    """What stages remember of a batch of streams."""
+
+    outer: list[BlockState]
+    router: RouterState
+    inner: list[InnerState]
+    last: list[BlockState]
+
+
+def run_blocks(
+    blocks: Sequence[nn.Module],
+    x: Tensor,
+    is_padding: Tensor,
+    chunking: Chunking,
+    state: Sequence[BlockState] | None,
+) -> tuple[Tensor, list[BlockState]]:
+    """Run blocks chunk by chunk, see `ChunkedLayer`."""
+    after = []
+    for index, block in enumerate(blocks):
+        before = state[index] if state else None
+        x, remembered = cast(ChunkedLayer, block).chunked(
+            x, is_padding, chunking, before
+        )
+        after.append(remembered)
+    return x, after
+
+
+def run_stages(
+    stages: Stages,
+    dynamic: DynamicChunking,
+    x: Tensor,
+    is_padding: Tensor,
+    chunking: Chunking,
+    state: StagesState | None,
+) -> tuple[Tensor, StagesState]:
+    """Run stages chunk by chunk, see `ChunkedLayer`.
+
+    What begins in a chunk of `chunking` is what inner blocks see together. Utterances
+    have different numbers of that, so inner blocks run on each alone.
+    """
+    x, outer = run_blocks(
+        stages.outer, x, is_padding, chunking, state.outer if state else None
+    )
+    routing, router = dynamic.route(
+        x, is_padding, state.router if state else None, chunking.size
+    )
+    inner, outputs = [], []
+    for row in range(len(x)):
+        here = slice(row, row + 1)
+        known = state.inner[row] if state else InnerState(None, None)
+        length = int((~is_padding[row]).sum())
+        each = Routing(*(part[here, :length] for part in routing))
+        output, known = _run_inner(
+            stages.inner, dynamic, x[here, :length], each, chunking, known
+        )
+        inner.append(known)
+        outputs.append(nn.functional.pad(output, (0, 0, 0, x.shape[1] - length)))
+    x, last = run_blocks(
+        stages.last,
+        torch.cat(outputs),
+        is_padding,
+        chunking,
+        state.last if state else None,
+    )
+    return x, StagesState(outer, router, inner, last)
+
+
+def _run_inner(
+    blocks: Sequence[nn.Module],
+    dynamic: DynamicChunking,
+    x: Tensor,
+    routing: Routing,
+    chunking: Chunking,
+    state: InnerState,
+) -> tuple[Tensor, InnerState]:
+    """Run the inner blocks on one utterance (1, T, D) without padding."""
+    outputs = [x[:, :0]]
+    left = round(chunking.left * dynamic.kept)
+    for start in range(0, x.shape[1], chunking.size):
+        span = slice(start, start + chunking.size)
+        each = Routing(*(part[:, span] for part in routing))
+        chunks = dynamic.compress(x[:, span], torch.zeros_like(each.is_boundary), each)
+        z, after = chunks.x, state.blocks
+        if z.shape[1]:
+            none = torch.zeros(z.shape[:2], dtype=torch.bool, device=z.device)
+            size = Chunking(z.shape[1], left)
+            z, after = run_blocks(blocks, z, none, size, state.blocks)
+        output, value = dynamic.resume(z, chunks, x[:, span], state.value)
+        state = InnerState(after, value)
+        outputs.append(output)
+    return torch.cat(outputs, dim=1), state
+
+
+StackState = list[BlockState] | StagesState
+"""What an encoder's blocks remember."""

@@ -1,0 +1,282 @@
+"""Run layers on chunks of frames, as long as what is said wants them."""
+
+from typing import Literal, NamedTuple, get_args
+
+import torch
+from torch import Tensor, nn
+
+from lact_modules.layers.routers import Router, RouterState
+from lact_modules.ops.chunking import (
+    Routing,
+    boundary_frames,
+    chunk_index,
+    chunk_means,
+    confidence,
+    ratio_loss,
+    route,
+    smooth,
+    straight_through,
+    take_frames,
+)
+
+Pool = Literal["first", "mean"]
+
+
+class Chunks(NamedTuple):
+    """Frames as chunks.
+
+    Arguments
+    ---------
+    x : Tensor
+        (B, K, D), zero beyond the lengths.
+    lengths : Tensor
+        (B,) chunks of each utterance, int64.
+    routing : Routing
+        Where they begin.
+    """
+
+    x: Tensor
+    lengths: Tensor
+    routing: Routing
+
+
+class Routed(NamedTuple):
+    """What the last batch of training was turned into, for losses and logs.
+
+    Arguments
+    ---------
+    x : Tensor
+        (B, T, D) frames.
+    is_padding : Tensor
+        (B, T) bool.
+    routing : Routing
+        Where chunks begin.
+    """
+
+    x: Tensor
+    is_padding: Tensor
+    routing: Routing
+
+
+class DynamicChunking(nn.Module):
+    """Turn frames into fewer chunks, and chunks into as many frames again (H-Net).
+
+    `expand` gives each frame what was made of its chunk, smoothed over chunks whose
+    boundaries are not sure, and adds a projection of the frame, zero at first (arXiv
+    2507.07955, sec. 2.2).
+
+    Arguments
+    ---------
+    d_model : int
+        Model dimension.
+    router : Router
+        Tells where chunks begin.
+    kept : float
+        Share of the frames that are to begin chunks.
+    warmup_steps : int
+        Batches of training in which the share comes down from 1, evenly.
+    pool : Pool | None
+        What stands for a chunk: its ``"first"`` frame or its frames' ``"mean"``; None:
+        what the router is made for.
+    ratio_weight : float
+        Of the loss that asks for the share in each utterance, in training.
+
+    Raises
+    ------
+    ValueError
+        If `kept` is not between 0 and 1, or `pool` is unknown.
+
+    Example
+    -------
+    >>> from lact_modules.layers.routers import CosineRouter
+    >>> chunking = DynamicChunking(8, CosineRouter(8))
+    >>> x, is_padding = torch.randn(2, 20, 8), torch.zeros(2, 20).bool()
+    >>> routing, _ = chunking.route(x, is_padding)
+    >>> chunks = chunking.compress(x, is_padding, routing)
+    >>> chunks.lengths.sum(), chunking.expand(chunks.x, chunks, x).shape
+    (tensor(20), torch.Size([2, 20, 8]))
+    """
+
+    num_steps: Tensor
+    last: Routed | None = None
+
+    def __init__(
+        self,
+        d_model: int,
+        router: Router,
+        kept: float = 0.5,
+        warmup_steps: int = 0,
+        pool: Pool | None = None,
+        ratio_weight: float = 0.03,
+    ):
+        super().__init__()
+        if not 0 < kept < 1:
+            raise ValueError(f"kept={kept}: a share between 0 and 1")
+        if pool not in (None, *get_args(Pool)):
+            raise ValueError(f"pool={pool!r}: choose one of {get_args(Pool)}")
+        self.router = router
+        self.kept, self.warmup_steps = kept, warmup_steps
+        self.pool: Pool = pool or ("mean" if router.merges else "first")
+        self.ratio_weight = ratio_weight
+        self.project_frame = nn.Linear(d_model, d_model)
+        nn.init.zeros_(self.project_frame.weight)
+        nn.init.zeros_(self.project_frame.bias)
+        self.register_buffer("num_steps", torch.zeros((), dtype=torch.int64))
+
+    @property
+    def current_kept(self) -> float:
+        """Share of the frames that are to begin chunks now."""
+        if not self.warmup_steps:
+            return self.kept
+        progress = min(1.0, self.num_steps.item() / self.warmup_steps)
+        return 1 + (self.kept - 1) * progress
+
+    def route(
+        self,
+        x: Tensor,
+        is_padding: Tensor,
+        state: RouterState | None = None,
+        border: int | None = None,
+    ) -> tuple[Routing, RouterState]:
+        """Tell where chunks begin.
+
+        Arguments
+        ---------
+        x : Tensor
+            (B, T, D), finite; what stands at padding has no influence.
+        is_padding : Tensor
+            (B, T) bool.
+        state : RouterState | None
+            After the frames before.
+        border : int | None
+            Frames after which a mean has to end, for it is wanted then.
+
+        Returns
+        -------
+        routing : Routing
+            Of (B, T) frames.
+        state : RouterState
+            After these frames, none of them padding.
+        """
+        routing = self.router(x, is_padding, self.current_kept, state)
+        if self.training:
+            self.num_steps += 1
+            self.last = Routed(x, is_padding, routing)
+        if border is not None and self.pool == "mean":
+            frames = torch.arange(x.shape[1], device=x.device)
+            probability = torch.where(frames % border == 0, 1.0, routing.probability)
+            routing = route(probability, is_padding, is_start=False)
+        num_frames = state.num_frames if state else 0
+        last = x[:, -1:] if x.shape[1] or state is None else state.last
+        return routing, RouterState(num_frames + x.shape[1], last)
+
+    def compress(self, x: Tensor, is_padding: Tensor, routing: Routing) -> Chunks:
+        """Turn frames into chunks.
+
+        Arguments
+        ---------
+        x : Tensor
+            (B, T, D), finite; what stands at padding has no influence.
+        is_padding : Tensor
+            (B, T) bool.
+        routing : Routing
+            Where chunks begin.
+
+        Returns
+        -------
+        Chunks
+            K is the largest number of chunks of an utterance.
+        """
+        if self.pool == "mean":
+            pooled = chunk_means(x, routing.is_boundary, is_padding)
+        else:
+            pooled = take_frames(x, boundary_frames(routing.is_boundary))
+        is_beyond = _is_beyond(routing, pooled.shape[1])
+        pooled = pooled.masked_fill(is_beyond[..., None], 0.0)
+        return Chunks(pooled, routing.num_chunks, routing)
+
+    def expand(self, z: Tensor, chunks: Chunks, x: Tensor) -> Tensor:
+        """Give each frame what was made of its chunk, smoothed from both ends.
+
+        Arguments
+        ---------
+        z : Tensor
+            (B, K, D), made of the chunks.
+        chunks : Chunks
+            From `compress`.
+        x : Tensor
+            (B, T, D), the frames that they were made of.
+
+        Returns
+        -------
+        Tensor
+            (B, T, D); finite but meaningless at padding.
+        """
+        values = smooth(z, _shares(chunks.routing), two_sided=True)
+        index = chunk_index(chunks.routing.is_boundary)
+        return self._spread(values, index, chunks.routing, x)
+
+    def resume(
+        self, z: Tensor, chunks: Chunks, x: Tensor, before: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """Give each frame what was made of its chunk, smoothed by those before.
+
+        Arguments
+        ---------
+        z : Tensor
+            (B, K, D), made of the chunks.
+        chunks : Chunks
+            From `compress`.
+        x : Tensor
+            (B, T, D), the frames that they were made of.
+        before : Tensor | None
+            (B, 1, D), what frames of the chunk before the first are given.
+
+        Returns
+        -------
+        output : Tensor
+            (B, T, D)
+        last : Tensor
+            (B, 1, D), what frames of the last chunk are given.
+        """
+        values = smooth(z, _shares(chunks.routing), before)
+        index = chunks.routing.is_boundary.cumsum(dim=1) - 1
+        if before is not None:
+            values, index = torch.cat([before, values], dim=1), index + 1
+        return self._spread(values, index, chunks.routing, x), values[:, -1:]
+
+    def _spread(
+        self, values: Tensor, index: Tensor, routing: Routing, x: Tensor
+    ) -> Tensor:
+        sure = straight_through(confidence(routing)).to(values.dtype)[..., None]
+        return take_frames(values, index) * sure + self.project_frame(x)
+
+    def loss(self) -> Tensor:
+        """Tell how far the last batch of training is from what is to be kept.
+
+        Returns
+        -------
+        Tensor
+            (B,) float32 of each utterance, 1 at best, see `ratio_loss`.
+
+        Raises
+        ------
+        ValueError
+            If there was none.
+        """
+        if self.last is None:
+            raise ValueError("no batch of training was turned into chunks")
+        # at 1 it would ask for nothing else
+        kept = min(self.current_kept, 0.99)
+        return ratio_loss(self.last.routing, self.last.is_padding, kept)
+
+
+def _shares(routing: Routing) -> Tensor:
+    """Give the probabilities of boundaries, (B, K), zero beyond the chunks."""
+    share = routing.probability.gather(1, boundary_frames(routing.is_boundary))
+    return share.masked_fill(_is_beyond(routing, share.shape[1]), 0.0)
+
+
+def _is_beyond(routing: Routing, num_chunks: int) -> Tensor:
+    chunks = torch.arange(num_chunks, device=routing.is_boundary.device)
+    return chunks >= routing.num_chunks[:, None]

@@ -1,0 +1,354 @@
+"""What decides where chunks begin: by content, or evenly for comparison."""
+
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cosine_similarity
+
+from lact_modules.ops.chunking import Routing, route
+
+
+class RouterState(NamedTuple):
+    """What a router remembers of a stream.
+
+    Arguments
+    ---------
+    num_frames : int
+        Frames so far.
+    last : Tensor
+        (B, 1, D), the last of them.
+    """
+
+    num_frames: int
+    last: Tensor
+
+
+class Router(Protocol):
+    """What `DynamicChunking` asks of a router, which is an nn.Module too.
+
+    Attributes
+    ----------
+    merges : bool
+        Whether the frames of a chunk are so alike that their mean stands for them.
+    """
+
+    merges: bool
+
+    def __call__(
+        self,
+        x: Tensor,
+        is_padding: Tensor,
+        kept: float,
+        state: RouterState | None = None,
+    ) -> Routing:
+        """Tell where chunks begin; a frame's answer depends on none after it.
+
+        Arguments
+        ---------
+        x : Tensor
+            (B, T, D); finite, but without influence at padding.
+        is_padding : Tensor
+            (B, T) bool.
+        kept : float
+            Share of the frames that are to begin chunks, above 0, at most 1.
+        state : RouterState | None
+            After the frames before; None at the beginning.
+
+        Returns
+        -------
+        Routing
+            Of (B, T) frames.
+        """
+
+
+class Centre(nn.Module):
+    """Take away the mean that frames have had in training.
+
+    Frames have so much in common that the cosine of any two is near 1; of what is left
+    without the mean it is not.
+
+    Arguments
+    ---------
+    num_features : int
+        Features a frame.
+    momentum : float
+        Share of a batch in the mean's moving average.
+
+    Example
+    -------
+    >>> centre = Centre(4)
+    >>> centre(torch.ones(2, 3, 4), torch.zeros(2, 3).bool()).abs().max()
+    tensor(0.)
+    """
+
+    mean: Tensor
+    num_batches: Tensor
+
+    def __init__(self, num_features: int, momentum: float = 0.01):
+        super().__init__()
+        self.momentum = momentum
+        self.register_buffer("mean", torch.zeros(num_features))
+        self.register_buffer("num_batches", torch.zeros((), dtype=torch.int64))
+
+    def forward(self, x: Tensor, is_padding: Tensor) -> Tensor:
+        """Map (B, T, D), of which (B, T) is padding, to (B, T, D)."""
+        if self.training and not is_padding.all():
+            self._follow(x[~is_padding].detach().float().mean(dim=0))
+        return x - self.mean.to(x.dtype)
+
+    @torch.no_grad()
+    def _follow(self, mean: Tensor) -> None:
+        self.num_batches += 1
+        share = torch.clamp(1 / self.num_batches, min=self.momentum)
+        self.mean.lerp_(mean, share)
+
+
+class UniformRouter(nn.Module):
+    """Begin chunks evenly, whatever is heard: the control of every comparison.
+
+    Example
+    -------
+    >>> is_padding = torch.zeros(1, 6).bool()
+    >>> UniformRouter()(torch.randn(1, 6, 4), is_padding, kept=0.5).is_boundary.int()
+    tensor([[1, 0, 1, 0, 1, 0]], dtype=torch.int32)
+    """
+
+    merges = False
+
+    def forward(
+        self,
+        x: Tensor,
+        is_padding: Tensor,
+        kept: float,
+        state: RouterState | None = None,
+    ) -> Routing:
+        """See `Router`."""
+        start = state.num_frames if state else 0
+        frames = torch.arange(start, start + x.shape[1], device=x.device).double()
+        # frame 0 begins one, and each in which another whole number is reached
+        reached = (torch.stack([frames, frames - 1]) * kept + 1e-9).floor()
+        passed = (reached[0] > reached[1]).float()
+        return route(passed.expand(len(x), -1), is_padding, state is None)
+
+
+class ScoreRouter(nn.Module):
+    """Begin a chunk where a score is above a threshold, whatever the score.
+
+    The threshold keeps the share of the frames that is asked for: in training it is the
+    quantile of the batch, and what is averaged of it serves outside of training. So
+    utterances differ in how much is kept of them, and together have that share. (With
+    random weights neighbours are so alike, in speech, that no boundary of
+    arXiv 2507.07955, eq. 4 would ever be found.)
+
+    Arguments
+    ---------
+    sharpness : float | None
+        How fast the probability rises with the score, four times its slope, before it
+        is learned; None: at once from 0 to 1, and nothing is learned.
+    momentum : float
+        Share of a batch in the threshold's moving average.
+    """
+
+    merges = False
+    threshold: Tensor
+    num_batches: Tensor
+
+    def __init__(self, sharpness: float | None = None, momentum: float = 0.01):
+        super().__init__()
+        self.momentum = momentum
+        self.log_sharpness: nn.Parameter | None = None
+        if sharpness is not None:
+            self.log_sharpness = nn.Parameter(torch.tensor(sharpness).log())
+        self.register_buffer("threshold", torch.zeros(()))
+        self.register_buffer("num_batches", torch.zeros((), dtype=torch.int64))
+
+    def score(self, x: Tensor, before: Tensor, is_padding: Tensor) -> Tensor:
+        """Rate each frame, given the one before it, both (B, T, D): (B, T)."""
+        raise NotImplementedError
+
+    def forward(
+        self,
+        x: Tensor,
+        is_padding: Tensor,
+        kept: float,
+        state: RouterState | None = None,
+    ) -> Routing:
+        """See `Router`."""
+        last = state.last if state else x[:, :1]
+        before = torch.cat([last, x[:, :-1]], dim=1)
+        score = self.score(x, before, is_padding).float()
+        threshold = self.threshold
+        if self.training:
+            threshold = self._follow(score.detach(), is_padding, kept, state is None)
+        above = score - threshold
+        if self.log_sharpness is None:
+            probability = (above > 0).float()
+        else:
+            probability = torch.sigmoid(self.log_sharpness.exp() * above)
+        return route(probability, is_padding, state is None)
+
+    @torch.no_grad()
+    def _follow(
+        self, score: Tensor, is_padding: Tensor, kept: float, is_start: bool
+    ) -> Tensor:
+        is_scored = ~is_padding
+        wanted = round(kept * int(is_scored.sum()))
+        if is_start:
+            # first frames begin chunks in any case
+            wanted -= int(is_scored[:, 0].sum())
+            is_scored[:, 0] = False
+        scores = score[is_scored]
+        if not len(scores):
+            return self.threshold
+        rank = len(scores) - max(0, min(wanted, len(scores)))
+        # below all, if all are to be kept
+        threshold = scores.kthvalue(rank).values if rank else scores.min() - 1
+        self.num_batches += 1
+        share = torch.clamp(1 / self.num_batches, min=self.momentum)
+        self.threshold.lerp_(threshold, share)
+        return threshold
+
+
+class CosineRouter(ScoreRouter):
+    """Begin a chunk where a frame is unlike the one before, in learned directions.
+
+    H-Net's router (arXiv 2507.07955, eq. 4), with what speech needs: the frames' mean
+    is taken away, and threshold and sharpness follow the data.
+
+    Arguments
+    ---------
+    d_model : int
+        Model dimension.
+    sharpness : float
+        To begin with, see `ScoreRouter`.
+
+    Example
+    -------
+    >>> router, is_padding = CosineRouter(8), torch.zeros(2, 20).bool()
+    >>> routing = router(torch.randn(2, 20, 8), is_padding, kept=0.5)
+    >>> routing.num_chunks.sum()
+    tensor(20)
+    """
+
+    def __init__(self, d_model: int, sharpness: float = 10.0):
+        super().__init__(sharpness)
+        self.centre = Centre(d_model)
+        self.project_before = nn.Linear(d_model, d_model, bias=False)
+        self.project = nn.Linear(d_model, d_model, bias=False)
+
+    def score(self, x: Tensor, before: Tensor, is_padding: Tensor) -> Tensor:
+        """See `ScoreRouter`."""
+        before, x = self.centre(before, is_padding), self.centre(x, is_padding)
+        return -cosine_similarity(self.project_before(before), self.project(x), dim=-1)
+
+
+class SimilarityRouter(ScoreRouter):
+    """Begin a chunk where a frame is unlike the one before; nothing is learned.
+
+    For chunks that are averaged, neighbours that are alike are merged (A-ToMe, arXiv
+    2306.16009).
+
+    Arguments
+    ---------
+    d_model : int
+        Model dimension.
+
+    Example
+    -------
+    >>> router, is_padding = SimilarityRouter(8), torch.zeros(2, 20).bool()
+    >>> router(torch.randn(2, 20, 8), is_padding, kept=0.25).num_chunks.sum()
+    tensor(10)
+    """
+
+    merges = True
+
+    def __init__(self, d_model: int):
+        super().__init__()
+        self.centre = Centre(d_model)
+
+    def score(self, x: Tensor, before: Tensor, is_padding: Tensor) -> Tensor:
+        """See `ScoreRouter`."""
+        before, x = self.centre(before, is_padding), self.centre(x, is_padding)
+        return -cosine_similarity(before, x, dim=-1).detach()
+
+
+class BlankRouter(ScoreRouter):
+    """Pass over the frames that an output layer for CTC, halfway, is sure are blank.
+
+    After blank skipping (arXiv 2210.17079); the output layer is trained with a CTC loss
+    of its own (arXiv 2102.03216), for which `log_probs` is.
+
+    Arguments
+    ---------
+    d_model : int
+        Model dimension.
+    num_tokens : int
+        Output units, the blank, token 0, included; a model whose encoder this is in
+        sets them to its own.
+    loss_weight : float
+        Of that loss, beside the model's own.
+
+    Example
+    -------
+    >>> router, is_padding = BlankRouter(8, num_tokens=5), torch.zeros(2, 20).bool()
+    >>> router(torch.randn(2, 20, 8), is_padding, kept=0.5).num_chunks.sum()
+    tensor(20)
+    """
+
+    def __init__(self, d_model: int, num_tokens: int = 2, loss_weight: float = 0.3):
+        super().__init__()
+        self.d_model, self.loss_weight = d_model, loss_weight
+        self.set_num_tokens(num_tokens)
+
+    def set_num_tokens(self, num_tokens: int) -> None:
+        """Make an output layer for so many tokens, with fresh weights."""
+        self.output = nn.Linear(self.d_model, num_tokens)
+
+    def score(self, x: Tensor, before: Tensor, is_padding: Tensor) -> Tensor:
+        """See `ScoreRouter`: the log-odds that a frame is not blank."""
+        log_blank = self.log_probs(x)[..., 0].detach()
+        return torch.log(-torch.expm1(log_blank.clamp(max=-1e-7))) - log_blank
+
+    def log_probs(self, x: Tensor) -> Tensor:
+        """Map frames (B, T, D) to log-probabilities (B, T, num_tokens) float32."""
+        return self.output(x).float().log_softmax(dim=-1)
+
+
+ROUTERS: dict[str, Callable[[int], nn.Module]] = {
+    "cosine": CosineRouter,
+    "uniform": lambda d_model: UniformRouter(),
+    "ctc-blank": BlankRouter,
+    "similarity": SimilarityRouter,
+}
+
+
+def make_router(name: str, d_model: int) -> nn.Module:
+    """Make a router by name, so that a recipe's can be changed on the command line.
+
+    Arguments
+    ---------
+    name : str
+        ``cosine``, ``uniform``, ``ctc-blank`` or ``similarity``.
+    d_model : int
+        Model dimension.
+
+    Returns
+    -------
+    nn.Module
+        A `Router`.
+
+    Raises
+    ------
+    ValueError
+        If there is none of that name.
+
+    Example
+    -------
+    >>> make_router("uniform", 8)
+    UniformRouter()
+    """
+    if name not in ROUTERS:
+        raise ValueError(f"router {name!r}: choose one of {sorted(ROUTERS)}")
+    return ROUTERS[name](d_model)
