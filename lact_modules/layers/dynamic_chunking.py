@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple, get_args
 import torch
 from torch import Tensor, nn
 
-from lact_modules.layers.routers import Router, RouterState
+from lact_modules.layers.routers import Router, RouterState, make_router
 from lact_modules.ops.chunking import (
     Routing,
     boundary_frames,
@@ -69,8 +69,8 @@ class DynamicChunking(nn.Module):
     ---------
     d_model : int
         Model dimension.
-    router : Router
-        Tells where chunks begin.
+    router : Router | str
+        Tells where chunks begin; a name is one of `make_router`.
     kept : float
         Share of the frames that are to begin chunks.
     warmup_steps : int
@@ -84,12 +84,11 @@ class DynamicChunking(nn.Module):
     Raises
     ------
     ValueError
-        If `kept` is not between 0 and 1, or `pool` is unknown.
+        If `kept` is not between 0 and 1, or `pool` or `router` is unknown.
 
     Example
     -------
-    >>> from lact_modules.layers.routers import CosineRouter
-    >>> chunking = DynamicChunking(8, CosineRouter(8))
+    >>> chunking = DynamicChunking(8, "cosine")
     >>> x, is_padding = torch.randn(2, 20, 8), torch.zeros(2, 20).bool()
     >>> routing, _ = chunking.route(x, is_padding)
     >>> chunks = chunking.compress(x, is_padding, routing)
@@ -103,7 +102,7 @@ class DynamicChunking(nn.Module):
     def __init__(
         self,
         d_model: int,
-        router: Router,
+        router: Router | str,
         kept: float = 0.5,
         warmup_steps: int = 0,
         pool: Pool | None = None,
@@ -114,6 +113,8 @@ class DynamicChunking(nn.Module):
             raise ValueError(f"kept={kept}: a share between 0 and 1")
         if pool not in (None, *get_args(Pool)):
             raise ValueError(f"pool={pool!r}: choose one of {get_args(Pool)}")
+        if isinstance(router, str):
+            router = make_router(router, d_model)
         self.router = router
         self.kept, self.warmup_steps = kept, warmup_steps
         self.pool: Pool = pool or ("mean" if router.merges else "first")

@@ -316,7 +316,7 @@ class BlankRouter(ScoreRouter):
         return self.output(x).float().log_softmax(dim=-1)
 
 
-ROUTERS: dict[str, Callable[[int], nn.Module]] = {
+ROUTERS: dict[str, Callable[[int], Router]] = {
     "cosine": CosineRouter,
     "uniform": lambda d_model: UniformRouter(),
     "ctc-blank": BlankRouter,
@@ -324,8 +324,8 @@ ROUTERS: dict[str, Callable[[int], nn.Module]] = {
 }
 
 
-def make_router(name: str, d_model: int) -> nn.Module:
-    """Make a router by name, so that a recipe's can be changed on the command line.
+def make_router(name: str, d_model: int) -> Router:
+    """Make a router by name.
 
     Arguments
     ---------
@@ -336,8 +336,8 @@ def make_router(name: str, d_model: int) -> nn.Module:
 
     Returns
     -------
-    nn.Module
-        A `Router`.
+    Router
+        With its defaults.
 
     Raises
     ------

@@ -24,6 +24,7 @@ def arms(recipe, *names):
 GROUPS = [
     arms("CTC", "lact_demo", "conformer_demo", "conmamba_demo"),
     arms("CTC", "lact_streaming_demo", "conformer_streaming_demo"),
+    arms("CTC", "lact_hnet_demo", "conmamba_hnet_demo"),
     arms("CTC", "lact_matched", "conformer_large", "conmamba_large"),
     *(
         arms("transformer", f"lact_{size}", f"conformer_{size}", f"conmamba_{size}")
