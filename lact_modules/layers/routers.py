@@ -63,46 +63,40 @@ class Router(Protocol):
         """
 
 
-class Centre(nn.Module):
-    """Take away the mean that frames have had in training.
-
-    Frames have so much in common that the cosine of any two is near 1; of what is left
-    without the mean it is not.
+class MovingAverage(nn.Module):
+    """Follow what a value is in training; of the first batches, their plain mean.
 
     Arguments
     ---------
-    num_features : int
-        Features a frame.
+    shape : tuple[int, ...]
+        Of the value.
     momentum : float
-        Share of a batch in the mean's moving average.
+        Share of a batch.
 
     Example
     -------
-    >>> centre = Centre(4)
-    >>> centre(torch.ones(2, 3, 4), torch.zeros(2, 3).bool()).abs().max()
-    tensor(0.)
+    >>> average = MovingAverage(())
+    >>> for value in (1.0, 3.0):
+    ...     average.follow(torch.tensor(value))
+    >>> average.value
+    tensor(2.)
     """
 
-    mean: Tensor
+    value: Tensor
     num_batches: Tensor
 
-    def __init__(self, num_features: int, momentum: float = 0.01):
+    def __init__(self, shape: tuple[int, ...], momentum: float = 0.01):
         super().__init__()
         self.momentum = momentum
-        self.register_buffer("mean", torch.zeros(num_features))
+        self.register_buffer("value", torch.zeros(shape))
         self.register_buffer("num_batches", torch.zeros((), dtype=torch.int64))
 
-    def forward(self, x: Tensor, is_padding: Tensor) -> Tensor:
-        """Map (B, T, D), of which (B, T) is padding, to (B, T, D)."""
-        if self.training and not is_padding.all():
-            self._follow(x[~is_padding].detach().float().mean(dim=0))
-        return x - self.mean.to(x.dtype)
-
     @torch.no_grad()
-    def _follow(self, mean: Tensor) -> None:
+    def follow(self, value: Tensor) -> None:
+        """Go on with what the value is in a batch."""
         self.num_batches += 1
         share = torch.clamp(1 / self.num_batches, min=self.momentum)
-        self.mean.lerp_(mean, share)
+        self.value.lerp_(value, share)
 
 
 class UniformRouter(nn.Module):
@@ -139,30 +133,29 @@ class ScoreRouter(nn.Module):
     The threshold keeps the share of the frames that is asked for: in training it is the
     quantile of the batch, and what is averaged of it serves outside of training. So
     utterances differ in how much is kept of them, and together have that share. (With
-    random weights neighbours are so alike, in speech, that no boundary of
-    arXiv 2507.07955, eq. 4 would ever be found.)
+    random weights neighbours are so alike, in speech, that the router of
+    arXiv 2507.07955 would find no boundary.)
 
     Arguments
     ---------
     sharpness : float | None
         How fast the probability rises with the score, four times its slope, before it
         is learned; None: at once from 0 to 1, and nothing is learned.
-    momentum : float
-        Share of a batch in the threshold's moving average.
     """
 
     merges = False
-    threshold: Tensor
-    num_batches: Tensor
 
-    def __init__(self, sharpness: float | None = None, momentum: float = 0.01):
+    def __init__(self, sharpness: float | None = None):
         super().__init__()
-        self.momentum = momentum
         self.log_sharpness: nn.Parameter | None = None
         if sharpness is not None:
             self.log_sharpness = nn.Parameter(torch.tensor(sharpness).log())
-        self.register_buffer("threshold", torch.zeros(()))
-        self.register_buffer("num_batches", torch.zeros((), dtype=torch.int64))
+        self.average = MovingAverage(())
+
+    @property
+    def threshold(self) -> Tensor:
+        """Above which a score begins a chunk, outside of training."""
+        return self.average.value
 
     def score(self, x: Tensor, before: Tensor, is_padding: Tensor) -> Tensor:
         """Rate each frame, given the one before it, both (B, T, D): (B, T)."""
@@ -178,7 +171,10 @@ class ScoreRouter(nn.Module):
         """See `Router`."""
         last = state.last if state else x[:, :1]
         before = torch.cat([last, x[:, :-1]], dim=1)
-        score = self.score(x, before, is_padding).float()
+        # bf16 would move frames across the threshold
+        with torch.autocast(x.device.type, enabled=False):
+            dtype = torch.promote_types(x.dtype, torch.float32)
+            score = self.score(x.to(dtype), before.to(dtype), is_padding).float()
         threshold = self.threshold
         if self.training:
             threshold = self._follow(score.detach(), is_padding, kept, state is None)
@@ -203,19 +199,49 @@ class ScoreRouter(nn.Module):
         if not len(scores):
             return self.threshold
         rank = len(scores) - max(0, min(wanted, len(scores)))
-        # below all, if all are to be kept
-        threshold = scores.kthvalue(rank).values if rank else scores.min() - 1
-        self.num_batches += 1
-        share = torch.clamp(1 / self.num_batches, min=self.momentum)
-        self.threshold.lerp_(threshold, share)
+        # midway between what is passed over and what is kept, so that no score is on it
+        ranked = scores.sort().values
+        ranked = torch.cat([ranked[:1] - 2, ranked, ranked[-1:]])
+        threshold = (ranked[rank] + ranked[rank + 1]) / 2
+        self.average.follow(threshold)
         return threshold
 
 
-class CosineRouter(ScoreRouter):
+class NeighbourRouter(ScoreRouter):
+    """Begin a chunk where a frame is unlike the one before.
+
+    Frames have so much in common that the cosine of any two is near 1; of what is left
+    without the mean that they have had in training it is not.
+
+    Arguments
+    ---------
+    d_model : int
+        Model dimension.
+    sharpness : float | None
+        See `ScoreRouter`.
+    """
+
+    def __init__(self, d_model: int, sharpness: float | None = None):
+        super().__init__(sharpness)
+        self.mean = MovingAverage((d_model,))
+
+    def score(self, x: Tensor, before: Tensor, is_padding: Tensor) -> Tensor:
+        """See `ScoreRouter`: how unlike, from -1 to 1."""
+        if self.training and not is_padding.all():
+            self.mean.follow(x[~is_padding].detach().float().mean(dim=0))
+        mean = self.mean.value.to(x.dtype)
+        return -cosine_similarity(*self.compared(before - mean, x - mean), dim=-1)
+
+    def compared(self, before: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Give what of two neighbours, both (B, T, D), is compared."""
+        raise NotImplementedError
+
+
+class CosineRouter(NeighbourRouter):
     """Begin a chunk where a frame is unlike the one before, in learned directions.
 
-    H-Net's router (arXiv 2507.07955, eq. 4), with what speech needs: the frames' mean
-    is taken away, and threshold and sharpness follow the data.
+    H-Net's router (arXiv 2507.07955, sec. 2.2), with what speech needs: the frames'
+    mean is taken away, and threshold and sharpness follow the data.
 
     Arguments
     ---------
@@ -233,18 +259,16 @@ class CosineRouter(ScoreRouter):
     """
 
     def __init__(self, d_model: int, sharpness: float = 10.0):
-        super().__init__(sharpness)
-        self.centre = Centre(d_model)
+        super().__init__(d_model, sharpness)
         self.project_before = nn.Linear(d_model, d_model, bias=False)
         self.project = nn.Linear(d_model, d_model, bias=False)
 
-    def score(self, x: Tensor, before: Tensor, is_padding: Tensor) -> Tensor:
-        """See `ScoreRouter`."""
-        before, x = self.centre(before, is_padding), self.centre(x, is_padding)
-        return -cosine_similarity(self.project_before(before), self.project(x), dim=-1)
+    def compared(self, before: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+        """See `NeighbourRouter`."""
+        return self.project_before(before), self.project(x)
 
 
-class SimilarityRouter(ScoreRouter):
+class SimilarityRouter(NeighbourRouter):
     """Begin a chunk where a frame is unlike the one before; nothing is learned.
 
     For chunks that are averaged, neighbours that are alike are merged (A-ToMe, arXiv
@@ -264,20 +288,15 @@ class SimilarityRouter(ScoreRouter):
 
     merges = True
 
-    def __init__(self, d_model: int):
-        super().__init__()
-        self.centre = Centre(d_model)
-
-    def score(self, x: Tensor, before: Tensor, is_padding: Tensor) -> Tensor:
-        """See `ScoreRouter`."""
-        before, x = self.centre(before, is_padding), self.centre(x, is_padding)
-        return -cosine_similarity(before, x, dim=-1).detach()
+    def compared(self, before: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+        """See `NeighbourRouter`; no gradient flows through the choice."""
+        return before.detach(), x.detach()
 
 
 class BlankRouter(ScoreRouter):
     """Pass over the frames that an output layer for CTC, halfway, is sure are blank.
 
-    After blank skipping (arXiv 2210.17079); the output layer is trained with a CTC loss
+    After blank skipping (arXiv 2305.11558); the output layer is trained with a CTC loss
     of its own (arXiv 2102.03216), for which `log_probs` is.
 
     Arguments

@@ -173,7 +173,7 @@ def smooth(
 ) -> Tensor:
     """Average each chunk with those before it, the more the less sure its boundary is.
 
-    ``y_k = p_k x_k + (1 - p_k) y_{k-1}`` (arXiv 2507.07955, eq. 5), with no loop: what
+    ``y_k = p_k x_k + (1 - p_k) y_{k-1}`` (arXiv 2507.07955, sec. 2), with no loop: what
     is left of each chunk in each later one is a triangle of products.
 
     Arguments
@@ -211,7 +211,7 @@ def smooth(
 
 
 def straight_through(probability: Tensor) -> Tensor:
-    """Give 1, with the gradient of the probability (arXiv 2507.07955, eq. 7).
+    """Give 1, with the gradient of the probability (arXiv 2507.07955, sec. 2).
 
     Arguments
     ---------
@@ -257,7 +257,7 @@ def confidence(routing: Routing) -> Tensor:
 
 
 def ratio_loss(routing: Routing, is_padding: Tensor, kept: float) -> Tensor:
-    """Ask that a share of the frames begins chunks (arXiv 2507.07955, eq. 10).
+    """Ask that a share of the frames begins chunks (arXiv 2507.07955, sec. 2).
 
     With F the share of boundaries, G the mean probability and ``N = 1 / kept``:
     ``N / (N - 1) * ((N - 1) F G + (1 - F)(1 - G))``. At F = G = 1 / N it is 1.

@@ -22,7 +22,7 @@ def make_frames(routing, dim=3, seed=1):
 
 
 def smooth_in_a_loop(x, share):
-    """Equation 5 for one utterance, (K, D) and (K,)."""
+    """What `smooth` is to give for one utterance, (K, D) and (K,)."""
     y = [x[0]]
     for k in range(1, len(x)):
         y.append(share[k] * x[k] + (1 - share[k]) * y[-1])
