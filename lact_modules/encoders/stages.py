@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from lact_modules.encoders.block import BlockState
 from lact_modules.layers.chunking import ChunkedLayer, Chunking
 from lact_modules.layers.dynamic_chunking import DynamicChunking
-from lact_modules.layers.routers import RouterState
+from lact_modules.layers.router import RouterState
 from lact_modules.ops.chunking import Routing
 
 

@@ -15,7 +15,7 @@ from lact_modules.frontends.streaming import FrontendState
 from lact_modules.layers.attention import AttentionState
 from lact_modules.layers.fast_weight_memory import MemoryState
 from lact_modules.layers.lact import LaCTState
-from lact_modules.layers.routers import RouterState
+from lact_modules.layers.router import RouterState
 from lact_modules.ops.ttt_state import Frames, TTTState
 
 _KINDS = {

@@ -5,7 +5,8 @@ from typing import Literal, NamedTuple, get_args
 import torch
 from torch import Tensor, nn
 
-from lact_modules.layers.routers import Router, RouterState, make_router
+from lact_modules.layers.router import Router, RouterState
+from lact_modules.layers.routers import make_router
 from lact_modules.ops.chunking import (
     Routing,
     boundary_frames,

@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 
 from lact_modules.layers.dynamic_chunking import DynamicChunking
-from lact_modules.layers.routers import BlankRouter
+from lact_modules.layers.score_routers import BlankRouter
 from lact_modules.training.losses import ctc_losses
 
 

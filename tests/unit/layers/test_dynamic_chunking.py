@@ -8,7 +8,8 @@ import torch
 from lact_modules.encoders import Encoder
 from lact_modules.layers import AttentionMixer, FeedForward
 from lact_modules.layers.dynamic_chunking import DynamicChunking
-from lact_modules.layers.routers import CosineRouter, UniformRouter
+from lact_modules.layers.routers import UniformRouter
+from lact_modules.layers.score_routers import CosineRouter
 
 
 def make_chunking(router=None, **options):

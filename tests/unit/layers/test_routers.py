@@ -5,12 +5,12 @@ from functools import partial
 import pytest
 import torch
 
-from lact_modules.layers.routers import (
+from lact_modules.layers.router import RouterState
+from lact_modules.layers.routers import UniformRouter
+from lact_modules.layers.score_routers import (
     BlankRouter,
     CosineRouter,
-    RouterState,
     SimilarityRouter,
-    UniformRouter,
 )
 
 ROUTERS = {

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from lact_modules.layers.dynamic_chunking import DynamicChunking
-from lact_modules.layers.routers import BlankRouter, CosineRouter, UniformRouter
+from lact_modules.layers.routers import UniformRouter
+from lact_modules.layers.score_routers import BlankRouter, CosineRouter
 from lact_modules.training.chunking import chunking_losses, chunking_metrics
 
 TOKENS, NUM_TOKENS = torch.tensor([[1, 2, 2], [3, 4, 0]]), torch.tensor([3, 2])
