@@ -27,6 +27,8 @@ class FrameEncoder(Protocol):
     """What `CTCModel` asks of an encoder, which is an nn.Module too."""
 
     d_model: int
+    # output frames for each input frame, on average
+    frame_share: float
 
     def __call__(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Map frames (B, T, D) and lengths (B,) to the same."""
@@ -48,6 +50,11 @@ class CTCModel(nn.Module):
         trained by it on what it hears at test time.
     ttt_mask_prob : float
         Share of the frames that are hidden then.
+
+    Raises
+    ------
+    ValueError
+        If masked prediction is to be learned by an encoder that gives fewer frames.
 
     Example
     -------
@@ -76,6 +83,10 @@ class CTCModel(nn.Module):
         self.encoder = encoder
         # the blank alone, until the vocabulary is known
         self.set_num_tokens(1 if num_tokens is None else num_tokens)
+        if enable_ttt and encoder.frame_share != 1:
+            raise ValueError(
+                "enable_ttt: hidden frames need dynamic_chunking.full_rate"
+            )
         self.masked_predictor = (
             MaskedPredictor(encoder.d_model, ttt_mask_prob) if enable_ttt else None
         )
@@ -89,8 +100,8 @@ class CTCModel(nn.Module):
 
     @property
     def frame_rate(self) -> float:
-        """Output frames a second."""
-        return self.frontend.frame_rate
+        """Output frames a second; on average, if the encoder leaves them in chunks."""
+        return self.frontend.frame_rate * self.encoder.frame_share
 
     def forward(
         self, waveform: Tensor, lengths: Tensor, augment: Augmentation | None = None

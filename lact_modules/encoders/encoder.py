@@ -66,23 +66,27 @@ class Encoder(nn.Module):
         ``--find_unused_parameters``.
     chunks : DynamicChunks | None
         Draws, in training, how each batch is divided; None never divides.
-    dynamic_chunking : DynamicChunking | None
-        Makes fewer chunks of the frames for some of the blocks, and frames of them
-        again; None makes none.
-    stages : Sequence[int]
+    dynamic_chunking : Callable[[int], DynamicChunking] | None
+        Makes, given `d_model`, what makes fewer chunks of the frames for some of the
+        blocks, and frames of them again; None makes nothing of the kind.
+    stages : Sequence[int] | None
         With it, how many blocks come before, how many run on chunks, and how many come
-        after; those that are not counted come after.
+        after; those that are not counted come after. None: two thirds come before, and
+        none after.
 
     Raises
     ------
     ValueError
-        If `stages` and `dynamic_chunking` do not come together, or do not fit
+        If there are `stages` without `dynamic_chunking`, or they do not fit
         `num_layers`.
 
     Attributes
     ----------
     chunking : Chunking | None
         How utterances are divided outside of training; None leaves them whole.
+    frame_share : float
+        Frames of the output for each of the input: fewer than 1 on average, if
+        `dynamic_chunking` leaves the output in chunks.
 
     Example
     -------
@@ -107,14 +111,14 @@ class Encoder(nn.Module):
         dropout: float = 0.0,
         layer_drop: float = 0.0,
         chunks: DynamicChunks | None = None,
-        dynamic_chunking: DynamicChunking | None = None,
-        stages: Sequence[int] = (),
+        dynamic_chunking: Callable[[int], DynamicChunking] | None = None,
+        stages: Sequence[int] | None = None,
     ):
         super().__init__()
         self.d_model = d_model
         self.chunks = chunks
         self.chunking: Chunking | None = None
-        self.dynamic_chunking = dynamic_chunking
+        self.dynamic_chunking = dynamic_chunking(d_model) if dynamic_chunking else None
         self.inner = _inner_blocks(stages, num_layers, dynamic_chunking is not None)
         self.layer_drop = layer_drop
         self.dropout = nn.Dropout(dropout)
@@ -131,6 +135,12 @@ class Encoder(nn.Module):
         )
         self.norm = nn.LayerNorm(d_model)
 
+    @property
+    def frame_share(self) -> float:
+        """See the attributes."""
+        dynamic = self.dynamic_chunking
+        return 1.0 if dynamic is None or dynamic.full_rate else dynamic.kept
+
     def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Encode a batch.
 
@@ -144,7 +154,7 @@ class Encoder(nn.Module):
         Returns
         -------
         output : Tensor
-            (B, T, D), zero at padding.
+            (B, T, D), zero at padding; (B, K, D) if the output is left in chunks.
         lengths : Tensor
             (B,) valid frames of the output.
         """
@@ -160,7 +170,11 @@ class Encoder(nn.Module):
             chunks = self.dynamic_chunking.compress(x, is_padding, routing)
             is_beyond = padding_mask(chunks.lengths, chunks.x.shape[1])
             z = _run(stages.inner, chunks.x, is_beyond)
-            x = self.dynamic_chunking.expand(z, chunks, x)
+            if self.dynamic_chunking.full_rate:
+                x = self.dynamic_chunking.expand(z, chunks, x)
+            else:
+                x = self.dynamic_chunking.settle(z, chunks)
+                lengths, is_padding = chunks.lengths, is_beyond
         x = _run(stages.last, x, is_padding)
         return self.norm(x).masked_fill(is_padding[..., None], 0.0), lengths
 
@@ -194,6 +208,11 @@ class Encoder(nn.Module):
             (B, T, D), zero at padding.
         state : StackState
             After these frames; of each block, if none run on dynamic chunks.
+
+        Raises
+        ------
+        NotImplementedError
+            If the output is left in chunks, or a layer needs all frames.
         """
         return self._run_chunked(self._stages(), x, lengths, chunking, state)
 
@@ -205,6 +224,8 @@ class Encoder(nn.Module):
         chunking: Chunking,
         state: Any,
     ) -> tuple[Tensor, StackState]:
+        if self.frame_share != 1:
+            raise NotImplementedError("dynamic_chunking has full_rate: false")
         is_padding = padding_mask(lengths, x.shape[1])
         x = self.dropout(x.masked_fill(is_padding[..., None], 0.0))
         after: StackState
@@ -262,13 +283,15 @@ def _run(blocks: Sequence[nn.Module], x: Tensor, is_padding: Tensor) -> Tensor:
 
 
 def _inner_blocks(
-    stages: Sequence[int], num_layers: int, is_dynamic: bool
+    stages: Sequence[int] | None, num_layers: int, is_dynamic: bool
 ) -> tuple[int, int]:
     """Tell which blocks run on chunks: the first, and where they end."""
     if not is_dynamic:
-        if stages:
+        if stages is not None:
             raise ValueError("stages: for an encoder with dynamic_chunking")
         return num_layers, num_layers
+    if stages is None:
+        return num_layers * 2 // 3, num_layers
     if len(stages) not in (2, 3) or min(stages) < 0 or sum(stages) > num_layers:
         raise ValueError(
             f"stages={list(stages)}: how many of the {num_layers} blocks come before "

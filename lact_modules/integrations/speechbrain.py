@@ -33,7 +33,7 @@ class SpeechBrainEncoder(nn.Module):
     def __init__(self, encoder: nn.Module, d_model: int):
         super().__init__()
         self.encoder = encoder
-        self.d_model = d_model
+        self.d_model, self.frame_share = d_model, 1.0
         self.positions = RelPosEncXL(d_model)
 
     def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:

@@ -81,6 +81,9 @@ class DynamicChunking(nn.Module):
         what the router is made for.
     ratio_weight : float
         Of the loss that asks for the share in each utterance, in training.
+    full_rate : bool
+        Whether an encoder is to `expand` what it makes of chunks to frames again, or
+        to leave it in chunks.
 
     Raises
     ------
@@ -108,6 +111,7 @@ class DynamicChunking(nn.Module):
         warmup_steps: int = 0,
         pool: Pool | None = None,
         ratio_weight: float = 0.03,
+        full_rate: bool = True,
     ):
         super().__init__()
         if not 0 < kept < 1:
@@ -119,7 +123,7 @@ class DynamicChunking(nn.Module):
         self.router = router
         self.kept, self.warmup_steps = kept, warmup_steps
         self.pool: Pool = pool or ("mean" if router.merges else "first")
-        self.ratio_weight = ratio_weight
+        self.ratio_weight, self.full_rate = ratio_weight, full_rate
         self.project_frame = nn.Linear(d_model, d_model)
         nn.init.zeros_(self.project_frame.weight)
         nn.init.zeros_(self.project_frame.bias)
@@ -214,9 +218,27 @@ class DynamicChunking(nn.Module):
         Tensor
             (B, T, D); finite but meaningless at padding.
         """
-        values = smooth(z, _shares(chunks.routing), two_sided=True)
+        values = self._smooth(z, chunks.routing)
         index = chunk_index(chunks.routing.is_boundary)
         return self._spread(values, index, chunks.routing, x)
+
+    def settle(self, z: Tensor, chunks: Chunks) -> Tensor:
+        """Smooth what was made of chunks from both ends, and leave it in chunks.
+
+        Arguments
+        ---------
+        z : Tensor
+            (B, K, D), made of the chunks.
+        chunks : Chunks
+            From `compress`.
+
+        Returns
+        -------
+        Tensor
+            (B, K, D); finite but meaningless beyond the lengths.
+        """
+        sure = straight_through(_shares(chunks.routing)).to(z.dtype)
+        return self._smooth(z, chunks.routing) * sure[..., None]
 
     def resume(
         self, z: Tensor, chunks: Chunks, x: Tensor, before: Tensor | None
@@ -246,6 +268,9 @@ class DynamicChunking(nn.Module):
         if before is not None:
             values, index = torch.cat([before, values], dim=1), index + 1
         return self._spread(values, index, chunks.routing, x), values[:, -1:]
+
+    def _smooth(self, z: Tensor, routing: Routing) -> Tensor:
+        return smooth(z, _shares(routing), two_sided=True)
 
     def _spread(
         self, values: Tensor, index: Tensor, routing: Routing, x: Tensor

@@ -1,6 +1,7 @@
 """What the Brain of every recognizer adds to a recipe's: audio and transcripts."""
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -67,7 +68,7 @@ class ASRBrain(RecipeBrain):
         self.augmenter = make_augmenter(self.hparams)
         self.decoders = decoders
         self.first_decoder = next(iter(decoders))
-        self.num_infeasible = 0
+        self.num_infeasible: Counter[sb.Stage] = Counter()
         self.chunking = find_chunking(self.modules.model)
         if if_main_process():
             logger.info(describe_size(self.modules))
@@ -159,8 +160,8 @@ class ASRBrain(RecipeBrain):
     def on_stage_start(self, stage: sb.Stage, epoch: int | None = None) -> None:
         """Begin to count and to collect anew."""
         super().on_stage_start(stage, epoch)
+        self.num_infeasible[stage] = 0
         if stage == sb.Stage.TRAIN:
-            self.num_infeasible = 0
             if epoch is not None and isinstance(self.train_set, StreamDataset):
                 self.train_set.set_epoch(epoch)
         elif stage == sb.Stage.VALID:
@@ -174,7 +175,7 @@ class ASRBrain(RecipeBrain):
     def on_stage_end(
         self, stage: sb.Stage, stage_loss: float, epoch: int | None = None
     ) -> None:
-        """Tell of utterances that could not be trained on; log and save."""
+        """Tell of utterances that CTC has too few frames for; log and save."""
         super().on_stage_end(stage, stage_loss, epoch)
         if stage == sb.Stage.VALID:
             run_on_main(self._save_statistics)
@@ -182,12 +183,13 @@ class ASRBrain(RecipeBrain):
             for rank, each in enumerate(self.worst.found, start=1):
                 name = f"worst/{rank}"
                 self.log.show_audio(self.optimizer_step, name, each.signal, str(each))
-        if stage == sb.Stage.TRAIN and self.num_infeasible:
+        if self.num_infeasible[stage]:
+            name = stage.name.lower()
             logger.warning(
-                "epoch %d: %d utterances have more labels than frames and were "
-                "not trained on; raise frame_rate or split them",
-                epoch,
-                self.num_infeasible,
+                "%s: %d utterances have more labels than frames, which CTC can "
+                "neither learn nor spell; give more frames, or split them",
+                name if epoch is None else f"{name}, epoch {epoch}",
+                self.num_infeasible[stage],
             )
 
     def _save_statistics(self) -> None:

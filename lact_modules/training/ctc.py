@@ -77,8 +77,7 @@ class CTCBrain(ASRBrain):
             # an error a frame, beside losses that are shared out among labels
             losses = losses + self.hparams.ttt_loss_weight * more[0] * num_tokens
         losses = losses + self.chunking_losses(tokens, num_tokens, stage)
-        if stage == sb.Stage.TRAIN:
-            self.num_infeasible += int(is_infeasible.sum())
+        self.num_infeasible[stage] += int(is_infeasible.sum())
         return losses, num_tokens * ~is_infeasible
 
 

@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from speechbrain.core import Stage
 from speechbrain.dataio.dataset import DynamicItemDataset
 from speechbrain.utils.distributed import run_on_main
 
@@ -39,7 +40,8 @@ def measure_split(
     -------
     dict[str, dict[str, Any]]
         Metrics by decoder, as `write_result` takes them. A real-time factor is of
-        loading, model and that decoder.
+        loading, model and that decoder; ``infeasible`` counts utterances that CTC has
+        too few frames for.
 
     Raises
     ------
@@ -56,6 +58,7 @@ def measure_split(
         rates = transcripts.rates(name)
         wall_s = model_s + transcripts.decoding_s[name]
         metrics[name] = {**vars(rates), "rtf": wall_s / audio_s}
+        metrics[name]["infeasible"] = brain.num_infeasible[Stage.TEST]
         oracle_wer = transcripts.oracle_wer(name)
         if oracle_wer is not None:
             metrics[name]["oracle_wer"] = oracle_wer

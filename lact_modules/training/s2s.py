@@ -58,8 +58,7 @@ class S2SBrain(ASRBrain):
         ctc, is_infeasible = ctc_losses(
             outputs.log_probs, outputs.lengths, tokens, num_tokens
         )
-        if stage == sb.Stage.TRAIN:
-            self.num_infeasible += int(is_infeasible.sum())
+        self.num_infeasible[stage] += int(is_infeasible.sum())
         assert outputs.token_log_probs is not None
         attention = token_losses(
             outputs.token_log_probs,

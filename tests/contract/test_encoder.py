@@ -58,7 +58,7 @@ def conformer(mixer, causal=False, **options):
 
 def compressed(mixer, router, **options):
     """An encoder whose second block runs on chunks; its router has seen some frames."""
-    chunking = DynamicChunking(D_MODEL, router(), **options)
+    chunking = partial(DynamicChunking, router=router(), **options)
     encoder = conformer(mixer, dynamic_chunking=chunking, stages=[1, 1])
     encoder(*make_batch())
     return encoder

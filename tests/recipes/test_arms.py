@@ -1,5 +1,6 @@
 """A comparison's arms: one recipe, another encoder, as many parameters."""
 
+import difflib
 import io
 from pathlib import Path
 
@@ -26,6 +27,7 @@ GROUPS = [
     arms("CTC", "lact_streaming_demo", "conformer_streaming_demo"),
     arms("CTC", "lact_hnet_demo", "conmamba_hnet_demo"),
     arms("CTC", "lact_matched", "conformer_large", "conmamba_large"),
+    arms("transformer", "lact_small_hnet", "conmamba_small_hnet"),
     *(
         arms("transformer", f"lact_{size}", f"conformer_{size}", f"conmamba_{size}")
         for size in ("small", "small_ls100", "large")
@@ -39,6 +41,14 @@ PAIRS = [
 
 # another decoder, the same encoder
 DECODERS = arms("transformer", "conmamba_small", "conmamba_mamba_small")
+
+# some blocks on dynamic chunks, and none
+CHUNKED = [
+    arms("CTC", "lact_hnet_demo", "lact_demo"),
+    arms("CTC", "conmamba_hnet_demo", "conmamba_demo"),
+    arms("transformer", "lact_small_hnet", "lact_small"),
+    arms("transformer", "conmamba_small_hnet", "conmamba_small"),
+]
 
 # Mamba-ASR's counts of its models
 PUBLISHED = {
@@ -115,6 +125,17 @@ def test_arms_differ_in_one_include_line(lact, baseline):
 def test_decoders_differ_in_one_include_line():
     [pair] = differing(*DECODERS)
     assert all(line.startswith("decoder: !include:") for line in pair)
+
+
+@pytest.mark.parametrize(("chunked", "parent"), CHUNKED)
+def test_dynamic_chunking_is_one_include_and_what_it_is_given(chunked, parent):
+    lines, others = (
+        settings(path.read_text(), path.stem) for path in (chunked, parent)
+    )
+    changes = [line for line in difflib.ndiff(others, lines) if line[0] in "+-"]
+    include, warmup = (line[1:].strip() for line in changes)
+    assert include.startswith("dynamic_chunking: !include:")
+    assert warmup.startswith("warmup_steps: ")
 
 
 @pytest.mark.parametrize(("lact", "baseline"), PAIRS)

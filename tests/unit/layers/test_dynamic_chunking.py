@@ -5,8 +5,10 @@ from functools import partial
 import pytest
 import torch
 
-from lact_modules.encoders import Encoder
+from lact_modules.encoders import CTCModel, Encoder
+from lact_modules.frontends import MelFrontend
 from lact_modules.layers import AttentionMixer, FeedForward
+from lact_modules.layers.chunking import Chunking
 from lact_modules.layers.dynamic_chunking import DynamicChunking
 from lact_modules.layers.routers import UniformRouter
 from lact_modules.layers.score_routers import CosineRouter
@@ -16,23 +18,28 @@ def make_chunking(router=None, **options):
     return DynamicChunking(8, router or UniformRouter(), **options)
 
 
-def make_encoder(stages, chunking):
+def make_encoder(stages, **options):
+    chunking = partial(DynamicChunking, **{"router": "uniform", **options})
+    return make_plain_encoder(dynamic_chunking=chunking, stages=stages)
+
+
+def make_plain_encoder(**options):
     return Encoder(
         8,
         num_layers=4,
         mixer=partial(AttentionMixer, 8, num_heads=2),
         ffn_out=partial(FeedForward, 8, 16),
-        dynamic_chunking=chunking,
-        stages=stages,
+        **options,
     )
 
 
-@pytest.mark.parametrize("stages", [[1, 2], [1, 2, 1], [2, 1]])
+@pytest.mark.parametrize("stages", [[1, 2], [1, 2, 1], [2, 1], None])
 def test_inner_blocks_run_on_fewer_frames(stages):
-    encoder, heard = make_encoder(stages, make_chunking(kept=0.25)), []
+    encoder, heard = make_encoder(stages, kept=0.25), []
     for block in encoder.blocks:
         block.register_forward_hook(lambda _, inputs, __: heard.append(inputs[0].shape))
     encoder(torch.randn(2, 40, 8), torch.tensor([40, 20]))
+    stages = stages or [2, 2]
     inner = range(stages[0], stages[0] + stages[1])
     assert [shape[1] for shape in heard] == [10 if i in inner else 40 for i in range(4)]
 
@@ -87,11 +94,43 @@ def test_loss_is_that_of_the_last_batch_of_training():
     [
         (partial(make_chunking, kept=1.5), "kept=1.5"),
         (partial(make_chunking, pool="last"), "pool='last'"),
-        (lambda: make_encoder([1], make_chunking()), r"stages=\[1\]"),
-        (lambda: make_encoder([3, 2], make_chunking()), r"stages=\[3, 2\]"),
-        (lambda: make_encoder([1, 2], None), "dynamic_chunking"),
+        (partial(make_encoder, [1]), r"stages=\[1\]"),
+        (partial(make_encoder, [3, 2]), r"stages=\[3, 2\]"),
+        (partial(make_plain_encoder, stages=[1, 2]), "dynamic_chunking"),
     ],
 )
 def test_what_does_not_fit_is_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_output_is_left_in_chunks_and_the_router_learns_from_it():
+    encoder = make_encoder([1, 3], router="cosine", full_rate=False)
+    x, lengths = torch.randn(2, 40, 8), torch.tensor([40, 20])
+    output, num_chunks = encoder(x, lengths)
+    assert output.shape == (2, num_chunks.max(), 8)
+    assert num_chunks.sum() == 30
+    (output * torch.randn_like(output)).sum().backward()
+    router = encoder.dynamic_chunking.router
+    assert router.project.weight.grad.abs().max() > 0
+    assert encoder.frame_share == 0.5
+
+
+def test_chunks_of_an_utterance_do_not_depend_on_its_batch():
+    encoder = make_encoder([1, 3], router="cosine", full_rate=False)
+    x, lengths = torch.randn(2, 40, 8), torch.tensor([40, 20])
+    encoder(x, lengths)
+    encoder.eval()
+    output, num_chunks = encoder(x, lengths)
+    alone, [number] = encoder(x[1:, :20], lengths[1:])
+    assert number == num_chunks[1]
+    torch.testing.assert_close(output[1:, :number], alone)
+    assert not output[1, number:].any()
+
+
+def test_output_left_in_chunks_does_not_stream_nor_learn_masked_prediction():
+    encoder = make_encoder([1, 3], full_rate=False)
+    with pytest.raises(NotImplementedError, match="full_rate"):
+        encoder.chunked(torch.randn(1, 8, 8), torch.tensor([8]), Chunking(4, 4))
+    with pytest.raises(ValueError, match="full_rate"):
+        CTCModel(MelFrontend(8, channels=4), encoder, 5, enable_ttt=True)

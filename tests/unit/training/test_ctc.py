@@ -13,7 +13,7 @@ TEXTS = ["ONE TWO", "TWO TEN"]
 class Frames(nn.Module):
     """An encoder of 8 features that changes nothing."""
 
-    d_model = 8
+    d_model, frame_share = 8, 1.0
 
     def forward(self, x, lengths):
         return x, lengths

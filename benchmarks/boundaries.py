@@ -1,0 +1,108 @@
+"""Where do the chunks of a trained model begin? A picture, over the spectrogram.
+
+python benchmarks/boundaries.py RUN... --data digits/LibriSpeech/test
+
+A line for each run below the spectrogram of each utterance has a tick where a chunk
+begins; on top stand the words that the first run hears, where it hears them.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+import torch
+import typer
+from matplotlib.figure import Figure
+from matplotlib.gridspec import GridSpec
+from study import read_some
+from torch import Tensor
+
+from lact_modules.cli.transcribed import load_utterance
+from lact_modules.data.manifest import Utterance
+from lact_modules.inference.transcriber import Transcriber
+
+SAMPLE_RATE = 16000
+FEATURE_RATE = 100
+
+
+class Heard(NamedTuple):
+    """Seconds at which chunks begin, and what was heard."""
+
+    boundaries: Tensor
+    words: Sequence
+
+
+@torch.inference_mode()
+def listen(transcriber: Transcriber, waveform: Tensor) -> Heard:
+    """Transcribe samples (N,), and see where chunks begin."""
+    routings = []
+    router = transcriber.model.encoder.dynamic_chunking.router
+    hook = router.register_forward_hook(lambda *call: routings.append(call[-1]))
+    [hypothesis] = transcriber.transcribe([waveform])
+    hook.remove()
+    [routing] = routings
+    frames = routing.is_boundary[0].nonzero().flatten()
+    return Heard(frames / transcriber.model.frontend.frame_rate, hypothesis.words)
+
+
+def draw(
+    figure: Figure,
+    where: GridSpec,
+    row: int,
+    utterance: Utterance,
+    transcribers: dict[str, Transcriber],
+) -> None:
+    """Draw an utterance: words, spectrogram, and the chunks of each run."""
+    waveform = load_utterance(utterance)
+    seconds = len(waveform) / SAMPLE_RATE
+    heard = {name: listen(each, waveform) for name, each in transcribers.items()}
+    first = next(iter(transcribers.values()))
+    with torch.inference_mode():
+        features, _ = first.model.frontend.features(
+            waveform[None], torch.tensor([len(waveform)])
+        )
+    upper = figure.add_subplot(where[2 * row])
+    upper.imshow(
+        features[0].T,
+        origin="lower",
+        aspect="auto",
+        extent=(0, features.shape[1] / FEATURE_RATE, 0, features.shape[2]),
+        cmap="magma",
+    )
+    upper.set(xlim=(0, seconds), ylabel="mel band", xticks=[])
+    words = next(iter(heard.values())).words
+    for word in words:
+        middle = (word.start + word.end) / 2
+        upper.text(middle, features.shape[2] + 2, word.word, ha="center", fontsize=8)
+    lower = figure.add_subplot(where[2 * row + 1], sharex=upper)
+    lower.eventplot([each.boundaries for each in heard.values()], linewidths=0.8)
+    shares = [
+        len(each.boundaries) / (seconds * first.model.frontend.frame_rate)
+        for each in heard.values()
+    ]
+    names = [f"{name}, {share:.0%}" for name, share in zip(heard, shares, strict=True)]
+    lower.set_yticks(range(len(names)), names, fontsize=7)
+    lower.invert_yaxis()
+    lower.set_xlabel("seconds")
+
+
+def main(
+    runs: Annotated[list[Path], typer.Argument(help="With dynamic chunks.")],
+    data: Annotated[Path, typer.Option(help="Split folder or manifest.")],
+    count: Annotated[int, typer.Option(help="Utterances, evenly spread.")] = 3,
+    output: Path = Path("runs/boundaries.png"),
+) -> None:
+    """Draw a picture."""
+    transcribers = {run.name: Transcriber.from_folder(run) for run in runs}
+    figure = Figure(figsize=(9, 3.2 * count), layout="constrained")
+    heights = [3, 0.4 + 0.25 * len(runs)] * count
+    where = figure.add_gridspec(2 * count, height_ratios=heights)
+    for row, utterance in enumerate(read_some(data, count)[:count]):
+        draw(figure, where, row, utterance, transcribers)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(output, dpi=100)
+    print(output)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,59 @@
+"""Recipes whose inner blocks run on dynamic chunks train, and their models serve."""
+
+import pytest
+import torch
+
+from lact_modules.errors import InputError
+from lact_modules.inference.transcriber import Transcriber
+
+ENCODER = "{{num_layers: 3, dropout: 0.0, dynamic_chunking: {{{}}}}}"
+
+
+def chunked(train, folder, settings, **options):
+    encoder = ENCODER.format(f"warmup_steps: 5, {settings}")
+    return train(
+        folder,
+        hparams="lact_hnet_demo",
+        encoder=encoder,
+        test_splits="[dev]",
+        **options,
+    )
+
+
+@pytest.fixture(scope="module")
+def in_chunks(train, tmp_path_factory):
+    """A model whose CTC layer is given the chunks."""
+    folder = tmp_path_factory.mktemp("chunks") / "run"
+    return chunked(train, folder, "full_rate: false, kept: 0.25")
+
+
+@pytest.mark.parametrize("router", ["cosine", "uniform", "ctc-blank", "similarity"])
+def test_each_router_trains_and_keeps_what_is_asked_for(train, tmp_path, router):
+    run = chunked(train, tmp_path, f"router: {router}", num_epochs=2)
+    assert run.code == 0
+    entries = run.metrics("train")
+    assert entries[-1]["loss"] < entries[0]["loss"] - 1
+    assert entries[0]["chunks/kept"] == 1
+    assert entries[-1]["chunks/kept"] == pytest.approx(0.5, abs=0.02)
+
+
+def test_ctc_on_chunks_counts_what_they_are_too_few_for(in_chunks):
+    assert in_chunks.code == 0
+    for stage in ("train, epoch 1", "valid, epoch 1", "test"):
+        assert f"{stage}: " in in_chunks.log
+    infeasible = in_chunks.result["metrics"]["dev"]["greedy"]["infeasible"]
+    assert f"test: {infeasible} utterances have more labels than frames" in (
+        in_chunks.log
+    )
+
+
+def test_ctc_on_chunks_gives_words_their_times_on_average(in_chunks):
+    transcriber = Transcriber.from_folder(in_chunks.folder)
+    log_probs, lengths = transcriber.run_model([torch.randn(32000)])
+    assert log_probs.shape[1] == lengths.item() < 50
+    assert transcriber.model.frame_rate == 25 * 0.25
+
+
+def test_ctc_on_chunks_is_refused_for_streams(in_chunks):
+    with pytest.raises(InputError, match="full_rate"):
+        Transcriber.from_folder(in_chunks.folder, chunk_seconds=0.32)
