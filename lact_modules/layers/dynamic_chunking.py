@@ -13,7 +13,6 @@ from lact_modules.ops.chunking import (
     chunk_index,
     chunk_means,
     confidence,
-    ratio_loss,
     route,
     smooth,
     straight_through,
@@ -21,6 +20,7 @@ from lact_modules.ops.chunking import (
 )
 
 Pool = Literal["first", "mean"]
+Residual = Literal["frame", "projection"]
 
 
 class Chunks(NamedTuple):
@@ -41,30 +41,12 @@ class Chunks(NamedTuple):
     routing: Routing
 
 
-class Routed(NamedTuple):
-    """What the last batch of training was turned into, for losses and logs.
-
-    Arguments
-    ---------
-    x : Tensor
-        (B, T, D) frames.
-    is_padding : Tensor
-        (B, T) bool.
-    routing : Routing
-        Where chunks begin.
-    """
-
-    x: Tensor
-    is_padding: Tensor
-    routing: Routing
-
-
 class DynamicChunking(nn.Module):
     """Turn frames into fewer chunks, and chunks into as many frames again (H-Net).
 
-    `expand` gives each frame what was made of its chunk, smoothed over chunks whose
-    boundaries are not sure, and adds a projection of the frame, zero at first (arXiv
-    2507.07955, sec. 2.2).
+    `expand` adds to each frame what was added to its chunk, smoothed over chunks whose
+    boundaries are not sure (arXiv 2507.07955, sec. 2.2). So what tells the frames of a
+    chunk apart is not lost, and if each is a chunk, it is as if there were none.
 
     Arguments
     ---------
@@ -81,6 +63,10 @@ class DynamicChunking(nn.Module):
         what the router is made for.
     ratio_weight : float
         Of the loss that asks for the share in each utterance, in training.
+    residual : Residual
+        How frames come by their own again: ``"frame"``, see above; ``"projection"``,
+        H-Net's: they are given all that was made of their chunk, and a projection of
+        their own, zero at first.
     full_rate : bool
         Whether an encoder is to `expand` what it makes of chunks to frames again, or
         to leave it in chunks.
@@ -88,7 +74,7 @@ class DynamicChunking(nn.Module):
     Raises
     ------
     ValueError
-        If `kept` is not between 0 and 1, or `pool` or `router` is unknown.
+        If `kept` is not between 0 and 1, or a choice is unknown.
 
     Example
     -------
@@ -101,7 +87,6 @@ class DynamicChunking(nn.Module):
     """
 
     num_steps: Tensor
-    last: Routed | None = None
 
     def __init__(
         self,
@@ -111,6 +96,7 @@ class DynamicChunking(nn.Module):
         warmup_steps: int = 0,
         pool: Pool | None = None,
         ratio_weight: float = 0.03,
+        residual: Residual = "frame",
         full_rate: bool = True,
     ):
         super().__init__()
@@ -118,15 +104,21 @@ class DynamicChunking(nn.Module):
             raise ValueError(f"kept={kept}: a share between 0 and 1")
         if pool not in (None, *get_args(Pool)):
             raise ValueError(f"pool={pool!r}: choose one of {get_args(Pool)}")
+        if residual not in get_args(Residual):
+            raise ValueError(
+                f"residual={residual!r}: choose one of {get_args(Residual)}"
+            )
         if isinstance(router, str):
             router = make_router(router, d_model)
         self.router = router
         self.kept, self.warmup_steps = kept, warmup_steps
         self.pool: Pool = pool or ("mean" if router.merges else "first")
         self.ratio_weight, self.full_rate = ratio_weight, full_rate
-        self.project_frame = nn.Linear(d_model, d_model)
-        nn.init.zeros_(self.project_frame.weight)
-        nn.init.zeros_(self.project_frame.bias)
+        self.project_frame: nn.Linear | None = None
+        if residual == "projection":
+            self.project_frame = nn.Linear(d_model, d_model)
+            nn.init.zeros_(self.project_frame.weight)
+            nn.init.zeros_(self.project_frame.bias)
         self.register_buffer("num_steps", torch.zeros((), dtype=torch.int64))
 
     @property
@@ -167,7 +159,6 @@ class DynamicChunking(nn.Module):
         routing = self.router(x, is_padding, self.current_kept, state)
         if self.training:
             self.num_steps += 1
-            self.last = Routed(x, is_padding, routing)
         if border is not None and self.pool == "mean":
             frames = torch.arange(x.shape[1], device=x.device)
             probability = torch.where(frames % border == 0, 1.0, routing.probability)
@@ -202,7 +193,7 @@ class DynamicChunking(nn.Module):
         return Chunks(pooled, routing.num_chunks, routing)
 
     def expand(self, z: Tensor, chunks: Chunks, x: Tensor) -> Tensor:
-        """Give each frame what was made of its chunk, smoothed from both ends.
+        """Add to each frame what was added to its chunk, smoothed from both ends.
 
         Arguments
         ---------
@@ -218,7 +209,7 @@ class DynamicChunking(nn.Module):
         Tensor
             (B, T, D); finite but meaningless at padding.
         """
-        values = self._smooth(z, chunks.routing)
+        values = self._smooth(self._added(z, chunks), chunks.routing)
         index = chunk_index(chunks.routing.is_boundary)
         return self._spread(values, index, chunks.routing, x)
 
@@ -243,7 +234,7 @@ class DynamicChunking(nn.Module):
     def resume(
         self, z: Tensor, chunks: Chunks, x: Tensor, before: Tensor | None
     ) -> tuple[Tensor, Tensor]:
-        """Give each frame what was made of its chunk, smoothed by those before.
+        """Add to each frame what was added to its chunk, smoothed by those before.
 
         Arguments
         ---------
@@ -263,11 +254,15 @@ class DynamicChunking(nn.Module):
         last : Tensor
             (B, 1, D), what frames of the last chunk are given.
         """
-        values = smooth(z, _shares(chunks.routing), before)
+        values = smooth(self._added(z, chunks), _shares(chunks.routing), before)
         index = chunks.routing.is_boundary.cumsum(dim=1) - 1
         if before is not None:
             values, index = torch.cat([before, values], dim=1), index + 1
         return self._spread(values, index, chunks.routing, x), values[:, -1:]
+
+    def _added(self, z: Tensor, chunks: Chunks) -> Tensor:
+        """Give what of z (B, K, D) is spread."""
+        return z - chunks.x if self.project_frame is None else z
 
     def _smooth(self, z: Tensor, routing: Routing) -> Tensor:
         return smooth(z, _shares(routing), two_sided=True)
@@ -276,26 +271,8 @@ class DynamicChunking(nn.Module):
         self, values: Tensor, index: Tensor, routing: Routing, x: Tensor
     ) -> Tensor:
         sure = straight_through(confidence(routing)).to(values.dtype)[..., None]
-        return take_frames(values, index) * sure + self.project_frame(x)
-
-    def loss(self) -> Tensor:
-        """Tell how far the last batch of training is from what is to be kept.
-
-        Returns
-        -------
-        Tensor
-            (B,) float32 of each utterance, 1 at best, see `ratio_loss`.
-
-        Raises
-        ------
-        ValueError
-            If there was none.
-        """
-        if self.last is None:
-            raise ValueError("no batch of training was turned into chunks")
-        # at 1 it would ask for nothing else
-        kept = min(self.current_kept, 0.99)
-        return ratio_loss(self.last.routing, self.last.is_padding, kept)
+        own = x if self.project_frame is None else self.project_frame(x)
+        return take_frames(values, index) * sure + own
 
 
 def _shares(routing: Routing) -> Tensor:

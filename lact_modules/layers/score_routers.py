@@ -30,7 +30,7 @@ class MovingAverage(nn.Module):
     value: Tensor
     num_batches: Tensor
 
-    def __init__(self, shape: tuple[int, ...], momentum: float = 0.01):
+    def __init__(self, shape: tuple[int, ...], momentum: float = 0.1):
         super().__init__()
         self.momentum = momentum
         self.register_buffer("value", torch.zeros(shape))

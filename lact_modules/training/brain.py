@@ -19,11 +19,7 @@ from lact_modules.inference.decoders import decoding_steps
 from lact_modules.inference.trained_model import TrainedModel
 from lact_modules.layers.fast_weight_memory import FastWeightMemory
 from lact_modules.training.augmentation import make_augmenter
-from lact_modules.training.chunking import (
-    chunking_losses,
-    chunking_metrics,
-    find_chunking,
-)
+from lact_modules.training.chunking import ChunkingWatch
 from lact_modules.training.loop import RecipeBrain
 from lact_modules.training.streams import StreamDataset
 from lact_modules.training.transcripts import Decoder, Transcripts
@@ -69,7 +65,7 @@ class ASRBrain(RecipeBrain):
         self.decoders = decoders
         self.first_decoder = next(iter(decoders))
         self.num_infeasible: Counter[sb.Stage] = Counter()
-        self.chunking = find_chunking(self.modules.model)
+        self.chunking = ChunkingWatch.of(self.modules.model)
         if if_main_process():
             logger.info(describe_size(self.modules))
 
@@ -141,11 +137,11 @@ class ASRBrain(RecipeBrain):
         """Give what dynamic chunking adds to the loss of each utterance, (B,)."""
         if self.chunking is None or stage != sb.Stage.TRAIN:
             return torch.zeros_like(num_tokens, dtype=torch.float32)
-        return chunking_losses(self.chunking, tokens, num_tokens)
+        return self.chunking.losses(tokens, num_tokens)
 
     def step_metrics(self) -> dict[str, float]:
         """Tell of the last batch's chunks."""
-        return chunking_metrics(self.chunking) if self.chunking is not None else {}
+        return self.chunking.metrics() if self.chunking is not None else {}
 
     def show_sample(self, batch: PaddedBatch, outputs: Any) -> None:
         """Log what was said and heard in a batch's first utterance."""
@@ -161,6 +157,8 @@ class ASRBrain(RecipeBrain):
         """Begin to count and to collect anew."""
         super().on_stage_start(stage, epoch)
         self.num_infeasible[stage] = 0
+        if self.chunking is not None:
+            self.chunking.reset()
         if stage == sb.Stage.TRAIN:
             if epoch is not None and isinstance(self.train_set, StreamDataset):
                 self.train_set.set_epoch(epoch)

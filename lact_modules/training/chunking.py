@@ -1,88 +1,139 @@
 """What dynamic chunking adds to a training: losses, and numbers to watch."""
 
+from typing import Any, NamedTuple, cast
+
+import torch
 from torch import Tensor, nn
 
 from lact_modules.layers.dynamic_chunking import DynamicChunking
 from lact_modules.layers.score_routers import BlankRouter
+from lact_modules.ops.chunking import Routing, ratio_loss
 from lact_modules.training.losses import ctc_losses
 
 
-def find_chunking(model: nn.Module) -> DynamicChunking | None:
-    """Find the dynamic chunking of a model.
+class Routed(NamedTuple):
+    """What a router was given, and what it chose.
 
     Arguments
     ---------
-    model : nn.Module
-        Any.
-
-    Returns
-    -------
-    DynamicChunking | None
-        None if it has none.
-
-    Example
-    -------
-    >>> find_chunking(nn.Linear(2, 2))
+    x : Tensor
+        (B, T, D) frames.
+    is_padding : Tensor
+        (B, T) bool.
+    routing : Routing
+        Where chunks begin.
     """
-    for module in model.modules():
-        if isinstance(module, DynamicChunking):
-            return module
-    return None
+
+    x: Tensor
+    is_padding: Tensor
+    routing: Routing
 
 
-def chunking_losses(
-    chunking: DynamicChunking, tokens: Tensor, num_tokens: Tensor
-) -> Tensor:
-    """Give what the last batch's chunks add to the loss of each utterance.
-
-    Arguments
-    ---------
-    chunking : DynamicChunking
-        Of the model, after a batch of training.
-    tokens : Tensor
-        (B, U) int64, what is said.
-    num_tokens : Tensor
-        (B,) valid tokens.
-
-    Returns
-    -------
-    Tensor
-        (B,), for a loss that is shared out among tokens.
-    """
-    losses = chunking.ratio_weight * chunking.loss() * num_tokens
-    router = chunking.router
-    if isinstance(router, BlankRouter) and chunking.last is not None:
-        frames = (~chunking.last.is_padding).sum(dim=1)
-        log_probs = router.log_probs(chunking.last.x)
-        early, _ = ctc_losses(log_probs, frames, tokens, num_tokens)
-        losses = losses + router.loss_weight * early
-    return losses
-
-
-def chunking_metrics(chunking: DynamicChunking) -> dict[str, float]:
-    """Sum up the last batch's chunks.
+class ChunkingWatch:
+    """See what a model's router chooses, by a hook on it.
 
     Arguments
     ---------
     chunking : DynamicChunking
         Of the model.
 
-    Returns
+    Attributes
+    ----------
+    last : Routed | None
+        Its last batch.
+
+    Example
     -------
-    dict[str, float]
-        ``chunks/kept``, the share of frames that began one; ``chunks/probability``,
-        the mean of p; ``chunks/threshold``, above which scores are (of cosines, the
-        negative); nothing before the first batch.
+    >>> chunking = DynamicChunking(8, "uniform", kept=0.25)
+    >>> watch = ChunkingWatch(chunking)
+    >>> _ = chunking.route(torch.randn(2, 20, 8), torch.zeros(2, 20).bool())
+    >>> watch.kept
+    0.25
     """
-    if chunking.last is None:
-        return {}
-    _, is_padding, routing = chunking.last
-    count = (~is_padding).sum().clamp(min=1)
-    threshold = getattr(chunking.router, "threshold", None)
-    metrics = {
-        "chunks/kept": (routing.is_boundary.sum() / count).item(),
-        "chunks/probability": (routing.probability.detach().sum() / count).item(),
-    }
-    if threshold is not None:
-        metrics["chunks/threshold"] = threshold.item()
-    return metrics
+
+    def __init__(self, chunking: DynamicChunking):
+        self.chunking = chunking
+        self.last: Routed | None = None
+        cast(nn.Module, chunking.router).register_forward_hook(self._note)
+        self.reset()
+
+    @classmethod
+    def of(cls, model: nn.Module) -> "ChunkingWatch | None":
+        """Watch a model's dynamic chunking; None if it has none."""
+        for module in model.modules():
+            if isinstance(module, DynamicChunking):
+                return cls(module)
+        return None
+
+    def reset(self) -> None:
+        """Begin to count `kept` anew."""
+        self.counts = torch.zeros(2, dtype=torch.int64)
+
+    @property
+    def kept(self) -> float:
+        """Share of the frames since `reset` that began a chunk; nan without any."""
+        chunks, frames = self.counts.tolist()
+        return chunks / frames if frames else float("nan")
+
+    def _note(self, router: nn.Module, given: tuple[Any, ...], found: Routing) -> None:
+        x, is_padding, *_ = given
+        self.last = Routed(x, is_padding, found)
+        counts = torch.stack([found.is_boundary.sum(), (~is_padding).sum()])
+        self.counts = self.counts.to(counts.device) + counts
+
+    def losses(self, tokens: Tensor, num_tokens: Tensor) -> Tensor:
+        """Give what the last batch's chunks add to the loss of each utterance.
+
+        Arguments
+        ---------
+        tokens : Tensor
+            (B, U) int64, what is said.
+        num_tokens : Tensor
+            (B,) valid tokens.
+
+        Returns
+        -------
+        Tensor
+            (B,), for a loss that is shared out among tokens.
+
+        Raises
+        ------
+        ValueError
+            If there was no batch.
+        """
+        if self.last is None:
+            raise ValueError("no batch was turned into chunks")
+        x, is_padding, routing = self.last
+        # at 1 it would ask for nothing else
+        kept = min(self.chunking.current_kept, 0.99)
+        ratio = ratio_loss(routing, is_padding, kept)
+        losses = self.chunking.ratio_weight * ratio * num_tokens
+        router = self.chunking.router
+        if isinstance(router, BlankRouter):
+            frames = (~is_padding).sum(dim=1)
+            early, _ = ctc_losses(router.log_probs(x), frames, tokens, num_tokens)
+            losses = losses + router.loss_weight * early
+        return losses
+
+    def metrics(self) -> dict[str, float]:
+        """Sum up the last batch's chunks.
+
+        Returns
+        -------
+        dict[str, float]
+            ``chunks/kept``, the share of frames that began one; ``chunks/probability``,
+            the mean of p; ``chunks/threshold``, above which scores are (of cosines, the
+            negative); nothing before the first batch.
+        """
+        if self.last is None:
+            return {}
+        _, is_padding, routing = self.last
+        count = (~is_padding).sum().clamp(min=1)
+        metrics = {
+            "chunks/kept": (routing.is_boundary.sum() / count).item(),
+            "chunks/probability": (routing.probability.detach().sum() / count).item(),
+        }
+        threshold = getattr(self.chunking.router, "threshold", None)
+        if threshold is not None:
+            metrics["chunks/threshold"] = threshold.item()
+        return metrics

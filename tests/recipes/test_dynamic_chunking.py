@@ -35,6 +35,7 @@ def test_each_router_trains_and_keeps_what_is_asked_for(train, tmp_path, router)
     assert entries[-1]["loss"] < entries[0]["loss"] - 1
     assert entries[0]["chunks/kept"] == 1
     assert entries[-1]["chunks/kept"] == pytest.approx(0.5, abs=0.02)
+    assert 0.2 < run.result["metrics"]["dev"]["greedy"]["kept"] < 0.8
 
 
 def test_ctc_on_chunks_counts_what_they_are_too_few_for(in_chunks):

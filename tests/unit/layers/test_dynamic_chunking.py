@@ -44,8 +44,18 @@ def test_inner_blocks_run_on_fewer_frames(stages):
     assert [shape[1] for shape in heard] == [10 if i in inner else 40 for i in range(4)]
 
 
-def test_frames_are_given_what_was_made_of_their_chunk():
+def test_what_was_added_to_a_chunk_is_added_to_its_frames():
     chunking = make_chunking(kept=0.5).eval()
+    x, is_padding = torch.randn(1, 6, 8), torch.zeros(1, 6).bool()
+    routing, _ = chunking.route(x, is_padding)
+    chunks = chunking.compress(x, is_padding, routing)
+    added = torch.randn(1, 3, 8)
+    output = chunking.expand(chunks.x + added, chunks, x)
+    torch.testing.assert_close(output, x + added.repeat_interleave(2, dim=1))
+
+
+def test_frames_are_given_what_was_made_of_their_chunk():
+    chunking = make_chunking(kept=0.5, residual="projection").eval()
     x, is_padding = torch.randn(1, 6, 8), torch.zeros(1, 6).bool()
     routing, _ = chunking.route(x, is_padding)
     chunks = chunking.compress(x, is_padding, routing)
@@ -71,22 +81,25 @@ def test_warm_up_comes_down_from_all_frames():
     assert chunking.num_steps == 6
 
 
+def test_as_many_chunks_as_frames_are_as_if_there_were_none():
+    encoder, lengths = make_encoder([1, 3]).eval(), torch.tensor([40, 20])
+    encoder.dynamic_chunking.kept = 1.0
+    plain = make_plain_encoder().eval()
+    plain.load_state_dict(encoder.state_dict(), strict=False)
+    x = torch.randn(2, 40, 8)
+    for output, expected in zip(encoder(x, lengths), plain(x, lengths), strict=True):
+        torch.testing.assert_close(output, expected)
+
+
 def test_the_router_learns_what_the_output_wants():
-    chunking = make_chunking(CosineRouter(8))
+    chunking = make_chunking(CosineRouter(8), residual="projection")
     x, is_padding = torch.randn(2, 30, 8), torch.zeros(2, 30).bool()
     routing, _ = chunking.route(x, is_padding)
     chunks = chunking.compress(x, is_padding, routing)
-    (chunking.expand(chunks.x, chunks, x) * torch.randn(2, 30, 8)).sum().backward()
+    z = chunks.x + torch.randn_like(chunks.x)
+    (chunking.expand(z, chunks, x) * torch.randn(2, 30, 8)).sum().backward()
     assert chunking.router.project.weight.grad.abs().max() > 0
     assert chunking.project_frame.weight.grad.abs().max() > 0
-
-
-def test_loss_is_that_of_the_last_batch_of_training():
-    chunking = make_chunking(CosineRouter(8))
-    with pytest.raises(ValueError, match="no batch of training"):
-        chunking.loss()
-    chunking.route(torch.randn(2, 30, 8), torch.zeros(2, 30).bool())
-    assert chunking.loss().shape == (2,)
 
 
 @pytest.mark.parametrize(
@@ -94,6 +107,7 @@ def test_loss_is_that_of_the_last_batch_of_training():
     [
         (partial(make_chunking, kept=1.5), "kept=1.5"),
         (partial(make_chunking, pool="last"), "pool='last'"),
+        (partial(make_chunking, residual="none"), "residual='none'"),
         (partial(make_encoder, [1]), r"stages=\[1\]"),
         (partial(make_encoder, [3, 2]), r"stages=\[3, 2\]"),
         (partial(make_plain_encoder, stages=[1, 2]), "dynamic_chunking"),

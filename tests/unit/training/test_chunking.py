@@ -1,42 +1,75 @@
 """What dynamic chunking adds to a training."""
 
+import math
+
 import pytest
 import torch
+from torch import nn
 
 from lact_modules.layers.dynamic_chunking import DynamicChunking
-from lact_modules.layers.routers import UniformRouter
 from lact_modules.layers.score_routers import BlankRouter, CosineRouter
-from lact_modules.training.chunking import chunking_losses, chunking_metrics
+from lact_modules.training.chunking import ChunkingWatch
 
 TOKENS, NUM_TOKENS = torch.tensor([[1, 2, 2], [3, 4, 0]]), torch.tensor([3, 2])
 
 
-def after_a_batch(router, **options):
-    torch.manual_seed(0)
-    chunking = DynamicChunking(8, router, **options)
+def feed(watch):
     is_padding = torch.arange(20) >= torch.tensor([20, 12])[:, None]
-    chunking.route(torch.randn(2, 20, 8), is_padding)
-    return chunking
+    watch.chunking.route(torch.randn(2, 20, 8), is_padding)
+
+
+def watch_batch(router, **options):
+    torch.manual_seed(0)
+    watch = ChunkingWatch(DynamicChunking(8, router, **options))
+    feed(watch)
+    return watch
 
 
 def test_the_ratio_counts_by_its_weight_and_the_tokens():
-    chunking = after_a_batch(CosineRouter(8))
-    once = chunking_losses(chunking, TOKENS, NUM_TOKENS)
-    torch.testing.assert_close(once, 0.03 * chunking.loss() * NUM_TOKENS)
-    chunking.ratio_weight = 0.3
-    more = chunking_losses(chunking, TOKENS, NUM_TOKENS)
-    torch.testing.assert_close(more, 10 * once)
+    watch = watch_batch("uniform", ratio_weight=0.1)
+    # even chunks of two are what is asked for
+    torch.testing.assert_close(
+        watch.losses(TOKENS, NUM_TOKENS), 0.1 * NUM_TOKENS.float()
+    )
+    watch.chunking.kept = 0.25
+    assert (watch.losses(TOKENS, NUM_TOKENS) > 0.1 * NUM_TOKENS).all()
+
+
+def test_a_learned_router_is_told_the_ratio():
+    watch = watch_batch(CosineRouter(8))
+    watch.losses(TOKENS, NUM_TOKENS).sum().backward()
+    assert watch.chunking.router.project.weight.grad.abs().max() > 0
 
 
 def test_blank_router_learns_what_is_said():
-    chunking = after_a_batch(BlankRouter(8, num_tokens=5), ratio_weight=0.0)
-    chunking_losses(chunking, TOKENS, NUM_TOKENS).sum().backward()
-    assert chunking.router.output.weight.grad.abs().max() > 0
+    watch = watch_batch(BlankRouter(8, num_tokens=5), ratio_weight=0.0)
+    watch.losses(TOKENS, NUM_TOKENS).sum().backward()
+    assert watch.chunking.router.output.weight.grad.abs().max() > 0
 
 
-def test_metrics_tell_what_was_kept():
-    metrics = chunking_metrics(after_a_batch(UniformRouter(), kept=0.25))
-    assert metrics["chunks/kept"] == pytest.approx(8 / 32)
-    assert "chunks/threshold" not in metrics
-    assert "chunks/threshold" in chunking_metrics(after_a_batch(CosineRouter(8)))
-    assert chunking_metrics(DynamicChunking(8, UniformRouter())) == {}
+def test_without_a_batch_there_is_no_loss():
+    watch = ChunkingWatch(DynamicChunking(8, "uniform"))
+    assert watch.metrics() == {}
+    assert math.isnan(watch.kept)
+    with pytest.raises(ValueError, match="no batch"):
+        watch.losses(TOKENS, NUM_TOKENS)
+
+
+def test_what_was_kept_is_counted_until_reset():
+    watch = watch_batch("uniform", kept=0.25)
+    assert watch.kept == watch.metrics()["chunks/kept"] == 8 / 32
+    watch.chunking.kept = 0.5
+    feed(watch)
+    assert watch.kept == (8 + 16) / 64
+    watch.reset()
+    feed(watch)
+    assert watch.kept == 0.5
+
+
+def test_metrics_tell_a_threshold_where_there_is_one():
+    assert "chunks/threshold" in watch_batch("cosine").metrics()
+    assert "chunks/threshold" not in watch_batch("uniform").metrics()
+
+
+def test_a_model_without_chunks_is_not_watched():
+    assert ChunkingWatch.of(nn.Linear(2, 2)) is None
