@@ -63,7 +63,7 @@ def draw(
         )
     upper = figure.add_subplot(where[2 * row])
     upper.imshow(
-        features[0].T,
+        features[0].T.numpy(),
         origin="lower",
         aspect="auto",
         extent=(0, features.shape[1] / FEATURE_RATE, 0, features.shape[2]),
@@ -75,7 +75,9 @@ def draw(
         middle = (word.start + word.end) / 2
         upper.text(middle, features.shape[2] + 2, word.word, ha="center", fontsize=8)
     lower = figure.add_subplot(where[2 * row + 1], sharex=upper)
-    lower.eventplot([each.boundaries for each in heard.values()], linewidths=0.8)
+    lower.eventplot(
+        [each.boundaries.numpy() for each in heard.values()], linewidths=0.8
+    )
     shares = [
         len(each.boundaries) / (seconds * first.model.frontend.frame_rate)
         for each in heard.values()

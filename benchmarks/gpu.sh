@@ -11,6 +11,7 @@
 #   adaptation test-time training of its first arm beside SUTA, on DATA's test
 #   hybrid     training steps of the hybrid at full size, fp32 and bf16
 #   streaming  training steps of recipes for streams, at full size and small
+#   chunking   training steps of encoders with dynamic chunks, and of their parents
 #
 # A piece writes OUT/<piece>/result.json last, and is passed over once that is there.
 # Nothing is downloaded. From the environment:
@@ -90,7 +91,7 @@ time_steps() {
     [[ -n ${STEPS:-} ]] && batch=(--batch-size 1 --seconds 2 --threads 1)
     for recipe in "${@:2}"; do
         for precision in no-bf16 bf16; do
-            measure "$1/${recipe}_$precision.json" training_step.py \
+            measure "$1/${recipe##*/}_$precision.json" training_step.py \
                 "$hparams/$recipe.yaml" --steps "${STEPS:-20}" "--$precision" "${batch[@]}"
         done
     done
@@ -106,6 +107,11 @@ hybrid() {
 
 streaming() {
     time_steps "$1" lact_streaming lact_streaming_demo conformer_streaming_demo
+}
+
+chunking() {
+    local small=../../transformer/hparams
+    time_steps "$1" "$small"/{lact,conmamba}_small{,_hnet}
 }
 
 training() {
@@ -144,11 +150,11 @@ adaptation() {
     cp "$1/methods/result.json" "$1/methods.json"
 }
 
-(($#)) || set -- tests ops encoders training inference adaptation hybrid streaming
+(($#)) || set -- tests ops encoders training inference adaptation hybrid streaming chunking
 for piece in "$@"; do
     case $piece in
         tests | ops | encoders | training | inference) ;;
-        adaptation | hybrid | streaming) ;;
+        adaptation | hybrid | streaming | chunking) ;;
         *) echo "gpu.sh: no piece '$piece'; see --help" >&2; exit 2 ;;
     esac
     [[ -e $out/$piece/result.json ]] && continue

@@ -7,7 +7,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from tools import run_tables, streaming_tables
+from tools import chunking_tables, run_tables, streaming_tables
 from tools.tables import Table
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -18,6 +18,10 @@ TABLES: dict[str, dict[str, Table]] = {
         "decodings": run_tables.DECODINGS,
     },
     "docs/test_time_training.md": {"methods": run_tables.METHODS},
+    "docs/dynamic_chunking.md": {
+        "words": chunking_tables.WORDS,
+        "time": chunking_tables.TIME,
+    },
     "docs/streaming.md": {
         "latency": streaming_tables.LATENCY,
         "memory": streaming_tables.MEMORY,

@@ -60,6 +60,17 @@ def streaming_run(tmp_path_factory):
     return make_run(tmp_path_factory.mktemp("streaming"), hyperparameters)
 
 
+@pytest.fixture(scope="session")
+def chunked_run(tmp_path_factory):
+    """Make a run whose second block runs on dynamic chunks; not to be changed."""
+    chunking = "!name:lact_modules.layers.dynamic_chunking.DynamicChunking"
+    hyperparameters = HYPERPARAMETERS.replace(
+        "    ffn_in:",
+        f"    dynamic_chunking: {chunking}\n        router: cosine\n    ffn_in:",
+    )
+    return make_run(tmp_path_factory.mktemp("chunked"), hyperparameters)
+
+
 def make_run(folder, hyperparameters):
     resolved = resolve_references(io.StringIO(hyperparameters)).getvalue()
     (folder / "hyperparams.yaml").write_text(resolved)

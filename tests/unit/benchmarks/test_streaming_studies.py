@@ -1,19 +1,8 @@
 """Studies of models that hear streams run, and find what is known beforehand."""
 
 import json
-from pathlib import Path
 
 import pytest
-
-from lact_modules.data.manifest import Utterance, write_manifest
-
-
-@pytest.fixture
-def data(audio_folder, tmp_path):
-    path = tmp_path / "a" / "b" / "noises.jsonl"
-    audio = [str(each) for each in sorted(audio_folder.glob("*.flac"))[:3]]
-    write_manifest(path, [Utterance(Path(a).stem, a, "A B", 0.0) for a in audio])
-    return path
 
 
 @pytest.fixture

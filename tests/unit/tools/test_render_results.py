@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from lact_modules.training.result import write_result
+from tools.chunking_tables import TIME, WORDS
 from tools.render_results import TABLES, insert_table
 from tools.run_tables import COMPARISONS, DECODINGS, METHODS, RUNS
 from tools.streaming_tables import HOURS, LATENCY, MEMORY, PIECES, SERVING
@@ -103,6 +104,48 @@ def test_comparison_has_a_row_for_each_arm_on_each_split(results):
     assert "| test | lact | 1.00 M | 2 | 2.00 [0.00, 4.50] | 1.00 | 1.50 |" in rows[0]
     assert "| test | conformer | 1.00 M | 1 | 3.00 | 2.00 | 3.00 |" in rows[1]
     assert "[digits_arms](results/digits_arms)" in rows[0]
+
+
+def test_dynamic_chunks_are_compared_with_none_and_with_even_ones(results):
+    assert "Nothing" in WORDS.render(results)
+    names = ("lact", "lact_uniform", "lact_cosine")
+    folder = results / "digits_chunks"
+    for name, kept in zip(names, (None, 0.5, 0.48), strict=True):
+        metrics = {"test": {"greedy": {"kept": kept} if kept else {}}}
+        path = folder / f"{name}_1" / "result.json"
+        path.parent.mkdir(parents=True)
+        path.write_text(json.dumps({"metrics": metrics}))
+    trial = {
+        "split": "test",
+        "decoding": "greedy",
+        "scores": [{"arm": name, "wer": 2.0, "wers": {"1": 2.0}} for name in names],
+        "differences": [
+            {"arms": pair, "wer": wer, "interval": [wer - 1, wer + 2], "p_value": 0.5}
+            for pair, wer in (
+                (["lact", "lact_cosine"], 0.5),
+                (["lact_cosine", "lact_uniform"], 3.0),
+            )
+        ],
+    }
+    arms = [{"name": name, "runs": [{"folder": f"{name}_1"}]} for name in names]
+    content = {"arms": arms, "trials": [trial]}
+    (folder / "compare.json").write_text(json.dumps(content))
+    header, rule, *rows = WORDS.render(results).splitlines()
+    assert {line.count("|") for line in (header, rule, *rows)} == {8}
+    assert "| test | 1 | 2.00 | 2.00 |  |  |" in rows[0]
+    assert "| 0.48 | 2.00 | 2.00 | +0.50 [-0.50, +2.50], p 0.5000 |" in rows[2]
+    assert rows[2].endswith("| -3.00 [-5.00, -2.00], p 0.5000 |")
+
+
+def test_time_has_a_row_for_each_model_and_duration(results):
+    assert "Nothing" in TIME.render(results)
+    shares = {"kept": 0.5, "predicted": 0.75, "encoder": 0.8, "whole": 0.9}
+    row = {"name": "a", **shares, "encoder_ms": 12.34, "whole_ms": 20.0}
+    path = results / "digits_chunks" / "speed" / "result.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps({"time": {"5": [row], "15": [row]}}))
+    *_, last = TIME.render(results).splitlines()
+    assert last.endswith("| 15 | 0.50 | 25 % | 20 % | 10 % | 12.3 | 20.0 |")
 
 
 def test_study_has_a_row_for_each_method(results):
