@@ -25,13 +25,14 @@ def _word_rows(path: Path, root: Path) -> Iterator[Row]:
         parent = ""
         for score in trial["scores"]:
             arm = score["arm"]
-            shares = [by_split.get(trial["split"]) for by_split in kept[arm]]
-            if None in shares:
+            split = trial["split"]
+            shares = [each[split] for each in kept[arm] if split in each]
+            if not shares:
                 parent = arm
             yield [
                 link(path, root, "../", arm),
                 trial["split"],
-                "1" if None in shares else f"{mean(shares):.2f}",
+                f"{mean(shares):.2f}" if shares else "1",
                 f"{score['wer']:.2f}",
                 " ".join(f"{wer:.2f}" for wer in score["wers"].values()),
                 _against(trial, arm, parent),

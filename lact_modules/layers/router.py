@@ -58,3 +58,14 @@ class Router(Protocol):
         Routing
             Of (B, T) frames.
         """
+
+    def calibrate(self, is_on: bool) -> None:
+        """Let what is heard outside of training, as long as it is on, set how to keep.
+
+        In training, dropout and augmentation make frames more unlike than they are.
+
+        Arguments
+        ---------
+        is_on : bool
+            Whether to begin anew, or to end.
+        """

@@ -41,6 +41,9 @@ class UniformRouter(nn.Module):
         passed = (reached[0] > reached[1]).float()
         return route(passed.expand(len(x), -1), is_padding, state is None)
 
+    def calibrate(self, is_on: bool) -> None:
+        """See `Router`: there is nothing to set."""
+
 
 ROUTERS: dict[str, Callable[[int], Router]] = {
     "cosine": CosineRouter,

@@ -43,21 +43,26 @@ class MovingAverage(nn.Module):
         share = torch.clamp(1 / self.num_batches, min=self.momentum)
         self.value.lerp_(value, share)
 
+    def reset(self) -> None:
+        """Forget what the value was."""
+        self.num_batches.zero_()
+
 
 class ScoreRouter(nn.Module):
     """Begin a chunk where a score is above a threshold, whatever the score.
 
     The threshold keeps the share of the frames that is asked for: in training it is the
-    quantile of the batch, and what is averaged of it serves outside of training. So
-    utterances differ in how much is kept of them, and together have that share. (With
-    random weights neighbours are so alike, in speech, that the router of
-    arXiv 2507.07955 would find no boundary.)
+    quantile of the batch, and what is averaged of it serves later. So utterances differ
+    in how much is kept of them, and together have that share. (With random weights
+    neighbours are so alike, in speech, that the router of arXiv 2507.07955 would find
+    no boundary.)
 
     Arguments
     ---------
     sharpness : float | None
-        How fast the probability rises with the score, four times its slope, before it
-        is learned; None: at once from 0 to 1, and nothing is learned.
+        How fast the probability rises with the score, four times its slope, in standard
+        deviations of the score, before it is learned; None: at once from 0 to 1, and
+        nothing is learned.
     """
 
     merges = False
@@ -67,12 +72,20 @@ class ScoreRouter(nn.Module):
         self.log_sharpness: nn.Parameter | None = None
         if sharpness is not None:
             self.log_sharpness = nn.Parameter(torch.tensor(sharpness).log())
-        self.average = MovingAverage(())
+        # of the scores: the threshold, and the standard deviation
+        self.average = MovingAverage((2,))
+        self.is_calibrating = False
 
     @property
     def threshold(self) -> Tensor:
         """Above which a score begins a chunk, outside of training."""
-        return self.average.value
+        return self.average.value[0]
+
+    def calibrate(self, is_on: bool) -> None:
+        """See `Router`."""
+        self.is_calibrating = is_on
+        if is_on:
+            self.average.reset()
 
     def score(self, x: Tensor, before: Tensor, is_padding: Tensor) -> Tensor:
         """Rate each frame, given the one before it, both (B, T, D): (B, T)."""
@@ -92,10 +105,13 @@ class ScoreRouter(nn.Module):
         with torch.autocast(x.device.type, enabled=False):
             dtype = torch.promote_types(x.dtype, torch.float32)
             score = self.score(x.to(dtype), before.to(dtype), is_padding).float()
-        threshold = self.threshold
-        if self.training:
-            threshold = self._follow(score.detach(), is_padding, kept, state is None)
-        above = score - threshold
+        if self.training or self.is_calibrating:
+            found = self._find(score.detach(), is_padding, kept, state is None)
+            self.average.follow(found)
+        else:
+            found = self.average.value
+        threshold, deviation = found
+        above = (score - threshold) / deviation.clamp(min=1e-6)
         if self.log_sharpness is None:
             probability = (above > 0).float()
         else:
@@ -103,9 +119,10 @@ class ScoreRouter(nn.Module):
         return route(probability, is_padding, state is None)
 
     @torch.no_grad()
-    def _follow(
+    def _find(
         self, score: Tensor, is_padding: Tensor, kept: float, is_start: bool
     ) -> Tensor:
+        """Find threshold and standard deviation of a batch's scores (B, T)."""
         is_scored = ~is_padding
         wanted = round(kept * int(is_scored.sum()))
         if is_start:
@@ -114,14 +131,13 @@ class ScoreRouter(nn.Module):
             is_scored[:, 0] = False
         scores = score[is_scored]
         if not len(scores):
-            return self.threshold
+            return self.average.value
         rank = len(scores) - max(0, min(wanted, len(scores)))
         # midway between what is passed over and what is kept, so that no score is on it
         ranked = scores.sort().values
         ranked = torch.cat([ranked[:1] - 2, ranked, ranked[-1:]])
         threshold = (ranked[rank] + ranked[rank + 1]) / 2
-        self.average.follow(threshold)
-        return threshold
+        return torch.stack([threshold, scores.std(correction=0)])
 
 
 class NeighbourRouter(ScoreRouter):
@@ -158,7 +174,8 @@ class CosineRouter(NeighbourRouter):
     """Begin a chunk where a frame is unlike the one before, in learned directions.
 
     H-Net's router (arXiv 2507.07955, sec. 2.2), with what speech needs: the frames'
-    mean is taken away, and threshold and sharpness follow the data.
+    mean is taken away, and threshold and sharpness follow the data. To begin with, the
+    directions are those of the frames.
 
     Arguments
     ---------
@@ -175,10 +192,12 @@ class CosineRouter(NeighbourRouter):
     tensor(20)
     """
 
-    def __init__(self, d_model: int, sharpness: float = 10.0):
+    def __init__(self, d_model: int, sharpness: float = 4.0):
         super().__init__(d_model, sharpness)
         self.project_before = nn.Linear(d_model, d_model, bias=False)
         self.project = nn.Linear(d_model, d_model, bias=False)
+        for layer in (self.project_before, self.project):
+            nn.init.eye_(layer.weight)
 
     def compared(self, before: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
         """See `NeighbourRouter`."""

@@ -158,7 +158,7 @@ class ASRBrain(RecipeBrain):
         super().on_stage_start(stage, epoch)
         self.num_infeasible[stage] = 0
         if self.chunking is not None:
-            self.chunking.reset()
+            self.chunking.begin(stage)
         if stage == sb.Stage.TRAIN:
             if epoch is not None and isinstance(self.train_set, StreamDataset):
                 self.train_set.set_epoch(epoch)
@@ -174,6 +174,9 @@ class ASRBrain(RecipeBrain):
         self, stage: sb.Stage, stage_loss: float, epoch: int | None = None
     ) -> None:
         """Tell of utterances that CTC has too few frames for; log and save."""
+        if self.chunking is not None:
+            # before a checkpoint is saved
+            self.chunking.end()
         super().on_stage_end(stage, stage_loss, epoch)
         if stage == sb.Stage.VALID:
             run_on_main(self._save_statistics)

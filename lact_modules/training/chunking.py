@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple, cast
 
 import torch
+from speechbrain.core import Stage
 from torch import Tensor, nn
 
 from lact_modules.layers.dynamic_chunking import DynamicChunking
@@ -55,7 +56,7 @@ class ChunkingWatch:
         self.chunking = chunking
         self.last: Routed | None = None
         cast(nn.Module, chunking.router).register_forward_hook(self._note)
-        self.reset()
+        self.begin(Stage.TRAIN)
 
     @classmethod
     def of(cls, model: nn.Module) -> "ChunkingWatch | None":
@@ -65,13 +66,18 @@ class ChunkingWatch:
                 return cls(module)
         return None
 
-    def reset(self) -> None:
-        """Begin to count `kept` anew."""
+    def begin(self, stage: Stage) -> None:
+        """Begin a stage: count `kept` anew, and calibrate the router in validation."""
         self.counts = torch.zeros(2, dtype=torch.int64)
+        self.chunking.router.calibrate(stage == Stage.VALID)
+
+    def end(self) -> None:
+        """End a stage."""
+        self.chunking.router.calibrate(False)
 
     @property
     def kept(self) -> float:
-        """Share of the frames since `reset` that began a chunk; nan without any."""
+        """Share of the stage's frames that began a chunk; nan without any."""
         chunks, frames = self.counts.tolist()
         return chunks / frames if frames else float("nan")
 

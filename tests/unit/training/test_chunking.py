@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from speechbrain.core import Stage
 from torch import nn
 
 from lact_modules.layers.dynamic_chunking import DynamicChunking
@@ -55,15 +56,31 @@ def test_without_a_batch_there_is_no_loss():
         watch.losses(TOKENS, NUM_TOKENS)
 
 
-def test_what_was_kept_is_counted_until_reset():
+def test_what_was_kept_is_counted_by_stage():
     watch = watch_batch("uniform", kept=0.25)
     assert watch.kept == watch.metrics()["chunks/kept"] == 8 / 32
     watch.chunking.kept = 0.5
     feed(watch)
     assert watch.kept == (8 + 16) / 64
-    watch.reset()
+    watch.begin(Stage.TEST)
     feed(watch)
     assert watch.kept == 0.5
+
+
+def test_validation_calibrates_the_router():
+    watch = watch_batch("cosine")
+    watch.chunking.eval()
+    learned = watch.chunking.router.threshold.clone()
+    feed(watch)
+    assert watch.chunking.router.threshold == learned
+    watch.begin(Stage.VALID)
+    feed(watch)
+    found = watch.chunking.router.threshold.clone()
+    assert found != learned
+    assert watch.kept == 0.5
+    watch.end()
+    feed(watch)
+    assert watch.chunking.router.threshold == found
 
 
 def test_metrics_tell_a_threshold_where_there_is_one():
