@@ -37,7 +37,7 @@ def listen(transcriber: Transcriber, waveform: Tensor) -> Heard:
     """Transcribe samples (N,), and see where chunks begin."""
     routings = []
     router = transcriber.model.encoder.dynamic_chunking.router
-    hook = router.register_forward_hook(lambda *call: routings.append(call[-1]))
+    hook = router.register_forward_hook(lambda *call: routings.append(call[-1][0]))
     [hypothesis] = transcriber.transcribe([waveform])
     hook.remove()
     [routing] = routings

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 from torch import Tensor, nn
 
 from lact_modules.encoders.masked_prediction import MaskedPredictor
-from lact_modules.layers.score_routers import BlankRouter
+from lact_modules.layers.routers import BlankRouter
 
 Augmentation = Callable[[Tensor, Tensor], Tensor]
 

@@ -13,7 +13,6 @@ from lact_modules.ops.chunking import (
     chunk_index,
     chunk_means,
     confidence,
-    route,
     smooth,
     straight_through,
     take_frames,
@@ -156,16 +155,17 @@ class DynamicChunking(nn.Module):
         state : RouterState
             After these frames, none of them padding.
         """
-        routing = self.router(x, is_padding, self.current_kept, state)
+        routing, state = self.router(x, is_padding, self.current_kept, state)
         if self.training:
             self.num_steps += 1
         if border is not None and self.pool == "mean":
             frames = torch.arange(x.shape[1], device=x.device)
-            probability = torch.where(frames % border == 0, 1.0, routing.probability)
-            routing = route(probability, is_padding, is_start=False)
-        num_frames = state.num_frames if state else 0
-        last = x[:, -1:] if x.shape[1] or state is None else state.last
-        return routing, RouterState(num_frames + x.shape[1], last)
+            begins = (frames % border == 0) & ~is_padding
+            routing = Routing(
+                routing.is_boundary | begins,
+                torch.where(begins, 1.0, routing.probability),
+            )
+        return routing, state
 
     def compress(self, x: Tensor, is_padding: Tensor, routing: Routing) -> Chunks:
         """Turn frames into chunks.

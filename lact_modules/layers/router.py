@@ -1,10 +1,12 @@
-"""What dynamic chunking asks of a router."""
+"""What tells where chunks begin: scores, made into rates, summed up."""
 
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
-from lact_modules.ops.chunking import Routing
+from lact_modules.layers.moving_average import MovingAverage
+from lact_modules.ops.chunking import Routing, accumulate, rate_offset
 
 
 class RouterState(NamedTuple):
@@ -12,18 +14,36 @@ class RouterState(NamedTuple):
 
     Arguments
     ---------
-    num_frames : int
-        Frames so far.
+    reached : Tensor
+        (B,) float64, the sum of rates since the last boundary.
     last : Tensor
-        (B, 1, D), the last of them.
+        (B, 1, D), the last frame.
     """
 
-    num_frames: int
+    reached: Tensor
     last: Tensor
 
 
-class Router(Protocol):
-    """What `DynamicChunking` asks of a router, which is an nn.Module too.
+class Router(nn.Module):
+    """Begin chunks the more often the higher a score, whatever the score.
+
+    A frame has the rate ``min(1, exp(temperature * score + offset))``, and a chunk
+    begins where the rates, summed up, reach another whole number. So where scores stay
+    low chunks are long, but they end. Of temperature 0 is the control, even chunks; of
+    a high one, a threshold.
+
+    The offset is such that the mean rate is the share of the frames that is asked for:
+    in training it is the batch's, and what is averaged of it serves later. So
+    utterances differ in how much is kept of them, and together have that share. (With
+    random weights neighbours are so alike, in speech, that the router of
+    arXiv 2507.07955 would find no boundary.)
+
+    Arguments
+    ---------
+    temperature : float
+        To begin with.
+    learn_temperature : bool
+        Whether it is learned.
 
     Attributes
     ----------
@@ -31,15 +51,49 @@ class Router(Protocol):
         Whether the frames of a chunk are so alike that their mean stands for them.
     """
 
-    merges: bool
+    merges = False
+    temperature: Tensor
 
-    def __call__(
+    def __init__(self, temperature: float = 1.0, learn_temperature: bool = False):
+        super().__init__()
+        value = torch.tensor(temperature)
+        if learn_temperature:
+            self.temperature = nn.Parameter(value)
+        else:
+            self.register_buffer("temperature", value)
+        self.offset = MovingAverage(())
+        self.is_calibrating = False
+
+    @property
+    def threshold(self) -> Tensor:
+        """Score from which on each frame begins a chunk, outside of training."""
+        return -self.offset.value / self.temperature.detach()
+
+    def calibrate(self, is_on: bool) -> None:
+        """Let what is heard outside of training, as long as it is on, set the offset.
+
+        In training, dropout and augmentation make frames more unlike than they are.
+
+        Arguments
+        ---------
+        is_on : bool
+            Whether to begin anew, or to end.
+        """
+        self.is_calibrating = is_on
+        if is_on:
+            self.offset.reset()
+
+    def score(self, x: Tensor, before: Tensor, is_padding: Tensor) -> Tensor:
+        """Rate each frame, given the one before it, both (B, T, D): (B, T)."""
+        raise NotImplementedError
+
+    def forward(
         self,
         x: Tensor,
         is_padding: Tensor,
         kept: float,
         state: RouterState | None = None,
-    ) -> Routing:
+    ) -> tuple[Routing, RouterState]:
         """Tell where chunks begin; a frame's answer depends on none after it.
 
         Arguments
@@ -51,21 +105,34 @@ class Router(Protocol):
         kept : float
             Share of the frames that are to begin chunks, above 0, at most 1.
         state : RouterState | None
-            After the frames before; None at the beginning.
+            After the frames before; None at the beginning, where one chunk begins.
 
         Returns
         -------
-        Routing
+        routing : Routing
             Of (B, T) frames.
+        state : RouterState
+            After these frames.
         """
+        last = state.last if state else x[:, :1]
+        padded = torch.cat([last, x], dim=1)
+        # bf16 would move boundaries
+        with torch.autocast(x.device.type, enabled=False):
+            dtype = torch.promote_types(x.dtype, torch.float32)
+            rate = self.rate(padded.to(dtype), is_padding, kept)
+        reached = state.reached if state else None
+        routing, reached = accumulate(rate, is_padding, reached)
+        return routing, RouterState(reached, padded[:, -1:])
 
-    def calibrate(self, is_on: bool) -> None:
-        """Let what is heard outside of training, as long as it is on, set how to keep.
-
-        In training, dropout and augmentation make frames more unlike than they are.
-
-        Arguments
-        ---------
-        is_on : bool
-            Whether to begin anew, or to end.
-        """
+    def rate(self, padded: Tensor, is_padding: Tensor, kept: float) -> Tensor:
+        """Give the rates (B, T) of frames, with one before them, (B, 1 + T, D)."""
+        score = self.score(padded[:, 1:], padded[:, :-1], is_padding).float()
+        warm = self.temperature * score
+        offset = self.offset.value
+        if self.training or self.is_calibrating:
+            # first frames have nothing before them, and begin chunks in any case
+            scored = warm.detach()[:, 1:][~is_padding[:, 1:]]
+            if len(scored):
+                offset = rate_offset(scored, kept)
+                self.offset.follow(offset)
+        return (warm + offset).clamp(max=0).exp()

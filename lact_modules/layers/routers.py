@@ -1,48 +1,179 @@
-"""Routers by name, and the control of every comparison, which begins chunks evenly."""
+"""Routers by name: what they go by."""
 
 from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import cosine_similarity
 
-from lact_modules.layers.router import Router, RouterState
-from lact_modules.layers.score_routers import (
-    BlankRouter,
-    CosineRouter,
-    SimilarityRouter,
-)
-from lact_modules.ops.chunking import Routing, route
+from lact_modules.layers.moving_average import MovingAverage
+from lact_modules.layers.router import Router
+
+# of a cosine, from 1: what frames that are all but the same still count as
+_LEAST = 1e-3
 
 
-class UniformRouter(nn.Module):
+class UniformRouter(Router):
     """Begin chunks evenly, whatever is heard: the control of every comparison.
 
     Example
     -------
-    >>> is_padding = torch.zeros(1, 6).bool()
-    >>> UniformRouter()(torch.randn(1, 6, 4), is_padding, kept=0.5).is_boundary.int()
+    >>> router, is_padding = UniformRouter(), torch.zeros(1, 6).bool()
+    >>> routing, _ = router(torch.randn(1, 6, 4), is_padding, kept=0.5)
+    >>> routing.is_boundary.int()
     tensor([[1, 0, 1, 0, 1, 0]], dtype=torch.int32)
     """
 
-    merges = False
+    def __init__(self) -> None:
+        super().__init__(temperature=0.0)
 
-    def forward(
-        self,
-        x: Tensor,
-        is_padding: Tensor,
-        kept: float,
-        state: RouterState | None = None,
-    ) -> Routing:
+    def rate(self, padded: Tensor, is_padding: Tensor, kept: float) -> Tensor:
+        """See `Router`: what is asked for."""
+        return torch.full(is_padding.shape, kept, device=padded.device).double()
+
+
+class NeighbourRouter(Router):
+    """Begin chunks where frames are unlike those before them.
+
+    Frames have so much in common that the cosine of any two is near 1; of what is left
+    without the mean that they have had in training it is not. The score is the
+    logarithm of its distance from 1.
+
+    Arguments
+    ---------
+    d_model : int
+        Model dimension.
+    temperature : float
+        See `Router`.
+    learn_temperature : bool
+        See `Router`.
+    """
+
+    def __init__(
+        self, d_model: int, temperature: float = 1.0, learn_temperature: bool = False
+    ):
+        super().__init__(temperature, learn_temperature)
+        self.mean = MovingAverage((d_model,))
+
+    def score(self, x: Tensor, before: Tensor, is_padding: Tensor) -> Tensor:
         """See `Router`."""
-        start = state.num_frames if state else 0
-        frames = torch.arange(start, start + x.shape[1], device=x.device).double()
-        # frame 0 begins one, and each in which another whole number is reached
-        reached = (torch.stack([frames, frames - 1]) * kept + 1e-9).floor()
-        passed = (reached[0] > reached[1]).float()
-        return route(passed.expand(len(x), -1), is_padding, state is None)
+        if self.training and not is_padding.all():
+            self.mean.follow(x[~is_padding].detach().float().mean(dim=0))
+        return (1 - self.cosine(x, before)).clamp(min=_LEAST).log()
 
-    def calibrate(self, is_on: bool) -> None:
-        """See `Router`: there is nothing to set."""
+    def cosine(self, x: Tensor, before: Tensor) -> Tensor:
+        """Compare neighbours, both (B, T, D): (B, T), from -1 to 1."""
+        mean = self.mean.value.to(x.dtype)
+        return cosine_similarity(*self.compared(before - mean, x - mean), dim=-1)
+
+    def compared(self, before: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Give what of two neighbours, both (B, T, D), is compared."""
+        raise NotImplementedError
+
+
+class CosineRouter(NeighbourRouter):
+    """Begin chunks where frames are unlike those before, in learned directions.
+
+    H-Net's router (arXiv 2507.07955, sec. 2.2), with what speech needs: the frames'
+    mean is taken away, the temperature is learned, and change is summed up, so that it
+    is not overlooked where it is slow. To begin with, the directions are those of the
+    frames.
+
+    Arguments
+    ---------
+    d_model : int
+        Model dimension.
+    temperature : float
+        To begin with, see `Router`.
+
+    Example
+    -------
+    >>> router, is_padding = CosineRouter(8), torch.zeros(2, 100).bool()
+    >>> routing, _ = router(torch.randn(2, 100, 8), is_padding, kept=0.5)
+    >>> 97 <= routing.num_chunks.sum() <= 103
+    tensor(True)
+    """
+
+    def __init__(self, d_model: int, temperature: float = 0.5):
+        super().__init__(d_model, temperature, learn_temperature=True)
+        self.project_before = nn.Linear(d_model, d_model, bias=False)
+        self.project = nn.Linear(d_model, d_model, bias=False)
+        for layer in (self.project_before, self.project):
+            nn.init.eye_(layer.weight)
+
+    def compared(self, before: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+        """See `NeighbourRouter`."""
+        return self.project_before(before), self.project(x)
+
+
+class SimilarityRouter(NeighbourRouter):
+    """Begin chunks where frames are unlike those before; nothing is learned.
+
+    For chunks that are averaged, neighbours that are alike are merged (A-ToMe, arXiv
+    2306.16009).
+
+    Arguments
+    ---------
+    d_model : int
+        Model dimension.
+
+    Example
+    -------
+    >>> router, is_padding = SimilarityRouter(8), torch.zeros(2, 100).bool()
+    >>> routing, _ = router(torch.randn(2, 100, 8), is_padding, kept=0.25)
+    >>> 47 <= routing.num_chunks.sum() <= 53
+    tensor(True)
+    """
+
+    merges = True
+
+    def compared(self, before: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+        """See `NeighbourRouter`; no gradient flows through the choice."""
+        return before.detach(), x.detach()
+
+
+class BlankRouter(Router):
+    """Pass over the frames that an output layer for CTC, halfway, is sure are blank.
+
+    After blank skipping (arXiv 2305.11558); the output layer is trained with a CTC loss
+    of its own (arXiv 2102.03216), for which `log_probs` is. The score is the logarithm
+    of the odds that a frame is not blank.
+
+    Arguments
+    ---------
+    d_model : int
+        Model dimension.
+    num_tokens : int
+        Output units, the blank, token 0, included; a model whose encoder this is in
+        sets them to its own.
+    loss_weight : float
+        Of that loss, beside the model's own.
+
+    Example
+    -------
+    >>> router, is_padding = BlankRouter(8, num_tokens=5), torch.zeros(2, 100).bool()
+    >>> routing, _ = router(torch.randn(2, 100, 8), is_padding, kept=0.5)
+    >>> 97 <= routing.num_chunks.sum() <= 103
+    tensor(True)
+    """
+
+    def __init__(self, d_model: int, num_tokens: int = 2, loss_weight: float = 0.3):
+        super().__init__()
+        self.d_model, self.loss_weight = d_model, loss_weight
+        self.set_num_tokens(num_tokens)
+
+    def set_num_tokens(self, num_tokens: int) -> None:
+        """Make an output layer for so many tokens, with fresh weights."""
+        self.output = nn.Linear(self.d_model, num_tokens)
+
+    def score(self, x: Tensor, before: Tensor, is_padding: Tensor) -> Tensor:
+        """See `Router`."""
+        log_blank = self.log_probs(x)[..., 0].detach()
+        return torch.log(-torch.expm1(log_blank.clamp(max=-1e-7))) - log_blank
+
+    def log_probs(self, x: Tensor) -> Tensor:
+        """Map frames (B, T, D) to log-probabilities (B, T, num_tokens) float32."""
+        return self.output(x).float().log_softmax(dim=-1)
 
 
 ROUTERS: dict[str, Callable[[int], Router]] = {
@@ -75,8 +206,8 @@ def make_router(name: str, d_model: int) -> Router:
 
     Example
     -------
-    >>> make_router("uniform", 8)
-    UniformRouter()
+    >>> make_router("uniform", 8).merges
+    False
     """
     if name not in ROUTERS:
         raise ValueError(f"router {name!r}: choose one of {sorted(ROUTERS)}")

@@ -11,6 +11,7 @@ from torch import Tensor
 
 # What a sure boundary leaves of the chunks before it; its logarithm is finite.
 _NOTHING = 1e-30
+_NEXT_TO = 1e-9
 
 
 class Routing(NamedTuple):
@@ -21,7 +22,8 @@ class Routing(NamedTuple):
     is_boundary : Tensor
         (B, T) bool: frames that begin a chunk; padding does not.
     probability : Tensor
-        (B, T) float32 of beginning a chunk; 0 at padding.
+        (B, T) float32 of beginning a chunk, of a choice that was made 1 or 0, but
+        differentiable; 0 at padding.
     """
 
     is_boundary: Tensor
@@ -33,35 +35,77 @@ class Routing(NamedTuple):
         return self.is_boundary.sum(dim=1)
 
 
-def route(probability: Tensor, is_padding: Tensor, is_start: bool = True) -> Routing:
-    """Begin a chunk where that is more probable than not.
+def rate_offset(score: Tensor, kept: float) -> Tensor:
+    """Find the offset with which the mean of ``min(1, exp(score + offset))`` is `kept`.
 
     Arguments
     ---------
-    probability : Tensor
-        (B, T) of beginning a chunk.
-    is_padding : Tensor
-        (B, T) bool, True at padding, which stands after the valid frames.
-    is_start : bool
-        Begin one at the first frame in any case, for there is none to be in.
+    score : Tensor
+        (N,), one at least.
+    kept : float
+        Above 0, at most 1.
 
     Returns
     -------
-    Routing
-        Of (B, T) frames.
+    Tensor
+        (), of the scores' dtype.
 
     Example
     -------
-    >>> is_padding = torch.tensor([[False, False, False, True]])
-    >>> route(torch.tensor([[0.2, 0.3, 0.9, 0.9]]), is_padding).is_boundary
-    tensor([[ True, False,  True, False]])
+    >>> score = torch.tensor([0.0, 1.0, 5.0])
+    >>> (score + rate_offset(score, kept=0.5)).clamp(max=0).exp().mean()
+    tensor(0.5000)
     """
-    probability = _wide(probability)
-    if is_start:
-        is_first = torch.arange(is_padding.shape[1], device=is_padding.device) == 0
-        probability = torch.where(is_first, 1.0, probability)
-    probability = torch.where(is_padding, 0.0, probability)
-    return Routing(probability > 0.5, probability)
+    ranked = score.double().sort().values
+    count = torch.arange(1, len(ranked) + 1, device=ranked.device)
+    # if the rates of all but so many of the lowest ones are 1
+    left = kept * len(ranked) - (len(ranked) - count)
+    offset = left.clamp(min=0).log() - ranked.logcumsumexp(dim=0)
+    is_it = offset + ranked <= _NEXT_TO
+    return offset[(is_it * count).argmax()].to(score.dtype)
+
+
+def accumulate(
+    rate: Tensor, is_padding: Tensor, reached: Tensor | None = None
+) -> tuple[Routing, Tensor]:
+    """Begin a chunk wherever rates, summed up, reach another whole number.
+
+    Arguments
+    ---------
+    rate : Tensor
+        (B, T), from 0 to 1.
+    is_padding : Tensor
+        (B, T) bool, True at padding, which stands after the valid frames.
+    reached : Tensor | None
+        (B,) float64, what the frames before have left over; None at the beginning,
+        where a chunk begins.
+
+    Returns
+    -------
+    routing : Routing
+        Its probabilities are those of what was chosen, 1 and 0, with the gradient of
+        the rates.
+    reached : Tensor
+        (B,) float64, after these frames.
+
+    Example
+    -------
+    >>> rate = torch.tensor([[0.5, 0.5, 0.5, 0.25, 0.75]])
+    >>> routing, _ = accumulate(rate, torch.zeros(1, 5).bool())
+    >>> routing.is_boundary.int()
+    tensor([[1, 0, 1, 0, 1]], dtype=torch.int32)
+    """
+    steps = rate.detach().double().masked_fill(is_padding, 0.0)
+    if reached is None:
+        reached = steps.new_zeros(len(steps))
+        steps[:, :1] = (~is_padding[:, :1]).double()
+    total = torch.cat([reached[:, None], steps], dim=1).cumsum(dim=1)
+    # sums of equal rates may come out just below a whole number
+    whole = (total + _NEXT_TO).floor()
+    is_boundary = whole[:, 1:] > whole[:, :-1]
+    left = total[:, -1] - whole[:, -1]
+    chosen = is_boundary.float() + (rate - rate.detach()).float()
+    return Routing(is_boundary, chosen.masked_fill(is_padding, 0.0)), left
 
 
 def boundary_frames(is_boundary: Tensor) -> Tensor:
@@ -248,8 +292,7 @@ def confidence(routing: Routing) -> Tensor:
 
     Example
     -------
-    >>> is_padding = torch.zeros(1, 2).bool()
-    >>> confidence(route(torch.tensor([[0.5, 0.25]]), is_padding))
+    >>> confidence(Routing(torch.tensor([[True, False]]), torch.tensor([[1.0, 0.25]])))
     tensor([[1.0000, 0.7500]])
     """
     p = routing.probability
@@ -279,7 +322,7 @@ def ratio_loss(routing: Routing, is_padding: Tensor, kept: float) -> Tensor:
     Example
     -------
     >>> is_padding = torch.zeros(1, 4).bool()
-    >>> routing = route(torch.tensor([[1.0, 0.0, 1.0, 0.0]]), is_padding)
+    >>> routing, _ = accumulate(torch.full((1, 4), 0.5), is_padding)
     >>> ratio_loss(routing, is_padding, kept=0.5)
     tensor([1.])
     """

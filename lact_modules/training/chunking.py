@@ -1,13 +1,13 @@
 """What dynamic chunking adds to a training: losses, and numbers to watch."""
 
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import torch
 from speechbrain.core import Stage
 from torch import Tensor, nn
 
 from lact_modules.layers.dynamic_chunking import DynamicChunking
-from lact_modules.layers.score_routers import BlankRouter
+from lact_modules.layers.routers import BlankRouter, NeighbourRouter, UniformRouter
 from lact_modules.ops.chunking import Routing, ratio_loss
 from lact_modules.training.losses import ctc_losses
 
@@ -55,7 +55,7 @@ class ChunkingWatch:
     def __init__(self, chunking: DynamicChunking):
         self.chunking = chunking
         self.last: Routed | None = None
-        cast(nn.Module, chunking.router).register_forward_hook(self._note)
+        chunking.router.register_forward_hook(self._note)
         self.begin(Stage.TRAIN)
 
     @classmethod
@@ -81,8 +81,10 @@ class ChunkingWatch:
         chunks, frames = self.counts.tolist()
         return chunks / frames if frames else float("nan")
 
-    def _note(self, router: nn.Module, given: tuple[Any, ...], found: Routing) -> None:
-        x, is_padding, *_ = given
+    def _note(
+        self, router: nn.Module, given: tuple[Any, ...], answer: tuple[Any, ...]
+    ) -> None:
+        (x, is_padding, *_), (found, _) = given, answer
         self.last = Routed(x, is_padding, found)
         counts = torch.stack([found.is_boundary.sum(), (~is_padding).sum()])
         self.counts = self.counts.to(counts.device) + counts
@@ -127,19 +129,23 @@ class ChunkingWatch:
         Returns
         -------
         dict[str, float]
-            ``chunks/kept``, the share of frames that began one; ``chunks/probability``,
-            the mean of p; ``chunks/threshold``, above which scores are (of cosines, the
-            negative); nothing before the first batch.
+            ``chunks/kept``, the share of frames that began one; ``chunks/temperature``
+            and ``chunks/threshold`` of the router, see `Router`; ``chunks/cosine``, the
+            mean of neighbours, if it goes by that; nothing before the first batch.
         """
         if self.last is None:
             return {}
-        _, is_padding, routing = self.last
+        x, is_padding, routing = self.last
         count = (~is_padding).sum().clamp(min=1)
         metrics = {
             "chunks/kept": (routing.is_boundary.sum() / count).item(),
-            "chunks/probability": (routing.probability.detach().sum() / count).item(),
         }
-        threshold = getattr(self.chunking.router, "threshold", None)
-        if threshold is not None:
-            metrics["chunks/threshold"] = threshold.item()
+        router = self.chunking.router
+        if not isinstance(router, UniformRouter):
+            metrics["chunks/temperature"] = router.temperature.item()
+            metrics["chunks/threshold"] = router.threshold.item()
+        if isinstance(router, NeighbourRouter):
+            with torch.no_grad():
+                cosine = router.cosine(x[:, 1:].float(), x[:, :-1].float())
+            metrics["chunks/cosine"] = cosine[~is_padding[:, 1:]].mean().item()
         return metrics

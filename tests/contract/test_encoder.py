@@ -16,8 +16,11 @@ from lact_modules.layers import (
 )
 from lact_modules.layers.chunking import Chunking
 from lact_modules.layers.dynamic_chunking import DynamicChunking
-from lact_modules.layers.routers import UniformRouter
-from lact_modules.layers.score_routers import CosineRouter, SimilarityRouter
+from lact_modules.layers.routers import (
+    CosineRouter,
+    SimilarityRouter,
+    UniformRouter,
+)
 from lact_modules.ops import UpdateRule
 
 D_MODEL = 16

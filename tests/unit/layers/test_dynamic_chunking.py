@@ -10,8 +10,7 @@ from lact_modules.frontends import MelFrontend
 from lact_modules.layers import AttentionMixer, FeedForward
 from lact_modules.layers.chunking import Chunking
 from lact_modules.layers.dynamic_chunking import DynamicChunking
-from lact_modules.layers.routers import UniformRouter
-from lact_modules.layers.score_routers import CosineRouter
+from lact_modules.layers.routers import CosineRouter, UniformRouter
 
 
 def make_chunking(router=None, **options):

@@ -7,12 +7,18 @@ from lact_modules.ops import chunking
 from lact_modules.ops.chunking import Routing
 
 
-def make_routing(num_frames, lengths, seed=0):
+def random_rate(*shape, seed=0):
     generator = torch.Generator().manual_seed(seed)
-    shape = len(lengths), num_frames
-    probability = torch.rand(*shape, generator=generator, dtype=torch.float64)
+    return torch.rand(*shape, generator=generator, dtype=torch.float64)
+
+
+def make_routing(num_frames, lengths):
+    """Chunks that begin at random, with probabilities that are not sure."""
     is_padding = torch.arange(num_frames) >= torch.tensor(lengths)[:, None]
-    return chunking.route(probability, is_padding), is_padding
+    rate = random_rate(len(lengths), num_frames)
+    routing, _ = chunking.accumulate(rate, is_padding)
+    probability = torch.where(is_padding, 0.0, random_rate(*rate.shape, seed=2))
+    return routing._replace(probability=probability), is_padding
 
 
 def make_frames(routing, dim=3, seed=1):
@@ -27,6 +33,55 @@ def smooth_in_a_loop(x, share):
     for k in range(1, len(x)):
         y.append(share[k] * x[k] + (1 - share[k]) * y[-1])
     return torch.stack(y)
+
+
+def boundaries_in_a_loop(rate, length):
+    """What `accumulate` is to choose for one utterance's rates, (T,)."""
+    found, reached = [], 0.0
+    for t in range(length):
+        reached += rate[t].item() if t else 1.0
+        found.append(reached >= 1)
+        reached -= found[-1]
+    return found, reached
+
+
+@pytest.mark.parametrize("num_frames", [1, 2, 7, 40, 400])
+def test_chunks_begin_where_a_loop_begins_them(num_frames):
+    lengths = [num_frames, (num_frames + 1) // 2, 0]
+    is_padding = torch.arange(num_frames) >= torch.tensor(lengths)[:, None]
+    rate = random_rate(3, num_frames)
+    routing, reached = chunking.accumulate(rate, is_padding)
+    for row, length in enumerate(lengths):
+        expected, left = boundaries_in_a_loop(rate[row], length)
+        assert routing.is_boundary[row, :length].tolist() == expected
+        assert not routing.is_boundary[row, length:].any()
+        assert reached[row].item() == pytest.approx(left)
+
+
+def test_rates_are_summed_up_over_calls():
+    rate, none = random_rate(2, 50), torch.zeros(2, 50).bool()
+    whole, _ = chunking.accumulate(rate, none)
+    first, reached = chunking.accumulate(rate[:, :17], none[:, :17])
+    nothing, reached = chunking.accumulate(rate[:, :0], none[:, :0], reached)
+    rest, _ = chunking.accumulate(rate[:, 17:], none[:, 17:], reached)
+    joined = torch.cat([first.is_boundary, nothing.is_boundary, rest.is_boundary], 1)
+    assert torch.equal(joined, whole.is_boundary)
+
+
+def test_what_is_chosen_has_the_gradient_of_the_rate():
+    rate = random_rate(1, 9).requires_grad_()
+    routing, _ = chunking.accumulate(rate, torch.arange(9)[None] >= 7)
+    assert torch.equal(routing.probability > 0.5, routing.is_boundary)
+    routing.probability.sum().backward()
+    assert rate.grad.tolist() == [[1.0] * 7 + [0.0] * 2]
+
+
+@pytest.mark.parametrize("kept", [0.01, 0.5, 0.9, 1.0])
+@pytest.mark.parametrize("spread", [0.0, 1.0, 30.0])
+def test_offset_gives_the_mean_rate_that_is_asked_for(kept, spread):
+    score = spread * torch.randn(500, dtype=torch.float64) + 7
+    rate = (score + chunking.rate_offset(score, kept)).clamp(max=0).exp()
+    assert rate.mean().item() == pytest.approx(kept, rel=1e-6)
 
 
 @pytest.mark.parametrize("num_frames", [1, 2, 7, 40])

