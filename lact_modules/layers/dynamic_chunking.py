@@ -55,8 +55,10 @@ class DynamicChunking(nn.Module):
         Tells where chunks begin; a name is one of `make_router`.
     kept : float
         Share of the frames that are to begin chunks.
+    hold_steps : int
+        Batches of training, to begin with, in which each frame is a chunk.
     warmup_steps : int
-        Batches of training in which the share comes down from 1, evenly.
+        Batches after them in which the share comes down from 1, evenly.
     pool : Pool | None
         What stands for a chunk: its ``"first"`` frame or its frames' ``"mean"``; None:
         what the router is made for.
@@ -92,6 +94,7 @@ class DynamicChunking(nn.Module):
         d_model: int,
         router: Router | str,
         kept: float = 0.5,
+        hold_steps: int = 0,
         warmup_steps: int = 0,
         pool: Pool | None = None,
         ratio_weight: float = 0.03,
@@ -110,7 +113,8 @@ class DynamicChunking(nn.Module):
         if isinstance(router, str):
             router = make_router(router, d_model)
         self.router = router
-        self.kept, self.warmup_steps = kept, warmup_steps
+        self.kept = kept
+        self.hold_steps, self.warmup_steps = hold_steps, warmup_steps
         self.pool: Pool = pool or ("mean" if router.merges else "first")
         self.ratio_weight, self.full_rate = ratio_weight, full_rate
         self.project_frame: nn.Linear | None = None
@@ -123,9 +127,10 @@ class DynamicChunking(nn.Module):
     @property
     def current_kept(self) -> float:
         """Share of the frames that are to begin chunks now."""
-        if not self.warmup_steps:
+        steps = self.num_steps.item() - self.hold_steps
+        if steps >= self.warmup_steps:
             return self.kept
-        progress = min(1.0, self.num_steps.item() / self.warmup_steps)
+        progress = max(0.0, steps / self.warmup_steps) if self.warmup_steps else 0.0
         return 1 + (self.kept - 1) * progress
 
     def route(

@@ -137,7 +137,8 @@ class BlankRouter(Router):
 
     After blank skipping (arXiv 2305.11558); the output layer is trained with a CTC loss
     of its own (arXiv 2102.03216), for which `log_probs` is. The score is the logarithm
-    of the odds that a frame is not blank.
+    of the odds that a frame is not blank. The temperature is high: frames that words
+    are in are kept one and all.
 
     Arguments
     ---------
@@ -158,7 +159,7 @@ class BlankRouter(Router):
     """
 
     def __init__(self, d_model: int, num_tokens: int = 2, loss_weight: float = 0.3):
-        super().__init__()
+        super().__init__(temperature=10.0)
         self.d_model, self.loss_weight = d_model, loss_weight
         self.set_num_tokens(num_tokens)
 

@@ -10,7 +10,7 @@ ENCODER = "{{num_layers: 3, dropout: 0.0, dynamic_chunking: {{{}}}}}"
 
 
 def chunked(train, folder, settings, **options):
-    encoder = ENCODER.format(f"warmup_steps: 5, {settings}")
+    encoder = ENCODER.format(f"hold_steps: 1, warmup_steps: 5, {settings}")
     return train(
         folder,
         hparams="lact_hnet_demo",

@@ -71,13 +71,14 @@ def test_means_stand_for_chunks():
 
 
 def test_warm_up_comes_down_from_all_frames():
-    chunking = make_chunking(kept=0.5, warmup_steps=4)
+    chunking = make_chunking(kept=0.5, hold_steps=2, warmup_steps=4)
     x, is_padding = torch.randn(1, 100, 8), torch.zeros(1, 100).bool()
-    kept = [chunking.route(x, is_padding)[0].num_chunks.item() / 100 for _ in range(6)]
-    assert kept == pytest.approx([1, 0.875, 0.75, 0.625, 0.5, 0.5], abs=0.01)
+    kept = [chunking.route(x, is_padding)[0].num_chunks.item() / 100 for _ in range(8)]
+    expected = [1, 1, 1, 0.875, 0.75, 0.625, 0.5, 0.5]
+    assert kept == pytest.approx(expected, abs=0.01)
     chunking.eval()
     chunking.route(x, is_padding)
-    assert chunking.num_steps == 6
+    assert chunking.num_steps == 8
 
 
 def test_as_many_chunks_as_frames_are_as_if_there_were_none():
