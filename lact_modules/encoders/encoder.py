@@ -118,7 +118,6 @@ class Encoder(nn.Module):
         self.d_model = d_model
         self.chunks = chunks
         self.chunking: Chunking | None = None
-        self.dynamic_chunking = dynamic_chunking(d_model) if dynamic_chunking else None
         self.inner = _inner_blocks(stages, num_layers, dynamic_chunking is not None)
         self.layer_drop = layer_drop
         self.dropout = nn.Dropout(dropout)
@@ -134,6 +133,8 @@ class Encoder(nn.Module):
             for _ in range(num_layers)
         )
         self.norm = nn.LayerNorm(d_model)
+        # last, so that the blocks begin as those of an encoder without it
+        self.dynamic_chunking = dynamic_chunking(d_model) if dynamic_chunking else None
 
     @property
     def frame_share(self) -> float:

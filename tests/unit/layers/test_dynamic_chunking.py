@@ -91,6 +91,14 @@ def test_as_many_chunks_as_frames_are_as_if_there_were_none():
         torch.testing.assert_close(output, expected)
 
 
+def test_blocks_begin_as_those_of_an_encoder_without_chunks():
+    torch.manual_seed(0)
+    encoder = make_encoder([1, 3], router="cosine")
+    torch.manual_seed(0)
+    for name, expected in make_plain_encoder().named_parameters():
+        assert torch.equal(encoder.get_parameter(name), expected), name
+
+
 def test_the_router_learns_what_the_output_wants():
     chunking = make_chunking(CosineRouter(8), residual="projection")
     x, is_padding = torch.randn(2, 30, 8), torch.zeros(2, 30).bool()
