@@ -8,15 +8,13 @@ from torch import Tensor, nn
 from lact_modules.layers.router import Router, RouterState
 from lact_modules.layers.routers import make_router
 from lact_modules.ops.chunking import (
-    Routing,
     boundary_frames,
     chunk_index,
     chunk_means,
-    confidence,
     smooth,
-    straight_through,
     take_frames,
 )
+from lact_modules.ops.routing import Routing, confidence, straight_through
 
 Pool = Literal["first", "mean"]
 Residual = Literal["frame", "projection"]
@@ -43,9 +41,10 @@ class Chunks(NamedTuple):
 class DynamicChunking(nn.Module):
     """Turn frames into fewer chunks, and chunks into as many frames again (H-Net).
 
-    `expand` adds to each frame what was added to its chunk, smoothed over chunks whose
-    boundaries are not sure (arXiv 2507.07955, sec. 2.2). So what tells the frames of a
-    chunk apart is not lost, and if each is a chunk, it is as if there were none.
+    `expand` adds to each frame what was added to its chunk. So what tells the frames of
+    a chunk apart is not lost, and if each is a chunk, it is as if there were none. What
+    was added is smoothed over chunks whose boundaries are not sure (arXiv 2507.07955,
+    sec. 2.2); as routers choose, all are, and it is their gradient that this makes.
 
     Arguments
     ---------
@@ -259,7 +258,9 @@ class DynamicChunking(nn.Module):
         last : Tensor
             (B, 1, D), what frames of the last chunk are given.
         """
-        values = smooth(self._added(z, chunks), _shares(chunks.routing), before)
+        values = self._added(z, chunks)
+        if chunks.routing.probability.requires_grad:
+            values = smooth(values, _shares(chunks.routing), before)
         index = chunks.routing.is_boundary.cumsum(dim=1) - 1
         if before is not None:
             values, index = torch.cat([before, values], dim=1), index + 1
@@ -270,6 +271,9 @@ class DynamicChunking(nn.Module):
         return z - chunks.x if self.project_frame is None else z
 
     def _smooth(self, z: Tensor, routing: Routing) -> Tensor:
+        # choices are made: smoothing is for what they learn
+        if not routing.probability.requires_grad:
+            return z
         return smooth(z, _shares(routing), two_sided=True)
 
     def _spread(

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from lact_modules.layers.moving_average import MovingAverage
-from lact_modules.ops.chunking import Routing, accumulate, rate_offset
+from lact_modules.ops.routing import Routing, accumulate, rate_offset
 
 
 class RouterState(NamedTuple):

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from lact_modules.layers.dynamic_chunking import DynamicChunking
 from lact_modules.layers.routers import BlankRouter, NeighbourRouter, UniformRouter
-from lact_modules.ops.chunking import Routing, ratio_loss
+from lact_modules.ops.routing import Routing, ratio_loss
 from lact_modules.training.losses import ctc_losses
 
 
