@@ -8,7 +8,14 @@ from torch import Tensor, nn
 
 from lact_modules.encoders.block import EncoderBlock
 from lact_modules.encoders.dynamic_chunks import DynamicChunks
-from lact_modules.encoders.stages import StackState, Stages, run_blocks, run_stages
+from lact_modules.encoders.stages import (
+    StackState,
+    Stages,
+    inner_blocks,
+    run_blocks,
+    run_stages,
+    run_whole,
+)
 from lact_modules.layers.chunking import Chunking, map_tensors
 from lact_modules.layers.dynamic_chunking import DynamicChunking
 
@@ -118,7 +125,7 @@ class Encoder(nn.Module):
         self.d_model = d_model
         self.chunks = chunks
         self.chunking: Chunking | None = None
-        self.inner = _inner_blocks(stages, num_layers, dynamic_chunking is not None)
+        self.inner = inner_blocks(stages, num_layers, dynamic_chunking is not None)
         self.layer_drop = layer_drop
         self.dropout = nn.Dropout(dropout)
         self.blocks = nn.ModuleList(
@@ -164,20 +171,9 @@ class Encoder(nn.Module):
             return self._in_segments(x, lengths, chunking), lengths
         is_padding = padding_mask(lengths, x.shape[1])
         x = self.dropout(x.masked_fill(is_padding[..., None], 0.0))
-        stages = self._stages()
-        x = _run(stages.outer, x, is_padding)
-        if self.dynamic_chunking is not None:
-            routing, _ = self.dynamic_chunking.route(x, is_padding)
-            chunks = self.dynamic_chunking.compress(x, is_padding, routing)
-            is_beyond = padding_mask(chunks.lengths, chunks.x.shape[1])
-            z = _run(stages.inner, chunks.x, is_beyond)
-            if self.dynamic_chunking.full_rate:
-                x = self.dynamic_chunking.expand(z, chunks, x)
-            else:
-                x = self.dynamic_chunking.settle(z, chunks)
-                lengths, is_padding = chunks.lengths, is_beyond
-        x = _run(stages.last, x, is_padding)
-        return self.norm(x).masked_fill(is_padding[..., None], 0.0), lengths
+        x, is_padding = run_whole(self._stages(), self.dynamic_chunking, x, is_padding)
+        x = self.norm(x).masked_fill(is_padding[..., None], 0.0)
+        return x, (~is_padding).sum(dim=1)
 
     def chunked(
         self,
@@ -275,27 +271,3 @@ class Encoder(nn.Module):
         if not self.training or not self.layer_drop:
             return True
         return torch.rand((), device="cpu").item() >= self.layer_drop
-
-
-def _run(blocks: Sequence[nn.Module], x: Tensor, is_padding: Tensor) -> Tensor:
-    for block in blocks:
-        x = block(x, is_padding)
-    return x
-
-
-def _inner_blocks(
-    stages: Sequence[int] | None, num_layers: int, is_dynamic: bool
-) -> tuple[int, int]:
-    """Tell which blocks run on chunks: the first, and where they end."""
-    if not is_dynamic:
-        if stages is not None:
-            raise ValueError("stages: for an encoder with dynamic_chunking")
-        return num_layers, num_layers
-    if stages is None:
-        return num_layers * 2 // 3, num_layers
-    if len(stages) not in (2, 3) or min(stages) < 0 or sum(stages) > num_layers:
-        raise ValueError(
-            f"stages={list(stages)}: how many of the {num_layers} blocks come before "
-            "dynamic_chunking, run on chunks, and come after"
-        )
-    return stages[0], stages[0] + stages[1]

@@ -45,6 +45,50 @@ class StagesState(NamedTuple):
     last: list[BlockState]
 
 
+def inner_blocks(
+    stages: Sequence[int] | None, num_layers: int, is_dynamic: bool
+) -> tuple[int, int]:
+    """Tell which blocks run on chunks: the first, and where they end.
+
+    Arguments
+    ---------
+    stages : Sequence[int] | None
+        How many come before, run on chunks, and come after; None: two thirds come
+        before, and none after.
+    num_layers : int
+        Blocks.
+    is_dynamic : bool
+        Whether there are chunks.
+
+    Returns
+    -------
+    tuple[int, int]
+        Both `num_layers` without chunks.
+
+    Raises
+    ------
+    ValueError
+        If that does not fit.
+
+    Example
+    -------
+    >>> inner_blocks(None, 12, is_dynamic=True)
+    (8, 12)
+    """
+    if not is_dynamic:
+        if stages is not None:
+            raise ValueError("stages: for an encoder with dynamic_chunking")
+        return num_layers, num_layers
+    if stages is None:
+        return num_layers * 2 // 3, num_layers
+    if len(stages) not in (2, 3) or min(stages) < 0 or sum(stages) > num_layers:
+        raise ValueError(
+            f"stages={list(stages)}: how many of the {num_layers} blocks come before "
+            "dynamic_chunking, run on chunks, and come after"
+        )
+    return stages[0], stages[0] + stages[1]
+
+
 def run_blocks(
     blocks: Sequence[nn.Module],
     x: Tensor,
@@ -61,6 +105,47 @@ def run_blocks(
         )
         after.append(remembered)
     return x, after
+
+
+def run_whole(
+    stages: Stages, dynamic: DynamicChunking | None, x: Tensor, is_padding: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Run stages on whole utterances.
+
+    Arguments
+    ---------
+    stages : Stages
+        Blocks.
+    dynamic : DynamicChunking | None
+        Makes the chunks; None: all blocks run on frames.
+    x : Tensor
+        (B, T, D), zero at padding.
+    is_padding : Tensor
+        (B, T) bool.
+
+    Returns
+    -------
+    x : Tensor
+        (B, T, D), or (B, K, D) if the output is left in chunks.
+    is_padding : Tensor
+        (B, T) or (B, K) bool.
+    """
+    x = _run_each(stages.outer, x, is_padding)
+    if dynamic is not None:
+        routing, _ = dynamic.route(x, is_padding)
+        chunks = dynamic.compress(x, is_padding, routing)
+        z = _run_each(stages.inner, chunks.x, chunks.is_padding)
+        if dynamic.full_rate:
+            x = dynamic.expand(z, chunks, x)
+        else:
+            x, is_padding = dynamic.settle(z, chunks), chunks.is_padding
+    return _run_each(stages.last, x, is_padding), is_padding
+
+
+def _run_each(blocks: Sequence[nn.Module], x: Tensor, is_padding: Tensor) -> Tensor:
+    for block in blocks:
+        x = block(x, is_padding)
+    return x
 
 
 def run_stages(

@@ -26,15 +26,15 @@ class Chunks(NamedTuple):
     Arguments
     ---------
     x : Tensor
-        (B, K, D), zero beyond the lengths.
-    lengths : Tensor
-        (B,) chunks of each utterance, int64.
+        (B, K, D), zero at padding.
+    is_padding : Tensor
+        (B, K) bool: beyond an utterance's chunks.
     routing : Routing
         Where they begin.
     """
 
     x: Tensor
-    lengths: Tensor
+    is_padding: Tensor
     routing: Routing
 
 
@@ -82,7 +82,7 @@ class DynamicChunking(nn.Module):
     >>> x, is_padding = torch.randn(2, 20, 8), torch.zeros(2, 20).bool()
     >>> routing, _ = chunking.route(x, is_padding)
     >>> chunks = chunking.compress(x, is_padding, routing)
-    >>> chunks.lengths.sum(), chunking.expand(chunks.x, chunks, x).shape
+    >>> routing.num_chunks.sum(), chunking.expand(chunks.x, chunks, x).shape
     (tensor(20), torch.Size([2, 20, 8]))
     """
 
@@ -193,8 +193,7 @@ class DynamicChunking(nn.Module):
         else:
             pooled = take_frames(x, boundary_frames(routing.is_boundary))
         is_beyond = _is_beyond(routing, pooled.shape[1])
-        pooled = pooled.masked_fill(is_beyond[..., None], 0.0)
-        return Chunks(pooled, routing.num_chunks, routing)
+        return Chunks(pooled.masked_fill(is_beyond[..., None], 0.0), is_beyond, routing)
 
     def expand(self, z: Tensor, chunks: Chunks, x: Tensor) -> Tensor:
         """Add to each frame what was added to its chunk, smoothed from both ends.
