@@ -140,8 +140,11 @@ class Encoder(nn.Module):
             for _ in range(num_layers)
         )
         self.norm = nn.LayerNorm(d_model)
-        # last, so that the blocks begin as those of an encoder without it
-        self.dynamic_chunking = dynamic_chunking(d_model) if dynamic_chunking else None
+        self.dynamic_chunking = None
+        if dynamic_chunking is not None:
+            # with a seed, all else begins as without it
+            with torch.random.fork_rng(devices=[]):
+                self.dynamic_chunking = dynamic_chunking(d_model)
 
     @property
     def frame_share(self) -> float:

@@ -135,10 +135,10 @@ class SimilarityRouter(NeighbourRouter):
 class BlankRouter(Router):
     """Pass over the frames that an output layer for CTC, halfway, is sure are blank.
 
-    After blank skipping (arXiv 2305.11558); the output layer is trained with a CTC loss
-    of its own (arXiv 2102.03216), for which `log_probs` is. The score is the logarithm
-    of the odds that a frame is not blank. The temperature is high: frames that words
-    are in are kept one and all.
+    After blank skipping (arXiv 2305.11558). The output layer is trained with a CTC loss
+    of its own, for which `log_probs` is; no gradient of it flows into the encoder. The
+    score is the logarithm of the odds that a frame is not blank. The temperature is
+    high: frames that words are in are kept one and all.
 
     Arguments
     ---------
@@ -147,8 +147,6 @@ class BlankRouter(Router):
     num_tokens : int
         Output units, the blank, token 0, included; a model whose encoder this is in
         sets them to its own.
-    loss_weight : float
-        Of that loss, beside the model's own.
 
     Example
     -------
@@ -158,14 +156,15 @@ class BlankRouter(Router):
     tensor(True)
     """
 
-    def __init__(self, d_model: int, num_tokens: int = 2, loss_weight: float = 0.3):
+    def __init__(self, d_model: int, num_tokens: int = 2):
         super().__init__(temperature=10.0)
-        self.d_model, self.loss_weight = d_model, loss_weight
+        self.d_model = d_model
         self.set_num_tokens(num_tokens)
 
     def set_num_tokens(self, num_tokens: int) -> None:
         """Make an output layer for so many tokens, with fresh weights."""
-        self.output = nn.Linear(self.d_model, num_tokens)
+        with torch.random.fork_rng(devices=[]):
+            self.output = nn.Linear(self.d_model, num_tokens)
 
     def score(self, x: Tensor, before: Tensor, is_padding: Tensor) -> Tensor:
         """See `Router`."""
@@ -174,7 +173,7 @@ class BlankRouter(Router):
 
     def log_probs(self, x: Tensor) -> Tensor:
         """Map frames (B, T, D) to log-probabilities (B, T, num_tokens) float32."""
-        return self.output(x).float().log_softmax(dim=-1)
+        return self.output(x.detach()).float().log_softmax(dim=-1)
 
 
 ROUTERS: dict[str, Callable[[int], Router]] = {

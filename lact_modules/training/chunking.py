@@ -120,7 +120,7 @@ class ChunkingWatch:
         if isinstance(router, BlankRouter):
             frames = (~is_padding).sum(dim=1)
             early, _ = ctc_losses(router.log_probs(x), frames, tokens, num_tokens)
-            losses = losses + router.loss_weight * early
+            losses = losses + early
         return losses
 
     def metrics(self) -> dict[str, float]:

@@ -91,12 +91,17 @@ def test_as_many_chunks_as_frames_are_as_if_there_were_none():
         torch.testing.assert_close(output, expected)
 
 
-def test_blocks_begin_as_those_of_an_encoder_without_chunks():
-    torch.manual_seed(0)
-    encoder = make_encoder([1, 3], router="cosine")
-    torch.manual_seed(0)
-    for name, expected in make_plain_encoder().named_parameters():
-        assert torch.equal(encoder.get_parameter(name), expected), name
+@pytest.mark.parametrize("router", ["cosine", "ctc-blank"])
+def test_all_else_begins_as_without_chunks(router):
+    chunked = partial(make_encoder, [1, 3], router=router)
+    models, drawn = [], []
+    for make in (make_plain_encoder, chunked):
+        torch.manual_seed(0)
+        models.append(CTCModel(MelFrontend(8, channels=4), make(), num_tokens=5))
+        drawn.append(torch.rand(()))
+    for name, expected in models[0].named_parameters():
+        assert torch.equal(models[1].get_parameter(name), expected), name
+    assert drawn[0] == drawn[1]
 
 
 def test_the_router_learns_what_the_output_wants():
