@@ -69,15 +69,15 @@ def draw(
         extent=(0, features.shape[1] / FEATURE_RATE, 0, features.shape[2]),
         cmap="magma",
     )
-    upper.set(xlim=(0, seconds), ylabel="mel band", xticks=[])
+    upper.set(xlim=(0, seconds), ylabel="mel band")
+    upper.tick_params(labelbottom=False)
     words = next(iter(heard.values())).words
     for word in words:
         middle = (word.start + word.end) / 2
         upper.text(middle, features.shape[2] + 2, word.word, ha="center", fontsize=8)
     lower = figure.add_subplot(where[2 * row + 1], sharex=upper)
-    lower.eventplot(
-        [each.boundaries.numpy() for each in heard.values()], linewidths=0.8
-    )
+    begins = [each.boundaries.numpy() for each in heard.values()]
+    lower.eventplot(begins, linewidths=0.8, linelengths=0.8)
     shares = [
         len(each.boundaries) / (seconds * first.model.frontend.frame_rate)
         for each in heard.values()
