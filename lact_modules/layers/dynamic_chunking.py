@@ -14,7 +14,7 @@ from lact_modules.ops.chunking import (
     smooth,
     take_frames,
 )
-from lact_modules.ops.routing import Routing, confidence, straight_through
+from lact_modules.ops.routing import Routing, confidence
 
 Pool = Literal["first", "mean"]
 Residual = Literal["frame", "projection"]
@@ -231,8 +231,10 @@ class DynamicChunking(nn.Module):
         Tensor
             (B, K, D); finite but meaningless beyond the lengths.
         """
-        sure = straight_through(_shares(chunks.routing)).to(z.dtype)
-        return self._smooth(z, chunks.routing) * sure[..., None]
+        if not chunks.routing.probability.requires_grad:
+            return z
+        share = _shares(chunks.routing).to(z.dtype)
+        return self._smooth(z, chunks.routing) * share[..., None]
 
     def resume(
         self, z: Tensor, chunks: Chunks, x: Tensor, before: Tensor | None
@@ -278,9 +280,12 @@ class DynamicChunking(nn.Module):
     def _spread(
         self, values: Tensor, index: Tensor, routing: Routing, x: Tensor
     ) -> Tensor:
-        sure = straight_through(confidence(routing)).to(values.dtype)[..., None]
         own = x if self.project_frame is None else self.project_frame(x)
-        return take_frames(values, index) * sure + own
+        given = take_frames(values, index)
+        if routing.probability.requires_grad:
+            # 1, with the gradient of the choice
+            given = given * confidence(routing).to(given.dtype)[..., None]
+        return given + own
 
 
 def _shares(routing: Routing) -> Tensor:

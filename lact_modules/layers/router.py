@@ -83,6 +83,13 @@ class Router(nn.Module):
         if is_on:
             self.offset.reset()
 
+    def numbers(self, x: Tensor, is_padding: Tensor) -> dict[str, float]:
+        """Give what is worth to be watched in training, of frames (B, T, D)."""
+        return {
+            "temperature": self.temperature.item(),
+            "threshold": self.threshold.item(),
+        }
+
     def score(self, x: Tensor, before: Tensor, is_padding: Tensor) -> Tensor:
         """Rate each frame, given the one before it, both (B, T, D): (B, T)."""
         raise NotImplementedError

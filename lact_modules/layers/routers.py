@@ -31,6 +31,10 @@ class UniformRouter(Router):
         """See `Router`: what is asked for."""
         return torch.full(is_padding.shape, kept, device=padded.device).double()
 
+    def numbers(self, x: Tensor, is_padding: Tensor) -> dict[str, float]:
+        """See `Router`: none."""
+        return {}
+
 
 class NeighbourRouter(Router):
     """Begin chunks where frames are unlike those before them.
@@ -65,6 +69,13 @@ class NeighbourRouter(Router):
         """Compare neighbours, both (B, T, D): (B, T), from -1 to 1."""
         mean = self.mean.value.to(x.dtype)
         return cosine_similarity(*self.compared(before - mean, x - mean), dim=-1)
+
+    @torch.no_grad()
+    def numbers(self, x: Tensor, is_padding: Tensor) -> dict[str, float]:
+        """See `Router`: the mean cosine of neighbours too."""
+        cosine = self.cosine(x[:, 1:].float(), x[:, :-1].float())
+        mean = cosine[~is_padding[:, 1:]].mean().item()
+        return {**super().numbers(x, is_padding), "cosine": mean}
 
     def compared(self, before: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
         """Give what of two neighbours, both (B, T, D), is compared."""

@@ -63,6 +63,34 @@ def rate_offset(score: Tensor, kept: float) -> Tensor:
     return offset[(is_it * count).argmax()].to(score.dtype)
 
 
+def straight_through(choice: Tensor, soft: Tensor) -> Tensor:
+    """Give a choice, with the gradient of what it was made by.
+
+    The estimator of arXiv 1308.3432, which H-Net uses (arXiv 2507.07955, sec. 2).
+
+    Arguments
+    ---------
+    choice : Tensor
+        Of any shape, any dtype.
+    soft : Tensor
+        Of that shape.
+
+    Returns
+    -------
+    Tensor
+        As `choice`, float32.
+
+    Example
+    -------
+    >>> soft = torch.tensor([0.7], requires_grad=True)
+    >>> chosen = straight_through(soft > 0.5, soft)
+    >>> chosen.backward()
+    >>> chosen.item(), soft.grad.item()
+    (1.0, 1.0)
+    """
+    return choice.float() + (soft - soft.detach()).float()
+
+
 def accumulate(
     rate: Tensor, is_padding: Tensor, reached: Tensor | None = None
 ) -> tuple[Routing, Tensor]:
@@ -101,31 +129,8 @@ def accumulate(
     whole = (total + _NEXT_TO).floor()
     is_boundary = whole[:, 1:] > whole[:, :-1]
     left = total[:, -1] - whole[:, -1]
-    chosen = is_boundary.float() + (rate - rate.detach()).float()
-    return Routing(is_boundary, chosen.masked_fill(is_padding, 0.0)), left
-
-
-def straight_through(probability: Tensor) -> Tensor:
-    """Give 1, with the gradient of the probability (arXiv 2507.07955, sec. 2).
-
-    Arguments
-    ---------
-    probability : Tensor
-        Of any shape.
-
-    Returns
-    -------
-    Tensor
-        Ones of that shape.
-
-    Example
-    -------
-    >>> probability = torch.tensor([0.7], requires_grad=True)
-    >>> straight_through(probability).backward()
-    >>> probability.grad
-    tensor([1.])
-    """
-    return probability + (1 - probability).detach()
+    chosen = straight_through(is_boundary, rate).masked_fill(is_padding, 0.0)
+    return Routing(is_boundary, chosen), left
 
 
 def confidence(routing: Routing) -> Tensor:

@@ -7,7 +7,7 @@ from speechbrain.core import Stage
 from torch import Tensor, nn
 
 from lact_modules.layers.dynamic_chunking import DynamicChunking
-from lact_modules.layers.routers import BlankRouter, NeighbourRouter, UniformRouter
+from lact_modules.layers.routers import BlankRouter
 from lact_modules.ops.routing import Routing, ratio_loss
 from lact_modules.training.losses import ctc_losses
 
@@ -129,23 +129,13 @@ class ChunkingWatch:
         Returns
         -------
         dict[str, float]
-            ``chunks/kept``, the share of frames that began one; ``chunks/temperature``
-            and ``chunks/threshold`` of the router, see `Router`; ``chunks/cosine``, the
-            mean of neighbours, if it goes by that; nothing before the first batch.
+            ``chunks/kept``, the share of frames that began one, and ``chunks/<name>``
+            of the router's numbers; nothing before the first batch.
         """
         if self.last is None:
             return {}
         x, is_padding, routing = self.last
         count = (~is_padding).sum().clamp(min=1)
-        metrics = {
-            "chunks/kept": (routing.is_boundary.sum() / count).item(),
-        }
-        router = self.chunking.router
-        if not isinstance(router, UniformRouter):
-            metrics["chunks/temperature"] = router.temperature.item()
-            metrics["chunks/threshold"] = router.threshold.item()
-        if isinstance(router, NeighbourRouter):
-            with torch.no_grad():
-                cosine = router.cosine(x[:, 1:].float(), x[:, :-1].float())
-            metrics["chunks/cosine"] = cosine[~is_padding[:, 1:]].mean().item()
-        return metrics
+        kept = (routing.is_boundary.sum() / count).item()
+        numbers = {"kept": kept, **self.chunking.router.numbers(x, is_padding)}
+        return {f"chunks/{name}": value for name, value in numbers.items()}

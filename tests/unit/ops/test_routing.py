@@ -62,13 +62,14 @@ def test_offset_gives_the_mean_rate_that_is_asked_for(kept, spread):
 
 
 def test_straight_through_passes_the_gradient_of_the_choice():
-    # rounded to 1, differentiated as p where a chunk begins and 1 - p elsewhere
-    probability = torch.tensor([[0.8, 0.3]], requires_grad=True)
-    routing = Routing(probability > 0.5, probability)
-    output = ops.straight_through(ops.confidence(routing))
+    # 1 in any case, differentiated as p where a chunk begins and 1 - p elsewhere
+    soft = torch.tensor([[0.8, 0.3]], requires_grad=True)
+    is_boundary = soft > 0.5
+    routing = Routing(is_boundary, ops.straight_through(is_boundary, soft))
+    output = ops.confidence(routing)
     assert output.tolist() == [[1.0, 1.0]]
     output.backward(torch.tensor([[3.0, 5.0]]))
-    assert probability.grad.tolist() == [[3.0, -5.0]]
+    assert soft.grad.tolist() == [[3.0, -5.0]]
 
 
 @pytest.mark.parametrize(("kept", "high"), [(0.5, 0.9), (0.25, 0.6)])
