@@ -5,6 +5,7 @@ BIN := $(CURDIR)/.venv/bin
 INSTALLED := .venv/.installed
 RECIPE := recipes/LibriSpeech/ASR/CTC
 RUN := runs/demo
+DEMO_EPOCHS ?= 14
 DEMO_ARGS ?=
 COMPARE_ARGS ?=
 
@@ -34,7 +35,7 @@ demo: install ## Make a corpus, train, test and transcribe on this CPU
 	$(BIN)/lact-asr ngram $(RUN)/manifests/train.jsonl --order 3 --output $(RUN)/lm.arpa
 	cd $(RECIPE) && $(BIN)/python train.py hparams/lact_demo.yaml \
 		--data_folder ../../../../corpus/LibriSpeech --dataset_name synthetic \
-		--output_folder ../../../../$(RUN) --num_epochs 14 \
+		--output_folder ../../../../$(RUN) --num_epochs $(DEMO_EPOCHS) \
 		--decoding '{beam_size: 50, lm: ../../../../$(RUN)/lm.arpa}' $(DEMO_ARGS)
 	$(BIN)/lact-asr transcribe --model $(RUN) --beam-size 50 --lm $(RUN)/lm.arpa \
 		$$(find corpus/LibriSpeech/test -name '*.flac' | sort | head -n 3)

@@ -83,14 +83,24 @@ class Router(nn.Module):
         if is_on:
             self.offset.reset()
 
+    @torch.no_grad()
     def numbers(self, x: Tensor, is_padding: Tensor) -> dict[str, float]:
-        """Give what is worth to be watched in training, of frames (B, T, D)."""
+        """Give what is worth to be watched in training, of frames (B, T, D).
+
+        ``p`` is the mean rate that they would have outside of training.
+        """
+        warm = self.temperature * self.score(x[:, 1:].float(), x[:, :-1].float())
+        rate = _rate(warm + self.offset.value)
         return {
+            "p": rate[~is_padding[:, 1:]].mean().item(),
             "temperature": self.temperature.item(),
             "threshold": self.threshold.item(),
         }
 
-    def score(self, x: Tensor, before: Tensor, is_padding: Tensor) -> Tensor:
+    def observe(self, x: Tensor, is_padding: Tensor) -> None:
+        """Follow, in training, what frames (B, T, D) mostly are."""
+
+    def score(self, x: Tensor, before: Tensor) -> Tensor:
         """Rate each frame, given the one before it, both (B, T, D): (B, T)."""
         raise NotImplementedError
 
@@ -133,8 +143,10 @@ class Router(nn.Module):
 
     def rate(self, padded: Tensor, is_padding: Tensor, kept: float) -> Tensor:
         """Give the rates (B, T) of frames, with one before them, (B, 1 + T, D)."""
-        score = self.score(padded[:, 1:], padded[:, :-1], is_padding).float()
-        warm = self.temperature * score
+        x, before = padded[:, 1:], padded[:, :-1]
+        if self.training:
+            self.observe(x, is_padding)
+        warm = self.temperature * self.score(x, before).float()
         offset = self.offset.value
         if self.training or self.is_calibrating:
             # first frames have nothing before them, and begin chunks in any case
@@ -142,4 +154,8 @@ class Router(nn.Module):
             if len(scored):
                 offset = rate_offset(scored, kept)
                 self.offset.follow(offset)
-        return (warm + offset).clamp(max=0).exp()
+        return _rate(warm + offset)
+
+
+def _rate(warm: Tensor) -> Tensor:
+    return warm.clamp(max=0).exp()

@@ -59,10 +59,13 @@ class NeighbourRouter(Router):
         super().__init__(temperature, learn_temperature)
         self.mean = MovingAverage((d_model,))
 
-    def score(self, x: Tensor, before: Tensor, is_padding: Tensor) -> Tensor:
-        """See `Router`."""
-        if self.training and not is_padding.all():
+    def observe(self, x: Tensor, is_padding: Tensor) -> None:
+        """See `Router`: their mean."""
+        if not is_padding.all():
             self.mean.follow(x[~is_padding].detach().float().mean(dim=0))
+
+    def score(self, x: Tensor, before: Tensor) -> Tensor:
+        """See `Router`."""
         return (1 - self.cosine(x, before)).clamp(min=_LEAST).log()
 
     def cosine(self, x: Tensor, before: Tensor) -> Tensor:
@@ -177,7 +180,7 @@ class BlankRouter(Router):
         with torch.random.fork_rng(devices=[]):
             self.output = nn.Linear(self.d_model, num_tokens)
 
-    def score(self, x: Tensor, before: Tensor, is_padding: Tensor) -> Tensor:
+    def score(self, x: Tensor, before: Tensor) -> Tensor:
         """See `Router`."""
         log_blank = self.log_probs(x)[..., 0].detach()
         return torch.log(-torch.expm1(log_blank.clamp(max=-1e-7))) - log_blank

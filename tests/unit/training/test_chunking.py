@@ -12,7 +12,7 @@ from lact_modules.layers.routers import BlankRouter, CosineRouter
 from lact_modules.training.chunking import ChunkingWatch
 
 ROUTERS = ("cosine", "uniform", "ctc-blank", "similarity")
-OF_SCORES = ("chunks/temperature", "chunks/threshold")
+OF_SCORES = ("chunks/p", "chunks/temperature", "chunks/threshold")
 TOKENS, NUM_TOKENS = torch.tensor([[1, 2, 2], [3, 4, 0]]), torch.tensor([3, 2])
 
 
@@ -91,6 +91,16 @@ def test_metrics_tell_what_the_router_goes_by():
     assert told["uniform"] == {"chunks/kept"}
     assert told["ctc-blank"] == {*told["uniform"], *OF_SCORES}
     assert told["cosine"] == told["similarity"] == {*told["ctc-blank"], "chunks/cosine"}
+
+
+@pytest.mark.parametrize("router", sorted({*ROUTERS} - {"uniform"}))
+def test_the_mean_rate_is_the_share_that_it_was_calibrated_to(router):
+    watch = watch_batch(router)
+    watch.chunking.eval()
+    watch.begin(Stage.VALID)
+    torch.manual_seed(1)
+    feed(watch)
+    assert watch.metrics()["chunks/p"] == pytest.approx(0.5, abs=1e-4)
 
 
 def test_a_model_without_chunks_is_not_watched():
