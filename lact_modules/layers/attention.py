@@ -173,6 +173,8 @@ class RotaryAttention(nn.Module):
 
     def _project(self, qkv: Tensor, first: int = 0) -> tuple[Tensor, Tensor, Tensor]:
         """Split (B, T, 3 D) to 3 x (B, T, H, D / H); rotate q and k from a position."""
-        q, k, v = qkv.unflatten(-1, (3, self.num_heads, -1)).unbind(2)
-        positions = first + torch.arange(q.shape[1], device=q.device)
-        return rotate(q, positions), rotate(k, positions), v
+        heads = qkv.unflatten(-1, (3 * self.num_heads, -1))
+        qk, v = heads.split((2 * self.num_heads, self.num_heads), dim=2)
+        positions = first + torch.arange(qkv.shape[1], device=qkv.device)
+        q, k = rotate(qk, positions).chunk(2, dim=2)
+        return q, k, v

@@ -196,13 +196,15 @@ class FastWeightMemory(nn.Module):
         chunk_size: int | None,
         state: MemoryState,
     ) -> tuple[Tensor, MemoryState]:
-        q, k, v = qkv.chunk(3, dim=-1)
-        q = self._split(silu(q * self.qk_scale[0] + self.qk_offset[0]))
-        k = self._split(silu(k * self.qk_scale[1] + self.qk_offset[1]))
-        q, k = normalize(q, dim=-1), normalize(k, dim=-1)
+        d_model = x.shape[-1]
+        qk, v = qkv.split((2 * d_model, d_model), dim=-1)
+        scaled = qk * self.qk_scale.flatten() + self.qk_offset.flatten()
+        heads = silu(scaled).unflatten(-1, (2 * self.num_heads, -1))
+        qk = normalize(heads, dim=-1)
         if self.rotate_fast:
             positions = state.num_frames + torch.arange(x.shape[1], device=x.device)
-            q, k = rotate(q, positions), rotate(k, positions)
+            qk = rotate(qk, positions)
+        q, k = qk.chunk(2, dim=2)
         momentum = None
         if self.project_momentum is not None:
             momentum = torch.sigmoid(self.project_momentum(x).float())[..., None]
