@@ -67,7 +67,7 @@ def _time_rows(path: Path, root: Path) -> Iterator[Row]:
         for row in rows:
             yield [
                 link(path, root, "../", row["name"]),
-                seconds,
+                f"{study['batch_size']} x {seconds}",
                 f"{row['kept']:.2f}",
                 f"{100 * (1 - row['predicted']):.0f} %",
                 f"{100 * (1 - row['encoder']):.0f} %",
@@ -90,7 +90,7 @@ WORDS = Table(
 
 TIME = Table(
     (
-        *("model", "audio s", "kept", "less time by block counts", "encoder"),
+        *("model", "batch x audio s", "kept", "less time by block counts", "encoder"),
         *("samples to text", "encoder ms", "samples to text ms"),
     ),
     "*/*/result.json",
