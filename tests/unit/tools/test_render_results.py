@@ -143,9 +143,9 @@ def test_time_has_a_row_for_each_model_and_duration(results):
     row = {"name": "a", **shares, "encoder_ms": 12.34, "whole_ms": 20.0}
     path = results / "digits_chunks" / "speed" / "result.json"
     path.parent.mkdir(parents=True)
-    path.write_text(json.dumps({"time": {"5": [row], "15": [row]}}))
+    path.write_text(json.dumps({"batch_size": 8, "time": {"5": [row], "15": [row]}}))
     *_, last = TIME.render(results).splitlines()
-    assert last.endswith("| 15 | 0.50 | 25 % | 20 % | 10 % | 12.3 | 20.0 |")
+    assert last.endswith("| 8 x 15 | 0.50 | 25 % | 20 % | 10 % | 12.3 | 20.0 |")
 
 
 def test_study_has_a_row_for_each_method(results):
