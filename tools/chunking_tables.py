@@ -84,7 +84,7 @@ WORDS = Table(
     ),
     "*/compare.json",
     _word_rows,
-    "Nothing was trained yet.",
+    "No comparison is published yet.",
 )
 """A row for each arm of a comparison with dynamic chunks, on each split."""
 

@@ -107,7 +107,7 @@ def test_comparison_has_a_row_for_each_arm_on_each_split(results):
 
 
 def test_dynamic_chunks_are_compared_with_none_and_with_even_ones(results):
-    assert "Nothing" in WORDS.render(results)
+    assert "No comparison" in WORDS.render(results)
     names = ("lact", "lact_uniform", "lact_cosine")
     folder = results / "digits_chunks"
     for name, kept in zip(names, (None, 0.5, 0.48), strict=True):
