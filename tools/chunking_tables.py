@@ -1,7 +1,7 @@
 """Tables of dynamic chunking: words, and time."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 from tools.tables import Row, Table, difference, link
 
 EVEN = "uniform"
+SHARES = (1.0, 0.75, 0.5, 0.33, 0.25)
 
 
 def _word_rows(path: Path, root: Path) -> Iterator[Row]:
@@ -62,19 +63,50 @@ def _against(trial: Mapping[str, Any], arm: str, other: str) -> str:
 
 
 def _time_rows(path: Path, root: Path) -> Iterator[Row]:
-    study = json.loads(path.read_text(encoding="utf-8"))
-    for seconds, rows in study.get("time", {}).items():
+    for timed, rows in _timed(path):
         for row in rows:
+            if row["is_even"] or row["kept"] == 1:
+                continue
             yield [
                 link(path, root, "../", row["name"]),
-                f"{study['batch_size']} x {seconds}",
+                timed,
                 f"{row['kept']:.2f}",
-                f"{100 * (1 - row['predicted']):.0f} %",
-                f"{100 * (1 - row['encoder']):.0f} %",
-                f"{100 * (1 - row['whole']):.0f} %",
+                _saved(row["predicted"]),
+                _saved(row["encoder"]),
+                _saved(row["whole"]),
                 f"{row['encoder_ms']:.1f}",
                 f"{row['whole_ms']:.1f}",
             ]
+
+
+def _even_rows(path: Path, root: Path) -> Iterator[Row]:
+    for timed, rows in _timed(path):
+        even = [row for row in rows if row["is_even"]]
+        if len(even) > 1:
+            yield [
+                link(path, root, "../", even[0]["name"].partition(",")[0]),
+                timed,
+                *(_at(share, even) for share in SHARES),
+            ]
+
+
+def _timed(path: Path) -> Iterator[tuple[str, Sequence[Mapping[str, Any]]]]:
+    """Give what was timed together, by batch size and seconds."""
+    study = json.loads(path.read_text(encoding="utf-8"))
+    for seconds, rows in study.get("time", {}).items():
+        yield f"{study['batch_size']} x {seconds}", rows
+
+
+def _at(share: float, rows: Sequence[Mapping[str, Any]]) -> str:
+    """Write what is saved if that share is kept; nothing if it was not timed."""
+    row = min(rows, key=lambda each: abs(each["kept"] - share))
+    if abs(row["kept"] - share) > 0.02:
+        return ""
+    return f"{_saved(row['encoder'])} ({_saved(row['predicted'])})"
+
+
+def _saved(share: float) -> str:
+    return f"{100 * (1 - share):.0f} %"
 
 
 WORDS = Table(
@@ -98,3 +130,11 @@ TIME = Table(
     "Nothing was timed yet.",
 )
 """A row for each model and length of audio, in time saved of the parent's."""
+
+EVEN_TIME = Table(
+    ("model", "batch x audio s", *(f"kept {share}" for share in SHARES)),
+    "*/*/result.json",
+    _even_rows,
+    "Nothing was timed yet.",
+)
+"""A row for each length of audio: time that the encoder saves with even chunks."""

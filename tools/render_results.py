@@ -21,6 +21,7 @@ TABLES: dict[str, dict[str, Table]] = {
     "docs/dynamic_chunking.md": {
         "words": chunking_tables.WORDS,
         "time": chunking_tables.TIME,
+        "even-time": chunking_tables.EVEN_TIME,
     },
     "docs/streaming.md": {
         "latency": streaming_tables.LATENCY,

@@ -38,14 +38,14 @@ def attention_mask(is_padding: Tensor, window: Window = (None, None)) -> Tensor:
             [0, 0, 1]], dtype=torch.int32)
     """
     left, right = window
-    frames = torch.arange(is_padding.shape[1], device=is_padding.device)
-    distance = frames[None, :] - frames[:, None]
-    visible = ~is_padding[:, None, None, :]
+    num_frames = is_padding.shape[1]
+    near = is_padding.new_ones(num_frames, num_frames)
     if left is not None:
-        visible = visible & (distance >= -left)
+        near = near.triu(-left)
     if right is not None:
-        visible = visible & (distance <= right)
-    return visible | (distance == 0)
+        near = near.tril(right)
+    itself = torch.eye(num_frames, dtype=torch.bool, device=is_padding.device)
+    return ~is_padding[:, None, None, :] & near | itself
 
 
 def attend(

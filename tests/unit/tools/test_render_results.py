@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from lact_modules.training.result import write_result
-from tools.chunking_tables import TIME, WORDS
+from tools.chunking_tables import EVEN_TIME, TIME, WORDS
 from tools.render_results import TABLES, insert_table
 from tools.run_tables import COMPARISONS, DECODINGS, METHODS, RUNS
 from tools.streaming_tables import HOURS, LATENCY, MEMORY, PIECES, SERVING
@@ -140,12 +140,21 @@ def test_dynamic_chunks_are_compared_with_none_and_with_even_ones(results):
 def test_time_has_a_row_for_each_model_and_duration(results):
     assert "Nothing" in TIME.render(results)
     shares = {"kept": 0.5, "predicted": 0.75, "encoder": 0.8, "whole": 0.9}
-    row = {"name": "a", **shares, "encoder_ms": 12.34, "whole_ms": 20.0}
+    times = {"encoder_ms": 12.34, "whole_ms": 20.0}
+    row = {"name": "a", "is_even": False, **shares, **times}
+    parent = {**row, "name": "parent", "kept": 1.0}
+    even = {**row, "name": "a, even", "is_even": True}
+    rows = [parent, row, even, {**even, "kept": 0.26, "encoder": 0.65}]
     path = results / "digits_chunks" / "speed" / "result.json"
     path.parent.mkdir(parents=True)
-    path.write_text(json.dumps({"batch_size": 8, "time": {"5": [row], "15": [row]}}))
-    *_, last = TIME.render(results).splitlines()
-    assert last.endswith("| 8 x 15 | 0.50 | 25 % | 20 % | 10 % | 12.3 | 20.0 |")
+    path.write_text(json.dumps({"batch_size": 8, "time": {"5": rows, "15": rows}}))
+    _, _, *lines = TIME.render(results).splitlines()
+    assert len(lines) == 2
+    assert lines[1].endswith("| 8 x 15 | 0.50 | 25 % | 20 % | 10 % | 12.3 | 20.0 |")
+    _, _, *lines = EVEN_TIME.render(results).splitlines()
+    assert len(lines) == 2
+    assert lines[0].startswith("| [a](")
+    assert lines[0].endswith("| 8 x 5 |  |  | 20 % (25 %) |  | 35 % (25 %) |")
 
 
 def test_study_has_a_row_for_each_method(results):
