@@ -180,9 +180,13 @@ def _learn(
         dtype = initial.gate.dtype
         direction = {name: matrix.to(dtype) for name, matrix in direction.items()}
         is_summed = rule.accumulate == "directions"
-        kept = rule.kept_share(frames)
-        for name, before in (state.learned if is_summed else state.momentum).items():
-            direction[name] = direction[name] + kept * before
+        earlier = state.learned if is_summed else state.momentum
+        if earlier:
+            kept = rule.kept_share(frames)
+            direction = {
+                name: matrix + kept * earlier[name]
+                for name, matrix in direction.items()
+            }
         if is_summed:
             return TTTState(direction, {}, None)
         stepped = rule.step(initial._replace(**state.learned), direction, initial)
