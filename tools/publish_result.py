@@ -5,6 +5,7 @@ import json
 import re
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from lact_modules.inference.publishable import without_folders
@@ -42,7 +43,9 @@ def publish(run: Path, results: Path) -> Path:
     return _write(texts, results / _folder_name(result, result["model"]))
 
 
-def publish_comparison(comparison: Path, results: Path) -> Path:
+def publish_comparison(
+    comparison: Path, results: Path, name: str = "comparison"
+) -> Path:
     """Copy a comparison's page and numbers, and each of the runs beside them.
 
     Arguments
@@ -50,7 +53,9 @@ def publish_comparison(comparison: Path, results: Path) -> Path:
     comparison : Path
         Folder with ``compare.html`` and ``compare.json``, the runs in its subfolders.
     results : Path
-        Where to make ``<dataset>_<recipe>_comparison_<hardware>_<date>``.
+        Where to make ``<dataset>_<recipe>_<name>_<hardware>_<date>``.
+    name : str
+        Tells it from others of that day.
 
     Returns
     -------
@@ -64,8 +69,8 @@ def publish_comparison(comparison: Path, results: Path) -> Path:
     """
     # written to be passed on; in HTML a slash is no path
     texts = {
-        name: (comparison / name).read_text(encoding="utf-8")
-        for name in ("compare.html", "compare.json")
+        file: (comparison / file).read_text(encoding="utf-8")
+        for file in ("compare.html", "compare.json")
     }
     runs = {
         run["folder"]: _read(comparison / run["folder"], FILES)
@@ -74,9 +79,9 @@ def publish_comparison(comparison: Path, results: Path) -> Path:
     }
     results_of_runs = [json.loads(files["result.json"]) for files in runs.values()]
     last = max(results_of_runs, key=lambda result: result["date"])
-    folder = _write(texts, results / _folder_name(last, "comparison"))
-    for name, files in runs.items():
-        _write(files, folder / name)
+    folder = _write(texts, results / _folder_name(last, name))
+    for run, files in runs.items():
+        _write(files, folder / run)
     return folder
 
 
@@ -146,11 +151,14 @@ def main() -> None:
         "run", type=Path, help="output folder of it, or that of studies"
     )
     parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument(
+        "--name", default="comparison", help="of a comparison (default: comparison)"
+    )
     arguments = parser.parse_args()
     try:
         copy: Callable[[Path, Path], Path] = publish
         if (arguments.run / "compare.json").is_file():
-            copy = publish_comparison
+            copy = partial(publish_comparison, name=arguments.name)
         elif any(arguments.run.glob("*/result.json")):
             copy = publish_studies
         folder = copy(arguments.run, arguments.results)

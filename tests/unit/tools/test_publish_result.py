@@ -58,6 +58,8 @@ def test_comparison_comes_with_its_runs(run, tmp_path):
     (comparison / "compare.json").write_text(json.dumps({"arms": arms}))
     folder = publish_comparison(comparison, tmp_path / "results")
     assert folder.name.startswith("my-digits_ctc_comparison_")
+    named = publish_comparison(comparison, tmp_path / "results", "chunks")
+    assert named.name.startswith("my-digits_ctc_chunks_")
     assert (folder / "compare.html").read_text() == page
     names = sorted(path.name for path in (folder / "lact_1").iterdir())
     assert names == ["hparams.yaml", "result.json", "train_log.txt"]
