@@ -5,7 +5,6 @@ import json
 import re
 import sys
 from collections.abc import Callable, Mapping
-from functools import partial
 from pathlib import Path
 
 from lact_modules.inference.publishable import without_folders
@@ -18,7 +17,7 @@ FILES = {
 }
 
 
-def publish(run: Path, results: Path) -> Path:
+def publish(run: Path, results: Path, name: str | None = None) -> Path:
     """Copy result, hyperparameters and log; no folder of this machine is named in them.
 
     Arguments
@@ -26,7 +25,9 @@ def publish(run: Path, results: Path) -> Path:
     run : Path
         Output folder of a run that was trained and tested.
     results : Path
-        Where to make ``<dataset>_<recipe>_<model>_<hardware>_<date>``.
+        Where to make ``<dataset>_<recipe>_<name>_<hardware>_<date>``.
+    name : str | None
+        Tells it from others of that day; None: the model.
 
     Returns
     -------
@@ -40,11 +41,11 @@ def publish(run: Path, results: Path) -> Path:
     """
     texts = _read(run, FILES)
     result = json.loads(texts["result.json"])
-    return _write(texts, results / _folder_name(result, result["model"]))
+    return _write(texts, results / _folder_name(result, name or result["model"]))
 
 
 def publish_comparison(
-    comparison: Path, results: Path, name: str = "comparison"
+    comparison: Path, results: Path, name: str | None = None
 ) -> Path:
     """Copy a comparison's page and numbers, and each of the runs beside them.
 
@@ -54,8 +55,8 @@ def publish_comparison(
         Folder with ``compare.html`` and ``compare.json``, the runs in its subfolders.
     results : Path
         Where to make ``<dataset>_<recipe>_<name>_<hardware>_<date>``.
-    name : str
-        Tells it from others of that day.
+    name : str | None
+        See `publish`; None: ``comparison``.
 
     Returns
     -------
@@ -79,13 +80,13 @@ def publish_comparison(
     }
     results_of_runs = [json.loads(files["result.json"]) for files in runs.values()]
     last = max(results_of_runs, key=lambda result: result["date"])
-    folder = _write(texts, results / _folder_name(last, name))
+    folder = _write(texts, results / _folder_name(last, name or "comparison"))
     for run, files in runs.items():
         _write(files, folder / run)
     return folder
 
 
-def publish_studies(folder: Path, results: Path) -> Path:
+def publish_studies(folder: Path, results: Path, name: str | None = None) -> Path:
     """Copy the result of each study of a trained model.
 
     Arguments
@@ -94,7 +95,9 @@ def publish_studies(folder: Path, results: Path) -> Path:
         Its subfolders, one at least, are outputs of benchmarks of one group, such as
         ``benchmarks/test_time_training.py``.
     results : Path
-        Where to make ``<dataset>_<recipe>_<model>_<group>_...``.
+        Where to make ``<dataset>_<recipe>_<name>_<hardware>_<date>``.
+    name : str | None
+        See `publish`; None: the model and the studies' group.
 
     Returns
     -------
@@ -108,10 +111,10 @@ def publish_studies(folder: Path, results: Path) -> Path:
     }
     found = [json.loads(texts["result.json"]) for texts in studies.values()]
     last = max(found, key=lambda result: result["date"])
-    subject = f"{last['model']}_{last['group']}"
+    subject = name or f"{last['model']}_{last['group']}"
     published = results / _folder_name(last, subject)
-    for name, texts in studies.items():
-        _write(texts, published / name)
+    for study, texts in studies.items():
+        _write(texts, published / study)
     return published
 
 
@@ -152,16 +155,16 @@ def main() -> None:
     )
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument(
-        "--name", default="comparison", help="of a comparison (default: comparison)"
+        "--name", help="default: the model, with the group of studies; or comparison"
     )
     arguments = parser.parse_args()
     try:
-        copy: Callable[[Path, Path], Path] = publish
+        copy: Callable[[Path, Path, str | None], Path] = publish
         if (arguments.run / "compare.json").is_file():
-            copy = partial(publish_comparison, name=arguments.name)
+            copy = publish_comparison
         elif any(arguments.run.glob("*/result.json")):
             copy = publish_studies
-        folder = copy(arguments.run, arguments.results)
+        folder = copy(arguments.run, arguments.results, arguments.name)
     except FileNotFoundError as error:
         sys.exit(f"{error.filename}: missing; train and test the run first")
     print(f"{folder}: now run `make results`")

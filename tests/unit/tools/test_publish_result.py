@@ -74,6 +74,8 @@ def test_studies_stand_in_one_folder(run, tmp_path):
         path.write_text(json.dumps(found))
     folder = publish_studies(tmp_path / "studies", tmp_path / "results")
     assert folder.name.startswith("my-digits_ctc_lact_demo_streaming_")
+    named = publish_studies(tmp_path / "studies", tmp_path / "results", "early")
+    assert named.name.startswith("my-digits_ctc_early_")
     assert sorted(path.name for path in folder.iterdir()) == ["losses", "stream"]
 
 
