@@ -14,6 +14,7 @@ import torch
 import typer
 from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
+from program import run_program
 from study import read_some
 from torch import Tensor
 
@@ -107,4 +108,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_program(main)

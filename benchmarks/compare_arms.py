@@ -21,6 +21,7 @@ import speechbrain as sb
 import torch
 import typer
 from hyperpyyaml import resolve_references
+from program import run_program
 from trainings import (
     LIBRISPEECH,
     Arm,
@@ -35,6 +36,7 @@ from trainings import (
     train,
 )
 
+from lact_modules.errors import InputError
 from lact_modules.inference.hyperparameters import read_hyperparameter
 from lact_modules.inference.model_builder import build_model
 
@@ -44,7 +46,7 @@ ARMS = "lact_demo,conformer_demo,conmamba_demo"
 def count_parameters(arm: Arm, options: Sequence[str]) -> int:
     """Count the parameters of an arm's model without allocating them."""
     _, _, overrides = sb.parse_arguments(
-        [str(arm.hparams), "--output_folder=none", *options, *arm.options]
+        [str(arm.hparams), "--output_folder=none", *arm.settings(options)]
     )
     with open(arm.hparams, encoding="utf-8") as stream:
         resolved = resolve_references(stream, overrides).getvalue()
@@ -64,7 +66,9 @@ def check_sizes(
         print(f"{name}: {count:,} parameters", flush=True)
     wanted = counts[arms[0].name]
     if any(abs(count - wanted) > tolerance * wanted for count in counts.values()):
-        sys.exit(f"more than {tolerance:.0%} from {arms[0].name}: take another d_model")
+        raise InputError(
+            f"more than {tolerance:.0%} from {arms[0].name}: take another d_model"
+        )
 
 
 def main(
@@ -111,4 +115,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_program(main)

@@ -17,6 +17,7 @@ from typing import Annotated
 
 import torch
 import typer
+from program import run_program
 from torch import Tensor
 
 from lact_modules.data.vocabulary import Vocabulary
@@ -100,4 +101,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_program(main)

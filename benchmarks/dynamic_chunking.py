@@ -17,6 +17,7 @@ from typing import Annotated, Any, NamedTuple
 
 import torch
 import typer
+from program import run_program
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -190,4 +191,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_program(main)

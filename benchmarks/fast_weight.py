@@ -9,6 +9,7 @@ from typing import Annotated, get_args
 
 import torch
 import typer
+from program import run_program
 from timing import time_function
 from torch import Tensor
 
@@ -87,4 +88,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_program(main)

@@ -17,6 +17,7 @@ from typing import Annotated, Any
 
 import torch
 import typer
+from program import run_program
 from resident import memory_mib
 
 from lact_modules.allocator import keep_freed_memory
@@ -165,4 +166,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_program(main)

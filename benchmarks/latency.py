@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import numpy
 import typer
+from program import run_program
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -107,4 +108,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_program(main)

@@ -17,6 +17,7 @@ from typing import Annotated, Any, NamedTuple
 import numpy
 import torch
 import typer
+from program import run_program
 from resident import memory_mib
 from rich.console import Console
 from rich.table import Table
@@ -229,4 +230,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_program(main)

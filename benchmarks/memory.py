@@ -19,6 +19,7 @@ from typing import Annotated, Any, NamedTuple
 import numpy
 import torch
 import typer
+from program import run_program
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -259,4 +260,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_program(main)

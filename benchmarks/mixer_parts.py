@@ -17,6 +17,7 @@ from typing import Annotated
 
 import torch
 import typer
+from program import run_program
 from torch import nn
 
 from lact_modules.cli.output import open_output
@@ -146,4 +147,4 @@ def switched_off(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_program(main)

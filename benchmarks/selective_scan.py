@@ -8,6 +8,7 @@ from typing import Annotated
 
 import torch
 import typer
+from program import run_program
 from timing import time_function
 from torch import Tensor
 
@@ -62,4 +63,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_program(main)

@@ -22,6 +22,7 @@ import bad_clients
 import numpy as np
 import torch
 import typer
+from program import run_program
 from resident import cpu_seconds, memory_mib
 from study import write_study
 from websockets.asyncio.client import connect
@@ -268,4 +269,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_program(main)

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from program import run_program
 from trainings import (
     LIBRISPEECH,
     Arms,
@@ -148,4 +149,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_program(main)

@@ -22,6 +22,7 @@ from typing import Annotated, Any, NamedTuple
 import numpy
 import typer
 import yaml
+from program import run_program
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -209,4 +210,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_program(main)

@@ -15,6 +15,7 @@ from typing import Annotated
 import speechbrain as sb
 import torch
 import typer
+from program import run_program
 
 from lact_modules.allocator import keep_freed_memory
 from lact_modules.training.environment import describe_hardware, package_versions
@@ -90,4 +91,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_program(main)

@@ -12,6 +12,8 @@ from typing import Annotated, NamedTuple
 import typer
 import yaml
 
+from lact_modules.errors import InputError
+
 RECIPES = Path(__file__).resolve().parents[1] / "recipes"
 LIBRISPEECH = "LibriSpeech/ASR/CTC"
 POLL_S = 0.5
@@ -47,6 +49,16 @@ class Arm(NamedTuple):
         """Folder of its ``train.py``."""
         return self.hparams.parents[1]
 
+    def settings(self, shared: Sequence[str]) -> list[str]:
+        """Give the options of all arms, but its own for what both of them set."""
+        by_key: dict[str, list[str]] = {}
+        for word in (*shared, *self.options):
+            if word.startswith("--"):
+                key, _, _ = word.partition("=")
+                by_key[key] = []
+            by_key[key].append(word)
+        return [word for words in by_key.values() for word in words]
+
 
 def read_arms(which: str, recipe: str) -> list[Arm]:
     """Find the arms of a comparison.
@@ -80,7 +92,9 @@ def read_arms(which: str, recipe: str) -> list[Arm]:
     ]
     for arm in arms:
         if not arm.hparams.is_file():
-            sys.exit(f"{arm.hparams}: no such file; give another arm or --recipe")
+            raise InputError(
+                f"{arm.hparams}: no such file; give another arm or --recipe"
+            )
     return arms
 
 
@@ -96,7 +110,7 @@ class Training:
     output : Path
         Gets the folder ``<arm>_<seed>``.
     options : Sequence[str]
-        For ``train.py``, beside the arm's own.
+        For ``train.py``; the arm's own take their place.
     """
 
     def __init__(self, arm: Arm, seed: int, output: Path, options: Sequence[str]):
@@ -116,7 +130,7 @@ class Training:
                     f"--output_folder={self.folder.resolve()}",
                     *(f"--seed={self.seed}", f"--arm={self.arm.name}"),
                     "--noprogressbar",
-                    *(*self.options, *self.arm.options),
+                    *self.arm.settings(self.options),
                 ],
                 cwd=self.arm.recipe,
                 env={**os.environ, "OMP_NUM_THREADS": str(num_threads)},

@@ -1,4 +1,10 @@
-"""The one exception that users meet."""
+"""The one exception that users meet, and how they meet it."""
+
+import errno
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 class InputError(ValueError):
@@ -14,3 +20,48 @@ class InputError(ValueError):
     ...
     lact_modules.errors.InputError: speech.wav: not audio; give wav, flac or mp3
     """
+
+
+@contextmanager
+def faults_shown(program: str) -> Iterator[None]:
+    """Print a user's fault as one line, and exit with code 2.
+
+    Such are `InputError`, a full disk, and files that cannot be read or written. The
+    traceback goes to the log, at level debug.
+
+    Arguments
+    ---------
+    program : str
+        Begins the line.
+
+    Raises
+    ------
+    SystemExit
+        In place of a user's fault; others pass.
+
+    Example
+    -------
+    >>> with faults_shown("lact-asr"):
+    ...     raise InputError("speech.wav: not audio; give wav, flac or mp3")
+    Traceback (most recent call last):
+    ...
+    SystemExit: 2
+    """
+    try:
+        yield
+    except InputError as error:
+        message = str(error)
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            place = error.filename or "output"
+            message = f"{place}: no space left on the device; free some and rerun"
+        # without a file's name one line would explain nothing
+        elif error.filename is None:
+            raise
+        else:
+            message = f"{error.filename}: {error.strerror}"
+    else:
+        return
+    logging.getLogger(__name__).debug("stopped", exc_info=True)
+    print(f"{program}: {message}", file=sys.stderr)
+    sys.exit(2)

@@ -1,14 +1,11 @@
 """Entry point of ``lact-asr``: subcommands, and how their faults reach the user."""
 
-import errno
 import importlib
-import sys
-from typing import NoReturn
 
 import typer
 
 from lact_modules.allocator import keep_freed_memory
-from lact_modules.errors import InputError
+from lact_modules.errors import faults_shown
 
 # lact_modules/cli/<name>.py defines the function <name>, with underscores for dashes;
 # what it needs of torch and SpeechBrain is imported within, so that help comes at once.
@@ -47,20 +44,5 @@ for _name in SUBCOMMANDS:
 def main() -> None:
     """Run the command line; a user's fault is one line and exit code 2."""
     keep_freed_memory()
-    try:
+    with faults_shown("lact-asr"):
         app()
-    except InputError as error:
-        _fail(str(error))
-    except OSError as error:
-        if error.errno == errno.ENOSPC:
-            place = error.filename or "output"
-            _fail(f"{place}: no space left on the device; free some and rerun")
-        # Without a file's name one line would explain nothing.
-        if error.filename is None:
-            raise
-        _fail(f"{error.filename}: {error.strerror}")
-
-
-def _fail(message: str) -> NoReturn:
-    print(f"lact-asr: {message}", file=sys.stderr)
-    sys.exit(2)

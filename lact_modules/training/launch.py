@@ -1,8 +1,6 @@
 """Start a recipe from the command line; its user's faults are one line, exit code 2."""
 
 import difflib
-import errno
-import logging
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -22,7 +20,7 @@ from speechbrain.utils.distributed import (
 )
 
 from lact_modules.allocator import keep_freed_memory
-from lact_modules.errors import InputError
+from lact_modules.errors import InputError, faults_shown
 from lact_modules.training.defaults import DEFAULTS
 
 Recipe = Callable[[dict[str, Any], Any, list[str]], None]
@@ -42,23 +40,18 @@ def launch(recipe: Recipe) -> None:
     """
     keep_freed_memory()
     try:
-        yaml_file, run_opts, overrides = sb.parse_arguments(sys.argv[1:])
-        ddp_init_group(run_opts)
-        hparams = load_hparams(yaml_file, overrides)
-        # processes share the model, and differ in augmentation and dropout
-        torch.manual_seed(hparams["seed"] + (get_rank() or 0))
-        sb.create_experiment_directory(
-            experiment_directory=hparams["output_folder"],
-            hyperparams_to_save=yaml_file,
-            overrides=overrides,
-        )
-        recipe(hparams, run_opts, sys.argv)
-    except InputError as error:
-        _fail(str(error))
-    except OSError as error:
-        if error.errno != errno.ENOSPC:
-            raise
-        _fail(f"{error.filename or 'output_folder'}: no space left on the device")
+        with faults_shown("train.py"):
+            yaml_file, run_opts, overrides = sb.parse_arguments(sys.argv[1:])
+            ddp_init_group(run_opts)
+            hparams = load_hparams(yaml_file, overrides)
+            # processes share the model, and differ in augmentation and dropout
+            torch.manual_seed(hparams["seed"] + (get_rank() or 0))
+            sb.create_experiment_directory(
+                experiment_directory=hparams["output_folder"],
+                hyperparams_to_save=yaml_file,
+                overrides=overrides,
+            )
+            recipe(hparams, run_opts, sys.argv)
     finally:
         if is_distributed_initialized():
             torch.distributed.destroy_process_group()
@@ -136,9 +129,3 @@ def _check_keys(overrides: dict[str, Any], known: Mapping[str, Any]) -> None:
         # an empty mapping is open: what takes it knows its keys
         if is_plain and inner and isinstance(value, dict):
             _check_keys(value, inner)
-
-
-def _fail(message: str) -> None:
-    logging.getLogger(__name__).debug("stopped", exc_info=True)
-    print(f"train.py: {message}", file=sys.stderr)
-    sys.exit(2)

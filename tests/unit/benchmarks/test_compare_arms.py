@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from lact_modules.errors import InputError
+
 ROOT = Path(__file__).parents[3]
 STUDIES = sorted((ROOT / "benchmarks" / "studies").glob("*.yaml"))
 
@@ -94,7 +96,7 @@ def test_demonstration_arms_are_of_one_size(load_benchmark, capsys):
 def test_arms_of_other_sizes_are_refused(load_benchmark):
     benchmark = load_benchmark("compare_arms")
     arms = benchmark.read_arms("lact_demo,lact_base", "LibriSpeech/ASR/CTC")
-    with pytest.raises(SystemExit, match="lact_demo"):
+    with pytest.raises(InputError, match="lact_demo"):
         benchmark.check_sizes(arms, ["--data_folder=none"])
 
 
@@ -110,8 +112,15 @@ def test_arms_of_a_file_have_options_of_their_own(
     assert (arm.recipe / "train.py").is_file()
 
 
+def test_options_of_an_arm_are_taken_instead_of_those_of_all(load_benchmark):
+    trainings = load_benchmark("trainings")
+    arm = trainings.Arm("wide", Path("demo.yaml"), ("--d_model", "80", "--rate=-1"))
+    shared = ("--d_model=96", "--rate", "1", "--seed=2")
+    assert arm.settings(shared) == ["--d_model", "80", "--rate=-1", "--seed=2"]
+
+
 def test_an_unknown_arm_is_named(load_benchmark):
-    with pytest.raises(SystemExit, match=r"no_demo\.yaml: no such file"):
+    with pytest.raises(InputError, match=r"no_demo\.yaml: no such file"):
         load_benchmark("trainings").read_arms("no_demo", "LibriSpeech/ASR/CTC")
 
 

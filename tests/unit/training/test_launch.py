@@ -128,7 +128,10 @@ def raise_disk_full(*arguments):
     ("recipe", "message"),
     [
         (raise_input_error, "speech.flac: truncated"),
-        (raise_disk_full, "save/model.ckpt: no space left on the device"),
+        (
+            raise_disk_full,
+            "save/model.ckpt: no space left on the device; free some and rerun",
+        ),
     ],
 )
 def test_faults_of_the_user_are_one_line_and_exit_code_2(
