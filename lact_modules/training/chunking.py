@@ -130,12 +130,15 @@ class ChunkingWatch:
         -------
         dict[str, float]
             ``chunks/kept``, the share of frames that began one, and ``chunks/<name>``
-            of the router's numbers; nothing before the first batch.
+            of the router's numbers, which are of frames that have one before them;
+            nothing before the first batch.
         """
         if self.last is None:
             return {}
         x, is_padding, routing = self.last
         count = (~is_padding).sum().clamp(min=1)
         kept = (routing.is_boundary.sum() / count).item()
-        numbers = {"kept": kept, **self.chunking.router.numbers(x, is_padding)}
+        numbers = {"kept": kept}
+        if not is_padding[:, 1:].all():
+            numbers |= self.chunking.router.numbers(x, is_padding)
         return {f"chunks/{name}": value for name, value in numbers.items()}

@@ -16,9 +16,11 @@ OF_SCORES = ("chunks/p", "chunks/temperature", "chunks/threshold")
 TOKENS, NUM_TOKENS = torch.tensor([[1, 2, 2], [3, 4, 0]]), torch.tensor([3, 2])
 
 
-def feed(watch):
-    is_padding = torch.arange(20) >= torch.tensor([20, 12])[:, None]
-    watch.chunking.route(torch.randn(2, 20, 8), is_padding)
+def feed(watch, *lengths):
+    lengths = lengths or (20, 12)
+    size = max(lengths)
+    is_padding = torch.arange(size) >= torch.tensor(lengths)[:, None]
+    watch.chunking.route(torch.randn(len(lengths), size, 8), is_padding)
 
 
 def watch_batch(router, **options):
@@ -91,6 +93,13 @@ def test_metrics_tell_what_the_router_goes_by():
     assert told["uniform"] == {"chunks/kept"}
     assert told["ctc-blank"] == {*told["uniform"], *OF_SCORES}
     assert told["cosine"] == told["similarity"] == {*told["ctc-blank"], "chunks/cosine"}
+
+
+@pytest.mark.parametrize("router", ROUTERS)
+def test_utterances_of_one_frame_have_no_neighbours_to_tell_of(router):
+    watch = watch_batch(router)
+    feed(watch, 1, 1)
+    assert watch.metrics() == {"chunks/kept": 1.0}
 
 
 @pytest.mark.parametrize("router", sorted({*ROUTERS} - {"uniform"}))
