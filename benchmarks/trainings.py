@@ -110,7 +110,7 @@ class Training:
     output : Path
         Gets the folder ``<arm>_<seed>``.
     options : Sequence[str]
-        For ``train.py``; the arm's own take their place.
+        For ``train.py``; where the arm sets the same key, its own counts.
     """
 
     def __init__(self, arm: Arm, seed: int, output: Path, options: Sequence[str]):
