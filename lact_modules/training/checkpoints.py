@@ -4,14 +4,13 @@ import errno
 import logging
 import os
 import shutil
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from speechbrain.utils.checkpoints import (
     CKPT_PREFIX,
     METAFNAME,
-    PARAMFILE_EXT,
     Checkpoint,
     Checkpointer,
 )
@@ -93,6 +92,30 @@ class AtomicCheckpointer(Checkpointer):
         ddp_barrier()
         return checkpoint
 
+    def save_and_keep_only(
+        self,
+        *args: Any,
+        importance_keys: Sequence[Callable[[Checkpoint], Any]] = (),
+        **arguments: Any,
+    ) -> None:
+        """Save a checkpoint, then delete the least important.
+
+        SpeechBrain adds a key to the list it is given, by default one list for all
+        calls: each save would then read every checkpoint once more than the last.
+
+        Arguments
+        ---------
+        *args : Any
+            See `speechbrain.utils.checkpoints.Checkpointer`.
+        importance_keys : Sequence[Callable[[Checkpoint], Any]]
+            Checkpoints with the highest of each are kept.
+        **arguments : Any
+            The others by name.
+        """
+        super().save_and_keep_only(
+            *args, importance_keys=list(importance_keys), **arguments
+        )
+
     def _save_checkpoint_metafile(
         self, fpath: Path, meta: dict[str, Any], end_of_epoch: bool = True
     ) -> dict[str, Any]:
@@ -101,7 +124,11 @@ class AtomicCheckpointer(Checkpointer):
 
     def list_checkpoints(self) -> list[Checkpoint]:
         """List the checkpoints that are whole."""
-        return [c for c in super().list_checkpoints() if _is_complete(c.path)]
+        return [
+            checkpoint
+            for checkpoint in super().list_checkpoints()
+            if set(checkpoint.meta.get(_FILES, [])) <= checkpoint.paramfiles.keys()
+        ]
 
     def recover_if_possible(self, *args: Any, **arguments: Any) -> Checkpoint | None:
         """Clear unfinished folders, then load the wanted checkpoint, if any.
@@ -124,8 +151,9 @@ class AtomicCheckpointer(Checkpointer):
             If it is of another model.
         """
         if if_main_process():
+            complete = {checkpoint.path for checkpoint in self.list_checkpoints()}
             for folder in self.checkpoints_dir.glob(f"{CKPT_PREFIX}*"):
-                if not _is_complete(folder):
+                if folder not in complete:
                     shutil.rmtree(folder)
         ddp_barrier()
         try:
@@ -135,11 +163,3 @@ class AtomicCheckpointer(Checkpointer):
                 f"{self.checkpoints_dir}: checkpoints of another model or optimizer; "
                 "take another output_folder, or the options that the run began with"
             ) from error
-
-
-def _is_complete(folder: Path) -> bool:
-    mark = folder / METAFNAME
-    if not mark.exists():
-        return False
-    files = yaml.safe_load(mark.read_text(encoding="utf-8")).get(_FILES, [])
-    return all((folder / f"{name}{PARAMFILE_EXT}").exists() for name in files)

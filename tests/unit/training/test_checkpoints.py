@@ -105,3 +105,26 @@ def test_checkpoint_of_another_model_is_told(tmp_path):
         AtomicCheckpointer(tmp_path, wider).recover_if_possible()
     assert "\n" not in str(caught.value)
     assert str(tmp_path) in str(caught.value)
+
+
+def test_no_save_reads_more_than_the_one_before(tmp_path, monkeypatch):
+    checkpointer = make_checkpointer(tmp_path)
+    listed = []
+    list_all = AtomicCheckpointer.list_checkpoints
+
+    def list_and_count(self):
+        listed.append(self)
+        return list_all(self)
+
+    monkeypatch.setattr(AtomicCheckpointer, "list_checkpoints", list_and_count)
+    counts = []
+    for value in range(4):
+        listed.clear()
+        checkpointer.save_and_keep_only(
+            {"WER": value}, min_keys=["WER"], verbosity=logging.DEBUG
+        )
+        counts.append(len(listed))
+    assert len(set(counts)) == 1
+    monkeypatch.undo()
+    kept = sorted(each.meta["WER"] for each in checkpointer.list_checkpoints())
+    assert kept == [0, 3]
