@@ -143,7 +143,8 @@ def run_whole(
 
 
 def _run_each(blocks: Sequence[nn.Module], x: Tensor, is_padding: Tensor) -> Tensor:
-    for block in blocks:
+    # of empty utterances alone there are no chunks
+    for block in blocks if x.shape[1] else ():
         x = block(x, is_padding)
     return x
 

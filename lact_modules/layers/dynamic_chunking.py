@@ -9,9 +9,9 @@ from lact_modules.layers.router import Router, RouterState
 from lact_modules.layers.routers import make_router
 from lact_modules.ops.chunking import (
     boundary_frames,
-    chunk_index,
     chunk_means,
     smooth,
+    spread,
     take_frames,
 )
 from lact_modules.ops.routing import Routing, confidence
@@ -213,8 +213,7 @@ class DynamicChunking(nn.Module):
             (B, T, D); finite but meaningless at padding.
         """
         values = self._smooth(self._added(z, chunks), chunks.routing)
-        index = chunk_index(chunks.routing.is_boundary)
-        return self._spread(values, index, chunks.routing, x)
+        return self._give(values, chunks.routing, x)
 
     def settle(self, z: Tensor, chunks: Chunks) -> Tensor:
         """Smooth what was made of chunks from both ends, and leave it in chunks.
@@ -262,13 +261,12 @@ class DynamicChunking(nn.Module):
         values = self._added(z, chunks)
         if chunks.routing.probability.requires_grad:
             values = smooth(values, _shares(chunks.routing), before)
-        index = chunks.routing.is_boundary.cumsum(dim=1) - 1
-        if before is not None:
-            values, index = torch.cat([before, values], dim=1), index + 1
-        return self._spread(values, index, chunks.routing, x), values[:, -1:]
+        output = self._give(values, chunks.routing, x, before)
+        known = values if before is None else torch.cat([before, values], dim=1)
+        return output, known[:, -1:]
 
     def _added(self, z: Tensor, chunks: Chunks) -> Tensor:
-        """Give what of z (B, K, D) is spread."""
+        """Give what of z (B, K, D) frames are given."""
         return z - chunks.x if self.project_frame is None else z
 
     def _smooth(self, z: Tensor, routing: Routing) -> Tensor:
@@ -277,11 +275,11 @@ class DynamicChunking(nn.Module):
             return z
         return smooth(z, _shares(routing), two_sided=True)
 
-    def _spread(
-        self, values: Tensor, index: Tensor, routing: Routing, x: Tensor
+    def _give(
+        self, values: Tensor, routing: Routing, x: Tensor, before: Tensor | None = None
     ) -> Tensor:
         own = x if self.project_frame is None else self.project_frame(x)
-        given = take_frames(values, index)
+        given = spread(values, routing.is_boundary, before)
         if routing.probability.requires_grad:
             # 1, with the gradient of the choice
             given = given * confidence(routing).to(given.dtype)[..., None]

@@ -55,28 +55,36 @@ def take_frames(x: Tensor, frames: Tensor) -> Tensor:
     tensor([[[3.],
              [1.]]])
     """
-    return x.gather(1, frames[..., None].expand(-1, -1, x.shape[-1]))
+    taken = x.flatten(0, 1).index_select(0, _rows(frames, x.shape[1]))
+    return taken.view(*frames.shape, x.shape[2])
 
 
-def chunk_index(is_boundary: Tensor) -> Tensor:
-    """Tell which chunk each frame is of.
+def spread(x: Tensor, is_boundary: Tensor, before: Tensor | None = None) -> Tensor:
+    """Give each frame what its chunk has.
 
     Arguments
     ---------
+    x : Tensor
+        (B, K, D) chunks.
     is_boundary : Tensor
-        (B, T) bool; frames before the first boundary count as of the first chunk.
+        (B, T) bool: where they begin.
+    before : Tensor | None
+        (B, 1, D), what frames before the first boundary are given; None: zero.
 
     Returns
     -------
     Tensor
-        (B, T) int64, from 0 on.
+        (B, T, D)
 
     Example
     -------
-    >>> chunk_index(torch.tensor([[True, False, True, False]]))
-    tensor([[0, 0, 1, 1]])
+    >>> is_boundary = torch.tensor([[False, True, False, True]])
+    >>> spread(torch.tensor([[[4.0], [8.0]]]), is_boundary).flatten()
+    tensor([0., 4., 4., 8.])
     """
-    return (is_boundary.cumsum(dim=1) - 1).clamp(min=0)
+    if before is None:
+        before = x.new_zeros(len(x), 1, x.shape[2])
+    return take_frames(torch.cat([before, x], dim=1), is_boundary.cumsum(dim=1))
 
 
 def chunk_means(x: Tensor, is_boundary: Tensor, is_padding: Tensor) -> Tensor:
@@ -103,14 +111,15 @@ def chunk_means(x: Tensor, is_boundary: Tensor, is_padding: Tensor) -> Tensor:
     tensor([[[2.],
              [5.]]])
     """
-    most = int(is_boundary.sum(dim=1).max()) if is_boundary.numel() else 0
-    index = chunk_index(is_boundary)
+    # what is before the first boundary is summed up too, and left out
+    number = is_boundary.cumsum(dim=1)
+    shape = len(x), int(number.max()) + 1 if number.numel() else 1
+    rows = _rows(number, shape[1])
     weight = (~is_padding).to(x.dtype)
-    count = x.new_zeros(len(x), most).scatter_add(1, index, weight)
-    where = index[..., None].expand_as(x)
-    masked = x * weight[..., None]
-    total = x.new_zeros(len(x), most, x.shape[-1]).scatter_add(1, where, masked)
-    return total / count.clamp(min=1)[..., None]
+    frames = (x * weight[..., None]).flatten(0, 1)
+    total = x.new_zeros(shape[0] * shape[1], x.shape[2]).index_add(0, rows, frames)
+    count = x.new_zeros(shape[0] * shape[1]).index_add(0, rows, weight.flatten())
+    return (total / count.clamp(min=1)[:, None]).view(*shape, x.shape[2])[:, 1:]
 
 
 def smooth(
@@ -164,3 +173,9 @@ def _scan(x: Tensor, share: Tensor) -> Tensor:
         left = left * pad(left, (0, 0, reach, 0))[:, :-reach]
         reach *= 2
     return y
+
+
+def _rows(index: Tensor, length: int) -> Tensor:
+    # of utterances laid end to end: whole rows are copied faster than numbers
+    first = length * torch.arange(len(index), device=index.device)
+    return (index + first[:, None]).flatten()

@@ -220,10 +220,12 @@ def test_gradients_are_finite_and_none_reach_padding(encoder):
         assert parameter.grad.isfinite().all(), name
 
 
-def test_a_frame_and_an_empty_utterance_stay_finite(encoder):
+@pytest.mark.parametrize("lengths", [[1, 0], [0, 0]])
+def test_a_frame_and_an_empty_utterance_stay_finite(encoder, lengths):
     x, _ = make_batch()
-    output, _ = encoder(x[:2, :1], torch.tensor([1, 0]))
+    output, output_lengths = encoder(x[:2, :1], torch.tensor(lengths))
     assert output.isfinite().all()
+    assert output_lengths.tolist() == lengths
 
 
 @pytest.mark.filterwarnings("ignore:shifted mode")

@@ -143,6 +143,13 @@ def test_output_is_left_in_chunks_and_the_router_learns_from_it():
     assert encoder.frame_share == 0.5
 
 
+def test_empty_utterances_alone_leave_no_chunks():
+    encoder = make_encoder([1, 2, 1], full_rate=False).eval()
+    output, num_chunks = encoder(torch.randn(2, 10, 8), torch.tensor([0, 0]))
+    assert output.shape == (2, 0, 8)
+    assert num_chunks.tolist() == [0, 0]
+
+
 def test_chunks_of_an_utterance_do_not_depend_on_its_batch():
     encoder = make_encoder([1, 3], router="cosine", full_rate=False)
     x, lengths = torch.randn(2, 40, 8), torch.tensor([40, 20])

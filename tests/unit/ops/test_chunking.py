@@ -110,3 +110,19 @@ def test_means_agree_with_a_loop():
             expected = x[row, start : borders[k + 1]].mean(dim=0)
             torch.testing.assert_close(found[row, k], expected)
         assert not found[row, len(starts) :].any()
+
+
+def test_frames_are_given_what_their_chunk_has_or_what_was_before():
+    routing, _ = make_routing(20, [20, 13])
+    chunks = make_frames(routing)[:, : routing.num_chunks.max()]
+    before = torch.randn(2, 1, chunks.shape[2]).to(chunks)
+    # as if the first chunks had begun before these frames
+    is_boundary = routing.is_boundary.clone()
+    is_boundary[:, 0] = False
+    found = chunking.spread(chunks, is_boundary, before)
+    for row in range(2):
+        known = [before[row, 0], *chunks[row]]
+        number = 0
+        for frame in range(20):
+            number += int(is_boundary[row, frame])
+            assert torch.equal(found[row, frame], known[number])
