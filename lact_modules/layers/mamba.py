@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import linear, pad, silu
 
 from lact_modules.layers.chunking import Chunking
+from lact_modules.ops.chunking import take_frames
 from lact_modules.ops.selective_scan import resume_scan, selective_scan
 
 # Step sizes before training: log-uniform between the first two, at least the last.
@@ -39,10 +40,7 @@ def flip_valid(x: Tensor, is_padding: Tensor) -> Tensor:
     """
     frames = torch.arange(x.shape[1], device=x.device)
     lengths = (~is_padding).sum(dim=1, keepdim=True)
-    source = torch.where(is_padding, frames, lengths - 1 - frames)
-    # whole rows (B T, D) at once: ten times faster than gather
-    first = x.shape[1] * torch.arange(len(x), device=x.device)[:, None]
-    return x.flatten(0, 1).index_select(0, (first + source).flatten()).reshape(x.shape)
+    return take_frames(x, torch.where(is_padding, frames, lengths - 1 - frames))
 
 
 class BiMambaMixer(nn.Module):
