@@ -101,7 +101,7 @@ class AtomicCheckpointer(Checkpointer):
         """Save a checkpoint, then delete the least important.
 
         SpeechBrain adds a key to the list it is given, by default one list for all
-        calls: each save would then read every checkpoint once more than the last.
+        calls: each save would then read every checkpoint twice more than the last.
 
         Arguments
         ---------
