@@ -1,5 +1,6 @@
 """What ``lact-asr doctor`` checks: each function answers with its findings."""
 
+import os
 import random
 import shutil
 import tempfile
@@ -10,6 +11,7 @@ from pathlib import Path
 from platform import python_version
 from typing import Literal
 
+from lact_modules import compiler_cache
 from lact_modules.errors import InputError
 
 DISTRIBUTION = "lact-asr"
@@ -41,7 +43,7 @@ class Finding:
 
 
 def check_environment() -> Iterator[Finding]:
-    """Check packages, hardware, audio, decoder and disk.
+    """Check packages, hardware, audio, decoder, disk and caches.
 
     Yields
     ------
@@ -54,6 +56,7 @@ def check_environment() -> Iterator[Finding]:
     yield _check_decoder()
     yield _check_espeak()
     yield _check_disk()
+    yield _check_caches()
 
 
 def _check_packages() -> Iterator[Finding]:
@@ -139,6 +142,31 @@ def _check_disk() -> Finding:
     if free < MIN_FREE_GB:
         return Finding("disk", "warn", detail, "checkpoints and corpora need room")
     return Finding("disk", "ok", detail)
+
+
+def _check_caches() -> Finding:
+    """Check the folders that libraries write to; containers often lack a home."""
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    from lact_modules.ops.native_scan import cache_folder
+
+    folders = {"HF_HOME": Path(HF_HUB_CACHE), "TORCH_HOME": cache_folder()}
+    if compiler := os.environ.get(compiler_cache.VARIABLE):
+        folders[compiler_cache.VARIABLE] = Path(compiler)
+    refused = {
+        name: folder for name, folder in folders.items() if not _is_writable(folder)
+    }
+    if refused:
+        detail = f"cannot be written: {', '.join(map(str, refused.values()))}"
+        return Finding(
+            "caches", "warn", detail, f"point {', '.join(refused)} to other folders"
+        )
+    return Finding("caches", "ok", ", ".join(map(str, folders.values())))
+
+
+def _is_writable(folder: Path) -> bool:
+    existing = next(each for each in (folder, *folder.parents) if each.exists())
+    return existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)
 
 
 def check_data(data: Path, model: Path | None = None) -> Iterator[Finding]:

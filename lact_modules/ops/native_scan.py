@@ -136,24 +136,40 @@ def _call(
 def _library(d_state: int) -> ctypes.CDLL | None:
     """Load the library for a state size; None if this machine cannot make it."""
     try:
-        return ctypes.CDLL(str(_compile(d_state)))
+        return ctypes.CDLL(str(_find_library(d_state)))
     except (OSError, subprocess.SubprocessError) as error:
         logger.info("selective_scan.cpp is not used: %s", error)
         return None
 
 
-def _compile(d_state: int) -> Path:
-    """Compile, unless the cache beside torch's own has it already."""
+def cache_folder() -> Path:
+    """Give the folder of compiled libraries, beside torch's own cache.
+
+    Example
+    -------
+    >>> cache_folder().name
+    'lact_asr'
+    """
+    return Path(torch.hub.get_dir()).parent / "lact_asr"
+
+
+def _find_library(d_state: int) -> Path:
+    """Compile, unless the cache has it already, and whole."""
     vectors = _VECTORS.get(torch.backends.cpu.get_cpu_capability(), ())
     compiler = shlex.split(os.environ.get("CXX", "c++"))
     command = [*compiler, *_OPTIONS, *vectors, f"-DD_STATE={d_state}"]
-    key = hashlib.sha256(" ".join(command).encode() + _SOURCE.read_bytes()).hexdigest()
-    cache = Path(torch.hub.get_dir()).parent / "lact_asr"
-    library = cache / f"selective_scan_{key[:16]}.so"
-    if library.is_file():
-        return library
-    cache.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=cache) as folder:
+    key = _digest(" ".join(command).encode() + _SOURCE.read_bytes())
+    # loading half a file would end the process, so that names tell what is in files
+    for library in cache_folder().glob(f"selective_scan_{key}_*.so"):
+        if library.stem.endswith(_digest(library.read_bytes())):
+            return library
+        library.unlink(missing_ok=True)
+    return _compile(compiler, command, f"selective_scan_{key}")
+
+
+def _compile(compiler: list[str], command: list[str], name: str) -> Path:
+    cache_folder().mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=cache_folder()) as folder:
         scan_o, scan_so = Path(folder, "scan.o"), Path(folder, "scan.so")
         # Linked apart: with -ffast-math the linker adds code that flushes denormals.
         for step in (
@@ -161,5 +177,11 @@ def _compile(d_state: int) -> Path:
             [*compiler, "-shared", "-fopenmp", str(scan_o), "-o", str(scan_so)],
         ):
             subprocess.run(step, check=True, capture_output=True, timeout=120)
+        digest = _digest(scan_so.read_bytes())
+        library = cache_folder() / f"{name}_{digest}.so"
         os.replace(scan_so, library)
     return library
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn.functional import pad, silu, softplus
 
 from lact_modules.ops.native_scan import has_native_scan, native_scan
+from lact_modules.ops.uncompiled import uncompiled
 
 _KERNEL_DTYPES = (torch.float32, torch.float16, torch.bfloat16)
 # Below, chunks save a GPU too few launches to pay for their second pass.
@@ -21,7 +22,7 @@ _MIN_CHUNKED_FRAMES = 32
 
 
 # Compiling would unroll the loops over frames, for minutes.
-@torch.compiler.disable
+@uncompiled
 def selective_scan(
     u: Tensor,
     delta: Tensor,
@@ -89,7 +90,7 @@ def selective_scan(
     return _run(_choose_form(u, A.shape[1]), *model)
 
 
-@torch.compiler.disable
+@uncompiled
 def resume_scan(
     state: Tensor,
     u: Tensor,

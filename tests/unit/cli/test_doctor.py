@@ -18,7 +18,7 @@ app.command()(doctor)
 
 
 def run(*arguments):
-    result = CliRunner().invoke(app, list(map(str, arguments)), env={"COLUMNS": "200"})
+    result = CliRunner().invoke(app, list(map(str, arguments)), env={"COLUMNS": "400"})
     lines = [line.split() for line in result.stdout.splitlines()]
     rows = {subject: " ".join(rest) for subject, *rest in filter(None, lines)}
     return result.exit_code, rows
@@ -62,6 +62,21 @@ def test_full_disk_only_warns(monkeypatch):
     code, rows = run()
     assert code == 0
     assert rows["disk"].startswith("warn 1.0 GB")
+
+
+def test_caches_that_cannot_be_written_are_named_with_their_variables(
+    monkeypatch, tmp_path
+):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    assert str(tmp_path / "torch" / "lact_asr") in run()[1]["caches"]
+    # below a file nobody can make a folder, not even root
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "file" / "torch"))
+    code, rows = run()
+    assert code == 0
+    assert rows["caches"].startswith("warn cannot be written: ")
+    assert str(tmp_path / "file" / "torch") in rows["caches"]
+    assert "TORCH_HOME" in rows["caches"]
 
 
 def test_counts_a_corpus_from_any_folder_above(corpus):

@@ -1,5 +1,6 @@
 """Every form of the selective scan against the recurrence, written out."""
 
+import os
 import subprocess
 
 import pytest
@@ -154,6 +155,26 @@ def test_it_is_compiled_once(fresh_library, compiled, monkeypatch):
     assert library.suffix == ".so"
     monkeypatch.setenv("PATH", "")
     assert has_native_scan(torch.zeros(1), STATE)
+
+
+def test_a_damaged_library_is_not_loaded_but_compiled_anew(
+    fresh_library, compiled, monkeypatch
+):
+    (library,) = (fresh_library / "torch/lact_asr").iterdir()
+    whole = library.read_bytes()
+    # another file, since this one is in use
+    library.unlink()
+    # loading it would do no harm, unlike loading half of it
+    library.write_bytes(whole + b"x")
+    native._library.cache_clear()
+    path = os.environ["PATH"]
+    monkeypatch.setenv("PATH", "")
+    assert not has_native_scan(torch.zeros(1), STATE)
+    monkeypatch.setenv("PATH", path)
+    native._library.cache_clear()
+    assert has_native_scan(torch.zeros(1), STATE)
+    (library,) = (fresh_library / "torch/lact_asr").iterdir()
+    assert library.read_bytes() == whole
 
 
 def test_without_a_compiler_it_falls_back(fresh_library, monkeypatch):
