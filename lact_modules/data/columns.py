@@ -12,6 +12,7 @@ _NAMES = {
     "id": ("id", "utt_id", "utterance_id"),
     "duration": ("duration",),
     "offset": ("offset", "start"),
+    "channel": ("channel",),
     "speaker": ("speaker", "spk_id", "speaker_id", "client_id"),
 }
 

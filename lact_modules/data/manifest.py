@@ -37,6 +37,8 @@ class Utterance:
         Speaker, empty if unknown.
     offset : float
         Seconds into the file at which the utterance begins.
+    channel : int | None
+        Which one of the file's channels, from 0; their mean if None.
 
     Example
     -------
@@ -50,6 +52,7 @@ class Utterance:
     duration: float
     speaker: str = ""
     offset: float = 0.0
+    channel: int | None = None
 
 
 def write_manifest(path: str | Path, utterances: Iterable[Utterance]) -> None:
@@ -75,7 +78,8 @@ def write_manifest(path: str | Path, utterances: Iterable[Utterance]) -> None:
     unfinished = path.with_name(path.name + ".part")
     with open(unfinished, "w", encoding="utf-8") as stream:
         for utterance in utterances:
-            stream.write(json.dumps(asdict(utterance), ensure_ascii=False) + "\n")
+            fields = {k: v for k, v in asdict(utterance).items() if v is not None}
+            stream.write(json.dumps(fields, ensure_ascii=False) + "\n")
     os.replace(unfinished, path)
 
 
@@ -233,7 +237,18 @@ def _make_utterance(entry: dict[str, Any], place: str, folder: Path) -> Utteranc
         duration=duration,
         speaker=str(fields.get("speaker") or ""),
         offset=offset,
+        channel=_read_channel(fields.get("channel"), place),
     )
+
+
+def _read_channel(value: Any, place: str) -> int | None:
+    """Read a channel's number; tables hold it as text."""
+    if value is None or value == "":
+        return None
+    text = str(value)
+    if isinstance(value, bool) or not (text.isdecimal() and text.isascii()):
+        raise _not_an_utterance(place, f"channel is {value!r}: want 0, 1, ...")
+    return int(text)
 
 
 def _not_an_utterance(place: str, reason: str) -> InputError:

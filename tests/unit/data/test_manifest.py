@@ -13,7 +13,7 @@ from lact_modules.errors import InputError
 def test_written_manifest_is_read_back(tmp_path):
     utterances = [
         Utterance("b", "/audio/b.flac", "ÜBER ALL", 1.25, speaker="7", offset=0.5),
-        Utterance("a", "/audio/a.flac", "ONE", 2.0),
+        Utterance("a", "/audio/a.flac", "ONE", 2.0, channel=1),
     ]
     path = tmp_path / "new" / "train.jsonl"
     write_manifest(path, utterances)
