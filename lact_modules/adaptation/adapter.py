@@ -15,6 +15,7 @@ from lact_modules.adaptation.optimizers import OptimizerFactory
 from lact_modules.adaptation.parameters import Adaptable, Values
 from lact_modules.adaptation.start import SlowStart
 from lact_modules.data.audio import SAMPLE_RATE
+from lact_modules.ops.padding import check_lengths
 
 # Pieces of long audio that are adapted together.
 _PIECES_AT_ONCE = 16
@@ -145,6 +146,7 @@ class TestTimeAdapter(nn.Module):
         Any
             What the model gives for its input.
         """
+        check_lengths(lengths)
         # also under torch.inference_mode, whose tensors take no part in gradients
         with torch.inference_mode(False), torch.enable_grad():
             waveforms = [

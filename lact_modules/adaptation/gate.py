@@ -10,8 +10,8 @@ from typing import ClassVar, NamedTuple
 import torch
 from torch import Tensor
 
-from lact_modules.encoders.encoder import padding_mask
 from lact_modules.errors import InputError
+from lact_modules.ops.padding import padding_mask
 
 
 class Traits(NamedTuple):

@@ -7,7 +7,7 @@ frames, and gives (B,); padding has no influence.
 import torch
 from torch import Tensor
 
-from lact_modules.encoders.encoder import padding_mask
+from lact_modules.ops.padding import padding_mask
 
 # Below any mass that float32 tells from 0.
 _TINY = 1e-30

@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from lact_modules.decoders.block import CrossMixer, DecoderBlock, SelfMixer
 from lact_modules.decoders.state import DecoderState
-from lact_modules.encoders.encoder import padding_mask
 from lact_modules.layers.relative_attention import sinusoids
+from lact_modules.ops.padding import padding_mask
 
 
 class TextDecoder(nn.Module):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from lact_modules.encoders.encoder import padding_mask
+from lact_modules.ops.padding import padding_mask
 
 # Infinite log-probabilities of tokens would make differences of their sums NaN.
 _LEAST = -1e4

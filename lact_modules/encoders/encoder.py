@@ -18,32 +18,9 @@ from lact_modules.encoders.stages import (
 )
 from lact_modules.layers.chunking import Chunking, map_tensors
 from lact_modules.layers.dynamic_chunking import DynamicChunking
+from lact_modules.ops.padding import padding_mask
 
 Factory = Callable[[], nn.Module]
-
-
-def padding_mask(lengths: Tensor, num_frames: int) -> Tensor:
-    """Mark the frames beyond each length.
-
-    Arguments
-    ---------
-    lengths : Tensor
-        (B,) valid frames, int64.
-    num_frames : int
-        Frames in the batch.
-
-    Returns
-    -------
-    Tensor
-        (B, num_frames) bool, True at padding.
-
-    Example
-    -------
-    >>> padding_mask(torch.tensor([2, 3]), 3)
-    tensor([[False, False,  True],
-            [False, False, False]])
-    """
-    return torch.arange(num_frames, device=lengths.device) >= lengths[:, None]
 
 
 class Encoder(nn.Module):

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, gelu, pad
 
+from lact_modules.ops.padding import check_lengths
+
 KERNELS = (10, 3, 3, 3, 3, 2, 2)
 STRIDES = (5, 2, 2, 2, 2, 2, 2)
 
@@ -95,6 +97,7 @@ class FeatureEncoder(nn.Module):
             (B, ceil(N / hop), channels), at least one frame, in autocast's dtype. Those
             that begin at padding are finite and mean nothing.
         """
+        check_lengths(lengths)
         num_frames = max(1, -(-waveform.shape[1] // self.hop))
         total = (num_frames - 1) * self.hop + WINDOW
         # (B, N) -> (B, N, 1)

@@ -12,6 +12,7 @@ from lact_modules.frontends.normalization import (
     RunningNormalization,
     UtteranceNormalization,
 )
+from lact_modules.ops.padding import padding_mask
 
 _STRIDES = {25: 2, 50: 1, 100: 0}
 """Convolutions of stride 2 for each frame rate."""
@@ -122,8 +123,8 @@ class MelFrontend(nn.Module):
         lengths : Tensor
             (B,) valid frames.
         """
-        samples = torch.arange(waveform.shape[1], device=waveform.device)
-        waveform = torch.where(samples < lengths[:, None], waveform, 0.0).float()
+        is_padding = padding_mask(lengths, waveform.shape[1])
+        waveform = torch.where(is_padding, 0.0, waveform).float()
         num_frames = _divide_up(waveform.shape[1], self.hop)
         total = (num_frames - 1) * self.hop + self.mel.n_fft
         right = total - self.look_back - waveform.shape[1]
@@ -147,9 +148,8 @@ class MelFrontend(nn.Module):
         # (B, T, M) -> (B, C, T, M)
         x = features[:, None]
         for convolution, stride in zip(self.convolutions, self.strides, strict=True):
-            frames = torch.arange(x.shape[2], device=x.device)
-            is_valid = (frames < lengths[:, None])[:, None, :, None]
-            x = nn.functional.silu(convolution(torch.where(is_valid, x, 0.0)))
+            is_padding = padding_mask(lengths, x.shape[2])[:, None, :, None]
+            x = nn.functional.silu(convolution(torch.where(is_padding, 0.0, x)))
             lengths = _divide_up(lengths, stride)
         # (B, C, T, M) -> (B, T, C M)
         x = self.project(x.transpose(1, 2).flatten(2))

@@ -5,6 +5,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from lact_modules.ops.padding import padding_mask
+
 _FLOOR = 1e-3
 
 
@@ -145,5 +147,4 @@ class RunningNormalization(nn.Module):
 
 
 def _valid(x: Tensor, lengths: Tensor) -> Tensor:
-    frames = torch.arange(x.shape[1], device=x.device)
-    return (frames < lengths[:, None])[..., None]
+    return ~padding_mask(lengths, x.shape[1])[..., None]

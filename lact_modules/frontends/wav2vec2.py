@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from lact_modules.frontends.feature_encoder import HOPS, FeatureEncoder, valid_moments
+from lact_modules.ops.padding import check_lengths, padding_mask
 from lact_modules.ops.spans import draw_spans
 
 SAMPLE_RATE = 16000
@@ -174,6 +175,7 @@ class Wav2Vec2Frontend(nn.Module):
 
     def subsample(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Stack and project features (B, T, channels) to frames; mask in training."""
+        check_lengths(lengths)
         missing = -features.shape[1] % self.stack
         x = pad(features, (0, 0, 0, missing)).unflatten(1, (-1, self.stack))
         x, lengths = self.project(x.flatten(2)), -(-lengths // self.stack)
@@ -230,4 +232,4 @@ def _interpolate(
 
 
 def _is_valid(x: Tensor, lengths: Tensor) -> Tensor:
-    return torch.arange(x.shape[1], device=x.device) < lengths[:, None]
+    return ~padding_mask(lengths, x.shape[1])

@@ -3,7 +3,7 @@
 from speechbrain.nnet.attention import RelPosEncXL
 from torch import Tensor, nn
 
-from lact_modules.encoders.encoder import padding_mask
+from lact_modules.ops.padding import padding_mask
 
 
 class SpeechBrainEncoder(nn.Module):

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from lact_modules.ops.padding import check_lengths
+
 
 def draw_spans(
     lengths: Tensor,
@@ -45,6 +47,7 @@ def draw_spans(
     >>> 10 <= mask[0].sum() <= 20, mask[1, 50:].any()
     (tensor(True), tensor(False))
     """
+    check_lengths(lengths)
     mask = torch.zeros(len(lengths), num_frames, dtype=torch.bool, device="cpu")
     for row, length in enumerate(lengths.tolist()):
         if length < span or not share:

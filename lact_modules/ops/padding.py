@@ -1,0 +1,63 @@
+"""Which frames of a batch are padding."""
+
+import torch
+from torch import Tensor
+
+
+def padding_mask(lengths: Tensor, num_frames: int) -> Tensor:
+    """Mark the frames beyond each length.
+
+    Arguments
+    ---------
+    lengths : Tensor
+        (B,) valid frames, int64.
+    num_frames : int
+        Frames in the batch.
+
+    Returns
+    -------
+    Tensor
+        (B, num_frames) bool, True at padding.
+
+    Raises
+    ------
+    TypeError
+        As `check_lengths`.
+
+    Example
+    -------
+    >>> padding_mask(torch.tensor([2, 3]), 3)
+    tensor([[False, False,  True],
+            [False, False, False]])
+    """
+    check_lengths(lengths)
+    return torch.arange(num_frames, device=lengths.device) >= lengths[:, None]
+
+
+def check_lengths(lengths: Tensor) -> None:
+    """Refuse relative lengths, which would be taken for one frame or none.
+
+    Arguments
+    ---------
+    lengths : Tensor
+        (B,) of any dtype.
+
+    Raises
+    ------
+    TypeError
+        If they are no whole numbers, such as the shares of the longest that
+        SpeechBrain's data loaders give.
+
+    Example
+    -------
+    >>> check_lengths(torch.tensor([1.0, 0.5]))
+    Traceback (most recent call last):
+    ...
+    TypeError: lengths: torch.float32; give counts, int64. Of SpeechBrain's relative ...
+    """
+    dtype = lengths.dtype
+    if dtype == torch.bool or dtype.is_floating_point or dtype.is_complex:
+        raise TypeError(
+            f"lengths: {dtype}; give counts, int64. Of SpeechBrain's relative lengths "
+            "these are (lengths * x.shape[1]).round().long()"
+        )
