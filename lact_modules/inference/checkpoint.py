@@ -1,5 +1,6 @@
 """Find the checkpoints of a training run, choose the best, average them."""
 
+import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,11 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 from torch import Tensor
 
 from lact_modules.errors import InputError
+from lact_modules.inference.integrity import META_FILE, is_complete, read_meta, verify
+
+SAVE_FOLDER = "save"
+"""Of a training run, holds its checkpoints."""
+
+WEIGHTS_FILE = "model.ckpt"
+"""Of each checkpoint: the model's whole state dictionary."""
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -36,42 +44,10 @@ class Checkpoint:
     meta: dict[str, Any]
 
 
-def find_checkpoints(run_folder: str | Path) -> list[Checkpoint]:
-    """List the complete checkpoints of a run, the newest first.
-
-    Arguments
-    ---------
-    run_folder : str | Path
-        Output folder of a training run.
-
-    Returns
-    -------
-    list[Checkpoint]
-        At least one.
-
-    Raises
-    ------
-    InputError
-        If there is none, or the description of one cannot be read.
-    """
-    save_folder = Path(run_folder) / "save"
-    checkpoints = [
-        Checkpoint(meta_file.parent, _read_meta(meta_file))
-        for meta_file in save_folder.glob("CKPT*/CKPT.yaml")
-    ]
-    checkpoints = [c for c in checkpoints if _is_complete(c)]
-    if not checkpoints:
-        raise InputError(f"{save_folder}: no checkpoint; train first, or wait for one")
-    return sorted(checkpoints, key=lambda c: c.meta["unixtime"], reverse=True)
-
-
 def best_checkpoints(
     run_folder: str | Path, num: int = 1, metric: str = "WER"
 ) -> list[Checkpoint]:
-    """Choose the checkpoints with the lowest metric, ties by recency.
-
-    Where no checkpoint knows the metric, the newest are taken. Fewer than ``num``
-    are returned where there are fewer.
+    """Choose a run's best checkpoints, see `best_in`.
 
     Arguments
     ---------
@@ -86,23 +62,85 @@ def best_checkpoints(
     -------
     list[Checkpoint]
         The best first.
+    """
+    return best_in(Path(run_folder) / SAVE_FOLDER, num, metric)
+
+
+def best_in(folder: Path, num: int = 1, metric: str = "WER") -> list[Checkpoint]:
+    """Choose the checkpoints with the lowest metric, ties by recency.
+
+    Where no checkpoint knows the metric, the newest are taken. Damaged ones are passed
+    over with a warning. Fewer than ``num`` are returned where there are fewer.
+
+    Arguments
+    ---------
+    folder : Path
+        Of the checkpoints.
+    num : int
+        How many, at least 1.
+    metric : str
+        Key of the checkpoints' metadata.
+
+    Returns
+    -------
+    list[Checkpoint]
+        The best first, one at least.
 
     Raises
     ------
     InputError
-        As :func:`find_checkpoints`, or if ``num < 1``.
+        If there is none, or none is whole.
     """
     if num < 1:
         raise InputError(f"number of checkpoints {num}: must be at least 1")
-    newest_first = find_checkpoints(run_folder)
-    scored = [c for c in newest_first if _is_score(c.meta.get(metric))]
-    ranked = sorted(scored, key=lambda c: c.meta[metric]) or newest_first
-    return ranked[:num]
+    found, faults = _find(folder)
+    whole: list[Checkpoint] = []
+    for checkpoint in _rank(found, metric):
+        if len(whole) == num:
+            break
+        try:
+            verify(checkpoint.folder, [WEIGHTS_FILE])
+        except InputError as error:
+            faults.append(error)
+        else:
+            whole.append(checkpoint)
+    if not whole:
+        raise (
+            faults[0]
+            if faults
+            else InputError(f"{folder}: no checkpoint; train first, or wait for one")
+        )
+    for fault in faults:
+        logger.warning("%s; passed over", fault)
+    return whole
 
 
-def average_checkpoints(
-    checkpoints: Sequence[Checkpoint], recoverable: str = "model"
-) -> dict[str, Tensor]:
+def _find(folder: Path) -> tuple[list[Checkpoint], list[InputError]]:
+    """List checkpoints that no file is missing of, and the faults of others."""
+    found, faults = [], []
+    for path in folder.glob(f"CKPT*/{META_FILE}"):
+        try:
+            checkpoint = Checkpoint(path.parent, read_meta(path.parent))
+        except InputError as error:
+            faults.append(error)
+        else:
+            if is_complete(checkpoint.folder, checkpoint.meta):
+                found.append(checkpoint)
+    return found, faults
+
+
+def _rank(found: Sequence[Checkpoint], metric: str) -> list[Checkpoint]:
+    newest_first = sorted(found, key=lambda c: c.meta["unixtime"], reverse=True)
+    scored = [c for c in newest_first if is_score(c.meta.get(metric))]
+    return sorted(scored, key=lambda c: c.meta[metric]) or newest_first
+
+
+def is_score(value: Any) -> bool:
+    """Tell whether a checkpoint's note can be ranked: a finite number."""
+    return isinstance(value, float | int) and math.isfinite(value)
+
+
+def average_checkpoints(checkpoints: Sequence[Checkpoint]) -> dict[str, Tensor]:
     """Average the weights of checkpoints.
 
     Floating-point tensors are averaged, all others are the newest checkpoint's.
@@ -112,8 +150,6 @@ def average_checkpoints(
     ---------
     checkpoints : Sequence[Checkpoint]
         At least one.
-    recoverable : str
-        Name under which training saved the module: file ``<recoverable>.ckpt``.
 
     Returns
     -------
@@ -126,11 +162,10 @@ def average_checkpoints(
         If a file is missing, is not a state dictionary, or differs from the others
         in its tensors.
     """
-    file_name = f"{recoverable}.ckpt"
     newest = max(checkpoints, key=lambda c: c.meta["unixtime"])
-    average = load_state(checkpoints[0].folder / file_name)
+    average = load_state(checkpoints[0].folder / WEIGHTS_FILE)
     for checkpoint in checkpoints[1:]:
-        state = load_state(checkpoint.folder / file_name)
+        state = load_state(checkpoint.folder / WEIGHTS_FILE)
         if _shapes(state) != _shapes(average):
             raise InputError(
                 f"{checkpoint.folder}: other tensors than {checkpoints[0].folder}; "
@@ -180,28 +215,6 @@ def load_state(path: str | Path) -> dict[str, Tensor]:
     ):
         raise InputError(f"{path}: holds other things than tensors")
     return state
-
-
-def _is_score(value: Any) -> bool:
-    return isinstance(value, float | int) and math.isfinite(value)
-
-
-def _read_meta(path: Path) -> dict[str, Any]:
-    try:
-        meta = YAML(typ="safe").load(path)
-    except (YAMLError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"{path}: cannot be read as YAML; delete the checkpoint"
-        ) from error
-    if not isinstance(meta, dict) or not isinstance(meta.get("unixtime"), float | int):
-        raise InputError(f"{path}: says no unixtime; delete the checkpoint")
-    return meta
-
-
-def _is_complete(checkpoint: Checkpoint) -> bool:
-    # Training lists what it saved; a file is missing if it was killed while deleting.
-    names = checkpoint.meta.get("recoverables", [])
-    return all((checkpoint.folder / f"{name}.ckpt").is_file() for name in names)
 
 
 def _shapes(state: dict[str, Tensor]) -> dict[str, torch.Size]:

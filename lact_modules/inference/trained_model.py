@@ -11,7 +11,8 @@ from lact_modules.data.subwords import AnyVocabulary, SubwordVocabulary
 from lact_modules.data.vocabulary import Vocabulary
 from lact_modules.encoders import CTCModel
 from lact_modules.errors import InputError
-from lact_modules.inference.checkpoint import average_checkpoints, best_checkpoints
+from lact_modules.inference.checkpoint import average_checkpoints
+from lact_modules.inference.choice import find_weights
 from lact_modules.inference.hyperparameters import read_hyperparameter
 from lact_modules.inference.model_builder import build_trained_model
 
@@ -53,8 +54,8 @@ def load_run(
     run_folder : str | Path
         Output folder of a training run.
     num_checkpoints : int | None
-        How many of the best checkpoints to average; the run's own
-        ``avg_checkpoints`` (1 if it has none) if None.
+        How many of the best checkpoints to average; None: what the training has chosen,
+        see `find_weights`.
 
     Returns
     -------
@@ -99,14 +100,13 @@ def read_run(
     """
     hyperparameters = run_folder / HYPERPARAMETERS_FILE
     description = read_hyperparameter(hyperparameters, "model")
-    if num_checkpoints is None:
-        num_checkpoints = read_hyperparameter(hyperparameters, "avg_checkpoints", 1)
+    num_averaged = read_hyperparameter(hyperparameters, "avg_checkpoints", 1)
     if description is None:
         raise InputError(f"{hyperparameters}: has no key 'model'")
-    if not isinstance(num_checkpoints, int):
+    if not isinstance(num_averaged, int):
         raise InputError(f"{hyperparameters}: avg_checkpoints: must be a whole number")
-    best = best_checkpoints(run_folder, num_checkpoints, metric)
-    return description, average_checkpoints(best)
+    chosen = find_weights(run_folder, num_checkpoints, num_averaged, metric)
+    return description, average_checkpoints(chosen)
 
 
 def assemble(

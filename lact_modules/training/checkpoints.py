@@ -1,5 +1,6 @@
-"""Checkpoints that survive a kill at any moment."""
+"""Checkpoints that survive a kill or a power cut at any moment."""
 
+import contextlib
 import errno
 import logging
 import os
@@ -8,18 +9,25 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from speechbrain.utils.checkpoints import (
-    CKPT_PREFIX,
-    METAFNAME,
-    Checkpoint,
-    Checkpointer,
-)
-from speechbrain.utils.distributed import ddp_barrier, if_main_process
+from speechbrain.utils.checkpoints import CKPT_PREFIX, Checkpoint, Checkpointer
+from speechbrain.utils.distributed import ddp_barrier
 
 from lact_modules.errors import InputError
+from lact_modules.inference.integrity import (
+    META_FILE,
+    SEALED,
+    SUMS_FILE,
+    UNFINISHED,
+    is_complete,
+    read_meta,
+    seal,
+    verify,
+)
+from lact_modules.training.main_process import from_main
 
-_UNFINISHED = METAFNAME + ".part"
-_FILES = "recoverables"
+logger = logging.getLogger(__name__)
+
+_DAMAGED = "damaged-"
 # bytes; less is left after a file did not fit
 _FULL_DISK = 1 << 20
 
@@ -29,9 +37,10 @@ class AtomicCheckpointer(Checkpointer):
 
     SpeechBrain writes the file that marks a folder as a checkpoint first, and the
     parameters after it: a process killed in between cannot resume. Here the mark
-    is written last and lists the files that belong to it. Folders without a mark,
-    or with a file missing (killed while deleting), are passed over, and cleared on
-    resuming.
+    is written last, when checksums of all files stand beside them and everything is on
+    the disk. Folders without a mark, or with a file missing (killed while deleting),
+    are passed over, and cleared on resuming. Resuming takes the newest checkpoint that
+    is what was saved; damaged ones are named and set aside.
 
     Arguments are those of `speechbrain.utils.checkpoints.Checkpointer`.
 
@@ -75,7 +84,11 @@ class AtomicCheckpointer(Checkpointer):
         OSError
             If the disk is full.
         """
-        meta = {**(meta or {}), _FILES: sorted(self.recoverables)}
+        meta = {
+            **(meta or {}),
+            "recoverables": sorted(self.recoverables),
+            SEALED: SUMS_FILE,
+        }
         try:
             checkpoint = super().save_checkpoint(meta, end_of_epoch, name, verbosity)
         except RuntimeError as error:
@@ -88,7 +101,7 @@ class AtomicCheckpointer(Checkpointer):
         # every rank may have written a part
         ddp_barrier()
         if checkpoint is not None:
-            os.replace(checkpoint.path / _UNFINISHED, checkpoint.path / METAFNAME)
+            seal(checkpoint.path)
         ddp_barrier()
         return checkpoint
 
@@ -119,19 +132,23 @@ class AtomicCheckpointer(Checkpointer):
     def _save_checkpoint_metafile(
         self, fpath: Path, meta: dict[str, Any], end_of_epoch: bool = True
     ) -> dict[str, Any]:
-        unfinished = Path(fpath).with_name(_UNFINISHED)
+        unfinished = Path(fpath).with_name(UNFINISHED)
         return super()._save_checkpoint_metafile(unfinished, meta, end_of_epoch)
 
     def list_checkpoints(self) -> list[Checkpoint]:
-        """List the checkpoints that are whole."""
-        return [
-            checkpoint
-            for checkpoint in super().list_checkpoints()
-            if set(checkpoint.meta.get(_FILES, [])) <= checkpoint.paramfiles.keys()
-        ]
+        """List the checkpoints that no file is missing of, whatever is in them."""
+        found = []
+        for folder in self._list_checkpoint_dirs():
+            # what has no readable mark is dealt with on resuming
+            with contextlib.suppress(InputError):
+                meta = read_meta(folder)
+                if is_complete(folder, meta):
+                    files = {path.stem: path for path in folder.glob("*.ckpt")}
+                    found.append(Checkpoint(folder, meta, files))
+        return found
 
     def recover_if_possible(self, *args: Any, **arguments: Any) -> Checkpoint | None:
-        """Clear unfinished folders, then load the wanted checkpoint, if any.
+        """Clear unfinished folders, then load the wanted checkpoint, if any is whole.
 
         Arguments
         ---------
@@ -148,18 +165,60 @@ class AtomicCheckpointer(Checkpointer):
         Raises
         ------
         InputError
-            If it is of another model.
+            If it is of another model, or all there are are damaged.
         """
-        if if_main_process():
-            complete = {checkpoint.path for checkpoint in self.list_checkpoints()}
-            for folder in self.checkpoints_dir.glob(f"{CKPT_PREFIX}*"):
-                if folder not in complete:
-                    shutil.rmtree(folder)
-        ddp_barrier()
+        found = from_main(self._find_whole, *args, **arguments)
+        if found is None:
+            return None
         try:
-            return super().recover_if_possible(*args, **arguments)
-        except (RuntimeError, ValueError) as error:
+            self.load_checkpoint(found)
+        except InputError:
+            raise
+        except (RuntimeError, ValueError, TypeError, LookupError) as error:
             raise InputError(
-                f"{self.checkpoints_dir}: checkpoints of another model or optimizer; "
-                "take another output_folder, or the options that the run began with"
+                f"{found.path}: a checkpoint of another model or optimizer; take "
+                "another output_folder, or the options that the run began with"
             ) from error
+        return found
+
+    def _find_whole(self, *args: Any, **arguments: Any) -> Checkpoint | None:
+        """Find the wanted checkpoint that is what was saved; set damaged ones aside."""
+        damaged = self._clear_unfinished()
+        for checkpoint in self.find_checkpoints(*args, **arguments):
+            try:
+                verify(checkpoint.path)
+            except InputError as error:
+                damaged[checkpoint.path] = error
+            else:
+                self._set_aside(damaged, checkpoint.path)
+                return checkpoint
+        if damaged:
+            raise InputError(
+                f"{next(iter(damaged.values()))}; no checkpoint is whole: take another "
+                f"output_folder, or delete {self.checkpoints_dir} to start anew"
+            )
+        return None
+
+    def _clear_unfinished(self) -> dict[Path, InputError]:
+        """Delete what a kill has left behind; give what has a mark that is damaged."""
+        damaged: dict[Path, InputError] = {}
+        for folder in sorted(self.checkpoints_dir.glob(f"{CKPT_PREFIX}*")):
+            try:
+                if (folder / META_FILE).exists() and is_complete(
+                    folder, read_meta(folder)
+                ):
+                    continue
+            except InputError as error:
+                damaged[folder] = error
+            else:
+                shutil.rmtree(folder)
+        return damaged
+
+    def _set_aside(self, damaged: dict[Path, InputError], whole: Path) -> None:
+        for folder, error in damaged.items():
+            aside = folder.with_name(_DAMAGED + folder.name)
+            shutil.rmtree(aside, ignore_errors=True)
+            folder.rename(aside)
+            logger.warning("%s; set aside as %s", error, aside)
+        if damaged:
+            logger.warning("resuming from %s", whole)

@@ -22,6 +22,7 @@ from speechbrain.utils.distributed import (
 from lact_modules.allocator import keep_freed_memory
 from lact_modules.errors import InputError, faults_shown
 from lact_modules.training.defaults import DEFAULTS
+from lact_modules.training.folder_lock import only_training_in
 
 Recipe = Callable[[dict[str, Any], Any, list[str]], None]
 
@@ -46,12 +47,13 @@ def launch(recipe: Recipe) -> None:
             hparams = load_hparams(yaml_file, overrides)
             # processes share the model, and differ in augmentation and dropout
             torch.manual_seed(hparams["seed"] + (get_rank() or 0))
-            sb.create_experiment_directory(
-                experiment_directory=hparams["output_folder"],
-                hyperparams_to_save=yaml_file,
-                overrides=overrides,
-            )
-            recipe(hparams, run_opts, sys.argv)
+            with only_training_in(hparams["output_folder"]):
+                sb.create_experiment_directory(
+                    experiment_directory=hparams["output_folder"],
+                    hyperparams_to_save=yaml_file,
+                    overrides=overrides,
+                )
+                recipe(hparams, run_opts, sys.argv)
     finally:
         if is_distributed_initialized():
             torch.distributed.destroy_process_group()

@@ -1,9 +1,13 @@
 import errno
 import logging
+import os
 import shutil
+import subprocess
+from pathlib import Path
 
 import pytest
 import torch
+from speechbrain.utils.checkpoints import Checkpointer
 
 from lact_modules.errors import InputError
 from lact_modules.training.checkpoints import AtomicCheckpointer
@@ -71,6 +75,106 @@ def test_half_deleted_checkpoint_is_never_found_and_is_cleared(tmp_path):
     assert len(checkpointer.list_checkpoints()) == 1
     assert recovered_value(tmp_path) == 1.0
     assert not half.path.exists()
+
+
+DAMAGES = {
+    "zeroed": lambda content: bytes(len(content)),
+    "cut": lambda content: content[: len(content) // 2],
+    "emptied": lambda content: b"",
+    "zeros inside": lambda content: content[:-90] + bytes(64) + content[-26:],
+    "a flipped bit": lambda content: content[:-1] + bytes([content[-1] ^ 1]),
+}
+
+
+def warnings_of(caplog):
+    return [each for each in caplog.records if each.levelno >= logging.WARNING]
+
+
+def damage(path, kind):
+    path.write_bytes(DAMAGES[kind](path.read_bytes()))
+
+
+@pytest.mark.parametrize("kind", DAMAGES)
+@pytest.mark.parametrize(
+    "name", ["model.ckpt", "other.ckpt", "CKPT.yaml", "SHA256SUMS"]
+)
+def test_damaged_checkpoint_is_named_and_the_one_before_it_taken(
+    tmp_path, caplog, kind, name
+):
+    checkpointer = make_checkpointer(tmp_path)
+    save(checkpointer, 1.0)
+    save(checkpointer, 2.0)
+    newest = save(checkpointer, 3.0).path
+    damage(newest / name, kind)
+    assert recovered_value(tmp_path) == 2.0
+    assert f"{newest / ''}" in caplog.text
+    # it is looked at once, and still there for who wants to
+    caplog.clear()
+    assert recovered_value(tmp_path) == 2.0
+    assert not warnings_of(caplog)
+    assert (tmp_path / f"damaged-{newest.name}" / name).exists()
+
+
+def test_emptied_mark_of_an_old_checkpoint_prevents_nothing(tmp_path, caplog):
+    checkpointer = make_checkpointer(tmp_path)
+    old = save(checkpointer, 1.0).path
+    save(checkpointer, 2.0)
+    (old / "CKPT.yaml").write_bytes(b"")
+    save(checkpointer, 3.0)
+    assert recovered_value(tmp_path) == 3.0
+    assert str(old) in caplog.text
+
+
+def test_training_does_not_start_anew_where_all_checkpoints_are_damaged(tmp_path):
+    only = save(make_checkpointer(tmp_path), 1.0).path
+    damage(only / "model.ckpt", "cut")
+    with pytest.raises(InputError, match="no checkpoint is whole") as caught:
+        make_checkpointer(tmp_path).recover_if_possible()
+    assert str(only / "model.ckpt") in str(caught.value)
+    assert only.exists()
+
+
+@pytest.mark.parametrize("kind", DAMAGES)
+def test_checkpoints_without_checksums_are_verified_as_far_as_torch_has_some(
+    tmp_path, kind
+):
+    modules = {"model": torch.nn.Linear(50, 50), "other": torch.nn.Linear(3, 1)}
+    older = Checkpointer(tmp_path, modules)
+    torch.nn.init.constant_(modules["model"].weight, 1.0)
+    older.save_checkpoint(name="older")
+    newest = older.save_checkpoint(name="newest").path / "model.ckpt"
+    content = newest.read_bytes()
+    middle = len(content) // 2
+    newest.write_bytes(DAMAGES[kind](content[:middle]) + content[middle:])
+    ours = AtomicCheckpointer(tmp_path, modules)
+    assert ours.recover_if_possible().path.name == "CKPT+older"
+
+
+def test_everything_is_on_the_disk_before_the_mark(tmp_path, monkeypatch):
+    flushed = []
+    flush = os.fsync
+
+    def note(descriptor):
+        flushed.append(Path(os.readlink(f"/proc/self/fd/{descriptor}")).name)
+        flush(descriptor)
+
+    monkeypatch.setattr(os, "fsync", note)
+    folder = save(make_checkpointer(tmp_path), 1.0).path
+    mark = flushed.index(folder.name)
+    assert set(flushed[:mark]) == {
+        *("model.ckpt", "other.ckpt", "CKPT.yaml.part", "SHA256SUMS")
+    }
+    assert flushed[mark:] == [folder.name, folder.name, tmp_path.name]
+
+
+def test_checksums_are_those_of_sha256sum(tmp_path):
+    folder = save(make_checkpointer(tmp_path), 1.0).path
+    check = ["sha256sum", "--check", "--strict", "SHA256SUMS"]
+    checked = subprocess.run(check, cwd=folder, capture_output=True, text=True)
+    assert checked.returncode == 0, checked.stderr
+    assert {line.split(":")[0] for line in checked.stdout.splitlines()} == {
+        *("model.ckpt", "other.ckpt", "CKPT.yaml")
+    }
 
 
 def test_nothing_to_recover_starts_from_scratch(tmp_path, monkeypatch):

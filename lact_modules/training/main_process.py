@@ -1,0 +1,50 @@
+"""Let the main process decide for all."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from speechbrain.utils.distributed import ddp_broadcast, if_main_process
+
+from lact_modules.errors import InputError
+
+Result = TypeVar("Result")
+
+
+def from_main(run: Callable[..., Result], *args: Any, **arguments: Any) -> Result:
+    """Run something in the main process; all get its result, or its fault.
+
+    Arguments
+    ---------
+    run : Callable[..., Result]
+        To run.
+    *args : Any
+        For it.
+    **arguments : Any
+        For it.
+
+    Returns
+    -------
+    Result
+        Of the main process, in all processes.
+
+    Raises
+    ------
+    InputError
+        If it was raised there; an `OSError` likewise.
+
+    Example
+    -------
+    >>> from_main(max, 1, 2)
+    2
+    """
+    result: Any = None
+    fault: InputError | OSError | None = None
+    if if_main_process():
+        try:
+            result = run(*args, **arguments)
+        except (InputError, OSError) as error:
+            fault = error
+    result, fault = ddp_broadcast((result, fault))
+    if fault is not None:
+        raise fault
+    return result
