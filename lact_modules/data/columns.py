@@ -1,23 +1,87 @@
 """What the manifests of many tools call the same thing."""
 
+import functools
+import re
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import Any, Literal, NamedTuple
+
+from lact_modules.errors import InputError
 
 _NAMES = {
     "audio_filepath": (
         *("audio_filepath", "wav", "path", "file", "audio"),
-        *("audio_path", "filename", "file_name"),
+        *("audio_path", "filename", "file_name", "audio_file"),
     ),
     "text": ("text", "wrd", "transcript", "transcription", "sentence"),
     "id": ("id", "utt_id", "utterance_id"),
-    "duration": ("duration",),
-    "offset": ("offset", "start"),
     "channel": ("channel",),
     "speaker": ("speaker", "spk_id", "speaker_id", "client_id"),
 }
 
+Unit = Literal["s", "ms", "samples"]
+"""What a time counts."""
 
-def find_columns(names: Collection[str]) -> dict[str, str]:
+
+class Time(NamedTuple):
+    """What the column of a time means.
+
+    Arguments
+    ---------
+    field : Literal["offset", "end", "duration"]
+        Where the utterance begins in its file, where it ends there, or how long it is.
+    unit : Unit | None
+        What is counted; None if seconds or samples.
+    """
+
+    field: Literal["offset", "end", "duration"]
+    unit: Unit | None
+
+
+_TIME_NAMES: dict[Literal["offset", "end", "duration"], tuple[str, ...]] = {
+    "offset": ("offset", "start", "start_time", "begin"),
+    "end": ("end", "stop", "end_time", "stop_time"),
+    "duration": ("duration",),
+}
+_SUFFIXES: dict[str, Unit] = {
+    "": "s",
+    "_s": "s",
+    "_sec": "s",
+    "_seconds": "s",
+    "_ms": "ms",
+    "_samples": "samples",
+}
+_TIMES = {
+    name + suffix: Time(field, unit)
+    for field, names in _TIME_NAMES.items()
+    for name in names
+    for suffix, unit in _SUFFIXES.items()
+}
+# SpeechBrain's pair counts samples, other people's seconds
+_UNDECIDED = {"start", "stop"}
+
+_MARK = r"(?:start|begin|end|stop|finish|offset|onset)"
+_MEASURE = r"(?:times?|s|secs?|seconds?|ms|msecs?|millis(?:econds)?|samples?|frames?)"
+# a name of one part more, such as segment_start or start_frame
+_LIKE_A_TIME = re.compile(rf"(?:[a-z]+_)?{_MARK}(?:_?{_MEASURE})?(?:_{_MEASURE})?")
+_LIKE_A_DURATION = re.compile(rf"(?:[a-z]+_)?(?:dur|duration|length)(?:_?{_MEASURE})?")
+
+
+class Columns(NamedTuple):
+    """Which of a table's columns hold what an utterance has.
+
+    Arguments
+    ---------
+    fields : dict[str, str]
+        By the name of a field of `Utterance`, the column's.
+    times : dict[str, Time]
+        By the name of a column, what it means.
+    """
+
+    fields: dict[str, str]
+    times: dict[str, Time]
+
+
+def find_columns(names: Collection[str]) -> Columns:
     """Tell which of a table's columns hold what an utterance has.
 
     Arguments
@@ -27,22 +91,63 @@ def find_columns(names: Collection[str]) -> dict[str, str]:
 
     Returns
     -------
-    dict[str, str]
-        By the name of a field of `Utterance`, the column's. A field that has several
-        columns takes the best known.
+    Columns
+        A field that has several columns takes the best known; times are all given.
+
+    Raises
+    ------
+    InputError
+        If a known column stands twice, or one looks like a time that is not known and
+        might tell which part of a file is meant.
 
     Example
     -------
-    >>> find_columns(["ID", "wav", "wrd", "age"])
+    >>> find_columns(["ID", "wav", "wrd", "age"]).fields
     {'audio_filepath': 'wav', 'text': 'wrd', 'id': 'ID'}
+    >>> find_columns(["wav", "text", "end_time"]).times
+    {'end_time': Time(field='end', unit='s')}
     """
-    by_name = {name.strip().lower(): name for name in reversed([*names])}
-    found = {}
+    return _find_columns(tuple(names))
+
+
+# of JSON lines, most have the same keys
+@functools.lru_cache(maxsize=256)
+def _find_columns(names: tuple[str, ...]) -> Columns:
+    by_name: dict[str, str] = {}
+    for name in names:
+        plain = name.strip().lower()
+        if plain in by_name and (plain in _TIMES or plain in _ALL_NAMES):
+            raise InputError(f"column {plain!r} stands twice; remove one")
+        by_name.setdefault(plain, name)
+    fields = {}
     for field, synonyms in _NAMES.items():
         present = [by_name[synonym] for synonym in synonyms if synonym in by_name]
         if present:
-            found[field] = present[0]
-    return found
+            fields[field] = present[0]
+    times = {by_name[name]: _TIMES[name] for name in by_name if name in _TIMES}
+    if by_name.keys() >= _UNDECIDED:
+        for name in _UNDECIDED:
+            times[by_name[name]] = _TIMES[name]._replace(unit=None)
+    _check_times(by_name, {time.field for time in times.values()})
+    return Columns(fields, times)
+
+
+_ALL_NAMES = frozenset(name for synonyms in _NAMES.values() for name in synonyms)
+
+
+def _check_times(names: Collection[str], given: set[str]) -> None:
+    """Refuse names that may tell where an utterance begins or ends."""
+    for name in names:
+        is_time = _LIKE_A_TIME.fullmatch(name) or (
+            # without a beginning, an utterance is all of its file
+            given == {"offset"} and _LIKE_A_DURATION.fullmatch(name)
+        )
+        if is_time and name not in _TIMES:
+            raise InputError(
+                f"column {name!r} may be a time, but not a known one; call it start, "
+                "end or duration if it is one within the audio file (with _ms or "
+                "_samples behind, if not in seconds), else remove or rename it"
+            )
 
 
 def rename_columns(entry: Mapping[str, Any]) -> dict[str, Any]:
@@ -56,14 +161,14 @@ def rename_columns(entry: Mapping[str, Any]) -> dict[str, Any]:
     Returns
     -------
     dict[str, Any]
-        Values by field; further columns are left out.
+        Values by field, without times; further columns are left out.
 
     Example
     -------
     >>> rename_columns({"path": "a.mp3", "sentence": "One.", "up_votes": "2"})
     {'audio_filepath': 'a.mp3', 'text': 'One.'}
     """
-    return {field: entry[name] for field, name in find_columns(entry).items()}
+    return {field: entry[name] for field, name in find_columns(entry).fields.items()}
 
 
 def missing_columns(names: Collection[str]) -> list[str]:
@@ -84,7 +189,7 @@ def missing_columns(names: Collection[str]) -> list[str]:
     >>> missing_columns(["wav", "words"])
     ['text (wrd, transcript, transcription, sentence)']
     """
-    found = find_columns(names)
+    found = find_columns(names).fields
     return [
         f"{field} ({', '.join(_NAMES[field][1:])})"
         for field in ("audio_filepath", "text")

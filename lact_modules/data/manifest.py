@@ -1,17 +1,18 @@
 """Manifests: lists of utterances, written as JSON lines (NeMo's format)."""
 
 import json
-import math
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from lact_modules.data.columns import rename_columns
+from lact_modules.data.fields import read_fields
+from lact_modules.data.json_entries import Entry, read_json
 from lact_modules.data.lhotse import is_cut, read_cuts
+from lact_modules.data.segments import Timed, read_segments
 from lact_modules.data.tables import read_table
+from lact_modules.data.text import read_text
 from lact_modules.errors import InputError
 
 TABLE_ENDINGS = (".csv", ".tsv")
@@ -89,18 +90,20 @@ def read_manifest(
     """Read a manifest, also one written by other tools.
 
     The file's ending tells its form: ``.csv`` and ``.tsv`` are tables with a line of
-    column names, ``.jsonl.gz`` are cuts of Lhotse, and others are JSON lines (NeMo's
-    or Lhotse's). Columns and keys go by the names of `Utterance` or other usual ones
-    (``wav``, ``path``, ``wrd``, ``sentence``, ...). A missing ``id`` becomes the name
-    of the audio file, with the number of the line where several share it; a missing
-    duration is 0.
+    column names, others are JSON: a line for each utterance (NeMo's, or cuts of
+    Lhotse), an array, or SpeechBrain's objects by id. Each may be packed (``.gz``).
+    Columns and keys go by the names of `Utterance` or other usual ones (``wav``,
+    ``path``, ``wrd``, ``sentence``, ...), see `read_segments` for those of times. A
+    missing ``id`` becomes the name of the audio file, with the number of the line
+    where several share it; a missing duration is 0.
 
     Arguments
     ---------
     path : str | Path
         The manifest.
     audio_folder : str | Path | None
-        From which relative audio paths are taken; the manifest's folder if None.
+        From which relative audio paths are taken, and for which SpeechBrain's
+        ``{data_root}`` stands; the manifest's folder if None, and no placeholders.
 
     Returns
     -------
@@ -110,10 +113,15 @@ def read_manifest(
     Raises
     ------
     InputError
-        If the file is missing or empty, or a line does not describe an utterance.
+        If the file is missing or empty, a line does not describe an utterance, or an
+        id stands twice.
     """
     path = Path(path)
-    if not path.is_file():
+    if path.is_dir():
+        raise InputError(
+            f"{path}: a folder; give a manifest: a .jsonl, .csv or .tsv file"
+        )
+    if not os.path.isfile(path):
         raise InputError(
             f"{path}: no such manifest; give a .jsonl, .csv or .tsv file or prepare one"
         )
@@ -121,26 +129,43 @@ def read_manifest(
     if not entries:
         raise InputError(f"{path}: the manifest has no utterances")
     folder = path.parent if audio_folder is None else Path(audio_folder)
-    utterances = [
-        _make_utterance(entry, f"{path}:{number}", folder) for number, entry in entries
+    numbers, said = zip(*entries, strict=True)
+    places = [f"{path}:{number}" for number in numbers]
+    fields = [
+        read_fields(entry, place, folder, audio_folder)
+        for place, entry in zip(places, said, strict=True)
     ]
+    audio = [each["audio_filepath"] for each in fields]
+    segments = read_segments([*map(Timed, places, audio, said)])
+    utterances = [
+        Utterance(**each, **segment._asdict())
+        for each, segment in zip(fields, segments, strict=True)
+    ]
+    return list(check_ids(_name_all(utterances, numbers), path))
+
+
+def _name_all(
+    utterances: list[Utterance], numbers: Sequence[int]
+) -> Iterator[Utterance]:
+    """Give ids to those without."""
     stems = [Path(utterance.audio_filepath).stem for utterance in utterances]
     count = Counter(stems)
-    return [
-        utterance
-        if utterance.id
-        else replace(utterance, id=stem if count[stem] == 1 else f"{stem}-{number}")
-        for utterance, stem, (number, _) in zip(utterances, stems, entries, strict=True)
-    ]
+    for utterance, stem, number in zip(utterances, stems, numbers, strict=True):
+        name = stem if count[stem] == 1 else f"{stem}-{number}"
+        yield utterance if utterance.id else replace(utterance, id=name)
 
 
-def check_ids(utterances: Iterable[Utterance]) -> Iterator[Utterance]:
+def check_ids(
+    utterances: Iterable[Utterance], source: str | Path | None = None
+) -> Iterator[Utterance]:
     """Pass utterances on, and stop at an id that stands twice.
 
     Arguments
     ---------
     utterances : Iterable[Utterance]
         Of one data set.
+    source : str | Path | None
+        Where they come from, for the message.
 
     Yields
     ------
@@ -161,7 +186,10 @@ def check_ids(utterances: Iterable[Utterance]) -> Iterator[Utterance]:
     seen = set()
     for utterance in utterances:
         if utterance.id in seen:
-            raise InputError(f"utterance {utterance.id} stands twice; make ids unique")
+            place = "" if source is None else f"{source}: "
+            raise InputError(
+                f"{place}utterance {utterance.id} stands twice; make ids unique"
+            )
         seen.add(utterance.id)
         yield utterance
 
@@ -187,72 +215,18 @@ def manifest_name(path: str | Path) -> str:
     return Path(Path(path).name.removesuffix(".gz")).stem
 
 
-def _read_entries(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    if path.name.endswith(".gz"):
-        return read_cuts(path)
-    if path.suffix.lower() in TABLE_ENDINGS:
-        return read_table(path)
-    return _read_json_lines(path)
-
-
-def _read_json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def _read_entries(path: Path) -> Iterator[tuple[int, Entry]]:
     try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not a manifest, which is UTF-8 text") from error
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            entry = json.loads(line)
-        except ValueError as error:
-            raise _not_an_utterance(f"{path}:{number}", str(error)) from error
-        if not isinstance(entry, dict):
-            raise _not_an_utterance(f"{path}:{number}", "no object")
+        text = read_text(path)
+    except InputError as error:
+        raise InputError(
+            f"{error}; not a manifest, not a set of Lhotse's cuts"
+        ) from error
+    if path.name.lower().removesuffix(".gz").endswith(TABLE_ENDINGS):
+        yield from read_table(path, text)
+        return
+    for number, entry in read_json(path, text):
         if is_cut(entry):
             yield from read_cuts(path)
             return
         yield number, entry
-
-
-def _make_utterance(entry: dict[str, Any], place: str, folder: Path) -> Utterance:
-    fields = rename_columns(entry)
-    for field in ("audio_filepath", "text"):
-        if not isinstance(fields.get(field), str):
-            raise _not_an_utterance(place, f"{field} is missing or no string")
-    try:
-        duration, offset = (
-            float(fields.get(field) or 0.0) for field in ("duration", "offset")
-        )
-    except (ValueError, TypeError) as error:
-        raise _not_an_utterance(place, str(error)) from error
-    if not (0 <= duration < math.inf and 0 <= offset < math.inf):
-        raise _not_an_utterance(place, "duration and offset are seconds from 0 on")
-    name = fields.get("id")
-    return Utterance(
-        # 0 is an id
-        id="" if name is None else str(name),
-        audio_filepath=str(folder / fields["audio_filepath"]),
-        text=fields["text"],
-        duration=duration,
-        speaker=str(fields.get("speaker") or ""),
-        offset=offset,
-        channel=_read_channel(fields.get("channel"), place),
-    )
-
-
-def _read_channel(value: Any, place: str) -> int | None:
-    """Read a channel's number; tables hold it as text."""
-    if value is None or value == "":
-        return None
-    text = str(value)
-    if isinstance(value, bool) or not (text.isdecimal() and text.isascii()):
-        raise _not_an_utterance(place, f"channel is {value!r}: want 0, 1, ...")
-    return int(text)
-
-
-def _not_an_utterance(place: str, reason: str) -> InputError:
-    return InputError(
-        f"{place}: not a manifest line ({reason}); want "
-        '{"audio_filepath": ..., "text": ..., "duration": ...}'
-    )

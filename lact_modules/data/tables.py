@@ -1,62 +1,84 @@
 """Tables of utterances: CSV and TSV with a line of column names."""
 
 import csv
+import io
 from collections.abc import Iterator
 from pathlib import Path
 
-from lact_modules.data.columns import missing_columns
+from lact_modules.data.columns import find_columns, missing_columns
 from lact_modules.errors import InputError
 
 
-def read_table(path: str | Path) -> Iterator[tuple[int, dict[str, str]]]:
+def read_table(path: str | Path, text: str) -> Iterator[tuple[int, dict[str, str]]]:
     r"""Read a table row by row.
 
     Arguments
     ---------
     path : str | Path
-        UTF-8; commas between the cells and quotes as in RFC 4180, or tabs if the name
-        ends in ``.tsv``, where a quote is a character like others.
+        Of the table; if its name ends in ``.tsv``, perhaps with ``.gz`` behind, tabs
+        part the cells.
+    text : str
+        What it holds: commas between the cells and quotes as in RFC 4180, or tabs,
+        where a quote is a character like others.
 
     Yields
     ------
     tuple[int, dict[str, str]]
         Number of the row's last line, and its cells by column, without those that the
-        row lacks.
+        row lacks. Rows of empty cells are left out.
 
     Raises
     ------
     InputError
-        If there is no column for audio or text, a row has more cells than the table
-        columns, or the file is not such a table.
+        If there is no column for audio or text, a known column stands twice or is
+        lacking in a row, a row has more cells than the table columns, or quotes are not
+        closed.
 
     Example
     -------
-    >>> import tempfile
-    >>> path = Path(tempfile.mkdtemp()) / "train.tsv"
-    >>> _ = path.write_text("path\tsentence\na.mp3\tHe said \"no\n")
-    >>> list(read_table(path))
+    >>> list(read_table("train.tsv", "path\tsentence\na.mp3\tHe said \"no\n"))
     [(2, {'path': 'a.mp3', 'sentence': 'He said "no'})]
     """
     path = Path(path)
+    stream = io.StringIO(text, newline="")
+    if path.name.lower().removesuffix(".gz").endswith(".tsv"):
+        rows = csv.reader(stream, delimiter="\t", quoting=csv.QUOTE_NONE)
+    else:
+        # a quote that is not closed would swallow the rows behind it
+        rows = csv.reader(stream, skipinitialspace=True, strict=True)
     try:
-        with open(path, encoding="utf-8-sig", newline="") as stream:
-            if path.suffix.lower() == ".tsv":
-                rows = csv.DictReader(stream, delimiter="\t", quoting=csv.QUOTE_NONE)
-            else:
-                rows = csv.DictReader(stream, skipinitialspace=True)
-            columns = rows.fieldnames or []
-            if missing := missing_columns(columns):
-                raise InputError(
-                    f"{path}: no column {' and no '.join(missing)}; the table has: "
-                    f"{', '.join(columns) or 'nothing'}"
-                )
-            for row in rows:
-                # where the table ends, DictReader puts further cells under None
-                if None in row:
-                    raise InputError(
-                        f"{path}:{rows.line_num}: more cells than the table has columns"
-                    )
-                cells = {name: cell for name, cell in row.items() if cell is not None}
-                yield rows.line_num, cells
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path}: not a table in UTF-8 ({error})") from error
+        columns = next(rows, [])
+        if missing := _check_columns(path, columns):
+            raise InputError(
+                f"{path}: no column {' and no '.join(missing)}; the table has: "
+                f"{', '.join(columns) or 'nothing'}"
+            )
+        for cells in rows:
+            if any(map(str.strip, cells)):
+                _check_cells(f"{path}:{rows.line_num}", cells, columns)
+                yield rows.line_num, dict(zip(columns, cells, strict=False))
+    except csv.Error as error:
+        raise InputError(
+            f"{path}:{rows.line_num}: not a row of a table ({error})"
+        ) from error
+
+
+def _check_columns(path: Path, columns: list[str]) -> list[str]:
+    try:
+        return missing_columns(columns)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+
+
+def _check_cells(place: str, cells: list[str], columns: list[str]) -> None:
+    if len(cells) > len(columns):
+        raise InputError(f"{place}: more cells than the table has columns")
+    fields, times = find_columns(columns)
+    wanted = {name: field for field, name in fields.items()}
+    wanted |= {name: time.field for name, time in times.items()}
+    for name in columns[len(cells) :]:
+        if name in wanted:
+            raise InputError(
+                f"{place}: not a manifest line ({wanted[name]} is missing: the row "
+                f"ends before its column {name!r}); give all rows as many cells"
+            )

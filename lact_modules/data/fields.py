@@ -1,0 +1,109 @@
+"""What an entry of a manifest says of its utterance, apart from times."""
+
+import reprlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lact_modules.data.audio_paths import find_audio
+from lact_modules.data.columns import rename_columns
+from lact_modules.errors import InputError
+
+
+def read_fields(
+    entry: Mapping[str, Any],
+    place: str,
+    folder: str | Path,
+    placeholder: str | Path | None = None,
+) -> dict[str, Any]:
+    """Read and check what is no time.
+
+    Arguments
+    ---------
+    entry : Mapping[str, Any]
+        One row, or JSON object, under any names of its tool.
+    place : str
+        Where it stands, for messages.
+    folder : str | Path
+        See `find_audio`.
+    placeholder : str | Path | None
+        See `find_audio`.
+
+    Returns
+    -------
+    dict[str, Any]
+        By names of `Utterance`; the id is empty if there is none.
+
+    Raises
+    ------
+    InputError
+        If there is no audio or text, or something is not what it should be.
+
+    Example
+    -------
+    >>> read = read_fields({"ID": 0, "wav": "a.wav", "wrd": "ONE"}, "a.csv:2", "/x")
+    >>> {name: value for name, value in read.items() if value}
+    {'id': '0', 'audio_filepath': '/x/a.wav', 'text': 'ONE'}
+    """
+    fields = rename_columns(entry)
+    for field in ("audio_filepath", "text"):
+        if not isinstance(fields.get(field), str):
+            raise not_an_utterance(place, f"{field} is missing or no string")
+    try:
+        return {
+            "id": _read_name(fields, "id"),
+            "audio_filepath": find_audio(
+                _check(fields["audio_filepath"]), folder, placeholder
+            ),
+            "text": _check(fields["text"]),
+            "speaker": _read_name(fields, "speaker"),
+            "channel": _read_channel(fields.get("channel")),
+        }
+    except InputError as error:
+        raise InputError(f"{place}: {error}") from error
+
+
+def not_an_utterance(place: str, reason: str) -> InputError:
+    """Give the error that says what a line of a manifest should be."""
+    return InputError(
+        f"{place}: not a manifest line ({reason}); want "
+        '{"audio_filepath": ..., "text": ..., "duration": ...}'
+    )
+
+
+def _check(text: str) -> str:
+    """Refuse what no file name and no transcript can hold."""
+    if "\0" in text:
+        raise InputError(f"{reprlib.repr(text)} holds a NUL; remove it")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"{reprlib.repr(text)} is no Unicode text; repair it"
+        ) from error
+    return text
+
+
+def _read_name(fields: Mapping[str, Any], field: str) -> str:
+    """Read a name, which may be a number; 0 is one."""
+    value = fields.get(field)
+    if value is None:
+        return ""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise InputError(f"{field} is {reprlib.repr(value)}; want a string")
+    return _check(str(value))
+
+
+def _read_channel(value: Any) -> int | None:
+    """Read a channel's number; tables hold it as text."""
+    if value is None or value == "":
+        return None
+    text = str(value).strip()
+    # more digits than any number of channels
+    if (
+        isinstance(value, bool)
+        or not (text.isdecimal() and text.isascii())
+        or len(text) > 4
+    ):
+        raise InputError(f"channel is {reprlib.repr(value)}; want 0, 1, ...")
+    return int(text)

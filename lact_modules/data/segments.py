@@ -1,0 +1,244 @@
+"""Which part of its file an utterance is, from the times that a manifest tells."""
+
+import math
+import re
+import reprlib
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, NamedTuple
+
+from lact_modules.data.columns import Time, find_columns
+from lact_modules.data.sample_counts import SampleCount, count_by_header
+from lact_modules.errors import InputError
+
+# No recording is longer; numbers beyond are damaged, and overflow as samples.
+_MAX_SECONDS = 1e7
+# Seconds by which rounded times may differ.
+_TOLERANCE = 0.1
+# Seconds; of fewer samples nobody makes an utterance.
+_MIN_SECONDS = 0.02
+# Decimals of a second that keep every sample apart.
+_PRECISION = 9
+
+_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?", re.ASCII | re.I)
+
+
+class Segment(NamedTuple):
+    """A part of an audio file, in seconds; of duration 0 if it reaches to the end."""
+
+    offset: float = 0.0
+    duration: float = 0.0
+
+
+class Timed(NamedTuple):
+    """An entry of a manifest whose times are to be read.
+
+    Arguments
+    ---------
+    place : str
+        Of the entry, for messages.
+    audio : str
+        Path of its audio file.
+    entry : Mapping[str, Any]
+        One row, or JSON object.
+    """
+
+    place: str
+    audio: str
+    entry: Mapping[str, Any]
+
+
+class _Pair(NamedTuple):
+    """Numbers of ``start`` and ``stop``, which are seconds or samples."""
+
+    place: str
+    audio: str
+    start: float
+    stop: float
+    duration: float
+
+    @property
+    def is_whole(self) -> bool:
+        return self.start.is_integer() and self.stop.is_integer()
+
+
+class _Told(NamedTuple):
+    """A number of an entry, and what it means."""
+
+    name: str
+    time: Time
+    number: float
+
+
+def read_segments(timed: Sequence[Timed]) -> list[Segment]:
+    """Read the times of a manifest's entries.
+
+    They are seconds, or what the name of their column says (``start_ms``,
+    ``end_samples``). ``start`` and ``stop`` together count samples in SpeechBrain's
+    manifests, and seconds in those of others: the unit is taken that fits all entries,
+    that is, their durations or else the lengths of their files.
+
+    Arguments
+    ---------
+    timed : Sequence[Timed]
+        All entries of one manifest.
+
+    Returns
+    -------
+    list[Segment]
+        In the same order.
+
+    Raises
+    ------
+    InputError
+        If a time is no number from 0 on, times of an entry contradict each other, or
+        nothing tells whether they are seconds or samples.
+
+    Example
+    -------
+    >>> row = {"wav": "a.wav", "start": "1.5", "end": "2"}
+    >>> read_segments([Timed("train.csv:2", "a.wav", row)])
+    [Segment(offset=1.5, duration=0.5)]
+    """
+    read = [_read_times(each) for each in timed]
+    pairs = [
+        pair
+        for each, told in zip(timed, read, strict=True)
+        if (pair := _find_pair(each, told)) is not None
+    ]
+    unit = _find_unit(pairs) if pairs else "s"
+    return [
+        _make_segment(each, told, unit) for each, told in zip(timed, read, strict=True)
+    ]
+
+
+def _read_times(timed: Timed) -> list[_Told]:
+    """Read the numbers of an entry, without cells that are empty."""
+    told = []
+    for name, time in find_columns(timed.entry).times.items():
+        value = timed.entry[name]
+        if value is not None and value != "":
+            number = _read_number(value, f"{timed.place}: not a manifest line", name)
+            told.append(_Told(name, time, number))
+    return told
+
+
+def _read_number(value: Any, fault: str, name: str) -> float:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if isinstance(value, str):
+        is_number = _NUMBER.fullmatch(value.strip()) is not None
+    try:
+        number = float(value) if is_number else math.nan
+    except OverflowError:
+        number = math.inf
+    if not 0 <= number < math.inf:
+        raise InputError(
+            f"{fault} ({name} is {reprlib.repr(value)}); want a number from 0 on, or "
+            "nothing"
+        )
+    return number
+
+
+def _find_pair(timed: Timed, told: list[_Told]) -> _Pair | None:
+    """Give an entry's times of an unknown unit, if it has an end of such."""
+    unknown = {each.time.field: each.number for each in told if each.time.unit is None}
+    if "end" not in unknown:
+        return None
+    durations = [
+        _in_seconds(each, timed.audio, "s")
+        for each in told
+        if each.time.field == "duration"
+    ]
+    start = unknown.get("offset", 0.0)
+    return _Pair(timed.place, timed.audio, start, unknown["end"], max([0, *durations]))
+
+
+def _find_unit(pairs: list[_Pair]) -> Literal["s", "samples"]:
+    """Find what all pairs can count."""
+    if not all(pair.is_whole for pair in pairs):
+        return "s"
+    if all(pair.duration and _fits(pair, 1.0) for pair in pairs):
+        return "s"
+    fitting: list[tuple[bool, bool]] = []
+    for pair in pairs:
+        count = count_by_header(pair.audio)
+        fitting.append((_fits(pair, 1.0, count), _fits(pair, count.rate, count)))
+        if fitting[-1] == (False, False):
+            raise InputError(
+                f"{pair.place}: start {pair.start:g} and stop {pair.stop:g} fit "
+                f"neither as seconds nor as samples: {_describe(pair, count)}; correct "
+                "them"
+            )
+    seconds, samples = (all(column) for column in zip(*fitting, strict=True))
+    if seconds == samples:
+        raise InputError(
+            f"{pairs[0].place}: nothing tells whether start and stop are seconds or "
+            "samples; call them start and end if seconds, start_samples and "
+            "end_samples if samples"
+        )
+    return "s" if seconds else "samples"
+
+
+def _fits(pair: _Pair, rate: float, count: SampleCount | None = None) -> bool:
+    """Tell whether a pair counts so many a second."""
+    seconds = (pair.stop - pair.start) / rate
+    if pair.duration:
+        return abs(seconds - pair.duration) <= _TOLERANCE
+    assert count is not None
+    return seconds >= _MIN_SECONDS and pair.stop / rate <= count.seconds + _TOLERANCE
+
+
+def _describe(pair: _Pair, count: SampleCount) -> str:
+    if pair.duration:
+        return f"duration is {pair.duration:g} s, the rate {count.rate} Hz"
+    return f"{pair.audio} has {count.seconds:g} s at {count.rate} Hz"
+
+
+def _make_segment(timed: Timed, told: list[_Told], pair_unit: str) -> Segment:
+    """Bring the times of an entry together."""
+    found: dict[str, tuple[str, float]] = {}
+    for each in told:
+        seconds = _in_seconds(each, timed.audio, pair_unit)
+        if seconds > _MAX_SECONDS:
+            raise InputError(
+                f"{timed.place}: not a manifest line ({each.name} is {seconds:g} s, "
+                "longer than any recording); correct it"
+            )
+        name, other = found.setdefault(each.time.field, (each.name, seconds))
+        if abs(seconds - other) > _TOLERANCE:
+            raise InputError(
+                f"{timed.place}: {name} is {other:g} s, but {each.name} {seconds:g} s; "
+                "remove one"
+            )
+    offset = found.get("offset", ("", 0.0))[1]
+    duration = found.get("duration", ("", 0.0))[1]
+    if "end" in found:
+        duration = _until(found["end"], offset, duration, timed.place)
+    return Segment(round(offset, _PRECISION), round(duration, _PRECISION))
+
+
+def _in_seconds(told: _Told, audio: str, pair_unit: str) -> float:
+    unit = told.time.unit or pair_unit
+    if unit == "ms":
+        return told.number / 1000
+    if unit == "samples":
+        return told.number / count_by_header(audio).rate
+    return told.number
+
+
+def _until(
+    named_end: tuple[str, float], offset: float, told: float, place: str
+) -> float:
+    """Give the duration up to an end, if nothing speaks against it."""
+    name, end = named_end
+    if end <= offset:
+        raise InputError(
+            f"{place}: {name} is {end:g} s, but the utterance begins at {offset:g} s; "
+            "correct one"
+        )
+    duration = end - offset
+    if told and abs(duration - told) > _TOLERANCE:
+        raise InputError(
+            f"{place}: from {offset:g} s to {name}, {end:g} s, are {duration:g} s, but "
+            f"duration is {told:g} s; correct or remove one"
+        )
+    return duration
