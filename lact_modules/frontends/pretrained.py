@@ -14,12 +14,13 @@ from torch import Tensor
 
 from lact_modules.errors import InputError
 from lact_modules.frontends.feature_encoder import KERNELS, STRIDES
-from lact_modules.frontends.wav2vec2 import Wav2Vec2Frontend
+from lact_modules.frontends.wav2vec2 import SAMPLE_RATE, Wav2Vec2Frontend
 
 logger = logging.getLogger(__name__)
 
 CONFIG_FILE = "config.json"
 PREPROCESSOR_FILE = "preprocessor_config.json"
+PROCESSOR_FILE = "processor_config.json"
 WEIGHTS_FILE = "model.safetensors"
 INDEX_FILE = "model.safetensors.index.json"
 SHARDS = "model-*.safetensors"
@@ -81,9 +82,7 @@ def load_pretrained(frontend: Wav2Vec2Frontend, source: str | Path) -> None:
     """
     folder = _find_folder(source)
     config = _read_json(folder / CONFIG_FILE, source)
-    preprocessor = {}
-    if (folder / PREPROCESSOR_FILE).is_file():
-        preprocessor = _read_json(folder / PREPROCESSOR_FILE, source)
+    preprocessor = _read_preprocessor(folder, source)
     _check_architecture(config, source)
     _check_settings(frontend, config, preprocessor, source)
     given = _read_tensors(_list_files(folder, source), source)
@@ -153,12 +152,15 @@ def save_pretrained(frontend: Wav2Vec2Frontend, folder: str | Path) -> None:
     save_file(weights, folder / WEIGHTS_FILE, metadata={"format": "pt"})
     for name, content in ((CONFIG_FILE, config), (PREPROCESSOR_FILE, preprocessor)):
         (folder / name).write_text(json.dumps(content, indent=2) + "\n", "utf-8")
+    # of a model before, it would count for more than what has been written
+    (folder / PROCESSOR_FILE).unlink(missing_ok=True)
 
 
 def _find_folder(source: str | Path) -> Path:
     if Path(source).is_dir():
         return Path(source)
-    wanted = [CONFIG_FILE, PREPROCESSOR_FILE, WEIGHTS_FILE, INDEX_FILE, SHARDS]
+    wanted = [CONFIG_FILE, PREPROCESSOR_FILE, PROCESSOR_FILE]
+    wanted += [WEIGHTS_FILE, INDEX_FILE, SHARDS]
     try:
         return Path(snapshot_download(str(source), allow_patterns=wanted))
     except Exception as error:
@@ -167,6 +169,18 @@ def _find_folder(source: str | Path) -> Path:
             f"{source}: no such folder, and not fetched from the hub "
             f"({type(error).__name__}); give a folder, or a model's organization/name"
         ) from error
+
+
+def _read_preprocessor(folder: Path, source: str | Path) -> dict[str, Any]:
+    """Read how a model's waveforms were made; as transformers chooses among files."""
+    # since transformers 5, beside a tokenizer's settings
+    if (folder / PROCESSOR_FILE).is_file():
+        nested = _read_json(folder / PROCESSOR_FILE, source).get("feature_extractor")
+        if isinstance(nested, dict):
+            return nested
+    if (folder / PREPROCESSOR_FILE).is_file():
+        return _read_json(folder / PREPROCESSOR_FILE, source)
+    return {}
 
 
 def _read_json(path: Path, source: str | Path) -> dict[str, Any]:
@@ -209,6 +223,18 @@ def _check_settings(
         raise InputError(
             f"{source}: made with conv_dim {widths}, where all layers of the front "
             "end have as many channels; give another model"
+        )
+    rate = preprocessor.get("sampling_rate", SAMPLE_RATE)
+    if rate != SAMPLE_RATE:
+        raise InputError(
+            f"{source}: made for {rate} Hz, where the front end hears {SAMPLE_RATE} "
+            "Hz; give another model"
+        )
+    if "do_normalize" not in preprocessor:
+        logger.warning(
+            "front end: %s does not say whether its waveforms are normalized; "
+            "normalize_input stays %s",
+            *(source, json.dumps(frontend.normalize_input)),
         )
     wanted = {
         "channels": (frontend.channels, widths[0]),

@@ -10,16 +10,18 @@ from transformers import (
     HubertConfig,
     HubertModel,
     Wav2Vec2Config,
+    Wav2Vec2CTCTokenizer,
     Wav2Vec2FeatureExtractor,
     Wav2Vec2ForCTC,
     Wav2Vec2Model,
+    Wav2Vec2Processor,
     WavLMConfig,
     WavLMModel,
 )
 
 from lact_modules.errors import InputError
 from lact_modules.frontends import Wav2Vec2Frontend
-from lact_modules.frontends.pretrained import load_pretrained
+from lact_modules.frontends.pretrained import load_pretrained, save_pretrained
 
 SMALL = {
     "hidden_size": 16,
@@ -221,6 +223,38 @@ def test_a_model_that_wants_its_input_as_it_is(folder):
     with pytest.raises(InputError, match="set normalize_input: false in the front end"):
         load_pretrained(make_frontend(), folder)
     load_pretrained(make_frontend(normalize_input=False), folder)
+
+
+def save_processor(folder, **options):
+    """Save as transformers 5 does, with the extractor in a file of several parts."""
+    (folder / "vocab.json").write_text('{"<pad>": 0, "<unk>": 1, "a": 2}')
+    tokenizer = Wav2Vec2CTCTokenizer(folder / "vocab.json")
+    extractor = Wav2Vec2FeatureExtractor(**options)
+    Wav2Vec2Processor(extractor, tokenizer).save_pretrained(folder)
+    assert (folder / "processor_config.json").is_file()
+
+
+def test_the_processor_of_transformers_5_tells_what_the_model_wants(folder, caplog):
+    save_processor(folder, do_normalize=False)
+    with pytest.raises(InputError, match="set normalize_input: false in the front end"):
+        load_pretrained(make_frontend(), folder)
+    # where both files are, transformers takes the processor's
+    Wav2Vec2FeatureExtractor(do_normalize=True).save_pretrained(folder)
+    load_pretrained(make_frontend(normalize_input=False), folder)
+    assert "normalize" not in caplog.text
+    save_pretrained(make_frontend(), folder)
+    load_pretrained(make_frontend(), folder)
+
+
+def test_a_model_that_tells_nothing_of_its_input_is_taken_with_a_word(folder, caplog):
+    load_pretrained(make_frontend(), folder)
+    assert "does not say whether its waveforms are normalized" in caplog.text
+
+
+def test_a_model_of_another_sample_rate_is_refused(folder):
+    save_processor(folder, sampling_rate=8000)
+    with pytest.raises(InputError, match="made for 8000 Hz"):
+        load_pretrained(make_frontend(), folder)
 
 
 def test_absent_keys_of_an_old_config_mean_the_base_model(folder):
