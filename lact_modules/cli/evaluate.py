@@ -35,6 +35,7 @@ def evaluate(
     json_file: Annotated[
         Path | None, typer.Option("--json", help="File for scores and transcripts.")
     ] = None,
+    avg_checkpoints: options.AvgCheckpoints = None,
     batch_size: options.BatchSize = 8,
     beam_size: options.BeamSize = 0,
     lm: options.LanguageModel = None,
@@ -90,6 +91,7 @@ def evaluate(
     )
     running = {
         "ttt": adaptation,
+        "avg_checkpoints": avg_checkpoints,
         **options.given(chunk_seconds=chunk, left_seconds=left),
     }
     with nullcontext() if json_file is None else open_output(json_file) as stream:

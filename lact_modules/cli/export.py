@@ -9,9 +9,13 @@ import typer
 def export(
     run: Annotated[Path, typer.Argument(help="Output folder of a training run.")],
     folder: Annotated[Path, typer.Argument(help="Where to write.")],
-    num_checkpoints: Annotated[
+    avg_checkpoints: Annotated[
         int | None,
-        typer.Option(min=1, help="Best checkpoints to average; else as in training."),
+        typer.Option(
+            *("--avg-checkpoints", "--num-checkpoints"),
+            min=1,
+            help="Best checkpoints to average; else what did better in training.",
+        ),
     ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Write beside other files in the folder.")
@@ -20,7 +24,7 @@ def export(
     """Export a trained model: safetensors and JSON, nothing that can run."""
     from lact_modules.inference.export import export_model
 
-    trained = export_model(run, folder, num_checkpoints, force)
+    trained = export_model(run, folder, avg_checkpoints, force)
     parameters = sum(p.numel() for p in trained.model.parameters())
     print(
         f"{folder}: {parameters / 1e6:.1f} M parameters, "

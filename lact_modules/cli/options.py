@@ -14,6 +14,15 @@ Model = Annotated[
         metavar="DIR",
     ),
 ]
+AvgCheckpoints = Annotated[
+    int | None,
+    typer.Option(
+        "--avg-checkpoints",
+        min=1,
+        help="Of a training run: best checkpoints to average, 1 for the best alone; "
+        "else what did better on dev when training ended.",
+    ),
+]
 BatchSize = Annotated[int, typer.Option(min=1, help="Files run together.")]
 BeamSize = Annotated[int, typer.Option(min=0, help="Beams of the search; 0: greedy.")]
 LanguageModel = Annotated[

@@ -48,6 +48,7 @@ def transcribe(
             "for captions of several files, a folder."
         ),
     ] = None,
+    avg_checkpoints: options.AvgCheckpoints = None,
     batch_size: options.BatchSize = 8,
     beam_size: options.BeamSize = 0,
     lm: options.LanguageModel = None,
@@ -99,7 +100,7 @@ def transcribe(
     chunking = options.given(chunk_seconds=chunk, left_seconds=left)
     with _open_writer(format, sources, output) as write:
         transcriber = Transcriber.from_folder(
-            model, device, ttt=adaptation, **chunking, **decoding
+            model, device, avg_checkpoints, ttt=adaptation, **chunking, **decoding
         )
         tally = Tally()
         outcomes = transcriber.transcribe_files(sources, batch_size)

@@ -86,7 +86,8 @@ class Choice:
         try:
             choice = cls(**json.loads(path.read_text(encoding="utf-8")))
             names = choice.checkpoints
-            if not names or any(Path(name).name != name for name in names):
+            is_list = isinstance(names, list) and bool(names)
+            if not is_list or any(Path(name).name != name for name in names):
                 raise ValueError("checkpoints: must be names of folders beside it")
         except (ValueError, TypeError, RecursionError) as error:
             raise InputError(f"{path}: damaged ({error}); delete it") from error

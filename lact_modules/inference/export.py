@@ -49,8 +49,7 @@ def export_model(
     out_folder : str | Path
         Made with its parents.
     num_checkpoints : int | None
-        How many of the best checkpoints to average; the run's own
-        ``avg_checkpoints`` if None.
+        As for `load_run`.
     force : bool
         Write into a folder that holds other files; they stay.
 

@@ -81,13 +81,19 @@ def read_meta(folder: Path) -> dict[str, Any]:
     """
     path = folder / META_FILE
     try:
-        meta = YAML(typ="safe").load(path)
+        meta = YAML(typ="safe").load(_existing(path))
     # zeros are characters that YAML does not allow, others are no numbers
     except (YAMLError, ValueError) as error:
         raise InputError(f"{path}: cannot be read as YAML") from error
     if not isinstance(meta, dict) or not isinstance(meta.get("unixtime"), float | int):
         raise InputError(f"{path}: says no unixtime")
     return meta
+
+
+def _existing(path: Path) -> Path:
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; is the checkpoint whole?")
+    return path
 
 
 def is_complete(folder: Path, meta: dict[str, Any]) -> bool:
@@ -127,12 +133,6 @@ def verify(folder: Path, names: Collection[str] | None = None) -> None:
     for name in names:
         if not _is_readable(_existing(folder / name)):
             raise InputError(f"{folder / name}: damaged")
-
-
-def _existing(path: Path) -> Path:
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; is the checkpoint whole?")
-    return path
 
 
 def _read_sums(path: Path) -> dict[str, str]:

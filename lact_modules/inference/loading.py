@@ -15,15 +15,16 @@ from lact_modules.inference.trained_model import (
 _REPO_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 
 
-def load_model(source: str | Path) -> TrainedModel:
+def load_model(source: str | Path, num_checkpoints: int | None = None) -> TrainedModel:
     """Load a trained model; no code that comes with it is run.
 
     Arguments
     ---------
     source : str | Path
-        Output folder of a training run, whose best checkpoints are averaged; an
-        export; or, where there is no such folder, a model's id on the Hugging Face
-        hub, ``organization/name``.
+        Output folder of a training run; an export; or, where there is no such folder,
+        a model's id on the Hugging Face hub, ``organization/name``.
+    num_checkpoints : int | None
+        Of a training run: how many of the best to average; None: what it has chosen.
 
     Returns
     -------
@@ -33,7 +34,7 @@ def load_model(source: str | Path) -> TrainedModel:
     Raises
     ------
     InputError
-        If there is no model, or what there is is damaged.
+        If there is no model, or what there is is damaged, or has no checkpoints.
     """
     folder = Path(source)
     if not folder.is_dir() and _REPO_ID.fullmatch(str(source)):
@@ -43,5 +44,11 @@ def load_model(source: str | Path) -> TrainedModel:
             f"{folder}: no such folder; give a run's folder, an export, or a model's "
             "id on the hub"
         )
-    is_run = (folder / HYPERPARAMETERS_FILE).is_file()
-    return load_run(folder) if is_run else load_export(folder)
+    if (folder / HYPERPARAMETERS_FILE).is_file():
+        return load_run(folder, num_checkpoints)
+    if num_checkpoints is not None:
+        raise InputError(
+            f"{folder}: no training run, so it has no checkpoints to average; leave "
+            "--avg-checkpoints out"
+        )
+    return load_export(folder)

@@ -86,7 +86,11 @@ class Transcriber:
 
     @classmethod
     def from_folder(
-        cls, folder: str | Path, device: str = "cpu", **options: Any
+        cls,
+        folder: str | Path,
+        device: str = "cpu",
+        avg_checkpoints: int | None = None,
+        **options: Any,
     ) -> "Transcriber":
         """Load a training run, an export, or a model of the hub.
 
@@ -97,6 +101,8 @@ class Transcriber:
             is run.
         device : str
             As for the class.
+        avg_checkpoints : int | None
+            Of a training run, see :func:`~lact_modules.inference.loading.load_model`.
         **options : Any
             As for the class.
 
@@ -110,7 +116,7 @@ class Transcriber:
         InputError
             If the folder holds no model, or what it holds is damaged.
         """
-        return cls(load_model(folder), device, **options)
+        return cls(load_model(folder, avg_checkpoints), device, **options)
 
     @torch.inference_mode()
     def transcribe(self, waveforms: Sequence[Waveform]) -> list[Hypothesis]:

@@ -179,3 +179,30 @@ def test_options_that_do_not_fit(evaluate, split, lm, tmp_path):
         finished = evaluate("--data", split, *options)
         assert (finished.code, finished.out) == (2, "")
         assert fault in finished.err
+
+
+def test_another_number_of_checkpoints(
+    evaluate, lact_asr, trained_run, split, tmp_path
+):
+    heard = {}
+    for num in (1, 2, 3):
+        output = tmp_path / f"{num}.json"
+        evaluate("--data", split, "--avg-checkpoints", num, "--json", output)
+        texts = [each["hyp"] for each in json.loads(output.read_text())["utterances"]]
+        options = ["--model", trained_run, "--avg-checkpoints", num]
+        lines = lact_asr("transcribe", *options, split).out.splitlines()
+        assert [line.split("\t")[1] for line in lines] == texts
+        heard[num] = texts
+    assert len({str(texts) for texts in heard.values()}) > 1
+
+
+def test_an_export_has_no_checkpoints_to_average(
+    lact_asr, trained_run, split, tmp_path
+):
+    lact_asr("export", trained_run, tmp_path / "export")
+    options = ["--model", tmp_path / "export", "--avg-checkpoints", 2]
+    for command in (["evaluate", "--data", split], ["transcribe", split]):
+        finished = lact_asr(*command, *options)
+        assert finished.code == 2
+        assert finished.err.count("\n") == 1
+        assert "--avg-checkpoints" in finished.err

@@ -9,7 +9,7 @@ def test_another_number_of_checkpoints(lact_asr, trained_run, tmp_path):
     weights = []
     for num in (1, 2, 3):
         folder = tmp_path / str(num)
-        lact_asr("export", trained_run, folder, "--num-checkpoints", num)
+        lact_asr("export", trained_run, folder, "--avg-checkpoints", num)
         weights.append((folder / "model.safetensors").read_bytes())
     assert len(set(weights)) == 3
 
