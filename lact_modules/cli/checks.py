@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from platform import python_version
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from lact_modules import compiler_cache
 from lact_modules.errors import InputError
+
+if TYPE_CHECKING:
+    from lact_modules.data.manifest import Utterance
 
 DISTRIBUTION = "lact-asr"
 SAMPLE_SIZE = 50
@@ -191,7 +194,7 @@ def check_data(data: Path, model: Path | None = None) -> Iterator[Finding]:
         return
     characters: set[str] = set()
     for split, utterances in sorted(splits.items()):
-        characters.update(*(text for text, _ in utterances))
+        characters.update(*(utterance.text for utterance in utterances))
         yield _check_split(split, utterances)
     yield _check_characters(characters, model)
 
@@ -219,22 +222,26 @@ def check_model(model: Path) -> Finding:
     return Finding("model", "ok", f"{parameters / 1e6:.1f} M parameters")
 
 
-def _read_splits(data: Path) -> dict[str, list[tuple[str, Path]]]:
-    # by split: transcript, and audio file perhaps without its ending
-    from lact_modules.data.manifest import read_manifest
+def _read_splits(data: Path) -> dict[str, list["Utterance"]]:
+    from lact_modules.data.file_tree import Siblings, find_files
+    from lact_modules.data.manifest import Utterance, manifest_name, read_manifest
+    from lact_modules.data.sources import AUDIO_SUFFIXES
+    from lact_modules.data.split_folder import (
+        is_transcript_file,
+        read_transcript_file,
+    )
 
     if not data.is_dir():
-        entries = [
-            (each.text, Path(each.audio_filepath)) for each in read_manifest(data)
-        ]
-        return {data.stem: entries}
-    splits: dict[str, list[tuple[str, Path]]] = {}
-    for transcripts in data.resolve().rglob("*.trans.txt"):
+        return {manifest_name(data): read_manifest(data)}
+    splits: dict[str, list[Utterance]] = {}
+    files = find_files(data.resolve())
+    audio = Siblings(files)
+    for transcripts in filter(is_transcript_file, files):
         split = splits.setdefault(transcripts.parents[2].name, [])
-        for line in transcripts.read_text(encoding="utf-8-sig").splitlines():
-            utterance_id, *words = line.split() or [""]
-            if utterance_id:
-                split.append((" ".join(words), transcripts.parent / utterance_id))
+        for name, text in read_transcript_file(transcripts):
+            stem = transcripts.parent / name
+            path = audio.find(stem, AUDIO_SUFFIXES) or stem
+            split.append(Utterance(name, str(path), text, 0.0))
     if not any(splits.values()):
         raise InputError(
             f"{data}: no transcripts; want "
@@ -243,14 +250,14 @@ def _read_splits(data: Path) -> dict[str, list[tuple[str, Path]]]:
     return splits
 
 
-def _check_split(split: str, utterances: list[tuple[str, Path]]) -> Finding:
-    from lact_modules.data.audio import load_audio
+def _check_split(split: str, utterances: list["Utterance"]) -> Finding:
+    from lact_modules.cli.transcribed import load_utterance
 
     sample = random.Random(0).sample(utterances, min(SAMPLE_SIZE, len(utterances)))
     faults = []
-    for _, path in sample:
+    for utterance in sample:
         try:
-            load_audio(_with_ending(path))
+            load_utterance(utterance)
         except InputError as error:
             faults.append(str(error))
     detail = f"{len(utterances)} utterances"
@@ -260,13 +267,6 @@ def _check_split(split: str, utterances: list[tuple[str, Path]]) -> Finding:
             split, "fail", detail, "repair or remove them; training skips them"
         )
     return Finding(split, "ok", f"{detail}, {len(sample)} tried")
-
-
-def _with_ending(path: Path) -> Path:
-    from lact_modules.data.split_folder import AUDIO_EXTENSIONS
-
-    candidates = (path.with_name(path.name + ending) for ending in AUDIO_EXTENSIONS)
-    return next((each for each in (path, *candidates) if each.is_file()), path)
 
 
 def _check_characters(characters: set[str], model: Path | None) -> Finding:

@@ -41,5 +41,8 @@ def load_utterance(utterance: "Utterance") -> "Tensor":
     from lact_modules.data.audio import load_audio
 
     return load_audio(
-        utterance.audio_filepath, offset=utterance.offset, duration=utterance.duration
+        utterance.audio_filepath,
+        offset=utterance.offset,
+        duration=utterance.duration,
+        channel=utterance.channel,
     )

@@ -100,6 +100,8 @@ class AudioFolder:
         if max_samples is None:
             return load_audio(path)
         wanted = max_samples / SAMPLE_RATE
-        spare = max(audio_duration(path) - wanted, 0)
+        spare = audio_duration(path) - wanted
+        if spare <= 0:
+            return load_audio(path)[:max_samples]
         offset = spare * torch.rand((), generator=generator).item()
         return load_audio(path, offset=offset, duration=wanted)[:max_samples]

@@ -15,10 +15,10 @@ from lact_modules.data.inspection import (
 from lact_modules.data.languages import TextRules, normalize_text, rules_for
 from lact_modules.data.manifest import Utterance
 from lact_modules.data.preparation import digest, write_split
-from lact_modules.data.split_folder import AUDIO_EXTENSIONS
+from lact_modules.data.sources import AUDIO_SUFFIXES
 from lact_modules.errors import InputError
 
-_EXTENSIONS = (".mp3", *AUDIO_EXTENSIONS)
+_EXTENSIONS = (".mp3", *AUDIO_SUFFIXES)
 
 
 class _Clip(NamedTuple):

@@ -1,11 +1,13 @@
 """Prepare manifests from any folder of audio: transcripts beside it, or in a table."""
 
 import math
+import os
 from collections.abc import Sequence
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
+from lact_modules.data.file_tree import Siblings, find_files
 from lact_modules.data.inspection import (
     Limits,
     Skipped,
@@ -15,6 +17,7 @@ from lact_modules.data.inspection import (
 from lact_modules.data.manifest import Utterance, manifest_name, read_manifest
 from lact_modules.data.preparation import digest, write_split
 from lact_modules.data.sources import collect_audio
+from lact_modules.data.text import read_text
 from lact_modules.errors import InputError
 
 TRANSCRIPT_ENDINGS = (".txt", ".lab")
@@ -41,8 +44,8 @@ def prepare_folder(
     Arguments
     ---------
     data_folder : str | Path
-        Audio at any depth. Beside ``a.wav`` stands its transcript ``a.txt`` or
-        ``a.lab``, unless there are tables.
+        Audio at any depth, see `find_files`. Beside ``a.wav`` stands its transcript
+        ``a.txt`` or ``a.lab``, unless there are tables.
     manifest_folder : str | Path
         Where ``<name>.jsonl`` is written, sorted by utterance id, with absolute audio
         paths.
@@ -50,8 +53,9 @@ def prepare_folder(
         Names of subfolders; if there are none, the folder makes one manifest of its
         own name.
     tables : Sequence[str | Path]
-        Files that `read_manifest` takes, with audio paths relative to `data_folder`;
-        each makes a manifest of its own name.
+        Files that `read_manifest` takes, with audio paths relative to `data_folder`,
+        for which SpeechBrain's ``{data_root}`` stands too; each makes a manifest of its
+        own name.
     min_duration : float
         Seconds; shorter utterances are skipped.
     max_duration : float
@@ -96,7 +100,7 @@ def prepare_folder(
             raise InputError(f"{source}: another table is called {name}; rename one")
         manifest = Path(manifest_folder) / f"{name}.jsonl"
         files = [Path(u.audio_filepath) for u in utterances]
-        key = digest((limits, utterances), filter(Path.is_file, files))
+        key = digest((limits, utterances), filter(os.path.isfile, files))
         inspect_split = partial(inspect_all, source, utterances, inspect, num_workers)
         write_split(manifest, key, inspect_split)
         manifests[name] = manifest
@@ -110,11 +114,14 @@ def _read_table(table: Path, corpus: Path) -> list[Utterance]:
 def _read_folder(folder: Path) -> list[Utterance]:
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; give splits that are subfolders")
+    siblings = Siblings(find_files(folder))
     utterances = [
         Utterance(
             id=path.relative_to(folder).with_suffix("").as_posix(),
             audio_filepath=str(path),
-            text=_read_transcript(path),
+            text=_read_transcript(
+                siblings.find(path.with_suffix(""), TRANSCRIPT_ENDINGS)
+            ),
             duration=0.0,
         )
         for path in collect_audio([str(folder)])
@@ -122,15 +129,8 @@ def _read_folder(folder: Path) -> list[Utterance]:
     return sorted(utterances, key=lambda u: u.id)
 
 
-def _read_transcript(audio: Path) -> str:
-    for ending in TRANSCRIPT_ENDINGS:
-        path = audio.with_suffix(ending)
-        if path.is_file():
-            try:
-                return " ".join(path.read_text(encoding="utf-8-sig").split())
-            except UnicodeDecodeError as error:
-                raise InputError(f"{path}: not UTF-8 text ({error})") from error
-    return ""
+def _read_transcript(path: Path | None) -> str:
+    return "" if path is None else " ".join(read_text(path).split())
 
 
 def _check_ids(source: Path, utterances: list[Utterance]) -> None:

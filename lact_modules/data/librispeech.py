@@ -5,8 +5,13 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+from lact_modules.data.file_tree import find_files
 from lact_modules.data.preparation import digest, write_split
-from lact_modules.data.split_folder import inspect_split, read_texts
+from lact_modules.data.split_folder import (
+    find_transcripts,
+    inspect_split,
+    read_texts,
+)
 from lact_modules.errors import InputError
 
 
@@ -30,7 +35,7 @@ def prepare_librispeech(
     ---------
     data_folder : str | Path
         Holds ``<split>/<speaker>/<chapter>/*.trans.txt`` with the audio (flac, wav,
-        ogg or opus) beside; or holds a folder ``LibriSpeech`` that does.
+        mp3, ...) beside; or holds a folder ``LibriSpeech`` that does.
     manifest_folder : str | Path
         Where ``<split>.jsonl`` is written, sorted by utterance id, with absolute
         audio paths.
@@ -133,14 +138,11 @@ def _find_split(corpus: Path, split: str) -> Path:
 
 
 def _list_splits(corpus: Path) -> str:
-    names = sorted(path.name for path in corpus.iterdir() if _has_transcripts(path))
+    folders = [path for path in sorted(corpus.iterdir()) if path.is_dir()]
+    names = [path.name for path in folders if find_transcripts(path, find_files(path))]
     return ", ".join(names) or "no folder in LibriSpeech's layout"
 
 
-def _has_transcripts(folder: Path) -> bool:
-    return any(True for _ in folder.glob("*/*/*.trans.txt"))
-
-
 def _cache_key(split_folder: Path, min_duration: float, max_duration: float) -> str:
-    files = sorted(filter(Path.is_file, split_folder.resolve().rglob("*")))
+    files = filter(Path.is_file, find_files(split_folder.resolve()))
     return digest((min_duration, max_duration), files)

@@ -58,12 +58,12 @@ def count_by_header(path: str) -> SampleCount:
     >>> count_by_header(path)
     SampleCount(num_samples=4000, rate=8000)
     """
-    from lact_modules.data.audio import count_samples
-
     if not os.path.isfile(path):
         raise InputError(f"{path}: no such file")
     try:
         header = soundfile.info(path)
     except (soundfile.LibsndfileError, RuntimeError):
+        from lact_modules.data.audio import count_samples
+
         return SampleCount(*count_samples(path))
     return SampleCount(header.frames, header.samplerate)

@@ -3,12 +3,16 @@
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from lact_modules.data.file_tree import find_files
 from lact_modules.errors import InputError
 
-AUDIO_SUFFIXES = frozenset(
-    [".aif", ".aiff", ".au", ".caf", ".flac", ".mp3", ".oga", ".ogg", ".opus", ".wav"]
+AUDIO_SUFFIXES = (
+    *(".flac", ".wav", ".aif", ".aiff", ".au", ".caf"),
+    *(".ogg", ".oga", ".opus", ".mp3"),
+    *(".m4a", ".mp4", ".aac", ".webm", ".amr"),
 )
-"""What is taken from a folder; a file named outright may have any suffix."""
+"""What is taken from a folder, in lower or upper case, and of several copies the first
+named here; a file named outright may have any suffix."""
 
 
 def collect_audio(names: Iterable[str], listed: Iterable[str] = ()) -> list[Path]:
@@ -17,7 +21,7 @@ def collect_audio(names: Iterable[str], listed: Iterable[str] = ()) -> list[Path
     Arguments
     ---------
     names : Iterable[str]
-        Files, folders (all audio below, sorted by path), and ``-`` for `listed`.
+        Files, folders (all audio below, see `find_files`), and ``-`` for `listed`.
     listed : Iterable[str]
         Lines with one path each, as of stdin; blank lines are skipped.
 
@@ -54,9 +58,7 @@ def _expand(name: str, listed: Iterable[str]) -> Iterator[Path]:
 def _expand_path(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]
-    found = sorted(
-        file for file in path.rglob("*") if file.suffix.lower() in AUDIO_SUFFIXES
-    )
+    found = [file for file in find_files(path) if file.suffix.lower() in AUDIO_SUFFIXES]
     if not found:
         raise InputError(f"{path}: no audio below this folder; name another")
     return found

@@ -1,12 +1,13 @@
 """Read one split in LibriSpeech's layout, and verify every utterance."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
+from lact_modules.data.file_tree import Siblings, find_files
 from lact_modules.data.inspection import (
     Limits,
     Skipped,
@@ -14,9 +15,11 @@ from lact_modules.data.inspection import (
     inspect_recording,
 )
 from lact_modules.data.manifest import Utterance
+from lact_modules.data.sources import AUDIO_SUFFIXES
+from lact_modules.data.text import read_lines
 from lact_modules.errors import InputError
 
-AUDIO_EXTENSIONS = (".flac", ".wav", ".ogg", ".opus")
+_TRANSCRIPTS_ENDING = ".trans.txt"
 
 
 class _Entry(NamedTuple):
@@ -40,7 +43,8 @@ def inspect_split(
     Arguments
     ---------
     split_folder : str | Path
-        Holds ``<speaker>/<chapter>/*.trans.txt`` with the audio beside.
+        Holds ``<speaker>/<chapter>/*.trans.txt`` with the audio beside; see
+        `find_files` for links and hidden files.
     min_duration : float
         Seconds; shorter utterances are skipped.
     max_duration : float
@@ -60,8 +64,10 @@ def inspect_split(
         utterance is usable.
     """
     split_folder = Path(split_folder).resolve()
-    entries = _read_entries(split_folder)
-    inspect = partial(_inspect, limits=Limits(min_duration, max_duration))
+    files = _list_files(split_folder)
+    entries = _read_entries(split_folder, files)
+    limits = Limits(min_duration, max_duration)
+    inspect = partial(_inspect, limits=limits, audio=Siblings(files))
     return inspect_all(split_folder, entries, inspect, num_workers)
 
 
@@ -83,14 +89,70 @@ def read_texts(split_folder: str | Path) -> list[str]:
     InputError
         If the folder is missing or has no transcripts, or an id has two.
     """
-    entries = _read_entries(Path(split_folder))
+    split_folder = Path(split_folder)
+    entries = _read_entries(split_folder, _list_files(split_folder))
     return [entry.text for entry in entries if entry.text]
 
 
-def _read_entries(split_folder: Path) -> list[_Entry]:
+def find_transcripts(split_folder: Path, files: Iterable[Path]) -> list[Path]:
+    """Find the files that hold a split's transcripts.
+
+    Arguments
+    ---------
+    split_folder : Path
+        The split's.
+    files : Iterable[Path]
+        All files below it.
+
+    Returns
+    -------
+    list[Path]
+        Those called ``<speaker>/<chapter>/*.trans.txt``, in lower or upper case.
+    """
+    depth = len(split_folder.parts) + 3
+    return [p for p in files if len(p.parts) == depth and is_transcript_file(p)]
+
+
+def is_transcript_file(path: Path) -> bool:
+    """Tell by its name whether a file holds transcripts."""
+    return path.name.lower().endswith(_TRANSCRIPTS_ENDING)
+
+
+def read_transcript_file(path: Path) -> Iterator[tuple[str, str]]:
+    """Read the lines of a transcript file.
+
+    Arguments
+    ---------
+    path : Path
+        A ``.trans.txt``: an id and words in each line.
+
+    Yields
+    ------
+    tuple[str, str]
+        Id, and text with a space between words.
+
+    Raises
+    ------
+    InputError
+        If the file is not UTF-8 text.
+    """
+    for line in read_lines(path):
+        utterance_id, *words = line.split()
+        yield utterance_id, " ".join(words)
+
+
+def _list_files(split_folder: Path) -> list[Path]:
     if not split_folder.is_dir():
         raise InputError(f"{split_folder}: no such folder; give a split's folder")
-    entries = sorted(_parse_transcripts(split_folder))
+    return find_files(split_folder)
+
+
+def _read_entries(split_folder: Path, files: list[Path]) -> list[_Entry]:
+    entries = sorted(
+        _Entry(utterance_id, text, path.parent, path.parent.parent.name)
+        for path in find_transcripts(split_folder, files)
+        for utterance_id, text in read_transcript_file(path)
+    )
     if not entries:
         raise InputError(
             f"{split_folder}: no transcripts; "
@@ -105,28 +167,11 @@ def _read_entries(split_folder: Path) -> list[_Entry]:
     return entries
 
 
-def _parse_transcripts(split_folder: Path) -> Iterator[_Entry]:
-    for path in split_folder.glob("*/*/*.trans.txt"):
-        try:
-            lines = path.read_text(encoding="utf-8-sig").splitlines()
-        except UnicodeDecodeError as error:
-            raise InputError(f"{path}: not UTF-8 text ({error})") from error
-        for line in lines:
-            if words := line.split():
-                yield _Entry(
-                    id=words[0],
-                    text=" ".join(words[1:]),
-                    folder=path.parent,
-                    speaker=path.parent.parent.name,
-                )
-
-
-def _inspect(entry: _Entry, limits: Limits) -> Utterance | Skipped:
+def _inspect(entry: _Entry, limits: Limits, audio: Siblings) -> Utterance | Skipped:
     if not entry.text:
         return Skipped(entry.id, "empty transcript", str(entry.folder))
-    candidates = [entry.folder / (entry.id + suffix) for suffix in AUDIO_EXTENSIONS]
-    audio = next((path for path in candidates if path.is_file()), None)
-    if audio is None:
-        return Skipped(entry.id, "missing audio", f"none of {AUDIO_EXTENSIONS}")
-    utterance = Utterance(entry.id, str(audio), entry.text, 0.0, entry.speaker)
+    path = audio.find(entry.folder / entry.id, AUDIO_SUFFIXES)
+    if path is None:
+        return Skipped(entry.id, "missing audio", f"none of {AUDIO_SUFFIXES}")
+    utterance = Utterance(entry.id, str(path), entry.text, 0.0, entry.speaker)
     return inspect_recording(utterance, limits)
