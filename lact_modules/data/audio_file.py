@@ -23,6 +23,8 @@ class AudioFile:
         Seconds to skip.
     duration : float | None
         Seconds to read; to the end of the file if None or 0.
+    channel : int | None
+        Which one, from 0; their mean if None.
 
     Raises
     ------
@@ -40,12 +42,14 @@ class AudioFile:
     """
 
     def __init__(
-        self, path: str | Path, offset: float = 0.0, duration: float | None = None
+        self,
+        path: str | Path,
+        offset: float = 0.0,
+        duration: float | None = None,
+        channel: int | None = None,
     ):
-        num_samples, rate = count_samples(path, offset, duration)
-        # rounded up, as resampling does
-        self._num_samples = -(-num_samples * SAMPLE_RATE // rate)
-        self._part = (path, SAMPLE_RATE, offset, duration)
+        self._part = (path, SAMPLE_RATE, offset, duration, channel)
+        self._num_samples = count_samples(*self._part)
 
     def __len__(self) -> int:
         return self._num_samples
@@ -68,6 +72,7 @@ def open_audio(
     max_seconds: float,
     offset: float = 0.0,
     duration: float | None = None,
+    channel: int | None = None,
 ) -> Waveform:
     """Read audio that is not too long, and leave what is longer in its file.
 
@@ -81,6 +86,8 @@ def open_audio(
         Seconds to skip.
     duration : float | None
         Seconds wanted; to the end of the file if None or 0.
+    channel : int | None
+        Which one, from 0; their mean if None.
 
     Returns
     -------
@@ -101,9 +108,9 @@ def open_audio(
     ['Tensor', 'AudioFile']
     """
     blocks, num_samples = [], 0
-    for block in stream_audio(path, SAMPLE_RATE, offset, duration):
+    for block in stream_audio(path, SAMPLE_RATE, offset, duration, channel):
         blocks.append(block)
         num_samples += len(block)
         if num_samples > max_seconds * SAMPLE_RATE:
-            return AudioFile(path, offset, duration)
+            return AudioFile(path, offset, duration, channel)
     return torch.cat(blocks)

@@ -6,15 +6,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
-import soundfile
-
-from lact_modules.data.audio import measure_audio
 from lact_modules.data.manifest import Utterance
+from lact_modules.data.media.decoder import Decoder
+from lact_modules.data.media.segment import open_decoders
 from lact_modules.errors import InputError
 
 
 def audio_duration(path: str | Path) -> float:
-    """Read from its header how long an audio file is.
+    """Tell how long an audio file is, decoding it only where nothing else tells.
 
     Arguments
     ---------
@@ -24,28 +23,29 @@ def audio_duration(path: str | Path) -> float:
     Returns
     -------
     float
-        Seconds; of an mp3, up to 0.1 s more than it holds.
+        Seconds, as decoding it gives them if it is not damaged.
 
     Raises
     ------
     InputError
-        If the file is missing or not audio.
+        If the file is missing or not audio, or announces more than it holds.
 
     Example
     -------
-    >>> import tempfile, numpy
+    >>> import soundfile, tempfile, numpy
     >>> path = Path(tempfile.mkdtemp()) / "a.wav"
     >>> soundfile.write(path, numpy.zeros(4000), 8000)
     >>> audio_duration(path)
     0.5
     """
-    if not Path(path).is_file():
-        raise InputError(f"{path}: no such file")
-    try:
-        header = soundfile.info(str(path))
-    except (soundfile.LibsndfileError, RuntimeError) as error:
-        raise InputError(f"{path}: cannot be read as audio ({error})") from error
-    return header.frames / header.samplerate
+    with open_decoders(path) as (parts, _):
+        return sum(_count_samples(part) / part.rate for part in parts)
+
+
+def _count_samples(part: Decoder) -> int:
+    if part.num_samples is not None:
+        return part.num_samples
+    return sum(map(len, part.read()))
 
 
 def measure_durations(utterances: Sequence[Utterance]) -> list[Utterance]:
@@ -76,10 +76,7 @@ def measure_durations(utterances: Sequence[Utterance]) -> list[Utterance]:
 def _measure(utterance: Utterance) -> Utterance:
     if utterance.duration:
         return utterance
-    path = utterance.audio_filepath
-    # the header of an mp3 counts what the encoder has padded
-    measure = measure_audio if path.lower().endswith(".mp3") else audio_duration
-    duration = measure(path) - utterance.offset
+    duration = audio_duration(utterance.audio_filepath) - utterance.offset
     if duration <= 0:
         raise InputError(
             f"{utterance.audio_filepath}: ends before {utterance.id} begins, at "

@@ -126,7 +126,10 @@ def inspect_recording(utterance: Utterance, limits: Limits) -> Utterance | Skipp
     """
     try:
         duration = measure_audio(
-            utterance.audio_filepath, utterance.offset, utterance.duration
+            utterance.audio_filepath,
+            utterance.offset,
+            utterance.duration,
+            utterance.channel,
         )
     except InputError as error:
         return Skipped(utterance.id, "unusable audio", str(error))

@@ -3,15 +3,15 @@
 import logging
 import time
 from collections.abc import Iterable, Iterator
-from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
 import torch
 from torch import Tensor
 
-from lact_modules.data.audio import SAMPLE_RATE, resample_blocks, stream_audio
+from lact_modules.data.audio import SAMPLE_RATE, stream_audio
 from lact_modules.data.pcm import BYTES_PER_SAMPLE, decode_pcm
+from lact_modules.data.resampling import resample_blocks
 from lact_modules.errors import InputError
 
 BLOCKS_PER_SECOND = 25
@@ -70,11 +70,7 @@ def read_pcm(stream: BinaryIO, sample_rate: int = SAMPLE_RATE) -> Iterator[Tenso
     size = BYTES_PER_SAMPLE * -(-sample_rate // BLOCKS_PER_SECOND)
     pieces = iter(lambda: stream.read(size), b"")
     blocks = (block for block in map(decode_pcm, pieces) if len(block))
-    first = next(blocks, None)
-    if first is not None:
-        yield from _cut(
-            resample_blocks(chain([first], blocks), sample_rate, SAMPLE_RATE)
-        )
+    yield from _cut(resample_blocks(blocks, sample_rate, SAMPLE_RATE))
 
 
 def record() -> Iterator[Tensor]:

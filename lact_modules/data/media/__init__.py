@@ -1,0 +1,1 @@
+"""Decode audio files of any kind, each to its end."""

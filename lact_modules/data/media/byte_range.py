@@ -1,0 +1,207 @@
+"""Bytes of a file as a file of their own."""
+
+import functools
+import io
+import os
+import re
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
+from typing import BinaryIO, TypeVar
+
+# What is searched at once; matches are far shorter.
+_WINDOW = 1 << 20
+_OVERLAP = 64
+
+# Of so many files is it kept what was found in them.
+_MAX_KEPT = 64
+
+Found = TypeVar("Found")
+
+
+class ByteRange(io.RawIOBase):
+    """Read a range of a file, perhaps with another head.
+
+    Arguments
+    ---------
+    stream : BinaryIO
+        Can seek; nobody else reads it meanwhile.
+    start : int
+        Its first byte.
+    end : int | None
+        The byte behind its last; the file's end if None.
+    head : bytes
+        Stands in for as many bytes at the start.
+
+    Example
+    -------
+    >>> ByteRange(io.BytesIO(b"0123456789"), 2, 8, head=b"ab").read()
+    b'ab4567'
+    """
+
+    def __init__(
+        self,
+        stream: BinaryIO,
+        start: int = 0,
+        end: int | None = None,
+        head: bytes = b"",
+    ):
+        self.stream = stream
+        size = stream.seek(0, io.SEEK_END)
+        self.start = start
+        self.end = size if end is None else end
+        self.head = head
+        self.is_whole = not head and start == 0 and self.end == size
+        self._position = 0
+
+    def __len__(self) -> int:
+        return self.end - self.start
+
+    @property
+    def identity(self) -> tuple[int, ...] | None:
+        """What tells this range from others while its file does not change.
+
+        None of a stream in memory.
+        """
+        try:
+            status = os.fstat(self.stream.fileno())
+        except OSError:
+            return None
+        file = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+        return (*file, self.start, self.end)
+
+    def narrow(
+        self, start: int, end: int | None = None, head: bytes = b""
+    ) -> "ByteRange":
+        """Give a range within this one.
+
+        Arguments
+        ---------
+        start : int
+            Its first byte, from this one's.
+        end : int | None
+            The byte behind its last; this one's end if None.
+        head : bytes
+            Stands in for as many bytes at its start.
+
+        Returns
+        -------
+        ByteRange
+            Of the file itself: this one's head is not seen.
+        """
+        last = self.end if end is None else self.start + end
+        return ByteRange(self.stream, self.start + start, last, head)
+
+    def split(self, starts: Sequence[int]) -> "Iterator[ByteRange]":
+        """Cut the range into others.
+
+        Arguments
+        ---------
+        starts : Sequence[int]
+            Where they begin, the first at 0.
+
+        Yields
+        ------
+        ByteRange
+            This one itself if there is no other.
+        """
+        if len(starts) == 1:
+            yield self
+            return
+        for start, end in pairwise([*starts, len(self)]):
+            yield self.narrow(start, end)
+
+    def peek(self, start: int, size: int) -> bytes:
+        """Read up to `size` bytes from `start` on."""
+        self.seek(start)
+        return self.read(size) or b""
+
+    def find(self, pattern: bytes, start: int) -> Iterator[int]:
+        """Find a regular expression that matches few bytes.
+
+        Arguments
+        ---------
+        pattern : bytes
+            Of :mod:`re`; a point is any byte.
+        start : int
+            From where on.
+
+        Yields
+        ------
+        int
+            Where it begins, each place once, in order.
+        """
+        search = re.compile(pattern, re.DOTALL)
+        while window := self.peek(start, _WINDOW):
+            is_last = len(window) < _WINDOW
+            # what begins in the overlap is found in the next window
+            limit = len(window) if is_last else _WINDOW - _OVERLAP
+            for match in search.finditer(window):
+                if match.start() < limit:
+                    yield start + match.start()
+            if is_last:
+                return
+            start += limit
+
+    def readable(self) -> bool:
+        """Tell that it can be read."""
+        return True
+
+    def seekable(self) -> bool:
+        """Tell that any byte can be read next."""
+        return True
+
+    def tell(self) -> int:
+        """Give the place of the next byte."""
+        return self._position
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Go to a byte, and give its place."""
+        origin = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: len(self)}
+        self._position = max(0, origin[whence] + offset)
+        return self._position
+
+    def readinto(self, buffer: "memoryview | bytearray") -> int:  # type: ignore[override]
+        """Fill a buffer as far as the range reaches; give the number of bytes."""
+        place = self._position
+        wanted = max(0, min(len(buffer), len(self) - place))
+        if place < len(self.head):
+            data = self.head[place : place + wanted]
+        else:
+            self.stream.seek(self.start + place)
+            data = self.stream.read(wanted)
+        buffer[: len(data)] = data
+        self._position += len(data)
+        return len(data)
+
+
+def keep_found(search: Callable[[ByteRange], Found]) -> Callable[[ByteRange], Found]:
+    """Search a file once, though many segments of it are read.
+
+    Arguments
+    ---------
+    search : Callable[[ByteRange], Found]
+        What goes through all of a file; what it gives is not to be changed.
+
+    Returns
+    -------
+    Callable[[ByteRange], Found]
+        Answers from memory for the files last searched, unless they have changed.
+    """
+    found: dict[tuple[int, ...], Found] = {}
+
+    @functools.wraps(search)
+    def look(source: ByteRange) -> Found:
+        key = source.identity
+        if key is None:
+            return search(source)
+        # another thread may clear it
+        answer = found.get(key)
+        if answer is not None:
+            return answer
+        answer = search(source)
+        if len(found) >= _MAX_KEPT:
+            found.clear()
+        found[key] = answer
+        return answer
+
+    return look

@@ -1,0 +1,89 @@
+"""Headers of MPEG audio frames: MP3, and layers I and II (ISO 11172-3, 13818-3)."""
+
+from functools import lru_cache
+from typing import NamedTuple
+
+# kbit/s by index, of layers I, II and III in versions 1 and 2; 0 is free, 15 forbidden
+_BITRATES = {
+    (1, 1): (32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),
+    (1, 2): (32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),
+    (1, 3): (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
+    (2, 1): (32, 48, 56, 64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256),
+    (2, 2): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
+}
+_RATES = (44100, 48000, 32000)
+# of the version's two bits: version, and the divisor of its rates; 2.5 is as 2
+_VERSIONS = {3: (1, 1), 2: (2, 2), 0: (2, 4)}
+
+
+class FrameHeader(NamedTuple):
+    """What the four bytes before a frame tell.
+
+    Arguments
+    ---------
+    size : int
+        Bytes of the frame, the header's included.
+    num_samples : int
+        Of each channel.
+    rate : int
+        Hz.
+    channels : int
+        1 or 2.
+    layer : int
+        1, 2 or 3.
+    is_mpeg1 : bool
+        Not of the versions for lower sample rates.
+    """
+
+    size: int
+    num_samples: int
+    rate: int
+    channels: int
+    layer: int
+    is_mpeg1: bool
+
+    @property
+    def kind(self) -> tuple[int, ...]:
+        """What does not change within a stream."""
+        return self[1:]
+
+
+@lru_cache(maxsize=1024)
+def parse_header(data: bytes) -> FrameHeader | None:
+    """Read a frame's header.
+
+    Arguments
+    ---------
+    data : bytes
+        Four.
+
+    Returns
+    -------
+    FrameHeader | None
+        None if these bytes begin no frame, or one of a free bit rate.
+
+    Example
+    -------
+    >>> parse_header(bytes([0xFF, 0xFB, 0x90, 0x64]))[:4]
+    (417, 1152, 44100, 2)
+    """
+    if len(data) < 4 or data[0] != 0xFF or data[1] < 0xE0:
+        return None
+    bits = int.from_bytes(data, "big")
+    layer = 4 - (bits >> 17 & 3)
+    index, rate_index = bits >> 12 & 15, bits >> 10 & 3
+    if layer == 4 or bits >> 19 & 3 == 1 or index in (0, 15) or rate_index == 3:
+        return None
+    version, divisor = _VERSIONS[bits >> 19 & 3]
+    # layers II and III of version 2 have the same
+    bitrates = _BITRATES[version, min(layer, 2) if version == 2 else layer]
+    rate = _RATES[rate_index] // divisor
+    padding = bits >> 9 & 1
+    bits_a_second = 1000 * bitrates[index - 1]
+    if layer == 1:
+        num_samples, size = 384, 4 * (12 * bits_a_second // rate + padding)
+    else:
+        num_samples = 576 if layer == 3 and version == 2 else 1152
+        size = num_samples // 8 * bits_a_second // rate + padding
+    channels = 1 if bits >> 6 & 3 == 3 else 2
+    return FrameHeader(size, num_samples, rate, channels, layer, version == 1)

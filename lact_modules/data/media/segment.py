@@ -1,0 +1,186 @@
+"""Read a segment of a file: which parts, which samples, which channel."""
+
+import functools
+import logging
+import math
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from lact_modules.data.channels import Mixer
+from lact_modules.data.media.byte_range import ByteRange
+from lact_modules.data.media.decoder import Decoder, DecodingError
+from lact_modules.data.media.parts import open_parts
+from lact_modules.errors import InputError
+
+RATES = (1000, 768_000)
+"""Hz; headers that tell less or more are damaged."""
+
+MAX_OVERSHOOT = 0.5
+"""Seconds by which a segment may end behind its file: lengths are rounded."""
+
+# Float files hold integers too, up to 2^31, unscaled; more is damage.
+_MAX_LEVEL = 2.0**32
+
+Source = str | Path | BinaryIO
+"""A path, or a stream that can seek and has a ``name``."""
+
+logger = logging.getLogger(__name__)
+
+
+@contextmanager
+def open_decoders(
+    source: Source,
+) -> Iterator[tuple[Iterator[Decoder], Callable[[str], None]]]:
+    """Open a file to decode it; what goes wrong meanwhile is told with its name.
+
+    Arguments
+    ---------
+    source : Source
+        Any kind of audio.
+
+    Yields
+    ------
+    tuple[Iterator[Decoder], Callable[[str], None]]
+        Of its parts, each with a plausible rate, to be read in turn; and what warns
+        of it, once however often it is read.
+
+    Raises
+    ------
+    InputError
+        If it is missing, not audio, or damaged.
+    """
+    name = source_name(source)
+
+    def tell(remark: str) -> None:
+        _warn(f"{name}: {remark}")
+
+    with _open(source) as stream:
+        try:
+            yield map(_check_rate, open_parts(ByteRange(stream), tell)), tell
+        except DecodingError as error:
+            raise InputError(f"{name}: {error}") from error
+
+
+def read_segment(
+    source: Source,
+    offset: float = 0.0,
+    duration: float | None = None,
+    channel: int | None = None,
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Decode the samples between two times, of one channel.
+
+    Arguments
+    ---------
+    source : Source
+        Any kind of audio.
+    offset : float
+        Seconds to skip.
+    duration : float | None
+        Seconds to read; to the end of the file if None or 0.
+    channel : int | None
+        Which one, from 0; see `Mixer`.
+
+    Yields
+    ------
+    tuple[int, np.ndarray]
+        Hz, which changes only where files of two rates are joined, and a block (N,)
+        float32, N > 0.
+
+    Raises
+    ------
+    InputError
+        If the file, the segment or the channel is not there, or the samples are not
+        such as can be heard.
+    """
+    mixer = Mixer(channel)
+    with open_decoders(source) as (parts, tell):
+        for rate, block in _cut(parts, offset, duration):
+            yield rate, _mix(block, mixer, tell)
+
+
+def source_name(source: Source) -> str:
+    """Give what messages call a source."""
+    return str(source if isinstance(source, str | Path) else source.name)
+
+
+def _cut(
+    parts: Iterable[Decoder], offset: float, duration: float | None
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Give the blocks (N, C) between two times, and the rate of each."""
+    # in samples, of the part that is read
+    skip, wanted, rate = offset, duration or math.inf, 1
+    length, is_empty = 0.0, True
+    for part in parts:
+        # samples are exact within parts of one rate
+        skip = round(skip * part.rate / rate)
+        wanted = wanted if wanted == math.inf else round(wanted * part.rate / rate)
+        rate = part.rate
+        if part.num_samples is None or skip < part.num_samples:
+            for block in part.read(skip):
+                if wanted < len(block):
+                    block = block[: int(wanted)]
+                if len(block):
+                    is_empty = False
+                    yield rate, block
+                wanted -= len(block)
+                if wanted <= 0:
+                    return
+        num_samples = part.num_samples or 0
+        length += num_samples / rate
+        skip = max(0, skip - num_samples)
+    if length == 0:
+        raise DecodingError("holds no samples")
+    if is_empty or MAX_OVERSHOOT < wanted / rate < math.inf:
+        segment = "" if duration is None else f"{duration:g} s "
+        raise DecodingError(
+            f"the segment of {segment}at {offset:g} s ends behind the file, which is "
+            f"{length:g} s long"
+        )
+
+
+def _check_rate(part: Decoder) -> Decoder:
+    low, high = RATES
+    if not low <= part.rate <= high:
+        raise DecodingError(
+            f"its header tells a sample rate of {part.rate} Hz, which is not within "
+            f"{low} and {high} Hz; correct it"
+        )
+    return part
+
+
+def _mix(block: np.ndarray, mixer: Mixer, tell: Callable[[str], None]) -> np.ndarray:
+    """Make one channel, (N,), of (N, C), and make sure that it can be heard."""
+    num_channels, was_mean = block.shape[1], mixer.chosen is None
+    if mixer.channel is not None and mixer.channel >= num_channels:
+        raise DecodingError(
+            f"has no channel {mixer.channel}: it has {num_channels}, counted from 0"
+        )
+    samples = mixer(block)
+    if was_mean and mixer.chosen is not None:
+        tell(f"its channels cancel each other; channel {mixer.chosen} is read alone")
+    if not np.isfinite(samples).all():
+        raise DecodingError("holds NaN or infinite samples")
+    if (level := np.abs(samples).max()) > _MAX_LEVEL:
+        raise DecodingError(f"holds samples of {level:.1g}; full scale is 1")
+    return samples
+
+
+@contextmanager
+def _open(source: Source) -> Iterator[BinaryIO]:
+    if not isinstance(source, str | Path):
+        yield source
+        return
+    if not Path(source).is_file():
+        raise InputError(f"{source}: no such file")
+    with open(source, "rb") as stream:
+        yield stream
+
+
+@functools.lru_cache(maxsize=1024)
+def _warn(message: str) -> None:
+    """Warn of a file once, however often it is read."""
+    logger.warning(message)

@@ -1,0 +1,71 @@
+"""Decode by libsndfile: wav, flac, ogg and other files that tell their length."""
+
+import os
+from collections.abc import Iterator
+
+import numpy as np
+import soundfile
+
+from lact_modules.data.media.byte_range import ByteRange
+from lact_modules.data.media.decoder import BLOCK, DecodingError
+
+# libsndfile 1.2.2 decodes some samples wrongly if it seeks to the end of a stream
+_RUN_UP_SECONDS = 1.0
+
+
+class SndfileDecoder:
+    """One stream that libsndfile knows.
+
+    Arguments
+    ---------
+    source : ByteRange
+        All of it.
+
+    Raises
+    ------
+    DecodingError
+        If libsndfile does not know it.
+    """
+
+    def __init__(self, source: ByteRange):
+        self._file = self._open(source)
+        self.rate: int = self._file.samplerate
+        self.num_samples: int | None = self._file.frames
+
+    def _open(self, source: ByteRange) -> soundfile.SoundFile:
+        try:
+            descriptor = source.stream.fileno() if source.is_whole else None
+        except OSError:
+            descriptor = None
+        try:
+            if descriptor is None:
+                source.seek(0)
+                return soundfile.SoundFile(source)
+            # without callbacks into Python, which would swallow Ctrl-C
+            os.lseek(descriptor, 0, os.SEEK_SET)
+            return soundfile.SoundFile(descriptor, closefd=False)
+        except (soundfile.LibsndfileError, RuntimeError, TypeError) as error:
+            raise DecodingError(f"cannot be read as audio ({error})") from error
+
+    def read(self, start: int = 0) -> Iterator[np.ndarray]:
+        """Give blocks (N, C) float32 from a sample on; see `Decoder`."""
+        length = self._file.frames
+        if start >= length:
+            return
+        size = max(1, BLOCK // self._file.channels)
+        run_up = int(_RUN_UP_SECONDS * self.rate) if self._file.format == "OGG" else 0
+        position = max(0, start - run_up)
+        try:
+            self._file.seek(position)
+            while position < length:
+                wanted = min(size, length - position)
+                block = self._file.read(wanted, dtype="float32", always_2d=True)
+                if len(block) == 0:
+                    break
+                before, position = position, position + len(block)
+                if position > start:
+                    yield block[max(0, start - before) :]
+        except (soundfile.LibsndfileError, RuntimeError) as error:
+            raise DecodingError(f"damaged ({error})") from error
+        if position < length:
+            raise DecodingError(f"truncated: {length - position} samples are missing")

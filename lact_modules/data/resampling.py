@@ -1,0 +1,72 @@
+"""Change the sample rate of audio that comes in blocks, of any length and any rate."""
+
+from collections.abc import Iterable, Iterator
+
+import soxr
+import torch
+from torch import Tensor
+
+
+def resample_blocks(
+    blocks: Iterable[Tensor], rate: int, new_rate: int
+) -> Iterator[Tensor]:
+    """Resample blocks to what the joined ones would be resampled to.
+
+    By soxr, whose time and memory do not depend on how the rates divide.
+
+    Arguments
+    ---------
+    blocks : Iterable[Tensor]
+        (N,) float32; together of any length.
+    rate : int
+        Hz of the blocks.
+    new_rate : int
+        Hz wanted.
+
+    Yields
+    ------
+    Tensor
+        (N,) as soon as the samples that they see have come.
+
+    Example
+    -------
+    >>> blocks = iter(torch.zeros(5, 1000))
+    >>> sum(map(len, resample_blocks(blocks, 8000, 16000)))
+    10000
+    """
+    if rate == new_rate:
+        yield from blocks
+        return
+    stream = soxr.ResampleStream(rate, new_rate, num_channels=1, dtype="float32")
+    for block in blocks:
+        resampled = stream.resample_chunk(block.numpy())
+        if len(resampled):
+            yield torch.from_numpy(resampled)
+    rest = stream.resample_chunk(torch.zeros(0).numpy(), last=True)
+    if len(rest):
+        yield torch.from_numpy(rest)
+
+
+def resampled_length(num_samples: int, rate: int, new_rate: int) -> int:
+    """Count the samples that `resample_blocks` gives.
+
+    Arguments
+    ---------
+    num_samples : int
+        At `rate`.
+    rate : int
+        Hz.
+    new_rate : int
+        Hz wanted.
+
+    Returns
+    -------
+    int
+        To the nearest, half a sample up.
+
+    Example
+    -------
+    >>> resampled_length(3, 32000, 16000)
+    2
+    """
+    return (2 * num_samples * new_rate + rate) // (2 * rate)
