@@ -59,6 +59,7 @@ def evaluate(
     ttt_lr: options.TTTLearningRate = None,
     ttt_mode: options.TTTMode = None,
     ttt_chunk: options.TTTChunk = None,
+    channel: options.Channel = None,
     device: options.Device = "auto",
     each_step: Annotated[
         bool,
@@ -96,14 +97,14 @@ def evaluate(
     }
     with nullcontext() if json_file is None else open_output(json_file) as stream:
         transcriber, decoders = _load_model(model, device, each_step, running, decoding)
-        utterances, unusable = read_transcribed(data)
+        utterances, unusable = read_transcribed(data, channel)
         transcripts, tally = Transcripts(decoders), Tally(unusable)
         outcomes = process_files(
             utterances,
             lambda batch: transcripts.decode(transcriber.run_model(batch)),
             batch_size,
             lambda said: transcriber.load(
-                said.audio_filepath, said.offset, said.duration
+                said.audio_filepath, said.offset, said.duration, said.channel
             ),
             in_order=transcriber.is_in_order,
         )

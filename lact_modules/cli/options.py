@@ -74,6 +74,12 @@ NumBest = Annotated[
     int | None,
     typer.Option(min=1, help="Texts of an utterance to rank; as many as beams."),
 ]
+Channel = Annotated[
+    int | None,
+    typer.Option(
+        min=0, help="Of files with several, from 0; by default the mean of all."
+    ),
+]
 Device = Annotated[
     str, typer.Option(help="cpu, cuda, cuda:1, ...; auto: CUDA if there is any.")
 ]

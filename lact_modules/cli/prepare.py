@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from lact_modules.cli import options
 from lact_modules.cli.splits import split_names
 from lact_modules.errors import InputError
 
@@ -52,6 +53,7 @@ def prepare(
     max_duration: Annotated[
         float, typer.Option(min=0, help="Seconds; longer utterances are skipped.")
     ] = math.inf,
+    channel: options.Channel = None,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Threads; one a core if not given.")
     ] = None,
@@ -68,6 +70,7 @@ def prepare(
         min_duration=min_duration,
         max_duration=max_duration,
         num_workers=workers,
+        channel=channel,
     )
     for split, manifest in manifests.items():
         utterances = read_manifest(manifest)

@@ -1,5 +1,6 @@
 """Transcribed speech that commands score against."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,13 +10,17 @@ if TYPE_CHECKING:
     from lact_modules.data.manifest import Utterance
 
 
-def read_transcribed(data: Path) -> tuple[list["Utterance"], list[str]]:
+def read_transcribed(
+    data: Path, channel: int | None = None
+) -> tuple[list["Utterance"], list[str]]:
     """Read a split folder or a manifest.
 
     Arguments
     ---------
     data : Path
         Folder in LibriSpeech's layout, or what `read_manifest` takes.
+    channel : int | None
+        Of all files, from 0; if None, what the manifest says.
 
     Returns
     -------
@@ -31,8 +36,11 @@ def read_transcribed(data: Path) -> tuple[list["Utterance"], list[str]]:
     from lact_modules.data.split_folder import inspect_split
 
     if not data.is_dir():
-        return read_manifest(data), []
-    utterances, skipped = inspect_split(data, min_duration=0.0)
+        utterances = read_manifest(data)
+        if channel is not None:
+            utterances = [replace(each, channel=channel) for each in utterances]
+        return utterances, []
+    utterances, skipped = inspect_split(data, min_duration=0.0, channel=channel)
     return utterances, [f"{s.id}: {s.reason} ({s.detail})" for s in skipped]
 
 

@@ -33,6 +33,7 @@ def prepare_folder(
     min_duration: float = 0.1,
     max_duration: float = math.inf,
     num_workers: int | None = None,
+    channel: int | None = None,
 ) -> dict[str, Path]:
     """Write a manifest for each split, each table, or the folder as a whole.
 
@@ -62,6 +63,8 @@ def prepare_folder(
         Seconds; longer utterances are skipped.
     num_workers : int | None
         Threads; one a core if None.
+    channel : int | None
+        Of the audio files, from 0; their mean if None.
 
     Returns
     -------
@@ -89,7 +92,7 @@ def prepare_folder(
         raise InputError(f"{data_folder}: no such folder; give a folder of audio")
     if splits and tables:
         raise InputError("a table lists its utterances: give tables or splits")
-    limits = Limits(min_duration, max_duration)
+    limits = Limits(min_duration, max_duration, channel=channel)
     inspect = partial(_inspect, limits=limits)
     manifests: dict[str, Path] = {}
     for source in map(Path, tables or [corpus / split for split in splits] or [corpus]):

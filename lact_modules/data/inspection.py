@@ -43,12 +43,15 @@ class Limits(NamedTuple):
         Characters of the transcript a second; fewer hint at speech that it lacks.
     max_rate : float
         Characters of the transcript a second; more hint at words that nobody says.
+    channel : int | None
+        The one that must be there and goes into the manifest; any if None.
     """
 
     min_duration: float = 0.0
     max_duration: float = math.inf
     min_rate: float = 0.0
     max_rate: float = math.inf
+    channel: int | None = None
 
 
 def inspect_all(
@@ -124,6 +127,8 @@ def inspect_recording(utterance: Utterance, limits: Limits) -> Utterance | Skipp
     >>> inspect_recording(Utterance("a", "gone.wav", "ONE", 0.0), Limits())
     Skipped(id='a', reason='unusable audio', detail='gone.wav: no such file')
     """
+    if limits.channel is not None:
+        utterance = replace(utterance, channel=limits.channel)
     try:
         duration = measure_audio(
             utterance.audio_filepath,

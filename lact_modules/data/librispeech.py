@@ -23,6 +23,7 @@ def prepare_librispeech(
     min_duration: float = 0.1,
     max_duration: float = math.inf,
     num_workers: int | None = None,
+    channel: int | None = None,
 ) -> dict[str, Path]:
     """Write a manifest for each split.
 
@@ -47,6 +48,8 @@ def prepare_librispeech(
         Seconds; longer utterances are skipped.
     num_workers : int | None
         Threads; one a core if None.
+    channel : int | None
+        Of the audio files, from 0; their mean if None.
 
     Returns
     -------
@@ -74,13 +77,14 @@ def prepare_librispeech(
     for split in splits:
         split_folder = _find_split(corpus, split)
         manifest = Path(manifest_folder) / f"{split}.jsonl"
-        key = _cache_key(split_folder, min_duration, max_duration)
+        key = _cache_key(split_folder, (min_duration, max_duration, channel))
         inspect = partial(
             inspect_split,
             split_folder,
             min_duration=min_duration,
             max_duration=max_duration,
             num_workers=num_workers,
+            channel=channel,
         )
         write_split(manifest, key, inspect)
         manifests[split] = manifest
@@ -143,6 +147,6 @@ def _list_splits(corpus: Path) -> str:
     return ", ".join(names) or "no folder in LibriSpeech's layout"
 
 
-def _cache_key(split_folder: Path, min_duration: float, max_duration: float) -> str:
+def _cache_key(split_folder: Path, settings: object) -> str:
     files = filter(Path.is_file, find_files(split_folder.resolve()))
-    return digest((min_duration, max_duration), files)
+    return digest(settings, files)

@@ -37,6 +37,7 @@ def inspect_split(
     min_duration: float = 0.1,
     max_duration: float = math.inf,
     num_workers: int | None = None,
+    channel: int | None = None,
 ) -> tuple[list[Utterance], list[Skipped]]:
     """Read transcripts, decode the audio, and tell usable utterances from others.
 
@@ -51,6 +52,8 @@ def inspect_split(
         Seconds; longer utterances are skipped.
     num_workers : int | None
         Threads; one a core if None.
+    channel : int | None
+        Of the audio files, from 0; their mean if None.
 
     Returns
     -------
@@ -66,7 +69,7 @@ def inspect_split(
     split_folder = Path(split_folder).resolve()
     files = _list_files(split_folder)
     entries = _read_entries(split_folder, files)
-    limits = Limits(min_duration, max_duration)
+    limits = Limits(min_duration, max_duration, channel=channel)
     inspect = partial(_inspect, limits=limits, audio=Siblings(files))
     return inspect_all(split_folder, entries, inspect, num_workers)
 
