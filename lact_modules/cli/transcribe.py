@@ -2,21 +2,28 @@
 
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import Enum
+from functools import partial
+from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
 from lact_modules.cli import options
 from lact_modules.cli.output import open_output, show_progress
+from lact_modules.cli.recordings import Recording, list_recordings
 from lact_modules.cli.tally import Tally
 from lact_modules.errors import InputError
 
 if TYPE_CHECKING:
     from lact_modules.decoding.hypothesis import Hypothesis
+    from lact_modules.inference.files import Outcome
+
+Heard: TypeAlias = "list[tuple[int | None, Hypothesis]]"
+"""Channels of a file, None for the mean of all, and what was heard there."""
 
 
 class Format(str, Enum):
@@ -49,6 +56,14 @@ def transcribe(
         ),
     ] = None,
     avg_checkpoints: options.AvgCheckpoints = None,
+    channel: Annotated[
+        str | None,
+        typer.Option(
+            help="Of files with several, from 0; each: one after the other, in "
+            "captions each is a speaker. By default the mean of all.",
+            metavar="N|each",
+        ),
+    ] = None,
     batch_size: options.BatchSize = 8,
     beam_size: options.BeamSize = 0,
     lm: options.LanguageModel = None,
@@ -79,6 +94,7 @@ def transcribe(
     from lact_modules.inference.transcriber import Transcriber
 
     sources = collect_audio(files, listed=sys.stdin)
+    recordings = list_recordings(sources, channel)
     decoding = options.given(
         beam_size=beam_size,
         lm=lm,
@@ -103,14 +119,22 @@ def transcribe(
             model, device, avg_checkpoints, ttt=adaptation, **chunking, **decoding
         )
         tally = Tally()
-        outcomes = transcriber.transcribe_files(sources, batch_size)
+        outcomes = transcriber.transcribe_files(
+            recordings,
+            batch_size,
+            lambda each: transcriber.load(each.path, channel=each.channel),
+        )
         is_watched = output is None and sys.stdout.isatty()
         if not is_watched:
-            outcomes = show_progress(outcomes, "Transcribing", len(sources))
-        for outcome in outcomes:
-            tally.add(outcome)
-            if outcome.result is not None:
-                write(outcome.source, outcome.result)
+            outcomes = show_progress(outcomes, "Transcribing", len(recordings))
+        for group in _group(outcomes, format):
+            heard: Heard = []
+            for outcome in group:
+                tally.add(outcome)
+                if outcome.result is not None:
+                    heard.append((outcome.source.channel, outcome.result))
+            if heard:
+                write(outcome.source.path, heard)
         tally.report()
         if transcriber.adapter is not None:
             typer.echo(transcriber.adapter.report, err=True)
@@ -121,24 +145,33 @@ def transcribe(
         raise typer.Exit(2)
 
 
+def _group(
+    outcomes: "Iterable[Outcome[Recording, Hypothesis]]", format: Format
+) -> "Iterable[Iterable[Outcome[Recording, Hypothesis]]]":
+    """Keep the channels of a file together where they are written together."""
+    if format not in CAPTIONS:
+        return ([outcome] for outcome in outcomes)
+    return (group for _, group in groupby(outcomes, key=lambda each: each.source.path))
+
+
 @contextmanager
 def _open_writer(
     format: Format, sources: Sequence[Path], output: Path | None
-) -> Iterator["Callable[[Path, Hypothesis], object]"]:
-    """Give what writes the hypothesis of a source; files appear when complete."""
+) -> Iterator["Callable[[Path, Heard], object]"]:
+    """Give what writes what was heard in a file; files appear when complete."""
     several = len(sources) > 1
     if several and format in CAPTIONS:
         yield _caption_writer(format, sources, output)
         return
     with open_output(output) as stream:
-        yield lambda source, hypothesis: stream.write(
-            _render(format, source, hypothesis, with_name=several)
+        yield lambda source, heard: stream.write(
+            _render(format, source, heard, with_name=several)
         )
 
 
 def _caption_writer(
     format: Format, sources: Sequence[Path], output: Path | None
-) -> "Callable[[Path, Hypothesis], None]":
+) -> "Callable[[Path, Heard], None]":
     """Give what writes the captions of each source into a file of its own."""
     if output is None or not output.is_dir():
         raise InputError(
@@ -153,25 +186,34 @@ def _caption_writer(
             "transcribe files of one name apart"
         )
 
-    def write(source: Path, hypothesis: "Hypothesis") -> None:
+    def write(source: Path, heard: Heard) -> None:
         with open_output(output / f"{source.stem}.{format.value}") as stream:
-            stream.write(_render(format, source, hypothesis, with_name=False))
+            stream.write(_render(format, source, heard, with_name=False))
 
     return write
 
 
-def _render(
-    format: Format, source: Path, hypothesis: "Hypothesis", with_name: bool
-) -> str:
+def _render(format: Format, source: Path, heard: Heard, with_name: bool) -> str:
     from lact_modules.inference import formats
 
-    match format:
-        case Format.JSON:
-            return formats.to_json(source, hypothesis)
-        case Format.CTM:
-            return formats.to_ctm(source, hypothesis)
-        case Format.SRT:
-            return formats.to_srt(hypothesis)
-        case Format.VTT:
-            return formats.to_vtt(hypothesis)
-    return f"{source}\t{hypothesis.text}\n" if with_name else f"{hypothesis.text}\n"
+    if format in CAPTIONS:
+        to_captions = formats.to_srt if format is Format.SRT else formats.to_vtt
+        if len(heard) == 1:
+            return to_captions(heard[0][1])
+        return to_captions({f"Channel {number}": each for number, each in heard})
+    to_lines = {
+        Format.JSON: formats.to_json,
+        Format.CTM: formats.to_ctm,
+        Format.TEXT: partial(_to_text, with_name=with_name),
+    }[format]
+    return "".join(to_lines(source, each, channel) for channel, each in heard)
+
+
+def _to_text(
+    source: Path, hypothesis: "Hypothesis", channel: int | None, with_name: bool
+) -> str:
+    """Write a line: the file if there are several, the channel if given, the text."""
+    place = [str(source)] if with_name else []
+    if channel is not None:
+        place.append(str(channel))
+    return "\t".join([*place, hypothesis.text]) + "\n"

@@ -7,7 +7,12 @@ from operator import itemgetter
 import torch
 from torch import Tensor
 
-from lact_modules.data.media.segment import Source, read_segment, source_name
+from lact_modules.data.media.segment import (
+    Source,
+    open_decoders,
+    read_segment,
+    source_name,
+)
 from lact_modules.data.resampling import resample_blocks, resampled_length
 from lact_modules.errors import InputError
 
@@ -206,6 +211,36 @@ def count_samples(
     """
     runs = _count(source, offset, duration, channel)
     return sum(resampled_length(n, rate, sample_rate) for rate, n in runs)
+
+
+def count_channels(source: Source) -> int:
+    """Tell how many channels a file has.
+
+    Arguments
+    ---------
+    source : Source
+        As for :func:`load_audio`.
+
+    Returns
+    -------
+    int
+        The most, of files joined.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, not audio, or truncated.
+
+    Example
+    -------
+    >>> import soundfile, tempfile
+    >>> path = tempfile.mkdtemp() + "/a.wav"
+    >>> soundfile.write(path, torch.zeros(8000, 2).numpy(), 8000)
+    >>> count_channels(path)
+    2
+    """
+    with open_decoders(source) as (parts, _):
+        return max(part.num_channels for part in parts)
 
 
 def _count(

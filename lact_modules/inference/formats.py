@@ -2,7 +2,7 @@
 
 import html
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from lact_modules.decoding.hypothesis import Hypothesis, Word
@@ -11,7 +11,9 @@ MAX_CAPTION_CHARACTERS = 42
 MAX_CAPTION_SECONDS = 5.0
 
 
-def to_json(source: str | Path, hypothesis: Hypothesis) -> str:
+def to_json(
+    source: str | Path, hypothesis: Hypothesis, channel: int | None = None
+) -> str:
     """Write one line ``{"file", "text", "words": [{"word", "start", "end"}]}``.
 
     Arguments
@@ -20,6 +22,8 @@ def to_json(source: str | Path, hypothesis: Hypothesis) -> str:
         What was transcribed.
     hypothesis : Hypothesis
         What was heard.
+    channel : int | None
+        Where it was heard, from 0, which ``"channel"`` tells then.
 
     Returns
     -------
@@ -36,11 +40,14 @@ def to_json(source: str | Path, hypothesis: Hypothesis) -> str:
         {"word": w.word, "start": round(w.start, 3), "end": round(w.end, 3)}
         for w in hypothesis.words
     ]
-    entry = {"file": str(source), "text": hypothesis.text, "words": words}
+    place = {} if channel is None else {"channel": channel}
+    entry = {"file": str(source), **place, "text": hypothesis.text, "words": words}
     return json.dumps(entry, ensure_ascii=False) + "\n"
 
 
-def to_ctm(source: str | Path, hypothesis: Hypothesis) -> str:
+def to_ctm(
+    source: str | Path, hypothesis: Hypothesis, channel: int | None = None
+) -> str:
     """Write NIST's time-marked words: file, channel, start, duration, word.
 
     Arguments
@@ -49,6 +56,8 @@ def to_ctm(source: str | Path, hypothesis: Hypothesis) -> str:
         What was transcribed; its stem names it, blanks become underscores.
     hypothesis : Hypothesis
         What was heard.
+    channel : int | None
+        Where it was heard, from 0; CTM counts from 1.
 
     Returns
     -------
@@ -63,18 +72,18 @@ def to_ctm(source: str | Path, hypothesis: Hypothesis) -> str:
     """
     name = "_".join(Path(source).stem.split())
     return "".join(
-        f"{name} 1 {w.start:.2f} {w.end - w.start:.2f} {w.word}\n"
+        f"{name} {(channel or 0) + 1} {w.start:.2f} {w.end - w.start:.2f} {w.word}\n"
         for w in hypothesis.words
     )
 
 
-def to_srt(hypothesis: Hypothesis) -> str:
+def to_srt(heard: Hypothesis | Mapping[str, Hypothesis]) -> str:
     """Write SubRip captions.
 
     Arguments
     ---------
-    hypothesis : Hypothesis
-        What was heard in one file.
+    heard : Hypothesis | Mapping[str, Hypothesis]
+        What was heard in one file, or what each speaker said there.
 
     Returns
     -------
@@ -83,25 +92,27 @@ def to_srt(hypothesis: Hypothesis) -> str:
 
     Example
     -------
-    >>> print(to_srt(Hypothesis.from_words([Word("ONE", 0.2, 61.0)], 0.0)), end="")
+    >>> hypothesis = Hypothesis.from_words([Word("ONE", 0.2, 61.0)], 0.0)
+    >>> print(to_srt({"Ann": hypothesis}), end="")
     1
     00:00:00,200 --> 00:01:01,000
-    ONE
+    Ann: ONE
     <BLANKLINE>
     """
     return "".join(
-        f"{number}\n{_span(words).replace('.', ',')}\n{_join(words)}\n\n"
-        for number, words in enumerate(captions(hypothesis.words), start=1)
+        f"{number}\n{_span(words).replace('.', ',')}\n"
+        f"{f'{speaker}: ' if speaker else ''}{_join(words)}\n\n"
+        for number, (speaker, words) in enumerate(_captions_by_time(heard), start=1)
     )
 
 
-def to_vtt(hypothesis: Hypothesis) -> str:
+def to_vtt(heard: Hypothesis | Mapping[str, Hypothesis]) -> str:
     """Write WebVTT captions.
 
     Arguments
     ---------
-    hypothesis : Hypothesis
-        What was heard in one file.
+    heard : Hypothesis | Mapping[str, Hypothesis]
+        What was heard in one file, or what each speaker said there.
 
     Returns
     -------
@@ -110,16 +121,18 @@ def to_vtt(hypothesis: Hypothesis) -> str:
 
     Example
     -------
-    >>> print(to_vtt(Hypothesis.from_words([Word("R&B", 0.2, 61.0)], 0.0)), end="")
+    >>> hypothesis = Hypothesis.from_words([Word("R&B", 0.2, 61.0)], 0.0)
+    >>> print(to_vtt({"Ann": hypothesis}), end="")
     WEBVTT
     <BLANKLINE>
     00:00:00.200 --> 00:01:01.000
-    R&amp;B
+    <v Ann>R&amp;B
     <BLANKLINE>
     """
     return "WEBVTT\n\n" + "".join(
-        f"{_span(words)}\n{html.escape(_join(words), quote=False)}\n\n"
-        for words in captions(hypothesis.words)
+        f"{_span(words)}\n{f'<v {html.escape(speaker)}>' if speaker else ''}"
+        f"{html.escape(_join(words), quote=False)}\n\n"
+        for speaker, words in _captions_by_time(heard)
     )
 
 
@@ -157,6 +170,15 @@ def captions(words: Sequence[Word]) -> Iterator[list[Word]]:
         caption.append(word)
     if caption:
         yield caption
+
+
+def _captions_by_time(
+    heard: Hypothesis | Mapping[str, Hypothesis],
+) -> list[tuple[str, list[Word]]]:
+    """Give each caption with its speaker, who has no name if there is one alone."""
+    said = {"": heard} if isinstance(heard, Hypothesis) else heard
+    every = [(name, words) for name in said for words in captions(said[name].words)]
+    return sorted(every, key=lambda caption: caption[1][0].start)
 
 
 def _join(words: Sequence[Word]) -> str:

@@ -20,11 +20,14 @@ class Decoder(Protocol):
     ---------
     rate : int
         Hz.
+    num_channels : int
+        At least 1.
     num_samples : int | None
         Of each channel; None if only reading to the end tells, until then.
     """
 
     rate: int
+    num_channels: int
     num_samples: int | None
 
     def read(self, start: int = 0) -> Iterator[np.ndarray]:

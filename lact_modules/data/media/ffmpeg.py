@@ -51,6 +51,7 @@ class FFmpegDecoder:
         container, stream = self._open()
         with container:
             self.rate: int = stream.codec_context.sample_rate
+            self.num_channels: int = stream.codec_context.layout.nb_channels
             self.format: str = container.format.name
             self._announced = _announced_seconds(container, stream)
 

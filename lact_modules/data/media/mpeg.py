@@ -60,7 +60,7 @@ class MpegDecoder:
 
     def __init__(self, source: ByteRange, run: _Run):
         self._source, self._run = source, run
-        self.rate = run.header.rate
+        self.rate, self.num_channels = run.header.rate, run.header.channels
         total = len(run.places) * run.header.num_samples - run.delay
         # a run that goes on behind what was announced has no end to take off
         is_as_announced = len(run.places) == run.announced

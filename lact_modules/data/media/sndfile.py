@@ -30,6 +30,7 @@ class SndfileDecoder:
     def __init__(self, source: ByteRange):
         self._file = self._open(source)
         self.rate: int = self._file.samplerate
+        self.num_channels: int = self._file.channels
         self.num_samples: int | None = self._file.frames
 
     def _open(self, source: ByteRange) -> soundfile.SoundFile:
@@ -52,7 +53,7 @@ class SndfileDecoder:
         length = self._file.frames
         if start >= length:
             return
-        size = max(1, BLOCK // self._file.channels)
+        size = max(1, BLOCK // self.num_channels)
         run_up = int(_RUN_UP_SECONDS * self.rate) if self._file.format == "OGG" else 0
         position = max(0, start - run_up)
         try:

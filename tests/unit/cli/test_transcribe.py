@@ -212,3 +212,59 @@ def test_rescoring_chooses_what_the_language_model_likes(transcribe, paths, lm):
     for line in heard["rescored"]:
         assert " ".join(word["word"] for word in line["words"]) == line["text"]
     assert transcribe(*paths, "--rescore", lm).code == 2
+
+
+@pytest.fixture
+def call(audio_folder, tmp_path):
+    """Join three noises, each a channel, in one file; and each in its own."""
+    paths = sorted(audio_folder.iterdir())[1:4]
+    sounds = [torch.from_numpy(soundfile.read(path)[0]) for path in paths]
+    channels = torch.nn.utils.rnn.pad_sequence(sounds, batch_first=True)
+    path = tmp_path / "call.wav"
+    soundfile.write(path, channels.T.numpy(), 16000)
+    alone = []
+    for number, channel in enumerate(channels):
+        alone.append(tmp_path / f"alone-{number}.wav")
+        soundfile.write(alone[-1], channel.numpy(), 16000)
+    return path, alone
+
+
+def test_one_channel(transcribe, call):
+    path, alone = call
+    for number, only in enumerate(alone):
+        heard = transcribe(path, "--channel", number)
+        assert heard.out == f"{number}\t{transcribe(only).out}"
+    refused = transcribe(path, "--channel", 3)
+    assert refused.code == 2
+    assert "call.wav: has no channel 3: it has 3, counted from 0" in refused.err
+    assert "--channel left: give a number" in transcribe(path, "--channel", "left").err
+
+
+def test_each_channel_is_a_speaker(transcribe, call, broken):
+    path, alone = call
+    each = transcribe(path, "--channel", "each").out.splitlines()
+    texts = [transcribe(only).out.strip() for only in alone]
+    assert each == [f"{number}\t{text}" for number, text in enumerate(texts)]
+    vtt = transcribe(path, "--channel", "each", "--format", "vtt").out
+    captions = re.findall(r"(\d\d:\S+) --> .*\n<v Channel (\d)>(.*)\n", vtt)
+    assert [start for start, *_ in captions] == sorted(start for start, *_ in captions)
+    for number, text in enumerate(texts):
+        said = [words for _, channel, words in captions if channel == str(number)]
+        assert " ".join(said) == text
+    srt = transcribe(path, "--channel", "each", "--format", "srt").out
+    assert re.search(r"^Channel 2: [ABCD]", srt, re.MULTILINE)
+    ctm = transcribe(path, "--channel", "each", "--format", "ctm").out
+    assert {line.split()[1] for line in ctm.splitlines()} == {"1", "2", "3"}
+    several = transcribe(path, broken, "--channel", "each", "--format", "json")
+    assert several.code == 2
+    entries = [json.loads(line) for line in several.out.splitlines()]
+    assert [entry["channel"] for entry in entries] == [0, 1, 2]
+
+
+def test_channels_of_opposite_phase_do_not_cancel(transcribe, paths, tmp_path, caplog):
+    samples, rate = soundfile.read(paths[1])
+    pair = torch.from_numpy(samples)[:, None] * torch.tensor([1.0, -1.0])
+    soundfile.write(tmp_path / "pair.wav", pair.numpy(), rate)
+    heard = transcribe(tmp_path / "pair.wav")
+    assert heard.out == transcribe(paths[1]).out
+    assert "pair.wav: its channels cancel each other; channel 0 is" in caplog.text

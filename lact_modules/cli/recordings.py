@@ -1,0 +1,68 @@
+"""What ``lact-asr transcribe`` hears: files, or each of their channels."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from lact_modules.errors import InputError
+
+EACH = "each"
+
+
+class Recording(NamedTuple):
+    """A file, or one channel of it.
+
+    Arguments
+    ---------
+    path : Path
+        The file.
+    channel : int | None
+        From 0; the mean of all if None.
+    """
+
+    path: Path
+    channel: int | None = None
+
+
+def list_recordings(paths: Iterable[Path], channel: str | None) -> list[Recording]:
+    """Give what is to be heard of some files.
+
+    Arguments
+    ---------
+    paths : Iterable[Path]
+        Audio files.
+    channel : str | None
+        A number, from 0; ``each`` makes a recording of each; the mean if None.
+
+    Returns
+    -------
+    list[Recording]
+        In the files' order; a file that cannot be read is left to who reads it.
+
+    Raises
+    ------
+    InputError
+        If `channel` is neither.
+
+    Example
+    -------
+    >>> list_recordings([Path("a.wav")], "1")
+    [Recording(path=PosixPath('a.wav'), channel=1)]
+    """
+    if channel == EACH:
+        return [each for path in paths for each in _split(path)]
+    if channel is not None and not (channel.isascii() and channel.isdecimal()):
+        raise InputError(f"--channel {channel}: give a number, from 0, or {EACH}")
+    number = None if channel is None else int(channel)
+    return [Recording(path, number) for path in paths]
+
+
+def _split(path: Path) -> Iterator[Recording]:
+    from lact_modules.data.audio import count_channels
+
+    try:
+        number = count_channels(path)
+    except InputError:
+        number = 1
+    for channel in range(number):
+        yield Recording(path, channel)
