@@ -15,6 +15,8 @@ class Limits:
         How long a stream may last, in audio and on the clock.
     idle_seconds : float
         How long a client may say nothing.
+    request_seconds : int
+        How long a connection may be open without a request.
     send_seconds : float
         How long a client may leave an answer unread.
     max_frame_bytes : int
@@ -31,6 +33,7 @@ class Limits:
     max_clients: int = 8
     max_seconds: float = 3600.0
     idle_seconds: float = 30.0
+    request_seconds: int = 10
     send_seconds: float = 10.0
     max_frame_bytes: int = 2**20
     queue_seconds: float = 4.0

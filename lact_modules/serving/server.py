@@ -7,6 +7,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from lact_modules.errors import InputError
+from lact_modules.serving.http import ImpatientHTTP
 from lact_modules.serving.limits import Limits
 
 SEND_BUFFER_BYTES = 1 << 15
@@ -97,7 +98,7 @@ def make_server(app: Starlette, limits: Limits) -> uvicorn.Server:
     config = uvicorn.Config(
         app,
         loop="asyncio",
-        http="h11",
+        http=ImpatientHTTP,
         ws="websockets-sansio",
         lifespan="on",
         log_config=None,
@@ -110,6 +111,7 @@ def make_server(app: Starlette, limits: Limits) -> uvicorn.Server:
         ws_per_message_deflate=False,
         # A pong waits behind the audio that is not read yet: busy is not dead.
         ws_ping_interval=None,
+        timeout_keep_alive=limits.request_seconds,
         limit_concurrency=limits.max_clients + SPARE_CONNECTIONS,
         timeout_graceful_shutdown=5,
     )
