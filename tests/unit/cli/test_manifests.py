@@ -1,0 +1,303 @@
+"""Manifests as other tools and people write them, through the command line."""
+
+import gzip
+import json
+import re
+
+import numpy as np
+import pytest
+import soundfile
+
+RATE = 8000
+WANTED = {"one": (0.0, 1.5), "two": (1.5, 0.75), "three": (2.5, 1.0)}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Give a folder with four seconds of noise, ``long.wav``."""
+    samples = 0.1 * np.random.default_rng(0).normal(size=4 * RATE)
+    soundfile.write(tmp_path / "long.wav", samples, RATE)
+    return tmp_path
+
+
+@pytest.fixture
+def prepare(lact_asr, folder):
+    """Prepare a table of the folder; give parts by text, or what is complained of."""
+
+    def run(content, name="table.csv"):
+        table = folder / name
+        table.write_bytes(content if isinstance(content, bytes) else content.encode())
+        out = folder / "out"
+        done = lact_asr("prepare", "folder", folder, out, "--table", table)
+        if done.code:
+            assert done.code == 2
+            assert len(done.err.strip().splitlines()) == 1, done.err
+            return done.err
+        [manifest] = out.glob("*.jsonl")
+        lines = map(json.loads, manifest.read_text().splitlines())
+        return {u["text"]: (u["offset"], u["duration"]) for u in lines}
+
+    return run
+
+
+def table_of(columns, *, scale=1.0, is_whole=False, more=()):
+    """Make a CSV of the parts wanted, whose times count `scale` a second."""
+    number = round if is_whole else float
+    lines = [",".join(["wav", "wrd", *columns])]
+    for text, (offset, duration) in WANTED.items():
+        times = {
+            "begin": number(offset * scale),
+            "end": number((offset + duration) * scale),
+            "length": number(duration * scale),
+            "seconds": duration,
+        }
+        cells = [str(times[kind]) for kind in columns.values()]
+        lines.append(",".join(["long.wav", text, *cells]))
+    return "\n".join([*lines, *more]) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("columns", "options"),
+    [
+        ({"start": "begin", "end": "end"}, {}),
+        ({"start": "begin", "stop": "end"}, {}),
+        ({"START": "begin", " End_Time ": "end"}, {}),
+        ({"start_time": "begin", "end_time": "end", "duration": "length"}, {}),
+        ({"offset": "begin", "end": "end"}, {}),
+        ({"offset": "begin", "duration": "length"}, {}),
+        ({"begin": "begin", "duration_sec": "length"}, {}),
+        ({"start_ms": "begin", "duration_ms": "length"}, {"scale": 1000}),
+        ({"start_samples": "begin", "end_samples": "end"}, {"scale": RATE}),
+        # SpeechBrain's, as it writes them, through pandas, and without durations
+        (
+            {"duration": "seconds", "start": "begin", "stop": "end"},
+            {"scale": RATE, "is_whole": True},
+        ),
+        ({"duration": "seconds", "start": "begin", "stop": "end"}, {"scale": RATE}),
+        ({"start": "begin", "stop": "end"}, {"scale": RATE, "is_whole": True}),
+    ],
+)
+def test_a_segment_ends_where_its_row_says(prepare, columns, options):
+    assert prepare(table_of(columns, **options)) == WANTED
+
+
+def test_whole_seconds_are_no_samples(prepare):
+    rows = "wav,wrd,start,stop\nlong.wav,one,0,1\nlong.wav,two,2,4\n"
+    assert prepare(rows) == {"one": (0.0, 1.0), "two": (2.0, 2.0)}
+
+
+def test_an_end_may_be_left_out(prepare):
+    rows = "wav,wrd,start,end\nlong.wav,one,,1.5\nlong.wav,two,3,\n"
+    assert prepare(rows) == {"one": (0.0, 1.5), "two": (3.0, 1.0)}
+
+
+@pytest.mark.parametrize(
+    ("columns", "cells", "complaint"),
+    [
+        (
+            "start,stop",
+            "40000,48000",
+            "neither as seconds nor as samples: .* 4 s at 8",
+        ),
+        (
+            "start,stop,duration",
+            "0,2,1",
+            "neither as .*: duration is 1 s, the rate 8",
+        ),
+        (
+            "start,end,duration",
+            "1,2,3",
+            "to end, 2 s, are 1 s, but duration is 3 s",
+        ),
+        ("start,end", "2,1.5", "end is 1.5 s, but the utterance begins at 2 s"),
+        ("start,end", "2,2", "end is 2 s, but the utterance begins at 2 s"),
+        ("start,offset", "0.5,1", "start is 0.5 s, but offset 1 s; remove one"),
+        ("start,end", "1,x", "end is 'x'.; want a number from 0 on"),
+        ("start,end", "1,-2", "end is '-2'"),
+        ("start,end", "1,nan", "end is 'nan'"),
+        ("start,end", "1,1e300", "longer than any recording"),
+        ("start,end", "1,1:30", "end is '1:30'"),
+        ("duration", "1e999", "duration is '1e999'"),
+        ("duration", "1_000", "duration is '1_000'"),
+        ("begin_time,end_time", "0,1", "column 'begin_time' may be a time, but not a"),
+        ("segment_start,segment_end", "0,1", "column 'segment_\\w+' may be a time"),
+        ("onset,offset", "0,1", "column 'onset' may be a time"),
+        ("start,audio_length", "1,2", "column 'audio_length' may be a time"),
+        ("start,Start", "1,2", "column 'start' stands twice"),
+    ],
+)
+def test_times_that_are_not_understood_are_refused(prepare, columns, cells, complaint):
+    said = prepare(f"wav,wrd,{columns}\nlong.wav,one,{cells}\n")
+    assert isinstance(said, str)
+    assert re.search(complaint, said), said
+
+
+def test_what_may_be_seconds_or_samples_is_refused(prepare, folder):
+    samples = np.zeros(RATE * 1000)
+    soundfile.write(folder / "long.wav", samples, RATE)
+    said = prepare("wav,wrd,start,stop\nlong.wav,one,0,900\n")
+    assert "call them start and end if seconds, start_samples and end_samples" in said
+
+
+def test_an_end_behind_the_file_names_offset_and_length(prepare):
+    said = prepare("wav,wrd,offset,duration\nlong.wav,one,1000,2\n")
+    assert "at 1000 s" in said
+    assert "4 s long" in said
+
+
+def test_evaluate_and_doctor_hear_the_same_segments(lact_asr, folder, trained_run):
+    table = folder / "table.csv"
+    table.write_text(table_of({"start": "begin", "end": "end"}).replace("wrd", "text"))
+    scores = folder / "scores.json"
+    done = lact_asr(
+        "evaluate", "--model", trained_run, "--data", table, "--json", scores
+    )
+    assert done.code == 0, done.err
+    assert json.loads(scores.read_text())["audio_s"] == pytest.approx(3.25)
+    done = lact_asr("doctor", "--data", table)
+    assert done.code == 0
+    assert "3 utterances, 3 tried" in done.out
+    with open(table, "a") as stream:
+        stream.write("long.wav,four,9,9.5\n")
+    for command in (
+        ["doctor", "--data", table],
+        ["evaluate", "--model", trained_run, "--data", table],
+    ):
+        done = lact_asr(*command)
+        assert done.code == 2
+        assert "9 s" in done.out + done.err
+
+
+SPEECHBRAIN = {
+    "a": {"wav": "{data_root}/long.wav", "length": 4.0, "words": "one"},
+    "b": {
+        "wav": {"file": "{data_root}/long.wav", "start": 4000, "stop": 12000},
+        "spk_id": 7,
+        "words": "two",
+    },
+}
+
+
+def test_json_of_speechbrain_is_read(prepare, lact_asr, folder):
+    wanted = {"one": (0.0, 4.0), "two": (0.5, 1.0)}
+    assert prepare(json.dumps(SPEECHBRAIN, indent=2), "train.json") == wanted
+    assert prepare(json.dumps(SPEECHBRAIN), "train.json") == wanted
+    done = lact_asr("doctor", "--data", folder / "train.json")
+    assert done.code == 2
+    assert "{data_root}" in done.out
+    assert "--table" in done.out
+
+
+@pytest.mark.parametrize(
+    "path", ["$data_root/long.wav", "${data_folder}/long.wav", "file://{}/long.wav"]
+)
+def test_placeholders_and_addresses_are_paths(prepare, folder, path):
+    written = path.replace("{}", str(folder)) if "file:" in path else path
+    assert prepare(f"ID,wav,wrd\na,{written},one\n") == {"one": (0.0, 4.0)}
+
+
+def test_audio_on_another_machine_is_refused(prepare):
+    said = prepare("ID,wav,wrd\na,https://host/long.wav,one\n")
+    assert "table.csv:2: audio_filepath is on another machine (https://host)" in said
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+def test_an_array_is_a_manifest(prepare, indent):
+    entries = [
+        {"audio": "long.wav", "text": text, "offset": offset}
+        for text, offset in (("a", 1), ("b", 2))
+    ]
+    wanted = {"a": (1.0, 3.0), "b": (2.0, 2.0)}
+    assert prepare(json.dumps(entries, indent=indent), "train.json") == wanted
+    packed = gzip.compress(json.dumps(entries).encode())
+    assert prepare(packed, "train.json.gz") == wanted
+
+
+LINE = '{"audio": "long.wav", "text": "one", %s}'
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "complaint"),
+    [
+        ("x.jsonl", "[" * 100_000, "x.jsonl:1: not a manifest line (nested"),
+        (
+            "x.jsonl",
+            '{"a":' * 100_000,
+            "x.jsonl:1: not a manifest line (nested",
+        ),
+        (
+            "x.jsonl",
+            LINE % '"duration": 1e308',
+            "duration is 1e+308 s, longer than any",
+        ),
+        ("x.jsonl", LINE % f'"duration": {"9" * 400}', "duration is 99999999"),
+        (
+            "x.jsonl",
+            LINE % f'"duration": {"9" * 5000}',
+            "x.jsonl:1: not a manifest line",
+        ),
+        ("x.jsonl", LINE % '"duration": {}', "duration is {}"),
+        ("x.jsonl", LINE % '"duration": []', "duration is []"),
+        ("x.jsonl", LINE % '"duration": true', "duration is True"),
+        ("x.jsonl", LINE % '"duration": NaN', "duration is nan"),
+        ("x.jsonl", LINE % '"duration": -Infinity', "duration is -inf"),
+        ("x.jsonl", LINE % '"offset": -1', "offset is -1"),
+        ("x.jsonl", LINE % '"id": {}', "id is {}"),
+        ("x.jsonl", LINE % '"channel": -1', "channel is -1"),
+        ("x.jsonl", LINE % '"text": "two"', "'text' stands twice in an object"),
+        ("x.jsonl", '{"audio": "a\\u0000.wav", "text": "one"}', "holds a NUL"),
+        ("x.jsonl", '{"audio": "long.wav", "text": "\\ud800"}', "is no Unicode text"),
+        ("x.jsonl", '{"audio": " ", "text": "one"}', "audio_filepath is empty"),
+        ("x.jsonl", '{"audio": "%s", "text": "a"}' % ("a" * 300), "longer than a path"),
+        ("x.jsonl", "[1]", "x.jsonl:1: not a manifest line (no object)"),
+        ("x.json", '{"a": {"wav": "long.wav"}, "a": {}}', "'a' stands twice"),
+        ("x.jsonl.gz", "not packed", "not packed by gzip, or cut off"),
+        (
+            "x.csv.gz",
+            gzip.compress(b"wav,wrd\n" * 99)[:30],
+            "not packed by gzip, or cut",
+        ),
+        (
+            "x.tsv",
+            "wav\twrd\tend\nlong.wav\tone\n",
+            "x.tsv:2: not a manifest line (end is",
+        ),
+        ("x.tsv", "wav\twrd\nlong.wav\tone\ttwo\n", "x.tsv:2: more cells than"),
+        ("x.tsv", "wav\twrd\nlong\0.wav\tone\n", "holds a NUL"),
+        ("x.csv", 'wav,wrd\nlong.wav,"one\nlong.wav,two\n', "not a row of a table"),
+        ("x.csv", "wav,wrd,wrd\nlong.wav,one,two\n", "column 'wrd' stands twice"),
+        (
+            "x.csv",
+            "id,wav,wrd\n7,long.wav,a\n7,long.wav,b\n",
+            "utterance 7 stands twice",
+        ),
+    ],
+)
+def test_a_fault_is_one_line(prepare, name, content, complaint):
+    said = prepare(content, name)
+    assert isinstance(said, str)
+    assert complaint in said
+
+
+def test_marks_and_ends_of_lines_may_be_mixed(prepare):
+    rows = "\ufeffwav\twrd\toffset\r\nlong.wav\tone\t1\r\n\r\n\t\t\nlong.wav\ttwo\t2\n"
+    assert prepare(rows, "x.tsv") == {"one": (1.0, 3.0), "two": (2.0, 2.0)}
+    lines = "\ufeff" + LINE % '"offset": 1' + "\r\n" + LINE % '"offset": "2"' + "\r"
+    assert prepare(lines.replace("one", "two", 1), "x.jsonl") == {
+        "two": (1.0, 3.0),
+        "one": (2.0, 2.0),
+    }
+
+
+def test_a_folder_is_no_manifest(lact_asr, folder):
+    done = lact_asr("prepare", "folder", folder, folder / "out", "--table", folder)
+    assert done.code == 2
+    assert "a folder; give a manifest" in done.err
+
+
+def test_an_id_twice_stops_evaluate(lact_asr, folder, trained_run):
+    manifest = folder / "twice.jsonl"
+    manifest.write_text((LINE % '"id": "u7"' + "\n") * 2)
+    done = lact_asr("evaluate", "--model", trained_run, "--data", manifest)
+    assert done.code == 2
+    assert "twice.jsonl: utterance u7 stands twice; make ids unique" in done.err
