@@ -65,12 +65,14 @@ def test_connections_without_a_whole_request_are_closed(run_server, connect):
 
 
 def test_requests_are_answered_however_many_are_silent(run_server, connect, samples):
-    with run_server(max_clients=2, request_seconds=60) as server:
-        with server.client() as client:
-            silent = [connect(server) for _ in range(2 * SPARE_CONNECTIONS)]
-            assert json.loads(server.get("status")[1])["clients"] == 1
-            # those that have waited longest make room, and nobody who is served
-            assert is_closed(silent[0])
-            assert not is_closed(silent[-1])
-            client.send(samples[:8000])
-            assert client.finish()[-1]["type"] == "end"
+    limits = {"max_clients": 2, "request_seconds": 60}
+    with run_server(**limits) as server, server.client() as client:
+        silent = [connect(server) for _ in range(2 * SPARE_CONNECTIONS)]
+        assert json.loads(server.get("status")[1])["clients"] == 1
+        # those that have waited longest make room, and nobody who is served
+        assert is_closed(silent[0])
+        assert not is_closed(silent[-1])
+        client.send(samples[:8000])
+        assert client.finish()[-1]["type"] == "end"
+        for each in silent:
+            each.close()
