@@ -1,10 +1,9 @@
 """Batches of token sequences of like length, bounded by their number of tokens."""
 
-from collections.abc import Iterator
-
 import numpy as np
 from numpy.typing import NDArray
 
+from lact_modules.data.rounds import Batch, Round, deal_batches
 from lact_modules.errors import InputError
 
 
@@ -64,12 +63,13 @@ class TokenBatchSampler:
     Raises
     ------
     InputError
-        If there are not more batches than ranks, where there are several.
+        If there are fewer sequences than ranks.
 
     Example
     -------
     >>> sampler = TokenBatchSampler(np.array([5, 2, 3, 2]), max_tokens=6)
-    >>> len(sampler), sorted(index for batch in sampler for index in batch)
+    >>> rounds = sampler.rounds(np.arange(4), epoch=1)
+    >>> len(rounds), sorted(row for [batch] in rounds for row in batch)
     (3, [0, 1, 2, 3])
     """
 
@@ -83,24 +83,32 @@ class TokenBatchSampler:
         self.lengths = lengths
         self.max_tokens = max_tokens
         self.seed = seed
-        self.epoch = 0
-        self.num_batches = len(cut_batches(lengths, max_tokens))
-        if num_ranks > 1 and self.num_batches <= num_ranks:
+        self.num_ranks = num_ranks
+        if len(lengths) < num_ranks:
             raise InputError(
-                f"{self.num_batches} batches are too few for {num_ranks} processes; "
-                "lower max_batch_tokens or start fewer processes"
+                f"{len(lengths)} texts are too few for {num_ranks} processes; start "
+                "fewer"
             )
 
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the order of an epoch."""
-        self.epoch = epoch
+    def rounds(self, rows: Batch, epoch: int) -> list[Round]:
+        """Batch rows, each once, in the order of an epoch.
 
-    def __len__(self) -> int:
-        return self.num_batches
+        Arguments
+        ---------
+        rows : Batch
+            Of the sequences.
+        epoch : int
+            Number of the epoch.
 
-    def __iter__(self) -> Iterator[list[int]]:
-        generator = np.random.default_rng((self.seed, self.epoch))
-        order = generator.permutation(len(self.lengths))
+        Returns
+        -------
+        list[Round]
+            A batch for each process.
+        """
+        generator = np.random.default_rng((self.seed, epoch))
+        order = rows[generator.permutation(len(rows))]
         batches = cut_batches(self.lengths[order], self.max_tokens)
-        for index in generator.permutation(len(batches)):
-            yield order[batches[index]].tolist()
+        shuffled = [
+            order[batches[index]] for index in generator.permutation(len(batches))
+        ]
+        return deal_batches(shuffled, self.lengths, self.num_ranks)

@@ -1,10 +1,9 @@
-"""As many utterances in every optimizer step, whatever memory and processes allow."""
+"""What an optimizer step takes, cut into batches that memory holds."""
 
 import logging
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
-import numpy as np
 from speechbrain.dataio.batch import PaddedBatch, PaddedData
 from torch import OutOfMemoryError, Tensor
 
@@ -13,79 +12,6 @@ from lact_modules.data.token_batches import cut_batches
 from lact_modules.errors import InputError
 
 logger = logging.getLogger(__name__)
-
-
-class EffectiveBatchSampler:
-    """Give each rank its share of what an optimizer step takes.
-
-    Utterances come in random order, another one each epoch, and the order does not
-    depend on the number of ranks. What remains at the end of an epoch, less than one
-    step takes, is passed over.
-
-    Arguments
-    ---------
-    durations : Sequence[float]
-        Of each utterance; shares are alike in them, and sorted by them.
-    target : int
-        Utterances of a step, over all ranks.
-    seed : int
-        Of the order.
-    rank : int
-        Whose share.
-    num_ranks : int
-        Processes that share a step.
-
-    Raises
-    ------
-    InputError
-        If there are fewer utterances than a step takes, or ranks cannot share evenly.
-
-    Example
-    -------
-    >>> sampler = EffectiveBatchSampler([3.0, 1.0, 2.0, 4.0, 5.0], target=2)
-    >>> len(sampler), [len(batch) for batch in sampler]
-    (2, [2, 2])
-    """
-
-    def __init__(
-        self,
-        durations: Sequence[float],
-        target: int,
-        seed: int = 0,
-        rank: int = 0,
-        num_ranks: int = 1,
-    ):
-        if target % num_ranks:
-            raise InputError(
-                f"target_effective_batch {target}: cannot be shared evenly among "
-                f"{num_ranks} processes; take a multiple of {num_ranks}"
-            )
-        if len(durations) < target:
-            raise InputError(
-                f"target_effective_batch {target}: there are only {len(durations)} "
-                "utterances to train on; lower it"
-            )
-        self.durations = np.asarray(durations)
-        self.target = target
-        self.seed = seed
-        self.rank = rank
-        self.num_ranks = num_ranks
-        self.epoch = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the order of an epoch."""
-        self.epoch = epoch
-
-    def __len__(self) -> int:
-        return len(self.durations) // self.target
-
-    def __iter__(self) -> Iterator[list[int]]:
-        generator = np.random.default_rng((self.seed, self.epoch))
-        order = generator.permutation(len(self.durations))
-        for start in range(0, len(self) * self.target, self.target):
-            step = order[start : start + self.target]
-            step = step[np.argsort(self.durations[step], kind="stable")]
-            yield step[self.rank :: self.num_ranks].tolist()
 
 
 class MicroBatches:

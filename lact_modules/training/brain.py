@@ -21,7 +21,6 @@ from lact_modules.layers.fast_weight_memory import FastWeightMemory
 from lact_modules.training.augmentation import make_augmenter
 from lact_modules.training.chunking import ChunkingWatch
 from lact_modules.training.loop import RecipeBrain
-from lact_modules.training.streams import StreamDataset
 from lact_modules.training.transcripts import Decoder, Transcripts
 from lact_modules.training.worst import WorstUtterances
 
@@ -92,14 +91,11 @@ class ASRBrain(RecipeBrain):
     ) -> Any:
         """Run the model, or `run`, on a batch's waveforms, augmented in training."""
         signals, relative_lengths = batch.signal
-        augment = None
+        lengths, augment = _num_samples(signals, relative_lengths), None
         if stage == sb.Stage.TRAIN:
-            signals, relative_lengths = self._augment_waveforms(
-                signals, relative_lengths
-            )
+            signals, lengths = self._augment_waveforms(signals, relative_lengths)
             augment = self._augment_features
-        lengths = _num_samples(signals, relative_lengths)
-        return (run or self.modules.model)(signals, lengths, augment, **inputs)
+        return (run or self.model)(signals, lengths, augment, **inputs)
 
     @torch.no_grad()
     def _augment_waveforms(
@@ -111,7 +107,7 @@ class ASRBrain(RecipeBrain):
                 signals, relative_lengths
             )
             lengths = _num_samples(signals, relative_lengths)
-            return self.augmenter(signals, lengths), relative_lengths
+            return self.augmenter(signals, lengths)
 
     def _augment_features(self, features: Tensor, lengths: Tensor) -> Tensor:
         return self.hparams.fea_augment(features, lengths / features.shape[1])[0]
@@ -159,15 +155,12 @@ class ASRBrain(RecipeBrain):
         self.num_infeasible[stage] = 0
         if self.chunking is not None:
             self.chunking.begin(stage)
-        if stage == sb.Stage.TRAIN:
-            if epoch is not None and isinstance(self.train_set, StreamDataset):
-                self.train_set.set_epoch(epoch)
-        elif stage == sb.Stage.VALID:
+        if stage == sb.Stage.VALID:
             name = self.first_decoder
             self.worst = WorstUtterances(self.hparams.num_worst_utterances)
             self.traits: list[Traits] = []
             self.transcripts = Transcripts({name: self.decoders[name]})
-        else:
+        elif stage == sb.Stage.TEST:
             self.transcripts = Transcripts(self.decoders)
 
     def on_stage_end(

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import torch
 from speechbrain.dataio.dataset import DynamicItemDataset
-from speechbrain.dataio.sampler import DynamicBatchSampler
 from speechbrain.utils.data_pipeline import provides, takes
 from torch import Tensor
 
@@ -139,6 +138,7 @@ def make_dataset(
             utterance.audio_filepath,
             offset=utterance.offset,
             duration=utterance.duration,
+            channel=utterance.channel,
         )
 
     read = functools.cache(load) if in_memory else load
@@ -207,54 +207,3 @@ def _find_unknown(
 ) -> dict[str, set[str]]:
     unknown = {name: vocabulary.unknown(text) for name, text in texts.items()}
     return {name: characters for name, characters in unknown.items() if characters}
-
-
-def make_batch_sampler(
-    dataset: DynamicItemDataset,
-    max_batch_length: float,
-    max_batch_size: int | None = None,
-    num_buckets: int = 30,
-    seed: int = 0,
-    num_ranks: int = 1,
-) -> DynamicBatchSampler:
-    """Batch utterances of like duration, at random, another way each epoch.
-
-    Arguments
-    ---------
-    dataset : DynamicItemDataset
-        Made by `make_dataset`.
-    max_batch_length : float
-        Seconds of audio in a batch, padding included.
-    max_batch_size : int | None
-        Utterances in a batch.
-    num_buckets : int
-        Classes of duration.
-    seed : int
-        Of the order.
-    num_ranks : int
-        Processes that share the batches.
-
-    Returns
-    -------
-    DynamicBatchSampler
-        SpeechBrain's.
-
-    Raises
-    ------
-    InputError
-        If there are not more batches than ranks, where there are several.
-    """
-    sampler = DynamicBatchSampler(
-        dataset,
-        max_batch_length,
-        num_buckets=num_buckets,
-        max_batch_ex=max_batch_size,
-        seed=seed,
-    )
-    # SpeechBrain cannot deal out one batch a rank
-    if num_ranks > 1 and len(sampler) <= num_ranks:
-        raise InputError(
-            f"{len(sampler)} batches are too few for {num_ranks} processes; lower "
-            "max_batch_length or start fewer processes"
-        )
-    return sampler

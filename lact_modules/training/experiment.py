@@ -7,20 +7,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from speechbrain.dataio.dataset import DynamicItemDataset
-from speechbrain.dataio.sampler import DynamicBatchSampler
-from speechbrain.utils.distributed import get_rank, infer_device, run_on_main
+from speechbrain.utils.distributed import infer_device, run_on_main
 
 from lact_modules.data.subwords import AnyVocabulary
 from lact_modules.errors import InputError
 from lact_modules.inference.hub import check_repo_id
 from lact_modules.inference.trained_model import TrainedModel
-from lact_modules.training.batching import EffectiveBatchSampler
 from lact_modules.training.brain import ASRBrain
-from lact_modules.training.dataset import (
-    make_batch_sampler,
-    make_dataset,
-    read_manifests,
-)
+from lact_modules.training.dataset import make_dataset, read_manifests
 from lact_modules.training.initialization import start_from
 from lact_modules.training.loop import RecipeBrain
 from lact_modules.training.manifests import Manifests, prepare_manifests
@@ -28,6 +22,7 @@ from lact_modules.training.measure import measure_split
 from lact_modules.training.plots import plot_learning_curves, read_log
 from lact_modules.training.publishing import publish
 from lact_modules.training.result import write_result
+from lact_modules.training.samplers import BucketBatchSampler, EffectiveBatchSampler
 from lact_modules.training.shards import ShardBatches, make_shard_batches
 from lact_modules.training.streams import join_speakers
 
@@ -155,7 +150,7 @@ def make_datasets(
 
 def make_sampler(
     dataset: DynamicItemDataset, hparams: dict[str, Any]
-) -> DynamicBatchSampler | EffectiveBatchSampler:
+) -> BucketBatchSampler | EffectiveBatchSampler:
     """Make the batches of a training: as large as memory allows, or as wanted.
 
     Arguments
@@ -168,19 +163,17 @@ def make_sampler(
 
     Returns
     -------
-    DynamicBatchSampler | EffectiveBatchSampler
+    BucketBatchSampler | EffectiveBatchSampler
         For `RecipeBrain.train`.
     """
     # set by torchrun
     num_ranks = int(os.environ.get("WORLD_SIZE", 1))
+    durations = [dataset.data[name]["duration"] for name in dataset.data_ids]
     target = hparams["target_effective_batch"]
     if target is not None:
-        durations = [dataset.data[name]["duration"] for name in dataset.data_ids]
-        return EffectiveBatchSampler(
-            durations, target, hparams["seed"], get_rank() or 0, num_ranks
-        )
-    return make_batch_sampler(
-        dataset,
+        return EffectiveBatchSampler(durations, target, hparams["seed"], num_ranks)
+    return BucketBatchSampler(
+        durations,
         hparams["max_batch_length"],
         hparams["max_batch_size"],
         seed=hparams["seed"],

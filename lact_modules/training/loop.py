@@ -1,7 +1,10 @@
 """What the Brain of every recipe shares: epochs, logs, validation, checkpoints."""
 
 import logging
+import math
 import time
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import speechbrain as sb
@@ -16,12 +19,16 @@ from speechbrain.utils.distributed import if_main_process, main_process_only
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from lact_modules.data.rounds import RoundSampler
 from lact_modules.errors import InputError
-from lact_modules.inference.checkpoint import Checkpoint, average_checkpoints
+from lact_modules.training.averaging import choose_weights, validate_weights
 from lact_modules.training.metrics_log import open_log
 from lact_modules.training.optimization import OptimizingBrain, Outcome
+from lact_modules.training.progress import EpochProgress
 from lact_modules.training.random_state import RandomState
-from lact_modules.training.shards import ShardBatches, ShardLoader
+from lact_modules.training.resuming import ResumableSampler
+from lact_modules.training.shard_loader import ShardLoader
+from lact_modules.training.shards import ShardBatches
 from lact_modules.training.stopping import StopRequest, leave_process_group
 
 
@@ -36,9 +43,12 @@ class RecipeBrain(OptimizingBrain):
     - a loss or gradient that is not finite names its utterances and is skipped, with
       what its optimizer step gathered before;
     - logs, samples, validation and checkpoints by optimizer step, also in an epoch;
-    - a resumed run draws the random numbers that it would have drawn;
-    - the best checkpoints by `metric` are kept, and averaged for testing;
-    - SIGTERM ends the training at a checkpoint.
+    - a resumed run draws the random numbers that it would have drawn; if batches have
+      changed, it has the epoch's other utterances, and learning rates go on from the
+      same share of the training;
+    - the best checkpoints by `metric` are kept, and averaged for testing if that does
+      better on dev than the best one;
+    - SIGTERM and Ctrl-C end the training at a checkpoint.
 
     Reads from the YAML what `OptimizingBrain` does, ``output_folder``,
     ``avg_checkpoints``, ``nonfinite_patience``, ``epoch_counter``, ``train_logger``,
@@ -55,8 +65,7 @@ class RecipeBrain(OptimizingBrain):
     """Of validation; the lowest is the best."""
 
     step: int
-    train_set: Dataset
-    train_sampler: Any
+    batches: ResumableSampler | ShardLoader
 
     def __init__(self, **brain_arguments: Any):
         super().__init__(**brain_arguments)
@@ -69,7 +78,8 @@ class RecipeBrain(OptimizingBrain):
         self.log = open_log(vars(self.hparams)) if if_main_process() else None
         self.stop_request = StopRequest()
         self.training_wall_s = 0.0
-        self.epoch = 0.0
+        self.progress = EpochProgress()
+        self.num_gathered = 0
         self.is_within_epoch = False
 
     def validation_metrics(self, stage_loss: float) -> dict[str, float]:
@@ -87,7 +97,7 @@ class RecipeBrain(OptimizingBrain):
         self,
         train_set: Dataset,
         valid_set: Dataset,
-        batch_sampler: Any,
+        batch_sampler: RoundSampler | None,
         train_options: dict[str, Any],
         valid_options: dict[str, Any],
     ) -> None:
@@ -99,7 +109,7 @@ class RecipeBrain(OptimizingBrain):
             Items with an ``id``, such as `make_dataset` makes, or `ShardBatches`.
         valid_set : Dataset
             For validation after each epoch.
-        batch_sampler : Any
+        batch_sampler : RoundSampler | None
             Batches of `train_set`; None if it has them.
         train_options : dict[str, Any]
             For the training loader (``num_workers``, ...).
@@ -112,17 +122,8 @@ class RecipeBrain(OptimizingBrain):
             If an epoch has fewer batches than one step accumulates, or training
             diverges.
         """
-        self.train_set = train_set
         self.use_sampler(batch_sampler)
-        train_loader = self.make_dataloader(
-            train_set,
-            sb.Stage.TRAIN,
-            batch_sampler=batch_sampler,
-            worker_init_fn=leave_process_group,
-            **train_options,
-        )
-        # under DDP a wrapper of it is set already
-        self.train_sampler = self.train_sampler or batch_sampler
+        train_loader = self._make_train_loader(train_set, batch_sampler, train_options)
         self.valid_loader = self.make_dataloader(
             valid_set,
             sb.Stage.VALID,
@@ -130,42 +131,73 @@ class RecipeBrain(OptimizingBrain):
             worker_init_fn=leave_process_group,
             **valid_options,
         )
-        self.batches_per_epoch = len(train_loader)
-        steps_per_epoch = self.batches_per_epoch // self.grad_accumulation_factor
-        if steps_per_epoch == 0:
+        num_batches, factor = self.batches.num_batches, self.grad_accumulation_factor
+        if num_batches < factor:
             raise InputError(
-                f"grad_accumulation_factor {self.grad_accumulation_factor}: an epoch "
-                f"has only {self.batches_per_epoch} batches; accumulate fewer"
+                f"grad_accumulation_factor {factor}: an epoch has only {num_batches} "
+                "batches; accumulate fewer"
             )
-        self.total_steps = steps_per_epoch * self.hparams.epoch_counter.limit
+        self.steps_per_epoch = math.ceil(num_batches / factor)
+        self.total_steps = self.steps_per_epoch * self.hparams.epoch_counter.limit
         with self.stop_request:
             self.fit(self.hparams.epoch_counter, train_loader, self.valid_loader)
 
-    def make_dataloader(
+    def _make_train_loader(
         self,
-        dataset: Any,
-        stage: sb.Stage,
-        ckpt_prefix: str | None = "dataloader-",
-        **options: Any,
+        train_set: Dataset,
+        sampler: RoundSampler | None,
+        options: dict[str, Any],
     ) -> Any:
-        """Make a loader, which checkpoints save."""
-        if not isinstance(dataset, ShardBatches):
-            return super().make_dataloader(dataset, stage, ckpt_prefix, **options)
-        loader = ShardLoader(dataset, **options)
-        self.checkpointer.add_recoverable(f"{ckpt_prefix}{stage.name}", loader)
+        """Make a loader, and `batches`, which checkpoints keep the place of."""
+        options = {**options, "worker_init_fn": leave_process_group}
+        if isinstance(train_set, ShardBatches):
+            loader = self.batches = ShardLoader(train_set, **options)
+        else:
+            assert sampler is not None
+            rank = self.rank if self.distributed_launch else 0
+            self.batches = ResumableSampler(sampler, train_set, rank)
+            loader = sb.dataio.dataloader.make_dataloader(
+                train_set, batch_sampler=self.batches, **options
+            )
+        self.checkpointer.add_recoverable("batches", self.batches, optional_load=True)
         return loader
+
+    def on_stage_start(self, stage: sb.Stage, epoch: int | None = None) -> None:
+        """Begin an epoch, or go on within it."""
+        super().on_stage_start(stage, epoch)
+        if stage == sb.Stage.TRAIN:
+            assert epoch is not None
+            self.batches.set_epoch(epoch)
+            factor = self.grad_accumulation_factor
+            self.progress.begin(math.ceil(self.batches.num_left / factor))
+            self.num_gathered = 0
+
+    @property
+    def scheduled_step(self) -> float:
+        """Place in the schedule: the share of the training that is done."""
+        epoch = self.hparams.epoch_counter.current
+        return self.progress.position(epoch, self.steps_per_epoch)
+
+    @property
+    def epoch(self) -> float:
+        """Epochs done, with the share of the one that is not."""
+        return self.progress.position(self.hparams.epoch_counter.current, 1)
 
     def fit_batch(self, batch: PaddedBatch) -> Tensor:
         """Run one batch forward and backward; step where accumulation ends."""
         started = time.perf_counter()
         self.random_state.restore()
-        should_step = self.step % self.grad_accumulation_factor == 0
+        self.batches.advance(batch)
+        self.num_gathered += 1
+        is_full = self.num_gathered == self.grad_accumulation_factor
+        # the last step of an epoch takes what remains
+        should_step = is_full or self.batches.num_left == 0
         outcome = self.learn(batch, should_step)
         self.training_wall_s += time.perf_counter() - started
-        done = self.hparams.epoch_counter.current - 1
-        self.epoch = done + self.step / self.batches_per_epoch
         if should_step:
+            self.num_gathered = 0
             self.optimizer_step += 1
+            self.progress.advance()
             self._after_step(outcome)
         return outcome.loss.detach().cpu()
 
@@ -185,10 +217,21 @@ class RecipeBrain(OptimizingBrain):
             self.show_sample(outcome.batch, outcome.outputs)
         if self._is_due("valid_interval"):
             self._validate_within_epoch()
-        should_stop = self.stop_request.was_made(self.device)
-        if should_stop or self._is_due("checkpoint_interval"):
-            self._save_intra_epoch_ckpt()
-        if should_stop:
+
+    def _should_save_intra_epoch_ckpt(
+        self, last_ckpt_time: float, steps_since_ckpt: int
+    ) -> bool:
+        # by now the loss of the batch is in the epoch's average
+        asked = super()._should_save_intra_epoch_ckpt(last_ckpt_time, steps_since_ckpt)
+        if self.num_gathered:
+            # gradients are not saved
+            return False
+        self.must_stop = self.stop_request.was_made(self.device)
+        return asked or self.must_stop or self._is_due("checkpoint_interval")
+
+    def _save_intra_epoch_ckpt(self) -> None:
+        super()._save_intra_epoch_ckpt()
+        if self.must_stop:
             self.stop_request.obey(self.optimizer_step)
 
     def _is_due(self, key: str) -> bool:
@@ -243,25 +286,23 @@ class RecipeBrain(OptimizingBrain):
     def on_evaluate_start(
         self, max_key: str | None = None, min_key: str | None = None
     ) -> None:
-        """Load the average of the best checkpoints."""
-        best = self.checkpointer.find_checkpoints(
-            min_key=self.metric, max_num_checkpoints=self.hparams.avg_checkpoints
+        """Load the best checkpoint, or an average if that does better on dev."""
+        weights = choose_weights(
+            self.checkpointer.checkpoints_dir,
+            self.metric,
+            self.hparams.avg_checkpoints,
+            partial(validate_weights, self),
         )
-        if not best:
-            raise InputError(
-                f"{self.checkpointer.checkpoints_dir}: no checkpoint of a whole epoch; "
-                "train first"
-            )
-        average = average_checkpoints([Checkpoint(c.path, c.meta) for c in best])
-        model = self.modules.model
-        # DDP wraps it
-        getattr(model, "module", model).load_state_dict(average)
+        self.hparams.model.load_state_dict(weights)
 
     @mark_as_saver
     @main_process_only
     def _save(self, path: str) -> None:
         super()._save(path)
         state: dict[str, Any] = {"training_wall_s": self.training_wall_s}
+        state["progress"] = self.progress.state()
+        if self.log:
+            state["log_size"] = self.log.size()
         if self.micro_batches is not None:
             state["num_halvings"] = self.micro_batches.num_halvings
         with open(path, "a", encoding="utf-8") as stream:
@@ -273,5 +314,14 @@ class RecipeBrain(OptimizingBrain):
         with open(path, encoding="utf-8") as stream:
             state = yaml.safe_load(stream)
         self.training_wall_s = state["training_wall_s"]
+        if not end_of_epoch:
+            if "progress" not in state:
+                raise InputError(
+                    f"{Path(path).parent}: an older version has saved it within an "
+                    "epoch; delete it to go on from the end of the epoch before"
+                )
+            self.progress.load(state["progress"])
+        if self.log and "log_size" in state:
+            self.log.cut(state["log_size"])
         if self.micro_batches is not None:
             self.micro_batches.num_halvings = state.get("num_halvings", 0)

@@ -3,6 +3,7 @@
 import json
 import logging
 import math
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,15 @@ class MetricsLog:
             stream.write(json.dumps(entry) + "\n")
         shown = {f"{split}/{name}": value for name, value in finite.items()}
         self._tell(lambda tracker: tracker.show_numbers(step, shown))
+
+    def size(self) -> int:
+        """Give the bytes of the file."""
+        return self.path.stat().st_size if self.path.exists() else 0
+
+    def cut(self, size: int) -> None:
+        """Take back what was written after the file had so many bytes."""
+        if self.size() > size:
+            os.truncate(self.path, size)
 
     def show_text(self, step: int, name: str, text: str) -> None:
         """Show a text in the trackers."""

@@ -2,24 +2,30 @@
 
 import logging
 from collections.abc import Sequence
+from contextlib import nullcontext
+from functools import partial
 from typing import Any, NamedTuple
 
 import speechbrain as sb
 import torch
 from speechbrain.dataio.batch import PaddedBatch
 from speechbrain.utils.distributed import ddp_all_reduce, if_main_process
-from torch import Tensor
+from torch import Tensor, nn
 from torch.distributed import ReduceOp
-from torch.nn.parallel import DistributedDataParallel
 
 from lact_modules.errors import InputError
-from lact_modules.training.batching import (
-    EffectiveBatchSampler,
-    MicroBatches,
-    is_out_of_memory,
-)
+from lact_modules.training.batching import MicroBatches, is_out_of_memory
 from lact_modules.training.guard import NonFiniteGuard
 from lact_modules.training.optimizer_plan import plan_optimizer
+from lact_modules.training.replicas import (
+    average_buffers,
+    replicate,
+    run_replica,
+    sum_gradients,
+    unwrapped,
+    without_exchange,
+)
+from lact_modules.training.samplers import EffectiveBatchSampler
 from lact_modules.training.unfreezing import StagedUnfreezing
 
 logger = logging.getLogger(__name__)
@@ -81,10 +87,19 @@ class OptimizingBrain(sb.Brain):
     def compute_objectives(
         self, outputs: Any, batch: PaddedBatch, stage: sb.Stage
     ) -> Tensor:
-        """Average the losses over all labels of the batch."""
+        """Average the losses over all labels of the batch.
+
+        A Brain may override it and give any other mean.
+        """
         self.batch_losses, num_labels = self.utterance_losses(outputs, batch, stage)
-        self.num_labels = num_labels.sum()
-        return self.batch_losses.sum() / self.num_labels.clamp(min=1)
+        # utterances that say nothing count as much as one label each
+        self.num_labels = num_labels.sum().clamp(min=len(self.batch_losses))
+        return self.batch_losses.sum() / self.num_labels
+
+    @property
+    def scheduled_step(self) -> float:
+        """Optimizer steps taken so far, as the schedule counts them."""
+        return self.optimizer_step
 
     def use_sampler(self, sampler: Any) -> None:
         """Learn from a sampler how many batches make an optimizer step.
@@ -116,25 +131,16 @@ class OptimizingBrain(sb.Brain):
         )
         logger.info("%d processes, on each %s", sampler.num_ranks, self.micro_batches)
 
-    def _train_loader_specifics(
-        self, dataset: Any, loader_kwargs: dict[str, Any]
-    ) -> dict[str, Any]:
-        # its batches are dealt out to ranks already
-        if isinstance(loader_kwargs.get("batch_sampler"), EffectiveBatchSampler):
-            return loader_kwargs
-        return super()._train_loader_specifics(dataset, loader_kwargs)
+    @property
+    def model(self) -> nn.Module:
+        """The model, without what shares it among processes."""
+        return unwrapped(self.modules.model)
 
     def _wrap_distributed(self) -> None:
-        """Wrap the model in DDP; an effective batch needs its own way to exchange.
-
-        There a rank that runs out of memory goes through its batch again, while DDP
-        of another one would wait for gradients that never come.
-        """
-        if self.hparams.target_effective_batch is None:
+        if self.distributed_launch:
+            self.modules["model"] = replicate(self.model)
+        else:
             super()._wrap_distributed()
-        elif self.distributed_launch:
-            for tensor in self.hparams.model.state_dict().values():
-                torch.distributed.broadcast(tensor, src=0)
 
     def init_optimizers(self) -> None:
         """Make the optimizer; show its plan where groups differ."""
@@ -151,15 +157,14 @@ class OptimizingBrain(sb.Brain):
             logger.info("peak learning rates:\n%s", table)
 
     def on_stage_start(self, stage: sb.Stage, epoch: int | None = None) -> None:
-        """Freeze and unfreeze what the epoch asks for."""
+        """Freeze and unfreeze what the epoch asks for; validate what all ranks have."""
+        if stage == sb.Stage.VALID:
+            average_buffers(self.modules.model)
         if stage != sb.Stage.TRAIN or self.unfreezing is None:
             return
         assert epoch is not None
         if self.unfreezing.enter(epoch) and self.distributed_launch:
-            # DDP waits for gradients of all that was trained when it was made
-            for name, module in self.modules.items():
-                if isinstance(module, DistributedDataParallel):
-                    self.modules[name] = module.module
+            # DDP exchanges what was trained when it was made
             self._wrap_distributed()
 
     def learn(self, batch: PaddedBatch, should_step: bool) -> Outcome:
@@ -187,18 +192,30 @@ class OptimizingBrain(sb.Brain):
             self.zero_grad()
         elif should_step:
             self._update()
+        if should_step:
+            average_buffers(self.modules.model)
         return outcome
 
     def _gather(self, batch: PaddedBatch, should_step: bool) -> Outcome:
-        with self.no_sync(not should_step):
+        model = self.modules.model
+        with nullcontext() if should_step else without_exchange(model):
             outputs, loss = self._run(batch)
             self.scaler.scale(loss / self.grad_accumulation_factor).backward()
         return Outcome(batch, outputs, loss, batch.id, self.batch_losses)
 
     def _run(self, batch: PaddedBatch) -> tuple[Any, Tensor]:
+        return run_replica(self.modules.model, partial(self._run_model, batch))
+
+    def _run_model(self, batch: PaddedBatch) -> tuple[Any, Tensor]:
+        # what an override may not tell: each utterance then has the batch's loss
+        self.batch_losses = None
+        self.num_labels = torch.tensor(len(batch), device=self.device)
         with self.training_ctx:
             outputs = self.compute_forward(batch, sb.Stage.TRAIN)
-            return outputs, self.compute_objectives(outputs, batch, sb.Stage.TRAIN)
+            loss = self.compute_objectives(outputs, batch, sb.Stage.TRAIN)
+        if self.batch_losses is None:
+            self.batch_losses = loss.detach().expand(len(batch))
+        return outputs, loss
 
     def _gather_in_parts(
         self, batch: PaddedBatch, micro_batches: MicroBatches
@@ -206,7 +223,9 @@ class OptimizingBrain(sb.Brain):
         """Run a rank's share of a step in parts, smaller ones if memory runs out."""
         while True:
             try:
-                outcome, num_labels = self._gather_parts(micro_batches.cut(batch))
+                parts = micro_batches.cut(batch)
+                with without_exchange(self.modules.model):
+                    gathered = self._gather_parts(parts, micro_batches.share)
                 break
             except RuntimeError as error:
                 if not is_out_of_memory(error):
@@ -220,31 +239,28 @@ class OptimizingBrain(sb.Brain):
             micro_batches.halve()
         halvings = torch.tensor(float(micro_batches.num_halvings), device=self.device)
         micro_batches.num_halvings = int(ddp_all_reduce(halvings, ReduceOp.MAX))
+        outcome, num_labels = gathered
         sums = torch.stack([outcome.losses.sum(), num_labels.to(outcome.losses)])
         loss_sum, num_labels = ddp_all_reduce(sums, ReduceOp.SUM)
-        self._exchange_gradients(len(batch) / num_labels.clamp(min=1))
-        return outcome._replace(loss=loss_sum / num_labels.clamp(min=1))
+        sum_gradients(self.modules.model)
+        for parameter in self.model.parameters():
+            if parameter.grad is not None:
+                parameter.grad *= micro_batches.share / num_labels
+        return outcome._replace(loss=loss_sum / num_labels)
 
-    def _gather_parts(self, parts: Sequence[PaddedBatch]) -> tuple[Outcome, Tensor]:
-        """Gather gradients of the losses' mean over utterances; count the labels."""
-        num_utterances = sum(len(part) for part in parts)
+    def _gather_parts(
+        self, parts: Sequence[PaddedBatch], share: int
+    ) -> tuple[Outcome, Tensor]:
+        """Gather gradients of the losses' sum over `share`; count the labels."""
         ids, losses, num_labels = [], [], []
         for part in parts:
             outputs, loss = self._run(part)
-            mean = self.batch_losses.sum() / num_utterances
-            self.scaler.scale(mean).backward()
+            self.scaler.scale(loss * self.num_labels / share).backward()
             ids += part.id
             losses.append(self.batch_losses.detach())
             num_labels.append(self.num_labels)
         outcome = Outcome(part, outputs, loss, ids, torch.cat(losses))
         return outcome, torch.stack(num_labels).sum()
-
-    def _exchange_gradients(self, factor: Tensor) -> None:
-        """Sum gradients over ranks, and scale them."""
-        for parameter in self.modules.parameters():
-            if parameter.grad is not None:
-                ddp_all_reduce(parameter.grad, ReduceOp.SUM)
-                parameter.grad *= factor
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gathered gradients, and the utterances that they are of."""
@@ -256,7 +272,7 @@ class OptimizingBrain(sb.Brain):
         self.grad_norm = torch.nn.utils.clip_grad_norm_(
             self.modules.parameters(), self.max_grad_norm
         )
-        factor = self.hparams.schedule(self.optimizer_step, self.total_steps)
+        factor = self.hparams.schedule(self.scheduled_step, self.total_steps)
         for group in self.optimizer.param_groups:
             group["lr"] = group["initial_lr"] * factor
         # a scaler skips overflowing steps by itself

@@ -48,12 +48,12 @@ class RandomState:
         }
         if torch.cuda.is_available():
             state["cuda"] = torch.cuda.get_rng_state()
-        torch.save(state, _of_rank(path))
+        torch.save(state, rank_path(path))
 
     @mark_as_loader
     def load(self, path: str | Path, end_of_epoch: bool) -> None:
         """Read the state of this rank; at the end of an epoch it takes effect."""
-        path = _of_rank(path)
+        path = rank_path(path)
         # there are none of ranks that the run did not have
         if path.exists():
             self.loaded = torch.load(path, weights_only=True)
@@ -73,6 +73,18 @@ class RandomState:
         self.loaded = None
 
 
-def _of_rank(path: str | Path) -> Path:
+def rank_path(path: str | Path) -> Path:
+    """Give the place of what each rank saves of its own.
+
+    Arguments
+    ---------
+    path : str | Path
+        The main rank's.
+
+    Returns
+    -------
+    Path
+        Beside it, of this rank.
+    """
     path, rank = Path(path), get_rank()
     return path.with_name(f"{path.name}.rank{rank}") if rank else path

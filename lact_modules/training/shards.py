@@ -1,5 +1,6 @@
 """Training batches out of shards, read from front to end and shuffled in a buffer."""
 
+import hashlib
 import io
 import itertools
 import json
@@ -7,21 +8,24 @@ import logging
 import os
 import random
 import tarfile
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from speechbrain.dataio.batch import PaddedBatch
-from speechbrain.dataio.dataloader import LoopedLoader
 from speechbrain.dataio.iterators import dynamic_bucketed_batch
 from speechbrain.utils.distributed import get_rank
-from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+from torch.utils.data import IterableDataset, get_worker_info
 
 from lact_modules.data.audio import load_audio
 from lact_modules.data.shards import Shard
 from lact_modules.data.subwords import AnyVocabulary
 from lact_modules.errors import InputError
 from lact_modules.training.dataset import check_durations, check_spelling
+from lact_modules.training.resuming import NOTHING, hash_id
 
 logger = logging.getLogger(__name__)
 
@@ -92,7 +96,9 @@ class ShardBatches(IterableDataset):
         self.seed, self.rank, self.num_ranks = seed, rank, num_ranks
         self.start(epoch=1, num_done=0)
 
-    def start(self, epoch: int, num_done: int) -> None:
+    def start(
+        self, epoch: int, num_done: int, heard: NDArray[np.uint64] = NOTHING
+    ) -> None:
         """Let the next iteration begin within an epoch.
 
         Arguments
@@ -101,12 +107,22 @@ class ShardBatches(IterableDataset):
             Number of the epoch.
         num_done : int
             Batches of it that this process has had; they are read over.
+        heard : NDArray[np.uint64]
+            Of `hash_ids`, what the first pass leaves out.
         """
-        self.epoch, self.num_done = epoch, num_done
+        self.epoch, self.num_done, self.heard = epoch, num_done, heard
 
-    def count_batches(self) -> int:
-        """Count what a pass gives to each process, by the durations in the index."""
-        samples = ({"duration": d} for s in self.shards for d in s.durations)
+    def count_batches(self, but: Iterable[float] = ()) -> int:
+        """Count what a pass gives to each process, by the durations in the index.
+
+        Arguments
+        ---------
+        but : Iterable[float]
+            Durations of utterances that it leaves out.
+        """
+        missing = Counter(but)
+        missing.subtract(d for shard in self.shards for d in shard.durations)
+        samples = ({"duration": d} for d in (-missing).elements())
         batches = self._choose(samples, random.Random(self.seed))
         return sum(1 for _ in batches) // self.num_ranks
 
@@ -131,7 +147,20 @@ class ShardBatches(IterableDataset):
         order = random.Random(key).sample(self.shards, len(self.shards))
         mine = order[self.rank :: self.num_ranks][number::num_workers]
         samples = itertools.chain.from_iterable(map(_read_shard, mine))
+        if pass_ == 0 and len(self.heard):
+            heard = set(self.heard.tolist())
+            samples = (s for s in samples if hash_id(s["id"]) not in heard)
         return self._choose(samples, random.Random(f"{key}-{self.rank}-{number}"))
+
+    def describe_order(self) -> str:
+        """Give what the order of an epoch depends on, beside its number."""
+        shards = ((s.path.parent.name, s.path.name, s.size) for s in self.shards)
+        return repr(
+            (
+                *(hashlib.sha256(repr([*shards]).encode()).hexdigest(), self.bounds),
+                *(self.max_duration, self.buffer_size, self.seed, self.num_ranks),
+            )
+        )
 
     def _choose(
         self, samples: Iterable[Sample], generator: random.Random
@@ -150,61 +179,11 @@ class ShardBatches(IterableDataset):
         tokens = self.vocabulary.encode(sample["text"])
         return {
             "id": sample["id"],
+            "duration": sample["duration"],
             "signal": load_audio(sample["audio"]),
             "tokens": torch.tensor(tokens, dtype=torch.int64),
             "text": sample["text"],
         }
-
-
-class ShardLoader(LoopedLoader):
-    """Epochs of a known number of batches; a checkpoint may lie between any two.
-
-    An epoch has as many batches as `ShardBatches.count_batches` says. The order of one
-    epoch may pack the utterances into a few more batches, which are left out then, or
-    into a few less: a new pass gives what is missing. A run that is resumed within an
-    epoch goes on with the next batch of the same order, if as many processes and
-    workers read.
-
-    Arguments
-    ---------
-    batches : ShardBatches
-        What to load.
-    num_workers : int
-        Processes that read; fewer if a rank has fewer shards.
-    **loader_options : Any
-        For `torch.utils.data.DataLoader`.
-
-    Raises
-    ------
-    InputError
-        If an epoch would have no batch.
-    """
-
-    def __init__(
-        self, batches: ShardBatches, num_workers: int = 0, **loader_options: Any
-    ):
-        epoch_length = batches.count_batches()
-        if epoch_length == 0:
-            raise InputError(
-                f"train_shards: too few utterances for {batches.num_ranks} processes; "
-                "start fewer"
-            )
-        num_shards = len(batches.shards) // batches.num_ranks
-        if num_workers > num_shards:
-            logger.warning(
-                "%d workers read, not %d: a process has %d shards",
-                *(num_shards, num_workers, num_shards),
-            )
-            num_workers = num_shards
-        loader_options |= {"batch_size": None, "num_workers": num_workers}
-        super().__init__(DataLoader(batches, **loader_options), epoch_length)
-        self.batches = batches
-
-    def __iter__(self) -> "ShardLoader":
-        epochs_done, num_done = divmod(self.total_steps, self.epoch_length)
-        self.batches.start(epochs_done + 1, num_done)
-        self.iterator = iter(self.loader)
-        return self
 
 
 def make_shard_batches(

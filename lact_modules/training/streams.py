@@ -3,7 +3,7 @@
 import itertools
 import random
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from speechbrain.dataio.dataset import DynamicItemDataset
@@ -189,7 +189,7 @@ class StreamDataset(DynamicItemDataset):
     def __init__(self, entries: dict[str, dict[str, Any]], seed: int, **options: Any):
         super().__init__(entries, **options)
         self.seed = seed
-        self._streams = [entry["stream"] for entry in entries.values()]
+        self._all = self._streams = [entry["stream"] for entry in entries.values()]
 
     def set_epoch(self, epoch: int) -> None:
         """Choose what is heard together; ids and durations stay as they were.
@@ -199,7 +199,25 @@ class StreamDataset(DynamicItemDataset):
         epoch : int
             From 1 on.
         """
-        streams = exchange(self._streams, f"{self.seed} {epoch}")
+        self._streams = exchange(self._all, f"{self.seed} {epoch}")
+        self._use(self._streams)
+
+    def utterance_ids(self) -> list[list[str]]:
+        """List the ids of what is heard together in the epoch, stream by stream."""
+        return [[utterance.id for utterance in stream] for stream in self._streams]
+
+    def keep(self, is_kept: Iterable[bool]) -> None:
+        """Leave out utterances until the next epoch.
+
+        Arguments
+        ---------
+        is_kept : Iterable[bool]
+            Of each utterance, in the order of `utterance_ids`.
+        """
+        flags = iter(is_kept)
+        self._use([tuple(u for u in s if next(flags)) for s in self._streams])
+
+    def _use(self, streams: Sequence[Stream]) -> None:
         for entry, stream in zip(self.data.values(), streams, strict=True):
             entry |= {"stream": stream, "text": transcribe(stream)}
 

@@ -4,13 +4,14 @@ from lact_modules.data.synthetic import make_corpus
 from lact_modules.encoders import CTCModel
 from lact_modules.training.loop import RecipeBrain
 
-# 20 utterances make 2 steps an epoch; nothing is drawn at random
+# 20 utterances make 3 steps an epoch, the last of 4; nothing is drawn at random
 OPTIONS = {
     "target_effective_batch": 8,
     "max_batch_size": 4,
     "num_epochs": 2,
     "wav_augment": "{augment_prob: 0.0}",
     "fea_augment": "{augment_prob: 0.0}",
+    "pause_prob": 0.0,
 }
 
 # Rank 1 has memory for less than is asked for.
@@ -74,7 +75,7 @@ def losses(run):
 
 
 def test_a_step_is_as_many_utterances_however_they_are_cut(whole, train, tmp_path):
-    assert whole.steps() == [1, 2, 3, 4]
+    assert whole.steps() == [1, 2, 3, 4, 5, 6]
     assert "8 utterances a step = 4 at once x 2 accumulated" in whole.log
     other = train(tmp_path, **{**OPTIONS, "max_batch_size": 8, "max_batch_length": 4})
     assert losses(other) == pytest.approx(losses(whole), abs=1e-4)
@@ -110,7 +111,7 @@ def test_resumed_run_remembers_what_memory_holds(
     assert len(failures) == 1
     run = train(tmp_path, **OPTIONS)
     assert run.code == 0
-    assert run.steps() == [1, 2, 3, 4]
+    assert run.steps() == [1, 2, 3, 4, 5, 6]
     assert len(failures) == 1
     assert losses(run) == pytest.approx(losses(whole), abs=1e-4)
 
@@ -138,7 +139,7 @@ def test_two_processes_learn_as_one_does(train, train_apart, tmp_path):
     one = train(tmp_path / "one", **options)
     two = train_apart(script, tmp_path / "two", **TWO_PROCESSES, **options)
     assert two.code == 0, two.error
-    assert two.steps() == list(range(1, 11))
+    assert two.steps() == list(range(1, 16))
     assert losses(two) == pytest.approx(losses(one), abs=1e-3)
     assert losses(one)[10] < losses(one)[1] - 1
 

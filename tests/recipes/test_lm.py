@@ -136,8 +136,8 @@ def test_stopped_within_an_epoch_goes_on_with_the_next_batch(
         with pytest.raises(KeyboardInterrupt):
             train_lm(tmp_path / "run", **options)
     resumed = train_lm(tmp_path / "run", **options)
-    # step 5 came after the checkpoint
-    assert resumed.steps() == [*range(1, 6), *range(5, len(whole.steps()) + 1)]
+    # step 5 came after the checkpoint, and is told once
+    assert resumed.steps() == whole.steps()
     assert samples(resumed) == samples(whole)
 
 

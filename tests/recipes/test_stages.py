@@ -78,7 +78,7 @@ def test_resumed_within_the_second_stage_as_if_never_interrupted(
     assert max(interrupted.checkpoints()) == 16
     resumed = train(tmp_path / "run", **OPTIONS)
     assert resumed.code == 0
-    assert resumed.steps() == [*range(1, 19), *range(17, 31)]
+    assert resumed.steps() == list(range(1, 31))
 
     def seen(run):
         keys = ("loss", "grad_norm", "lr")

@@ -1,19 +1,13 @@
-import itertools
-
-import numpy as np
 import pytest
 import torch
 from speechbrain.dataio.batch import PaddedBatch
 
 from lact_modules.errors import InputError
 from lact_modules.training.batching import (
-    EffectiveBatchSampler,
     MicroBatches,
     is_out_of_memory,
     take,
 )
-
-DURATIONS = np.random.default_rng(0).uniform(1, 20, size=50)
 
 
 def make_batch(seconds):
@@ -23,50 +17,6 @@ def make_batch(seconds):
             for i, n in enumerate(seconds)
         ]
     )
-
-
-def steps(num_ranks, epoch=1, seed=0):
-    """Utterances of each step, over all ranks."""
-    shares = []
-    for rank in range(num_ranks):
-        sampler = EffectiveBatchSampler(DURATIONS, 12, seed, rank, num_ranks)
-        sampler.set_epoch(epoch)
-        shares.append([*sampler])
-        assert len(sampler) == len(shares[-1]) == 4
-        assert {len(share) for share in shares[-1]} == {12 // num_ranks}
-    return [sorted(itertools.chain(*step)) for step in zip(*shares, strict=True)]
-
-
-def test_steps_do_not_depend_on_the_number_of_ranks():
-    assert steps(1) == steps(2) == steps(4)
-
-
-def test_no_utterance_comes_twice_in_an_epoch():
-    seen = [*itertools.chain(*steps(2))]
-    assert len(seen) == len({*seen}) == 48
-
-
-def test_order_is_that_of_seed_and_epoch():
-    assert steps(1) == steps(1)
-    assert steps(1, epoch=2) != steps(1)
-    assert steps(1, seed=1) != steps(1)
-
-
-def test_ranks_get_like_durations():
-    totals = [
-        sum(DURATIONS[next(iter(EffectiveBatchSampler(DURATIONS, 48, 0, rank, 2)))])
-        for rank in (0, 1)
-    ]
-    assert totals[1] == pytest.approx(totals[0], rel=0.1)
-
-
-@pytest.mark.parametrize(
-    ("target", "num_ranks", "message"),
-    [(51, 1, "only 50 utterances"), (9, 2, "shared evenly among 2 processes")],
-)
-def test_impossible_target_is_refused(target, num_ranks, message):
-    with pytest.raises(InputError, match=message):
-        EffectiveBatchSampler(DURATIONS, target, num_ranks=num_ranks)
 
 
 def test_cut_within_both_limits_longest_first():

@@ -1,4 +1,3 @@
-import logging
 
 import numpy as np
 import pytest
@@ -11,11 +10,7 @@ from lact_modules.data.manifest import Utterance, write_manifest
 from lact_modules.data.vocabulary import Vocabulary
 from lact_modules.errors import InputError
 from lact_modules.training import dataset as dataset_module
-from lact_modules.training.dataset import (
-    make_batch_sampler,
-    make_dataset,
-    read_manifests,
-)
+from lact_modules.training.dataset import make_dataset, read_manifests
 
 VOCABULARY = Vocabulary.from_texts(["ENOTW"])
 
@@ -134,45 +129,3 @@ def test_characters_of_what_is_scored_may_be_unknown(ramp, caplog):
 def test_ids_must_differ():
     with pytest.raises(InputError, match="1 utterance ids stand twice"):
         make_dataset([describe("u"), describe("v"), describe("u")], VOCABULARY)
-
-
-@pytest.fixture
-def many():
-    """A hundred utterances of 1 to 10 s."""
-    utterances = [describe(f"u{i}", duration=1 + 9 * i / 99) for i in range(100)]
-    return make_dataset(utterances, VOCABULARY)
-
-
-def durations(dataset, batch):
-    return [dataset.data[dataset.data_ids[index]]["duration"] for index in batch]
-
-
-def test_batches_hold_every_utterance_once_within_the_bounds(many):
-    batches = list(make_batch_sampler(many, max_batch_length=30, max_batch_size=8))
-    assert sorted(index for batch in batches for index in batch) == list(range(100))
-    for batch in batches:
-        assert len(batch) <= 8
-        assert max(durations(many, batch)) * len(batch) <= 30
-
-
-def test_epochs_differ_and_seeds_repeat(many):
-    def epoch(seed, number):
-        sampler = make_batch_sampler(many, max_batch_length=30, seed=seed)
-        sampler.set_epoch(number)
-        return list(sampler)
-
-    assert epoch(seed=1, number=1) == epoch(seed=1, number=1)
-    assert epoch(seed=1, number=1) != epoch(seed=1, number=2)
-    assert epoch(seed=1, number=1) != epoch(seed=2, number=1)
-    # the learning-rate schedule counts on it
-    assert len(epoch(seed=1, number=1)) == len(epoch(seed=1, number=2))
-
-
-def test_too_few_batches_for_the_processes(many, caplog):
-    caplog.set_level(logging.WARNING)
-    num_batches = len(make_batch_sampler(many, max_batch_length=100))
-    make_batch_sampler(many, max_batch_length=100, num_ranks=num_batches - 1)
-    with pytest.raises(InputError, match=f"{num_batches} batches are too few for"):
-        make_batch_sampler(many, max_batch_length=100, num_ranks=num_batches)
-    alone = make_dataset([describe("u")], VOCABULARY)
-    assert len(make_batch_sampler(alone, max_batch_length=100)) == 1

@@ -12,7 +12,8 @@ from lact_modules.data.shard_writer import write_shards
 from lact_modules.data.vocabulary import Vocabulary
 from lact_modules.errors import InputError
 from lact_modules.training.dataset import make_dataset
-from lact_modules.training.shards import ShardBatches, ShardLoader
+from lact_modules.training.shard_loader import ShardLoader
+from lact_modules.training.shards import ShardBatches
 
 pytest.importorskip("webdataset")
 
@@ -121,10 +122,23 @@ def test_processes_read_shards_of_their_own(four, utterances):
     assert sorted(ids(first, 6) + ids(second, 6)) == everything(utterances)
 
 
+def read(loader, epochs=(1, 2), stop=None):
+    """Ids of each batch, as a training would have them."""
+    heard = []
+    for epoch in epochs:
+        loader.set_epoch(epoch)
+        for batch in loader:
+            loader.advance(batch)
+            heard.append(batch.id)
+            if len(heard) == stop:
+                return heard
+    return heard
+
+
 @pytest.mark.parametrize("num_workers", [0, 2])
 def test_epochs_have_as_many_batches_as_counted(four, utterances, num_workers):
     loader = ShardLoader(batches_of(four), num_workers)
-    epochs = [[batch.id[0] for batch in loader] for _ in range(2)]
+    epochs = [[name for [name] in read(loader, [epoch])] for epoch in (1, 2)]
     assert [len(epoch) for epoch in epochs] == [len(loader)] * 2 == [12, 12]
     assert sorted(epochs[0]) == sorted(epochs[1]) == everything(utterances)
     assert epochs[0] != epochs[1]
@@ -133,19 +147,57 @@ def test_epochs_have_as_many_batches_as_counted(four, utterances, num_workers):
 @pytest.mark.parametrize("num_workers", [0, 2])
 @pytest.mark.parametrize("num_done", [5, 12, 19])
 def test_goes_on_where_a_checkpoint_was_made(four, tmp_path, num_workers, num_done):
-    whole = ShardLoader(batches_of(four), num_workers)
-    expected = [batch.id for _ in range(2) for batch in whole]
+    expected = read(ShardLoader(batches_of(four), num_workers))
     stopped = ShardLoader(batches_of(four), num_workers)
-    stream = itertools.chain.from_iterable(itertools.repeat(stopped))
-    assert [batch.id for batch in itertools.islice(stream, num_done)] == (
-        expected[:num_done]
-    )
+    assert read(stopped, stop=num_done) == expected[:num_done]
     stopped.save(tmp_path / "loader")
     resumed = ShardLoader(batches_of(four), num_workers)
     resumed.load(tmp_path / "loader", end_of_epoch=num_done == 12)
-    stream = itertools.chain.from_iterable(itertools.repeat(resumed))
-    rest = [batch.id for batch in itertools.islice(stream, 24 - num_done)]
+    rest = read(resumed, epochs=[1, 2] if num_done < 12 else [2])
     assert rest == expected[num_done:]
+
+
+@pytest.mark.parametrize(
+    ("options", "num_workers"),
+    [
+        ({"max_batch_size": 2, "max_batch_length": 3.0}, 0),
+        ({"seed": 5}, 0),
+        ({"buffer_size": 4}, 0),
+        ({}, 2),
+    ],
+)
+def test_other_batches_hold_what_the_epoch_has_not_had(
+    write, utterances, tmp_path, options, num_workers
+):
+    stopped = ShardLoader(batches_of(write(2)))
+    first = read(stopped, stop=4)
+    stopped.save(tmp_path / "a")
+    # and other shards of the same utterances
+    resumed = ShardLoader(batches_of(write(4), **options), num_workers)
+    resumed.load(tmp_path / "a")
+    second = read(resumed, [1], stop=1)
+    resumed.save(tmp_path / "b")
+    again = ShardLoader(batches_of(write(2)))
+    again.load(tmp_path / "b")
+    rest = read(again, [1])
+    heard = [name for batch in first + second + rest for name in batch]
+    assert sorted(heard) == everything(utterances)
+    # and the next epoch has them all
+    assert len({name for batch in read(again, [2]) for name in batch}) == 12
+
+
+def test_one_process_goes_on_after_two(four, utterances, tmp_path, monkeypatch):
+    heard = []
+    for rank in (0, 1):
+        monkeypatch.setenv("RANK", str(rank))
+        loader = ShardLoader(batches_of(four, rank=rank, num_ranks=2))
+        heard += read(loader, stop=2)
+        loader.save(tmp_path / "a")
+    monkeypatch.delenv("RANK")
+    resumed = ShardLoader(batches_of(four))
+    resumed.load(tmp_path / "a")
+    heard += read(resumed, [1])
+    assert sorted(name for [name] in heard) == everything(utterances)
 
 
 def test_no_more_workers_read_than_there_are_shards(write, caplog):

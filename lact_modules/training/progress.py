@@ -1,0 +1,93 @@
+"""How far an epoch has come, whatever its steps are."""
+
+from typing import Any
+
+
+class EpochProgress:
+    """The share of an epoch that is done, counted in optimizer steps.
+
+    A run that is resumed with as many steps to go counts on; with more or fewer, as
+    after a change of batch size, these share what of the epoch is left.
+
+    Example
+    -------
+    >>> progress = EpochProgress()
+    >>> progress.begin(num_steps=10)
+    >>> for _ in range(4):
+    ...     progress.advance()
+    >>> resumed = EpochProgress()
+    >>> resumed.load(progress.state())
+    >>> resumed.begin(num_steps=3)
+    >>> resumed.advance()
+    >>> resumed.share
+    0.6
+    >>> resumed.position(epoch=2, steps_per_epoch=5)
+    8.0
+    """
+
+    def __init__(self) -> None:
+        self._forget()
+
+    def _forget(self) -> None:
+        self.share_before, self.steps_done, self.num_steps = 0.0, 0, 0
+        self._is_resumed = False
+
+    def begin(self, num_steps: int) -> None:
+        """Begin an epoch, or go on with one that was loaded.
+
+        Arguments
+        ---------
+        num_steps : int
+            Optimizer steps that are to come in it.
+        """
+        if not self._is_resumed:
+            self._forget()
+            self.num_steps = num_steps
+        elif num_steps != self.num_steps - self.steps_done:
+            self.share_before = self.share
+            self.steps_done, self.num_steps = 0, num_steps
+        self._is_resumed = False
+
+    def advance(self) -> None:
+        """Count an optimizer step."""
+        self.steps_done += 1
+
+    @property
+    def share(self) -> float:
+        """Of the epoch, done so far."""
+        return self.position(epoch=1, steps_per_epoch=1)
+
+    def position(self, epoch: int, steps_per_epoch: int) -> float:
+        """Give the place in the training, in steps of an epoch that nothing changes.
+
+        Arguments
+        ---------
+        epoch : int
+            Number of the epoch, from 1.
+        steps_per_epoch : int
+            Optimizer steps of such an epoch.
+
+        Returns
+        -------
+        float
+            The number of steps done, where all epochs have as many.
+        """
+        before = (epoch - 1 + self.share_before) * steps_per_epoch
+        rest = (1 - self.share_before) * steps_per_epoch
+        # the product first: whole numbers stay whole
+        done = rest * self.steps_done / self.num_steps if self.num_steps else rest
+        return before + done
+
+    def state(self) -> dict[str, Any]:
+        """Give what a checkpoint keeps."""
+        return {
+            "share_before": self.share_before,
+            "steps_done": self.steps_done,
+            "num_steps": self.num_steps,
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Go on within an epoch from what a checkpoint has kept."""
+        self.share_before = state["share_before"]
+        self.steps_done, self.num_steps = state["steps_done"], state["num_steps"]
+        self._is_resumed = True
