@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 
+from lact_modules.data.media import flac
 from lact_modules.data.media.byte_range import ByteRange
 from lact_modules.data.media.chunks import is_chunked, split_chunked
 from lact_modules.data.media.decoder import Decoder, DecodingError
@@ -13,7 +14,6 @@ from lact_modules.data.media.ogg import SIGNATURE as OGG
 from lact_modules.data.media.ogg import split_ogg
 from lact_modules.data.media.signatures import (
     AMR,
-    FLAC,
     MATROSKA,
     split_at,
     split_atoms,
@@ -52,8 +52,9 @@ def open_parts(source: ByteRange, tell: Callable[[str], None]) -> Iterator[Decod
         yield from map(_open_samples, split_chunked(source, tell))
     elif head.startswith(OGG):
         yield from map(_open_any, split_ogg(source, tell))
-    elif re.match(FLAC, head):
-        yield from map(_open_flac, split_flac(source))
+    elif re.match(flac.SIGNATURE, head):
+        for part in split_flac(source):
+            yield _open_flac(part, tell)
     elif head[4:8] == b"ftyp":
         yield from map(FFmpegDecoder, split_atoms(source))
     elif signature := _find_signature(head):
@@ -83,10 +84,15 @@ def _open_samples(source: ByteRange) -> Decoder:
     return FFmpegDecoder(source) if is_mpeg else _open_any(source)
 
 
-def _open_flac(source: ByteRange) -> Decoder:
-    # the last 36 bits before the checksum; 0 is unknown
-    is_announced = int.from_bytes(source.peek(21, 5), "big") & (1 << 36) - 1
-    return SndfileDecoder(source) if is_announced else FFmpegDecoder(source, "flac")
+def _open_flac(source: ByteRange, tell: Callable[[str], None]) -> Decoder:
+    announced = flac.announced_samples(source)
+    # libsndfile stops where the header says, or does not begin
+    if not announced or flac.find_last_sample(source) > announced:
+        decoder = FFmpegDecoder(source, "flac")
+        if announced:
+            tell(f"its header announces {announced} samples; it holds more, all read")
+        return decoder
+    return SndfileDecoder(source)
 
 
 def _open_unknown(source: ByteRange, tell: Callable[[str], None]) -> Iterator[Decoder]:

@@ -3,9 +3,7 @@
 from collections.abc import Iterator
 
 from lact_modules.data.media.byte_range import ByteRange, keep_found
-
-FLAC = rb"fLaC[\x00\x80]\x00\x00\x22"
-"""With the header of the block that must come first (RFC 9639)."""
+from lact_modules.data.media.flac import SIGNATURE as FLAC
 
 MATROSKA = rb"\x1a\x45\xdf\xa3.{0,40}(?:webm|matroska)"
 """WebM too; the document's type stands near the beginning."""
@@ -19,7 +17,7 @@ def split_flac(source: ByteRange) -> Iterator[ByteRange]:
     Arguments
     ---------
     source : ByteRange
-        Begins with `FLAC`.
+        Begins with FLAC's.
 
     Yields
     ------
