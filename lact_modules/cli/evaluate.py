@@ -70,6 +70,7 @@ def evaluate(
 ) -> None:
     """Transcribe a data set and score it: word and character error rate."""
     from lact_modules.inference.files import process_files
+    from lact_modules.training.likeness import tell_likeness
     from lact_modules.training.transcripts import Transcripts
 
     decoding = options.given(
@@ -119,6 +120,9 @@ def evaluate(
         if not transcripts.ids:
             raise InputError(f"{data}: not one utterance could be transcribed")
         scores = {name: _score(transcripts, tally, name) for name in decoders}
+        heard = transcripts.hypotheses[[*decoders][-1]]
+        if hint := tell_likeness(transcripts.references, heard):
+            typer.echo(f"{data}: {hint}", err=True)
         if stream is not None:
             summary = _summary(scores, transcripts, tally) | _latency(transcriber)
             if transcriber.adapter is not None:
@@ -144,7 +148,9 @@ def _load_model(
     if not each_step:
         transcriber = Transcriber.from_folder(folder, device, **running, **decoding)
         return transcriber, {"": transcriber.decoder}
-    transcriber = Transcriber.from_folder(folder, device, **running)
+    # audio is run piece by piece where CTC alone is searched
+    search = options.given(search=decoding.get("search"))
+    transcriber = Transcriber.from_folder(folder, device, **running, **search)
     decoding["device"] = transcriber.device
     return transcriber, decoding_steps(transcriber.trained, **decoding)
 

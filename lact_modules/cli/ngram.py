@@ -1,10 +1,19 @@
 """``lact-asr ngram``: train an n-gram language model."""
 
+from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
+
+
+class Units(str, Enum):
+    """What n-grams consist of."""
+
+    AUTO = "auto"
+    WORDS = "words"
+    CHARACTERS = "characters"
 
 
 def ngram(
@@ -24,16 +33,33 @@ def ngram(
             "trigrams, ...; the last value holds for all longer ones.",
         ),
     ] = None,
+    units: Annotated[
+        Units,
+        typer.Option(
+            help="words between white space, or characters, with | for the space; "
+            "auto: characters of scripts without spaces between words (Chinese, "
+            "Japanese, Thai, ...), unless the text parts words.",
+        ),
+    ] = Units.AUTO,
 ) -> None:
     """Train an n-gram language model (modified Kneser-Ney) for beam search."""
+    from lact_modules.data.scripts import is_unsegmented, spell_characters
+    from lact_modules.data.vocabulary import WORD_DELIMITER
     from lact_modules.decoding.arpa import perplexity, write_arpa
     from lact_modules.decoding.corpus import read_sentences
     from lact_modules.decoding.ngram import estimate_ngrams
 
     with Console(stderr=True).status("Reading text") as status:
         sentences = read_sentences(texts)
+        if units is Units.AUTO:
+            units = Units.CHARACTERS if is_unsegmented(sentences) else Units.WORDS
         status.update(f"Estimating n-grams from {len(sentences)} sentences")
-        model = estimate_ngrams(sentences, order, prune or ())
+        if units is Units.CHARACTERS:
+            # the delimiter tells readers what the units are
+            spelled = map(spell_characters, sentences)
+            model = estimate_ngrams(spelled, order, prune or (), [WORD_DELIMITER])
+        else:
+            model = estimate_ngrams(sentences, order, prune or ())
         status.update(f"Writing {output}")
         write_arpa(output, model)
         status.update("Scoring the training text")
@@ -42,7 +68,7 @@ def ngram(
         f"{len(table.grams)} {length}-grams"
         for length, table in enumerate(model.tables, start=1)
     )
-    print(f"{output}: {counts}")
+    print(f"{output}: {counts} of {units.value}")
     print(
         f"perplexity of the training text ({len(sentences)} sentences): {achieved:.2f}"
     )

@@ -116,11 +116,16 @@ def _check_data(data: Path, allow_test: bool) -> None:
 
 def _numbers(option: str, text: str) -> list[float]:
     try:
-        return [float(number) for number in text.split(",")]
+        numbers = [float(number) for number in text.split(",")]
     except ValueError:
+        numbers = [math.nan]
+    if not all(map(math.isfinite, numbers)):
         raise InputError(
             f"{option} {text!r}: want numbers between commas, such as 0.5,1,1.5"
-        ) from None
+        )
+    if "weight" in option and min(numbers) < 0:
+        raise InputError(f"{option} {text!r}: a weight is not negative")
+    return numbers
 
 
 def _run_model(

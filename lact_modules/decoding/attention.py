@@ -12,6 +12,7 @@ from lact_modules.decoding.alignment import align_tokens
 from lact_modules.decoding.ctc import valid_frames
 from lact_modules.decoding.ctc_prefix import PrefixScorer, PrefixState
 from lact_modules.decoding.hypothesis import Hypothesis, group_words
+from lact_modules.decoding.numbers import MAX_BEAM, check_number
 from lact_modules.encoders import S2SModel
 from lact_modules.errors import InputError
 
@@ -112,15 +113,11 @@ class AttentionDecoder:
         max_ratio: float = 1.0,
         num_best: int = 1,
     ):
-        for name, value, is_fit, wanted in (
-            ("beam_size", beam_size, beam_size >= 1, "at least 1"),
-            ("ctc_weight", ctc_weight, 0 <= ctc_weight < 1, "in [0, 1)"),
-            ("lm_weight", lm_weight, lm_weight >= 0, "at least 0"),
-            ("max_ratio", max_ratio, 0 < max_ratio <= 1, "in (0, 1]"),
-            ("num_best", num_best, num_best >= 1, "at least 1"),
-        ):
-            if not is_fit:
-                raise InputError(f"{name} {value}: must be {wanted}")
+        check_number("beam_size", beam_size, 1, MAX_BEAM, whole=True)
+        check_number("ctc_weight", ctc_weight, 0, below=1)
+        check_number("lm_weight", lm_weight, 0)
+        check_number("max_ratio", max_ratio, most=1, above=0)
+        check_number("num_best", num_best, 1, whole=True)
         self.text_decoder = model.decoder
         self.vocabulary = vocabulary
         self.frame_rate = model.frame_rate

@@ -6,19 +6,15 @@ from pathlib import Path
 from typing import NamedTuple, TypeGuard
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from lact_modules.data.subwords import AnyVocabulary, SubwordVocabulary
 from lact_modules.data.vocabulary import WORD_DELIMITER, Vocabulary
-from lact_modules.decoding.arpa import read_words
-from lact_modules.decoding.flashlight import Found, Search
+from lact_modules.decoding.fit import choose_words
+from lact_modules.decoding.flashlight import IMPOSSIBLE, Found, Weights, make_search
 from lact_modules.decoding.hypothesis import Hypothesis, Word, group_words
-from lact_modules.decoding.lexicon import Lexicon, read_lexicon, spell_words
+from lact_modules.decoding.numbers import MAX_BEAM, check_number
 from lact_modules.errors import InputError
-
-IMPOSSIBLE = -1e4
-"""Log-probability of what cannot be; sums of infinities would be NaN."""
 
 
 class Prefix(NamedTuple):
@@ -45,8 +41,8 @@ class BeamSearch:
 
     The score is the log-probability of the text, plus `lm_weight` times log10 of
     the text's probability by the language model, plus `word_score` a word. With a
-    language model or a lexicon only words of the lexicon come out. Without either,
-    any spelling may.
+    language model of words or a lexicon only words of the lexicon come out; else any
+    spelling may. In scripts without spaces words stand with or without delimiters.
 
     Arguments
     ---------
@@ -57,12 +53,12 @@ class BeamSearch:
     beam_size : int
         Hypotheses kept after each frame.
     lm : str | Path | None
-        Language model of words: ARPA or KenLM binary.
+        N-gram of words or of characters: ARPA or KenLM binary.
     lexicon : str | Path | None
         See :func:`~lact_modules.decoding.lexicon.read_lexicon`. If None, the words
         of the ARPA file are spelled by their characters.
     lm_weight : float
-        Weight of the language model.
+        Weight of the language model, not negative.
     word_score : float
         Added for each word; positive favours more words.
     beam_threshold : float
@@ -72,10 +68,12 @@ class BeamSearch:
     ------
     InputError
         If the language model or the lexicon is missing, damaged, or has no word
-        that the vocabulary can spell; if a binary comes without a lexicon.
+        that the vocabulary can spell; if a binary of words comes without a lexicon; if
+        a number is out of its range.
 
     Example
     -------
+    >>> import torch
     >>> search = BeamSearch(Vocabulary.from_texts(["HI"]), 10.0, beam_size=5)
     >>> search.begin()
     >>> search.step(torch.nn.functional.one_hot(torch.tensor([2, 0, 3])).log())
@@ -96,22 +94,20 @@ class BeamSearch:
         word_score: float = 0.0,
         beam_threshold: float = 25.0,
     ):
+        check_number("beam_size", beam_size, 1, MAX_BEAM, whole=True)
+        check_number("lm_weight", lm_weight, 0)
+        check_number("word_score", word_score)
+        check_number("beam_threshold", beam_threshold, 0)
         self.vocabulary, self.frame_rate = vocabulary, frame_rate
-        words = _load_lexicon(vocabulary, lm, lexicon)
-        self._has_lexicon = words is not None
-        self._search = Search(
+        self._search = make_search(
             vocabulary,
-            words,
+            choose_words(vocabulary, lm, lexicon),
             lm,
+            weights=Weights(lm_weight, word_score),
             beam_size=beam_size,
             beam_threshold=beam_threshold,
-            lm_weight=lm_weight,
-            word_score=word_score,
         )
         self._offset = 0
-        # One more frame that can only be a delimiter ends the last word.
-        self._ending = torch.full((1, len(vocabulary)), IMPOSSIBLE)
-        self._ending[0, vocabulary.tokens.index(WORD_DELIMITER)] = 0.0
 
     def fork(self) -> "BeamSearch":
         """Give another search with the same language model and lexicon."""
@@ -140,13 +136,12 @@ class BeamSearch:
         list[Hypothesis]
             Of different texts, best first.
         """
-        self._search.step(self._ending)
         self._search.end()
         # flashlight keeps texts apart that differ in repeated delimiters alone
         same_text: dict[str, list[Hypothesis]] = {}
         for found in self._search.found():
             words = self._spell(found)
-            if self._has_lexicon:
+            if found.words is not None:
                 # a word that the audio cuts off is spelled but not named
                 words = words[: len(found.words)]
             hypothesis = Hypothesis.from_words(words, found.score)
@@ -170,8 +165,9 @@ class BeamSearch:
     def _spell(self, found: Found) -> list[Word]:
         frames = (frame + self._offset for frame in found.frames)
         words = group_words(found.tokens, frames, self.frame_rate)
-        named = zip(words, found.words, strict=False)
-        rest = words[len(found.words) :]
+        names = found.words or []
+        named = zip(words, names, strict=False)
+        rest = words[len(names) :]
         return [*(replace(word, word=name) for word, name in named), *rest]
 
 
@@ -202,9 +198,10 @@ def wants_beam(
     Raises
     ------
     InputError
-        If a language model or lexicon comes without beam search, or beam search is
-        asked for over subwords.
+        If a language model or lexicon comes without beam search, beam search is asked
+        for over subwords, or the beam is too large.
     """
+    check_number("beam_size", beam_size, 0, MAX_BEAM, whole=True)
     if beam_size > 1:
         if isinstance(vocabulary, SubwordVocabulary):
             raise InputError(
@@ -216,13 +213,3 @@ def wants_beam(
         if path is not None:
             raise InputError(f"{path}: needs beam search; give a beam size above 1")
     return False
-
-
-def _load_lexicon(
-    vocabulary: Vocabulary, lm: str | Path | None, lexicon: str | Path | None
-) -> Lexicon | None:
-    if lexicon is not None:
-        return read_lexicon(lexicon, vocabulary)
-    if lm is None:
-        return None
-    return spell_words(read_words(lm), vocabulary, str(lm))

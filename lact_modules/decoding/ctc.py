@@ -11,6 +11,7 @@ from lact_modules.data.vocabulary import Vocabulary
 from lact_modules.decoding.beam_search import BeamSearch, wants_beam
 from lact_modules.decoding.greedy_stream import GreedyStream
 from lact_modules.decoding.hypothesis import Hypothesis
+from lact_modules.decoding.numbers import check_number
 from lact_modules.errors import InputError
 
 
@@ -79,7 +80,7 @@ class BeamDecoder:
     beam_size : int
         Hypotheses kept after each frame.
     lm : str | Path | None
-        Language model of words: ARPA or KenLM binary.
+        N-gram of words or of characters: ARPA or KenLM binary.
     lexicon : str | Path | None
         Words that may come out, if not those of the ARPA file.
     num_best : int
@@ -113,6 +114,7 @@ class BeamDecoder:
         num_best: int = 1,
         **settings: Any,
     ):
+        check_number("num_best", num_best, 1, whole=True)
         self.vocabulary = vocabulary
         self.num_best = num_best
         self._search = BeamSearch(

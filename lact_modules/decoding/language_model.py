@@ -10,7 +10,11 @@ import numpy as np
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
+from lact_modules.data.scripts import spell_characters
 from lact_modules.data.token_batches import cut_batches
+from lact_modules.data.vocabulary import WORD_DELIMITER
+from lact_modules.decoding.fit import is_of_characters
+from lact_modules.decoding.ngram_file import opened_for_kenlm, read_header, read_words
 from lact_modules.errors import InputError
 
 # A batch's logits take this many times the size of the LM's vocabulary.
@@ -31,10 +35,11 @@ class LanguageModel(Protocol):
 
 
 class KenLMModel:
-    """An n-gram model of words, by KenLM.
+    """An n-gram model of words or of characters, by KenLM.
 
     Words that the model does not know count as its ``<unk>``. Letters must be of
-    the case it was trained with.
+    the case it was trained with. An ARPA file shows whether its words are characters;
+    a binary is one of characters if it knows the delimiter ``|``.
 
     Arguments
     ---------
@@ -59,16 +64,12 @@ class KenLMModel:
     """
 
     def __init__(self, path: str | Path):
-        if not Path(path).is_file():
-            raise InputError(f"{path}: no such language model")
-        config = kenlm.Config()
-        config.show_progress = False
-        config.arpa_complain = kenlm.ARPALoadComplain.NONE
-        try:
-            self._model = kenlm.Model(str(path), config)
-        except OSError as error:
-            reason = str(error).splitlines()[-1]
-            raise InputError(f"{path}: KenLM cannot read it ({reason})") from error
+        with opened_for_kenlm(path) as plain:
+            self._model = kenlm.Model(plain)
+        if read_header(path).is_binary:
+            self._is_of_characters = WORD_DELIMITER in self._model
+        else:
+            self._is_of_characters = is_of_characters(read_words(path))
 
     def log_probs(self, texts: Sequence[str]) -> list[float]:
         """Score texts.
@@ -84,7 +85,11 @@ class KenLMModel:
             Natural log-probability of each, with its end.
         """
         # KenLM counts in log10
-        return [math.log(10.0) * self._model.score(text) for text in texts]
+        return [math.log(10.0) * self._model.score(self.spell(text)) for text in texts]
+
+    def spell(self, text: str) -> str:
+        """Put white space between what the model takes for words."""
+        return spell_characters(text) if self._is_of_characters else text
 
 
 class CausalModel:

@@ -1,9 +1,12 @@
 """Words that a beam search may say, spelled in a model's tokens."""
 
 import logging
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from lact_modules.data.letter_forms import tell_form
+from lact_modules.data.text import read_lines
 from lact_modules.data.vocabulary import BLANK, WORD_DELIMITER, Vocabulary
 from lact_modules.errors import InputError
 
@@ -11,6 +14,11 @@ logger = logging.getLogger(__name__)
 
 Lexicon = list[tuple[str, tuple[str, ...]]]
 """Words with their tokens, without delimiters; a word may stand with many spellings."""
+
+MAX_SPELLING = 1000
+"""Most tokens of a word: flashlight walks down spellings by recursion."""
+
+_PROBABILITY = re.compile(r"\d*\.\d+(e[-+]?\d+)?|[01]", re.IGNORECASE)
 
 
 def spell_words(words: Iterable[str], vocabulary: Vocabulary, source: str) -> Lexicon:
@@ -42,19 +50,22 @@ def spell_words(words: Iterable[str], vocabulary: Vocabulary, source: str) -> Le
     >>> spell_words(["TWO", "SIX"], vocabulary, source="numbers")
     [('TWO', ('T', 'W', 'O'))]
     """
-    return _select(((word, tuple(word)) for word in words), vocabulary, source)
+    return _select([(word, tuple(word)) for word in words], vocabulary, source)
 
 
 def read_lexicon(path: str | Path, vocabulary: Vocabulary) -> Lexicon:
     """Read a lexicon: a word and its tokens on each line, between white space.
 
-    A delimiter at the end of the spelling may be there or not. Words with other
-    tokens than the vocabulary's are left out, and their number is logged.
+    A delimiter at the end of the spelling may be there or not. Probabilities between
+    word and spelling, as in Kaldi's ``lexiconp.txt``, are passed over, and that is
+    logged. If no line has a spelling, words are spelled by their characters. Words
+    with other tokens than the vocabulary's are left out, and their number is logged.
 
     Arguments
     ---------
     path : str | Path
-        Text file, for example with the line ``ONE O N E |``.
+        Text file, for example with the line ``ONE O N E |``; packed by gzip if its
+        name ends in ``.gz``.
     vocabulary : Vocabulary
         Tokens of the model.
 
@@ -66,45 +77,64 @@ def read_lexicon(path: str | Path, vocabulary: Vocabulary) -> Lexicon:
     Raises
     ------
     InputError
-        If the file is missing, is not text, or no word can be spelled.
+        If the file is missing, is not text, has no words, or no word can be spelled.
     """
     path = Path(path)
     if not path.is_file():
-        raise InputError(f"{path}: no such lexicon")
-    try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not UTF-8 text ({error})") from error
-    return _select(map(_parse_line, filter(str.strip, lines)), vocabulary, str(path))
+        raise InputError(f"{path}: no such lexicon; give a line a word: ONE O N E |")
+    lines = [line.split() for line in read_lines(path)]
+    if not lines:
+        raise InputError(f"{path}: a lexicon without words")
+    if all(len(line) == 1 for line in lines):
+        return spell_words((word for [word] in lines), vocabulary, str(path))
+    num_numbers = min(_count_numbers(line, vocabulary) for line in lines)
+    if num_numbers:
+        logger.warning(
+            "%s: probabilities of spellings are not used; every spelling counts alike",
+            path,
+        )
+    given = [(line[0], _trim(line[1 + num_numbers :])) for line in lines]
+    return _select(given, vocabulary, str(path))
 
 
-def _parse_line(line: str) -> tuple[str, tuple[str, ...]]:
-    word, *tokens = line.split()
-    if tokens[-1:] == [WORD_DELIMITER]:
-        tokens.pop()
-    return word, tuple(tokens)
+def _count_numbers(line: list[str], vocabulary: Vocabulary) -> int:
+    """Count the probabilities that follow a word and are no tokens."""
+    count = 0
+    for field in line[1:]:
+        if field in vocabulary.tokens or not _PROBABILITY.fullmatch(field):
+            break
+        count += 1
+    return count
 
 
-def _select(
-    spellings: Iterable[tuple[str, tuple[str, ...]]],
-    vocabulary: Vocabulary,
-    source: str,
-) -> Lexicon:
+def _trim(tokens: list[str]) -> tuple[str, ...]:
+    return tuple(tokens[:-1] if tokens[-1:] == [WORD_DELIMITER] else tokens)
+
+
+def _select(given: Lexicon, vocabulary: Vocabulary, source: str) -> Lexicon:
+    """Leave out what cannot be spelled, and repetitions."""
     letters = set(vocabulary.tokens) - {BLANK, WORD_DELIMITER}
-    given = list(spellings)
+    distinct = list(dict.fromkeys(given))
     lexicon = [
-        (word, tokens) for word, tokens in given if tokens and letters >= {*tokens}
+        (word, tokens)
+        for word, tokens in distinct
+        if 0 < len(tokens) <= MAX_SPELLING and letters >= {*tokens}
     ]
+    if len(lexicon) == len(distinct):
+        return lexicon
+    kept = {*lexicon}
+    others = ["".join(entry[1]) for entry in distinct if entry not in kept]
+    hint = tell_form(others, lambda spelling: spelling != "" and letters >= {*spelling})
     if not lexicon:
         raise InputError(
-            f"{source}: none of its {len(given)} words can be spelled with the model's "
-            "tokens; upper and lower case must agree"
+            f"{source}: none of its {len(distinct)} words can be spelled with the "
+            f"model's tokens{hint or '; give words of the language it has learned'}"
         )
-    if len(lexicon) < len(given):
-        logger.warning(
-            "%s: %d of %d words left out, the model's tokens cannot spell them",
-            source,
-            len(given) - len(lexicon),
-            len(given),
-        )
+    logger.warning(
+        "%s: %d of %d words left out, the model's tokens cannot spell them%s",
+        source,
+        len(others),
+        len(distinct),
+        hint,
+    )
     return lexicon

@@ -6,6 +6,7 @@ distribution, in which ``<unk>`` takes part.
 """
 
 import logging
+import os
 from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,12 @@ SPECIAL_WORDS = (UNKNOWN, SENTENCE_START, SENTENCE_END)
 
 ORDERS = range(2, 7)
 """Orders that KenLM reads."""
+
+# bytes that counting takes, at most: for each word of the text and each n-gram
+_WORD_BYTES, _NGRAM_BYTES = 80, 40
+
+# characters; KenLM's readers have trouble with words of hundreds of thousands
+_LONGEST_WORD = 1000
 
 FALLBACK_DISCOUNTS = (0.5, 1.0, 1.5)
 """For counts 1, 2 and 3 or more, where the text is too small to estimate them."""
@@ -77,7 +84,10 @@ class _Counts:
 
 
 def estimate_ngrams(
-    sentences: Iterable[str], order: int = 3, prune: Sequence[int] = ()
+    sentences: Iterable[str],
+    order: int = 3,
+    prune: Sequence[int] = (),
+    words: Sequence[str] = (),
 ) -> NgramModel:
     """Estimate a model of words separated by white space.
 
@@ -95,6 +105,8 @@ def estimate_ngrams(
     prune : Sequence[int]
         Bigrams seen at most ``prune[0]`` times are left out, trigrams ``prune[1]``
         and so on; must not decrease, the last value holds for all longer n-grams.
+    words : Sequence[str]
+        Known to the model though the text may not have them.
 
     Returns
     -------
@@ -104,8 +116,8 @@ def estimate_ngrams(
     Raises
     ------
     InputError
-        If the order or the thresholds are out of range, the text is empty or holds
-        one of `SPECIAL_WORDS`.
+        If the order or the thresholds are out of range; if the text is empty, too
+        large for this machine, or holds one of `SPECIAL_WORDS` or what is no word.
 
     Example
     -------
@@ -125,10 +137,10 @@ def estimate_ngrams(
         raise InputError(
             f"prune {list(prune)}: thresholds must not be negative or fall"
         )
-    words, stream = _number_words(sentences)
-    counts = _count(stream, order, len(words))
+    known, stream = _number_words(sentences, words, _most_words(order))
+    counts = _count(stream, order, len(known))
     # below the unigrams, every word but <s> is equally likely
-    probs = [np.array([1 / (len(words) - 1)])]
+    probs = [np.array([1 / (len(known) - 1)])]
     backoffs, kept = [], []
     for index, table in enumerate(counts):
         longer = counts[index + 1] if index + 1 < order else None
@@ -141,7 +153,7 @@ def estimate_ngrams(
     # a history's back-off is found with the n-grams one longer
     backoffs = [*backoffs[1:], np.ones(len(probs[-1]))]
     tables = map(_keep, counts, kept, probs[1:], backoffs)
-    return NgramModel(words, tuple(tables))
+    return NgramModel(known, tuple(tables))
 
 
 def _keep(
@@ -155,12 +167,18 @@ def _keep(
     return NgramTable(table.grams[kept], log_probs, np.log10(backoffs[kept]))
 
 
+def _most_words(order: int) -> int:
+    """Tell how many words this machine's memory holds while they are counted."""
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return memory // (_WORD_BYTES + order * _NGRAM_BYTES)
+
+
 def _number_words(
-    sentences: Iterable[str],
+    sentences: Iterable[str], more: Sequence[str], most: int
 ) -> tuple[tuple[str, ...], NDArray[np.int32]]:
     """Turn text into one stream of ids with ``<s>`` and ``</s>`` around sentences."""
-    ids = {word: index for index, word in enumerate(SPECIAL_WORDS)}
-    _, start, end = ids.values()
+    ids = {word: index for index, word in enumerate((*SPECIAL_WORDS, *more))}
+    start, end = ids[SENTENCE_START], ids[SENTENCE_END]
     stream = array("i")
     for sentence in sentences:
         words = sentence.split()
@@ -168,6 +186,17 @@ def _number_words(
             raise InputError(
                 f"language model text {sentence.strip()!r}: remove the reserved words "
                 f"{', '.join(SPECIAL_WORDS)}"
+            )
+        longest = max(words, key=len, default="")
+        if len(longest) > _LONGEST_WORD or "\0" in sentence:
+            raise InputError(
+                f"language model text: {longest[:20]!r}... is no word; part words by "
+                "white space, or count characters (--units characters)"
+            )
+        if len(stream) > most:
+            raise InputError(
+                f"language model text: more than {most} words need more memory than "
+                "this machine has; give less text, or let KenLM's lmplz count"
             )
         if words:
             stream.append(start)

@@ -8,6 +8,7 @@ from torchaudio.functional import edit_distance
 
 from lact_modules.decoding.hypothesis import Hypothesis
 from lact_modules.decoding.language_model import LanguageModel
+from lact_modules.decoding.numbers import check_number
 
 NBest = list[list[Hypothesis]]
 """Of each utterance its hypotheses, best first."""
@@ -28,9 +29,14 @@ class Rescorer:
     lm : LanguageModel
         Reads the texts as they are.
     lm_weight : float
-        Weight of the language model.
+        Weight of the language model, not negative.
     word_score : float
         Added for each word; positive favours more words.
+
+    Raises
+    ------
+    InputError
+        If a number is not finite or the weight is negative.
 
     Example
     -------
@@ -43,6 +49,8 @@ class Rescorer:
     """
 
     def __init__(self, lm: LanguageModel, lm_weight: float, word_score: float = 0.0):
+        check_number("rescore_weight", lm_weight, 0)
+        check_number("rescore_word_score", word_score)
         self.lm = lm
         self.lm_weight = lm_weight
         self.word_score = word_score

@@ -8,6 +8,8 @@ import torch
 from lact_modules.data.subwords import SubwordVocabulary
 from lact_modules.decoding.attention import AttentionDecoder
 from lact_modules.decoding.ctc import build_decoder
+from lact_modules.decoding.fit import check_rescoring
+from lact_modules.decoding.numbers import MAX_BEAM, check_number
 from lact_modules.decoding.rescore import Decoder, Rescorer, RescoringDecoder
 from lact_modules.encoders import S2SModel
 from lact_modules.errors import InputError
@@ -77,10 +79,11 @@ def build_search(
     Raises
     ------
     InputError
-        If a path is missing, options do not fit the model or each other, or a
-        language model does not serve.
+        If a path is missing, options do not fit the model or each other, a number is
+        out of its range, or a language model does not serve.
     """
     given = {name: value for name, value in options.items() if value is not None}
+    check_number("beam_size", beam_size, 0, MAX_BEAM, whole=True)
     if beam_size < 2:
         _require_no_search(given, rescore=rescore, num_best=num_best)
     elif num_best is not None or rescore is not None:
@@ -88,6 +91,8 @@ def build_search(
     decoder = _build_first_pass(trained, search, beam_size, device, given)
     if rescore is None:
         return decoder
+    if Path(rescore).is_file():
+        check_rescoring(rescore, trained.vocabulary, given.get("lexicon"))
     if rescore_lowercase is None:
         rescore_lowercase = _is_without_lower_case(trained)
     lm = load_language_model(rescore, device, rescore_lowercase)

@@ -203,9 +203,8 @@ def test_unreadable_language_models_are_named(tmp_path, lm):
     (tmp_path / "lexicon").write_text("ONE O N E\n")
     cut = tmp_path / "cut.arpa"
     cut.write_bytes(lm.read_bytes()[:-40])
-    for bad in (tmp_path / "none.arpa", cut):
-        with pytest.raises(InputError, match=rf"{bad.name}: KenLM cannot read it"):
-            BeamDecoder(VOCABULARY, FRAME_RATE, lm=bad, lexicon=tmp_path / "lexicon")
+    with pytest.raises(InputError, match=rf"{cut.name}: KenLM cannot read it"):
+        BeamDecoder(VOCABULARY, FRAME_RATE, lm=cut, lexicon=tmp_path / "lexicon")
     with pytest.raises(InputError, match=r"none\.arpa: no such language model"):
         BeamDecoder(VOCABULARY, FRAME_RATE, lm=tmp_path / "none.arpa")
 

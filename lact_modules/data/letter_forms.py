@@ -1,0 +1,82 @@
+"""Forms in which one word is written: case, Unicode's normal forms, apostrophes."""
+
+import itertools
+import unicodedata
+from collections.abc import Callable, Collection
+from functools import partial
+
+Form = Callable[[str], str]
+
+_CASES: dict[str, Form] = {"upper case": str.upper, "lower case": str.lower}
+_UNICODE: dict[str, Form] = {
+    form: partial(unicodedata.normalize, form) for form in ("NFC", "NFD", "NFKC")
+}
+_TYPED, _PRINTED = "'", "\u2019"
+_APOSTROPHES: dict[str, Form] = {
+    f"apostrophes {_TYPED}": lambda word: word.replace(_PRINTED, _TYPED),
+    f"apostrophes {_PRINTED}": lambda word: word.replace(_TYPED, _PRINTED),
+}
+
+# More words would tell no more of their form.
+_MOST_WORDS = 5000
+
+
+def other_forms() -> dict[str, Form]:
+    r"""Give all ways to write words otherwise, those that change least first.
+
+    Returns
+    -------
+    dict[str, Form]
+        By what to call them.
+
+    Example
+    -------
+    >>> form = other_forms()["lower case and apostrophes '"]
+    >>> form("DON\u2019T")
+    "don't"
+    """
+    kinds = [{"": str, **kind} for kind in (_CASES, _UNICODE, _APOSTROPHES)]
+    combined = sorted(
+        itertools.product(*(kind.items() for kind in kinds)),
+        key=lambda parts: sum(bool(name) for name, _ in parts),
+    )
+    forms = {}
+    for parts in combined[1:]:
+        names = " and ".join(name for name, _ in parts if name)
+        forms[names] = partial(_apply, [form for _, form in parts])
+    return forms
+
+
+def tell_form(words: Collection[str], fits: Callable[[str], bool]) -> str:
+    """Tell in which form words that do not fit would.
+
+    Arguments
+    ---------
+    words : Collection[str]
+        Words that do not fit; of many, the first thousands are looked at.
+    fits : Callable[[str], bool]
+        Whether a word does.
+
+    Returns
+    -------
+    str
+        To go on with after a message; empty if it would help none.
+
+    Example
+    -------
+    >>> tell_form(["one", "two", "six"], {"ONE", "TWO"}.__contains__)
+    '; in upper case 2 of 3 would fit'
+    """
+    looked_at = [*itertools.islice(words, _MOST_WORDS)]
+    best, most = "", 0
+    for name, form in other_forms().items():
+        count = sum(fits(form(word)) for word in looked_at)
+        if count > most:
+            best, most = name, count
+    return f"; in {best} {most} of {len(looked_at)} would fit" if best else ""
+
+
+def _apply(forms: Collection[Form], word: str) -> str:
+    for form in forms:
+        word = form(word)
+    return word

@@ -1,0 +1,188 @@
+"""See that lexicon, language model and vocabulary fit each other."""
+
+import logging
+from collections.abc import Collection, Container
+from pathlib import Path
+
+import kenlm
+
+from lact_modules.data.letter_forms import tell_form
+from lact_modules.data.scripts import is_unspaced
+from lact_modules.data.subwords import AnyVocabulary
+from lact_modules.data.vocabulary import WORD_DELIMITER, Vocabulary
+from lact_modules.decoding.lexicon import Lexicon, read_lexicon, spell_words
+from lact_modules.decoding.ngram_file import opened_for_kenlm, read_header, read_words
+from lact_modules.errors import InputError
+
+logger = logging.getLogger(__name__)
+
+# what other tools write for the space
+_OTHER_SPACES = frozenset(("<space>", "\u2581", "<SPACE>"))
+
+
+def choose_words(
+    vocabulary: Vocabulary, lm: str | Path | None, lexicon: str | Path | None
+) -> Lexicon | None:
+    """Find the words that a beam search may say.
+
+    Arguments
+    ---------
+    vocabulary : Vocabulary
+        Tokens of the model.
+    lm : str | Path | None
+        N-gram of words, or of the vocabulary's tokens.
+    lexicon : str | Path | None
+        Words with spellings.
+
+    Returns
+    -------
+    Lexicon | None
+        None where any text may be said: without either, and with an n-gram of tokens.
+
+    Raises
+    ------
+    InputError
+        If a file does not serve, or nothing in it fits the others.
+    """
+    if lexicon is not None:
+        words = read_lexicon(lexicon, vocabulary)
+        if lm is not None:
+            names = dict.fromkeys(word for word, _ in words)
+            check_known(lm, names, f"the words of {lexicon}")
+        return words
+    if lm is None:
+        return None
+    letters = _letters(vocabulary)
+    if read_header(lm).is_binary:
+        words = _open_words(lm)
+        if all(letter in words for letter in letters) and (
+            WORD_DELIMITER in words or is_unspaced(letters)
+        ):
+            return None
+        raise InputError(f"{lm}: a KenLM binary hides its words; give a lexicon")
+    known = read_words(lm)
+    if not is_of_characters(known):
+        return spell_words(known, vocabulary, str(lm))
+    check_known(lm, letters, "the model's characters")
+    return None
+
+
+def is_of_characters(words: Collection[str]) -> bool:
+    """Tell whether the words of a language model are characters of a text.
+
+    Arguments
+    ---------
+    words : Collection[str]
+        What it knows.
+
+    Returns
+    -------
+    bool
+        True if each is one character, and the delimiter is among them or the script is
+        written without spaces. Letters alone may be words: A, B, C.
+
+    Raises
+    ------
+    InputError
+        If they are characters, with another sign for the space.
+
+    Example
+    -------
+    >>> is_of_characters(["A", "B", "|"]), is_of_characters(["A", "B"])
+    (True, False)
+    """
+    if any(len(word) > 1 for word in words if word not in _OTHER_SPACES):
+        return False
+    for sign in _OTHER_SPACES.intersection(words):
+        raise InputError(
+            f"language model of characters: has {sign} for the space between words; "
+            f"train it with {WORD_DELIMITER} (lact-asr ngram --units characters)"
+        )
+    return WORD_DELIMITER in words or is_unspaced(words)
+
+
+def check_known(lm: str | Path, words: Collection[str], what: str) -> None:
+    """See that a language model knows words; its probability of others says nothing.
+
+    Arguments
+    ---------
+    lm : str | Path
+        N-gram file.
+    words : Collection[str]
+        What texts will consist of.
+    what : str
+        What to call them.
+
+    Raises
+    ------
+    InputError
+        If it knows none.
+    """
+    known = _open_words(lm)
+    unknown = [word for word in words if word not in known]
+    if not unknown:
+        return
+    hint = tell_form(unknown, lambda word: word in known)
+    if len(unknown) == len(words):
+        raise InputError(
+            f"{lm}: the language model knows none of {what} ({len(unknown)})"
+            f"{hint or '; give one of the same language'}"
+        )
+    logger.warning(
+        "%s: the language model does not know %d of %s (of %d)%s",
+        lm,
+        len(unknown),
+        what,
+        len(words),
+        hint,
+    )
+
+
+def check_rescoring(
+    lm: str | Path, vocabulary: AnyVocabulary, lexicon: str | Path | None
+) -> None:
+    """See that an n-gram can rank again what a model may say.
+
+    Arguments
+    ---------
+    lm : str | Path
+        N-gram file.
+    vocabulary : AnyVocabulary
+        Tokens of the model.
+    lexicon : str | Path | None
+        Whose words alone come out.
+
+    Raises
+    ------
+    InputError
+        If it knows nothing of that.
+    """
+    is_binary = read_header(lm).is_binary
+    if lexicon is not None and isinstance(vocabulary, Vocabulary):
+        names = {word for word, _ in read_lexicon(lexicon, vocabulary)}
+        check_known(lm, names, f"the words of {lexicon}")
+    elif not is_binary:
+        words = read_words(lm)
+        letters = Vocabulary.from_texts("".join(vocabulary.tokens[1:]))
+        if is_of_characters(words):
+            check_known(lm, _letters(letters), "the model's characters")
+            return
+        spell_words(words, letters, str(lm))
+        if is_unspaced(vocabulary.tokens):
+            logger.warning(
+                "%s: a language model of words, which texts without spaces do not "
+                "part; take one of characters (lact-asr ngram --units characters)",
+                lm,
+            )
+
+
+def _letters(vocabulary: Vocabulary) -> list[str]:
+    return [token for token in vocabulary.tokens[1:] if token != WORD_DELIMITER]
+
+
+def _open_words(lm: str | Path) -> Container[str]:
+    """Give what tells whether a language model knows a word."""
+    if not read_header(lm).is_binary:
+        return frozenset(read_words(lm))
+    with opened_for_kenlm(lm) as plain:
+        return kenlm.Model(plain)

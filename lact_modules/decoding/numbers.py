@@ -1,0 +1,66 @@
+"""Numbers that a user gives to a decoder."""
+
+import math
+from typing import Any
+
+from lact_modules.errors import InputError
+
+MAX_BEAM = 10_000
+"""Most hypotheses of a search; more fill the memory and find nothing better."""
+
+
+def check_number(
+    name: str,
+    value: Any,
+    least: float | None = None,
+    most: float | None = None,
+    *,
+    above: float | None = None,
+    below: float | None = None,
+    whole: bool = False,
+) -> None:
+    """See that a number is finite and in its range.
+
+    Arguments
+    ---------
+    name : str
+        Of the option.
+    value : Any
+        What was given.
+    least : float | None
+        The least that fits.
+    most : float | None
+        The greatest that fits.
+    above : float | None
+        What it must be greater than.
+    below : float | None
+        What it must be less than.
+    whole : bool
+        Whether it counts something.
+
+    Raises
+    ------
+    InputError
+        If it does not fit.
+
+    Example
+    -------
+    >>> check_number("beam_size", 0, least=1, whole=True)
+    Traceback (most recent call last):
+    ...
+    lact_modules.errors.InputError: beam_size 0: want a whole number, at least 1
+    """
+    is_number = isinstance(value, int if whole else int | float)
+    fits = is_number and not isinstance(value, bool) and math.isfinite(value)
+    wanted = ["a whole number" if whole else "a finite number"]
+    for words, limit, is_within in (
+        ("at least", least, lambda limit: value >= limit),
+        ("at most", most, lambda limit: value <= limit),
+        ("above", above, lambda limit: value > limit),
+        ("below", below, lambda limit: value < limit),
+    ):
+        if limit is not None:
+            wanted.append(f"{words} {limit:g}")
+            fits = fits and is_within(limit)
+    if not fits:
+        raise InputError(f"{name} {value}: want {', '.join(wanted)}")

@@ -1,0 +1,201 @@
+"""Words of a language without spaces: cut what is spelled into words."""
+
+from math import inf
+from typing import Any, NamedTuple, Optional
+
+from flashlight.lib.text.decoder import LM, LMState
+
+# Ways to cut a text that are kept; more would seldom become the best of a longer one.
+_MOST_WAYS = 16
+
+# Of texts that end within a word: far below those that do not.
+_UNFINISHED = -1e3
+
+
+class Node:
+    """A place in the spellings of words: what may follow, and which words end here.
+
+    Arguments
+    ---------
+    depth : int
+        Tokens that lead here.
+    """
+
+    __slots__ = ("best", "children", "depth", "words")
+
+    def __init__(self, depth: int = 0):
+        self.children: dict[int, Node] = {}
+        self.words: list[int] = []
+        self.depth = depth
+        # of the words to come, by the language model and without context
+        self.best = -inf
+
+    def insert(self, spelling: list[int], word: int, score: float) -> None:
+        """Add a word, spelled in ids of tokens."""
+        node = self
+        for token in spelling:
+            node = node.children.setdefault(token, Node(node.depth + 1))
+            node.best = max(node.best, score)
+        node.words.append(word)
+
+
+class Cut(NamedTuple):
+    """A word of a text.
+
+    Arguments
+    ---------
+    word : int
+        Its id.
+    begin : int
+        Tokens before it.
+    end : int
+        Tokens up to its last.
+    before : Optional["Cut"]
+        The word before.
+    """
+
+    word: int
+    begin: int
+    end: int
+    before: Optional["Cut"]
+
+
+class _Way(NamedTuple):
+    """A way to cut a text into words, the last of which may go on."""
+
+    node: Node
+    lm_state: Any
+    score: float
+    last: Cut | None
+
+
+class _Text(NamedTuple):
+    """A text's number of tokens, the ways to cut it, best first, and its score."""
+
+    length: int
+    ways: list[_Way]
+    score: float
+
+
+class SegmentingLM(LM):
+    """A language model of words that is asked token by token.
+
+    A text has the score of the best way to cut it into words, which begins to count
+    with a word's first token; without a way it cannot be. Delimiters may part words.
+
+    Arguments
+    ---------
+    lm : Any
+        Of flashlight, over words.
+    root : Node
+        Their spellings.
+    delimiter : int
+        Token that may stand between words.
+    lm_weight : float
+        Weight of `lm`.
+    word_score : float
+        Added for each word.
+    """
+
+    def __init__(
+        self, lm: Any, root: Node, delimiter: int, lm_weight: float, word_score: float
+    ):
+        super().__init__()
+        self._lm, self._root, self._delimiter = lm, root, delimiter
+        self._lm_weight, self._word_score = lm_weight, word_score
+        self._nowhere = LMState()
+        self._first = LMState()
+        self._texts: dict[Any, _Text] = {}
+
+    def start(self, start_with_nothing: bool) -> Any:
+        """Give the state before a text, and forget all others."""
+        self._first = LMState()
+        way = _Way(self._root, self._lm.start(start_with_nothing), 0.0, None)
+        self._texts = {self._first: _Text(0, [way], 0.0)}
+        return self._first
+
+    def score(self, state: Any, token: int) -> tuple[Any, float]:
+        """Give the state after one more token, and what it adds to the score."""
+        text = self._texts[state]
+        if token == self._delimiter:
+            fits = any(way.node is self._root for way in text.ways)
+        else:
+            fits = any(token in way.node.children for way in text.ways)
+        if not fits:
+            return self._nowhere, -inf
+        after = state.child(token)
+        if after not in self._texts:
+            self._texts[after] = self._extend(text, token)
+        return after, self._texts[after].score - text.score
+
+    def finish(self, state: Any) -> tuple[Any, float]:
+        """Give the state after the text's end, and what that adds to the score."""
+        text = self._texts[state]
+        after = state.child(-1)
+        if after not in self._texts:
+            self._texts[after] = self._end(text)
+        return after, self._texts[after].score - text.score
+
+    def cut(self, tokens: list[int], is_final: bool) -> list[Cut]:
+        """Cut a text that was searched into words.
+
+        Arguments
+        ---------
+        tokens : list[int]
+            Collapsed, without blanks.
+        is_final : bool
+            Whether it has ended.
+
+        Returns
+        -------
+        list[Cut]
+            Words in order; tokens behind the last are no word yet.
+        """
+        text = self._texts[self._first]
+        for token in tokens:
+            text = self._extend(text, token)
+        if is_final:
+            text = self._end(text)
+        words: list[Cut] = []
+        last = text.ways[0].last
+        while last is not None:
+            words.append(last)
+            last = last.before
+        return words[::-1]
+
+    def _extend(self, text: _Text, token: int) -> _Text:
+        length = text.length + 1
+        if token == self._delimiter:
+            ways = [way for way in text.ways if way.node is self._root]
+            return _Text(length, ways, ways[0].score)
+        ways = []
+        for way in text.ways:
+            node = way.node.children.get(token)
+            if node is None:
+                continue
+            if node.children:
+                ways.append(way._replace(node=node))
+            for word in node.words:
+                lm_state, added = self._lm.score(way.lm_state, word)
+                score = way.score + self._lm_weight * added + self._word_score
+                last = Cut(word, length - node.depth, length, way.last)
+                ways.append(_Way(self._root, lm_state, score, last))
+        ways = sorted(ways, key=self._rate, reverse=True)[:_MOST_WAYS]
+        return _Text(length, ways, self._rate(ways[0]))
+
+    def _end(self, text: _Text) -> _Text:
+        ended = []
+        for way in text.ways:
+            if way.node is self._root:
+                _, added = self._lm.finish(way.lm_state)
+                ended.append(way._replace(score=way.score + self._lm_weight * added))
+        if not ended:
+            return text._replace(score=text.score + _UNFINISHED)
+        best = max(ended, key=lambda way: way.score)
+        return _Text(text.length, [best], best.score)
+
+    def _rate(self, way: _Way) -> float:
+        """Score a way with what its last word may become."""
+        if way.node is self._root:
+            return way.score
+        return way.score + self._lm_weight * way.node.best
