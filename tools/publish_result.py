@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from lact_modules.errors import InputError
 from lact_modules.inference.publishable import without_folders
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
@@ -38,6 +39,8 @@ def publish(run: Path, results: Path, name: str | None = None) -> Path:
     ------
     FileNotFoundError
         If the run is not complete.
+    InputError
+        If nobody said what its data are called.
     """
     texts = _read(run, FILES)
     result = json.loads(texts["result.json"])
@@ -134,6 +137,10 @@ def _write(texts: Mapping[str, str], folder: Path) -> Path:
 
 
 def _folder_name(result: dict, subject: str) -> str:
+    if not result["dataset"]:
+        raise InputError(
+            "its data have no name; run its command again with --dataset_name NAME"
+        )
     hardware = result["hardware"]
     parts = [
         result["dataset"],
@@ -167,6 +174,8 @@ def main() -> None:
         folder = copy(arguments.run, arguments.results, arguments.name)
     except FileNotFoundError as error:
         sys.exit(f"{error.filename}: missing; train and test the run first")
+    except InputError as error:
+        sys.exit(f"{arguments.run}: {error}")
     print(f"{folder}: now run `make results`")
 
 

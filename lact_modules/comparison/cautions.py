@@ -8,10 +8,12 @@ from lact_modules.comparison.settings import differing, section
 
 # Settings that decide how much a model is trained, and on what.
 _BUDGET = (
-    *("dataset_name", "train_splits", "max_train_duration", "num_epochs"),
+    *("dataset_name", "train_splits", "train_manifest", "train_shards"),
+    *("max_train_duration", "num_epochs"),
     *("max_batch_length", "max_batch_size", "grad_accumulation_factor"),
     *("learning_rate", "weight_decay", "warmup_steps", "max_grad_norm", "precision"),
     *("avg_checkpoints", "schedule", "opt_class", "wav_augment", "fea_augment"),
+    *("pause_prob", "pause_seconds"),
     *("target_effective_batch", "parameter_groups", "layer_decay", "stages"),
 )
 # Relative to the first arm; batches of random lengths do not always make as many steps.

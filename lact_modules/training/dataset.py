@@ -2,6 +2,7 @@
 
 import functools
 import logging
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -13,11 +14,18 @@ from torch import Tensor
 from lact_modules.data.audio import load_audio
 from lact_modules.data.durations import measure_durations
 from lact_modules.data.manifest import Utterance, read_manifest
-from lact_modules.data.subwords import AnyVocabulary
+from lact_modules.data.subwords import AnyVocabulary, SubwordVocabulary
+from lact_modules.data.vocabulary import Vocabulary
 from lact_modules.errors import InputError
 from lact_modules.training.streams import Stream, StreamDataset, duration, transcribe
 
 logger = logging.getLogger(__name__)
+
+_REMEDIES = {
+    Vocabulary.file_name: "take the YAML key 'characters' from them: --characters null "
+    "--num_tokens null, in a new output_folder if this run has begun",
+    SubwordVocabulary.file_name: "give the YAML key 'tokenizer' one that spells them",
+}
 
 
 def read_manifests(
@@ -124,9 +132,10 @@ def make_dataset(
     check = check_spelling if must_spell else _warn_of_unknown
     check(texts, vocabulary)
     if len(texts) < len(utterances):
+        [(twice, _)] = Counter(s[0].id for s in streams).most_common(1)
         raise InputError(
             f"{len(utterances) - len(texts)} utterance ids stand twice in the "
-            "manifests; make them unique"
+            f"manifests, first {twice}; make them unique"
         )
     entries = {
         s[0].id: {"stream": s, "duration": duration(s), "text": texts[s[0].id]}
@@ -184,8 +193,8 @@ def check_spelling(texts: Mapping[str, str], vocabulary: AnyVocabulary) -> None:
         name, characters = next(iter(faulty.items()))
         raise InputError(
             f"{len(faulty)} transcripts hold characters that the vocabulary lacks, "
-            f"first {name}: {' '.join(sorted(characters))!r}; clean the transcripts "
-            "or give the YAML key 'characters' or 'tokenizer' what spells them"
+            f"first {name}: {' '.join(sorted(characters))!r}; clean them, or "
+            f"{_REMEDIES[vocabulary.file_name]}"
         )
 
 

@@ -15,6 +15,7 @@ from lact_modules.inference.hub import check_repo_id
 from lact_modules.inference.trained_model import TrainedModel
 from lact_modules.training.brain import ASRBrain
 from lact_modules.training.dataset import make_dataset, read_manifests
+from lact_modules.training.first_try import vocabulary_kept_on_success
 from lact_modules.training.initialization import start_from
 from lact_modules.training.loop import RecipeBrain
 from lact_modules.training.manifests import Manifests, prepare_manifests
@@ -79,9 +80,10 @@ def run_recipe(
         If the data or the YAML are at fault.
     """
     manifests = prepare_manifests(hparams, prepare)
-    vocabulary = brain_class.make_vocabulary(hparams, manifests.train_texts)
-    datasets = make_datasets(hparams, manifests, vocabulary)
-    start_from(hparams, vocabulary)
+    with vocabulary_kept_on_success(hparams["output_folder"]):
+        vocabulary = brain_class.make_vocabulary(hparams, manifests.train_texts)
+        datasets = make_datasets(hparams, manifests, vocabulary)
+        start_from(hparams, vocabulary)
     trained = TrainedModel(hparams["model"], vocabulary, description=None)
     device = run_opts.device or infer_device()
     brain = brain_class(

@@ -24,7 +24,7 @@ def write_result(
     *,
     recipe: str,
     model: str,
-    dataset: str,
+    dataset: str | None,
     parameters: int,
     seed: int,
     command: Sequence[str],
@@ -48,8 +48,8 @@ def write_result(
         Recipe folder below ``recipes/``: ``LibriSpeech/ASR/CTC``.
     model : str
         Name of the hyperparameter file without its ending.
-    dataset : str
-        What it was trained on.
+    dataset : str | None
+        What it was trained on; None if nobody gave it a name.
     parameters : int
         Trainable parameters.
     seed : int

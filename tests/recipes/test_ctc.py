@@ -57,7 +57,8 @@ def test_result_says_what_was_measured(memorized, corpus):
     result = memorized.result
     assert result["recipe"] == "LibriSpeech/ASR/CTC"
     assert result["model"] == "lact_demo"
-    assert result["dataset"] == "LibriSpeech"
+    # nobody said what it is called
+    assert result["dataset"] is None
     assert result["seed"] == 1
     assert result["training_wall_s"] > 0
     assert str(corpus.parent) not in result["command"]

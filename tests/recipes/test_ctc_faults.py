@@ -142,6 +142,23 @@ def test_unknown_characters_in_transcripts(train, corpus_copy, tmp_path):
     assert_stopped(run, "1 transcripts", utterance_id, "'7 Ç'", "'characters'")
 
 
+def test_own_data_in_lower_case_need_one_more_try(train, corpus_copy, tmp_path):
+    for split in ("train", "dev", "test"):
+        for path in corpus_copy.glob(f"{split}/*/*/*.trans.txt"):
+            path.write_text(path.read_text().lower())
+    # by heart, as the message gives them
+    options = {"data_folder": corpus_copy, "test_splits": "[]"}
+    run = train(tmp_path / "run", **options)
+    assert_stopped(run, "20 transcripts", "--characters null --num_tokens null")
+    assert not (tmp_path / "run" / "vocabulary.txt").exists()
+    again = train(
+        tmp_path / "run", **options, characters="null", num_tokens="null", num_epochs=1
+    )
+    assert again.code == 0
+    spelled = (tmp_path / "run" / "vocabulary.txt").read_text()
+    assert spelled == spelled.lower()
+
+
 def test_vocabulary_that_does_not_match(train, tmp_path):
     run = train(tmp_path, characters="ABC")
     assert_stopped(run, "num_tokens: 29", "make 5")

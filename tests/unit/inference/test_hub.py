@@ -1,13 +1,16 @@
 import json
 import logging
+import socket
 
 import pytest
 import yaml
 from huggingface_hub import constants
 from safetensors.torch import load
 
+from lact_modules import hub_session
 from lact_modules.data.subwords import SubwordVocabulary
 from lact_modules.errors import InputError
+from lact_modules.inference import hub as module
 from lact_modules.inference.export import export_model, load_export
 from lact_modules.inference.hub import ATTEMPTS, check_repo_id, fetch_model, push_model
 from lact_modules.inference.loading import load_model
@@ -78,6 +81,16 @@ def test_the_card_has_what_was_measured(hub, run):
         "WER (beam+lm)": 1.5,
         "CER (beam+lm)": 0.75,
     }
+
+
+def test_data_without_a_name_have_none_on_the_card(hub, run):
+    result = json.loads((run / "result.json").read_text())
+    (run / "result.json").write_text(json.dumps({**result, "dataset": None}))
+    push_model(run, "me/digits")
+    card = hub.files["me/digits"]["README.md"].decode()
+    [index] = metadata_of(card)["model-index"]
+    assert index["results"][0]["dataset"]["name"] == "unknown"
+    assert " on None" not in card
 
 
 def test_a_model_that_was_not_tested_has_a_card_without_results(hub, run):
@@ -154,6 +167,24 @@ def test_no_hub_can_be_reached(hub, run, monkeypatch):
     with pytest.raises(InputError, match="cannot be uploaded"):
         push_model(run, "me/digits")
     assert load_export(run / "export")
+
+
+def test_without_a_network_there_is_one_more_attempt(hub, run, monkeypatch, caplog):
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
+    with pytest.raises(InputError, match="no connection to http://127.0.0.1:9: "):
+        push_model(run, "me/digits")
+    assert caplog.text.count("trying again") == 1
+
+
+def test_a_hub_that_never_answers_is_given_up_with_a_word(hub, monkeypatch, caplog):
+    monkeypatch.setattr(module, "FETCH_PATIENCE", 0.3)
+    monkeypatch.setattr(hub_session, "WORD_AFTER", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        monkeypatch.setattr(constants, "ENDPOINT", url)
+        with pytest.raises(InputError, match=f"no answer from {url}"):
+            fetch_model("me/digits")
+    assert caplog.text.count(f"still waiting for {url}") == 1
 
 
 def test_the_token_is_told_to_nobody(hub, run, caplog):

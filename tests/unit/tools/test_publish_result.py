@@ -41,6 +41,16 @@ def test_names_the_folder_and_no_folder_of_the_machine(run, tmp_path):
     assert (folder / "result.json").read_text() == (run / "result.json").read_text()
 
 
+def test_data_without_a_name_are_not_published(run, tmp_path):
+    result = json.loads((run / "result.json").read_text())
+    (run / "result.json").write_text(json.dumps({**result, "dataset": None}))
+    words = [sys.executable, SCRIPT, run, "--results", tmp_path / "results"]
+    done = subprocess.run(words, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "with --dataset_name NAME" in done.stderr
+    assert not (tmp_path / "results").exists()
+
+
 def test_incomplete_run_publishes_nothing(run, tmp_path):
     (run / "train_log.txt").unlink()
     with pytest.raises(FileNotFoundError):

@@ -1,4 +1,3 @@
-
 import numpy as np
 import pytest
 import soundfile
@@ -112,6 +111,7 @@ def test_unknown_characters_are_counted_and_the_first_is_named():
         make_dataset(utterances, VOCABULARY)
     assert "\n" not in str(caught.value)
     assert "'characters'" in str(caught.value)
+    assert "--characters null" in str(caught.value)
 
 
 def test_characters_of_what_is_scored_may_be_unknown(ramp, caplog):
