@@ -43,11 +43,14 @@ class MelFrontend(nn.Module):
         ``"utterance"``, or ``"running"`` which is causal.
     dropout : float
         Of the frames given out.
+    statistics : str
+        Of which frames it takes means and variances: ``"speech"`` or ``"all"``, see
+        `Normalization`.
 
     Raises
     ------
     ValueError
-        If layers, rate or normalization are none of the above.
+        If layers, rate, normalization or statistics are none of the above.
 
     Example
     -------
@@ -70,6 +73,7 @@ class MelFrontend(nn.Module):
         num_mels: int = 80,
         normalization: str = "utterance",
         dropout: float = 0.0,
+        statistics: str = "all",
     ):
         super().__init__()
         if audio_encoder_layers not in (2, 3, 4):
@@ -88,7 +92,7 @@ class MelFrontend(nn.Module):
                 n_mels=num_mels,
                 center=False,
             )
-        self.normalize = _make_normalization(normalization, num_mels)
+        self.normalize = _make_normalization(normalization, num_mels, statistics)
         num_strided = _STRIDES[frame_rate]
         layers = range(audio_encoder_layers)
         self.strides = [2 if i < num_strided else 1 for i in layers]
@@ -160,9 +164,12 @@ def _divide_up(count: _Count, divisor: int) -> _Count:
     return (count + divisor - 1) // divisor
 
 
-def _make_normalization(name: str, num_mels: int) -> nn.Module:
+def _make_normalization(name: str, num_mels: int, statistics: str) -> nn.Module:
     if name == "utterance":
-        return UtteranceNormalization()
+        return UtteranceNormalization(statistics)
     if name == "running":
-        return RunningNormalization(num_mels)
+        # about half the frames hold speech: as many seconds as by default of all
+        shorter = {"prior_frames": 50, "max_frames": 3000}
+        options = shorter if statistics == "speech" else {}
+        return RunningNormalization(num_mels, statistics=statistics, **options)
     raise ValueError(f"normalization={name!r}: choose 'utterance' or 'running'")

@@ -1,17 +1,68 @@
-"""Feature normalization that ignores padding."""
+"""Feature normalization by the frames that hold speech; padding has no part in it."""
 
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from lact_modules.frontends.loudness import (
+    LoudnessState,
+    measure_levels,
+    track_loudness,
+    weigh_frames,
+)
 from lact_modules.ops.padding import padding_mask
 
 _FLOOR = 1e-3
 
+LOWEST = -3.0
+"""Deviations below the mean of speech at which features end, in silence or noise."""
 
-class UtteranceNormalization(nn.Module):
-    """Zero mean and unit variance per feature over the valid frames of an utterance.
+
+STATISTICS = ("speech", "all")
+"""Of which frames means and variances are taken."""
+
+
+class Normalization(nn.Module):
+    """What normalizations share: which frames count, and how low features may go.
+
+    Arguments
+    ---------
+    statistics : str
+        ``"speech"``: loud frames alone count, and features end at `LOWEST`, so that
+        pauses change nothing. ``"all"``: every frame counts, as in models from before
+        the other was there; a pause then distorts the speech beside it.
+
+    Raises
+    ------
+    ValueError
+        If `statistics` is neither.
+    """
+
+    def __init__(self, statistics: str = "all"):
+        super().__init__()
+        if statistics not in STATISTICS:
+            raise ValueError(f"statistics={statistics!r}: choose one of {STATISTICS}")
+        self.speech_alone = statistics == "speech"
+
+    def weigh(self, x: Tensor, is_valid: Tensor) -> Tensor:
+        """Weigh frames (B, T, 1) of features (B, T, M), padding being 0."""
+        if not self.speech_alone:
+            return is_valid.to(x.dtype)
+        return weigh_frames(measure_levels(x.detach()), is_valid[..., 0])[..., None]
+
+    def limit(self, x: Tensor) -> Tensor:
+        """Limit normalized features to what speech has."""
+        return x.clamp(min=LOWEST) if self.speech_alone else x
+
+
+class UtteranceNormalization(Normalization):
+    """Zero mean and unit variance per feature over frames of an utterance.
+
+    Arguments
+    ---------
+    statistics : str
+        See `Normalization`.
 
     Example
     -------
@@ -23,38 +74,47 @@ class UtteranceNormalization(nn.Module):
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
         """Map features (B, T, M) of (B,) lengths to (B, T, M), zero at padding."""
         is_valid = _valid(x, lengths)
-        count = lengths.clamp(min=1)[:, None, None]
         x = torch.where(is_valid, x, 0.0)
-        centred = torch.where(is_valid, x - x.sum(1, keepdim=True) / count, 0.0)
-        variance = centred.square().sum(1, keepdim=True) / count
-        return centred / variance.sqrt().clamp(min=_FLOOR)
+        weights = self.weigh(x, is_valid)
+        # an utterance without frames has no weight
+        count = weights.sum(1, keepdim=True).clamp(min=_FLOOR)
+        mean = (weights * x).sum(1, keepdim=True) / count
+        centred = torch.where(is_valid, x - mean, 0.0)
+        variance = (weights * centred.square()).sum(1, keepdim=True) / count
+        return self.limit(centred / variance.sqrt().clamp(min=_FLOOR))
 
 
 class RunningState(NamedTuple):
-    """What has been heard of a stream.
+    """What has been heard of a stream; float64.
 
     Arguments
     ---------
-    num_frames : int
-        How many frames, at most as many as are remembered.
+    count : Tensor
+        (B, 1, 1), how many frames count; older ones count less.
     total : Tensor
-        (B, 1, M) float64, their sum; older ones count less.
+        (B, 1, M), their sum, likewise.
     square : Tensor
-        (B, 1, M) float64, the sum of their squares, likewise.
+        (B, 1, M), the sum of their squares, likewise.
+    loudness : LoudnessState
+        How loud it was.
     """
 
-    num_frames: int
+    count: Tensor
     total: Tensor
     square: Tensor
+    loudness: LoudnessState
 
 
-class RunningNormalization(nn.Module):
+class RunningNormalization(Normalization):
     """Normalize each frame by what has been heard up to it: causal, for streams.
 
     The statistics of frames 1..t are joined with a prior, the mean and variance of
     the training data, that weighs as much as `prior_frames` frames. The prior is
     learned in training, from valid frames alone. After `max_frames` the older frames
     count less and less, so that hours later another voice or room is still noticed.
+
+    If speech alone counts, it is forgotten as more speech comes, or something far
+    louder than what was taken for it; a pause changes nothing, however long.
 
     Arguments
     ---------
@@ -66,6 +126,8 @@ class RunningNormalization(nn.Module):
         Share of a batch in the prior's moving average.
     max_frames : int
         How many frames are remembered: time constant of the forgetting.
+    statistics : str
+        See `Normalization`.
 
     Example
     -------
@@ -84,8 +146,9 @@ class RunningNormalization(nn.Module):
         prior_frames: int = 100,
         momentum: float = 0.01,
         max_frames: int = 6000,
+        statistics: str = "all",
     ):
-        super().__init__()
+        super().__init__(statistics)
         self.prior_frames = prior_frames
         self.max_frames = max_frames
         self.momentum = momentum
@@ -98,14 +161,16 @@ class RunningNormalization(nn.Module):
         is_valid = _valid(x, lengths)
         x = torch.where(is_valid, x, 0.0)
         if self.training:
-            self._update_prior(x.detach(), lengths)
+            self._update_prior(x.detach(), is_valid)
         normalized, _ = self.resume(x, self.start(len(x)))
         return torch.where(is_valid, normalized, 0.0)
 
     def start(self, batch_size: int) -> RunningState:
         """Give the state before the first frame."""
         nothing = self.prior_mean.new_zeros(batch_size, 1, len(self.prior_mean))
-        return RunningState(0, nothing.double(), nothing.double())
+        nothing = nothing.double()
+        loudness = LoudnessState.start(nothing, batch_size)
+        return RunningState(nothing[..., :1], nothing, nothing, loudness)
 
     def resume(self, x: Tensor, state: RunningState) -> tuple[Tensor, RunningState]:
         """Go on with frames (B, T, M), none of them padding."""
@@ -120,30 +185,47 @@ class RunningNormalization(nn.Module):
     def _resume_piece(
         self, x: Tensor, state: RunningState
     ) -> tuple[Tensor, RunningState]:
-        frames = state.num_frames + torch.arange(1, x.shape[1] + 1, device=x.device)
-        num_frames = frames.clamp(max=self.max_frames)[:, None]
-        # of the sums before, what is left after each frame
-        left = (1 - 1 / self.max_frames) ** (frames[:, None] - num_frames).double()
         # float64: a stream adds up more than float32 can hold
         wide = x.double()
-        total = left * (state.total + (wide / left).cumsum(1))
-        square = left * (state.square + (wide.square() / left).cumsum(1))
-        count = num_frames + self.prior_frames
-        mean = (total + self.prior_frames * self.prior_mean) / count
-        mean_square = (square + self.prior_frames * self.prior_square) / count
+        weights, left, loudness = self._weigh(wide, state)
+        gained = weights / left
+        count = left * (state.count + gained.cumsum(1))
+        total = left * (state.total + (gained * wide).cumsum(1))
+        square = left * (state.square + (gained * wide.square()).cumsum(1))
+        known = count + self.prior_frames
+        mean = (total + self.prior_frames * self.prior_mean) / known
+        mean_square = (square + self.prior_frames * self.prior_square) / known
         deviation = (mean_square - mean.square()).clamp(min=_FLOOR**2).sqrt()
-        known = min(state.num_frames + x.shape[1], self.max_frames)
-        after = RunningState(known, total[:, -1:], square[:, -1:])
-        return ((wide - mean) / deviation).to(x.dtype), after
+        after = RunningState(count[:, -1:], total[:, -1:], square[:, -1:], loudness)
+        return self.limit((wide - mean) / deviation).to(x.dtype), after
+
+    def _weigh(
+        self, wide: Tensor, state: RunningState
+    ) -> tuple[Tensor, Tensor, LoudnessState]:
+        """Weigh frames (B, T, 1); tell what is left after each of the sums before."""
+        if not self.speech_alone:
+            weights = torch.ones_like(wide[..., :1])
+            # plain sums, until as many are known as are remembered
+            beyond = state.count + weights.cumsum(1) - self.max_frames
+            return weights, _left(beyond.clamp(min=0), self.max_frames), state.loudness
+        levels = measure_levels(wide.detach())
+        loud, records, loudness = track_loudness(levels, state.loudness)
+        left = _left(loud.cumsum(1), self.max_frames) * 10 ** (-records.cumsum(1) / 10)
+        return loud[..., None], left[..., None], loudness
 
     @torch.no_grad()
-    def _update_prior(self, x: Tensor, lengths: Tensor) -> None:
-        count = lengths.sum().clamp(min=1)
+    def _update_prior(self, x: Tensor, is_valid: Tensor) -> None:
+        weights = self.weigh(x, is_valid)
+        count = weights.sum().clamp(min=1)
         self.num_batches += 1
         # plain averaging at first, so that early batches do not weigh too much
         share = torch.clamp(1 / self.num_batches, min=self.momentum)
-        self.prior_mean.lerp_(x.sum((0, 1)) / count, share)
-        self.prior_square.lerp_(x.square().sum((0, 1)) / count, share)
+        self.prior_mean.lerp_((weights * x).sum((0, 1)) / count, share)
+        self.prior_square.lerp_((weights * x.square()).sum((0, 1)) / count, share)
+
+
+def _left(frames: Tensor, max_frames: int) -> Tensor:
+    return (1 - 1 / max_frames) ** frames
 
 
 def _valid(x: Tensor, lengths: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from lact_modules.encoders.block import BlockState
 from lact_modules.encoders.stages import InnerState, StagesState
 from lact_modules.encoders.streaming import EncoderState
 from lact_modules.errors import InputError
+from lact_modules.frontends.loudness import LoudnessState
 from lact_modules.frontends.normalization import RunningState
 from lact_modules.frontends.streaming import FrontendState
 from lact_modules.layers.attention import AttentionState
@@ -22,8 +23,9 @@ _KINDS = {
     kind.__name__: kind
     for kind in (
         *(AttentionState, BeamState, BlockState, EncoderState, Frames),
-        *(FrontendState, GreedyState, Hypothesis, InnerState, LaCTState, MemoryState),
-        *(RouterState, RunningState, StagesState, TTTState, UtteranceState, Word),
+        *(FrontendState, GreedyState, Hypothesis, InnerState, LaCTState),
+        *(LoudnessState, MemoryState, RouterState, RunningState, StagesState),
+        *(TTTState, UtteranceState, Word),
     )
 }
 

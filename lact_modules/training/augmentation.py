@@ -1,21 +1,26 @@
-"""Rooms, noise and codecs for training, drawn anew for each utterance."""
+"""Pauses, rooms, noise and codecs for training, drawn anew for each utterance."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
+from torch.nn.utils.rnn import pad_sequence
 
 from lact_modules.data.audio_folder import AudioFolder
 from lact_modules.data.corruption import CODECS, add_noise, apply_codec, reverberate
 from lact_modules.errors import InputError
+from lact_modules.training.pauses import Pauses
 
 
 class WaveformAugmenter:
-    """Put utterances into a room, noise over them, and a codec at the end.
+    """Give utterances pauses, put them into rooms, noise over them, codecs at the end.
 
     Each utterance draws its own from torch's global generator on the CPU, so
-    `torch.manual_seed` decides them. Lengths and alignment stay.
+    `torch.manual_seed` decides them. Pauses make an utterance longer; all else leaves
+    lengths and alignment as they are.
 
     Arguments
     ---------
@@ -33,6 +38,10 @@ class WaveformAugmenter:
         Of `CODECS`, all as likely; none if empty.
     codec_prob : float
         Share of the utterances that go through a codec.
+    pause_prob : float
+        Chance of a pause before, in and after an utterance, each, see `Pauses`.
+    pause_seconds : Sequence[float]
+        Shortest and longest pause, above 0.
 
     Raises
     ------
@@ -43,7 +52,7 @@ class WaveformAugmenter:
     -------
     >>> augment = WaveformAugmenter(codecs=["narrowband"], codec_prob=1.0)
     >>> signals, lengths = torch.randn(2, 8000), torch.tensor([8000, 5000])
-    >>> augmented = augment(signals, lengths)
+    >>> augmented, lengths = augment(signals, lengths)
     >>> augmented.shape, augmented[1, 5000:].abs().max()
     (torch.Size([2, 8000]), tensor(0.))
     """
@@ -57,10 +66,17 @@ class WaveformAugmenter:
         rir_prob: float = 0.5,
         codecs: Sequence[str] = (),
         codec_prob: float = 0.5,
+        pause_prob: float = 0.0,
+        pause_seconds: Sequence[float] = (0.1, 2.0),
     ):
         self.noise_snr_db = _check_range("noise_snr_db", noise_snr_db)
         self.codecs = _check_codecs(codecs)
         self.steps: list[tuple[float, Callable[[Tensor], Tensor]]] = []
+        pauses = Pauses(
+            _check_share("pause_prob", pause_prob), _check_pauses(pause_seconds)
+        )
+        if pause_prob:
+            self.steps.append((1.0, pauses))
         if rir_folder is not None:
             self.rooms = AudioFolder(rir_folder)
             self.steps.append((_check_share("rir_prob", rir_prob), self._add_room))
@@ -70,7 +86,7 @@ class WaveformAugmenter:
         if codecs:
             self.steps.append((_check_share("codec_prob", codec_prob), self._encode))
 
-    def __call__(self, signals: Tensor, lengths: Tensor) -> Tensor:
+    def __call__(self, signals: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Augment a batch.
 
         Arguments
@@ -82,15 +98,19 @@ class WaveformAugmenter:
 
         Returns
         -------
-        Tensor
-            (B, N) float32, padded with 0; `signals` itself if all is off.
+        signals : Tensor
+            (B, N') float32, padded with 0; what was given if all is off.
+        lengths : Tensor
+            (B,) samples, int64.
         """
         if not self.steps:
-            return signals
-        augmented = torch.zeros_like(signals)
-        for i, length in enumerate(lengths.tolist()):
-            augmented[i, :length] = self._augment(signals[i, :length])
-        return augmented
+            return signals, lengths
+        pairs = zip(signals, lengths.tolist(), strict=True)
+        augmented = [self._augment(signal[:length]) for signal, length in pairs]
+        padded = pad_sequence(augmented, batch_first=True)
+        # as wide as it was, if nothing has become longer
+        missing = max(0, signals.shape[1] - padded.shape[1])
+        return pad(padded, (0, missing)), lengths.new_tensor([*map(len, augmented)])
 
     def _augment(self, waveform: Tensor) -> Tensor:
         for share, step in self.steps:
@@ -132,6 +152,8 @@ def make_augmenter(hparams: Any) -> WaveformAugmenter:
         rir_prob=hparams.rir_prob,
         codecs=hparams.codecs,
         codec_prob=hparams.codec_prob,
+        pause_prob=hparams.pause_prob,
+        pause_seconds=hparams.pause_seconds,
     )
 
 
@@ -139,6 +161,15 @@ def _check_share(key: str, value: float) -> float:
     if not (isinstance(value, (int, float)) and 0 <= value <= 1):
         raise InputError(f"{key}: {value!r} is no probability; give one from 0 to 1")
     return value
+
+
+def _check_pauses(value: Sequence[float]) -> tuple[float, float]:
+    shortest, longest = _check_range("pause_seconds", value)
+    if not 0 < shortest <= longest < math.inf:
+        raise InputError(
+            f"pause_seconds: {value!r}; give seconds above 0, as in [0.1, 2.0]"
+        )
+    return shortest, longest
 
 
 def _check_range(key: str, value: Sequence[float]) -> tuple[float, float]:

@@ -36,6 +36,9 @@ DEFAULTS: dict[str, Any] = {
     # to encode and decode with: mulaw, alaw, mp3, opus, vorbis, narrowband
     "codecs": [],
     "codec_prob": 0.5,
+    # chance of a pause before, in and after an utterance, each; its length in seconds
+    "pause_prob": 0.2,
+    "pause_seconds": [0.1, 2.0],
     # what checkpoints of recognizers are the best by: WER, CER or loss; a rate of words
     # says little while few are right
     "best_by": "WER",

@@ -161,6 +161,7 @@ def by_heart():
         "frontend": "{channels: 8, dropout: 0.0}",
         "wav_augment": "{augment_prob: 0.0}",
         "fea_augment": "{augment_prob: 0.0}",
+        "pause_prob": 0.0,
         "learning_rate": 0.005,
         "warmup_steps": 20,
         "max_batch_size": 1,

@@ -6,6 +6,7 @@ from lact_modules.data.audio import load_audio
 from lact_modules.encoders import CTCModel
 
 NO_SPEED = {"wav_augment": "{augment_prob: 0.0}", "fea_augment": "{augment_prob: 0.0}"}
+AS_IT_IS = {**NO_SPEED, "pause_prob": 0.0}
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +56,7 @@ def recordings(corpus):
 
 
 def test_training_alone_is_augmented(train, everything, heard, recordings, tmp_path):
-    run = train(tmp_path, num_epochs=3, **everything, **NO_SPEED)
+    run = train(tmp_path, num_epochs=3, **everything, **AS_IT_IS)
     assert run.code == 0, run.error
     losses = [entry["loss"] for entry in run.metrics("train")]
     assert len(losses) == 30
@@ -67,8 +68,16 @@ def test_training_alone_is_augmented(train, everything, heard, recordings, tmp_p
     assert not any(is_recording(waveform, recordings) for waveform in heard[True])
 
 
-def test_all_is_off_by_default(train, heard, recordings, tmp_path):
-    assert train(tmp_path, **NO_SPEED).code == 0
+def test_pauses_alone_are_on_by_default(train, heard, recordings, tmp_path):
+    assert train(tmp_path, num_epochs=2, **NO_SPEED).code == 0
+    lengths = {len(recording) for recording in recordings}
+    has_pause = [len(waveform) not in lengths for waveform in heard[True]]
+    assert any(has_pause)
+    assert not all(has_pause)
+
+
+def test_all_else_is_off_by_default(train, heard, recordings, tmp_path):
+    assert train(tmp_path, **AS_IT_IS).code == 0
     assert len(heard[True]) == 20
     assert all(is_recording(waveform, recordings) for waveform in heard[True])
 
@@ -80,7 +89,7 @@ def test_the_seed_repeats_it(train, everything, tmp_path):
 
 
 def test_bf16_does_not_reach_the_samples(train, heard, recordings, tmp_path):
-    options = {**NO_SPEED, "codecs": "[narrowband]", "codec_prob": 1.0}
+    options = {**AS_IT_IS, "codecs": "[narrowband]", "codec_prob": 1.0}
     for precision in ("fp32", "bf16"):
         assert train(tmp_path / precision, precision=precision, **options).code == 0
     in_float32, in_bf16 = heard[True][:20], heard[True][20:]

@@ -46,11 +46,11 @@ def everything(folders):
 
 
 def test_all_off_is_the_same_tensor(signals):
-    assert WaveformAugmenter()(signals, LENGTHS) is signals
+    assert WaveformAugmenter()(signals, LENGTHS)[0] is signals
 
 
 def test_changes_every_utterance_and_leaves_padding_zero(folders, signals):
-    augmented = everything(folders)(signals, LENGTHS)
+    augmented, _ = everything(folders)(signals, LENGTHS)
     assert augmented.shape == signals.shape
     for before, after, length in zip(signals, augmented, LENGTHS, strict=True):
         assert after[:length].isfinite().all()
@@ -61,10 +61,10 @@ def test_changes_every_utterance_and_leaves_padding_zero(folders, signals):
 def test_does_not_depend_on_the_padding(folders, signals):
     augment = everything(folders)
     torch.manual_seed(1)
-    together = augment(signals[:1], LENGTHS[:1])
+    together, _ = augment(signals[:1], LENGTHS[:1])
     torch.manual_seed(1)
     padded = torch.nn.functional.pad(signals[:1], (0, 5000), value=7.0)
-    assert torch.equal(augment(padded, LENGTHS[:1])[:, :16000], together)
+    assert torch.equal(augment(padded, LENGTHS[:1])[0][:, :16000], together)
 
 
 def test_the_seed_decides(folders, signals):
@@ -72,7 +72,7 @@ def test_the_seed_decides(folders, signals):
 
     def draw(seed):
         torch.manual_seed(seed)
-        return augment(signals, LENGTHS)
+        return augment(signals, LENGTHS)[0]
 
     assert torch.equal(draw(1), draw(1))
     assert not torch.equal(draw(1), draw(2))
@@ -81,7 +81,7 @@ def test_the_seed_decides(folders, signals):
 def test_each_utterance_draws_its_own(folders):
     alike = torch.ones(8, 16000)
     augment = WaveformAugmenter(noise_folder=folders["noise_folder"], noise_prob=1.0)
-    added = augment(alike, torch.full((8,), 16000)) - alike
+    added = augment(alike, torch.full((8,), 16000))[0] - alike
     assert len({tuple(noise[:10].tolist()) for noise in added}) == 8
 
 
@@ -91,7 +91,7 @@ def test_snr_is_within_its_range(folders):
         noise_folder=folders["noise_folder"], noise_snr_db=[3, 6], noise_prob=1.0
     )
     for _ in range(10):
-        noise = augment(speech, LENGTHS[:1]) - speech
+        noise = augment(speech, LENGTHS[:1])[0] - speech
         assert 2.9 < 20 * torch.log10(rms(speech[0]) / rms(noise[0])) < 6.1
 
 
@@ -116,7 +116,7 @@ def test_probability_is_the_share_of_utterances(folders):
     torch.manual_seed(0)
     signals = torch.ones(200, 400)
     augment = WaveformAugmenter(noise_folder=folders["noise_folder"], noise_prob=0.3)
-    augmented = augment(signals, torch.full((200,), 400))
+    augmented, _ = augment(signals, torch.full((200,), 400))
     is_changed = (augmented != signals).any(dim=1)
     assert 40 < is_changed.sum() < 80
 

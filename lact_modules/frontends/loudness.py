@@ -1,0 +1,167 @@
+"""Which frames of log-mel features are loud enough to be speech."""
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+_DECIBEL = math.log(10) / 10
+
+# Decibels below the peak from which on frames count, and count fully.
+_NOT, _FULLY = 25.0, 15.0
+# A peak lasts so many frames: a click does not.
+_SUSTAINED = 5
+# Decibels above the quietest of late where something begins to go on, and surely does.
+_STEADY, _MODULATED = 5.0, 10.0
+# Decibels a frame: how fast the quietest is forgotten, and the peak while things go on.
+_RISE, _FALL = 0.2, 30 / 6000
+# The first peak of a stream, of white noise at -60 dB: what is below is no speech.
+_FIRST_PEAK = -15.0
+# What steady sound counts in an utterance: all, where there is nothing else.
+_LITTLE = 0.01
+
+
+def measure_levels(features: Tensor) -> Tensor:
+    """Give the power of frames in decibels.
+
+    Arguments
+    ---------
+    features : Tensor
+        (B, T, M) log-mel, natural logarithm of power.
+
+    Returns
+    -------
+    Tensor
+        (B, T).
+
+    Example
+    -------
+    >>> measure_levels(torch.zeros(1, 1, 100))
+    tensor([[20.]])
+    """
+    return features.logsumexp(-1) / _DECIBEL
+
+
+def weigh_frames(levels: Tensor, is_valid: Tensor) -> Tensor:
+    """Weigh frames by how near they come to the peak of their utterance.
+
+    Arguments
+    ---------
+    levels : Tensor
+        (B, T) decibels.
+    is_valid : Tensor
+        (B, T) bool, true up to the length of each utterance.
+
+    Returns
+    -------
+    Tensor
+        (B, T): 1 within 15 dB of the peak, 0 from 25 dB below it on and at padding,
+        linear between. The peak is the loudest that lasts for 5 frames. Steady sound,
+        which stays within 5 dB of the quietest of late, has a hundredth of that.
+
+    Example
+    -------
+    >>> levels = torch.tensor([[-40.0] + [0.0] * 5 + [-20.0, 90.0]])
+    >>> weigh_frames(levels, torch.tensor([[True] * 7 + [False]]))[0, 5:]
+    tensor([1.0000, 0.5000, 0.0000])
+    """
+    before = levels.new_full((len(levels), _SUSTAINED - 1), torch.inf)
+    sustained = _sustain(torch.cat([before, levels], dim=1))
+    peak = sustained.where(is_valid, -torch.inf).amax(1, keepdim=True)
+    going_on, _ = _watch(levels, before[:, :1])
+    weights = _near(levels, peak) * going_on.clamp(min=_LITTLE)
+    return weights.where(is_valid, 0.0)
+
+
+class LoudnessState(NamedTuple):
+    """What has been heard of the loudness of streams.
+
+    Arguments
+    ---------
+    recent : Tensor
+        (B, 4) float64, levels of the last frames in decibels; inf before the first.
+    quietest : Tensor
+        (B, 1) float64, the level to which pauses fall.
+    peak : Tensor
+        (B, 1) float64, the level that speech reaches.
+    loudest : Tensor
+        (B, 1) float64, the highest that the peak ever was.
+    """
+
+    recent: Tensor
+    quietest: Tensor
+    peak: Tensor
+    loudest: Tensor
+
+    @classmethod
+    def start(cls, like: Tensor, batch_size: int) -> "LoudnessState":
+        """Give the state before the first frame, on the device of a tensor."""
+        full = like.double().new_full
+        return cls(
+            recent=full((batch_size, _SUSTAINED - 1), torch.inf),
+            quietest=full((batch_size, 1), torch.inf),
+            peak=full((batch_size, 1), _FIRST_PEAK),
+            loudest=full((batch_size, 1), _FIRST_PEAK),
+        )
+
+
+def track_loudness(
+    levels: Tensor, state: LoudnessState
+) -> tuple[Tensor, Tensor, LoudnessState]:
+    """Weigh the frames of streams by what has been heard up to each: causal.
+
+    As `weigh_frames`, but for two things. Where nothing is louder than the quietest of
+    late, frames count nothing: that is steady noise, however long. And while there is
+    something, the peak falls by 30 dB a minute, so that a quieter voice is noticed;
+    pauses leave it where it is.
+
+    Arguments
+    ---------
+    levels : Tensor
+        (B, T) float64, decibels.
+    state : LoudnessState
+        After the frames before.
+
+    Returns
+    -------
+    weights : Tensor
+        (B, T) from 0 to 1.
+    records : Tensor
+        (B, T) decibels by which each frame has been the loudest so far, 0 or more.
+    state : LoudnessState
+        After these frames.
+    """
+    going_on, quietest = _watch(levels, state.quietest)
+    fallen = _FALL * going_on.cumsum(1)
+    recent = torch.cat([state.recent, levels], dim=1)
+    sustained = _sustain(recent)
+    peaks = torch.cat([state.peak, sustained + fallen], dim=1).cummax(1).values[:, 1:]
+    peaks = peaks - fallen
+    loudest = torch.cat([state.loudest, sustained], dim=1).cummax(1).values
+    state = LoudnessState(
+        recent=recent[:, levels.shape[1] :],
+        quietest=quietest,
+        peak=peaks[:, -1:],
+        loudest=loudest[:, -1:],
+    )
+    return going_on * _near(levels, peaks), loudest.diff(dim=1), state
+
+
+def _watch(levels: Tensor, quietest: Tensor) -> tuple[Tensor, Tensor]:
+    """Tell whether something goes on (B, T), from 0 to 1, and the quietest (B, 1)."""
+    frames = torch.arange(1, levels.shape[1] + 1, device=levels.device)
+    steps = _RISE * frames.to(levels.dtype)
+    lowest = torch.cat([quietest, levels - steps], dim=1).cummin(1).values
+    floor = lowest[:, 1:] + steps
+    going_on = (levels - floor - _STEADY) / (_MODULATED - _STEADY)
+    return going_on.clamp(0, 1), floor[:, -1:]
+
+
+def _near(levels: Tensor, peak: Tensor) -> Tensor:
+    return ((levels - peak + _NOT) / (_NOT - _FULLY)).clamp(0, 1)
+
+
+def _sustain(levels: Tensor) -> Tensor:
+    """Give the level (B, T) that each frame and the four before all reach."""
+    return levels.unfold(1, _SUSTAINED, 1).amin(-1)
