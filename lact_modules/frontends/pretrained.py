@@ -15,6 +15,7 @@ from torch import Tensor
 from lact_modules.errors import InputError
 from lact_modules.frontends.feature_encoder import KERNELS, STRIDES
 from lact_modules.frontends.wav2vec2 import SAMPLE_RATE, Wav2Vec2Frontend
+from lact_modules.hub_session import describe_fault, hub_session, is_unreachable
 
 logger = logging.getLogger(__name__)
 
@@ -162,12 +163,15 @@ def _find_folder(source: str | Path) -> Path:
     wanted = [CONFIG_FILE, PREPROCESSOR_FILE, PROCESSOR_FILE]
     wanted += [WEIGHTS_FILE, INDEX_FILE, SHARDS]
     try:
-        return Path(snapshot_download(str(source), allow_patterns=wanted))
+        with hub_session():
+            return Path(snapshot_download(str(source), allow_patterns=wanted))
     except Exception as error:
-        # its kind alone: what a server says is long, and may quote a token
+        # else its kind alone: what a server says is long, and may quote a token
+        is_cut_off = is_unreachable(error)
+        reason = describe_fault(error) if is_cut_off else type(error).__name__
         raise InputError(
-            f"{source}: no such folder, and not fetched from the hub "
-            f"({type(error).__name__}); give a folder, or a model's organization/name"
+            f"{source}: no such folder, and not fetched from the hub ({reason}); give "
+            "a folder, or a model's organization/name"
         ) from error
 
 

@@ -18,6 +18,7 @@ from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 from huggingface_hub.utils import validate_repo_id
 
 from lact_modules.errors import InputError
+from lact_modules.hub_session import describe_fault, hub_session, is_unreachable
 from lact_modules.inference.export import (
     EXPORT_FILES,
     RESULT_FILE,
@@ -38,6 +39,12 @@ SETTINGS_FILE = "hparams.yaml"
 
 ATTEMPTS = 5
 """Failures after which an upload gives up."""
+
+FETCH_PATIENCE = 10.0
+"""Seconds that the hub may take to answer who wants a model."""
+
+UPLOAD_PATIENCE = 60.0
+"""Seconds that the hub may take to answer; a commit of large files takes some."""
 
 FIRST_WAIT = 2.0
 """Seconds before the second attempt; doubled before each further one."""
@@ -106,7 +113,8 @@ def push_model(folder: str | Path, repo_id: str, private: bool = True) -> str:
     folder = Path(folder)
     files = _collect(folder, repo_id)
     try:
-        return _try_often(lambda: _upload(files, repo_id, private))
+        with hub_session(UPLOAD_PATIENCE):
+            return _try_often(lambda: _upload(files, repo_id, private))
     # HTTP, the storage behind the hub, and a refused token raise errors of their own
     except Exception as error:
         command = f"lact-asr push {folder} {repo_id}{'' if private else ' --public'}"
@@ -135,7 +143,8 @@ def fetch_model(repo_id: str) -> Path:
         If there is no such model, or it cannot be fetched.
     """
     try:
-        folder = snapshot_download(repo_id, allow_patterns=[*EXPORT_FILES])
+        with hub_session(FETCH_PATIENCE):
+            folder = snapshot_download(repo_id, allow_patterns=[*EXPORT_FILES])
     except Exception as error:
         raise InputError(
             f"{repo_id}: no such folder, and not fetched from the hub "
@@ -190,7 +199,8 @@ def _try_often(upload: Callable[[], Done]) -> Done:
         try:
             return upload()
         except Exception as error:
-            if _is_final(error):
+            # without a connection it will hardly be there in a minute
+            if _is_final(error) or (attempt > 1 and is_unreachable(error)):
                 raise
             wait = FIRST_WAIT * 2 ** (attempt - 1)
             logger.warning("%s; trying again in %g s", _reason(error), wait)
@@ -208,6 +218,6 @@ def _is_final(error: Exception) -> bool:
 
 def _reason(error: Exception) -> str:
     """Say on one line what went wrong; a server may quote the token it was given."""
-    text = " ".join(str(error).split()) or type(error).__name__
+    text = describe_fault(error)
     token = get_token()
     return text.replace(token, "<token>") if token else text
