@@ -35,15 +35,17 @@ def stream(
     source: Annotated[
         str | None,
         typer.Argument(
-            help="Audio file; - reads raw samples from stdin: 16-bit little-endian "
-            "integers of one channel.",
+            help="Audio file; - reads stdin: a WAV, or raw samples, which are 16-bit "
+            "little-endian integers of one channel.",
             metavar="FILE|-",
         ),
     ] = None,
     mic: Annotated[bool, typer.Option("--mic", help="Hear the microphone.")] = False,
     sample_rate: Annotated[
         int | None,
-        typer.Option(min=1000, max=384000, help="Hz of stdin; 16000 by default."),
+        typer.Option(
+            min=1000, max=384000, help="Hz of raw samples on stdin; 16000 by default."
+        ),
     ] = None,
     realtime: Annotated[
         bool, typer.Option("--realtime", help="Read the file at the speed of speech.")
@@ -132,7 +134,7 @@ def _open_source(
     if source is None:
         return live_audio.record()
     if source == STDIN:
-        return live_audio.read_pcm(sys.stdin.buffer, sample_rate or 16000)
+        return live_audio.read_pcm(sys.stdin.buffer, sample_rate)
     if not Path(source).is_file():
         raise InputError(f"{source}: no such file")
     blocks = live_audio.read_file(source)

@@ -201,11 +201,12 @@ def _render(format: Format, source: Path, heard: Heard, with_name: bool) -> str:
         if len(heard) == 1:
             return to_captions(heard[0][1])
         return to_captions({f"Channel {number}": each for number, each in heard})
-    to_lines = {
+    writers: dict[Format, Callable[..., str]] = {
         Format.JSON: formats.to_json,
         Format.CTM: formats.to_ctm,
         Format.TEXT: partial(_to_text, with_name=with_name),
-    }[format]
+    }
+    to_lines = writers[format]
     return "".join(to_lines(source, each, channel) for channel, each in heard)
 
 

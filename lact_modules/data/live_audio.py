@@ -10,6 +10,10 @@ import torch
 from torch import Tensor
 
 from lact_modules.data.audio import SAMPLE_RATE, stream_audio
+from lact_modules.data.channels import Mixer
+from lact_modules.data.media.decoder import DecodingError
+from lact_modules.data.media.pipe import PcmFormat, name_kind, read_wav_header
+from lact_modules.data.media.segment import check_rate
 from lact_modules.data.pcm import BYTES_PER_SAMPLE, decode_pcm
 from lact_modules.data.resampling import resample_blocks
 from lact_modules.errors import InputError
@@ -43,23 +47,29 @@ def read_file(path: str | Path) -> Iterator[Tensor]:
     yield from _cut(stream_audio(path))
 
 
-def read_pcm(stream: BinaryIO, sample_rate: int = SAMPLE_RATE) -> Iterator[Tensor]:
-    """Read raw samples from a pipe, signed 16-bit little-endian of one channel.
+def read_pcm(stream: BinaryIO, sample_rate: int | None = None) -> Iterator[Tensor]:
+    """Read samples from a pipe, signed 16-bit little-endian: raw ones, or a WAV.
 
     What comes out does not depend on how the bytes come in; half a sample at the end
-    is left.
+    is left. Channels of a WAV are averaged.
 
     Arguments
     ---------
     stream : BinaryIO
         Buffered: its ``read(n)`` waits for so many bytes, or the end.
-    sample_rate : int
-        Hz; other rates than 16 kHz are resampled.
+    sample_rate : int | None
+        Hz; other rates than 16 kHz are resampled. If None, what the header of a WAV
+        says, and 16 kHz without one.
 
     Yields
     ------
     Tensor
         (N,) float32 at 16 kHz, 40 ms but for the last.
+
+    Raises
+    ------
+    InputError
+        If it is an audio file of another kind, or the WAV has another rate.
 
     Example
     -------
@@ -67,10 +77,47 @@ def read_pcm(stream: BinaryIO, sample_rate: int = SAMPLE_RATE) -> Iterator[Tenso
     >>> list(read_pcm(io.BytesIO(bytes([0, 0x40, 0, 0x80, 0]))))
     [tensor([ 0.5000, -1.0000])]
     """
-    size = BYTES_PER_SAMPLE * -(-sample_rate // BLOCKS_PER_SECOND)
-    pieces = iter(lambda: stream.read(size), b"")
-    blocks = (block for block in map(decode_pcm, pieces) if len(block))
-    yield from _cut(resample_blocks(blocks, sample_rate, SAMPLE_RATE))
+    format = PcmFormat(sample_rate or SAMPLE_RATE, num_channels=1)
+    head = stream.read(_block_size(format))
+    kind = name_kind(head)
+    try:
+        if kind == "WAV":
+            format, head = read_wav_header(head, stream)
+            check_rate(format.rate)
+    except DecodingError as error:
+        raise InputError(f"stdin: {error}") from error
+    if kind not in ("WAV", None):
+        raise InputError(
+            f"stdin: this is no raw audio but a file ({kind}); give its name in the "
+            "place of -"
+        )
+    if sample_rate not in (format.rate, None):
+        raise InputError(
+            f"--sample-rate {sample_rate}: the WAV on stdin has {format.rate} Hz; "
+            "leave the option out"
+        )
+    blocks = _decode_pieces(head, stream, format)
+    yield from _cut(resample_blocks(blocks, format.rate, SAMPLE_RATE))
+
+
+def _decode_pieces(
+    head: bytes, stream: BinaryIO, format: PcmFormat
+) -> Iterator[Tensor]:
+    mixer, size = Mixer(), _block_size(format)
+    per_sample = BYTES_PER_SAMPLE * format.num_channels
+    # what was read with a header, filled up
+    piece = head + stream.read(-len(head) % size if head else size)
+    while len(piece) >= per_sample:
+        whole = len(piece) // per_sample * per_sample
+        samples = decode_pcm(piece[:whole]).view(-1, format.num_channels)
+        yield torch.from_numpy(mixer(samples.numpy()))
+        piece = stream.read(size)
+
+
+def _block_size(format: PcmFormat) -> int:
+    """Give the bytes of 40 ms."""
+    num_samples = -(-format.rate // BLOCKS_PER_SECOND)
+    return BYTES_PER_SAMPLE * format.num_channels * num_samples
 
 
 def record() -> Iterator[Tensor]:

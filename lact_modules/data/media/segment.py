@@ -60,7 +60,7 @@ def open_decoders(
 
     with _open(source) as stream:
         try:
-            yield map(_check_rate, open_parts(ByteRange(stream), tell)), tell
+            yield map(_checked, open_parts(ByteRange(stream), tell)), tell
         except DecodingError as error:
             raise InputError(f"{name}: {error}") from error
 
@@ -142,13 +142,29 @@ def _cut(
         )
 
 
-def _check_rate(part: Decoder) -> Decoder:
+def check_rate(rate: int) -> None:
+    """Refuse rates that are none of sound.
+
+    Arguments
+    ---------
+    rate : int
+        Hz, of a header.
+
+    Raises
+    ------
+    DecodingError
+        If it is not within `RATES`.
+    """
     low, high = RATES
-    if not low <= part.rate <= high:
+    if not low <= rate <= high:
         raise DecodingError(
-            f"its header tells a sample rate of {part.rate} Hz, which is not within "
-            f"{low} and {high} Hz; correct it"
+            f"its header tells a sample rate of {rate} Hz, which is not within {low} "
+            f"and {high} Hz; correct it"
         )
+
+
+def _checked(part: Decoder) -> Decoder:
+    check_rate(part.rate)
     return part
 
 

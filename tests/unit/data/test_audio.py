@@ -1,8 +1,11 @@
+import time
+
 import numpy as np
 import pytest
 import soundfile
 import torch
 
+from lact_modules.data import audio
 from lact_modules.data.audio import SAMPLE_RATE, load_audio
 from lact_modules.errors import InputError
 
@@ -111,3 +114,72 @@ def test_missing_file_and_folder_are_refused(tmp_path):
     for path in (tmp_path / "gone.wav", tmp_path):
         with pytest.raises(InputError, match="no such file"):
             load_audio(path)
+
+
+@pytest.mark.parametrize("rate", [1000, 11127, 16001, 22255, 44101, 767_999])
+def test_rates_that_divide_badly_are_resampled_as_fast(tmp_path, tone, rate):
+    path = write(tmp_path / "tone.wav", tone(rate, seconds=2.0), rate)
+    start = time.perf_counter()
+    waveform = load_audio(path)
+    assert time.perf_counter() - start < 1.0
+    expected = torch.from_numpy(tone(SAMPLE_RATE, seconds=2.0))
+    assert waveform.shape == expected.shape
+    middle = slice(1000, -1000)
+    assert torch.allclose(waveform[middle], expected[middle], atol=1e-3)
+
+
+@pytest.mark.parametrize("rate", [1, 7, 999, 768_001, 2**31 - 1])
+def test_rates_that_no_sound_has_are_refused(tmp_path, tone, rate):
+    path = write(tmp_path / "tone.wav", tone(SAMPLE_RATE))
+    content = bytearray(path.read_bytes())
+    content[24:28] = rate.to_bytes(4, "little")
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=rf"tone\.wav: .* sample rate of {rate} Hz"):
+        load_audio(path)
+
+
+def test_samples_beyond_any_scale_are_refused(tmp_path, tone):
+    path = tmp_path / "fault.wav"
+    samples = 32768 * tone(SAMPLE_RATE)
+    soundfile.write(path, samples, SAMPLE_RATE, subtype="FLOAT")
+    # unscaled integers are no fault
+    assert torch.equal(load_audio(path), torch.from_numpy(samples))
+    samples[100] = 3.4e38
+    soundfile.write(path, samples, SAMPLE_RATE, subtype="FLOAT")
+    with pytest.raises(InputError, match=r"fault\.wav: holds samples of 3e\+38"):
+        load_audio(path)
+
+
+def test_what_is_too_long_to_be_read_at_once_is_refused(tmp_path, tone, monkeypatch):
+    path = write(tmp_path / "long.wav", tone(SAMPLE_RATE, seconds=4.0))
+    monkeypatch.setattr(audio, "MAX_HOURS", 3 / 3600)
+    with pytest.raises(InputError, match=r"long\.wav: longer than .* cut it into"):
+        load_audio(path)
+    assert sum(map(len, audio.stream_audio(path))) == 4 * SAMPLE_RATE
+
+
+def test_one_channel_is_read(tmp_path, tone):
+    left, right = tone(SAMPLE_RATE), tone(SAMPLE_RATE, frequency=1000.0)
+    path = write(tmp_path / "call.wav", np.stack([left, right], axis=1))
+    for channel, samples in enumerate((left, right)):
+        heard = load_audio(path, channel=channel)
+        assert torch.allclose(heard, torch.from_numpy(samples), atol=1e-4)
+    assert audio.count_channels(path) == 2
+    with pytest.raises(InputError, match=r"call\.wav: has no channel 2: it has 2"):
+        load_audio(path, channel=2)
+
+
+@pytest.mark.parametrize("gain", [-1.0, -0.8])
+def test_channels_that_cancel_are_not_mixed(tmp_path, tone, caplog, gain):
+    samples = tone(SAMPLE_RATE)
+    pair = np.stack([samples, gain * samples], axis=1)
+    path = write(tmp_path / "pair.wav", np.concatenate([np.zeros((9000, 2)), pair]))
+    heard = load_audio(path)[9000:]
+    assert torch.allclose(heard, torch.from_numpy(samples), atol=1e-4)
+    assert "pair.wav: its channels cancel each other; channel 0 is" in caplog.text
+    # unlike each other, or one of them silent
+    for other in (tone(SAMPLE_RATE, 1000.0), np.zeros_like(samples)):
+        path = write(tmp_path / "mix.wav", np.stack([samples, other], axis=1))
+        mean = torch.from_numpy((samples + other) / 2)
+        assert torch.allclose(load_audio(path), mean, atol=1e-4)
+    assert "mix.wav" not in caplog.text

@@ -13,6 +13,7 @@ from lact_modules.data import live_audio
 from lact_modules.data.audio import load_audio
 from lact_modules.data.live_audio import read_file, read_pcm, record
 from lact_modules.errors import InputError
+from tests.audio_files import encode, make_sound
 
 
 def make_samples(num_samples):
@@ -118,3 +119,37 @@ def test_without_sounddevice_there_is_no_microphone(monkeypatch):
     monkeypatch.setitem(sys.modules, "sounddevice", None)
     with pytest.raises(InputError, match=r"pip install 'lact-asr\[mic\]'"):
         next(record())
+
+
+@pytest.mark.parametrize("kind", ["wav", "list first", "extensible"])
+@pytest.mark.parametrize("rate", [8000, 16000])
+@pytest.mark.parametrize("channels", [1, 2])
+def test_a_wav_in_a_pipe_is_read_by_its_header(kind, rate, channels, tmp_path):
+    samples = make_samples(9001 * channels).reshape(-1, channels)
+    path = tmp_path / "a.wav"
+    format = "WAVEX" if kind == "extensible" else "WAV"
+    soundfile.write(path, samples, rate, format=format, subtype="PCM_16")
+    data = path.read_bytes()
+    if kind == "list first":
+        place = data.index(b"data")
+        data = data[:place] + b"LIST\xd1\x07\x00\x00" + bytes(2002) + data[place:]
+    heard = torch.cat(list(read_pcm(io.BytesIO(data))))
+    torch.testing.assert_close(heard, load_audio(path))
+    with pytest.raises(InputError, match="--sample-rate 48000: the WAV on stdin has"):
+        list(read_pcm(io.BytesIO(data), 48000))
+
+
+@pytest.mark.parametrize("kind", ["flac", "ogg", "opus", "mp3", "aiff", "m4a", "webm"])
+def test_other_files_in_a_pipe_are_refused(kind):
+    data = encode(make_sound(), kind)
+    with pytest.raises(InputError, match=r"stdin: .* a file \(.*\); give its name"):
+        list(read_pcm(io.BytesIO(data)))
+
+
+def test_a_wav_of_floats_in_a_pipe_is_refused(tmp_path):
+    soundfile.write(tmp_path / "a.wav", np.zeros(99), 16000, subtype="FLOAT")
+    data = (tmp_path / "a.wav").read_bytes()
+    with pytest.raises(InputError, match="stdin: a WAV whose samples are not of 16"):
+        list(read_pcm(io.BytesIO(data)))
+    with pytest.raises(InputError, match="stdin: a WAV without samples"):
+        list(read_pcm(io.BytesIO(encode(make_sound(), "wav")[:40])))
