@@ -46,8 +46,7 @@ class Encoder(nn.Module):
         Of every sub-layer's output, and of the input.
     layer_drop : float
         Probability that training passes a block over (LayerDrop, arXiv 1909.11556).
-        Blocks passed over have no gradient: several processes need SpeechBrain's
-        ``--find_unused_parameters``.
+        Blocks passed over have no gradient. Each process draws its own.
     chunks : DynamicChunks | None
         Draws, in training, how each batch is divided; None never divides.
     dynamic_chunking : Callable[[int], DynamicChunking] | None

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import speechbrain as sb
-import torch
 from speechbrain.dataio.batch import PaddedBatch
 from speechbrain.utils.distributed import run_on_main
 from torch import Tensor, nn
@@ -36,7 +35,7 @@ class CTCBrain(ASRBrain):
     Raises
     ------
     InputError
-        If ``meta_ttt`` names no objective, or does not go with model or processes.
+        If ``meta_ttt`` names no objective, or does not go with the model.
     """
 
     def __init__(self, **arguments: Any):
@@ -101,11 +100,9 @@ def make_meta_step(model: nn.Module, objective: str, second_order: bool) -> Meta
     Raises
     ------
     InputError
-        If the objective is unknown, the model has no rates to learn or is no
-        `CTCModel`, or there are several processes.
+        If the objective is unknown, or the model has no rates to learn or is no
+        `CTCModel`.
     """
-    if torch.distributed.is_initialized():
-        raise InputError("meta_ttt: works in one process; start without torchrun")
     if not isinstance(model, CTCModel):
         raise InputError(f"meta_ttt: no way to adapt a {type(model).__name__}")
     try:
