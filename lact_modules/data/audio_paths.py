@@ -52,10 +52,12 @@ def find_audio(written: str, folder: str | Path, placeholder: str | Path | None)
     elif name := _PLACEHOLDER.match(written):
         if placeholder is None:
             raise InputError(
-                f"audio_filepath begins with SpeechBrain's {name[0]}; put a folder "
-                "in its place, as lact-asr prepare folder CORPUS OUT --table does"
+                f"audio_filepath begins with SpeechBrain's {name[0]}; lact-asr prepare "
+                "folder CORPUS OUT --table puts the corpus in its place, and so does "
+                "train.py --data_folder CORPUS"
             )
-        written = str(placeholder) + written[name.end() :]
+        # relative to where the program runs
+        written = os.path.abspath(placeholder) + written[name.end() :]
     path = str(Path(folder) / written)
     encoded = os.fsencode(path)
     if len(encoded) > _MAX_PATH or max(map(len, encoded.split(b"/"))) > _MAX_NAME:

@@ -85,7 +85,9 @@ def write_manifest(path: str | Path, utterances: Iterable[Utterance]) -> None:
 
 
 def read_manifest(
-    path: str | Path, audio_folder: str | Path | None = None
+    path: str | Path,
+    audio_folder: str | Path | None = None,
+    data_root: str | Path | None = None,
 ) -> list[Utterance]:
     """Read a manifest, also one written by other tools.
 
@@ -102,8 +104,11 @@ def read_manifest(
     path : str | Path
         The manifest.
     audio_folder : str | Path | None
-        From which relative audio paths are taken, and for which SpeechBrain's
-        ``{data_root}`` stands; the manifest's folder if None, and no placeholders.
+        From which relative audio paths are taken; the manifest's folder if None.
+    data_root : str | Path | None
+        For which SpeechBrain's ``{data_root}`` stands, or another such name at the
+        beginning of a path; the `audio_folder` if None, and if that is None too, there
+        may be no such names.
 
     Returns
     -------
@@ -132,7 +137,7 @@ def read_manifest(
     numbers, said = zip(*entries, strict=True)
     places = [f"{path}:{number}" for number in numbers]
     fields = [
-        read_fields(entry, place, folder, audio_folder)
+        read_fields(entry, place, folder, data_root or audio_folder)
         for place, entry in zip(places, said, strict=True)
     ]
     audio = [each["audio_filepath"] for each in fields]

@@ -29,7 +29,9 @@ _REMEDIES = {
 
 
 def read_manifests(
-    paths: Sequence[str | Path], max_duration: float | None = None
+    paths: Sequence[str | Path],
+    max_duration: float | None = None,
+    data_root: str | Path | None = None,
 ) -> list[Utterance]:
     """Join manifests, leaving out what is too long, shortest utterance first.
 
@@ -41,6 +43,8 @@ def read_manifests(
         Manifests.
     max_duration : float | None
         Seconds; longer utterances are counted and left out.
+    data_root : str | Path | None
+        See `read_manifest`.
 
     Returns
     -------
@@ -52,7 +56,9 @@ def read_manifests(
     InputError
         If nothing is left, or an audio file is missing whose duration is needed.
     """
-    utterances = measure_durations([u for path in paths for u in read_manifest(path)])
+    utterances = measure_durations(
+        [u for path in paths for u in read_manifest(path, data_root=data_root)]
+    )
     check_durations([u.duration for u in utterances], max_duration)
     if max_duration is not None:
         utterances = [u for u in utterances if u.duration <= max_duration]

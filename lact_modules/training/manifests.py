@@ -1,6 +1,7 @@
 """Where a recipe's data are listed: splits of a corpus, manifests given, or shards."""
 
 import inspect
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -28,16 +29,20 @@ class Manifests(NamedTuple):
         To report on, each by its name.
     shards : list[Shard]
         To learn from in the place of `train`, if there are any.
+    data_folder : str | Path | None
+        What SpeechBrain's ``{data_root}`` stands for, see `read_manifest`.
     """
 
     train: list[Path]
     dev: list[Path]
     tests: dict[str, Path]
     shards: list[Shard]
+    data_folder: str | Path | None = None
 
     def train_texts(self) -> list[str]:
         """Read the transcripts to learn from; empty ones are left out."""
-        return _read_texts(self.train) + _texts_of(self.shards)
+        texts = _read_texts(self.train, self.data_folder)
+        return texts + _texts_of(self.shards)
 
 
 class _Source(NamedTuple):
@@ -57,8 +62,9 @@ def prepare_manifests(
     hparams : dict[str, Any]
         ``train_manifest``, ``valid_manifest``, ``test_manifest``: paths or lists of
         paths; ``train_shards``, see `find_shards`. Where such a key is None:
-        ``train_splits``, ``dev_splits``, ``test_splits`` of ``data_folder``.
-        ``output_folder``, ``preparation``.
+        ``train_splits``, ``dev_splits``, ``test_splits`` of ``data_folder``, which
+        stands in for placeholders of manifests too. ``output_folder``,
+        ``preparation``.
     prepare : Callable[..., Any]
         Such as `prepare_librispeech`; takes ``data_folder``, ``manifest_folder``,
         ``splits`` and what ``preparation`` holds; writes ``<split>.jsonl`` for each.
@@ -94,6 +100,7 @@ def prepare_manifests(
         [*dev.manifests, *map(prepared.__getitem__, dev.splits)],
         _by_name(test.manifests) | {split: prepared[split] for split in test.splits},
         shards,
+        hparams["data_folder"],
     )
 
 
@@ -123,7 +130,7 @@ def read_train_texts(
         return _texts_of(shards)
     manifests, splits = _train_source(hparams)
     if not splits:
-        return _read_texts(manifests)
+        return _read_texts(manifests, hparams["data_folder"])
     return read_transcripts(_corpus_folder(hparams), splits)
 
 
@@ -156,7 +163,8 @@ def read_held_out_texts(
     source = _dev_source(hparams) if kind == "dev" else _test_source(hparams)
     named = _by_name(source.manifests)
     if not source.splits:
-        return {name: _read_texts([path]) for name, path in named.items()}
+        root = hparams["data_folder"]
+        return {name: _read_texts([path], root) for name, path in named.items()}
     folder = _corpus_folder(hparams)
     return {split: read_transcripts(folder, [split]) for split in source.splits}
 
@@ -189,8 +197,9 @@ def _given(value: str | Path | Sequence[str | Path] | None, key: str) -> list[Pa
         value = [value]
     paths = [Path(path) for path in value or []]
     for path in paths:
-        if not path.is_file():
-            raise InputError(f"{key}: {path}: no such manifest")
+        if not os.path.isfile(path):
+            kind = "a folder, not a manifest" if path.is_dir() else "no such manifest"
+            raise InputError(f"{key}: {path}: {kind}; give a .jsonl, .csv or .tsv file")
     return paths
 
 
@@ -224,8 +233,8 @@ def _preparation(
     return hparams["preparation"]
 
 
-def _read_texts(manifests: list[Path]) -> list[str]:
-    texts = (u.text for path in manifests for u in read_manifest(path))
+def _read_texts(manifests: list[Path], root: str | Path | None) -> list[str]:
+    texts = (u.text for path in manifests for u in read_manifest(path, data_root=root))
     return [text for text in texts if text.strip()]
 
 

@@ -62,6 +62,39 @@ def test_manifest_of_the_same_data_gives_the_same_numbers(train, given, tmp_path
     assert measured["unseen"]["greedy"]["wer"] == measured["test"]["greedy"]["wer"]
 
 
+def test_manifests_of_speechbrain_are_read_and_not_called_librispeech(
+    train, corpus, given, tmp_path
+):
+    utterances = read_manifest(given["train_manifest"])
+    listed = {
+        u.id: {
+            "wav": u.audio_filepath.replace(str(corpus), "{data_root}"),
+            "words": u.text,
+        }
+        for u in utterances
+    }
+    (tmp_path / "train.json").write_text(json.dumps(listed, indent=1))
+    rows = ["ID,duration,wav,start,stop,wrd"]
+    for u in utterances[:4]:
+        path = u.audio_filepath.replace(str(corpus), "$data_root")
+        rows.append(f"{u.id},0.5,{path},800,8800,{u.text}")
+    (tmp_path / "dev.csv").write_text("\n".join(rows) + "\n")
+    names = {
+        "train_manifest": tmp_path / "train.json",
+        "valid_manifest": tmp_path / "dev.csv",
+        "test_manifest": tmp_path / "dev.csv",
+        "data_folder": corpus,
+    }
+    run = train(tmp_path / "run", num_epochs=1, **names)
+    assert run.code == 0
+    assert run.result["dataset"] is None
+    named = train(tmp_path / "run", num_epochs=1, dataset_name="My data", **names)
+    assert named.result["dataset"] == "My data"
+    run = train(tmp_path / "without", **names | {"data_folder": "null"})
+    assert run.code == 2
+    assert "SpeechBrain's {data_root}" in run.error
+
+
 def test_splits_are_prepared_where_no_manifest_is_given(train, given, tmp_path):
     options = {"train_manifest": given["train_manifest"], "test_splits": "[dev]"}
     run = train(tmp_path, **options)
