@@ -7,10 +7,12 @@ import regex
 from lact_modules.data.vocabulary import WORD_DELIMITER
 
 _LETTER = regex.compile(r"[\p{L}\p{M}\p{N}]")
-_UNSPACED = regex.compile(
+_CLASS = (
     r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Bopomofo}\p{Yi}\p{Thai}\p{Lao}\p{Khmer}"
     r"\p{Myanmar}\p{Tibetan}\p{Javanese}\p{Balinese}\p{Tai_Tham}ー]"
 )
+_UNSPACED = regex.compile(_CLASS)
+_GAP = regex.compile(rf"(?<={_CLASS})\s+(?={_CLASS})")
 
 # Words of these scripts have seldom more characters, phrases have.
 _LONGEST_WORD = 6
@@ -61,9 +63,9 @@ def is_unsegmented(sentences: Iterable[str]) -> bool:
     (True, False)
     """
     sentences = list(sentences)
-    num_spaces = sum(len(sentence.split()) - 1 for sentence in sentences)
-    num_letters = sum(map(len, sentences)) - num_spaces
-    return num_letters > _LONGEST_WORD * num_spaces and is_unspaced(sentences)
+    num_letters = sum(len(_UNSPACED.findall(sentence)) for sentence in sentences)
+    num_gaps = sum(len(_GAP.findall(sentence)) for sentence in sentences)
+    return num_letters > _LONGEST_WORD * num_gaps and is_unspaced(sentences)
 
 
 def spell_characters(text: str) -> str:

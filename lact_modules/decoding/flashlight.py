@@ -309,7 +309,7 @@ def make_search(
     lm: str | Path | None,
     **options: Any,
 ) -> Search:
-    """Make the search that fits a vocabulary and what may come out.
+    """Make the search that fits what may come out.
 
     Arguments
     ---------
@@ -346,7 +346,7 @@ def make_search(
     """
     if lexicon is None:
         return SpellingSearch(vocabulary, lm, **options)
-    if is_unspaced(vocabulary.tokens[1:]):
+    if is_unspaced(word for word, _ in lexicon):
         return SegmentedSearch(vocabulary, lexicon, lm, **options)
     return WordSearch(vocabulary, lexicon, lm, **options)
 

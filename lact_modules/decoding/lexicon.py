@@ -18,7 +18,7 @@ Lexicon = list[tuple[str, tuple[str, ...]]]
 MAX_SPELLING = 1000
 """Most tokens of a word: flashlight walks down spellings by recursion."""
 
-_PROBABILITY = re.compile(r"\d*\.\d+(e[-+]?\d+)?|[01]", re.IGNORECASE)
+_PROBABILITY = re.compile(r"(\d*\.\d+|\d+(?=e))(e[-+]?\d+)?|[01]", re.IGNORECASE)
 
 
 def spell_words(words: Iterable[str], vocabulary: Vocabulary, source: str) -> Lexicon:

@@ -1,8 +1,10 @@
 import kenlm
+import pytest
 from typer.testing import CliRunner
 
 from lact_modules.cli.main import app
 from lact_modules.data.manifest import Utterance, write_manifest
+from lact_modules.decoding.ngram_file import read_words
 from lact_modules.errors import InputError
 
 
@@ -38,3 +40,68 @@ def test_prune_is_passed_on(tmp_path):
     assert result.exit_code == 0, result.output
     # <s> ONE, ONE TWO and TWO </s> are seen twice, no other bigram is.
     assert "ngram 2=3" in (tmp_path / "lm.arpa").read_text()
+
+
+@pytest.fixture
+def ngram(lact_asr, tmp_path):
+    def run(text, *options):
+        (tmp_path / "text.txt").write_text(text)
+        output = tmp_path / "lm.arpa"
+        return lact_asr("ngram", tmp_path / "text.txt", "--output", output, *options)
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "units", "words"),
+    [
+        ("你好世界\n世界很好\n", (), "characters", "| 你 好 世 界 很"),
+        ("สวัสดี\n", (), "characters", "| ส ว ั ด ี"),
+        ("你好 世界\n", (), "words", "你好 世界"),
+        ("你 好\n", (), "words", "你 好"),
+        ("你好世界\n", ("--units", "words"), "words", "你好世界"),
+        ("AN OX\n", (), "words", "AN OX"),
+        ("AN OX\n", ("--units", "characters"), "characters", "| A N O X"),
+        ("OX\n", ("--units", "characters"), "characters", "| O X"),
+    ],
+)
+def test_units_are_words_or_characters(ngram, tmp_path, text, options, units, words):
+    finished = ngram(text, *options)
+    assert finished.code == 0
+    assert f"1-grams of {units}" in finished.out or f"of {units}\n" in finished.out
+    assert read_words(tmp_path / "lm.arpa") == words.split()
+    assert "perplexity" in finished.out
+
+
+def test_perplexity_of_characters_is_that_of_kenlm(ngram, tmp_path):
+    finished = ngram("你好 世界\n世界\n", "--units", "characters", "--order", 2)
+    reader = kenlm.Model(str(tmp_path / "lm.arpa"))
+    log10 = reader.score("你 好 | 世 界") + reader.score("世 界")
+    assert f": {10 ** (-log10 / 9):.2f}\n" in finished.out
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "complaint"),
+    [
+        ("ONE TWO\n", ("--order", 7), "order 7: KenLM reads 2 to 6"),
+        ("ONE TWO\n", ("--order", -1), "order -1: KenLM reads 2 to 6"),
+        ("ONE TWO\n", ("--prune", -2), "prune [-2]"),
+        ("A" * 1001 + "\n", (), "is no word"),
+        ("A\0B\n", (), "is no word"),
+        ("A <s> B\n", (), "reserved words"),
+        ("\n \n", (), "no sentence"),
+    ],
+)
+def test_faults_are_a_line_and_write_nothing(ngram, tmp_path, text, options, complaint):
+    finished = ngram(text, *options)
+    assert (finished.code, finished.out) == (2, "")
+    assert complaint in finished.err
+    assert finished.err.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["text.txt"]
+
+
+def test_more_words_than_the_memory_holds_are_refused(ngram, monkeypatch):
+    monkeypatch.setattr("os.sysconf", lambda _: 20)
+    finished = ngram("ONE TWO\nTWO\nTEN\n")
+    assert finished.code == 2
+    assert "more than 2 words need more memory" in finished.err

@@ -1,5 +1,6 @@
 import itertools
 import math
+import re
 from collections import defaultdict
 
 import kenlm
@@ -240,3 +241,76 @@ def test_greedy_decoder_joins_subwords(subwords):
 def test_beam_search_over_subwords_is_refused(subwords):
     with pytest.raises(InputError, match=r"beam_size 5: .* attention"):
         build_decoder(subwords, FRAME_RATE, beam_size=5)
+
+
+HOMOPHONES = [f"{place}ON" for place in range(15)]
+
+
+@pytest.mark.parametrize("preferred", [0, 5, 6, 12, 14])
+def test_any_of_many_words_of_one_spelling_may_be_the_best(tmp_path, preferred):
+    lexicon = tmp_path / "lexicon"
+    lexicon.write_text("".join(f"{word} O N |\n" for word in HOMOPHONES) + "TO T O\n")
+    text = [*HOMOPHONES, "TO", *[f"TO {HOMOPHONES[preferred]}"] * 5]
+    write_arpa(tmp_path / "lm.arpa", estimate_ngrams(text, order=2))
+    decoder = BeamDecoder(
+        VOCABULARY,
+        FRAME_RATE,
+        lm=tmp_path / "lm.arpa",
+        lexicon=lexicon,
+        num_best=len(HOMOPHONES),
+    )
+    ((best, *others),) = decoder.n_best(*pad(spell("T_O|__OONN_||")))
+    assert best.text == f"TO {HOMOPHONES[preferred]}"
+    assert best.words[1] == Word(HOMOPHONES[preferred], 0.6, 0.9)
+    reader = kenlm.Model(str(tmp_path / "lm.arpa"))
+    for other in others:
+        difference = 1.5 * (reader.score(best.text) - reader.score(other.text))
+        assert best.score - other.score == pytest.approx(difference, abs=1e-3)
+    assert {h.text for h in others} == {f"TO {w}" for w in HOMOPHONES} - {best.text}
+
+
+@pytest.mark.parametrize("case", ["lexicon", "lm"])
+def test_endless_words_do_not_reach_the_trie(tmp_path, caplog, case):
+    # a trie's depth is that of its recursion
+    endless = "ON" * 501
+    (tmp_path / "lexicon").write_text(f"ENDLESS {' '.join(endless)}\nON O N\n")
+    write_arpa(tmp_path / "lm", estimate_ngrams(["ON", "TO ON"], order=2))
+    if case == "lm":
+        text = (tmp_path / "lm").read_text().replace("TO", endless)
+        (tmp_path / "lm").write_text(text)
+    options = {case: tmp_path / case}
+    decoder = BeamDecoder(VOCABULARY, FRAME_RATE, **options)
+    assert "1 of 2 words left out" in caplog.text
+    assert decoder(*pad(spell("OONN")))[0].text == "ON"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("beam_size", -1),
+        ("beam_size", 1_000_000),
+        ("beam_size", 5.0),
+        ("lm_weight", math.nan),
+        ("lm_weight", math.inf),
+        ("lm_weight", -0.1),
+        ("lm_weight", "2"),
+        ("word_score", math.nan),
+        ("word_score", -math.inf),
+        ("beam_threshold", -1.0),
+        ("num_best", 0),
+    ],
+)
+def test_numbers_out_of_range_are_named(name, value):
+    options = {"beam_size": 20, name: value}
+    with pytest.raises(InputError, match=f"{name} {value}: want"):
+        build_decoder(VOCABULARY, FRAME_RATE, **options)
+
+
+def test_a_model_without_probabilities_is_named(tmp_path, lm):
+    text = re.sub(r".+\t</s>\t0", "-inf\t</s>", lm.read_text())
+    (tmp_path / "inf.arpa").write_text(re.sub(r"(<s>|ONE|TWO) </s>", r"\1 ONE", text))
+    decoder = BeamDecoder(
+        VOCABULARY, FRAME_RATE, lm=tmp_path / "inf.arpa", lm_weight=0.0
+    )
+    with pytest.raises(InputError, match=r"inf\.arpa: gives no text a probability"):
+        decoder(*pad(spell("ONE")))

@@ -1,5 +1,6 @@
 import json
 import math
+import re
 
 import kenlm
 import pytest
@@ -94,6 +95,17 @@ def test_ngram_is_kenlm_in_natural_logarithms(tmp_path, capfd):
     assert math.isfinite(unknown)
     assert unknown < known
     assert empty == pytest.approx(math.log(10) * reference.score("", eos=True))
+
+
+def test_ngrams_are_loaded_in_silence(tmp_path, capfd):
+    write_arpa(tmp_path / "lm.arpa", estimate_ngrams(["ONE TWO"], order=2))
+    text = (tmp_path / "lm.arpa").read_text()
+    # KenLM has a word to say of this
+    assert text.count("<unk>") == 1
+    text = re.sub(r".*<unk>.*\n", "", text).replace("ngram 1=5", "ngram 1=4")
+    (tmp_path / "lm.arpa").write_text(text)
+    KenLMModel(tmp_path / "lm.arpa").log_probs(["ONE"])
+    assert capfd.readouterr() == ("", "")
 
 
 def test_faults_of_ngram_files(tmp_path):
