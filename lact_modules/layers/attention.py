@@ -5,82 +5,10 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import pad, scaled_dot_product_attention
 
 from lact_modules.layers.chunking import Chunking, keep_last
 from lact_modules.layers.rotary import rotate
-
-Window = tuple[int | None, int | None]
-
-
-def attention_mask(is_padding: Tensor, window: Window = (None, None)) -> Tensor:
-    """Tell which keys each query may look at.
-
-    A frame always sees itself, so that rows of padding stay finite.
-
-    Arguments
-    ---------
-    is_padding : Tensor
-        (B, T) bool, True at padding.
-    window : Window
-        Frames to the left and to the right that a query sees; None for all.
-
-    Returns
-    -------
-    Tensor
-        (B, 1, T, T) bool, True where query (third) may see key (last).
-
-    Example
-    -------
-    >>> attention_mask(torch.tensor([[False, False, True]]), window=(0, 1))[0, 0].int()
-    tensor([[1, 1, 0],
-            [0, 1, 0],
-            [0, 0, 1]], dtype=torch.int32)
-    """
-    left, right = window
-    num_frames = is_padding.shape[1]
-    near = is_padding.new_ones(num_frames, num_frames)
-    if left is not None:
-        near = near.triu(-left)
-    if right is not None:
-        near = near.tril(right)
-    itself = torch.eye(num_frames, dtype=torch.bool, device=is_padding.device)
-    return ~is_padding[:, None, None, :] & near | itself
-
-
-def attend(
-    q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, dropout: float = 0.0
-) -> Tensor:
-    """Run scaled dot-product attention on (B, T, H, D) tensors.
-
-    Arguments
-    ---------
-    q : Tensor
-        (B, T, H, D)
-    k : Tensor
-        (B, T, H, D)
-    v : Tensor
-        (B, T, H, D)
-    mask : Tensor | None
-        (B, 1, T, T) bool, True where to look, or (B, H, T, T) float, added to the
-        scaled scores; None to look everywhere.
-    dropout : float
-        Of attention weights.
-
-    Returns
-    -------
-    Tensor
-        (B, T, H, D)
-
-    Example
-    -------
-    >>> x = torch.randn(2, 5, 3, 4)
-    >>> attend(x, x, x, attention_mask(torch.zeros(2, 5, dtype=torch.bool))).shape
-    torch.Size([2, 5, 3, 4])
-    """
-    q, k, v = (x.transpose(1, 2) for x in (q, k, v))
-    output = scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout)
-    return output.transpose(1, 2)
+from lact_modules.ops.attention import Window, chunk_attention, window_attention
 
 
 class AttentionState(NamedTuple):
@@ -138,8 +66,9 @@ class RotaryAttention(nn.Module):
     def forward(self, qkv: Tensor, is_padding: Tensor) -> Tensor:
         """Map queries, keys and values (B, T, 3 D), padding (B, T) to (B, T, D)."""
         q, k, v = self._project(qkv)
-        mask = attention_mask(is_padding, self.window)
-        return attend(q, k, v, mask, self._dropout).flatten(2)
+        return window_attention(
+            q, k, v, is_padding, self.window, self._dropout
+        ).flatten(2)
 
     def chunked(
         self,
@@ -154,18 +83,15 @@ class RotaryAttention(nn.Module):
         """
         q, k, v = self._project(qkv, state.num_frames if state else 0)
         num_frames = q.shape[1]
-        before, past = num_frames, 0
         if state is not None:
-            before, past = num_frames + state.num_frames, state.k.shape[1]
+            num_frames += state.num_frames
             k, v = torch.cat([state.k, k], dim=1), torch.cat([state.v, v], dim=1)
             is_padding = torch.cat([state.is_padding, is_padding], dim=1)
-        visible = chunking.visible(past, num_frames, q.device)
-        # a frame always sees itself, so that rows of padding stay finite
-        itself = torch.eye(num_frames, dtype=torch.bool, device=q.device)
-        mask = visible & ~is_padding[:, None, None, :] | pad(itself, (past, 0))
+        output = chunk_attention(
+            q, k, v, is_padding, chunking.size, chunking.left, self._dropout
+        )
         remembered = (keep_last(x, chunking.left) for x in (k, v, is_padding))
-        output = attend(q, k, v, mask, self._dropout).flatten(2)
-        return output, AttentionState(before, *remembered)
+        return output.flatten(2), AttentionState(num_frames, *remembered)
 
     @property
     def _dropout(self) -> float:

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import torch
 from torch import Tensor
 
 
@@ -30,11 +29,8 @@ class Chunking:
 
     Example
     -------
-    >>> Chunking(size=2, left=1).visible(past=0, num_frames=4).int()
-    tensor([[1, 1, 0, 0],
-            [1, 1, 0, 0],
-            [0, 1, 1, 1],
-            [0, 1, 1, 1]], dtype=torch.int32)
+    >>> Chunking(size=8, left=64)
+    Chunking(size=8, left=64)
     """
 
     size: int
@@ -45,31 +41,6 @@ class Chunking:
             raise ValueError(f"size={self.size}: must be above 0")
         if self.left < 0:
             raise ValueError(f"left={self.left}: must not be below 0")
-
-    def visible(
-        self, past: int, num_frames: int, device: torch.device | str | None = None
-    ) -> Tensor:
-        """Tell which frames each frame sees.
-
-        Arguments
-        ---------
-        past : int
-            Frames remembered from before, which the chunks' first frame follows.
-        num_frames : int
-            Frames from the beginning of a chunk.
-        device : torch.device | str | None
-            Where to make it.
-
-        Returns
-        -------
-        Tensor
-            (num_frames, past + num_frames) bool.
-        """
-        first = torch.arange(num_frames, device=device) // self.size * self.size
-        seen = torch.arange(-past, num_frames, device=device)
-        return (seen >= first[:, None] - self.left) & (
-            seen < first[:, None] + self.size
-        )
 
 
 class ChunkedLayer(Protocol):
@@ -125,6 +96,7 @@ def keep_last(x: Tensor, count: int) -> Tensor:
 
     Example
     -------
+    >>> import torch
     >>> keep_last(torch.arange(5)[None], 2)
     tensor([[3, 4]])
     """
@@ -148,6 +120,7 @@ def map_tensors(function: Callable[[Tensor], Tensor], state: Any) -> Any:
 
     Example
     -------
+    >>> import torch
     >>> map_tensors(Tensor.neg, {"weight": [torch.ones(2)], "count": 3})
     {'weight': [tensor([-1., -1.])], 'count': 3}
     """

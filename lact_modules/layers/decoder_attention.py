@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from lact_modules.layers.attention import attend
+from lact_modules.ops.attention import attend
 
 
 class CausalAttention(nn.Module):

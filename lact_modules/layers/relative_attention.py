@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from lact_modules.layers.attention import Window, attend, attention_mask
+from lact_modules.ops.attention import Window, attend, attention_mask
 
 
 class RelativeAttention(nn.Module):

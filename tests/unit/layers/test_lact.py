@@ -4,7 +4,6 @@ import pytest
 import torch
 
 from lact_modules.layers import LaCTMixer
-from lact_modules.layers.attention import attend, attention_mask
 from lact_modules.layers.chunking import Chunking
 from lact_modules.layers.rotary import rotate
 from lact_modules.ops import UpdateRule
@@ -118,14 +117,3 @@ def test_rotation_keeps_norms_and_sees_distances_alone():
         return (rotate(x, positions + shift + 7) * rotate(y, positions + 9)).sum(-1)
 
     torch.testing.assert_close(product(0), shifted(0), atol=1e-4, rtol=1e-4)
-
-
-def test_attention_agrees_with_its_definition():
-    q, k, v = torch.randn(3, 1, 7, 2, 4)
-    is_padding = torch.tensor([[False] * 5 + [True] * 2])
-    output = attend(q, k, v, attention_mask(is_padding, (2, 1)))
-    for query in range(5):
-        keys = slice(max(0, query - 2), min(5, query + 2))
-        scores = torch.einsum("hd,khd->hk", q[0, query], k[0, keys]) / 2
-        expected = torch.einsum("hk,khd->hd", scores.softmax(-1), v[0, keys])
-        torch.testing.assert_close(output[0, query], expected)

@@ -1,0 +1,120 @@
+"""Attention in blocks against the dense form, and what it costs."""
+
+import pytest
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from lact_modules.ops.attention import (
+    attend,
+    attention_mask,
+    chunk_attention,
+    window_attention,
+)
+
+WINDOWS = ((0, 0), (3, 1), (64, 64), (10, 0), (0, 7), (40, 3), (None, 2), (None, None))
+
+
+def draw(num_frames, past=0, dtype=torch.float64):
+    generator = torch.Generator().manual_seed(num_frames)
+    shapes = [(3, frames, 2, 8) for frames in (num_frames, *2 * [past + num_frames])]
+    return [
+        torch.randn(shape, dtype=dtype, generator=generator).requires_grad_()
+        for shape in shapes
+    ]
+
+
+def padding(num_frames):
+    """Give a whole utterance, half of one, and one of nothing but padding."""
+    lengths = torch.tensor([num_frames, num_frames // 2, 0])
+    return torch.arange(num_frames) >= lengths[:, None]
+
+
+def gradients(output, valid, inputs):
+    return torch.autograd.grad((output * valid).square().sum(), inputs)
+
+
+def assert_alike(output, expected, is_padding, inputs, tolerance=1e-12):
+    """Compare where nothing is padded; all is to be finite."""
+    assert output.isfinite().all()
+    valid = ~is_padding[..., None, None]
+    close = {"atol": tolerance, "rtol": 0.0}
+    torch.testing.assert_close(output * valid, expected * valid, **close)
+    of_both = (gradients(each, valid, inputs) for each in (output, expected))
+    for gradient, wanted in zip(*of_both, strict=True):
+        torch.testing.assert_close(gradient, wanted, **close)
+
+
+def test_dense_attention_agrees_with_its_definition():
+    q, k, v = torch.randn(3, 1, 7, 2, 4)
+    is_padding = torch.tensor([[False] * 5 + [True] * 2])
+    output = attend(q, k, v, attention_mask(is_padding, (2, 1)))
+    for query in range(5):
+        keys = slice(max(0, query - 2), min(5, query + 2))
+        scores = torch.einsum("hd,khd->hk", q[0, query], k[0, keys]) / 2
+        expected = torch.einsum("hk,khd->hd", scores.softmax(-1), v[0, keys])
+        torch.testing.assert_close(output[0, query], expected)
+
+
+@pytest.mark.parametrize("window", WINDOWS)
+@pytest.mark.parametrize("num_frames", [1, 31, 64, 97, 333])
+def test_windows_are_those_of_the_dense_form(num_frames, window):
+    inputs, is_padding = draw(num_frames), padding(num_frames)
+    output = window_attention(*inputs, is_padding, window)
+    expected = attend(*inputs, attention_mask(is_padding, window))
+    assert_alike(output, expected, is_padding, inputs)
+
+
+@pytest.mark.parametrize("window", [(40, 3), (None, None)])
+def test_bfloat16_agrees_too(window):
+    inputs, is_padding = draw(97, dtype=torch.bfloat16), padding(97)
+    output = window_attention(*inputs, is_padding, window)
+    assert output.dtype == torch.bfloat16
+    expected = attend(*inputs, attention_mask(is_padding, window))
+    assert_alike(output, expected, is_padding, inputs, tolerance=0.05)
+
+
+@pytest.mark.parametrize("num_frames", [1, 7, 97])
+@pytest.mark.parametrize("past", [0, 2, 64])
+@pytest.mark.parametrize(("size", "left"), [(1, 0), (4, 3), (32, 64), (500, 16)])
+def test_chunks_are_those_of_the_dense_form(num_frames, past, size, left):
+    inputs = draw(num_frames, past)
+    is_padding = padding(past + num_frames)
+    output = chunk_attention(*inputs, is_padding, size, left)
+    first = torch.arange(num_frames)[:, None] // size * size
+    key = torch.arange(-past, num_frames)
+    visible = (key >= first - left) & (key < first + size)
+    itself = key == torch.arange(num_frames)[:, None]
+    mask = visible & ~is_padding[:, None, None] | itself
+    expected = attend(*inputs, mask)
+    assert_alike(output, expected, is_padding[:, past:], inputs)
+
+
+class LargestTensor(TorchDispatchMode):
+    """Count the elements of the largest tensor that is made."""
+
+    count = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        output = function(*args, **(kwargs or {}))
+        for each in output if isinstance(output, tuple) else [output]:
+            if isinstance(each, torch.Tensor):
+                self.count = max(self.count, each.numel())
+        return output
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        lambda *qkv: window_attention(*qkv, padding(qkv[0].shape[1]), (64, 64)),
+        lambda *qkv: chunk_attention(*qkv, padding(qkv[0].shape[1]), 32, 64),
+    ],
+)
+def test_memory_is_linear_in_the_frames(run):
+    largest = []
+    for num_frames in (2000, 4000):
+        inputs = draw(num_frames, dtype=torch.float32)
+        with torch.inference_mode(), LargestTensor() as counter:
+            run(*inputs)
+        largest.append(counter.count)
+    assert largest[1] < 2.2 * largest[0]
+    assert largest[0] < 2000 * 2000
