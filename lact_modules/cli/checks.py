@@ -151,7 +151,7 @@ def _check_caches() -> Finding:
     """Check the folders that libraries write to; containers often lack a home."""
     from huggingface_hub.constants import HF_HUB_CACHE
 
-    from lact_modules.ops.native_scan import cache_folder
+    from lact_modules.ops.native import cache_folder
 
     folders = {"HF_HOME": Path(HF_HUB_CACHE), "TORCH_HOME": cache_folder()}
     if compiler := os.environ.get(compiler_cache.VARIABLE):

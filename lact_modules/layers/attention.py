@@ -7,8 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from lact_modules.layers.chunking import Chunking, keep_last
-from lact_modules.layers.rotary import rotate
 from lact_modules.ops.attention import Window, chunk_attention, window_attention
+from lact_modules.ops.heads import split_heads
+from lact_modules.ops.rotary import make_rotation
 
 
 class AttentionState(NamedTuple):
@@ -99,8 +100,11 @@ class RotaryAttention(nn.Module):
 
     def _project(self, qkv: Tensor, first: int = 0) -> tuple[Tensor, Tensor, Tensor]:
         """Split (B, T, 3 D) to 3 x (B, T, H, D / H); rotate q and k from a position."""
-        heads = qkv.unflatten(-1, (3 * self.num_heads, -1))
-        qk, v = heads.split((2 * self.num_heads, self.num_heads), dim=2)
-        positions = first + torch.arange(qkv.shape[1], device=qkv.device)
-        q, k = rotate(qk, positions).chunk(2, dim=2)
-        return q, k, v
+        d_model = qkv.shape[-1] // 3
+        qk, v = qkv.split((2 * d_model, d_model), dim=-1)
+        size = d_model // self.num_heads
+        rotation = make_rotation(first, qkv.shape[1], size, like=qkv)
+        # (B, 2 H, T, D / H) -> 2 x (B, T, H, D / H)
+        heads = split_heads(qk, 2 * self.num_heads, rotation=rotation)
+        q, k = heads.transpose(1, 2).chunk(2, dim=2)
+        return q, k, v.unflatten(-1, (self.num_heads, -1))

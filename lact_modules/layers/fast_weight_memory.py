@@ -6,12 +6,13 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import normalize, silu, softplus
+from torch.nn.functional import silu, softplus
 
 from lact_modules.layers.chunking import Chunking
-from lact_modules.layers.rotary import rotate
 from lact_modules.ops import FastWeight, UpdateRule, chunked_ttt
 from lact_modules.ops.chunked import Mode, start_ttt
+from lact_modules.ops.heads import Activation, split_heads
+from lact_modules.ops.rotary import make_rotation
 from lact_modules.ops.ttt_state import TTTState, per_utterance
 
 
@@ -196,22 +197,14 @@ class FastWeightMemory(nn.Module):
         chunk_size: int | None,
         state: MemoryState,
     ) -> tuple[Tensor, MemoryState]:
-        d_model = x.shape[-1]
-        qk, v = qkv.split((2 * d_model, d_model), dim=-1)
-        scaled = qk * self.qk_scale.flatten() + self.qk_offset.flatten()
-        heads = silu(scaled).unflatten(-1, (2 * self.num_heads, -1))
-        qk = normalize(heads, dim=-1)
-        if self.rotate_fast:
-            positions = state.num_frames + torch.arange(x.shape[1], device=x.device)
-            qk = rotate(qk, positions)
-        q, k = qk.chunk(2, dim=2)
+        q, k, v = self._project(qkv, state.num_frames)
         momentum = None
         if self.project_momentum is not None:
             momentum = torch.sigmoid(self.project_momentum(x).float())[..., None]
         output, carried = chunked_ttt(
             q,
             k,
-            self._split(silu(v)),
+            v,
             softplus(self._split(self.project_lr(x).float())),
             self.initial,
             mode=mode,
@@ -224,6 +217,24 @@ class FastWeightMemory(nn.Module):
         gate = silu(self.project_gate(x))[..., None]
         output = (self.norm(output) * gate).flatten(2)
         return output, MemoryState(state.num_frames + x.shape[1], carried)
+
+    def _project(self, qkv: Tensor, first: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Split (B, T, 3 D) to 3 x (B, T, H, D / H), from a position on."""
+        width = qkv.shape[-1] // 3
+        rotation = None
+        if self.rotate_fast:
+            size = width // self.num_heads
+            rotation = make_rotation(first, qkv.shape[1], size, like=qkv)
+        q, k, v = qkv.split(width, dim=-1)
+        heads = [
+            split_heads(each, self.num_heads, Activation(*affine), True, rotation)
+            for each, *affine in zip((q, k), self.qk_scale, self.qk_offset, strict=True)
+        ]
+        as_it_is = Activation(qkv.new_ones(width), qkv.new_zeros(width))
+        heads.append(split_heads(v, self.num_heads, as_it_is))
+        # (B, H, T, D / H) -> (B, T, H, D / H)
+        q, k, v = (each.transpose(1, 2) for each in heads)
+        return q, k, v
 
     def _split(self, x: Tensor) -> Tensor:
         # (B, T, H n) -> (B, T, H, n)

@@ -5,7 +5,6 @@ import torch
 
 from lact_modules.layers import LaCTMixer
 from lact_modules.layers.chunking import Chunking
-from lact_modules.layers.rotary import rotate
 from lact_modules.ops import UpdateRule
 
 
@@ -103,17 +102,3 @@ def test_what_has_long_been_known_outlasts_thousands_of_updates(normalization):
 def test_impossible_heads_are_named(options, message):
     with pytest.raises(ValueError, match=message):
         LaCTMixer(16, **options)
-
-
-def test_rotation_keeps_norms_and_sees_distances_alone():
-    x, y = torch.randn(2, 1, 6, 2, 8)
-    positions = torch.arange(6)
-    torch.testing.assert_close(rotate(x, positions).norm(dim=-1), x.norm(dim=-1))
-
-    def product(shift):
-        return (rotate(x, positions + shift) * rotate(y, positions + 2)).sum(-1)
-
-    def shifted(shift):
-        return (rotate(x, positions + shift + 7) * rotate(y, positions + 9)).sum(-1)
-
-    torch.testing.assert_close(product(0), shifted(0), atol=1e-4, rtol=1e-4)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.nn.functional import silu, softplus
 
-from lact_modules.ops import native_scan as native
+from lact_modules.ops import native
 from lact_modules.ops.native_scan import has_native_scan, native_scan
 from lact_modules.ops.selective_scan import (
     chunked_scan,
@@ -81,9 +81,9 @@ def compiled():
 def fresh_library(tmp_path, monkeypatch):
     """Forget what was compiled, and compile into an empty cache."""
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
-    native._library.cache_clear()
+    native.load_native.cache_clear()
     yield tmp_path
-    native._library.cache_clear()
+    native.load_native.cache_clear()
 
 
 @pytest.mark.parametrize("num_frames", NUM_FRAMES)
@@ -150,7 +150,7 @@ def test_states_stay_float32_under_autocast_and_in_bf16(switch, monkeypatch):
 
 
 def test_it_is_compiled_once(fresh_library, compiled, monkeypatch):
-    native._library.cache_clear()
+    native.load_native.cache_clear()
     (library,) = (fresh_library / "torch/lact_asr").iterdir()
     assert library.suffix == ".so"
     monkeypatch.setenv("PATH", "")
@@ -166,12 +166,12 @@ def test_a_damaged_library_is_not_loaded_but_compiled_anew(
     library.unlink()
     # loading it would do no harm, unlike loading half of it
     library.write_bytes(whole + b"x")
-    native._library.cache_clear()
+    native.load_native.cache_clear()
     path = os.environ["PATH"]
     monkeypatch.setenv("PATH", "")
     assert not has_native_scan(torch.zeros(1), STATE)
     monkeypatch.setenv("PATH", path)
-    native._library.cache_clear()
+    native.load_native.cache_clear()
     assert has_native_scan(torch.zeros(1), STATE)
     (library,) = (fresh_library / "torch/lact_asr").iterdir()
     assert library.read_bytes() == whole
