@@ -1,6 +1,7 @@
 """The LaCT mixer: attention over a window, fast weights over the whole."""
 
 from collections.abc import Sequence
+from functools import reduce
 from typing import NamedTuple
 
 import torch
@@ -126,12 +127,12 @@ class LaCTMixer(nn.Module):
     def forward(self, x: Tensor, is_padding: Tensor) -> Tensor:
         """Map (B, T, D) with its (B, T) padding to (B, T, D)."""
         qkv = self.project_qkv(x)
-        mixed = torch.zeros_like(x)
+        branches = []
         if self.attention is not None:
-            mixed = mixed + self.attention(qkv, is_padding)
+            branches.append(self.attention(qkv, is_padding))
         if self.fast is not None:
-            mixed = mixed + self.fast(x, qkv, is_padding)
-        return self.project_output(mixed)
+            branches.append(self.fast(x, qkv, is_padding))
+        return self.project_output(reduce(torch.add, branches))
 
     def chunked(
         self,
@@ -142,14 +143,16 @@ class LaCTMixer(nn.Module):
     ) -> tuple[Tensor, LaCTState]:
         """Mix chunk by chunk, see `ChunkedLayer` and the branches' own methods."""
         qkv = self.project_qkv(x)
-        mixed = torch.zeros_like(x)
         attention, fast = state or (None, None)
+        branches = []
         if self.attention is not None:
             seen, attention = self.attention.chunked(
                 qkv, is_padding, chunking, attention
             )
-            mixed = mixed + seen
+            branches.append(seen)
         if self.fast is not None:
             known, fast = self.fast.chunked(x, qkv, is_padding, chunking, fast)
-            mixed = mixed + known
-        return self.project_output(mixed), LaCTState(attention, fast)
+            branches.append(known)
+        return self.project_output(reduce(torch.add, branches)), LaCTState(
+            attention, fast
+        )

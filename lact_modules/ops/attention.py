@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad, scaled_dot_product_attention
 
+from lact_modules.ops.padding import is_known_whole
+
 Window = tuple[int | None, int | None]
 """Frames to the left and to the right that a query sees; None for all."""
 
@@ -223,9 +225,8 @@ def _in_blocks(
 
 def _key_mask(is_padding: Tensor) -> Tensor | None:
     """Tell which keys may be seen, (B, 1, 1, T); None where it is known to be all."""
-    # where asking is cheap: without a mask attention takes half the time
-    is_known = is_padding.device.type == "cpu" and not torch.compiler.is_compiling()
-    if is_known and not is_padding.any():
+    # without a mask attention takes half the time
+    if is_known_whole(is_padding):
         return None
     # of an utterance that is nothing but padding, all: the result is to be finite
     is_empty = is_padding.all(dim=1, keepdim=True)

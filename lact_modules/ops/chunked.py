@@ -14,6 +14,7 @@ from lact_modules.ops.fast_weight import (
     apply_fast_weight,
     descent_direction,
 )
+from lact_modules.ops.padding import is_known_whole
 from lact_modules.ops.parallel import parallel_ttt
 from lact_modules.ops.ttt_state import Frames, TTTState, per_utterance
 from lact_modules.ops.update_rule import UpdateRule
@@ -101,7 +102,7 @@ def chunked_ttt(
     chunk_size = _check_chunk_size(mode, chunk_size, num_frames, state)
     if is_padding is None:
         is_padding = torch.zeros(q.shape[:2], dtype=torch.bool, device=q.device)
-    q, frames = _head_first(q, k, v, lr, momentum, ~is_padding)
+    q, frames = _head_first(q, k, v, lr, momentum, is_padding)
     initial = per_utterance(fast_weight, q.shape[0])
     if state is None:
         state = start_ttt(initial, rule)
@@ -210,15 +211,17 @@ def _head_first(
     v: Tensor,
     lr: Tensor,
     momentum: Tensor | None,
-    is_valid: Tensor,
+    is_padding: Tensor,
 ) -> tuple[Tensor, Frames]:
     """Bring heads before frames, and zero what is padding."""
     # (B, T) -> (B, 1, T, 1)
-    mask = is_valid[:, None, :, None]
+    mask = ~is_padding[:, None, :, None]
+    is_clean = is_known_whole(is_padding)
 
     def clean(x: Tensor) -> Tensor:
         # (B, T, H, D) -> (B, H, T, D)
-        return torch.where(mask, x.transpose(1, 2), 0.0)
+        x = x.transpose(1, 2)
+        return x if is_clean else torch.where(mask, x, 0.0)
 
     factors = None if momentum is None else clean(momentum)
     return clean(q), Frames(clean(k), clean(v), clean(lr), factors, mask)

@@ -34,6 +34,34 @@ def padding_mask(lengths: Tensor, num_frames: int) -> Tensor:
     return torch.arange(num_frames, device=lengths.device) >= lengths[:, None]
 
 
+def is_known_whole(is_padding: Tensor) -> bool:
+    """Tell whether nothing is padded, where asking is cheap.
+
+    Arguments
+    ---------
+    is_padding : Tensor
+        (B, T) bool, True at padding.
+
+    Returns
+    -------
+    bool
+        False off the CPU, which would have to be waited for, and in a graph that is
+        compiled or exported, which has to serve other batches too.
+
+    Example
+    -------
+    >>> is_known_whole(padding_mask(torch.tensor([2, 3]), 3))
+    False
+    >>> is_known_whole(padding_mask(torch.tensor([3, 3]), 3))
+    True
+    """
+    if is_padding.device.type != "cpu":
+        return False
+    if torch.compiler.is_compiling() or torch.jit.is_tracing():
+        return False
+    return not is_padding.any()
+
+
 def check_lengths(lengths: Tensor) -> None:
     """Refuse relative lengths, which would be taken for one frame or none.
 
