@@ -106,6 +106,11 @@ def call_native(
 def cache_folder() -> Path:
     """Give the folder of compiled libraries, beside torch's own cache.
 
+    Returns
+    -------
+    Path
+        It may not exist yet.
+
     Example
     -------
     >>> cache_folder().name

@@ -50,9 +50,9 @@ def make_rotation(
     """
     half = size // 2
     # float64: hours of audio have positions whose angles float32 cannot hold
-    wide = {"device": like.device, "dtype": torch.float64}
-    positions = torch.arange(first, first + num_frames, **wide)
-    angles = positions[:, None] * base ** -(torch.arange(half, **wide) / half)
+    positions = torch.arange(first, first + num_frames, device=like.device).double()
+    exponents = torch.arange(half, device=like.device).double() / half
+    angles = positions[:, None] * base**-exponents
     return Rotation(angles.cos().to(like.dtype), angles.sin().to(like.dtype))
 
 
