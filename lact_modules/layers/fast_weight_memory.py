@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import silu, softplus
+from torch.nn.functional import softplus
 
 from lact_modules.layers.chunking import Chunking
 from lact_modules.ops import FastWeight, UpdateRule, chunked_ttt
 from lact_modules.ops.chunked import Mode, start_ttt
-from lact_modules.ops.heads import Activation, split_heads
+from lact_modules.ops.heads import RMS_EPSILON, Activation, join_heads, split_heads
 from lact_modules.ops.rotary import make_rotation
 from lact_modules.ops.ttt_state import TTTState, per_utterance
 
@@ -99,7 +99,7 @@ class FastWeightMemory(nn.Module):
         self.project_lr = nn.Linear(d_model, 3 * num_heads)
         self.project_momentum = nn.Linear(d_model, num_heads) if use_momentum else None
         self.project_gate = nn.Linear(d_model, num_heads)
-        self.norm = nn.RMSNorm(head_dim, eps=1e-5)
+        self.norm = nn.RMSNorm(head_dim, eps=RMS_EPSILON)
         self.base_lr = base_lr
         # softplus(ttt_rates) are the rates of gate, up and down
         self.ttt_rates = (
@@ -214,8 +214,9 @@ class FastWeightMemory(nn.Module):
             is_padding=is_padding,
             state=state.carried,
         )
-        gate = silu(self.project_gate(x))[..., None]
-        output = (self.norm(output) * gate).flatten(2)
+        # (B, T, H, D / H) -> (B, H, T, D / H)
+        heads = output.transpose(1, 2)
+        output = join_heads(heads, self.norm.weight, self.project_gate(x))
         return output, MemoryState(state.num_frames + x.shape[1], carried)
 
     def _project(self, qkv: Tensor, first: int) -> tuple[Tensor, Tensor, Tensor]:

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import silu
 
+from lact_modules.ops.gate import gate
+
 Updated = Literal["all", "down"]
 
 
@@ -80,8 +82,8 @@ def hidden_units(weight: FastWeight, x: Tensor) -> Tensor:
     >>> hidden_units(weight, torch.ones(3, 1, 5, 2)).shape
     torch.Size([3, 1, 5, 4])
     """
-    gate, up = (matrix.to(x.dtype).mT for matrix in (weight.gate, weight.up))
-    return silu(x @ gate) * (x @ up)
+    both = torch.cat([weight.gate, weight.up], dim=-2).to(x.dtype)
+    return gate(x @ both.mT)
 
 
 def descent_direction(
@@ -121,16 +123,19 @@ def descent_direction(
     >>> {name: tuple(matrix.shape) for name, matrix in direction.items()}
     {'down': (3, 1, 2, 4), 'gate': (3, 1, 4, 2), 'up': (3, 1, 4, 2)}
     """
-    gate, up, down = (matrix.to(k.dtype) for matrix in weight)
     lr_gate, lr_down, lr_up = lr.to(k.dtype).split(1, dim=-1)
-    gate_input, up_output = k @ gate.mT, k @ up.mT
+    targets = (v * lr_down).mT
+    if update == "down":
+        return {"down": targets @ hidden_units(weight, k)}
+    opening, up, down = (matrix.to(k.dtype) for matrix in weight)
+    gate_input, up_output = k @ opening.mT, k @ up.mT
     gate_output = silu(gate_input)
-    direction = {"down": (v * lr_down).mT @ (gate_output * up_output)}
-    if update == "all":
-        hidden_gradient = v @ down
-        sigmoid = torch.sigmoid(gate_input)
-        silu_slope = sigmoid + gate_output * (1 - sigmoid)
-        gate_gradient = hidden_gradient * up_output * silu_slope
-        direction["gate"] = gate_gradient.mT @ (k * lr_gate)
-        direction["up"] = (hidden_gradient * gate_output).mT @ (k * lr_up)
-    return direction
+    hidden_gradient = v @ down
+    sigmoid = torch.sigmoid(gate_input)
+    silu_slope = sigmoid + gate_output * (1 - sigmoid)
+    gate_gradient = hidden_gradient * up_output * silu_slope
+    return {
+        "down": targets @ (gate_output * up_output),
+        "gate": gate_gradient.mT @ (k * lr_gate),
+        "up": (hidden_gradient * gate_output).mT @ (k * lr_up),
+    }

@@ -1,14 +1,17 @@
-"""Frames to heads: activated, of unit length and rotated, in one pass on a CPU."""
+"""From frames to heads and back, each in one pass on a CPU."""
 
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.autograd import Function
-from torch.nn.functional import normalize, silu
+from torch.nn.functional import normalize, rms_norm, silu
 
-from lact_modules.ops.native import call_native, is_for_native, load_native
+from lact_modules.ops.fused import call_fused, differentiate, has_fused
 from lact_modules.ops.rotary import Rotation, rotate
+
+RMS_EPSILON = 1e-5
+"""Added to the mean square of a head, here and in ``fused.cpp``."""
 
 
 class Activation(NamedTuple):
@@ -34,9 +37,6 @@ def split_heads(
     rotation: Rotation | None = None,
 ) -> Tensor:
     """Bring heads before frames, and change each frame as is wanted, in this order.
-
-    In C++ for float32 on a CPU that has a compiler; gradients, of any order, are the
-    same.
 
     Arguments
     ---------
@@ -68,7 +68,7 @@ def split_heads(
         *(activation or (None, None)),
         *(rotation or (None, None)),
     )
-    if is_for_native(x) and _library() is not None:
+    if has_fused(x):
         return _SplitHeads.apply(x, *options)
     return _split_heads(x, *options)
 
@@ -82,7 +82,6 @@ def _split_heads(
     cosine: Tensor | None,
     sine: Tensor | None,
 ) -> Tensor:
-    """Do in PyTorch what `split_heads` says."""
     if scale is not None and offset is not None:
         x = silu(x * scale + offset)
     # (B, T, H D) -> (B, H, T, D)
@@ -109,43 +108,76 @@ class _SplitHeads(Function):
         size = width // num_heads
         ctx.sizes = batch, num_frames, x.stride(1), num_heads, size, int(unit)
         y = x.new_empty(batch, num_heads, num_frames, size)
-        _call("heads_forward", [x, *tables, y], ctx.sizes)
+        call_fused("heads_forward", [x, *tables, y], ctx.sizes)
         return y
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         x, *tables = ctx.saved_tensors
         if torch.is_grad_enabled():
-            # gradients of gradients are wanted
-            return _differentiate(ctx, grad, x, tables)
+            inputs = (x, *ctx.options, *tables)
+            return differentiate(_split_heads, inputs, ctx, grad)
         grad_x = x.new_empty(x.shape)
         grad_affine = x.new_zeros(2, len(x), x.shape[2])
-        outputs = [grad_x, *grad_affine]
-        _call("heads_backward", [grad.contiguous(), x, *tables, *outputs], ctx.sizes)
+        tensors = [grad.contiguous(), x, *tables, grad_x, *grad_affine]
+        call_fused("heads_backward", tensors, ctx.sizes)
         affine = (None, None) if tables[0] is None else grad_affine.sum(1)
         return grad_x, None, None, *affine, None, None
 
 
-def _differentiate(
-    ctx: Any, grad: Tensor, x: Tensor, tables: list[Tensor | None]
-) -> tuple[Tensor | None, ...]:
-    """Give gradients that can be differentiated themselves."""
-    inputs = (x, None, None, *tables)
-    wanted = [
-        each
-        for each, is_needed in zip(inputs, ctx.needs_input_grad, strict=True)
-        if each is not None and is_needed
-    ]
-    y = _split_heads(x, *ctx.options, *tables)
-    found = iter(torch.autograd.grad(y, wanted, grad, create_graph=True))
-    return tuple(next(found) if needed else None for needed in ctx.needs_input_grad)
+def join_heads(x: Tensor, weight: Tensor, opening: Tensor) -> Tensor:
+    """Divide heads by their root mean square, gate them, and bring frames before them.
+
+    Arguments
+    ---------
+    x : Tensor
+        (B, H, T, D)
+    weight : Tensor
+        (D,), by which channels are multiplied (arXiv 1910.07467).
+    opening : Tensor
+        (B, T, H), whose SiLU multiplies a head.
+
+    Returns
+    -------
+    Tensor
+        (B, T, H D)
+
+    Example
+    -------
+    >>> x, opening = torch.ones(2, 3, 5, 4), torch.full((2, 5, 3), 100.0)
+    >>> join_heads(x, 0.5 * torch.ones(4), opening).round()[0, 0, 0]
+    tensor(50.)
+    """
+    if has_fused(x) and x.dtype == opening.dtype == weight.dtype:
+        return _JoinHeads.apply(x, weight, opening)
+    return _join_heads(x, weight, opening)
 
 
-def _call(function: str, tensors: list[Tensor | None], sizes: tuple[int, ...]) -> None:
-    library = _library()
-    assert library is not None
-    call_native(library, function, tensors, sizes)
+def _join_heads(x: Tensor, weight: Tensor, opening: Tensor) -> Tensor:
+    # (B, H, T, D) -> (B, T, H, D)
+    normal = rms_norm(x.transpose(1, 2), weight.shape, weight, RMS_EPSILON)
+    return (normal * silu(opening)[..., None]).flatten(2)
 
 
-def _library() -> Any:
-    return load_native("heads.cpp")
+class _JoinHeads(Function):
+    @staticmethod
+    def forward(ctx: Any, *inputs: Tensor) -> Tensor:
+        x, weight, opening = (each.contiguous() for each in inputs)
+        ctx.save_for_backward(x, weight, opening)
+        batch, heads, num_frames, size = x.shape
+        ctx.sizes = batch, num_frames, heads, size
+        y = x.new_empty(batch, num_frames, heads * size)
+        call_fused("join_forward", [x, weight, opening, y], ctx.sizes)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight, opening = ctx.saved_tensors
+        if torch.is_grad_enabled():
+            return differentiate(_join_heads, (x, weight, opening), ctx, grad)
+        grad_x, grad_opening = torch.empty_like(x), torch.empty_like(opening)
+        grad_weight = x.new_zeros(*x.shape[:2], x.shape[-1])
+        tensors = [grad.contiguous(), x, weight, opening]
+        tensors += [grad_x, grad_weight, grad_opening]
+        call_fused("join_backward", tensors, ctx.sizes)
+        return grad_x, grad_weight.sum((0, 1)), grad_opening

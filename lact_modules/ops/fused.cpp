@@ -1,8 +1,5 @@
-// Frames to heads, as `heads.py` defines it, and its gradients, in float32 on a CPU.
-//
-// x (batch, frames, stride) holds heads * size channels at the beginning of each frame;
-// y is (batch, heads, frames, size). What is not wanted is null: scale and offset
-// (heads * size) with the activation, cosine and sine (frames, size / 2).
+// What `heads.py` and `gate.py` define, and its gradients, in float32 on a CPU: functions
+// that change each frame by itself, in one pass over memory. Arrays are contiguous.
 
 #include <algorithm>
 #include <cmath>
@@ -11,7 +8,8 @@
 
 namespace {
 
-constexpr float EPSILON = 1e-12f;
+// of torch.nn.functional.normalize, and of the mean square of a head
+constexpr float EPSILON = 1e-12f, RMS_EPSILON = 1e-5f;
 
 inline float sigmoid(float z) { return 1.0f / (1.0f + std::exp(-z)); }
 
@@ -49,6 +47,10 @@ inline float inverse_norm(const float *y, int64_t size) {
   return 1.0f / std::max(std::sqrt(product(y, y, size)), EPSILON);
 }
 
+inline float inverse_rms(const float *y, int64_t size) {
+  return 1.0f / std::sqrt(product(y, y, size) / size + RMS_EPSILON);
+}
+
 // Turn pairs of channels, which stand half of them apart; direction -1 turns back.
 inline void turn(const float *cosine, const float *sine, int64_t half, float direction,
                  float *y) {
@@ -62,6 +64,9 @@ inline void turn(const float *cosine, const float *sine, int64_t half, float dir
 
 }  // namespace
 
+// x (batch, frames, stride) holds heads * size channels at the beginning of each frame;
+// y is (batch, heads, frames, size). What is not wanted is null: scale and offset
+// (heads * size) with the activation, cosine and sine (frames, size / 2).
 extern "C" void heads_forward(const float *x, const float *scale, const float *offset,
                               const float *cosine, const float *sine, float *y,
                               int64_t batch, int64_t frames, int64_t stride,
@@ -125,6 +130,88 @@ extern "C" void heads_backward(const float *grad, const float *x, const float *s
                      grad_scale + item * width + channel,
                      grad_offset + item * width + channel);
       }
+    }
+  }
+}
+
+// y (rows, size) = silu(a) * b of x = [a, b] (rows, 2 * size).
+extern "C" void gate_forward(const float *x, float *y, int64_t rows, int64_t size,
+                             int64_t threads) {
+#pragma omp parallel for num_threads(threads)
+  for (int64_t row = 0; row < rows; ++row) {
+    const float *a = x + 2 * row * size, *b = a + size;
+    float *out = y + row * size;
+#pragma omp simd
+    for (int64_t n = 0; n < size; ++n) out[n] = a[n] * sigmoid(a[n]) * b[n];
+  }
+}
+
+extern "C" void gate_backward(const float *grad, const float *x, float *grad_x,
+                              int64_t rows, int64_t size, int64_t threads) {
+#pragma omp parallel for num_threads(threads)
+  for (int64_t row = 0; row < rows; ++row) {
+    const float *a = x + 2 * row * size, *b = a + size, *g = grad + row * size;
+    float *to_a = grad_x + 2 * row * size, *to_b = to_a + size;
+#pragma omp simd
+    for (int64_t n = 0; n < size; ++n) {
+      const float p = sigmoid(a[n]);
+      to_a[n] = g[n] * b[n] * p * (1.0f + a[n] * (1.0f - p));
+      to_b[n] = g[n] * a[n] * p;
+    }
+  }
+}
+
+// y (batch, frames, heads * size) joins x (batch, heads, frames, size), each head
+// divided by its root mean square, times weight (size), times silu(gate), which is
+// (batch, frames, heads).
+extern "C" void join_forward(const float *x, const float *weight, const float *gate,
+                             float *y, int64_t batch, int64_t frames, int64_t heads,
+                             int64_t size, int64_t threads) {
+#pragma omp parallel for num_threads(threads)
+  for (int64_t row = 0; row < batch * heads; ++row) {
+    const int64_t item = row / heads, head = row % heads;
+    for (int64_t t = 0; t < frames; ++t) {
+      const float *in = x + (row * frames + t) * size;
+      const int64_t at = (item * frames + t) * heads + head;
+      float *out = y + at * size;
+      const float opened = gate[at] * sigmoid(gate[at]);
+      const float factor = opened * inverse_rms(in, size);
+#pragma omp simd
+      for (int64_t n = 0; n < size; ++n) out[n] = in[n] * weight[n] * factor;
+    }
+  }
+}
+
+// grad_weight (batch, heads, size), zero before, is for the caller to add.
+extern "C" void join_backward(const float *grad, const float *x, const float *weight,
+                              const float *gate, float *grad_x, float *grad_weight,
+                              float *grad_gate, int64_t batch, int64_t frames,
+                              int64_t heads, int64_t size, int64_t threads) {
+#pragma omp parallel for num_threads(threads)
+  for (int64_t row = 0; row < batch * heads; ++row) {
+    const int64_t item = row / heads, head = row % heads;
+    float *to_weight = grad_weight + row * size;
+    for (int64_t t = 0; t < frames; ++t) {
+      const float *in = x + (row * frames + t) * size;
+      const int64_t at = (item * frames + t) * heads + head;
+      const float *g = grad + at * size;
+      float *out = grad_x + (row * frames + t) * size;
+      const float p = sigmoid(gate[at]), opened = gate[at] * p;
+      const float inverse = inverse_rms(in, size);
+      // out: what reaches the normalized head; along: how much of it is lost again
+      float along = 0.0f;
+#pragma omp simd reduction(+ : along)
+      for (int64_t n = 0; n < size; ++n) {
+        const float normal = in[n] * inverse;
+        to_weight[n] += g[n] * normal * opened;
+        out[n] = g[n] * weight[n];
+        along += out[n] * normal;
+      }
+      grad_gate[at] = along * p * (1.0f + gate[at] * (1.0f - p));
+      along /= size;
+#pragma omp simd
+      for (int64_t n = 0; n < size; ++n)
+        out[n] = (out[n] - in[n] * inverse * along) * inverse * opened;
     }
   }
 }

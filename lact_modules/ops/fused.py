@@ -1,0 +1,83 @@
+"""Functions that change each frame by itself, in one pass over memory on a CPU.
+
+Each is written in PyTorch too. In C++ it is run for float32 where there is a compiler;
+the gradients, of any order, are the same.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lact_modules.ops.native import call_native, is_for_native, load_native
+
+Written = Callable[..., Tensor]
+"""A function of tensors, some of which may be None, and other values, in PyTorch."""
+
+
+def has_fused(x: Tensor) -> bool:
+    """Tell whether C++ is to be run on a tensor, and those that come with it.
+
+    Arguments
+    ---------
+    x : Tensor
+        Any.
+
+    Returns
+    -------
+    bool
+        As `is_for_native` says; False where nothing can be compiled.
+
+    Example
+    -------
+    >>> has_fused(torch.zeros(1, dtype=torch.float64))
+    False
+    """
+    return is_for_native(x) and load_native("fused.cpp") is not None
+
+
+def call_fused(
+    function: str, tensors: Sequence[Tensor | None], sizes: Sequence[int]
+) -> None:
+    """Call a function of ``fused.cpp``.
+
+    Arguments
+    ---------
+    function : str
+        Its name.
+    tensors : Sequence[Tensor | None]
+        Its arrays.
+    sizes : Sequence[int]
+        Its numbers, but for the threads.
+    """
+    library = load_native("fused.cpp")
+    assert library is not None
+    call_native(library, function, tensors, sizes)
+
+
+def differentiate(
+    written: Written, inputs: Sequence[Any], ctx: Any, grad: Tensor
+) -> tuple[Tensor | None, ...]:
+    """Give gradients that can be differentiated themselves.
+
+    Arguments
+    ---------
+    written : Written
+        The function.
+    inputs : Sequence[Any]
+        What it was called with.
+    ctx : Any
+        Of a `torch.autograd.Function` with the same inputs.
+    grad : Tensor
+        Of its output.
+
+    Returns
+    -------
+    tuple[Tensor | None, ...]
+        One for each input; None where none is needed.
+    """
+    needed = ctx.needs_input_grad
+    wanted = [each for each, is_needed in zip(inputs, needed, strict=True) if is_needed]
+    found = iter(torch.autograd.grad(written(*inputs), wanted, grad, create_graph=True))
+    return tuple(next(found) if is_needed else None for is_needed in needed)

@@ -1,0 +1,127 @@
+"""What C++ does to frames against the same in PyTorch, with gradients of two orders."""
+
+from functools import partial
+
+import pytest
+import torch
+
+from lact_modules.ops import native
+from lact_modules.ops.fused import has_fused
+from lact_modules.ops.gate import gate
+from lact_modules.ops.heads import Activation, join_heads, split_heads
+from lact_modules.ops.rotary import make_rotation
+
+HEADS, SIZE = 3, 6
+WIDTH = HEADS * SIZE
+
+
+def split(x, scale, offset, activated=True, unit=True, rotated=True):
+    """Split the second half of the channels, as of a wider projection."""
+    rotation = make_rotation(2, x.shape[1], SIZE, like=x) if rotated else None
+    activation = Activation(scale, offset) if activated else None
+    return split_heads(x[..., WIDTH:], HEADS, activation, unit, rotation)
+
+
+WIDE = [(2, "T", 2 * WIDTH), (WIDTH,), (WIDTH,)]
+FUNCTIONS = {
+    "split": (split, WIDE),
+    "split_unrotated": (partial(split, rotated=False), WIDE),
+    "split_activated": (partial(split, unit=False, rotated=False), WIDE),
+    "split_rotated": (
+        lambda x: split(x, None, None, activated=False, unit=False),
+        WIDE[:1],
+    ),
+    "split_unit": (lambda x: split(x, None, None, False, True, False), WIDE[:1]),
+    "split_alone": (lambda x: split(x, None, None, False, False, False), WIDE[:1]),
+    "join": (join_heads, [(2, HEADS, "T", SIZE), (SIZE,), (2, "T", HEADS)]),
+    "gate": (gate, [(2, HEADS, "T", 2 * SIZE)]),
+}
+every_function = pytest.mark.parametrize("name", FUNCTIONS)
+
+
+@pytest.fixture(autouse=True)
+def compiled():
+    if not has_fused(torch.zeros(1)):
+        pytest.skip("no C++ compiler")
+
+
+def draw(name, num_frames, dtype):
+    generator = torch.Generator().manual_seed(num_frames)
+    shapes = [
+        [num_frames if size == "T" else size for size in shape]
+        for shape in FUNCTIONS[name][1]
+    ]
+    wide = [
+        torch.randn(shape, generator=generator, dtype=torch.float64) for shape in shapes
+    ]
+    return [each.to(dtype).requires_grad_() for each in wide]
+
+
+def run(name, inputs, create_graph=False):
+    """Give the output, and the gradients of all inputs."""
+    y = FUNCTIONS[name][0](*inputs)
+    weight = torch.linspace(-1, 2, y.numel(), dtype=y.dtype).view_as(y)
+    return [y, *torch.autograd.grad(y, inputs, weight, create_graph=create_graph)]
+
+
+def assert_close(found, expected, tolerance=1e-5):
+    for each, wanted in zip(found, expected, strict=True):
+        error = (each.double() - wanted.double()).norm()
+        assert error < tolerance * max(1.0, wanted.norm()), error
+
+
+@every_function
+@pytest.mark.parametrize("num_frames", [1, 7, 40])
+def test_both_forms_agree(name, num_frames):
+    single = draw(name, num_frames, torch.float32)
+    found = run(name, single)
+    assert found[0].grad_fn.name().startswith("_")
+    assert_close(found, run(name, draw(name, num_frames, torch.float64)))
+
+
+@every_function
+def test_second_gradients_agree(name):
+    results = []
+    for dtype in (torch.float32, torch.float64):
+        inputs = draw(name, 9, dtype)
+        _, *gradients = run(name, inputs, create_graph=True)
+        if not gradients[0].requires_grad:
+            pytest.skip("is linear")
+        total = sum(gradient.square().sum() for gradient in gradients)
+        results.append(torch.autograd.grad(total, inputs, allow_unused=True))
+    assert_close(*results, tolerance=1e-4)
+
+
+@every_function
+def test_threads_change_nothing(name):
+    alone = run(name, draw(name, 20, torch.float32))
+    torch.set_num_threads(3)
+    try:
+        together = run(name, draw(name, 20, torch.float32))
+    finally:
+        torch.set_num_threads(1)
+    assert all(map(torch.equal, alone, together))
+
+
+@every_function
+def test_the_environment_switches_it_off(name, monkeypatch):
+    monkeypatch.setenv(native.SWITCH, "0")
+    y, *_ = run(name, draw(name, 9, torch.float32))
+    assert not y.grad_fn.name().startswith("_")
+
+
+def test_heads_of_zeros_stay_finite():
+    x = torch.zeros(1, 2, WIDTH, requires_grad=True)
+    y = split_heads(x, HEADS, unit=True)
+    y = join_heads(y, torch.ones(SIZE), torch.ones(1, 2, HEADS))
+    y.sum().backward()
+    assert y.eq(0).all()
+    assert x.grad.isfinite().all()
+
+
+def test_parts_without_gradients_need_none():
+    x, scale, offset = draw("split", 5, torch.float32)
+    y = split(x.detach(), scale, offset.detach())
+    y.sum().backward()
+    assert scale.grad is not None
+    assert x.grad is None

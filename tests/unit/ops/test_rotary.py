@@ -1,0 +1,15 @@
+import torch
+
+from lact_modules.ops.rotary import make_rotation, rotate
+
+
+def test_rotation_keeps_norms_and_sees_distances_alone():
+    x, y = torch.randn(2, 1, 2, 6, 8, dtype=torch.float64)
+
+    def rotated(each, first):
+        return rotate(each, make_rotation(first, 6, 8, like=each))
+
+    torch.testing.assert_close(rotated(x, 0).norm(dim=-1), x.norm(dim=-1))
+    here = (rotated(x, 0) * rotated(y, 2)).sum(-1)
+    later = (rotated(x, 1_000_007) * rotated(y, 1_000_009)).sum(-1)
+    torch.testing.assert_close(here, later, atol=1e-6, rtol=1e-6)
