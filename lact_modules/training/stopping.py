@@ -1,9 +1,10 @@
-"""End a training at a checkpoint when the system asks the process to end."""
+"""End a training at a checkpoint when the system or the user asks it to end."""
 
 import logging
 import os
 import signal
 import sys
+import time
 from types import FrameType, TracebackType
 from typing import NoReturn
 
@@ -12,14 +13,20 @@ from speechbrain.utils.distributed import ddp_all_reduce
 
 logger = logging.getLogger(__name__)
 
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+"""Those that ask a training to end; the latter is Ctrl-C."""
+
 EXIT_CODE = 128 + signal.SIGTERM
-"""Of a training that was stopped, as of any process that SIGTERM ends."""
+"""Of a training that SIGTERM has stopped, as of any process that it ends."""
+
+_SAME_PRESS_S = 2.0
 
 
 class StopRequest:
-    """Note that SIGTERM came, within a ``with`` block, instead of ending at once.
+    """Note that a signal asks to stop, within a ``with`` block, instead of ending.
 
-    Cluster managers and ``torchrun`` send it some time before they kill.
+    Cluster managers and ``torchrun`` send SIGTERM some time before they kill. Another
+    Ctrl-C, some seconds after the first, ends at once.
 
     Example
     -------
@@ -32,10 +39,11 @@ class StopRequest:
     """
 
     def __init__(self) -> None:
-        self._was_made = False
+        self._signal, self._noted_at = 0, 0.0
 
-    def __enter__(self) -> None:
-        self._previous = signal.signal(signal.SIGTERM, self._note)
+    def __enter__(self) -> "StopRequest":
+        self._previous = {each: signal.signal(each, self._note) for each in SIGNALS}
+        return self
 
     def __exit__(
         self,
@@ -43,10 +51,18 @@ class StopRequest:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        signal.signal(signal.SIGTERM, self._previous)
+        for number, previous in self._previous.items():
+            signal.signal(number, previous)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        self._was_made = True
+        now = time.monotonic()
+        if number == signal.SIGINT:
+            # torchrun sends on what has come from the terminal to all
+            if self._signal and now - self._noted_at > _SAME_PRESS_S:
+                raise SystemExit(128 + number)
+            # a logger may be at work as the signal comes
+            os.write(2, b"asked to stop: saving first; Ctrl-C again ends at once\n")
+        self._signal, self._noted_at = number, now
 
     def was_made(self, device: str | torch.device = "cpu") -> bool:
         """Tell whether any process of the training was asked; all must call it.
@@ -61,8 +77,9 @@ class StopRequest:
         bool
             The same in all processes.
         """
-        flag = torch.tensor(float(self._was_made), device=device)
-        return bool(ddp_all_reduce(flag, torch.distributed.ReduceOp.MAX))
+        flag = torch.tensor(float(self._signal), device=device)
+        self._signal = int(ddp_all_reduce(flag, torch.distributed.ReduceOp.MAX))
+        return self._signal > 0
 
     def obey(self, step: int) -> NoReturn:
         """End the process.
@@ -72,8 +89,10 @@ class StopRequest:
         step : int
             Optimizer step whose checkpoint was saved, for the log.
         """
-        logger.info("asked to stop: saved step %d; run again to resume", step)
-        sys.exit(EXIT_CODE)
+        logger.info(
+            "asked to stop: saved step %d; run the same command again to resume", step
+        )
+        sys.exit(128 + self._signal)
 
 
 def leave_process_group(worker: int = 0) -> None:

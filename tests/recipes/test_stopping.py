@@ -1,5 +1,10 @@
+import os
 import re
+import signal
 
+import pytest
+
+from lact_modules.training.loop import RecipeBrain
 from lact_modules.training.stopping import EXIT_CODE
 
 # Ask as the log tells of a step: a process and all that it started, or one rank.
@@ -41,7 +46,7 @@ def test_saves_and_ends_and_goes_on_as_if_nothing_had_been(
     assert stopped.code == EXIT_CODE, stopped.error
     assert stopped.steps() == [1, 2, 3, 4]
     assert stopped.checkpoints().keys() == {4}
-    assert "asked to stop: saved step 4; run again to resume" in stopped.log
+    assert "asked to stop: saved step 4; run the same command again to resume" in stopped.log
     assert not (stopped.folder / "result.json").exists()
     resumed = train(tmp_path / "run", **OPTIONS)
     assert resumed.code == 0
@@ -62,3 +67,38 @@ def test_all_processes_stop_when_one_is_asked(train_apart, tmp_path):
     assert stopped.code != 0
     assert stopped.steps() == [1, 2, 3, 4]
     assert stopped.checkpoints().keys() == {4}
+
+
+def press(*moments):
+    """Press Ctrl-C as a stage ends, or as the log tells of a step."""
+    stage_end, log = RecipeBrain.on_stage_end, RecipeBrain._log
+
+    def end_stage(self, stage, *arguments):
+        if stage.name in moments:
+            os.kill(os.getpid(), signal.SIGINT)
+        stage_end(self, stage, *arguments)
+
+    def log_and_press(self, split, **values):
+        log(self, split, **values)
+        if self.optimizer_step in moments:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    return {"on_stage_end": end_stage, "_log": log_and_press}
+
+
+@pytest.mark.parametrize(("moment", "saved"), [(3, 3), ("VALID", 10)])
+def test_ctrl_c_saves_and_says_how_to_go_on(
+    train, tmp_path, monkeypatch, moment, saved
+):
+    with monkeypatch.context() as patch:
+        for name, method in press(moment).items():
+            patch.setattr(RecipeBrain, name, method)
+        stopped = train(tmp_path)
+    assert stopped.code == 130
+    assert "Traceback" not in stopped.error
+    assert f"saved step {saved}; run the same command again" in stopped.log
+    assert stopped.checkpoints().keys() == {saved}
+    assert not (stopped.folder / "result.json").exists()
+    resumed = train(tmp_path)
+    assert resumed.code == 0
+    assert resumed.steps() == list(range(1, 11))
