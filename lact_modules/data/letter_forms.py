@@ -35,12 +35,13 @@ def other_forms() -> dict[str, Form]:
     >>> form("DON\u2019T")
     "don't"
     """
-    kinds = [{"": str, **kind} for kind in (_CASES, _UNICODE, _APOSTROPHES)]
+    unchanged: dict[str, Form] = {"": str}
+    kinds = [unchanged | kind for kind in (_CASES, _UNICODE, _APOSTROPHES)]
     combined = sorted(
         itertools.product(*(kind.items() for kind in kinds)),
         key=lambda parts: sum(bool(name) for name, _ in parts),
     )
-    forms = {}
+    forms: dict[str, Form] = {}
     for parts in combined[1:]:
         names = " and ".join(name for name, _ in parts if name)
         forms[names] = partial(_apply, [form for _, form in parts])

@@ -11,9 +11,10 @@ from torch import Tensor
 from lact_modules.data.subwords import AnyVocabulary, SubwordVocabulary
 from lact_modules.data.vocabulary import WORD_DELIMITER, Vocabulary
 from lact_modules.decoding.fit import choose_words
-from lact_modules.decoding.flashlight import IMPOSSIBLE, Found, Weights, make_search
+from lact_modules.decoding.flashlight import IMPOSSIBLE, Found, Weights
 from lact_modules.decoding.hypothesis import Hypothesis, Word, group_words
 from lact_modules.decoding.numbers import MAX_BEAM, check_number
+from lact_modules.decoding.word_search import make_search
 from lact_modules.errors import InputError
 
 

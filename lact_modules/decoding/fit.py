@@ -54,9 +54,9 @@ def choose_words(
         return None
     letters = _letters(vocabulary)
     if read_header(lm).is_binary:
-        words = _open_words(lm)
-        if all(letter in words for letter in letters) and (
-            WORD_DELIMITER in words or is_unspaced(letters)
+        hidden = _open_words(lm)
+        if all(letter in hidden for letter in letters) and (
+            WORD_DELIMITER in hidden or is_unspaced(letters)
         ):
             return None
         raise InputError(f"{lm}: a KenLM binary hides its words; give a lexicon")

@@ -183,6 +183,9 @@ def opened_for_kenlm(path: str | Path) -> Iterator[str]:
         try:
             with native_stderr_hidden():
                 yield plain
+        except UnicodeDecodeError as error:
+            # of KenLM's own words, where it quotes the file
+            raise InputError(f"{path}: not UTF-8 text ({error})") from error
         except (RuntimeError, OSError, MemoryError) as error:
             reason = (str(error).splitlines() or ["out of memory"])[-1]
             reason = reason.rpartition("Exception. ")[2][-200:]
