@@ -12,14 +12,15 @@ import time
 from pathlib import Path
 from typing import Annotated
 
-import speechbrain as sb
 import torch
 import typer
 from program import run_program
 
 from lact_modules.allocator import keep_freed_memory
+from lact_modules.training.command_line import read_command_line
 from lact_modules.training.environment import describe_hardware, package_versions
-from lact_modules.training.launch import load_hparams
+from lact_modules.training.hparams import load_hparams
+from lact_modules.training.keys import EVERY
 
 HPARAMS = Path("recipes/LibriSpeech/ASR/CTC/hparams/lact_demo.yaml")
 SAMPLE_RATE, LABELS_A_SECOND = 16000, 14
@@ -43,8 +44,8 @@ def main(
     torch.set_num_threads(threads)
     torch.manual_seed(0)
     paths = ["--data_folder=none", "--output_folder=runs/benchmark"]
-    _, _, settings = sb.parse_arguments([str(hparams), *paths, *(overrides or [])])
-    model = load_hparams(hparams, settings)["model"].to(device).train()
+    line = read_command_line([*paths, *(overrides or [])], EVERY)
+    model = load_hparams(hparams, line.overrides)["model"].to(device).train()
     forward = torch.compile(model) if compile_model else model
     optimizer = torch.optim.AdamW(model.parameters())
     num_samples = round(seconds * SAMPLE_RATE)

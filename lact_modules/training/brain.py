@@ -94,7 +94,8 @@ class ASRBrain(RecipeBrain):
         lengths, augment = _num_samples(signals, relative_lengths), None
         if stage == sb.Stage.TRAIN:
             signals, lengths = self._augment_waveforms(signals, relative_lengths)
-            augment = self._augment_features
+            if self.hparams.fea_augment is not None:
+                augment = self._augment_features
         return (run or self.model)(signals, lengths, augment, **inputs)
 
     @torch.no_grad()
@@ -103,21 +104,19 @@ class ASRBrain(RecipeBrain):
     ) -> tuple[Tensor, Tensor]:
         # resampling in bfloat16 would add noise of its own
         with torch.autocast(signals.device.type, enabled=False):
-            signals, relative_lengths = self.hparams.wav_augment(
-                signals, relative_lengths
-            )
+            if self.hparams.wav_augment is not None:
+                signals, relative_lengths = self.hparams.wav_augment(
+                    signals, relative_lengths
+                )
             lengths = _num_samples(signals, relative_lengths)
             return self.augmenter(signals, lengths)
 
     def _augment_features(self, features: Tensor, lengths: Tensor) -> Tensor:
         return self.hparams.fea_augment(features, lengths / features.shape[1])[0]
 
-    def compute_objectives(
-        self, outputs: Any, batch: PaddedBatch, stage: sb.Stage
-    ) -> Tensor:
-        """Average the losses over all labels of the batch; collect transcripts."""
-        if stage != sb.Stage.TRAIN:
-            self.transcripts.add(batch.id, batch.text, outputs)
+    def observe(self, outputs: Any, batch: PaddedBatch, stage: sb.Stage) -> None:
+        """Collect transcripts, and of a validation what tells of its utterances."""
+        self.transcripts.add(batch.id, batch.text, outputs)
         if stage == sb.Stage.VALID:
             log_probs, frames, *_ = outputs
             self.traits.append(Traits.of(log_probs, frames))
@@ -125,7 +124,6 @@ class ASRBrain(RecipeBrain):
             lengths = _num_samples(signals, relative_lengths)
             heard = self.transcripts.hypotheses[self.first_decoder][-len(batch.id) :]
             self.worst.add(batch.id, batch.text, heard, signals, lengths)
-        return super().compute_objectives(outputs, batch, stage)
 
     def chunking_losses(
         self, tokens: Tensor, num_tokens: Tensor, stage: sb.Stage

@@ -23,6 +23,7 @@ from lact_modules.training.measure import measure_split
 from lact_modules.training.plots import plot_learning_curves, read_log
 from lact_modules.training.publishing import publish
 from lact_modules.training.result import write_result
+from lact_modules.training.run_options import RUN_OPTIONS
 from lact_modules.training.samplers import BucketBatchSampler, EffectiveBatchSampler
 from lact_modules.training.shards import ShardBatches, make_shard_batches
 from lact_modules.training.streams import join_speakers
@@ -125,7 +126,7 @@ def make_datasets(
     in_memory = hparams["in_memory"]
 
     def to_score(paths: list[Path]) -> DynamicItemDataset:
-        utterances = read_manifests(paths)
+        utterances = read_manifests(paths, data_root=manifests.data_folder)
         return make_dataset(utterances, vocabulary, in_memory, must_spell=False)
 
     def to_learn() -> DynamicItemDataset | ShardBatches:
@@ -137,7 +138,7 @@ def make_datasets(
                     "train from manifests"
                 )
             return make_shard_batches(hparams, manifests.shards, vocabulary)
-        utterances = read_manifests(manifests.train, longest)
+        utterances = read_manifests(manifests.train, longest, manifests.data_folder)
         if count == 1:
             return make_dataset(utterances, vocabulary, in_memory)
         streams = join_speakers(utterances, count, longest, hparams["seed"])
@@ -263,6 +264,7 @@ def write_results(
         parameters=sum(p.numel() for p in brain.modules.model.parameters()),
         seed=hparams["seed"],
         command=command,
+        options={**hparams, **{name: getattr(brain, name) for name in RUN_OPTIONS}},
         device=brain.device,
         # an earlier run may have trained
         training_wall_s=brain.training_wall_s or logged_seconds(folder),

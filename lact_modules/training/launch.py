@@ -1,59 +1,68 @@
 """Start a recipe from the command line; its user's faults are one line, exit code 2."""
 
-import difflib
+import contextlib
+import logging
+import shutil
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import speechbrain as sb
 import torch
-from hyperpyyaml import load_hyperpyyaml
-from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from speechbrain.utils.distributed import (
     ddp_init_group,
     get_rank,
+    infer_device,
     is_distributed_initialized,
 )
 
 from lact_modules.allocator import keep_freed_memory
 from lact_modules.errors import InputError, faults_shown
-from lact_modules.training.defaults import DEFAULTS
+from lact_modules.training.command_line import read_command_line
 from lact_modules.training.folder_lock import only_training_in
+from lact_modules.training.hparams import Settings, make_hparams, read_settings
+from lact_modules.training.keys import Keys
+from lact_modules.training.main_process import from_main
+from lact_modules.training.run_options import (
+    RUN_OPTIONS,
+    check_run_options,
+    make_run_options,
+)
+from lact_modules.training.usage import show_usage
 
 Recipe = Callable[[dict[str, Any], Any, list[str]], None]
 
+logger = logging.getLogger(__name__)
 
-def launch(recipe: Recipe) -> None:
+
+def launch(recipe: Recipe, keys: Keys) -> None:
     """Run a recipe as ``python train.py YAML --key value``.
 
-    Options are SpeechBrain's run options and overrides of YAML keys. The output
-    folder gets ``hyperparams.yaml`` and ``log.txt``.
+    Options are SpeechBrain's run options and overrides of YAML keys; all are checked
+    before anything is written. The output folder gets ``hyperparams.yaml``, which says
+    all that holds, and ``log.txt``. With ``--debug`` nothing is kept.
 
     Arguments
     ---------
     recipe : Recipe
         ``recipe(hparams, run_opts, command)``, what to run; `command` is
         ``sys.argv``.
+    keys : Keys
+        What YAML files and command line may say, such as `keys.CTC`.
     """
     keep_freed_memory()
     try:
         with faults_shown("train.py"):
-            yaml_file, run_opts, overrides = sb.parse_arguments(sys.argv[1:])
-            ddp_init_group(run_opts)
-            hparams = load_hparams(yaml_file, overrides)
-            # processes share the model, and differ in augmentation and dropout
-            torch.manual_seed(hparams["seed"] + (get_rank() or 0))
-            with only_training_in(hparams["output_folder"]):
-                sb.create_experiment_directory(
-                    experiment_directory=hparams["output_folder"],
-                    hyperparams_to_save=yaml_file,
-                    overrides=overrides,
-                )
-                recipe(hparams, run_opts, sys.argv)
+            line = read_command_line(sys.argv[1:], keys)
+            if line.wants_help:
+                show_usage(sys.argv[0], line.yaml_file, keys)
+                return
+            if line.yaml_file is None:
+                raise InputError("no YAML file; want one of hparams/, see --help")
+            _run(recipe, read_settings(line.yaml_file, line.overrides, keys))
     finally:
         if is_distributed_initialized():
             torch.distributed.destroy_process_group()
@@ -62,72 +71,45 @@ def launch(recipe: Recipe) -> None:
             time.sleep(0.5)
 
 
-def load_hparams(yaml_file: str | Path, overrides: str | dict[str, Any]) -> dict:
-    """Read a recipe's HyperPyYAML file with overrides.
-
-    Arguments
-    ---------
-    yaml_file : str | Path
-        The file.
-    overrides : str | dict[str, Any]
-        YAML text, or a mapping, of keys to replace.
-
-    Returns
-    -------
-    dict
-        Hyperparameters, objects made, upon `DEFAULTS`.
-
-    Raises
-    ------
-    InputError
-        If the file is missing, is not valid, or an override names no key of it.
-    """
-    path = Path(yaml_file)
-    if not path.is_file():
-        raise InputError(f"{path}: no such YAML file; see hparams/ beside train.py")
-    if isinstance(overrides, str):
-        overrides = _read_overrides(overrides)
-    try:
-        known = YAML().load(path)
-        if not isinstance(known, CommentedMap):
-            raise InputError("not a mapping of hyperparameters")
-        _check_keys(overrides, DEFAULTS | known)
-        with open(path, encoding="utf-8") as stream:
-            given = load_hyperpyyaml(stream, overrides, overrides_must_match=False)
-    # what a constructor says of its arguments is the fault of who gave them
-    except (
-        *(ValueError, TypeError, KeyError, AttributeError, ImportError),
-        *(YAMLError, OSError),
-    ) as error:
-        raise InputError(f"{path}: {_reason(error)}") from error
-    return DEFAULTS | given
+def _run(recipe: Recipe, settings: Settings) -> None:
+    check_run_options(settings.values)
+    ddp_init_group(make_run_options(settings.given, settings.values))
+    with _nothing_kept_of_debugging(settings) as settings:
+        hparams = make_hparams(settings)
+        # SpeechBrain tells of each that it finds
+        for name in RUN_OPTIONS.keys() - settings.named:
+            del hparams[name]
+        # processes share the model, and differ in augmentation and dropout
+        torch.manual_seed(hparams["seed"] + (get_rank() or 0))
+        with only_training_in(hparams["output_folder"]):
+            device = settings.values["device"] or infer_device()
+            sb.create_experiment_directory(
+                experiment_directory=hparams["output_folder"],
+                hyperparams_to_save=settings.path,
+                overrides={**settings.overrides, "device": device},
+            )
+            recipe(hparams, make_run_options(settings.given, settings.values), sys.argv)
 
 
-def _read_overrides(text: str) -> dict[str, Any]:
-    try:
-        return YAML().load(text) or {}
-    except YAMLError as error:
-        raise InputError(f"command line: {_reason(error)}") from error
-
-
-def _reason(error: Exception) -> str:
-    """Say on one line what went wrong."""
-    if isinstance(error, MarkedYAMLError) and error.problem_mark:
-        return f"line {error.problem_mark.line + 1}: {error.problem}"
-    # HyperPyYAML puts words of its own before those of a constructor
-    reason = error.args[-1] if isinstance(error, TypeError) else error
-    return " ".join(str(reason).split())
-
-
-def _check_keys(overrides: dict[str, Any], known: Mapping[str, Any]) -> None:
-    """Find keys that the file lacks; the arguments of a class are its own affair."""
-    for name, value in overrides.items():
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else "see the file for its keys"
-            raise InputError(f"no key {name!r}; {hint}")
-        inner = known[name]
-        is_plain = isinstance(inner, CommentedMap) and inner.tag.value is None
-        # an empty mapping is open: what takes it knows its keys
-        if is_plain and inner and isinstance(value, dict):
-            _check_keys(value, inner)
+@contextlib.contextmanager
+def _nothing_kept_of_debugging(settings: Settings) -> Iterator[Settings]:
+    """Give a run with ``debug`` a folder that all processes share and none keeps."""
+    values = settings.values
+    if not values["debug"] or values["debug_persistently"]:
+        yield settings
+        return
+    with contextlib.ExitStack() as stack:
+        make = tempfile.TemporaryDirectory(
+            prefix="train-debug-", ignore_cleanup_errors=True
+        )
+        folder = Path(from_main(lambda: stack.enter_context(make)))
+        # what was prepared already need not be prepared again
+        prepared = Path(values["output_folder"]) / "manifests"
+        if prepared.is_dir():
+            from_main(shutil.copytree, prepared, folder / "manifests")
+        changes = {"output_folder": str(folder), "push_to_hub": None}
+        changes |= {"save_folder": str(folder / "save"), "debug_persistently": True}
+        logger.info("debugging in %s, of which nothing is kept", folder)
+        yield settings.with_changes(
+            {name: value for name, value in changes.items() if name in settings.keys}
+        )

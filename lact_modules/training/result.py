@@ -16,6 +16,7 @@ from lact_modules.training.environment import (
     package_versions,
     source_commit,
 )
+from lact_modules.training.trackers import plain_settings
 
 
 def write_result(
@@ -28,6 +29,7 @@ def write_result(
     parameters: int,
     seed: int,
     command: Sequence[str],
+    options: Mapping[str, Any] | None = None,
     device: str | torch.device = "cpu",
     training_wall_s: float | None = None,
 ) -> None:
@@ -56,6 +58,9 @@ def write_result(
         Seed of the run.
     command : Sequence[str]
         Program and arguments, as in ``sys.argv``.
+    options : Mapping[str, Any] | None
+        Hyperparameters and run options with the values that held; objects and this
+        machine's folders are left out.
     device : str | torch.device
         Where the model ran.
     training_wall_s : float | None
@@ -87,6 +92,7 @@ def write_result(
         "training_wall_s": training_wall_s,
         "seed": seed,
         "command": publishable_command(command),
+        "options": plain_settings(options or {}),
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "commit": source_commit(),
         "versions": package_versions(),

@@ -55,7 +55,7 @@ def warmup_inverse_sqrt(step: int, total_steps: int, warmup_steps: int) -> float
     total_steps : int
         Steps of the whole training, which have no influence.
     warmup_steps : int
-        Steps of the rise, above 0.
+        Steps of the rise; 0 is as good as 1.
 
     Returns
     -------
@@ -67,7 +67,7 @@ def warmup_inverse_sqrt(step: int, total_steps: int, warmup_steps: int) -> float
     >>> [warmup_inverse_sqrt(step, 100, 4) for step in (0, 1, 3, 15)]
     [0.25, 0.5, 1.0, 0.5]
     """
-    progress = (step + 1) / warmup_steps
+    progress = (step + 1) / max(1, warmup_steps)
     return min(progress, progress**-0.5)
 
 

@@ -16,9 +16,17 @@ import torch
 import yaml
 
 from lact_modules.data.synthetic import make_corpus
+from lact_modules.training import keys
 from lact_modules.training.launch import launch
 
 RECIPES = Path(__file__).parents[2] / "recipes"
+
+KEYS = {
+    "ASR/CTC": keys.CTC,
+    "ASR/transformer": keys.S2S,
+    "LM": keys.LANGUAGE_MODEL,
+    "Tokenizer": keys.TOKENIZER,
+}
 
 # 20 utterances, however long, make 10 batches
 TINY = {
@@ -124,7 +132,7 @@ def train(command, own_logging):
             patch.setattr(sys, "argv", ["train.py", *words])
             try:
                 with contextlib.redirect_stderr(error):
-                    launch(import_script(dataset, recipe).main)
+                    launch(import_script(dataset, recipe).main, KEYS[recipe])
             except SystemExit as stop:
                 code = stop.code
         return Run(code, Path(folder), error.getvalue())

@@ -100,7 +100,7 @@ def test_bf16_does_not_reach_the_samples(train, heard, recordings, tmp_path):
     ("options", "words"),
     [
         ({"noise_folder": "nowhere"}, ["nowhere: no such folder"]),
-        ({"codecs": "[amr]"}, ["codecs: ['amr']", "choose from mulaw"]),
+        ({"codecs": "[amr]"}, ["--codecs [amr]: want a list of any of mulaw"]),
         ({"rir_prop": 0.3}, ["no key 'rir_prop'; did you mean 'rir_prob'?"]),
     ],
 )

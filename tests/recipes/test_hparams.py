@@ -14,7 +14,7 @@ from lact_modules.data.commonvoice import prepare_commonvoice
 from lact_modules.inference.hyperparameters import read_hyperparameter
 from lact_modules.inference.model_builder import build_model
 from lact_modules.training import brain
-from lact_modules.training.launch import load_hparams
+from lact_modules.training.hparams import load_hparams
 from lact_modules.training.optimizer_plan import plan_optimizer
 
 ROOT = Path(__file__).parents[2]

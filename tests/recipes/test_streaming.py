@@ -14,7 +14,7 @@ from lact_modules.data.manifest import read_manifest, write_manifest
 from lact_modules.inference.streaming import StreamingRecognizer
 from lact_modules.inference.transcriber import Transcriber
 from lact_modules.layers.chunking import Chunking
-from lact_modules.training.launch import load_hparams
+from lact_modules.training.hparams import load_hparams
 from lact_modules.training.loop import RecipeBrain
 from lact_modules.training.stopping import EXIT_CODE
 from lact_modules.training.streams import StreamDataset

@@ -23,7 +23,9 @@ from lact_modules.data.librispeech import read_transcripts
 from lact_modules.data.subwords import SubwordVocabulary
 from lact_modules.data.token_batches import TokenBatchSampler, cut_batches
 from lact_modules.data.token_store import TokenStore, write_token_store
+from lact_modules.training import keys
 from lact_modules.training.experiment import write_results
+from lact_modules.training.first_try import vocabulary_kept_on_success
 from lact_modules.training.launch import launch
 from lact_modules.training.loop import RecipeBrain
 from lact_modules.training.losses import token_losses, with_start
@@ -46,9 +48,7 @@ class LMBrain(RecipeBrain):
     def compute_forward(self, batch: PaddedBatch, stage: sb.Stage) -> Tensor:
         """Give log-probabilities (B, U + 1, V) of what follows each token."""
         batch = batch.to(self.device)
-        logits = self.modules.model(
-            with_start(batch.tokens.data, self.vocabulary.bos_id)
-        )
+        logits = self.model(with_start(batch.tokens.data, self.vocabulary.bos_id))
         return logits.float().log_softmax(dim=-1)
 
     def utterance_losses(
@@ -90,11 +90,12 @@ def main(hparams: dict[str, Any], run_opts: Any, command: list[str]) -> None:
     train_texts = read_train_texts(hparams, read_transcripts)
     dev_texts = read_held_out_texts(hparams, "dev", read_transcripts)
     test_texts = read_held_out_texts(hparams, "test", read_transcripts)
-    vocabulary = prepare_tokenizer(hparams, lambda: train_texts)
     further_texts = hparams["text_files"]
-    train_set = tokenize(hparams, vocabulary, "train", train_texts, further_texts)
     all_dev_texts = [text for texts in dev_texts.values() for text in texts]
-    dev_set = tokenize(hparams, vocabulary, "dev", all_dev_texts)
+    with vocabulary_kept_on_success(hparams["output_folder"]):
+        vocabulary = prepare_tokenizer(hparams, lambda: train_texts)
+        train_set = tokenize(hparams, vocabulary, "train", train_texts, further_texts)
+        dev_set = tokenize(hparams, vocabulary, "dev", all_dev_texts)
     brain = LMBrain(
         vocabulary,
         modules=hparams["modules"],
@@ -175,4 +176,4 @@ def measure(
 
 
 if __name__ == "__main__":
-    launch(main)
+    launch(main, keys.LANGUAGE_MODEL)

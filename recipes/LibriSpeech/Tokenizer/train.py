@@ -12,6 +12,7 @@ from typing import Any
 from lact_modules.data.librispeech import read_transcripts
 from lact_modules.data.subwords import SubwordVocabulary
 from lact_modules.data.text import read_lines
+from lact_modules.training import keys
 from lact_modules.training.launch import launch
 from lact_modules.training.manifests import read_held_out_texts, read_train_texts
 
@@ -48,4 +49,4 @@ def summarize(name: str, texts: list[str], vocabulary: SubwordVocabulary) -> str
 
 
 if __name__ == "__main__":
-    launch(main)
+    launch(main, keys.TOKENIZER)

@@ -3,22 +3,41 @@ import os
 import sys
 
 import pytest
+import torch
 import yaml
+from speechbrain.utils import logger
 
 from lact_modules.errors import InputError
-from lact_modules.training.launch import launch, load_hparams
+from lact_modules.training.keys import DATA
+from lact_modules.training.kinds import made, mapping, maybe, text, texts, whole
+from lact_modules.training.launch import launch
+from lact_modules.training.run_options import OPTIONAL, RUN_OPTIONS, Key
 
 RECIPE_YAML = """
 seed: 3
-output_folder: !PLACEHOLDER
+output_folder: !ref results/<seed>
+save_folder: !ref <output_folder>/save
+# how many numbers come in
 size: 4
+max_grad_norm: 1.0
 layer: !new:torch.nn.Linear
     in_features: !ref <size>
     out_features: 2
+places: [!ref <save_folder>]
 decoding:
     beam_size: 0
     lm: null
 """
+
+KEYS = {
+    **RUN_OPTIONS,
+    **{name: DATA[name] for name in ("seed", "output_folder", "arm", "train_manifest")},
+    "save_folder": Key(text, OPTIONAL, ""),
+    "size": Key(whole(1), OPTIONAL, ""),
+    "layer": Key(made, None, "what is trained"),
+    "places": Key(texts, [], ""),
+    "decoding": Key(mapping({"beam_size": whole(0), "lm": maybe(text)}), {}, "search"),
+}
 
 
 @pytest.fixture
@@ -31,76 +50,39 @@ def recipe_yaml(tmp_path):
 @pytest.fixture
 def start(recipe_yaml, tmp_path, monkeypatch, own_logging):
     """Launch a recipe with options."""
+    # lists all packages, which takes a second
+    monkeypatch.setattr(logger, "get_environment_description", str)
 
-    def run(recipe, *options):
-        folder = ["--output_folder", str(tmp_path / "run")]
-        command = ["train.py", str(recipe_yaml), *folder, *options]
-        monkeypatch.setattr(sys, "argv", command)
-        launch(recipe)
+    def run(recipe, *options, folder=None):
+        words = ["--output_folder", str(folder or tmp_path / "run"), *options]
+        monkeypatch.setattr(sys, "argv", ["train.py", str(recipe_yaml), *words])
+        launch(recipe, KEYS)
 
     with own_logging():
         yield run
 
 
-def fault_of(path, overrides=""):
-    with pytest.raises(InputError) as caught:
-        load_hparams(path, overrides)
-    message = str(caught.value)
-    assert "\n" not in message
-    return message
+@pytest.fixture
+def fault_of(start, capsys, tmp_path):
+    """Launch with wrong options, and give the line that is said then."""
+
+    def run(*options):
+        with pytest.raises(SystemExit) as stopped:
+            start(pytest.fail, *options)
+        assert stopped.value.code == 2
+        said = capsys.readouterr()
+        assert not (tmp_path / "run").exists()
+        [line] = said.err.splitlines()
+        return line
+
+    return run
 
 
-def test_keys_are_replaced_and_objects_made(recipe_yaml):
-    hparams = load_hparams(recipe_yaml, "output_folder: x\nsize: 5")
-    assert hparams["layer"].in_features == 5
-    hparams = load_hparams(
-        recipe_yaml, {"output_folder": "x", "decoding": {"beam_size": 9}}
-    )
-    assert hparams["decoding"] == {"beam_size": 9, "lm": None}
-
-
-def test_missing_file_is_named(tmp_path):
-    assert f"{tmp_path / 'no.yaml'}: no such YAML file" in fault_of(
-        tmp_path / "no.yaml"
-    )
-
-
-@pytest.mark.parametrize(
-    ("overrides", "message"),
-    [
-        ("", "'output_folder' is a !PLACEHOLDER and must be replaced"),
-        ("sise: 5", "no key 'sise'; did you mean 'size'?"),
-        ("zzz: 5", "no key 'zzz'; see the file for its keys"),
-        ("decoding: {beam: 5}", "no key 'beam'; did you mean 'beam_size'?"),
-        ("layer: {in_featurs: 5}", "unexpected keyword argument 'in_featurs'"),
-        ("size: many", "got str"),
-        ("layer: !new:torch.nn.Linear {in_features", "command line: line 2: "),
-        ("size: 1\nsize: 2", "command line: line 3: found duplicate key"),
-    ],
-)
-def test_wrong_option_is_named_on_one_line(recipe_yaml, overrides, message):
-    folder = "output_folder: x\n" if overrides else ""
-    assert message in fault_of(recipe_yaml, folder + overrides)
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        ("a: [1\nb: 2\n", "line 2: expected"),
-        ("- 1\n- 2\n", "not a mapping of hyperparameters"),
-        ("", "not a mapping of hyperparameters"),
-        ("a: 1\na: 2\n", "line 2: found duplicate key"),
-        ("a: !ref <b>\n", 'The reference "b" is not valid'),
-        ("a: !new:torch.nn.NoSuch\n", "no such class as torch.nn.NoSuch"),
-        ("a: !include:no.yaml\n", "No such file or directory"),
-    ],
-)
-def test_broken_file_is_told_on_one_line(tmp_path, content, message):
-    path = tmp_path / "broken.yaml"
-    path.write_text(content)
-    fault = fault_of(path)
-    assert fault.startswith(f"{path}: ")
-    assert message in fault
+def settings_in(folder):
+    text = (folder / "hyperparams.yaml").read_text()
+    loader = type("Loader", (yaml.SafeLoader,), {})
+    loader.add_multi_constructor("!", lambda *_: "an object")
+    return yaml.load(text, loader)
 
 
 def test_recipe_gets_hyperparameters_options_and_command(start, tmp_path):
@@ -113,7 +95,156 @@ def test_recipe_gets_hyperparameters_options_and_command(start, tmp_path):
     saved = (tmp_path / "run" / "hyperparams.yaml").read_text()
     assert "in_features: 6" in saved
     assert (tmp_path / "run" / "log.txt").exists()
-    assert yaml.safe_load(saved.partition("layer:")[0])["seed"] == 3
+    assert settings_in(tmp_path / "run")["seed"] == 3
+
+
+def test_run_options_are_recorded_with_what_holds(start, tmp_path):
+    """Of the command line, of the file, and of nobody."""
+    calls = []
+    words = ("--precision", "bf16", "--grad_accumulation_factor=2", "--noprogressbar")
+    start(lambda *arguments: calls.append(arguments), *words)
+    [(hparams, run_opts, _)] = calls
+    saved = settings_in(tmp_path / "run")
+    assert saved.keys() >= RUN_OPTIONS.keys()
+    expected = {
+        "precision": "bf16",
+        "grad_accumulation_factor": 2,
+        "noprogressbar": True,
+        "max_grad_norm": 1.0,
+        "nonfinite_patience": 3,
+    }
+    assert {key: saved[key] for key in expected} == expected
+    assert saved["device"].startswith(("cpu", "cuda"))
+    # SpeechBrain takes the first ones before those of the file
+    given = {"precision", "grad_accumulation_factor", "noprogressbar"}
+    assert run_opts.overridden_args == given
+    assert run_opts.precision == "bf16"
+    assert hparams["max_grad_norm"] == 1.0
+    assert "nonfinite_patience" not in hparams
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("exp #2", "a: b", "[1", "[1, 2]", "lang=de", "{a}", "(x)", "1e3", "007"),
+        *("null-ish", "it's", 'say "so"', "a,b", "ünï", "50%", "- a", "& b", "yes"),
+        *("back\\slash", "tab\there", " led", "2026-11-29", "x" * 120, "!important"),
+    ],
+)
+def test_text_is_taken_as_it_stands(start, tmp_path, name):
+    calls = []
+    folder = tmp_path / "runs" / name
+    start(lambda *given: calls.append(given), "--arm", name, folder=folder)
+    [(hparams, _, _)] = calls
+    assert hparams["arm"] == name
+    assert hparams["places"] == [f"{folder}/save"]
+    assert os.listdir(tmp_path / "runs") == [name]
+    saved = settings_in(folder)
+    assert (saved["arm"], saved["output_folder"]) == (name, str(folder))
+
+
+def test_a_list_of_paths_is_one(start):
+    calls = []
+    start(lambda *given: calls.append(given), "--train_manifest", "[a.tsv, b c.tsv]")
+    assert calls[0][0]["train_manifest"] == ["a.tsv", "b c.tsv"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--sise", "5"], "no key 'sise'; did you mean 'size'?"),
+        (["--test", "1"], "no key 'test'; did you mean 'test_only'?"),
+        (["--data", "x"], "no key 'data'"),
+        (["--auto_mix_prec"], "--auto_mix_prec: is no more; want --precision fp16"),
+        (["--size", "0"], "--size 0: want a whole number of 1 or more"),
+        (["--size", "8 #2"], "--size 8 #2: YAML takes #2 for a comment"),
+        (["--size", "[1"], "--size [1: is not YAML"),
+        (["--size"], "--size: has no value; want a whole number"),
+        (["--size=3", "--size", "3"], "--size: is given twice"),
+        (
+            ["--layer", "{in_featurs: 3}"],
+            "--layer: Linear has no argument 'in_featurs'",
+        ),
+        (["--layer", "{in_features: x}"], "--layer.in_features x: want a whole number"),
+        (["--layer", "{out_features: -3}"], "--layer: Linear: "),
+        (["--decoding", "{beam: 5}"], "no key 'beam'; did you mean 'beam_size'?"),
+        (["--decoding", "{beam_size: 5.5}"], "--decoding.beam_size 5.5: want a whole"),
+        (["--arm", "a <size>"], "<size> would be taken for a reference"),
+        (["--arm", ""], "--arm '': want text, or null"),
+        (["--arm", "caf\udce9"], "is not UTF-8"),
+        (["--noprogressbar", "maybe"], "'maybe': what is it?"),
+        (["--noprogressbar=maybe"], "--noprogressbar maybe: want true or false"),
+        (["--device", "gpu"], "--device gpu: want cpu, cuda, or cuda:N"),
+        (["--device", "cuda:99"], "--device cuda:99: PyTorch finds no such device"),
+        (["--device", "cpu", "--precision", "fp16"], "--precision fp16: needs a GPU"),
+        (["--precision", "fp8"], "--precision fp8: want one of fp32, fp16, bf16"),
+        (["--max_grad_norm=-1"], "--max_grad_norm -1: want a number above 0, or .inf"),
+        (["--debug", "--test_only"], "--debug"),
+        (["another.yaml"], "'another.yaml': what is it?"),
+    ],
+)
+def test_wrong_option_is_one_line_and_nothing_is_written(fault_of, options, message):
+    assert message in fault_of(*options)
+
+
+def test_a_yaml_file_is_asked_for(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["train.py", "--seed", "3"])
+    with pytest.raises(SystemExit) as stopped:
+        launch(pytest.fail, KEYS)
+    assert stopped.value.code == 2
+    assert "no YAML file; want one of hparams/" in capsys.readouterr().err
+
+
+def test_torchrun_without_gpus_is_told_to_want_gloo(fault_of, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    monkeypatch.setenv("RANK", "0")
+    monkeypatch.setenv("LOCAL_RANK", "0")
+    assert "--distributed_backend nccl: wants a GPU for each process" in fault_of()
+
+
+def test_debugging_leaves_nothing(start, tmp_path):
+    seen = {}
+
+    def recipe(hparams, run_opts, command):
+        folder = hparams["output_folder"]
+        seen.update(folder=folder, saves=hparams["places"], files=os.listdir(folder))
+        seen["keeps"] = run_opts.debug_persistently
+
+    start(recipe, "--debug")
+    assert not (tmp_path / "run").exists()
+    assert not os.path.exists(seen["folder"])
+    assert seen["saves"] == [f"{seen['folder']}/save"]
+    assert "hyperparams.yaml" in seen["files"]
+    # else each process would look for checkpoints in a folder of its own
+    assert seen["keeps"]
+
+
+def test_debugging_uses_what_was_prepared(start, tmp_path):
+    manifests = tmp_path / "run" / "manifests"
+    manifests.mkdir(parents=True)
+    (manifests / "train.jsonl").write_text("{}")
+    found = []
+    start(
+        lambda hparams, *_: found.extend(os.walk(hparams["output_folder"])), "--debug"
+    )
+    assert any("train.jsonl" in files for _, _, files in found)
+    assert os.listdir(tmp_path / "run") == ["manifests"]
+
+
+def test_persistent_debugging_writes_to_the_folder(start, tmp_path):
+    start(lambda *_: None, "--debug", "--debug_persistently")
+    assert settings_in(tmp_path / "run")["debug"] is True
+
+
+def test_help_tells_keys_values_and_what_fits(start, capsys, tmp_path):
+    start(pytest.fail, "--help")
+    said = " ".join(capsys.readouterr().out.split())
+    assert "--size" in said
+    assert "how many numbers come in; a whole number of 1 or more" in said
+    assert "what lact-asr compare calls the run; text, or null" in said
+    assert "--max_grad_norm 1.0" in said
+    assert "--log_config null" in said
+    assert not (tmp_path / "run").exists()
 
 
 def raise_input_error(*arguments):
@@ -141,14 +272,6 @@ def test_faults_of_the_user_are_one_line_and_exit_code_2(
         start(recipe)
     assert stopped.value.code == 2
     assert capsys.readouterr().err.strip() == f"train.py: {message}"
-
-
-def test_wrong_option_stops_before_anything_is_written(start, tmp_path, capsys):
-    with pytest.raises(SystemExit) as stopped:
-        start(raise_input_error, "--sise", "5")
-    assert stopped.value.code == 2
-    assert "did you mean 'size'?" in capsys.readouterr().err
-    assert not (tmp_path / "run").exists()
 
 
 def test_other_faults_are_not_hidden(start):

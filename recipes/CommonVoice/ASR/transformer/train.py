@@ -11,6 +11,7 @@ The training loop is `lact_modules.training.s2s.S2SBrain`.
 from functools import partial
 
 from lact_modules.data.commonvoice import prepare_commonvoice
+from lact_modules.training import keys
 from lact_modules.training.experiment import run_recipe
 from lact_modules.training.launch import launch
 from lact_modules.training.s2s import S2SBrain
@@ -23,4 +24,4 @@ main = partial(
 )
 
 if __name__ == "__main__":
-    launch(main)
+    launch(main, keys.S2S)

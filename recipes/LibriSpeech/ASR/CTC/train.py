@@ -11,6 +11,7 @@ The training loop is `lact_modules.training.ctc.CTCBrain`.
 from functools import partial
 
 from lact_modules.data.librispeech import prepare_librispeech
+from lact_modules.training import keys
 from lact_modules.training.ctc import CTCBrain
 from lact_modules.training.experiment import run_recipe
 from lact_modules.training.launch import launch
@@ -23,4 +24,4 @@ main = partial(
 )
 
 if __name__ == "__main__":
-    launch(main)
+    launch(main, keys.CTC)

@@ -1,0 +1,319 @@
+"""Keys of the recipes: what fits them, what holds without them, what they are for."""
+
+from copy import deepcopy
+from typing import Any
+
+from lact_modules.adaptation.objectives import find_objective
+from lact_modules.data.corruption import CODECS
+from lact_modules.inference.hub import check_repo_id
+from lact_modules.training.brain import METRICS
+from lact_modules.training.kinds import (
+    Kind,
+    checked,
+    either,
+    flag,
+    function,
+    having,
+    list_of,
+    made,
+    mapping,
+    maybe,
+    number,
+    one_of,
+    pair,
+    share,
+    text,
+    texts,
+    whole,
+)
+from lact_modules.training.parameter_groups import read_rules
+from lact_modules.training.run_options import OPTIONAL, REQUIRED, RUN_OPTIONS, Key
+from lact_modules.training.trackers import TRACKERS
+from lact_modules.training.unfreezing import read_stages
+
+Keys = dict[str, Key]
+"""By name."""
+
+_SIZE = whole(1, 10**6)
+_COUNT = whole(1, 1000)
+_INTERVAL = whole(0)
+_TRACKER = one_of(*TRACKERS)
+_SPLITS = list_of(text, "names of splits, such as [train]")
+_PATHS = maybe(either(text, list_of(text, "paths")))
+_AUGMENTER = maybe(Kind("an augmenter, made by !new:", callable))
+
+PREPARATION = {
+    "language": text,
+    "text_rules": maybe(mapping()),
+    "min_duration": number(0),
+    "max_duration": number(above=0, or_inf=True),
+    "min_rate": number(0),
+    "max_rate": number(above=0, or_inf=True),
+    "limited_splits": maybe(_SPLITS),
+    "num_workers": maybe(_COUNT),
+    "channel": maybe(whole(0, 1000)),
+}
+"""Options of a corpus's preparation; each preparation takes some of them."""
+
+DECODING = {
+    "search": one_of("auto", "ctc", "attention"),
+    "beam_size": whole(0, 10_000),
+    "num_best": maybe(whole(1, 10_000)),
+    "lm": maybe(text),
+    "lexicon": maybe(text),
+    "lm_weight": number(),
+    "word_score": number(),
+    "ctc_weight": number(0, below=1),
+    "max_ratio": number(above=0, at_most=1),
+    "rescore": maybe(text),
+    "rescore_weight": number(),
+    "rescore_word_score": number(),
+    "rescore_lowercase": maybe(flag),
+}
+"""Options of `inference.decoders.build_search`."""
+
+DATA: Keys = {
+    "seed": Key(whole(0, 2**31 - 1), REQUIRED, "of all that is drawn at random"),
+    "output_folder": Key(text, REQUIRED, "where all that a run writes is kept"),
+    "arm": Key(maybe(text), None, "what lact-asr compare calls the run"),
+    "data_folder": Key(maybe(text), None, "folder of the corpus"),
+    "language": Key(text, OPTIONAL, "code of the language, such as de"),
+    "train_splits": Key(_SPLITS, [], "splits of the corpus to learn from"),
+    "dev_splits": Key(_SPLITS, [], "splits to judge checkpoints by"),
+    "test_splits": Key(_SPLITS, [], "splits to report on"),
+    "train_manifest": Key(_PATHS, None, "manifests in the place of train_splits"),
+    "valid_manifest": Key(_PATHS, None, "manifests in the place of dev_splits"),
+    "test_manifest": Key(_PATHS, None, "manifests in the place of test_splits"),
+    "train_shards": Key(
+        _PATHS, None, "shards in the place of train_splits: folders or patterns"
+    ),
+    "preparation": Key(mapping(PREPARATION), {}, "options of the corpus's preparation"),
+}
+"""Of every recipe."""
+
+TRAINING: Keys = {
+    **DATA,
+    **RUN_OPTIONS,
+    "save_folder": Key(text, OPTIONAL, "where checkpoints are kept"),
+    "dataset_name": Key(maybe(text), REQUIRED, "what it is said to be trained on"),
+    "num_workers": Key(whole(0, 1000), 0, "processes that load data"),
+    # optimization
+    "num_epochs": Key(whole(1, 10**6), OPTIONAL, "passes over the training data"),
+    "learning_rate": Key(number(above=0), OPTIONAL, "peak learning rate"),
+    "weight_decay": Key(number(0), OPTIONAL, "of the optimizer"),
+    "warmup_steps": Key(whole(0), OPTIONAL, "optimizer steps of the rate's rise"),
+    "parameter_groups": Key(
+        checked("a list of rules, or null", read_rules),
+        None,
+        "learning rates and weight decay by module, a list of rules",
+    ),
+    "layer_decay": Key(
+        number(above=0, at_most=1),
+        1.0,
+        "factor of the learning rate from each layer to the one below",
+    ),
+    "stages": Key(
+        checked("a list of stages, or null", read_stages),
+        None,
+        "what to train in which epochs at which rates, a list; the rest is frozen",
+    ),
+    "target_effective_batch": Key(
+        maybe(whole(1, 10**6)),
+        None,
+        "utterances of an optimizer step, whatever memory and processes allow",
+    ),
+    # in optimizer steps
+    "log_interval": Key(_INTERVAL, 50, "steps between logs; 0: none"),
+    "sample_interval": Key(_INTERVAL, 0, "steps between samples; 0: none"),
+    "valid_interval": Key(_INTERVAL, 0, "steps between validations; 0: each epoch's"),
+    "checkpoint_interval": Key(_INTERVAL, 0, "steps between checkpoints; 0: epochs"),
+    "avg_checkpoints": Key(_COUNT, 1, "best checkpoints to keep and average"),
+    # sizes
+    "d_model": Key(_SIZE, OPTIONAL, "width of the model"),
+    "d_ffn": Key(_SIZE, OPTIONAL, "width of feed-forward layers"),
+    "num_layers": Key(_COUNT, OPTIONAL, "blocks of the encoder"),
+    "num_heads": Key(_COUNT, OPTIONAL, "heads of attention"),
+    "dropout": Key(number(0, below=1), OPTIONAL, "share of dropped activations"),
+    # objects
+    "model": Key(having("a model, made by !new:", "parameters"), REQUIRED, "to train"),
+    "modules": Key(
+        checked("a mapping with the key model", lambda value: value["model"]),
+        REQUIRED,
+        "parts of the model, for SpeechBrain",
+    ),
+    "opt_class": Key(function, REQUIRED, "optimizer"),
+    "schedule": Key(function, REQUIRED, "factor of the learning rate by step"),
+    "epoch_counter": Key(
+        having("an EpochCounter, made by !new:", "limit", "current"), REQUIRED, "epochs"
+    ),
+    "train_logger": Key(
+        having("a logger, made by !new:", "log_stats"), REQUIRED, "writes epochs down"
+    ),
+    "checkpointer": Key(
+        having("a checkpointer, made by !new:", "checkpoints_dir"),
+        REQUIRED,
+        "keeps checkpoints",
+    ),
+    "trackers": Key(
+        either(_TRACKER, list_of(_TRACKER, f"these: {', '.join(TRACKERS)}")),
+        ["tensorboard"],
+        "where to watch the training",
+    ),
+}
+"""Of every recipe that trains a model."""
+
+_AUGMENTATION: Keys = {
+    "wav_augment": Key(_AUGMENTER, None, "augmentation of waveforms"),
+    "fea_augment": Key(_AUGMENTER, None, "augmentation of features"),
+    "pause_prob": Key(
+        share, 0.2, "chance of a pause before, in and after an utterance, each"
+    ),
+    "pause_seconds": Key(
+        pair(number(above=0), "the shortest and the longest, such as [0.1, 2.0]"),
+        [0.1, 2.0],
+        "length of a pause",
+    ),
+    "noise_folder": Key(maybe(text), None, "noises to add"),
+    "noise_snr_db": Key(
+        pair(number(), "the lowest and the highest, such as [0, 15]"),
+        [0, 15],
+        "signal-to-noise ratios in decibels",
+    ),
+    "noise_prob": Key(share, 0.5, "share of utterances that get noise"),
+    "rir_folder": Key(maybe(text), None, "impulse responses of rooms"),
+    "rir_prob": Key(share, 0.5, "share of utterances that are put into a room"),
+    "codecs": Key(
+        list_of(one_of(*CODECS), f"any of {', '.join(CODECS)}"),
+        [],
+        "to encode and decode with",
+    ),
+    "codec_prob": Key(share, 0.5, "share of utterances that go through a codec"),
+}
+
+_RECOGNIZER: Keys = {
+    **TRAINING,
+    **_AUGMENTATION,
+    "max_train_duration": Key(
+        maybe(number(above=0)), None, "seconds; longer utterances are left out"
+    ),
+    "in_memory": Key(flag, False, "whether to keep audio in memory"),
+    "max_batch_length": Key(number(above=0), REQUIRED, "seconds of audio in a batch"),
+    "max_batch_size": Key(maybe(whole(1, 10**6)), None, "utterances in a batch"),
+    "valid_batch_size": Key(whole(1, 10**6), REQUIRED, "utterances in a test batch"),
+    "shard_buffer": Key(
+        whole(1), 1024, "utterances of shards that a batch is chosen from"
+    ),
+    "stream_utterances": Key(
+        _COUNT,
+        1,
+        "most utterances of one speaker that follow each other in a training example",
+    ),
+    # a rate of words says little while few are right
+    "best_by": Key(one_of(*METRICS), "WER", "tells which checkpoints are the best"),
+    "num_worst_utterances": Key(
+        whole(0, 1000), 3, "those with most errors, to hear in trackers"
+    ),
+    "decoding": Key(mapping(DECODING), REQUIRED, "of the test splits, beside greedy"),
+    "init_from": Key(
+        maybe(text), None, "model to start from: a run's folder, an export, a hub's id"
+    ),
+    "init_fresh": Key(texts, [], "modules that start fresh all the same"),
+    "wav2vec2_model_name": Key(
+        maybe(text), None, "pretrained model that a Wav2Vec2Frontend starts from"
+    ),
+    "push_to_hub": Key(
+        maybe(checked("organization/name", check_repo_id)),
+        None,
+        "repository of the Hugging Face hub that gets the trained model",
+    ),
+    "hub_private": Key(flag, True, "whether that repository is private"),
+    "frontend": Key(made, OPTIONAL, "from waveforms to frames"),
+    "encoder": Key(made, OPTIONAL, "from frames to frames"),
+    "num_lact_heads": Key(_COUNT, OPTIONAL, "heads of fast weights"),
+    "audio_encoder_layers": Key(_COUNT, OPTIONAL, "convolutions of the front end"),
+}
+
+CTC: Keys = {
+    **_RECOGNIZER,
+    "characters": Key(maybe(text), None, "to spell with; null: the transcripts'"),
+    "num_tokens": Key(
+        maybe(whole(2, 10**6)), None, "outputs of the model; null: as many as need be"
+    ),
+    "ttt_loss_weight": Key(
+        number(0), 0.1, "weight of masked prediction beside CTC, with enable_ttt"
+    ),
+    "enable_ttt": Key(flag, OPTIONAL, "whether to learn masked prediction"),
+    "ttt_mask_prob": Key(share, OPTIONAL, "share of frames to hide"),
+    "meta_ttt": Key(
+        maybe(checked("the name of a loss", find_objective)),
+        None,
+        "loss that a step of test-time training minimizes in each step of training",
+    ),
+    "meta_ttt_second_order": Key(flag, False, "with its gradient's gradient"),
+    "target_frame_rate": Key(maybe(number(above=0)), OPTIONAL, "frames a second"),
+    "target_hop_ms": Key(maybe(number(above=0)), OPTIONAL, "milliseconds a frame"),
+    "encoder_target_ds_factor": Key(
+        maybe(number(above=0)), OPTIONAL, "what the encoder shortens frames by"
+    ),
+    "encoder_lr_scale": Key(
+        number(0), OPTIONAL, "factor of the convolutions' learning rate"
+    ),
+    "freeze_encoder": Key(flag, OPTIONAL, "whether convolutions stay as they are"),
+}
+"""Of CTC recognizers."""
+
+S2S: Keys = {
+    **_RECOGNIZER,
+    "tokenizer": Key(maybe(text), None, "SentencePiece model; null: one is trained"),
+    "num_tokens": Key(whole(4, 10**6), REQUIRED, "pieces of words"),
+    "ctc_weight": Key(share, REQUIRED, "share of CTC in the loss"),
+    "label_smoothing": Key(number(0, below=1), 0.0, "of the attention decoder's loss"),
+    "decoder": Key(made, OPTIONAL, "from frames to tokens"),
+    "num_decoder_layers": Key(_COUNT, OPTIONAL, "blocks of the decoder"),
+}
+"""Of recognizers with CTC and attention."""
+
+_TEXTS: Keys = {
+    "text_files": Key(texts, [], "more texts to learn from, one a line"),
+    "num_tokens": Key(whole(4, 10**6), REQUIRED, "pieces of words"),
+}
+
+LANGUAGE_MODEL: Keys = {
+    **TRAINING,
+    **_TEXTS,
+    "tokenizer": S2S["tokenizer"],
+    "max_text_tokens": Key(whole(1), REQUIRED, "longer texts are left out"),
+    "max_batch_tokens": Key(whole(1), REQUIRED, "tokens in a batch"),
+}
+"""Of language models."""
+
+TOKENIZER: Keys = {
+    **DATA,
+    **RUN_OPTIONS,
+    **_TEXTS,
+    "model_type": Key(one_of("unigram", "bpe"), REQUIRED, "of SentencePiece"),
+}
+"""Of tokenizers."""
+
+EVERY: Keys = {**TOKENIZER, **LANGUAGE_MODEL, **S2S, **CTC}
+"""Of any recipe."""
+
+
+def defaults_of(keys: Keys) -> dict[str, Any]:
+    """Give what holds where neither the YAML nor the command line say otherwise.
+
+    Arguments
+    ---------
+    keys : Keys
+        Of a recipe.
+
+    Returns
+    -------
+    dict[str, Any]
+        By name, to be changed at will.
+    """
+    return {
+        name: deepcopy(key.default)
+        for name, key in keys.items()
+        if key.default is not REQUIRED and key.default is not OPTIONAL
+    }

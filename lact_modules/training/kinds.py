@@ -1,0 +1,270 @@
+"""What hyperparameters may be: kinds of values, each with words for what it wants."""
+
+import difflib
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lact_modules.errors import InputError
+
+_LARGEST = sys.float_info.max
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Values of one kind.
+
+    Arguments
+    ---------
+    want : str
+        Says what fits, after "want".
+    fits : Callable[[Any], bool]
+        Tells whether a value does; raises an `InputError` where it knows more.
+    is_text : bool
+        Whether all text fits, so that a command line gives it without quotes.
+    is_flag : bool
+        Whether a command line may leave out ``true``.
+    entries : Mapping[str, Kind] | None
+        Kinds of a mapping's values by key.
+
+    Example
+    -------
+    >>> whole(1).check("valid_batch_size", 0)
+    Traceback (most recent call last):
+    ...
+    lact_modules.errors.InputError: --valid_batch_size 0: want a whole number of 1 or
+    more
+    """
+
+    want: str
+    fits: Callable[[Any], bool]
+    is_text: bool = False
+    is_flag: bool = False
+    entries: Mapping[str, "Kind"] | None = None
+
+    def check(self, name: str, value: Any) -> None:
+        """Refuse a value of another kind.
+
+        Arguments
+        ---------
+        name : str
+            Key that has it, with dots where it is nested.
+        value : Any
+            As YAML gives it.
+
+        Raises
+        ------
+        InputError
+            With name, value, and what fits.
+        """
+        try:
+            fits = self.fits(value)
+        except InputError as error:
+            reason = str(error).removeprefix(f"{name}: ")
+            raise InputError(f"--{name} {shown(value)}: {reason}") from error
+        if not fits:
+            raise InputError(f"--{name} {shown(value)}: want {self.want}")
+        if self.entries is not None and isinstance(value, Mapping):
+            for key, inner in value.items():
+                if key not in self.entries:
+                    hint = did_you_mean(str(key), self.entries)
+                    raise InputError(f"--{name}: no key {key!r}; {hint}")
+                self.entries[key].check(f"{name}.{key}", inner)
+
+
+def shown(value: Any) -> str:
+    """Write a value as one gives it on a command line, cut where it is long.
+
+    Arguments
+    ---------
+    value : Any
+        As YAML gives it.
+
+    Returns
+    -------
+    str
+        One line.
+
+    Example
+    -------
+    >>> shown([None, True, "a"])
+    '[null, true, a]'
+    """
+    if isinstance(value, Mapping):
+        text = ", ".join(f"{key}: {shown(inner)}" for key, inner in value.items())
+        text = f"{{{text}}}"
+    elif isinstance(value, list | tuple):
+        text = f"[{', '.join(map(shown, value))}]"
+    elif value is None or isinstance(value, bool):
+        text = {None: "null", True: "true", False: "false"}[value]
+    else:
+        text = " ".join(str(value).split()) or "''"
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def did_you_mean(name: str, known: Iterable[str], otherwise: str = "") -> str:
+    """Suggest a name in the place of one that is not known.
+
+    Arguments
+    ---------
+    name : str
+        Perhaps misspelled.
+    known : Iterable[str]
+        Names to choose from.
+    otherwise : str
+        What to say where none is near; if empty, all of them.
+
+    Returns
+    -------
+    str
+        The nearest as a question.
+
+    Example
+    -------
+    >>> did_you_mean("num_layer", ["num_layers", "dropout"])
+    "did you mean 'num_layers'?"
+    """
+    near = difflib.get_close_matches(name, known := list(map(str, known)), n=1)
+    if near:
+        return f"did you mean {near[0]!r}?"
+    return otherwise or f"want one of {', '.join(known)}"
+
+
+def whole(at_least: int | None = None, at_most: int | None = None) -> Kind:
+    """Want a whole number within bounds."""
+    words = {
+        (True, True): "",
+        (False, True): f" of {at_least} or more",
+        (False, False): f" from {at_least} to {at_most}",
+    }
+    within = number(at_least, at_most)
+
+    def fits(value: Any) -> bool:
+        return isinstance(value, int) and within.fits(value)
+
+    return Kind(f"a whole number{words[at_least is None, at_most is None]}", fits)
+
+
+def number(
+    at_least: float | None = None,
+    at_most: float | None = None,
+    *,
+    above: float | None = None,
+    below: float | None = None,
+    or_inf: bool = False,
+) -> Kind:
+    """Want a number within bounds, finite unless `or_inf`."""
+
+    def fits(value: Any) -> bool:
+        # a whole number may have more digits than a float can hold
+        is_one = is_number(value, int | float) and (or_inf or abs(value) <= _LARGEST)
+        return is_one and not (
+            (at_least is not None and value < at_least)
+            or (at_most is not None and value > at_most)
+            or (above is not None and value <= above)
+            or (below is not None and value >= below)
+        )
+
+    bounds = {"of at least": at_least, "above": above}
+    bounds |= {"of at most": at_most, "below": below}
+    if at_least is not None and at_most is not None:
+        want = f"from {at_least:g} to {at_most:g}"
+    else:
+        given = {word: bound for word, bound in bounds.items() if bound is not None}
+        want = " and ".join(f"{word} {bound:g}" for word, bound in given.items())
+    return Kind(f"a number {want}".strip() + (", or .inf" if or_inf else ""), fits)
+
+
+def is_number(value: Any, kind: Any) -> bool:
+    """Tell whether a value is a number and no truth value; NaN is none."""
+    is_one = isinstance(value, kind) and not isinstance(value, bool)
+    return is_one and value == value
+
+
+def one_of(*names: str) -> Kind:
+    """Want one of some names."""
+    # a list cannot be hashed
+    return Kind(f"one of {', '.join(names)}", lambda value: value in list(names))
+
+
+def list_of(kind: Kind, plural: str, at_least: int = 0) -> Kind:
+    """Want a list of what is of a kind."""
+
+    def fits(value: Any) -> bool:
+        is_list = isinstance(value, list | tuple) and len(value) >= at_least
+        return is_list and all(kind.fits(item) for item in value)
+
+    return Kind(f"a list of {plural}", fits)
+
+
+def pair(kind: Kind, want: str) -> Kind:
+    """Want two values, the second no smaller than the first."""
+
+    def fits(value: Any) -> bool:
+        is_pair = isinstance(value, list | tuple) and len(value) == 2
+        return is_pair and all(map(kind.fits, value)) and value[0] <= value[1]
+
+    return Kind(want, fits)
+
+
+def maybe(kind: Kind) -> Kind:
+    """Want what is of a kind, or null."""
+
+    def fits(value: Any) -> bool:
+        return value is None or kind.fits(value)
+
+    return Kind(f"{kind.want}, or null", fits, kind.is_text, False, kind.entries)
+
+
+def either(first: Kind, second: Kind) -> Kind:
+    """Want what is of one kind or of another."""
+
+    def fits(value: Any) -> bool:
+        return first.fits(value) or second.fits(value)
+
+    return Kind(f"{first.want}, or {second.want}", fits, first.is_text)
+
+
+def mapping(entries: Mapping[str, Kind] | None = None, want: str = "") -> Kind:
+    """Want a mapping, with `entries` alone unless they are None."""
+    names = ", ".join(entries or {})
+    return Kind(
+        want or (f"a mapping with any of {names}" if names else "a mapping"),
+        lambda value: isinstance(value, Mapping),
+        entries=entries,
+    )
+
+
+def checked(want: str, read: Callable[[Any], object]) -> Kind:
+    """Want what `read` takes; it raises an `InputError` or another error if not."""
+
+    def fits(value: Any) -> bool:
+        try:
+            read(value)
+        except InputError:
+            raise
+        except (ValueError, TypeError, KeyError, AttributeError):
+            return False
+        return True
+
+    return Kind(want, fits)
+
+
+def having(want: str, *attributes: str) -> Kind:
+    """Want an object with some attributes, such as ``!new:`` makes."""
+    return Kind(want, lambda value: all(hasattr(value, name) for name in attributes))
+
+
+text = Kind(
+    "text", lambda value: isinstance(value, str) and value.strip() != "", is_text=True
+)
+flag = Kind("true or false", lambda value: isinstance(value, bool), is_flag=True)
+share = number(0, 1)
+texts = list_of(text, "texts, such as [a, b]")
+text_or_texts: Kind = either(text, texts)
+made = Kind(
+    "an object, made by !new: or !name:",
+    lambda value: not isinstance(value, str | int | float | Sequence | None),
+)
+function = Kind("a function or class, given by !name:", callable)
