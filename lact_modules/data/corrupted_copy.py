@@ -83,7 +83,13 @@ class CorruptedCopy:
         self.num_bytes += (self._unfinished / name).write_bytes(flac.getvalue())
         duration = len(corrupted) / SAMPLE_RATE
         self.utterances.append(
-            replace(utterance, audio_filepath=name, duration=duration, offset=0.0)
+            replace(
+                utterance,
+                audio_filepath=name,
+                duration=duration,
+                offset=0.0,
+                channel=None,
+            )
         )
 
     def finish(self) -> None:

@@ -16,7 +16,8 @@ from lact_modules.data.text import read_text
 from lact_modules.errors import InputError
 
 TABLE_ENDINGS = (".csv", ".tsv")
-MANIFEST_ENDINGS = (".jsonl", ".jsonl.gz", *TABLE_ENDINGS)
+_ENDINGS = (".jsonl", ".json", *TABLE_ENDINGS)
+MANIFEST_ENDINGS = (*_ENDINGS, *(f"{ending}.gz" for ending in _ENDINGS))
 """By which a manifest is told from other files; `read_manifest` takes any."""
 
 

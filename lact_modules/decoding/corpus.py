@@ -11,8 +11,8 @@ from lact_modules.errors import InputError
 def read_sentences(paths: Iterable[str | Path]) -> list[str]:
     """Read sentences from text files (one a line, UTF-8) and from manifests.
 
-    Manifests are told by their ending (``.jsonl``, ``.csv``, ``.tsv``, ``.jsonl.gz``).
-    Text files may be packed by gzip (``.gz``).
+    Manifests are told by their ending (``.jsonl``, ``.json``, ``.csv``, ``.tsv``). Either
+    may be packed by gzip (``.gz``).
 
     Arguments
     ---------
@@ -40,7 +40,7 @@ def read_sentences(paths: Iterable[str | Path]) -> list[str]:
     """
     sentences = []
     for path in map(Path, paths):
-        is_manifest = path.name.endswith(MANIFEST_ENDINGS)
+        is_manifest = path.name.lower().endswith(MANIFEST_ENDINGS)
         lines = _transcripts(path) if is_manifest else read_lines(path)
         found = [line for line in lines if line.strip()]
         if not found:

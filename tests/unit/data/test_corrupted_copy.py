@@ -21,7 +21,7 @@ def speech(seed, num_samples=8000, level=0.1):
 
 
 def utterance(name):
-    return Utterance(name, f"{name}.wav", "A B", 9.0, speaker="7", offset=3.0)
+    return Utterance(name, f"{name}.wav", "A B", 9.0, "7", offset=3.0, channel=1)
 
 
 def write(out, names, *texts, seed=1, level=0.1):
