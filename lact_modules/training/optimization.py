@@ -69,6 +69,9 @@ class OptimizingBrain(sb.Brain):
     """
 
     total_steps: int
+    # (B,) of the batch that was run last; an override of `compute_objectives` may tell
+    # none
+    batch_losses: Any
 
     def __init__(self, **brain_arguments: Any):
         super().__init__(**brain_arguments)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 from torch import Tensor, nn
@@ -77,7 +77,7 @@ def unwrapped(model: nn.Module) -> nn.Module:
     return model.module.module if is_replicated(model) else model
 
 
-def is_replicated(model: nn.Module) -> bool:
+def is_replicated(model: nn.Module) -> TypeGuard[DistributedDataParallel]:
     """Tell whether `replicate` made it."""
     return isinstance(model, DistributedDataParallel)
 
@@ -88,7 +88,9 @@ def without_exchange(model: nn.Module) -> AbstractContextManager[None]:
     return model.no_sync() if is_replicated(model) else nullcontext()
 
 
-def run_replica(model: nn.Module, run: Callable[[], tuple[Any, Tensor]]) -> Any:
+def run_replica(
+    model: nn.Module, run: Callable[[], tuple[Any, Tensor]]
+) -> tuple[Any, Tensor]:
     """Run something that gives outputs and a loss, within the replica if there is one.
 
     Arguments
@@ -100,7 +102,7 @@ def run_replica(model: nn.Module, run: Callable[[], tuple[Any, Tensor]]) -> Any:
 
     Returns
     -------
-    Any
+    tuple[Any, Tensor]
         As `run`.
 
     Example

@@ -10,8 +10,12 @@ from tests import processes
 
 ROOT = Path(__file__).parents[2]
 LAUNCHER = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
-# what these gather in buffers depends on what has gone before within a step
-GATHER = ("running", "cosine", "similarity")
+# what buffers gather depends on what has gone before within a step, and rounding may
+# move the boundary of a chunk
+NEAR = {
+    *("running normalization", "effective, running normalization"),
+    *("cosine router", "similarity router", "effective, ctc-blank router"),
+}
 
 
 def train_apart(folder, cases):
@@ -31,11 +35,10 @@ def check(case, one, first, second):
     """See that two processes have agreed, and learned what one has."""
     (losses, state), (losses_of_two, state_of_two), (_, other) = one, first, second
     assert all(torch.equal(state_of_two[name], other[name]) for name in other), case
-    is_near = any(kind in case for kind in GATHER)
-    assert losses_of_two == pytest.approx(losses, abs=0.1 if is_near else 1e-3), case
+    tolerance = 0.1 if case in NEAR else 1e-4
+    assert losses_of_two == pytest.approx(losses, abs=10 * tolerance), case
     for name in state:
         if state[name].is_floating_point():
-            tolerance = 0.05 if is_near else 1e-4
             torch.testing.assert_close(
                 *(state_of_two[name], state[name]),
                 rtol=tolerance,

@@ -17,26 +17,6 @@ OPTIONS = {
     "stages": STAGES,
 }
 
-# Each rank leaves its parameters behind after training.
-TRAIN_AND_SAVE = """
-import os, runpy, sys
-import torch
-from lact_modules.training.brain import ASRBrain
-
-train = ASRBrain.train
-
-def train_and_save(self, *arguments):
-    train(self, *arguments)
-    name = f"rank{os.environ['RANK']}.pt"
-    path = os.path.join(self.hparams.output_folder, name)
-    torch.save(self.hparams.model.state_dict(), path)
-
-ASRBrain.train = train_and_save
-sys.argv = sys.argv[1:]
-runpy.run_path(sys.argv[0], run_name="__main__")
-"""
-
-
 @pytest.fixture(scope="module")
 def whole(train, tmp_path_factory):
     """A run that nothing stops: 3 epochs of 10 steps."""
@@ -123,29 +103,6 @@ def test_unknown_module_is_named(train, tmp_path):
     run = train(tmp_path, parameter_groups=rules)
     assert run.code == 2
     assert "'encoder.layers' matches no parameter" in run.error.splitlines()[-1]
-
-
-def test_two_processes_freeze_alike(train_apart, tmp_path):
-    script = tmp_path / "train_and_save.py"
-    script.write_text(TRAIN_AND_SAVE)
-    run = train_apart(
-        script,
-        tmp_path / "run",
-        launcher=["-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"],
-        distributed_backend="gloo",
-        **OPTIONS,
-    )
-    assert run.code == 0, run.error
-    # 10 batches an epoch, 5 a process
-    assert run.steps() == list(range(1, 16))
-    first, second = (
-        torch.load(run.folder / f"rank{rank}.pt", weights_only=True) for rank in (0, 1)
-    )
-    assert not unequal(first, second)
-    trained = changed(run, 5, 15)
-    assert "frontend.project.weight" in trained
-    assert not any(name.startswith("frontend.convolutions") for name in trained)
-    assert not any(name.startswith("encoder.norm") for name in trained)
 
 
 def test_rules_scale_the_schedule_by_group(train, tmp_path):
