@@ -42,6 +42,28 @@ def audio_duration(path: str | Path) -> float:
         return sum(_count_samples(part) / part.rate for part in parts)
 
 
+def audio_rate(path: str | Path) -> int:
+    """Read an audio file's sample rate.
+
+    Arguments
+    ---------
+    path : str | Path
+        wav, flac, ogg, opus, mp3, ...
+
+    Returns
+    -------
+    int
+        Hz; the first one's, of files joined.
+
+    Raises
+    ------
+    InputError
+        If the file is missing or not audio.
+    """
+    with open_decoders(path) as (parts, _):
+        return next(parts).rate
+
+
 def _count_samples(part: Decoder) -> int:
     if part.num_samples is not None:
         return part.num_samples

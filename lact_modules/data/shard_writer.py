@@ -12,12 +12,14 @@ from typing import NamedTuple
 
 import soundfile
 
+from lact_modules.data.audio import load_audio
+from lact_modules.data.durations import audio_duration, audio_rate
 from lact_modules.data.manifest import Utterance, check_ids
 from lact_modules.data.shards import INDEX_FILE, Shard, describe_shards
 from lact_modules.errors import InputError
 
-# What the header of an mp3 may announce beyond what it holds, in seconds.
-_MP3_PADDING = 0.1
+# Seconds by which a manifest may take a file for shorter than it is.
+_ROUNDING = 0.01
 
 
 class _Packed(NamedTuple):
@@ -142,35 +144,29 @@ def _members(utterance: Utterance) -> dict[str, bytes]:
 
 def _read_audio(utterance: Utterance) -> tuple[str, bytes]:
     path = Path(utterance.audio_filepath)
-    if not path.is_file():
-        raise InputError(f"{path}: no such file")
-    try:
-        with soundfile.SoundFile(path) as stream:
-            if _is_whole(utterance, stream):
-                return path.suffix or f".{stream.format}", path.read_bytes()
-            return ".flac", _cut(utterance, stream)
-    except (soundfile.LibsndfileError, RuntimeError) as error:
-        raise InputError(f"{path}: cannot be read as audio ({error})") from error
+    length = audio_duration(path)
+    if utterance.offset >= length:
+        raise InputError(f"{path}: ends before {utterance.id} begins")
+    is_whole = utterance.offset == 0 and utterance.duration >= length - _ROUNDING
+    if is_whole and utterance.channel is None:
+        return path.suffix or ".audio", path.read_bytes()
+    return ".flac", _cut(utterance)
 
 
-def _is_whole(utterance: Utterance, stream: soundfile.SoundFile) -> bool:
-    padding = _MP3_PADDING * stream.samplerate if stream.format == "MP3" else 0
-    wanted = round(utterance.duration * stream.samplerate)
-    return utterance.offset == 0 and wanted >= stream.frames - padding
-
-
-def _cut(utterance: Utterance, stream: soundfile.SoundFile) -> bytes:
+def _cut(utterance: Utterance) -> bytes:
     """Give a part of a file as flac, of 16 bits where the file has no more."""
-    is_16_bit = stream.subtype == "PCM_16"
-    stream.seek(min(round(utterance.offset * stream.samplerate), stream.frames))
-    samples = stream.read(
-        round(utterance.duration * stream.samplerate),
-        # floats would not come back as the same 16 bits
-        dtype="int16" if is_16_bit else "float32",
-    )
-    if len(samples) == 0:
-        raise InputError(f"{stream.name}: ends before {utterance.id} begins")
-    content = io.BytesIO()
+    path = utterance.audio_filepath
+    rate = audio_rate(path)
+    part = (utterance.offset, utterance.duration, utterance.channel)
+    samples = load_audio(path, rate, *part).clamp(-1, 1).numpy()
+    scaled = samples * (1 << 15)
+    is_16_bit = (scaled == scaled.round()).all()
     subtype = "PCM_16" if is_16_bit else "PCM_24"
-    soundfile.write(content, samples, stream.samplerate, subtype, format="FLAC")
+    # soundfile's own conversion takes 32767 for 1, and samples would change
+    bits = 16 if is_16_bit else 24
+    integers = (samples * (1 << bits - 1)).round().clip(max=(1 << bits - 1) - 1)
+    content = io.BytesIO()
+    soundfile.write(
+        content, integers.astype("int32") << 32 - bits, rate, subtype, format="FLAC"
+    )
     return content.getvalue()

@@ -1,6 +1,7 @@
 """Decode by FFmpeg: phones' and browsers' files, and streams of unknown length."""
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -9,7 +10,7 @@ from lact_modules.data.media.byte_range import ByteRange
 from lact_modules.data.media.decoder import BLOCK, DecodingError
 
 if TYPE_CHECKING:
-    from av import AudioStream
+    from av import AudioFrame, AudioStream
     from av.container import InputContainer
 
 # Those that hold audio alone or beside video. Others make FFmpeg open files that a
@@ -48,12 +49,13 @@ class FFmpegDecoder:
     ):
         self._source, self._format = source, format
         self.num_samples: int | None = None
-        container, stream = self._open()
-        with container:
-            self.rate: int = stream.codec_context.sample_rate
-            self.num_channels: int = stream.codec_context.layout.nb_channels
-            self.format: str = container.format.name
-            self._announced = _announced_seconds(container, stream)
+        # kept for the first reading: opening takes as long as decoding a second
+        self._opened: tuple[InputContainer, AudioStream] | None = self._open()
+        container, stream = self._opened
+        self.rate: int = stream.codec_context.sample_rate
+        self.num_channels: int = stream.codec_context.layout.nb_channels
+        self.format: str = container.format.name
+        self._announced = _announced_seconds(container, stream)
 
     def read(self, start: int = 0) -> Iterator[np.ndarray]:
         """Give blocks (N, C) float32 from a sample on; see `Decoder`."""
@@ -95,30 +97,44 @@ class FFmpegDecoder:
         return container, stream
 
     def _decode(self) -> Iterator[np.ndarray]:
-        """Give what each packet holds, (N, C) float32."""
+        """Give what is decoded, (N, C) float32."""
         import av
 
-        container, stream = self._open()
-        seconds = 0.0
+        container, stream = self._opened or self._open()
+        self._opened = None
+        # to planes of floats, whatever the codec gives
+        converter = av.AudioResampler(format="fltp")
+        num_samples = 0
         with container:
-            # to planes of floats, whatever the codec gives
-            converter = av.AudioResampler(format="fltp")
             try:
-                for frame in container.decode(stream):
-                    if frame.sample_rate != self.rate:
-                        raise DecodingError(
-                            f"its sample rate changes from {self.rate} to "
-                            f"{frame.sample_rate} Hz; convert it to wav or flac"
-                        )
-                    frame.pts = None
-                    for converted in converter.resample(frame):
-                        seconds += converted.samples / self.rate
-                        yield converted.to_ndarray().T
+                for frame in chain(container.decode(stream), [None]):
+                    for converted in converter.resample(self._checked(frame)):
+                        yield _to_array(converted)
+                    num_samples += frame.samples if frame else 0
             except (av.FFmpegError, ValueError) as error:
                 reason = getattr(error, "strerror", error)
+                place = num_samples / self.rate
                 raise DecodingError(
-                    f"damaged after {seconds:.1f} s ({reason})"
+                    f"damaged after {place:.1f} s ({reason})"
                 ) from error
+
+    def _checked(self, frame: "AudioFrame | None") -> "AudioFrame | None":
+        if frame is None:
+            return None
+        if frame.sample_rate != self.rate:
+            raise DecodingError(
+                f"its sample rate changes from {self.rate} to {frame.sample_rate} Hz; "
+                "convert it to wav or flac"
+            )
+        # times may have gaps, samples have not
+        frame.pts = None
+        return frame
+
+
+def _to_array(frame: "AudioFrame") -> np.ndarray:
+    """Give (N, C) of planes of floats, without the copies of `to_ndarray`."""
+    planes = [np.frombuffer(p, np.float32, frame.samples) for p in frame.planes]
+    return planes[0][:, None] if len(planes) == 1 else np.stack(planes, axis=1)
 
 
 def _announced_seconds(container: "InputContainer", stream: "AudioStream") -> float:
