@@ -4,7 +4,7 @@ import errno
 import logging
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 
 class InputError(ValueError):
@@ -47,6 +47,8 @@ def faults_shown(program: str) -> Iterator[None]:
     ...
     SystemExit: 2
     """
+    # a full disk is told once, not by each handler of the log that it stops
+    logging.raiseExceptions = False
     try:
         yield
     except InputError as error:
@@ -63,5 +65,7 @@ def faults_shown(program: str) -> Iterator[None]:
     else:
         return
     logging.getLogger(__name__).debug("stopped", exc_info=True)
-    print(f"{program}: {message}", file=sys.stderr)
+    # stderr may be on the same full disk
+    with suppress(OSError):
+        print(f"{program}: {message}", file=sys.stderr, flush=True)
     sys.exit(2)

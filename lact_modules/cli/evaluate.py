@@ -1,7 +1,6 @@
 """``lact-asr evaluate``: error rates of a trained model on transcribed speech."""
 
 import json
-from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from lact_modules.cli import options
-from lact_modules.cli.output import open_output, show_progress
+from lact_modules.cli.output import open_report, show_progress
 from lact_modules.cli.tally import Tally
 from lact_modules.cli.transcribed import read_transcribed
 from lact_modules.errors import InputError
@@ -33,7 +32,8 @@ def evaluate(
         ),
     ],
     json_file: Annotated[
-        Path | None, typer.Option("--json", help="File for scores and transcripts.")
+        Path | None,
+        typer.Option("--json", help="File for scores and transcripts; -: stdout."),
     ] = None,
     avg_checkpoints: options.AvgCheckpoints = None,
     batch_size: options.BatchSize = 8,
@@ -96,7 +96,7 @@ def evaluate(
         "avg_checkpoints": avg_checkpoints,
         **options.given(chunk_seconds=chunk, left_seconds=left),
     }
-    with nullcontext() if json_file is None else open_output(json_file) as stream:
+    with open_report(json_file) as stream:
         transcriber, decoders = _load_model(model, device, each_step, running, decoding)
         utterances, unusable = read_transcribed(data, channel)
         transcripts, tally = Transcripts(decoders), Tally(unusable)
@@ -129,7 +129,7 @@ def evaluate(
                 report = asdict(transcriber.adapter.report)
                 summary["ttt"] = {**(adaptation or {}), **report}
             json.dump(summary, stream, indent=2)
-    _print_table(scores, _latency(transcriber))
+        _print_table(scores, _latency(transcriber))
     if tally.failures:
         raise typer.Exit(2)
 

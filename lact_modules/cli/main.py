@@ -1,10 +1,13 @@
 """Entry point of ``lact-asr``: subcommands, and how their faults reach the user."""
 
 import importlib
+from typing import Annotated
 
 import typer
 
+from lact_modules import __version__
 from lact_modules.allocator import keep_freed_memory
+from lact_modules.cli.standard_streams import standard_streams
 from lact_modules.errors import faults_shown
 
 # lact_modules/cli/<name>.py defines the function <name>, with underscores for dashes;
@@ -34,6 +37,29 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+def _show_version(is_wanted: bool) -> None:
+    if is_wanted:
+        print(f"lact-asr {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            help="Show the version and exit.",
+            callback=_show_version,
+            is_eager=True,
+        ),
+    ] = False,
+) -> None:
+    pass
+
+
 for _name in SUBCOMMANDS:
     _function = _name.replace("-", "_")
     _module = importlib.import_module(f"lact_modules.cli.{_function}")
@@ -44,5 +70,5 @@ for _name in SUBCOMMANDS:
 def main() -> None:
     """Run the command line; a user's fault is one line and exit code 2."""
     keep_freed_memory()
-    with faults_shown("lact-asr"):
+    with faults_shown("lact-asr"), standard_streams():
         app()

@@ -23,6 +23,11 @@ class Recording(NamedTuple):
     path: Path
     channel: int | None = None
 
+    def __str__(self) -> str:
+        """Name it as users know it."""
+        place = "" if self.channel is None else f", channel {self.channel}"
+        return f"{self.path}{place}"
+
 
 def list_recordings(paths: Iterable[Path], channel: str | None) -> list[Recording]:
     """Give what is to be heard of some files.

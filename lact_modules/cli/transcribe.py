@@ -52,7 +52,7 @@ def transcribe(
         Path | None,
         typer.Option(
             help="File to write, stdout if not given; "
-            "for captions of several files, a folder."
+            "for captions of several files, a folder, made if missing."
         ),
     ] = None,
     avg_checkpoints: options.AvgCheckpoints = None,
@@ -163,20 +163,27 @@ def _open_writer(
     if several and format in CAPTIONS:
         yield _caption_writer(format, sources, output)
         return
+    names = _names(format, sources)
     with open_output(output) as stream:
         yield lambda source, heard: stream.write(
-            _render(format, source, heard, with_name=several)
+            _render(format, source, heard, several, names.get(source))
         )
+
+
+def _names(format: Format, sources: Sequence[Path]) -> dict[Path, str]:
+    from lact_modules.inference.formats import ctm_names
+
+    return ctm_names(sources) if format is Format.CTM else {}
 
 
 def _caption_writer(
     format: Format, sources: Sequence[Path], output: Path | None
 ) -> "Callable[[Path, Heard], None]":
     """Give what writes the captions of each source into a file of its own."""
-    if output is None or not output.is_dir():
+    if output is None or (output.exists() and not output.is_dir()):
         raise InputError(
             f"{format.value} of several files: each gets a file of its own; "
-            "give an existing folder as --output"
+            "give a folder as --output"
         )
     names = Counter(source.stem for source in sources)
     [(name, count)] = names.most_common(1)
@@ -186,14 +193,22 @@ def _caption_writer(
             "transcribe files of one name apart"
         )
 
+    output.mkdir(parents=True, exist_ok=True)
+
     def write(source: Path, heard: Heard) -> None:
         with open_output(output / f"{source.stem}.{format.value}") as stream:
-            stream.write(_render(format, source, heard, with_name=False))
+            stream.write(_render(format, source, heard))
 
     return write
 
 
-def _render(format: Format, source: Path, heard: Heard, with_name: bool) -> str:
+def _render(
+    format: Format,
+    source: Path,
+    heard: Heard,
+    with_name: bool = False,
+    name: str | None = None,
+) -> str:
     from lact_modules.inference import formats
 
     if format in CAPTIONS:
@@ -203,7 +218,7 @@ def _render(format: Format, source: Path, heard: Heard, with_name: bool) -> str:
         return to_captions({f"Channel {number}": each for number, each in heard})
     writers: dict[Format, Callable[..., str]] = {
         Format.JSON: formats.to_json,
-        Format.CTM: formats.to_ctm,
+        Format.CTM: partial(formats.to_ctm, name=name),
         Format.TEXT: partial(_to_text, with_name=with_name),
     }
     to_lines = writers[format]

@@ -5,7 +5,6 @@ import math
 import shlex
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from lact_modules.cli import options
-from lact_modules.cli.output import open_output, show_progress
+from lact_modules.cli.output import open_report, show_progress
 from lact_modules.cli.tally import Tally
 from lact_modules.cli.transcribed import load_utterance, read_transcribed
 from lact_modules.errors import InputError
@@ -56,7 +55,7 @@ def tune_lm(
     ctc_weight: options.CTCWeight = None,
     rescore_lowercase: options.RescoreLowercase = None,
     json_file: Annotated[
-        Path | None, typer.Option("--json", help="File for all trials.")
+        Path | None, typer.Option("--json", help="File for all trials; -: stdout.")
     ] = None,
     batch_size: options.BatchSize = 8,
     device: options.Device = "auto",
@@ -84,7 +83,7 @@ def tune_lm(
         lexicon=lexicon,
         ctc_weight=ctc_weight,
     )
-    with nullcontext() if json_file is None else open_output(json_file) as stream:
+    with open_report(json_file) as stream:
         tuner, tally = _run_model(model, device, data, batch_size)
         trials: dict[str, list[Trial]] = {}
         if lm is not None:
@@ -102,7 +101,7 @@ def tune_lm(
         }
         if stream is not None:
             json.dump(_summary(trials, decoding), stream, indent=2)
-    _print_settings(decoding)
+        _print_settings(decoding)
     if tally.failures:
         raise typer.Exit(2)
 

@@ -59,11 +59,13 @@ def process_files(
     sources : Iterable[Source]
         Paths, or what `load` takes.
     run : Callable[[list[Any]], Iterable[Result]]
-        Takes what `load` gives and gives a result for each.
+        Takes what `load` gives and gives a result for each. After its InputError the
+        files of a batch are run one by one, so that it is one file's alone.
     batch_size : int
         Files run together.
     load : Callable[[Any], Waveform]
-        Reads a source as (N,) float32 at 16 kHz; its InputError is passed on.
+        Reads a source as (N,) float32 at 16 kHz; its InputError is passed on, and so
+        is what the system says of a file or of memory.
     in_order : bool
         Run one after the other, not those of like duration together.
 
@@ -110,15 +112,29 @@ def _run_window(
         for index, (_, audio) in enumerate(window)
         if not isinstance(audio, InputError)
     }
-    results: dict[int, Result] = {}
+    results: dict[int, Result | InputError] = {}
     for indices in _batches(waveforms, batch_size):
-        batch = run([waveforms[index] for index in indices])
+        batch = _run_batch([waveforms[index] for index in indices], run)
         results.update(zip(indices, batch, strict=True))
     for index, (source, audio) in enumerate(window):
         if isinstance(audio, InputError):
             yield Outcome(source, 0.0, error=audio)
+        elif isinstance(result := results[index], InputError):
+            name = getattr(source, "id", source)
+            yield Outcome(source, 0.0, error=InputError(f"{name}: {result}"))
         else:
-            yield Outcome(source, len(audio) / SAMPLE_RATE, results[index])
+            yield Outcome(source, len(audio) / SAMPLE_RATE, result)
+
+
+def _run_batch(
+    waveforms: list[Waveform], run: Callable[[list[Any]], Iterable[Result]]
+) -> list[Result | InputError]:
+    try:
+        return [*run(waveforms)]
+    except InputError as error:
+        if len(waveforms) == 1:
+            return [error]
+    return [result for each in waveforms for result in _run_batch([each], run)]
 
 
 def _load_or_error(
@@ -128,6 +144,9 @@ def _load_or_error(
         return load(source)
     except InputError as error:
         return error
+    except (OSError, MemoryError) as error:
+        reason = getattr(error, "strerror", None) or "does not fit into memory"
+        return InputError(f"{source}: {reason}")
 
 
 def _num_held(audio: Waveform | InputError) -> int:

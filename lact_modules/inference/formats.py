@@ -2,10 +2,13 @@
 
 import html
 import json
+import os
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from lact_modules.decoding.hypothesis import Hypothesis, Word
+from lact_modules.errors import InputError
 
 MAX_CAPTION_CHARACTERS = 42
 MAX_CAPTION_SECONDS = 5.0
@@ -42,22 +45,67 @@ def to_json(
     ]
     place = {} if channel is None else {"channel": channel}
     entry = {"file": str(source), **place, "text": hypothesis.text, "words": words}
-    return json.dumps(entry, ensure_ascii=False) + "\n"
+    line = json.dumps(entry, ensure_ascii=False)
+    # bytes of a file name that are not UTF-8, as Python has them: JSON can say them so
+    return line.encode("utf-8", "backslashreplace").decode() + "\n"
+
+
+def ctm_names(sources: Sequence[Path]) -> dict[Path, str]:
+    """Give files names that tell them apart in CTM, where a name has no blanks.
+
+    Arguments
+    ---------
+    sources : Sequence[Path]
+        Files.
+
+    Returns
+    -------
+    dict[Path, str]
+        Of each file its stem; if stems are alike, all that its path does not share with
+        the others'; with its ending, if only that differs.
+
+    Raises
+    ------
+    InputError
+        If that is not enough.
+
+    Example
+    -------
+    >>> ctm_names([Path("calls/x/a.wav"), Path("calls/y/a.wav")])
+    {PosixPath('calls/x/a.wav'): 'x/a', PosixPath('calls/y/a.wav'): 'y/a'}
+    """
+    shared = Path(os.path.commonpath([file.absolute().parent for file in sources]))
+    paths = [file.absolute().relative_to(shared) for file in sources]
+    attempts = (
+        [file.stem for file in sources],
+        [str(path.with_suffix("")) for path in paths],
+        [str(path) for path in paths],
+    )
+    for names in (["_".join(name.split()) for name in each] for each in attempts):
+        if len(set(names)) == len(sources):
+            return dict(zip(sources, names, strict=True))
+    [(name, _)] = Counter(names).most_common(1)
+    raise InputError(f"{name}: names two files in CTM; transcribe them apart")
 
 
 def to_ctm(
-    source: str | Path, hypothesis: Hypothesis, channel: int | None = None
+    source: str | Path,
+    hypothesis: Hypothesis,
+    channel: int | None = None,
+    name: str | None = None,
 ) -> str:
     """Write NIST's time-marked words: file, channel, start, duration, word.
 
     Arguments
     ---------
     source : str | Path
-        What was transcribed; its stem names it, blanks become underscores.
+        What was transcribed.
     hypothesis : Hypothesis
         What was heard.
     channel : int | None
         Where it was heard, from 0; CTM counts from 1.
+    name : str | None
+        Of the file, see `ctm_names`; if None, its stem.
 
     Returns
     -------
@@ -70,7 +118,7 @@ def to_ctm(
     >>> print(to_ctm("a b.wav", hypothesis), end="")
     a_b 1 0.20 0.28 ONE
     """
-    name = "_".join(Path(source).stem.split())
+    name = name or "_".join(Path(source).stem.split())
     return "".join(
         f"{name} {(channel or 0) + 1} {w.start:.2f} {w.end - w.start:.2f} {w.word}\n"
         for w in hypothesis.words

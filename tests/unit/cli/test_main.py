@@ -1,19 +1,24 @@
 import errno
+import logging
 import os
+import re
 import subprocess
 import sys
 
 import pytest
 
+from lact_modules import __version__
 from lact_modules.cli import main as module
 from lact_modules.errors import InputError
 
 
 @pytest.fixture
 def failing(lact_asr, monkeypatch):
-    def run(error):
+    def run(fault):
         def fail():
-            raise error
+            if callable(fault):
+                fault()
+            raise fault
 
         monkeypatch.setattr(module, "app", fail)
         return lact_asr()
@@ -25,6 +30,54 @@ def test_help_names_every_subcommand(lact_asr):
     finished = lact_asr("--help")
     assert finished.code == 0
     assert all(name in finished.out for name in module.SUBCOMMANDS)
+
+
+def test_the_version(lact_asr):
+    assert lact_asr("--version") == (0, f"lact-asr {__version__}\n", "")
+
+
+def run_program(**options):
+    """Run the installed program, that its last words at Python's end are seen too."""
+    code = "from lact_modules.cli.main import main; main()"
+    command = [sys.executable, "-c", code, "--version"]
+    return subprocess.run(
+        command, stderr=subprocess.PIPE, text=True, check=False, **options
+    )
+
+
+def test_a_reader_that_has_gone_makes_no_noise():
+    reading, writing = os.pipe()
+    os.close(reading)
+    finished = run_program(stdout=writing)
+    os.close(writing)
+    assert (finished.returncode, finished.stderr) == (1, "")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no full disk here")
+def test_a_full_disk_is_one_line():
+    with open("/dev/full", "w") as full:
+        finished = run_program(stdout=full)
+        assert finished.returncode == 2
+        assert re.fullmatch(r"lact-asr: output: no space left .*\n", finished.stderr)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no full disk here")
+def test_a_log_on_a_full_disk_adds_nothing(failing):
+    handler = logging.FileHandler("/dev/full")
+
+    def log():
+        logging.getLogger("lact_modules").warning("a line of the log")
+        raise OSError(errno.ENOSPC, "No space left on device", "log.txt")
+
+    logging.getLogger("lact_modules").addHandler(handler)
+    try:
+        finished = failing(log)
+    finally:
+        logging.getLogger("lact_modules").removeHandler(handler)
+        handler.stream = None
+    assert finished.code == 2
+    assert finished.err.splitlines()[-1].startswith("lact-asr: log.txt: no space left")
+    assert "Logging error" not in finished.err
 
 
 def test_help_comes_without_torch():

@@ -1,6 +1,8 @@
+from pathlib import Path
+
 import pytest
 
-from lact_modules.cli.output import open_output, show_progress
+from lact_modules.cli.output import open_output, open_report, show_progress
 from lact_modules.errors import InputError
 
 
@@ -28,6 +30,13 @@ def test_stdout(capsys):
     with open_output(None) as stream:
         stream.write("text")
     assert capsys.readouterr().out == "text"
+
+
+def test_a_dash_is_stdout_and_all_else_goes_to_stderr(capsys):
+    with open_report(Path("-")) as stream:
+        stream.write("{}")
+        print("a table")
+    assert capsys.readouterr() == ("{}", "a table\n")
 
 
 def test_places_that_cannot_be_written(tmp_path):

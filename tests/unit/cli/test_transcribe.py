@@ -1,6 +1,9 @@
+import io
 import json
 import os
 import re
+import shutil
+import sys
 
 import pytest
 import soundfile
@@ -268,3 +271,51 @@ def test_channels_of_opposite_phase_do_not_cancel(transcribe, paths, tmp_path, c
     heard = transcribe(tmp_path / "pair.wav")
     assert heard.out == transcribe(paths[1]).out
     assert "pair.wav: its channels cancel each other; channel 0 is" in caplog.text
+
+
+def test_files_of_one_name_are_apart_in_ctm(transcribe, paths, tmp_path):
+    copies = [tmp_path / folder / "a.flac" for folder in ("x", "y z")]
+    for source, copy in zip(paths, copies, strict=False):
+        copy.parent.mkdir()
+        shutil.copy(source, copy)
+    finished = transcribe(*copies, "--format", "ctm")
+    named = {line.split()[0] for line in finished.out.splitlines()}
+    assert named == {"x/a", "y_z/a"}
+    twice = transcribe(copies[0], copies[0], "--format", "ctm")
+    assert (twice.code, twice.out) == (2, "")
+    assert "names two files in CTM" in twice.err
+
+
+def test_the_folder_of_captions_is_made(transcribe, paths, tmp_path):
+    folder = tmp_path / "new" / "captions"
+    assert transcribe(*paths, "--format", "srt", "--output", folder).code == 0
+    assert len(list(folder.iterdir())) == len(paths)
+    file = tmp_path / "file"
+    file.touch()
+    finished = transcribe(*paths, "--format", "srt", "--output", file)
+    assert finished.code == 2
+    assert "give a folder as --output" in finished.err
+
+
+def test_file_names_of_any_bytes_and_letters(transcribe, paths, tmp_path, monkeypatch):
+    # of a locale that has no letter but those of ASCII
+    stdout = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(stdout, "ascii"))
+    folder = tmp_path / "\u0416"
+    folder.mkdir()
+    odd = os.fsencode(folder) + b"/\xff.flac"
+    shutil.copy(paths[0], odd)
+    assert transcribe(os.fsdecode(odd), paths[1]).code == 0
+    assert stdout.getvalue().startswith(odd + b"\t")
+    stdout.seek(0)
+    stdout.truncate()
+    finished = transcribe("-", "--format", "json", stdin=odd + b"\n")
+    assert finished.code == 0, finished.err
+    assert os.fsencode(json.loads(stdout.getvalue().decode())["file"]) == odd
+    output = tmp_path / "out.txt"
+    transcribe(folder, paths[1], "--output", output)
+    assert output.read_bytes().startswith(odd + b"\t")
+
+
+def test_a_dash_as_output_is_stdout(transcribe, paths):
+    assert transcribe(paths[0], "--output", "-").out == transcribe(paths[0]).out
