@@ -3,6 +3,7 @@
 import json
 import logging
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -153,6 +154,8 @@ def save_pretrained(frontend: Wav2Vec2Frontend, folder: str | Path) -> None:
     save_file(weights, folder / WEIGHTS_FILE, metadata={"format": "pt"})
     for name, content in ((CONFIG_FILE, config), (PREPROCESSOR_FILE, preprocessor)):
         (folder / name).write_text(json.dumps(content, indent=2) + "\n", "utf-8")
+    # safetensors writes files that their owner alone can read
+    shutil.copymode(folder / CONFIG_FILE, folder / WEIGHTS_FILE)
     # of a model before, it would count for more than what has been written
     (folder / PROCESSOR_FILE).unlink(missing_ok=True)
 

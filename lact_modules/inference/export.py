@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,10 @@ from safetensors.torch import load_file, save_file
 from lact_modules.adaptation.gate import CleanStatistics
 from lact_modules.data.audio import SAMPLE_RATE
 from lact_modules.errors import InputError
+from lact_modules.inference.checkpoint import SAVE_FOLDER
+from lact_modules.inference.publishable import check_own_files
 from lact_modules.inference.trained_model import (
+    HYPERPARAMETERS_FILE,
     VOCABULARY_FILES,
     TrainedModel,
     assemble,
@@ -61,19 +65,23 @@ def export_model(
     Raises
     ------
     InputError
-        If the run cannot be loaded, or the folder holds other files than an export.
+        If the run cannot be loaded or has links out of its folder, or the folder holds
+        other files than an export.
     """
     run_folder, out_folder = Path(run_folder), Path(out_folder)
     _check_destination(out_folder, force)
+    check_own_files(run_folder, _read_of_run(run_folder))
     trained = load_run(run_folder, num_checkpoints)
     unfinished = out_folder.with_name(out_folder.name + ".part")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
     try:
-        _write_weights(trained, unfinished / WEIGHTS_FILE)
-        trained.vocabulary.save(unfinished / trained.vocabulary.file_name)
         config = json.dumps(_config(trained), indent=2)
         (unfinished / CONFIG_FILE).write_text(config + "\n", encoding="utf-8")
+        _write_weights(trained, unfinished / WEIGHTS_FILE)
+        # safetensors writes files that their owner alone can read
+        shutil.copymode(unfinished / CONFIG_FILE, unfinished / WEIGHTS_FILE)
+        trained.vocabulary.save(unfinished / trained.vocabulary.file_name)
         for name in (RESULT_FILE, CleanStatistics.file_name):
             if (run_folder / name).is_file():
                 shutil.copyfile(run_folder / name, unfinished / name)
@@ -120,6 +128,14 @@ def _check_destination(folder: Path, force: bool) -> None:
     is_export = {WEIGHTS_FILE, CONFIG_FILE} <= names and names & {*VOCABULARY_FILES}
     if names and not is_export and not force:
         raise InputError(f"{folder}: holds other files; name a new folder, or --force")
+
+
+def _read_of_run(folder: Path) -> Iterator[Path]:
+    """Give what an export is made of."""
+    for name in (HYPERPARAMETERS_FILE, *EXPORT_FILES):
+        yield folder / name
+    yield folder / SAVE_FOLDER
+    yield from (folder / SAVE_FOLDER).rglob("*")
 
 
 def _write_weights(trained: TrainedModel, path: Path) -> None:

@@ -26,7 +26,7 @@ from lact_modules.inference.export import (
     load_export,
 )
 from lact_modules.inference.model_card import model_card
-from lact_modules.inference.publishable import without_folders
+from lact_modules.inference.publishable import check_own_files, without_folders
 from lact_modules.inference.trained_model import HYPERPARAMETERS_FILE
 
 logger = logging.getLogger(__name__)
@@ -162,6 +162,7 @@ def _collect(folder: Path, repo_id: str) -> dict[str, Path | bytes]:
         files[SETTINGS_FILE] = text.encode()
         folder = folder / EXPORT_FOLDER
         export_model(folder.parent, folder)
+    check_own_files(folder, [folder / name for name in (*EXPORT_FILES, CARD_FILE)])
     trained = load_export(folder)
     for name in (*EXPORT_FILES, CARD_FILE):
         if (folder / name).is_file():

@@ -1,7 +1,10 @@
-"""What others may read of a run: no folders of this machine."""
+"""What others may read of a run: no folders of this machine, and no other files."""
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
+
+from lact_modules.errors import InputError
 
 # Absolute, so neither preceded by a name nor part of a URL; ends at YAML's marks.
 _ABSOLUTE_PATH = re.compile(r"(?<![\w.:/~-])/[^\s,:'\"\[\]{}]+")
@@ -26,3 +29,37 @@ def without_folders(text: str) -> str:
     'data_folder: LibriSpeech'
     """
     return _ABSOLUTE_PATH.sub(lambda match: Path(match[0]).name, text)
+
+
+def check_own_files(folder: Path, paths: Iterable[Path]) -> None:
+    """Refuse links that lead out of a folder, such as to a private file.
+
+    Arguments
+    ---------
+    folder : Path
+        Of a run or an export, perhaps made by others.
+    paths : Iterable[Path]
+        In the folder; whether they exist does not matter.
+
+    Raises
+    ------
+    InputError
+        If one of them is somewhere else.
+
+    Example
+    -------
+    >>> folder = getfixture("tmp_path") / "run"
+    >>> folder.mkdir()
+    >>> (folder / "result.json").symlink_to("/etc/passwd")
+    >>> check_own_files(folder, folder.iterdir())
+    Traceback (most recent call last):
+    ...
+    lact_modules.errors.InputError: .../run/result.json: leads out of its folder; ...
+    """
+    home = folder.resolve()
+    for path in paths:
+        if not path.resolve().is_relative_to(home):
+            raise InputError(
+                f"{path}: leads out of its folder; put the file itself there if others "
+                "may have it"
+            )

@@ -97,6 +97,32 @@ def test_a_file_in_the_place_of_the_folder(trained_run, tmp_path):
         export_model(trained_run, tmp_path / "file", force=True)
 
 
+def test_whoever_reads_the_folder_reads_the_weights(exported):
+    modes = {path.name: path.stat().st_mode for path in exported.iterdir()}
+    assert modes["model.safetensors"] == modes["config.json"]
+
+
+@pytest.mark.parametrize(
+    "name", ["result.json", "vocabulary.txt", "save", "save/wer-30/model.ckpt"]
+)
+def test_links_out_of_a_run_are_not_followed(run_copy, tmp_path, name):
+    path, elsewhere = run_copy / name, tmp_path / "private"
+    path.rename(elsewhere)
+    path.symlink_to(elsewhere)
+    with pytest.raises(InputError, match=f"{path}: leads out of its folder"):
+        export_model(run_copy, tmp_path / "export")
+    assert not (tmp_path / "export").exists()
+
+
+def test_links_within_a_run_are_followed(run_copy, tmp_path):
+    (run_copy / "result.json").rename(run_copy / "kept.json")
+    (run_copy / "result.json").symlink_to("kept.json")
+    link = tmp_path / "link"
+    link.symlink_to(run_copy)
+    export_model(link, tmp_path / "export")
+    assert (tmp_path / "export" / "result.json").read_text() == '{"wer": 30.0}'
+
+
 def test_nothing_is_left_when_the_disk_is_full(trained_run, tmp_path, monkeypatch):
     def fail(source, destination):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), destination)

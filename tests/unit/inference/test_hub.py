@@ -209,6 +209,15 @@ def test_a_name_that_no_hub_has(name):
     assert "\n" not in str(caught.value)
 
 
+def test_links_out_of_an_export_are_not_uploaded(hub, run, tmp_path):
+    export_model(run, tmp_path / "export")
+    (tmp_path / "private").write_text("a secret")
+    (tmp_path / "export" / "README.md").symlink_to(tmp_path / "private")
+    with pytest.raises(InputError, match=r"README.md: leads out of its folder"):
+        push_model(tmp_path / "export", "me/digits")
+    assert hub.num_requests == 0
+
+
 def test_a_folder_without_a_model_is_not_uploaded(hub, tmp_path):
     with pytest.raises(InputError, match=r"config\.json: no such file"):
         push_model(tmp_path, "me/digits")
