@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from lact_modules.errors import InputError
+from lact_modules.inference.model_arguments import check_arguments
 
 PACKAGES = ("ops", "layers", "encoders", "frontends", "decoders")
 """Sub-packages of ``lact_modules`` whose classes a model may be built of."""
@@ -114,24 +115,30 @@ def _build(node: Any, labelled: dict[str, Any]) -> Any:
             raise InputError(f"model: nothing before it is labelled {label!r}")
         return labelled[label]
     if "class" in node:
-        built = _construct(_find_class(node["class"]), node, labelled)
+        kind = _find_class(node["class"])
+        built = _construct(kind, kind, node, labelled)
         if "label" in node:
             labelled[str(node["label"])] = built
         return built
     if "partial" in node:
-        partial = functools.partial(functools.partial, _find_class(node["partial"]))
-        return _construct(partial, node, labelled)
+        kind = _find_class(node["partial"])
+        partial = functools.partial(functools.partial, kind)
+        return _construct(kind, partial, node, labelled)
     return {key: _build(value, labelled) for key, value in node.items()}
 
 
 def _construct(
-    factory: Callable[..., Any], node: dict[str, Any], labelled: dict[str, Any]
+    kind: type,
+    factory: Callable[..., Any],
+    node: dict[str, Any],
+    labelled: dict[str, Any],
 ) -> Any:
     arguments = _build(node.get("arguments"), labelled)
     positional = arguments if isinstance(arguments, list) else []
     named = arguments if isinstance(arguments, dict) else {}
     name = node.get("class") or node.get("partial")
     try:
+        check_arguments(kind, positional, named)
         return factory(*positional, **named)
     except InputError as error:
         raise InputError(f"model: {name}: {error}") from error

@@ -3,12 +3,12 @@
 import hashlib
 import os
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
 
 from lact_modules.errors import InputError
+from lact_modules.inference.stream_state import fits
 from lact_modules.inference.streaming import StreamingRecognizer
 
 
@@ -50,9 +50,11 @@ def load_stream(recognizer: StreamingRecognizer, path: str | Path) -> None:
     try:
         saved = torch.load(path, map_location=recognizer.device, weights_only=True)
         made_by, state = saved["made_by"], saved["state"]
-    except (UnpicklingError, RuntimeError, EOFError, LookupError, TypeError) as error:
+        is_ours = fits(made_by, list[str | int])
+    # unpickling fails in as many ways as there are files
+    except Exception as error:
         raise InputError(f"{path}: not a saved stream, or damaged") from error
-    if made_by != _describe(recognizer):
+    if not is_ours or made_by != _describe(recognizer):
         raise InputError(f"{path}: of another model, or with other --chunk or --left")
     try:
         recognizer.load_state_dict(state)

@@ -1,6 +1,9 @@
 """States of a stream as plain data, to be saved, and read without trust."""
 
-from typing import Any
+from types import UnionType
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from torch import Tensor
 
 from lact_modules.decoding.beam_stream import BeamState
 from lact_modules.decoding.greedy_stream import GreedyState
@@ -28,6 +31,11 @@ _KINDS = {
         *(TTTState, UtteranceState, Word),
     )
 }
+
+State = TypeVar("State")
+
+# what no stream reaches, and int64 and float64 can count to
+_MAX_COUNT = 2**53
 
 
 def pack(state: Any) -> Any:
@@ -91,8 +99,63 @@ def unpack(packed: Any) -> Any:
             return {name: unpack(part) for name, part in fields.items()}
         if kind == "tuple":
             return tuple(map(unpack, fields))
-        return _KINDS[kind](*map(unpack, fields))
-    except (KeyError, TypeError, AttributeError) as error:
+        return _make(_KINDS[kind], [unpack(part) for part in fields])
+    except (
+        LookupError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        RecursionError,
+    ) as error:
         raise InputError(f"state of a stream: not one of this version ({error})") from (
             error
         )
+
+
+def fits(value: Any, hint: Any) -> bool:
+    """Tell whether a value is of an annotated kind, and so is all that it holds.
+
+    Arguments
+    ---------
+    value : Any
+        What a file gave.
+    hint : Any
+        A type, as fields of states are annotated.
+
+    Returns
+    -------
+    bool
+        Not of numbers that no stream has, such as NaN.
+
+    Example
+    -------
+    >>> fits((1, 2), tuple[int, ...]), fits((1, "2"), tuple[int, ...])
+    (True, False)
+    """
+    kind, inner = get_origin(hint) or hint, get_args(hint)
+    if kind is Any:
+        return True
+    if kind in (Union, UnionType):
+        return any(fits(value, each) for each in inner)
+    if kind is float:
+        return isinstance(value, float | int) and value == value
+    if kind is int:
+        return type(value) is int and abs(value) < _MAX_COUNT
+    if not isinstance(value, kind):
+        return False
+    if kind is Tensor:
+        return not value.isnan().any()
+    if kind is dict:
+        name, part = inner
+        return all(fits(n, name) and fits(p, part) for n, p in value.items())
+    if inner and kind is tuple and inner[-1] is not Ellipsis:
+        return len(value) == len(inner) and all(map(fits, value, inner))
+    return not inner or all(fits(part, inner[0]) for part in value)
+
+
+def _make(kind: type[State], fields: list[Any]) -> State:
+    state = kind(*fields)
+    for (name, hint), field in zip(get_type_hints(kind).items(), fields, strict=False):
+        if not fits(field, hint):
+            raise TypeError(f"{kind.__name__}.{name}: {type(field).__name__}")
+    return state

@@ -17,7 +17,7 @@ from lact_modules.errors import InputError
 from lact_modules.frontends.streaming import FrontendState
 from lact_modules.inference.chunks import LEFT_SECONDS, chunk_encoder
 from lact_modules.inference.loading import load_model
-from lact_modules.inference.stream_state import pack, unpack
+from lact_modules.inference.stream_state import fits, pack, unpack
 from lact_modules.inference.streaming_model import ModelState, StreamingModel
 from lact_modules.inference.trained_model import TrainedModel
 
@@ -29,7 +29,7 @@ _PARTS = {
     "frontend": FrontendState,
     "encoder": EncoderState,
     "utterance": UtteranceState,
-    "ended": tuple,
+    "ended": tuple[Hypothesis, ...],
 }
 
 
@@ -217,19 +217,37 @@ class StreamingRecognizer:
         Raises
         ------
         InputError
-            If it is none of this version, or of another decoder.
+            If it is none of this version, or of another decoder or model.
         """
+        if not isinstance(state, dict):
+            raise InputError("state of a stream: not one of this version")
         parts = {name: unpack(state.get(name)) for name in _PARTS}
         for name, kind in _PARTS.items():
-            if not isinstance(parts[name], kind):
+            if not fits(parts[name], kind):
                 raise InputError(f"state of a stream: has no {name} of this version")
         if type(parts["utterance"].decoding) is not type(self._utterance.decoding):
             raise InputError("state of a stream: of another kind of decoder")
         self.reset()
         self._state = ModelState(parts["frontend"], parts["encoder"])
         self._utterance = parts["utterance"]
+        self._try_state()
         for hypothesis in parts["ended"]:
             self._end(hypothesis)
+
+    def _try_state(self) -> None:
+        """Go on with the state for a moment, elsewhere, to see whether it fits."""
+        other = self.fork()
+        other._state, other._utterance = self._state, self._utterance
+        try:
+            other.accept(torch.zeros(_BLOCK // 8))
+            other.finish()
+        # whatever a model says of a stranger's tensors is the stranger's fault
+        except Exception as error:
+            self.reset()
+            reason = str(error).partition("\n")[0]
+            raise InputError(f"state of a stream: of another model ({reason})") from (
+                error
+            )
 
     def _decode(self, log_probs: Tensor) -> None:
         # chunk by chunk, so that utterances end where they do whatever the pieces

@@ -7,7 +7,11 @@ from torch import nn
 
 from lact_modules.encoders import Encoder
 from lact_modules.errors import InputError
-from lact_modules.inference.model_builder import build_model, build_trained_model
+from lact_modules.inference.model_builder import (
+    OTHER_CLASSES,
+    build_model,
+    build_trained_model,
+)
 
 NORM = {"class": "torch.nn.LayerNorm", "arguments": [2]}
 FEED_FORWARD = {"partial": "lact_modules.layers.FeedForward", "arguments": [8, 16]}
@@ -158,3 +162,36 @@ def test_of_speechbrain_its_language_model_alone_is_built():
     ):
         with pytest.raises(InputError, match="may not be built"):
             build_model({"class": other, "arguments": arguments})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "line"),
+    [
+        ("num_layers", 10**9, "num_layers: 1000000000; give a whole number from 0 to"),
+        ("num_layers", 2.5, "num_layers: 2.5; give a whole number"),
+        ("d_model", 10**15, "d_model: 1000000000000000; give a whole number"),
+        ("d_model", -8, "d_model: -8; give a whole number"),
+        ("dropout", float("nan"), "dropout: nan; give a finite number"),
+        ("dropout", 1.5, "dropout: 1.5; give a number from 0 to 1"),
+        ("layer_drop", -0.1, "layer_drop: -0.1; give a number from 0 to 1"),
+    ],
+)
+def test_numbers_of_no_model_are_refused_before_anything_is_built(name, value, line):
+    arguments = {**ENCODER["arguments"], name: value}
+    with pytest.raises(InputError, match=f"Encoder: {line}"):
+        build_model({**ENCODER, "arguments": arguments})
+
+
+@pytest.mark.parametrize("sizes", [[8, -16], [8, 16, float("inf")]])
+def test_numbers_of_factories_are_checked_too(sizes):
+    feed_forward = {**FEED_FORWARD, "arguments": sizes}
+    arguments = {**ENCODER["arguments"], "ffn_out": feed_forward}
+    with pytest.raises(InputError, match="FeedForward: "):
+        build_model({**ENCODER, "arguments": arguments})
+
+
+def test_layers_of_other_projects_are_counted_too():
+    [path] = OTHER_CLASSES
+    arguments = {"vocab": 5, "num_encoder_layers": 10**9}
+    with pytest.raises(InputError, match="num_encoder_layers: 1000000000"):
+        build_model({"class": path, "arguments": arguments})

@@ -1,5 +1,6 @@
 """A stream is heard as the whole is, whatever its pieces."""
 
+import math
 from functools import partial
 
 import pytest
@@ -156,6 +157,38 @@ def test_another_thing_is_no_state(frontend):
     with pytest.raises(InputError, match="state of a stream"):
         recognizer.load_state_dict(state)
     assert recognizer.finish() == ""
+
+
+def mutate(packed):
+    """Give copies of a packed state, each with one value of a wrong kind."""
+    if isinstance(packed, dict):
+        for key, value in packed.items():
+            yield from ({**packed, key: wrong} for wrong in mutate(value))
+    elif isinstance(packed, list):
+        for index, value in enumerate(packed):
+            rest = packed[:index], packed[index + 1 :]
+            yield from ([*rest[0], wrong, *rest[1]] for wrong in mutate(value))
+    for wrong in (None, "A", 2.5, math.nan, 10**20, [], {}, torch.ones(7), b"\0"):
+        if type(wrong) is not type(packed) or isinstance(packed, torch.Tensor | int):
+            yield wrong
+
+
+def test_values_of_a_wrong_kind_are_told_of(whole):
+    recognizer, samples = make_recognizer(), make_samples()
+    recognizer.accept(samples[:41234])
+    refused = 0
+    for state in mutate(recognizer.state_dict()):
+        other = recognizer.fork()
+        try:
+            other.load_state_dict(state)
+        except InputError:
+            refused += 1
+            assert (other.text, other.seconds) == ("", 0.0)
+        else:
+            # what fits can be gone on with
+            other.accept(samples[:8000])
+            other.finish()
+    assert refused > 100
 
 
 def test_nothing_is_heard_in_nothing():
