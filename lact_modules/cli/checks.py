@@ -97,8 +97,11 @@ def _check_torch() -> Finding:
 
 
 def _check_audio() -> Finding:
+    import av
     import numpy
     import soundfile
+
+    from lact_modules.data.audio import load_audio
 
     formats = {"flac": ("FLAC", None), "opus": ("OGG", "OPUS"), "mp3": ("MP3", None)}
     samples = numpy.sin(numpy.arange(16000) / 10).astype(numpy.float32) / 2
@@ -108,12 +111,12 @@ def _check_audio() -> Finding:
             path = Path(folder) / f"tone.{suffix}"
             try:
                 soundfile.write(path, samples, 16000, format=container, subtype=codec)
-                soundfile.read(path)
+                load_audio(path)
             except (soundfile.LibsndfileError, ValueError):
                 failed.append(suffix)
-    version = f"libsndfile {soundfile.__libsndfile_version__}"
+    version = f"libsndfile {soundfile.__libsndfile_version__}, PyAV {av.__version__}"
     if failed:
-        advice = "pip install --force-reinstall soundfile"
+        advice = "pip install --force-reinstall soundfile av"
         return Finding("audio", "fail", f"{version}: no {', '.join(failed)}", advice)
     return Finding("audio", "ok", f"{version}: {', '.join(formats)}")
 

@@ -76,6 +76,18 @@ def test_stdin_of_another_rate_is_heard_as_the_file_is(stream, samples, tmp_path
     assert piped.out == stream(tmp_path / "a.wav").out
 
 
+def test_a_wav_on_stdin_is_heard_as_the_file_is(stream, samples, tmp_path):
+    soundfile.write(tmp_path / "a.wav", samples, 22050)
+    piped = stream("-", stdin=(tmp_path / "a.wav").read_bytes())
+    assert piped.out == stream(tmp_path / "a.wav").out
+
+
+def test_another_file_on_stdin_is_refused(stream, audio):
+    refused = stream("-", stdin=audio.read_bytes())
+    assert refused.code == 2
+    assert "stdin: this is no raw audio but a file (FLAC); give its name" in refused.err
+
+
 def test_json_has_words_with_times_and_what_goes_on(stream, audio):
     texts = [line.split("\t")[2] for line in stream(audio).out.splitlines()]
     lines = stream(audio, "--format", "json", "--partial").out.splitlines()

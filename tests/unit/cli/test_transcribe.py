@@ -5,11 +5,13 @@ import re
 import shutil
 import sys
 
+import numpy
 import pytest
 import soundfile
 import torch
 
 from lact_modules.inference.transcriber import Transcriber
+from tests.audio_files import encode, of_unknown_length, with_size
 
 
 @pytest.fixture
@@ -319,3 +321,43 @@ def test_file_names_of_any_bytes_and_letters(transcribe, paths, tmp_path, monkey
 
 def test_a_dash_as_output_is_stdout(transcribe, paths):
     assert transcribe(paths[0], "--output", "-").out == transcribe(paths[0]).out
+
+
+@pytest.mark.parametrize("kind", ["flac", "ogg", "opus", "mp3", "wav"])
+def test_files_joined_end_to_end_are_heard_to_the_end(
+    transcribe, paths, tmp_path, kind
+):
+    parts = [encode(soundfile.read(path, dtype="float32")[0], kind) for path in paths]
+    joined, whole = tmp_path / f"joined.{kind}", tmp_path / "whole.wav"
+    joined.write_bytes(b"".join(parts))
+    decoded = [soundfile.read(io.BytesIO(part), dtype="float32")[0] for part in parts]
+    soundfile.write(whole, numpy.concatenate(decoded), 16000, subtype="FLOAT")
+    assert transcribe(joined).out == transcribe(whole).out
+
+
+def test_lengths_in_headers_are_not_trusted(transcribe, paths, tmp_path):
+    samples = soundfile.read(paths[1], dtype="float32")[0]
+    size = 2 * len(samples)
+    files = {
+        "unknown.flac": of_unknown_length(paths[1].read_bytes()),
+        "switched_off.wav": with_size(encode(samples, "wav"), size, 0),
+        "half.wav": with_size(encode(samples, "wav"), size, size // 2),
+    }
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+        assert transcribe(tmp_path / name).out == transcribe(paths[1]).out
+
+
+def test_faults_of_one_file_do_not_end_the_others(transcribe, paths, tmp_path):
+    good = soundfile.read(paths[1], dtype="float32")[0]
+    fast, loud = tmp_path / "fast.wav", tmp_path / "loud.wav"
+    content = bytearray(encode(good, "wav"))
+    content[24:28] = (2**31 - 1).to_bytes(4, "little")
+    fast.write_bytes(content)
+    soundfile.write(loud, 3.4e38 * numpy.sign(good), 16000, subtype="FLOAT")
+    finished = transcribe(fast, paths[1], loud)
+    assert finished.code == 2
+    assert finished.out.split("\t")[1] == transcribe(paths[1]).out
+    fast_fault, loud_fault, _ = finished.err.splitlines()
+    assert "fast.wav: its header tells a sample rate of 2147483647 Hz" in fast_fault
+    assert "loud.wav: holds samples of 3e+38" in loud_fault
