@@ -1,5 +1,6 @@
 """Which part of its file an utterance is, from the times that a manifest tells."""
 
+import functools
 import math
 import re
 import reprlib
@@ -7,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from lact_modules.data.columns import Time, find_columns
-from lact_modules.data.sample_counts import SampleCount, count_by_header
 from lact_modules.errors import InputError
 
 # No recording is longer; numbers beyond are damaged, and overflow as samples.
@@ -160,12 +160,11 @@ def _find_unit(pairs: list[_Pair]) -> Literal["s", "samples"]:
         return "s"
     fitting: list[tuple[bool, bool]] = []
     for pair in pairs:
-        count = count_by_header(pair.audio)
-        fitting.append((_fits(pair, 1.0, count), _fits(pair, count.rate, count)))
+        fitting.append((_fits(pair, 1.0), _fits(pair, _rate(pair.audio))))
         if fitting[-1] == (False, False):
             raise InputError(
                 f"{pair.place}: start {pair.start:g} and stop {pair.stop:g} fit "
-                f"neither as seconds nor as samples: {_describe(pair, count)}; correct "
+                f"neither as seconds nor as samples: {_describe(pair)}; correct "
                 "them"
             )
     seconds, samples = (all(column) for column in zip(*fitting, strict=True))
@@ -178,19 +177,35 @@ def _find_unit(pairs: list[_Pair]) -> Literal["s", "samples"]:
     return "s" if seconds else "samples"
 
 
-def _fits(pair: _Pair, rate: float, count: SampleCount | None = None) -> bool:
+def _fits(pair: _Pair, rate: float) -> bool:
     """Tell whether a pair counts so many a second."""
     seconds = (pair.stop - pair.start) / rate
     if pair.duration:
         return abs(seconds - pair.duration) <= _TOLERANCE
-    assert count is not None
-    return seconds >= _MIN_SECONDS and pair.stop / rate <= count.seconds + _TOLERANCE
+    last = _seconds(pair.audio) + _TOLERANCE
+    return seconds >= _MIN_SECONDS and pair.stop / rate <= last
 
 
-def _describe(pair: _Pair, count: SampleCount) -> str:
+def _describe(pair: _Pair) -> str:
+    rate = _rate(pair.audio)
     if pair.duration:
-        return f"duration is {pair.duration:g} s, the rate {count.rate} Hz"
-    return f"{pair.audio} has {count.seconds:g} s at {count.rate} Hz"
+        return f"duration is {pair.duration:g} s, the rate {rate} Hz"
+    return f"{pair.audio} has {_seconds(pair.audio):g} s at {rate} Hz"
+
+
+@functools.lru_cache(maxsize=4096)
+def _rate(path: str) -> int:
+    # it takes utterances, whose manifests take this
+    from lact_modules.data.durations import audio_rate
+
+    return audio_rate(path)
+
+
+@functools.lru_cache(maxsize=4096)
+def _seconds(path: str) -> float:
+    from lact_modules.data.durations import audio_duration
+
+    return audio_duration(path)
 
 
 def _make_segment(timed: Timed, told: list[_Told], pair_unit: str) -> Segment:
@@ -221,7 +236,7 @@ def _in_seconds(told: _Told, audio: str, pair_unit: str) -> float:
     if unit == "ms":
         return told.number / 1000
     if unit == "samples":
-        return told.number / count_by_header(audio).rate
+        return told.number / _rate(audio)
     return told.number
 
 
