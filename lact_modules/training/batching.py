@@ -10,6 +10,7 @@ from torch import OutOfMemoryError, Tensor
 from lact_modules.data.audio import SAMPLE_RATE
 from lact_modules.data.token_batches import cut_batches
 from lact_modules.errors import InputError
+from lact_modules.training.speech_batch import pad_right
 
 logger = logging.getLogger(__name__)
 
@@ -129,7 +130,7 @@ def take(batch: PaddedBatch, rows: Sequence[int]) -> PaddedBatch:
             values = [row[:n] for row, n in zip(values.data, lengths, strict=True)]
         for example, row in zip(examples, rows, strict=True):
             example[key] = values[row]
-    return PaddedBatch(examples)
+    return PaddedBatch(examples, padding_func=pad_right)
 
 
 def _valid_lengths(padded: PaddedData) -> Tensor:

@@ -1,22 +1,23 @@
 """From manifests to batches."""
 
-import functools
 import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from speechbrain.dataio.dataset import DynamicItemDataset
 from speechbrain.utils.data_pipeline import provides, takes
 from torch import Tensor
 
-from lact_modules.data.audio import load_audio
 from lact_modules.data.durations import measure_durations
 from lact_modules.data.manifest import Utterance, read_manifest
 from lact_modules.data.subwords import AnyVocabulary, SubwordVocabulary
 from lact_modules.data.vocabulary import Vocabulary
 from lact_modules.errors import InputError
+from lact_modules.training.recordings import Recordings, join
 from lact_modules.training.streams import Stream, StreamDataset, duration, transcribe
 
 logger = logging.getLogger(__name__)
@@ -125,8 +126,9 @@ def make_dataset(
     Returns
     -------
     DynamicItemDataset
-        Items ``id``, ``signal`` (N,) float32, ``tokens`` (U,) int64, and the whole
-        transcript, ``text``.
+        Items ``id``, ``signal`` (N,) float32, ``tokens`` (U,) int64, the whole
+        transcript, ``text``, and ``faults``: of utterances that cannot be read, by id,
+        what is wrong. Signal and transcript are without these.
 
     Raises
     ------
@@ -148,22 +150,17 @@ def make_dataset(
         for s in streams
     }
 
-    def load(utterance: Utterance) -> Tensor:
-        return load_audio(
-            utterance.audio_filepath,
-            offset=utterance.offset,
-            duration=utterance.duration,
-            channel=utterance.channel,
-        )
-
-    read = functools.cache(load) if in_memory else load
+    recordings = Recordings(in_memory)
 
     @takes("stream")
-    @provides("signal")
-    def read_signal(stream: Stream) -> Tensor:
-        return torch.cat([read(utterance) for utterance in stream])
+    @provides("signal", "heard", "faults")
+    def read(stream: Stream) -> Iterator[Any]:
+        signals, faults = recordings.read(stream)
+        yield join(signals)
+        yield transcribe([u for u in stream if u.id in signals])
+        yield faults
 
-    @takes("text")
+    @takes("heard")
     @provides("tokens")
     def spell(text: str) -> Tensor:
         unknown = vocabulary.unknown(text)
@@ -171,12 +168,30 @@ def make_dataset(
         return torch.tensor(vocabulary.encode(known), dtype=torch.int64)
 
     options = {
-        "dynamic_items": [read_signal, spell],
-        "output_keys": ["id", "signal", "tokens", "text"],
+        "dynamic_items": [read, spell],
+        "output_keys": {
+            **{key: key for key in ("id", "signal", "tokens", "faults")},
+            "text": "heard",
+        },
     }
-    if seed is not None:
-        return StreamDataset(entries, seed, **options)
-    return DynamicItemDataset(entries, **options)
+    make = DynamicItemDataset if seed is None else partial(StreamDataset, seed=seed)
+    dataset = make(entries, **options)
+    dataset.recordings = recordings
+    return dataset
+
+
+def read_ahead(dataset: DynamicItemDataset) -> None:
+    """Decode what a dataset keeps in memory, before workers share it.
+
+    Arguments
+    ---------
+    dataset : DynamicItemDataset
+        Made by `make_dataset`; of others nothing is read.
+    """
+    recordings = getattr(dataset, "recordings", None)
+    if recordings is not None:
+        streams = (entry["stream"] for entry in dataset.data.values())
+        recordings.read_ahead([u for stream in streams for u in stream])
 
 
 def check_spelling(texts: Mapping[str, str], vocabulary: AnyVocabulary) -> None:

@@ -22,18 +22,16 @@ from torch.utils.data import Dataset
 from lact_modules.data.rounds import RoundSampler
 from lact_modules.errors import InputError
 from lact_modules.training.averaging import choose_weights, validate_weights
+from lact_modules.training.loading import LoadingBrain
 from lact_modules.training.metrics_log import open_log
-from lact_modules.training.optimization import OptimizingBrain, Outcome
+from lact_modules.training.optimization import Outcome
 from lact_modules.training.progress import EpochProgress
 from lact_modules.training.random_state import RandomState
-from lact_modules.training.resuming import ResumableSampler
-from lact_modules.training.shard_loader import ShardLoader
-from lact_modules.training.shards import ShardBatches
-from lact_modules.training.stopping import StopRequest, leave_process_group
+from lact_modules.training.stopping import StopRequest
 
 
 @register_checkpoint_hooks
-class RecipeBrain(OptimizingBrain):
+class RecipeBrain(LoadingBrain):
     """SpeechBrain's training loop for any model.
 
     A recipe's Brain adds `compute_forward` and `utterance_losses`. What is here:
@@ -65,7 +63,6 @@ class RecipeBrain(OptimizingBrain):
     """Of validation; the lowest is the best."""
 
     step: int
-    batches: ResumableSampler | ShardLoader
 
     def __init__(self, **brain_arguments: Any):
         super().__init__(**brain_arguments)
@@ -123,13 +120,9 @@ class RecipeBrain(OptimizingBrain):
             diverges.
         """
         self.use_sampler(batch_sampler)
-        train_loader = self._make_train_loader(train_set, batch_sampler, train_options)
+        train_loader = self.make_train_loader(train_set, batch_sampler, train_options)
         self.valid_loader = self.make_dataloader(
-            valid_set,
-            sb.Stage.VALID,
-            ckpt_prefix=None,
-            worker_init_fn=leave_process_group,
-            **valid_options,
+            valid_set, sb.Stage.VALID, **valid_options
         )
         num_batches, factor = self.batches.num_batches, self.grad_accumulation_factor
         if num_batches < factor:
@@ -141,26 +134,6 @@ class RecipeBrain(OptimizingBrain):
         self.total_steps = self.steps_per_epoch * self.hparams.epoch_counter.limit
         with self.stop_request:
             self.fit(self.hparams.epoch_counter, train_loader, self.valid_loader)
-
-    def _make_train_loader(
-        self,
-        train_set: Dataset,
-        sampler: RoundSampler | None,
-        options: dict[str, Any],
-    ) -> Any:
-        """Make a loader, and `batches`, which checkpoints keep the place of."""
-        options = {**options, "worker_init_fn": leave_process_group}
-        if isinstance(train_set, ShardBatches):
-            loader = self.batches = ShardLoader(train_set, **options)
-        else:
-            assert sampler is not None
-            rank = self.rank if self.distributed_launch else 0
-            self.batches = ResumableSampler(sampler, train_set, rank)
-            loader = sb.dataio.dataloader.make_dataloader(
-                train_set, batch_sampler=self.batches, **options
-            )
-        self.checkpointer.add_recoverable("batches", self.batches, optional_load=True)
-        return loader
 
     def on_stage_start(self, stage: sb.Stage, epoch: int | None = None) -> None:
         """Begin an epoch, or go on within it."""
@@ -187,6 +160,7 @@ class RecipeBrain(OptimizingBrain):
         """Run one batch forward and backward; step where accumulation ends."""
         started = time.perf_counter()
         self.random_state.restore()
+        self.note_faults(batch, sb.Stage.TRAIN)
         self.batches.advance(batch)
         self.num_gathered += 1
         is_full = self.num_gathered == self.grad_accumulation_factor
@@ -247,6 +221,11 @@ class RecipeBrain(OptimizingBrain):
                 training_s=self.training_wall_s,
                 **values,
             )
+
+    def _fit_valid(self, valid_set: Any, epoch: int, enable: bool) -> None:
+        super()._fit_valid(valid_set, epoch, enable)
+        if not self.is_within_epoch and self.stop_request.was_made(self.device):
+            self.stop_request.obey(self.optimizer_step)
 
     def _validate_within_epoch(self) -> None:
         batches_seen, epoch = self.step, self.hparams.epoch_counter.current

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from speechbrain.dataio.batch import PaddedBatch
 from speechbrain.dataio.iterators import dynamic_bucketed_batch
 from speechbrain.utils.distributed import get_rank
 from torch.utils.data import IterableDataset, get_worker_info
@@ -26,6 +25,7 @@ from lact_modules.data.subwords import AnyVocabulary
 from lact_modules.errors import InputError
 from lact_modules.training.dataset import check_durations, check_spelling
 from lact_modules.training.resuming import NOTHING, hash_id
+from lact_modules.training.speech_batch import SpeechBatch
 
 logger = logging.getLogger(__name__)
 
@@ -96,6 +96,11 @@ class ShardBatches(IterableDataset):
         self.seed, self.rank, self.num_ranks = seed, rank, num_ranks
         self.start(epoch=1, num_done=0)
 
+    @property
+    def num_utterances(self) -> int:
+        """Of all shards."""
+        return sum(len(shard.texts) for shard in self.shards)
+
     def start(
         self, epoch: int, num_done: int, heard: NDArray[np.uint64] = NOTHING
     ) -> None:
@@ -126,7 +131,7 @@ class ShardBatches(IterableDataset):
         batches = self._choose(samples, random.Random(self.seed))
         return sum(1 for _ in batches) // self.num_ranks
 
-    def __iter__(self) -> Iterator[PaddedBatch]:
+    def __iter__(self) -> Iterator[SpeechBatch]:
         worker = get_worker_info()
         num_workers = worker.num_workers if worker else 1
         # a loader takes a batch from each worker in turn, and begins with the first
@@ -137,7 +142,7 @@ class ShardBatches(IterableDataset):
         )
         batches = itertools.chain.from_iterable(passes)
         for samples in itertools.islice(batches, num_to_skip, None):
-            yield PaddedBatch([self._decode(sample) for sample in samples])
+            yield SpeechBatch([self._decode(sample) for sample in samples])
 
     def _read_pass(
         self, number: int, num_workers: int, pass_: int
@@ -177,10 +182,16 @@ class ShardBatches(IterableDataset):
 
     def _decode(self, sample: Sample) -> Sample:
         tokens = self.vocabulary.encode(sample["text"])
+        signal, faults = torch.empty(0), {}
+        try:
+            signal = load_audio(sample["audio"])
+        except InputError as error:
+            faults[sample["id"]] = str(error)
         return {
             "id": sample["id"],
             "duration": sample["duration"],
-            "signal": load_audio(sample["audio"]),
+            "signal": signal,
+            "faults": faults,
             "tokens": torch.tensor(tokens, dtype=torch.int64),
             "text": sample["text"],
         }

@@ -142,12 +142,12 @@ def duration(stream: Stream) -> float:
     return sum(utterance.duration for utterance in stream)
 
 
-def transcribe(stream: Stream) -> str:
+def transcribe(stream: Sequence[Utterance]) -> str:
     """Give what is said in a stream.
 
     Arguments
     ---------
-    stream : Stream
+    stream : Sequence[Utterance]
         Its utterances.
 
     Returns
@@ -201,6 +201,11 @@ class StreamDataset(DynamicItemDataset):
         """
         self._streams = exchange(self._all, f"{self.seed} {epoch}")
         self._use(self._streams)
+
+    @property
+    def num_utterances(self) -> int:
+        """Of all streams."""
+        return sum(map(len, self._all))
 
     def utterance_ids(self) -> list[list[str]]:
         """List the ids of what is heard together in the epoch, stream by stream."""

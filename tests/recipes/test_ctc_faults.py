@@ -1,12 +1,16 @@
 import json
 import shutil
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 import torch
 
-from lact_modules.data.manifest import read_manifest
+from lact_modules.data.librispeech import prepare_librispeech
+from lact_modules.data.manifest import read_manifest, write_manifest
+from lact_modules.training.brain import ASRBrain
 from lact_modules.training.ctc import CTCBrain
 
 
@@ -135,6 +139,100 @@ def test_more_labels_than_frames_are_counted(train, corpus_copy, tmp_path):
     assert sum(loss == 0 for loss in losses) == 1
 
 
+def num_tested(run):
+    path = min(run.folder.glob("transcripts_test*.jsonl"))
+    return len(path.read_text().splitlines())
+
+
+@pytest.fixture
+def manifests(corpus, tmp_path):
+    """Options of a run on manifests, the utterances of each changed."""
+    prepared = prepare_librispeech(corpus, tmp_path, ["train", "dev", "test"])
+
+    def write(change):
+        options = {}
+        for key, split in zip(("train", "valid", "test"), prepared, strict=True):
+            path = options[f"{key}_manifest"] = tmp_path / f"{split}.changed.jsonl"
+            write_manifest(path, change(read_manifest(prepared[split])))
+        return options
+
+    return write
+
+
+@pytest.mark.parametrize("recipe", ["ASR/CTC", "ASR/transformer"])
+def test_batches_in_which_nobody_speaks(train, manifests, tmp_path, recipe):
+    def silence(utterances):
+        return [replace(u, text="") for u in utterances[:2]] + utterances[2:]
+
+    tokens = {"num_tokens": 60} if "transformer" in recipe else {}
+    options = {"valid_batch_size": 1, "max_batch_size": 1, **tokens}
+    run = train(tmp_path / "run", recipe=recipe, **manifests(silence), **options)
+    assert run.code == 0
+    losses = [entry["loss"] for entry in run.metrics("train")]
+    assert len(losses) == 20
+    assert np.isfinite(losses).all()
+    assert num_tested(run) == 4
+
+
+@pytest.mark.parametrize(
+    ("num_workers", "in_memory"), [(0, False), (2, False), (2, True)]
+)
+def test_a_damaged_file_is_named_once_and_passed_over(
+    train, manifests, tmp_path, num_workers, in_memory
+):
+    lost = []
+
+    def damage(utterances):
+        path = tmp_path / f"{utterances[0].id}.flac"
+        path.write_bytes(Path(utterances[0].audio_filepath).read_bytes()[:9000])
+        lost.append(utterances[0].id)
+        return [replace(utterances[0], audio_filepath=str(path)), *utterances[1:]]
+
+    run = train(
+        tmp_path / "run",
+        **manifests(damage),
+        num_workers=num_workers,
+        in_memory=in_memory,
+        # alone in its batch, too
+        max_batch_size=1,
+        valid_batch_size=1,
+    )
+    assert run.code == 0
+    assert run.steps() == list(range(1, 21))
+    for name in lost:
+        assert run.log.count(f"cannot be read, skipped: {name} (") == 1
+    assert num_tested(run) == 3
+
+
+def test_too_many_damaged_files_stop_the_training(train, manifests, tmp_path):
+    def lose(utterances):
+        return [replace(u, audio_filepath="gone.flac") for u in utterances]
+
+    options = {"nonfinite_patience": 2, "in_memory": False}
+    run = train(tmp_path / "run", **manifests(lose), **options)
+    assert_stopped(run, "3 of 20 utterances cannot be read", "gone.flac: no such file")
+
+
+@pytest.mark.parametrize("target", ["null", 4])
+def test_a_brain_may_have_objectives_of_its_own(train, monkeypatch, tmp_path, target):
+    calls = []
+
+    def objectives(self, outputs, batch, stage):
+        calls.append(stage.name)
+        return (
+            outputs[0].exp().mean()
+            + self.utterance_losses(outputs, batch, stage)[0].mean()
+        )
+
+    monkeypatch.setattr(ASRBrain, "compute_objectives", objectives)
+    run = train(tmp_path, target_effective_batch=target, num_epochs=3)
+    assert run.code == 0
+    assert {"TRAIN", "VALID", "TEST"} == set(calls)
+    losses = [entry["loss"] for entry in run.metrics("train")]
+    assert losses[-1] < losses[0]
+    assert num_tested(run) == 4
+
+
 def test_unknown_characters_in_transcripts(train, corpus_copy, tmp_path):
     path, utterance_id, text = first_transcript(corpus_copy)
     path.write_text(path.read_text().replace(text, "ÇA 7"))
@@ -183,7 +281,7 @@ def test_vocabulary_of_another_run(train, tmp_path):
         ({"test_splits": "[unseen]"}, ["unseen: no such split", "dev, test, train"]),
         ({"max_train_duration": 0.1}, ["raise max_train_duration"]),
         ({"grad_accumulation_factor": 11}, ["an epoch has only 10 batches"]),
-        ({"best_by": "BLEU"}, ["best_by 'BLEU'", "CER"]),
+        ({"best_by": "BLEU"}, ["--best_by BLEU: want one of", "CER"]),
         ({"test_only": None}, ["save: no checkpoint of a whole epoch; train first"]),
     ],
 )

@@ -46,7 +46,7 @@ def test_saves_and_ends_and_goes_on_as_if_nothing_had_been(
     assert stopped.code == EXIT_CODE, stopped.error
     assert stopped.steps() == [1, 2, 3, 4]
     assert stopped.checkpoints().keys() == {4}
-    assert "asked to stop: saved step 4; run the same command again to resume" in stopped.log
+    assert "saved step 4; run the same command again to resume" in stopped.log
     assert not (stopped.folder / "result.json").exists()
     resumed = train(tmp_path / "run", **OPTIONS)
     assert resumed.code == 0

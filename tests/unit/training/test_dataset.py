@@ -4,11 +4,9 @@ import soundfile
 import torch
 from speechbrain.dataio.batch import PaddedBatch
 
-from lact_modules.data import audio
 from lact_modules.data.manifest import Utterance, write_manifest
 from lact_modules.data.vocabulary import Vocabulary
 from lact_modules.errors import InputError
-from lact_modules.training import dataset as dataset_module
 from lact_modules.training.dataset import make_dataset, read_manifests
 
 VOCABULARY = Vocabulary.from_texts(["ENOTW"])
@@ -88,21 +86,6 @@ def test_items_make_a_padded_batch(ramp):
     assert batch.signal.lengths.tolist() == [0.5, 1.0]
     assert batch.tokens.data.shape == (2, 7)
     assert batch.id == ["u", "v"]
-
-
-@pytest.mark.parametrize(("in_memory", "num_reads"), [(True, 1), (False, 3)])
-def test_in_memory_reads_a_file_once(ramp, monkeypatch, in_memory, num_reads):
-    reads = []
-
-    def load_and_count(*arguments, **options):
-        reads.append(arguments)
-        return audio.load_audio(*arguments, **options)
-
-    monkeypatch.setattr(dataset_module, "load_audio", load_and_count)
-    dataset = make_dataset([describe("u", path=ramp)], VOCABULARY, in_memory)
-    signals = [dataset[0]["signal"] for _ in range(3)]
-    assert len(reads) == num_reads
-    assert all(torch.equal(signal, signals[0]) for signal in signals)
 
 
 def test_unknown_characters_are_counted_and_the_first_is_named():

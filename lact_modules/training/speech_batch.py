@@ -1,0 +1,84 @@
+"""Batches of utterances, of those that can be read."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from speechbrain.dataio.batch import PaddedBatch
+from speechbrain.utils.data_utils import batch_pad_right
+from torch import Tensor
+
+from lact_modules.data.audio import SAMPLE_RATE
+
+
+def pad_right(tensors: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """Pad as SpeechBrain does, which divides by 0 where all are empty.
+
+    Arguments
+    ---------
+    tensors : Sequence[Tensor]
+        (N, ...) each.
+
+    Returns
+    -------
+    data : Tensor
+        (B, N, ...), padded with 0.
+    lengths : Tensor
+        (B,) relative to the longest.
+
+    Example
+    -------
+    >>> pad_right([torch.empty(0), torch.empty(0)])
+    (tensor([], size=(2, 0)), tensor([0., 0.]))
+    """
+    if any(len(tensor) for tensor in tensors):
+        return batch_pad_right(tensors)
+    return torch.stack([*tensors]), torch.zeros(len(tensors))
+
+
+class SpeechBatch(PaddedBatch):
+    """SpeechBrain's batch, without the items whose audio cannot be read.
+
+    Where none can, a second of silence stands for all, so that a process that trains
+    with others keeps step with them.
+
+    Arguments
+    ---------
+    items : Sequence[dict[str, Any]]
+        As datasets give them; ``faults`` tell what cannot be read, by id, and an item
+        whose ``signal`` is empty is left out.
+
+    Example
+    -------
+    >>> read = {"id": "a", "signal": torch.ones(2), "faults": {}}
+    >>> lost = {"id": "b", "signal": torch.empty(0), "faults": {"b": "truncated"}}
+    >>> batch = SpeechBatch([read, lost])
+    >>> batch.id, batch.faults, batch.is_lost
+    (['a'], {'b': 'truncated'}, False)
+    """
+
+    def __init__(self, items: Sequence[dict[str, Any]]):
+        # names of columns do not begin so
+        self._faults: dict[str, str] = {}
+        examples = []
+        for item in items:
+            self._faults |= item.get("faults", {})
+            if len(item.get("signal", "?")):
+                examples.append({k: v for k, v in item.items() if k != "faults"})
+        self._is_lost = not examples
+        super().__init__(examples or [_silence(items[0])], padding_func=pad_right)
+
+    @property
+    def faults(self) -> dict[str, str]:
+        """What is wrong with utterances that cannot be read, by id."""
+        return self._faults
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether none could be read."""
+        return self._is_lost
+
+
+def _silence(item: dict[str, Any]) -> dict[str, Any]:
+    silence = {"signal": torch.zeros(SAMPLE_RATE), "tokens": item["tokens"][:0]}
+    return {k: v for k, v in (item | silence | {"text": ""}).items() if k != "faults"}

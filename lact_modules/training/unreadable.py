@@ -1,0 +1,62 @@
+"""Skip what cannot be read of a set, name it, and stop where it is too much."""
+
+import logging
+from collections.abc import Mapping
+
+from lact_modules.errors import InputError
+
+logger = logging.getLogger(__name__)
+
+_SHARE = 0.01
+
+
+class UnreadableAudio:
+    """Utterances of a set whose audio cannot be read, each named once.
+
+    Arguments
+    ---------
+    num_utterances : int
+        Of the set.
+    patience : int
+        How many are passed over, or one of a hundred if that is more.
+
+    Example
+    -------
+    >>> unreadable = UnreadableAudio(num_utterances=20, patience=1)
+    >>> unreadable.note({"a": "a.wav: truncated"})
+    >>> len(unreadable)
+    1
+    """
+
+    def __init__(self, num_utterances: int, patience: int):
+        self.limit = max(patience, int(_SHARE * num_utterances))
+        self.num_utterances = num_utterances
+        self._ids: set[str] = set()
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def note(self, faults: Mapping[str, str]) -> None:
+        """Name what was not named before.
+
+        Arguments
+        ---------
+        faults : Mapping[str, str]
+            What is wrong, by id.
+
+        Raises
+        ------
+        InputError
+            If it is more than is passed over, or all.
+        """
+        for name, fault in faults.items():
+            if name in self._ids:
+                continue
+            self._ids.add(name)
+            logger.warning("cannot be read, skipped: %s (%s)", name, fault)
+            if len(self) > self.limit or len(self) == self.num_utterances:
+                raise InputError(
+                    f"{len(self)} of {self.num_utterances} utterances cannot be read "
+                    f"(last {name}: {fault}); mend the files or leave them out of the "
+                    "manifest"
+                )
