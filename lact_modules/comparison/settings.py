@@ -15,6 +15,12 @@ _NEUTRAL = (
     *("seed", "__set_seed", "output_folder", "save_folder", "data_folder"),
     *("num_workers", "in_memory", "log_interval", "sample_interval"),
     "checkpoint_interval",
+    # where a run was watched, stored and computed
+    *("trackers", "num_worst_utterances", "push_to_hub", "hub_private", "device"),
+    *("distributed_backend", "find_unused_parameters", "test_only", "noprogressbar"),
+    *("tqdm_colored_bar", "log_config", "ckpt_interval_minutes", "ckpt_interval_steps"),
+    *("debug_batches", "debug_epochs", "debug_persistently"),
+    *("profile_training", "profile_warmup", "profile_steps"),
 )
 
 

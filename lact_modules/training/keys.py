@@ -103,7 +103,7 @@ TRAINING: Keys = {
     "weight_decay": Key(number(0), OPTIONAL, "of the optimizer"),
     "warmup_steps": Key(whole(0), OPTIONAL, "optimizer steps of the rate's rise"),
     "parameter_groups": Key(
-        checked("a list of rules, or null", read_rules),
+        maybe(checked("a list of rules", read_rules, list)),
         None,
         "learning rates and weight decay by module, a list of rules",
     ),
@@ -113,7 +113,7 @@ TRAINING: Keys = {
         "factor of the learning rate from each layer to the one below",
     ),
     "stages": Key(
-        checked("a list of stages, or null", read_stages),
+        maybe(checked("a list of stages", read_stages, list)),
         None,
         "what to train in which epochs at which rates, a list; the rest is frozen",
     ),

@@ -236,10 +236,12 @@ def mapping(entries: Mapping[str, Kind] | None = None, want: str = "") -> Kind:
     )
 
 
-def checked(want: str, read: Callable[[Any], object]) -> Kind:
-    """Want what `read` takes; it raises an `InputError` or another error if not."""
+def checked(want: str, read: Callable[[Any], object], *types: type) -> Kind:
+    """Want what `read` takes, of one of `types`; it raises an error if not."""
 
     def fits(value: Any) -> bool:
+        if types and not isinstance(value, types):
+            return False
         try:
             read(value)
         except InputError:
@@ -265,6 +267,6 @@ texts = list_of(text, "texts, such as [a, b]")
 text_or_texts: Kind = either(text, texts)
 made = Kind(
     "an object, made by !new: or !name:",
-    lambda value: not isinstance(value, str | int | float | Sequence | None),
+    lambda value: not isinstance(value, str | int | float | Sequence | Mapping | None),
 )
 function = Kind("a function or class, given by !name:", callable)

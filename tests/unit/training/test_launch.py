@@ -7,6 +7,7 @@ import torch
 import yaml
 from speechbrain.utils import logger
 
+from lact_modules.comparison.settings import differing, read_settings
 from lact_modules.errors import InputError
 from lact_modules.training.keys import DATA
 from lact_modules.training.kinds import made, mapping, maybe, text, texts, whole
@@ -121,6 +122,22 @@ def test_run_options_are_recorded_with_what_holds(start, tmp_path):
     assert run_opts.precision == "bf16"
     assert hparams["max_grad_norm"] == 1.0
     assert "nonfinite_patience" not in hparams
+
+
+def test_a_comparison_sees_what_the_command_line_changed(start, tmp_path):
+    words = {
+        "first": ["--precision", "fp32", "--noprogressbar"],
+        "second": ["--precision=bf16", "--max_grad_norm", "0.01", "--test_only"],
+    }
+    for name in words:
+        start(lambda *_: None, *words[name], folder=tmp_path / name)
+    settings = {
+        name: read_settings(tmp_path / name / "hyperparams.yaml") for name in words
+    }
+    assert differing(settings) == {
+        "max_grad_norm": {"first": "1.0", "second": "0.01"},
+        "precision": {"first": "fp32", "second": "bf16"},
+    }
 
 
 @pytest.mark.parametrize(
