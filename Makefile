@@ -4,7 +4,9 @@ PYTHON ?= python3
 BIN := $(CURDIR)/.venv/bin
 INSTALLED := .venv/.installed
 RECIPE := recipes/LibriSpeech/ASR/CTC
-RUN := runs/demo
+RUN = runs/$(subst -,_,$@)
+DEMO_MODEL := lact_demo
+DEMO_FILES := find corpus/LibriSpeech/test -name '*.flac' | sort | head -n
 DEMO_EPOCHS ?= 14
 DEMO_ARGS ?=
 COMPARE_ARGS ?=
@@ -12,11 +14,11 @@ COMPARE_ARGS ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo compare test check check-fast results clean
+.PHONY: help install demo demo-streaming compare test check check-fast results clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | \
-		while IFS='|' read -r target text; do printf '  %-12s %s\n' "$$target" "$$text"; done
+		while IFS='|' read -r target text; do printf '  %-14s %s\n' "$$target" "$$text"; done
 
 install: $(INSTALLED) ## Make .venv and install the package into it (PYTHON=... chooses)
 
@@ -30,16 +32,27 @@ $(INSTALLED): pyproject.toml
 	@touch $@
 
 demo: install ## Make a corpus, train, test and transcribe on this CPU
+	$(train-demo)
+	$(BIN)/lact-asr transcribe --model $(RUN) --beam-size 50 --lm $(RUN)/lm.arpa \
+		$$($(DEMO_FILES) 3)
+	@$(BIN)/python tools/demo_summary.py $(RUN)
+
+demo-streaming: DEMO_MODEL := lact_streaming_demo
+demo-streaming: install ## The same with a model for stream and serve; hear a file as a stream
+	$(train-demo)
+	$(BIN)/lact-asr stream --model $(RUN) --beam-size 50 --lm $(RUN)/lm.arpa \
+		$$($(DEMO_FILES) 1)
+	@$(BIN)/python tools/demo_summary.py $(RUN) --streams
+
+define train-demo
 	$(BIN)/lact-asr synth corpus
 	$(BIN)/lact-asr prepare librispeech corpus/LibriSpeech $(RUN)/manifests --splits train
 	$(BIN)/lact-asr ngram $(RUN)/manifests/train.jsonl --order 3 --output $(RUN)/lm.arpa
-	cd $(RECIPE) && $(BIN)/python train.py hparams/lact_demo.yaml \
+	cd $(RECIPE) && $(BIN)/python train.py hparams/$(DEMO_MODEL).yaml \
 		--data_folder ../../../../corpus/LibriSpeech --dataset_name synthetic \
 		--output_folder ../../../../$(RUN) --num_epochs $(DEMO_EPOCHS) \
 		--decoding '{beam_size: 50, lm: ../../../../$(RUN)/lm.arpa}' $(DEMO_ARGS)
-	$(BIN)/lact-asr transcribe --model $(RUN) --beam-size 50 --lm $(RUN)/lm.arpa \
-		$$(find corpus/LibriSpeech/test -name '*.flac' | sort | head -n 3)
-	@$(BIN)/python tools/demo_summary.py $(RUN)
+endef
 
 compare: install ## Train three encoders with three seeds on DATA=.../LibriSpeech, compare
 	@test -n "$(DATA)" || { echo "make compare DATA=FOLDER: which corpus?" >&2; exit 2; }

@@ -42,18 +42,47 @@ def summarize(result: dict[str, Any]) -> Table:
     return table
 
 
+def suggest(run: Path, streams: bool) -> list[str]:
+    """Say what to try with the model.
+
+    Arguments
+    ---------
+    run : Path
+        Output folder of the demonstration.
+    streams : bool
+        Whether its model hears streams.
+
+    Returns
+    -------
+    list[str]
+        A line each.
+
+    Example
+    -------
+    >>> suggest(Path("runs/demo"), streams=False)[1]
+    'stream and serve want another model: make demo-streaming'
+    """
+    program = f"try it: .venv/bin/lact-asr {{}} --model {run}"
+    if streams:
+        return [program.format("stream") + " FILE", program.format("serve")]
+    return [
+        program.format("transcribe") + " FILE...",
+        "stream and serve want another model: make demo-streaming",
+    ]
+
+
 def main() -> None:
     """Print the table and where to look further."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run", type=Path, help="output folder of the demonstration")
-    run = parser.parse_args().run
+    parser.add_argument("--streams", action="store_true", help="it hears streams")
+    options = parser.parse_args()
+    run = options.run
     console = Console()
     result = json.loads((run / "result.json").read_text(encoding="utf-8"))
     console.print(summarize(result))
     console.print(f"learning curves: {run}/plots    alignments: {run}/wer_test.txt")
-    console.print(
-        f"try it: .venv/bin/lact-asr transcribe --model {run} FILE...", markup=False
-    )
+    console.print("\n".join(suggest(run, options.streams)), markup=False)
 
 
 if __name__ == "__main__":

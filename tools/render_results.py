@@ -29,6 +29,7 @@ TABLES: dict[str, dict[str, Table]] = {
         "pieces": streaming_tables.PIECES,
         "hours": streaming_tables.HOURS,
         "serving": streaming_tables.SERVING,
+        "pauses": streaming_tables.PAUSES,
     },
 }
 """What stands where, by document and name."""

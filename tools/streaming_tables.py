@@ -93,6 +93,23 @@ def _serving_rows(path: Path, root: Path) -> Iterator[Row]:
     ]
 
 
+def _pause_rows(path: Path, root: Path) -> Iterator[Row]:
+    study = json.loads(path.read_text(encoding="utf-8"))
+    for split, rows in study.get("pauses", {}).items():
+        found: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+        for row in rows:
+            found.setdefault((row["way"], row["place"], row["pause"]), []).append(row)
+        for (way, place, pause), of_kind in found.items():
+            if pause == "none":
+                continue
+            ((without,), several) = found[way, place, "none"], of_kind
+            yield [
+                link(path, root, "../", study["model"]),
+                *(split, way, f"{pause}, {place}", f"{without['wer']:.2f}"),
+                ", ".join(f"{r['seconds']:g} s {r['wer']:.2f}" for r in several),
+            ]
+
+
 def _by_run(rates: Sequence[float]) -> str:
     return " ".join(f"{rate:.2f}" for rate in rates)
 
@@ -148,3 +165,11 @@ SERVING = Table(
     NOTHING,
 )
 """A row for each study of the server."""
+
+PAUSES = Table(
+    ("model", "split", "heard by", "pause", "WER without", "WER with so long a pause"),
+    "*/*/result.json",
+    _pause_rows,
+    NOTHING,
+)
+"""A row for each kind of pause, around utterances or before what is said on."""

@@ -63,3 +63,24 @@ def test_a_long_stream_keeps_its_state(measure, data):
     assert rows[-1]["largest_norm"] > 0
     assert found["old_over_fresh_cpu"] > 0
     assert all(row["wer"].keys() == {"a/noises.jsonl"} for row in rows)
+
+
+def test_pauses_are_compared_with_none_every_way(measure, data):
+    lengths = {"around": "0.5", "gaps": "2", "levels": "-50", "gap_levels": "-50"}
+    found = measure("pauses", measure.model, data=[data], group=2, **lengths)
+    rows = found["pauses"]["noises"]
+    ways = {(row["way"], row["place"]) for row in rows}
+    around = {("transcribe", "around"), ("chunk", "around")}
+    assert ways == around | {(way, "before") for way in ("chunk", "stream", "serve")}
+    assert len(rows) == 3 * len(ways)
+    without = {r["way"]: r["wer"] for r in rows if r["pause"] == "none"}
+    assert without["stream"] == without["serve"]
+    for row in rows:
+        if row["pause"] != "none" and row["place"] == "before":
+            rise = row["wer"] - without[row["way"]]
+            assert row["difference"] == pytest.approx(rise)
+
+
+def test_pauses_of_a_model_for_whole_utterances(load_benchmark, trained_run):
+    trained = load_benchmark("pauses").load_model(trained_run)
+    assert [*load_benchmark("pauses").find_ways(trained)] == ["transcribe"]

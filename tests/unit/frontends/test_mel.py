@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from lact_modules.frontends import MelFrontend
-from lact_modules.frontends.normalization import RunningNormalization
+from lact_modules.frontends.normalization import STATISTICS, RunningNormalization
 
 NORMALIZATIONS = ["utterance", "running"]
 
@@ -25,11 +25,13 @@ def test_frames_are_the_rate_times_the_duration(
     assert x.isfinite().all()
 
 
+@pytest.mark.parametrize("statistics", STATISTICS)
 @pytest.mark.parametrize("normalization", NORMALIZATIONS)
 @pytest.mark.parametrize("frame_rate", [25, 50, 100])
-def test_alone_equals_in_a_batch_of_nan(normalization, frame_rate):
+def test_alone_equals_in_a_batch_of_nan(normalization, frame_rate, statistics):
     torch.manual_seed(0)
-    frontend = MelFrontend(8, 3, frame_rate, normalization=normalization).eval()
+    options = {"normalization": normalization, "statistics": statistics}
+    frontend = MelFrontend(8, 3, frame_rate, **options).eval()
     lengths = torch.tensor([8000, 5003, 4961])
     waveform = torch.randn(3, 8000)
     for i, length in enumerate(lengths):
@@ -82,7 +84,12 @@ def test_running_prior_learns_from_valid_frames_alone():
 
 @pytest.mark.parametrize(
     "options",
-    [{"audio_encoder_layers": 5}, {"frame_rate": 30}, {"normalization": "batch"}],
+    [
+        {"audio_encoder_layers": 5},
+        {"frame_rate": 30},
+        {"normalization": "batch"},
+        {"statistics": "loud"},
+    ],
 )
 def test_unknown_options_are_named(options):
     with pytest.raises(ValueError, match=next(iter(options))):

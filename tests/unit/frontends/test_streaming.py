@@ -32,6 +32,7 @@ def feed(streaming, waveform, sizes):
         {"frame_rate": 50},
         {"frame_rate": 100, "audio_encoder_layers": 3},
         {"audio_encoder_layers": 4},
+        {"statistics": "speech"},
     ],
     ids=str,
 )

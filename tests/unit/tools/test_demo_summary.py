@@ -1,6 +1,8 @@
+from pathlib import Path
+
 from rich.console import Console
 
-from tools.demo_summary import summarize
+from tools.demo_summary import suggest, summarize
 
 
 def test_scores_stand_side_by_side():
@@ -23,3 +25,12 @@ def test_scores_stand_side_by_side():
     greedy, beam = (line for line in text.splitlines() if "160" in line)
     assert "greedy" in greedy and "8.12" in greedy and "100" in greedy
     assert "beam+lm" in beam and "4.00" in beam and "50" in beam
+
+
+def test_a_model_is_suggested_for_what_it_can():
+    run = Path("runs/demo")
+    assert "transcribe --model runs/demo FILE" in suggest(run, streams=False)[0]
+    assert "make demo-streaming" in suggest(run, streams=False)[1]
+    stream, serve = suggest(run, streams=True)
+    assert "stream --model runs/demo FILE" in stream
+    assert serve.endswith("serve --model runs/demo")

@@ -9,7 +9,7 @@ from lact_modules.training.result import write_result
 from tools.chunking_tables import EVEN_TIME, TIME, WORDS
 from tools.render_results import TABLES, insert_table
 from tools.run_tables import COMPARISONS, DECODINGS, METHODS, RUNS
-from tools.streaming_tables import HOURS, LATENCY, MEMORY, PIECES, SERVING
+from tools.streaming_tables import HOURS, LATENCY, MEMORY, PAUSES, PIECES, SERVING
 
 PROJECT = Path(__file__).resolve().parents[3]
 MARKERS = {
@@ -294,3 +294,22 @@ def test_check_fails_until_the_documents_are_rendered(results):
     assert "| lact_demo | 1.5 M |" in readme.read_text()
     assert "| lact_demo | test | beam+lm |" in readme.read_text()
     assert run(root, "--check").returncode == 0
+
+
+def test_pauses_of_a_kind_share_a_row(results):
+    assert "Nothing" in PAUSES.render(results)
+    kind = {"place": "before", "way": "stream"}
+    rows = [
+        {**kind, "pause": "none", "wer": 2.0},
+        {**kind, "pause": "zeros", "seconds": 5.0, "wer": 2.25},
+        {**kind, "pause": "zeros", "seconds": 0.5, "wer": 3.0},
+        {**kind, "pause": "noise at -50 dB", "seconds": 5.0, "wer": 4.0},
+    ]
+    path = results / "digits_streaming" / "pauses" / "result.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps({"model": "lact", "pauses": {"test": rows}}))
+    header, rule, *lines = PAUSES.render(results).splitlines()
+    assert {line.count("|") for line in (header, rule, *lines)} == {7}
+    first, second = (line.partition(" | ")[2] for line in lines)
+    assert first == "test | stream | zeros, before | 2.00 | 5 s 2.25, 0.5 s 3.00 |"
+    assert second == "test | stream | noise at -50 dB, before | 2.00 | 5 s 4.00 |"
