@@ -58,6 +58,16 @@ def hub_session(patience: float = 10.0) -> Iterator[None]:
 def is_unreachable(error: BaseException | None) -> bool:
     """Tell whether a fault of huggingface_hub is that there is no connection.
 
+    Arguments
+    ---------
+    error : BaseException | None
+        Looked at with those that led to it.
+
+    Returns
+    -------
+    bool
+        False of a server that answers, or that says nothing.
+
     Example
     -------
     >>> is_unreachable(ValueError("no such model"))

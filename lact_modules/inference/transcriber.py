@@ -22,6 +22,7 @@ from lact_modules.inference.loading import load_model
 from lact_modules.inference.long_form import MAX_WHOLE_SECONDS, LongForm
 from lact_modules.inference.streaming_model import StreamingModel
 from lact_modules.inference.trained_model import TrainedModel
+from lact_modules.inference.waveforms import Audio, to_waveforms
 
 
 class Transcriber:
@@ -119,7 +120,9 @@ class Transcriber:
         return cls(load_model(folder, avg_checkpoints), device, **options)
 
     @torch.inference_mode()
-    def transcribe(self, waveforms: Sequence[Waveform]) -> list[Hypothesis]:
+    def transcribe(
+        self, audio: Audio | Sequence[Audio], sample_rate: int = SAMPLE_RATE
+    ) -> list[Hypothesis]:
         """Transcribe a batch.
 
         No waveform influences another's result, but in continual test-time training,
@@ -127,9 +130,12 @@ class Transcriber:
 
         Arguments
         ---------
-        waveforms : Sequence[Waveform]
-            At least one, (N,) float32 each, at 16 kHz; any lengths, also 0; or
-            what :meth:`load` gives.
+        audio : Audio | Sequence[Audio]
+            Waveforms (N,) as tensors or arrays: floats from -1 to 1, int16, int32 or
+            uint8; any lengths, also 0. Or files, or what :meth:`load` gives. One alone
+            is a batch of one.
+        sample_rate : int
+            Hz of the waveforms; files tell their own.
 
         Returns
         -------
@@ -139,8 +145,11 @@ class Transcriber:
         Raises
         ------
         InputError
-            If the GPU's memory does not hold the batch.
+            If something is no audio, or memory does not hold the batch.
         """
+        waveforms = to_waveforms(audio, sample_rate, self.load)
+        if not waveforms:
+            return []
         hypotheses = self.decoder(*self.run_model(waveforms))
         return [
             _clip(hypothesis, len(waveform) / SAMPLE_RATE)
@@ -172,7 +181,11 @@ class Transcriber:
             if self.long_form is not None and longest > MAX_WHOLE_SECONDS:
                 return self.long_form(waveforms)
             return self._run_whole(cast(Sequence[Tensor], waveforms))
-        except torch.OutOfMemoryError as error:
+        except RuntimeError as error:
+            # of a CPU's memory there is no exception of its own
+            is_full = isinstance(error, torch.OutOfMemoryError)
+            if not is_full and "can't allocate memory" not in str(error):
+                raise
             raise InputError(
                 f"batch of {len(waveforms)} x {longest:.0f} s: "
                 f"out of memory on {self.device}; take a smaller batch"

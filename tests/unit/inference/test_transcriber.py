@@ -1,5 +1,6 @@
 from itertools import islice
 
+import numpy as np
 import pytest
 import soundfile
 import torch
@@ -124,6 +125,49 @@ def test_faults_of_the_user(trained_run, transcriber, tmp_path):
         Transcriber.from_folder(trained_run, device="abacus")
     with pytest.raises(InputError, match="batch size 0"):
         next(transcriber.transcribe_files([], batch_size=0))
+
+
+def test_audio_of_every_kind_is_heard_alike(transcriber, paths, alone):
+    integers, _ = soundfile.read(paths[0], dtype="int16")
+    floats, _ = soundfile.read(paths[0], dtype="float64")
+    tensor = torch.from_numpy(floats).float()
+    kinds = (paths[0], str(paths[0]), integers, floats, tensor, tensor.requires_grad_())
+    for audio in kinds:
+        assert [h.words for h in transcriber.transcribe(audio)] == [alone[0].words]
+        both = transcriber.transcribe([audio, paths[1]])
+        assert [h.text for h in both] == [h.text for h in alone[:2]]
+    assert transcriber.transcribe([]) == []
+
+
+def test_samples_of_another_rate_are_resampled(transcriber, paths, tmp_path):
+    waveform = load_audio(paths[0])
+    slow = torch.repeat_interleave(waveform, 3).numpy()
+    soundfile.write(tmp_path / "slow.wav", slow, 48000, subtype="FLOAT")
+    [expected] = transcriber.transcribe(tmp_path / "slow.wav")
+    assert transcriber.transcribe(slow, sample_rate=48000) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("audio", "line"),
+    [
+        (torch.zeros(2, 8), r"audio 0: of shape \(2, 8\)"),
+        ([torch.zeros(8), np.zeros((8, 2))], r"audio 1: of shape \(8, 2\)"),
+        (torch.tensor(1.0), r"audio 0: of shape \(\)"),
+        (np.zeros(8, dtype=bool), "audio 0: samples of torch.bool"),
+        (np.array([0.0, np.nan]), "audio 0: samples that are not finite"),
+        ([None], "audio 0: no samples"),
+        ("missing.wav", "missing.wav"),
+    ],
+)
+def test_what_is_no_audio(transcriber, audio, line):
+    with pytest.raises(InputError, match=line):
+        transcriber.transcribe(audio)
+
+
+@pytest.mark.parametrize("rate", [0, -8000, 10**9])
+def test_rates_of_no_audio(transcriber, rate):
+    with pytest.raises(InputError, match=f"sample_rate {rate}: give Hz"):
+        transcriber.transcribe(torch.zeros(8), sample_rate=rate)
 
 
 def test_out_of_memory_names_the_batch(transcriber, monkeypatch):
