@@ -29,12 +29,15 @@ LanguageModel = Annotated[
     Path | None,
     typer.Option(
         "--lm",
-        help="For the beam search. CTC: n-gram, ARPA or KenLM binary; attention: "
-        "folder of a TransformerLM over the model's tokens.",
+        help="For the beam search. CTC: n-gram of words or characters, ARPA (.gz too) "
+        "or KenLM binary; attention: folder of a TransformerLM over the model's tokens.",
     ),
 ]
 Lexicon = Annotated[
-    Path | None, typer.Option(help="Words the beam search may spell, with spellings.")
+    Path | None,
+    typer.Option(
+        help="Words the beam search may say, one a line, with spellings or without."
+    ),
 ]
 LanguageModelWeight = Annotated[
     float | None, typer.Option("--lm-weight", help="Weight of the language model.")

@@ -25,8 +25,9 @@ SPECIAL_WORDS = (UNKNOWN, SENTENCE_START, SENTENCE_END)
 ORDERS = range(2, 7)
 """Orders that KenLM reads."""
 
-# bytes that counting takes, at most: for each word of the text and each n-gram
-_WORD_BYTES, _NGRAM_BYTES = 80, 40
+# bytes that counting takes for each word of a text that repeats nothing: always, and
+# for each order
+_WORD_BYTES, _NGRAM_BYTES = 40, 60
 
 # characters; KenLM's readers have trouble with words of hundreds of thousands
 _LONGEST_WORD = 1000

@@ -11,6 +11,7 @@ from speechbrain.utils.distributed import run_on_main
 
 from lact_modules.training.brain import ASRBrain
 from lact_modules.training.error_rate import write_error_report
+from lact_modules.training.likeness import tell_likeness
 from lact_modules.training.transcripts import write_transcripts
 
 logger = logging.getLogger(__name__)
@@ -75,4 +76,6 @@ def measure_split(
             "%s, %s: WER %.2f %% [%.2f, %.2f], CER %.2f %%",
             *(split, name, rates.wer, *rates.wer_interval, rates.cer),
         )
+        if hint := tell_likeness(transcripts.references, hypotheses):
+            logger.warning("%s, %s: %s", split, name, hint)
     return metrics

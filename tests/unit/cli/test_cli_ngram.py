@@ -101,7 +101,7 @@ def test_faults_are_a_line_and_write_nothing(ngram, tmp_path, text, options, com
 
 
 def test_more_words_than_the_memory_holds_are_refused(ngram, monkeypatch):
-    monkeypatch.setattr("os.sysconf", lambda _: 20)
+    monkeypatch.setattr("os.sysconf", lambda _: 30)
     finished = ngram("ONE TWO\nTWO\nTEN\n")
     assert finished.code == 2
-    assert "more than 2 words need more memory" in finished.err
+    assert "more than 4 words need more memory" in finished.err
