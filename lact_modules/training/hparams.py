@@ -137,7 +137,7 @@ def _read_settings(
     known_keys = EVERY if keys is None else keys
     defaults = defaults_of(known_keys)
     required = (n for n, key in known_keys.items() if key.default is REQUIRED)
-    _check_names(overrides, defaults | dict.fromkeys(required) | known)
+    _check_names(overrides, defaults | dict.fromkeys(required) | known, known_keys)
     if keys is not None:
         _check_file(path, known, source, keys, overrides)
     missing = {name: defaults[name] for name in defaults if name not in known}
@@ -203,17 +203,18 @@ def _reason(error: Exception) -> str:
     return " ".join(str(reason).split()) or type(error).__name__
 
 
-def _check_names(overrides: Mapping[str, Any], known: Mapping[str, Any]) -> None:
-    """Find keys that the file lacks; the arguments of a class are its own affair."""
+def _check_names(
+    overrides: Mapping[str, Any], known: Mapping[str, Any], keys: Keys
+) -> None:
+    """Find keys that the file lacks; what a kind or an object takes comes later."""
     for name, value in overrides.items():
         if name not in known:
             hint = did_you_mean(str(name), known, "see the file for its keys")
             raise InputError(f"no key {name!r}; {hint}")
         inner = known[name]
         is_plain = isinstance(inner, CommentedMap) and inner.tag.value is None
-        # an empty mapping is open: what takes it knows its keys
-        if is_plain and inner and isinstance(value, dict):
-            _check_names(value, inner)
+        if is_plain and isinstance(value, dict) and name not in keys:
+            _check_names(value, inner, {})
 
 
 def _check_file(

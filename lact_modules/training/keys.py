@@ -11,6 +11,7 @@ from lact_modules.training.kinds import (
     Kind,
     checked,
     either,
+    existing,
     flag,
     function,
     having,
@@ -55,22 +56,29 @@ PREPARATION = {
 }
 """Options of a corpus's preparation; each preparation takes some of them."""
 
-DECODING = {
-    "search": one_of("auto", "ctc", "attention"),
+CTC_DECODING = {
+    "search": one_of("auto", "ctc"),
     "beam_size": whole(0, 10_000),
     "num_best": maybe(whole(1, 10_000)),
-    "lm": maybe(text),
-    "lexicon": maybe(text),
-    "lm_weight": number(),
+    "lm": maybe(existing),
+    "lexicon": maybe(existing),
+    "lm_weight": number(0),
     "word_score": number(),
-    "ctc_weight": number(0, below=1),
-    "max_ratio": number(above=0, at_most=1),
+    # may be a model on the hub
     "rescore": maybe(text),
     "rescore_weight": number(),
     "rescore_word_score": number(),
     "rescore_lowercase": maybe(flag),
 }
-"""Options of `inference.decoders.build_search`."""
+"""Options of `inference.decoders.build_search` for a model without text decoder."""
+
+DECODING = {
+    **CTC_DECODING,
+    "search": one_of("auto", "ctc", "attention"),
+    "ctc_weight": number(0, below=1),
+    "max_ratio": number(above=0, at_most=1),
+}
+"""All of its options."""
 
 DATA: Keys = {
     "seed": Key(whole(0, 2**31 - 1), REQUIRED, "of all that is drawn at random"),
@@ -173,14 +181,14 @@ _AUGMENTATION: Keys = {
         [0.1, 2.0],
         "length of a pause",
     ),
-    "noise_folder": Key(maybe(text), None, "noises to add"),
+    "noise_folder": Key(maybe(existing), None, "noises to add"),
     "noise_snr_db": Key(
         pair(number(), "the lowest and the highest, such as [0, 15]"),
         [0, 15],
         "signal-to-noise ratios in decibels",
     ),
     "noise_prob": Key(share, 0.5, "share of utterances that get noise"),
-    "rir_folder": Key(maybe(text), None, "impulse responses of rooms"),
+    "rir_folder": Key(maybe(existing), None, "impulse responses of rooms"),
     "rir_prob": Key(share, 0.5, "share of utterances that are put into a room"),
     "codecs": Key(
         list_of(one_of(*CODECS), f"any of {', '.join(CODECS)}"),
@@ -213,7 +221,6 @@ _RECOGNIZER: Keys = {
     "num_worst_utterances": Key(
         whole(0, 1000), 3, "those with most errors, to hear in trackers"
     ),
-    "decoding": Key(mapping(DECODING), REQUIRED, "of the test splits, beside greedy"),
     "init_from": Key(
         maybe(text), None, "model to start from: a run's folder, an export, a hub's id"
     ),
@@ -233,8 +240,11 @@ _RECOGNIZER: Keys = {
     "audio_encoder_layers": Key(_COUNT, OPTIONAL, "convolutions of the front end"),
 }
 
+_ABOUT_DECODING = "of the test splits, beside greedy"
+
 CTC: Keys = {
     **_RECOGNIZER,
+    "decoding": Key(mapping(CTC_DECODING), REQUIRED, _ABOUT_DECODING),
     "characters": Key(maybe(text), None, "to spell with; null: the transcripts'"),
     "num_tokens": Key(
         maybe(whole(2, 10**6)), None, "outputs of the model; null: as many as need be"
@@ -264,7 +274,8 @@ CTC: Keys = {
 
 S2S: Keys = {
     **_RECOGNIZER,
-    "tokenizer": Key(maybe(text), None, "SentencePiece model; null: one is trained"),
+    "decoding": Key(mapping(DECODING), REQUIRED, _ABOUT_DECODING),
+    "tokenizer": Key(maybe(existing), None, "SentencePiece model; null: trains one"),
     "num_tokens": Key(whole(4, 10**6), REQUIRED, "pieces of words"),
     "ctc_weight": Key(share, REQUIRED, "share of CTC in the loss"),
     "label_smoothing": Key(number(0, below=1), 0.0, "of the attention decoder's loss"),
@@ -274,7 +285,7 @@ S2S: Keys = {
 """Of recognizers with CTC and attention."""
 
 _TEXTS: Keys = {
-    "text_files": Key(texts, [], "more texts to learn from, one a line"),
+    "text_files": Key(list_of(existing, "paths"), [], "more texts, one a line"),
     "num_tokens": Key(whole(4, 10**6), REQUIRED, "pieces of words"),
 }
 
@@ -295,7 +306,13 @@ TOKENIZER: Keys = {
 }
 """Of tokenizers."""
 
-EVERY: Keys = {**TOKENIZER, **LANGUAGE_MODEL, **S2S, **CTC}
+EVERY: Keys = {
+    **TOKENIZER,
+    **LANGUAGE_MODEL,
+    **S2S,
+    **CTC,
+    "decoding": S2S["decoding"],
+}
 """Of any recipe."""
 
 

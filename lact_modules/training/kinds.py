@@ -1,14 +1,17 @@
 """What hyperparameters may be: kinds of values, each with words for what it wants."""
 
 import difflib
+import math
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from lact_modules.errors import InputError
 
 _LARGEST = sys.float_info.max
+_INFINITE = (math.inf, -math.inf)
 
 
 @dataclass(frozen=True)
@@ -157,9 +160,12 @@ def number(
     """Want a number within bounds, finite unless `or_inf`."""
 
     def fits(value: Any) -> bool:
+        is_one = is_number(value, int | float)
         # a whole number may have more digits than a float can hold
-        is_one = is_number(value, int | float) and (or_inf or abs(value) <= _LARGEST)
-        return is_one and not (
+        fits_float = is_one and (
+            abs(value) <= _LARGEST or (or_inf and value in _INFINITE)
+        )
+        return fits_float and not (
             (at_least is not None and value < at_least)
             or (at_most is not None and value > at_most)
             or (above is not None and value <= above)
@@ -258,9 +264,16 @@ def having(want: str, *attributes: str) -> Kind:
     return Kind(want, lambda value: all(hasattr(value, name) for name in attributes))
 
 
+def _must_exist(path: str) -> bool:
+    if not Path(path).exists():
+        raise InputError("no such file or folder")
+    return True
+
+
 text = Kind(
     "text", lambda value: isinstance(value, str) and value.strip() != "", is_text=True
 )
+existing = Kind("a path", lambda value: text.fits(value) and _must_exist(value), True)
 flag = Kind("true or false", lambda value: isinstance(value, bool), is_flag=True)
 share = number(0, 1)
 texts = list_of(text, "texts, such as [a, b]")

@@ -12,12 +12,14 @@ from typing import Any
 
 import speechbrain as sb
 import torch
+from speechbrain.core import DEFAULT_LOG_CONFIG
 from speechbrain.utils.distributed import (
     ddp_init_group,
     get_rank,
     infer_device,
     is_distributed_initialized,
 )
+from speechbrain.utils.seed import seed_everything
 
 from lact_modules.allocator import keep_freed_memory
 from lact_modules.errors import InputError, faults_shown
@@ -80,13 +82,14 @@ def _run(recipe: Recipe, settings: Settings) -> None:
         for name in RUN_OPTIONS.keys() - settings.named:
             del hparams[name]
         # processes share the model, and differ in augmentation and dropout
-        torch.manual_seed(hparams["seed"] + (get_rank() or 0))
+        seed_everything(hparams["seed"] + (get_rank() or 0), verbose=False)
         with only_training_in(hparams["output_folder"]):
             device = settings.values["device"] or infer_device()
             sb.create_experiment_directory(
                 experiment_directory=hparams["output_folder"],
                 hyperparams_to_save=settings.path,
                 overrides={**settings.overrides, "device": device},
+                log_config=settings.values["log_config"] or DEFAULT_LOG_CONFIG,
             )
             recipe(hparams, make_run_options(settings.given, settings.values), sys.argv)
 
@@ -109,7 +112,7 @@ def _nothing_kept_of_debugging(settings: Settings) -> Iterator[Settings]:
             from_main(shutil.copytree, prepared, folder / "manifests")
         changes = {"output_folder": str(folder), "push_to_hub": None}
         changes |= {"save_folder": str(folder / "save"), "debug_persistently": True}
-        logger.info("debugging in %s, of which nothing is kept", folder)
         yield settings.with_changes(
             {name: value for name, value in changes.items() if name in settings.keys}
         )
+        logger.info("done; of debugging nothing is kept")

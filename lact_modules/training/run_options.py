@@ -11,6 +11,7 @@ from speechbrain.utils.run_opts import HELP_TEXTS, RunOptions
 from lact_modules.errors import InputError
 from lact_modules.training.kinds import (
     Kind,
+    existing,
     flag,
     maybe,
     number,
@@ -80,7 +81,7 @@ _KINDS = {
     "profile_training": flag,
     "profile_warmup": whole(0),
     "profile_steps": whole(1),
-    "log_config": maybe(text),
+    "log_config": maybe(existing),
 }
 
 _ABOUT = HELP_TEXTS | {
