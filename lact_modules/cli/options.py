@@ -30,7 +30,8 @@ LanguageModel = Annotated[
     typer.Option(
         "--lm",
         help="For the beam search. CTC: n-gram of words or characters, ARPA (.gz too) "
-        "or KenLM binary; attention: folder of a TransformerLM over the model's tokens.",
+        "or KenLM binary; attention: folder of a TransformerLM over the model's "
+        "tokens.",
     ),
 ]
 Lexicon = Annotated[

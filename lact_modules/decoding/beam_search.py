@@ -1,6 +1,7 @@
 """Beam search over words: what whole utterances and streams have in common."""
 
 import copy
+import logging
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple, TypeGuard
@@ -16,6 +17,8 @@ from lact_modules.decoding.hypothesis import Hypothesis, Word, group_words
 from lact_modules.decoding.numbers import MAX_BEAM, check_number
 from lact_modules.decoding.word_search import make_search
 from lact_modules.errors import InputError
+
+logger = logging.getLogger(__name__)
 
 
 class Prefix(NamedTuple):
@@ -61,7 +64,7 @@ class BeamSearch:
     lm_weight : float
         Weight of the language model, not negative.
     word_score : float
-        Added for each word; positive favours more words.
+        Added for each word of a lexicon; positive favours more words.
     beam_threshold : float
         Hypotheses this far below the best are dropped.
 
@@ -100,9 +103,16 @@ class BeamSearch:
         check_number("word_score", word_score)
         check_number("beam_threshold", beam_threshold, 0)
         self.vocabulary, self.frame_rate = vocabulary, frame_rate
+        words = choose_words(vocabulary, lm, lexicon)
+        if words is None and word_score:
+            logger.warning(
+                "word_score %g: counts with a lexicon or a language model of words; "
+                "here it adds nothing",
+                word_score,
+            )
         self._search = make_search(
             vocabulary,
-            choose_words(vocabulary, lm, lexicon),
+            words,
             lm,
             weights=Weights(lm_weight, word_score),
             beam_size=beam_size,
