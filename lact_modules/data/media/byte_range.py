@@ -104,11 +104,8 @@ class ByteRange(io.RawIOBase):
         ByteRange
             This one itself if there is no other.
         """
-        if len(starts) == 1:
-            yield self
-            return
         for start, end in pairwise([*starts, len(self)]):
-            yield self.narrow(start, end)
+            yield self if len(starts) == 1 else self.narrow(start, end)
 
     def peek(self, start: int, size: int) -> bytes:
         """Read up to `size` bytes from `start` on."""

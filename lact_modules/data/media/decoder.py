@@ -38,9 +38,9 @@ class Decoder(Protocol):
         start : int
             First sample wanted; past the end nothing is given.
 
-        Yields
-        ------
-        np.ndarray
+        Returns
+        -------
+        Iterator[np.ndarray]
             (N, C), N > 0.
 
         Raises

@@ -133,7 +133,9 @@ class FFmpegDecoder:
 
 def _to_array(frame: "AudioFrame") -> np.ndarray:
     """Give (N, C) of planes of floats, without the copies of `to_ndarray`."""
-    planes = [np.frombuffer(p, np.float32, frame.samples) for p in frame.planes]
+    planes = [
+        np.frombuffer(memoryview(p), np.float32, frame.samples) for p in frame.planes
+    ]
     return planes[0][:, None] if len(planes) == 1 else np.stack(planes, axis=1)
 
 
