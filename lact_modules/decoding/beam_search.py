@@ -104,6 +104,7 @@ class BeamSearch:
         check_number("beam_threshold", beam_threshold, 0)
         self.vocabulary, self.frame_rate = vocabulary, frame_rate
         words = choose_words(vocabulary, lm, lexicon)
+        self.words = None if words is None else frozenset(word for word, _ in words)
         if words is None and word_score:
             logger.warning(
                 "word_score %g: counts with a lexicon or a language model of words; "

@@ -120,6 +120,8 @@ class BeamDecoder:
         self._search = BeamSearch(
             vocabulary, frame_rate, beam_size, lm, lexicon, **settings
         )
+        # that may come out; any spelling if None
+        self.words = self._search.words
 
     def __call__(self, log_probs: Tensor, lengths: Tensor, *_: Any) -> list[Hypothesis]:
         """Decode a batch; see :meth:`n_best`, of which this is the first."""

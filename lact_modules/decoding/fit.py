@@ -139,41 +139,43 @@ def check_known(lm: str | Path, words: Collection[str], what: str) -> None:
 
 
 def check_rescoring(
-    lm: str | Path, vocabulary: AnyVocabulary, lexicon: str | Path | None
+    lm: str | Path, vocabulary: AnyVocabulary, words: Collection[str] | None
 ) -> None:
     """See that an n-gram can rank again what a model may say.
 
     Arguments
     ---------
     lm : str | Path
-        N-gram file.
+        N-gram file; of a binary of characters nothing is asked.
     vocabulary : AnyVocabulary
         Tokens of the model.
-    lexicon : str | Path | None
-        Whose words alone come out.
+    words : Collection[str] | None
+        Those that a search may say; any spelling if None.
 
     Raises
     ------
     InputError
         If it knows nothing of that.
     """
-    is_binary = read_header(lm).is_binary
-    if lexicon is not None and isinstance(vocabulary, Vocabulary):
-        names = {word for word, _ in read_lexicon(lexicon, vocabulary)}
-        check_known(lm, names, f"the words of {lexicon}")
-    elif not is_binary:
-        words = read_words(lm)
-        letters = Vocabulary.from_texts("".join(vocabulary.tokens[1:]))
-        if is_of_characters(words):
-            check_known(lm, _letters(letters), "the model's characters")
-            return
-        spell_words(words, letters, str(lm))
-        if is_unspaced(vocabulary.tokens):
-            logger.warning(
-                "%s: a language model of words, which texts without spaces do not "
-                "part; take one of characters (lact-asr ngram --units characters)",
-                lm,
-            )
+    if read_header(lm).is_binary:
+        if words is not None and WORD_DELIMITER not in _open_words(lm):
+            check_known(lm, words, "the words to be ranked")
+        return
+    known = read_words(lm)
+    letters = Vocabulary.from_texts("".join(vocabulary.tokens[1:]))
+    if is_of_characters(known):
+        check_known(lm, _letters(letters), "the model's characters")
+        return
+    if words is not None:
+        check_known(lm, words, "the words to be ranked")
+    else:
+        spell_words(known, letters, str(lm))
+    if is_unspaced(vocabulary.tokens[1:]):
+        logger.warning(
+            "%s: a language model of words, which texts without spaces do not part; "
+            "take one of characters (lact-asr ngram --units characters)",
+            lm,
+        )
 
 
 def _letters(vocabulary: Vocabulary) -> list[str]:

@@ -92,7 +92,8 @@ def build_search(
     if rescore is None:
         return decoder
     if Path(rescore).is_file():
-        check_rescoring(rescore, trained.vocabulary, given.get("lexicon"))
+        words = getattr(decoder, "words", None)
+        check_rescoring(rescore, trained.vocabulary, words)
     if rescore_lowercase is None:
         rescore_lowercase = _is_without_lower_case(trained)
     lm = load_language_model(rescore, device, rescore_lowercase)

@@ -58,11 +58,11 @@ def test_some_words_that_cannot_be_spelled_are_counted(make_lm, caplog):
 def test_a_model_that_knows_no_word_of_the_lexicon(make_lm, lexicon):
     lm = make_lm("one two", "don't")
     complaint = r"lm\.arpa: the language model knows none of the words of .*lexicon"
-    hint = r"\(3\); in lower case 3 of 3 would fit"
-    with pytest.raises(InputError, match=complaint + ".*" + hint):
+    hint = r" \(3\); in lower case 3 of 3 would fit"
+    with pytest.raises(InputError, match=complaint + r"\S*" + hint):
         BeamDecoder(VOCABULARY, 10.0, 5, lm, lexicon)
-    with pytest.raises(InputError, match=complaint + ".*" + hint):
-        check_rescoring(lm, VOCABULARY, lexicon)
+    with pytest.raises(InputError, match="knows none of the words to be ranked" + hint):
+        check_rescoring(lm, VOCABULARY, ["ONE", "TWO", "DON'T"])
 
 
 def test_words_of_the_lexicon_that_a_model_does_not_know(make_lm, lexicon, caplog):
@@ -79,7 +79,7 @@ def test_what_fits_is_not_spoken_of(make_lm, lexicon, caplog):
     caplog.clear()
     choose_words(VOCABULARY, lm, lexicon)
     choose_words(VOCABULARY, lm, None)
-    check_rescoring(lm, VOCABULARY, lexicon)
+    check_rescoring(lm, VOCABULARY, ["ONE", "TWO"])
     check_rescoring(lm, VOCABULARY, None)
     assert caplog.text == ""
 
