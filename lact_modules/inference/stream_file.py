@@ -21,12 +21,26 @@ def save_stream(recognizer: StreamingRecognizer, path: str | Path) -> None:
         In the middle of a stream.
     path : str | Path
         File to write or replace.
+
+    Raises
+    ------
+    InputError
+        If it cannot be written.
     """
     path = Path(path)
     unfinished = path.with_name(path.name + ".part")
     saved = {"made_by": _describe(recognizer), "state": recognizer.state_dict()}
-    torch.save(saved, unfinished)
-    os.replace(unfinished, path)
+    try:
+        torch.save(saved, unfinished)
+        os.replace(unfinished, path)
+    # PyTorch's writer says nothing of the system's reason
+    except RuntimeError as error:
+        reason = str(error).partition("\n")[0]
+        raise InputError(
+            f"{path}: cannot be written ({reason}); is the disk full?"
+        ) from error
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def load_stream(recognizer: StreamingRecognizer, path: str | Path) -> None:

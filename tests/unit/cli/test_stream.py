@@ -2,6 +2,7 @@
 
 import json
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -131,6 +132,19 @@ def test_a_stream_is_kept_and_gone_on_with(stream, audio, samples, tmp_path):
     damaged = stream(*load)
     assert damaged.code == 2
     assert re.fullmatch(r"lact-asr: .*state\.pt: not a saved stream.*\n", damaged.err)
+
+
+def test_a_state_without_room_is_one_line(stream, audio, tmp_path):
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
+    try:
+        finished = stream(audio, "--save-state", tmp_path / "state.pt")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert finished.code == 2
+    last = finished.err.splitlines()[-1]
+    assert re.fullmatch(r"lact-asr: .*state\.pt: cannot be written .*", last)
+    assert not list(tmp_path.iterdir())
 
 
 def test_what_is_wrong_is_one_line(stream, audio, trained_run, lact_asr, tmp_path):
