@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 Batch = NDArray[np.int64]
 """Rows of a dataset, (B,)."""
 
+Lengths = NDArray[np.integer] | NDArray[np.floating]
+"""Of each row, (N,)."""
+
 Round = list[Batch]
 """What goes through the model at the same time: a batch of rows for each process."""
 
@@ -30,7 +33,7 @@ class RoundSampler(Protocol):
 
 
 def deal_batches(
-    batches: Sequence[Batch], lengths: Sequence[float], num_ranks: int
+    batches: Sequence[Batch], lengths: Lengths, num_ranks: int
 ) -> list[Round]:
     """Deal out batches in their order; where some would be missing, halve the largest.
 
@@ -38,7 +41,7 @@ def deal_batches(
     ---------
     batches : Sequence[Batch]
         Each once.
-    lengths : Sequence[float]
+    lengths : Lengths
         Of each row of the dataset; the shortest are put together where no batch can
         be halved.
     num_ranks : int
@@ -52,7 +55,7 @@ def deal_batches(
     Example
     -------
     >>> batches = np.split(np.arange(6), [2, 5])
-    >>> rounds = deal_batches(batches, lengths=[1] * 6, num_ranks=2)
+    >>> rounds = deal_batches(batches, lengths=np.ones(6), num_ranks=2)
     >>> [[batch.tolist() for batch in batches] for batches in rounds]
     [[[0, 1], [2, 3]], [[4], [5]]]
     """
@@ -80,7 +83,7 @@ def _halve_largest(batches: list[Batch]) -> None:
     batches[place : place + 1] = [batch[:half], batch[half:]]
 
 
-def _join_shortest(batches: list[Batch], lengths: Sequence[float]) -> None:
-    totals = [sum(lengths[row] for row in batch) for batch in batches]
+def _join_shortest(batches: list[Batch], lengths: Lengths) -> None:
+    totals = [lengths[batch].sum() for batch in batches]
     first, second = sorted(np.argsort(totals, kind="stable")[:2].tolist())
     batches[first] = np.concatenate([batches[first], batches.pop(second)])

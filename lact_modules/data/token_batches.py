@@ -69,7 +69,7 @@ class TokenBatchSampler:
     -------
     >>> sampler = TokenBatchSampler(np.array([5, 2, 3, 2]), max_tokens=6)
     >>> rounds = sampler.rounds(np.arange(4), epoch=1)
-    >>> len(rounds), sorted(row for [batch] in rounds for row in batch)
+    >>> len(rounds), sorted(row for [batch] in rounds for row in batch.tolist())
     (3, [0, 1, 2, 3])
     """
 

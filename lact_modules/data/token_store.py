@@ -50,8 +50,14 @@ class TokenStore(Dataset):
         notes = _read_notes(folder)
         self.num_words: int = notes["num_words"]
         self.num_left_out: int = notes["num_left_out"]
+        self._digest: str = notes["key"][:12]
         self._ends = np.load(folder / _ENDS, mmap_mode="r")
         self._tokens = np.memmap(folder / _TOKENS, dtype=_DTYPE, mode="r")
+
+    @property
+    def key(self) -> str:
+        """What tells these texts from others."""
+        return f"{len(self)} texts of key {self._digest}"
 
     @property
     def lengths(self) -> np.ndarray:

@@ -167,7 +167,7 @@ def make_dataset(
         known = "".join(c for c in text if c not in unknown)
         return torch.tensor(vocabulary.encode(known), dtype=torch.int64)
 
-    options = {
+    options: dict[str, Any] = {
         "dynamic_items": [read, spell],
         "output_keys": {
             **{key: key for key in ("id", "signal", "tokens", "faults")},

@@ -148,8 +148,8 @@ class RecipeBrain(LoadingBrain):
     @property
     def scheduled_step(self) -> float:
         """Place in the schedule: the share of the training that is done."""
-        epoch = self.hparams.epoch_counter.current
-        return self.progress.position(epoch, self.steps_per_epoch)
+        current = self.hparams.epoch_counter.current
+        return self.progress.position(current, self.steps_per_epoch)
 
     @property
     def epoch(self) -> float:
@@ -278,10 +278,11 @@ class RecipeBrain(LoadingBrain):
     @main_process_only
     def _save(self, path: str) -> None:
         super()._save(path)
-        state: dict[str, Any] = {"training_wall_s": self.training_wall_s}
-        state["progress"] = self.progress.state()
-        if self.log:
-            state["log_size"] = self.log.size()
+        state: dict[str, Any] = {
+            "training_wall_s": self.training_wall_s,
+            "progress": self.progress.state(),
+            "log_size": self.log.size() if self.log else None,
+        }
         if self.micro_batches is not None:
             state["num_halvings"] = self.micro_batches.num_halvings
         with open(path, "a", encoding="utf-8") as stream:
@@ -293,14 +294,14 @@ class RecipeBrain(LoadingBrain):
         with open(path, encoding="utf-8") as stream:
             state = yaml.safe_load(stream)
         self.training_wall_s = state["training_wall_s"]
+        if not end_of_epoch and "progress" not in state:
+            raise InputError(
+                f"{Path(path).parent}: an older version has saved it within an epoch; "
+                "delete it to go on from the end of the epoch before"
+            )
         if not end_of_epoch:
-            if "progress" not in state:
-                raise InputError(
-                    f"{Path(path).parent}: an older version has saved it within an "
-                    "epoch; delete it to go on from the end of the epoch before"
-                )
             self.progress.load(state["progress"])
-        if self.log and "log_size" in state:
+        if self.log and state.get("log_size") is not None:
             self.log.cut(state["log_size"])
         if self.micro_batches is not None:
             self.micro_batches.num_halvings = state.get("num_halvings", 0)

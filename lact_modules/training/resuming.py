@@ -46,10 +46,10 @@ class ResumableSampler:
 
     Example
     -------
-    >>> from types import SimpleNamespace
+    >>> from speechbrain.dataio.dataset import DynamicItemDataset
     >>> from lact_modules.training.samplers import BucketBatchSampler
     >>> sampler = BucketBatchSampler([1.0] * 6, max_batch_length=9, max_batch_size=2)
-    >>> items = SimpleNamespace(data_ids=list("abcdef"))
+    >>> items = DynamicItemDataset({name: {} for name in "abcdef"})
     >>> batches = ResumableSampler(sampler, items)
     >>> batches.set_epoch(1)
     >>> sorted(row for batch in batches for row in batch)

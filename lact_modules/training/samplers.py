@@ -134,7 +134,7 @@ class BucketBatchSampler:
                 f"{len(durations)} utterances are too few for {num_ranks} processes; "
                 "start fewer"
             )
-        self.durations = durations
+        self.durations = np.asarray(durations)
         self.num_ranks = num_ranks
         self.options = {
             "max_batch_length": max_batch_length,
@@ -158,7 +158,7 @@ class BucketBatchSampler:
         list[Round]
             A batch for each process.
         """
-        durations = [self.durations[row] for row in rows.tolist()]
+        durations = self.durations[rows].tolist()
         sampler = DynamicBatchSampler(
             rows, lengths_list=durations, epoch=epoch, **self.options
         )

@@ -47,7 +47,7 @@ class ShardState:
         Number of the epoch.
     order : str
         What the order of its batches depends on.
-    before : Had
+    before : Had | None
         By all ranks, in another order.
 
     Example

@@ -124,6 +124,11 @@ class ShardBatches(IterableDataset):
         ---------
         but : Iterable[float]
             Durations of utterances that it leaves out.
+
+        Returns
+        -------
+        int
+            Batches.
         """
         missing = Counter(but)
         missing.subtract(d for shard in self.shards for d in shard.durations)
@@ -151,7 +156,9 @@ class ShardBatches(IterableDataset):
         key = f"{self.seed}-{self.epoch}-{pass_}"
         order = random.Random(key).sample(self.shards, len(self.shards))
         mine = order[self.rank :: self.num_ranks][number::num_workers]
-        samples = itertools.chain.from_iterable(map(_read_shard, mine))
+        samples: Iterator[Sample] = itertools.chain.from_iterable(
+            map(_read_shard, mine)
+        )
         if pass_ == 0 and len(self.heard):
             heard = set(self.heard.tolist())
             samples = (s for s in samples if hash_id(s["id"]) not in heard)

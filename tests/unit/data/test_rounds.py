@@ -23,5 +23,5 @@ def test_every_process_gets_as_many_batches_and_no_row_is_lost(sizes, num_ranks)
 
 def test_the_shortest_come_together_where_nothing_can_be_halved():
     batches = np.split(np.arange(5), 5)
-    dealt = deal_batches(batches, [9.0, 1.0, 5.0, 2.0, 7.0], num_ranks=2)
+    dealt = deal_batches(batches, np.array([9, 1, 5, 2, 7]), num_ranks=2)
     assert [[b.tolist() for b in each] for each in dealt] == [[[0], [1, 3]], [[2], [4]]]

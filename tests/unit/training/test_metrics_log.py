@@ -46,6 +46,21 @@ def test_lines_are_appended_over_several_runs(tmp_path):
     ]
 
 
+def test_what_came_after_a_checkpoint_is_taken_back(tmp_path):
+    log = MetricsLog(tmp_path)
+    assert log.size() == 0
+    log.cut(0)
+    log.log("train", 1, 0.5, loss=3.0)
+    size = log.size()
+    log.log("train", 2, 1.0, loss=2.0)
+    for _ in range(2):
+        MetricsLog(tmp_path).cut(size)
+        assert [entry["step"] for entry in read(tmp_path)] == [1]
+    # a log that was made anew since then is left alone
+    log.cut(10**6)
+    assert len(read(tmp_path)) == 1
+
+
 def test_values_that_are_no_numbers_are_left_out(tmp_path):
     listener = Listener()
     log = MetricsLog(tmp_path, [listener])
