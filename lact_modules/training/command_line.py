@@ -82,7 +82,7 @@ def read_command_line(words: Sequence[str], keys: Keys) -> CommandLine:
             if name in line.overrides:
                 raise InputError(f"--{name}: is given twice; want it once")
             if not is_joined:
-                value = _next_value(name, left, kind)
+                value = _next_value(name, left, kind, line.yaml_file is not None)
             line.overrides[name] = read_value(name, value, kind)
         elif line.yaml_file is None:
             line.yaml_file = word
@@ -94,11 +94,13 @@ def read_command_line(words: Sequence[str], keys: Keys) -> CommandLine:
     return line
 
 
-def _next_value(name: str, left: list[str], kind: Kind | None) -> str:
+def _next_value(name: str, left: list[str], kind: Kind | None, has_file: bool) -> str:
+    is_last = not left or left[0].startswith("--")
     if kind is not None and kind.is_flag:
-        is_given = bool(left) and left[0].lower() in _TRUTH
+        # what follows may be the YAML file
+        is_given = not is_last and (has_file or left[0].lower() in _TRUTH)
         return left.pop(0) if is_given else "true"
-    if not left or left[0].startswith("--"):
+    if is_last:
         want = f"; want {kind.want}" if kind is not None else ""
         raise InputError(f"--{name}: has no value{want}")
     return left.pop(0)

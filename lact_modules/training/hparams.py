@@ -1,6 +1,5 @@
 """Hyperparameters of a recipe: read, checked, and made, before anything is written."""
 
-import math
 import re
 from collections.abc import Mapping
 from copy import deepcopy
@@ -14,10 +13,10 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from lact_modules.errors import InputError
 from lact_modules.training.keys import EVERY, Keys, defaults_of
-from lact_modules.training.kinds import did_you_mean, is_number
-from lact_modules.training.optimizer_plan import plan_optimizer
+from lact_modules.training.kinds import did_you_mean
 from lact_modules.training.run_options import OPTIONAL, REQUIRED
 from lact_modules.training.signatures import check_arguments
+from lact_modules.training.trial import reason_of
 
 
 class Settings(NamedTuple):
@@ -148,7 +147,7 @@ def _read_settings(
     values = {k: v for k, v in plain.items() if not isinstance(v, _Unmade)}
     _check_values(values, known_keys)
     if keys is not None:
-        _check_sources(values)
+        _check_sources(values, needs_dev="model" in keys)
     check_arguments(YAML().load(resolved))
     given = frozenset(overrides)
     named = given | known.keys()
@@ -156,7 +155,7 @@ def _read_settings(
 
 
 def make_hparams(settings: Settings) -> dict[str, Any]:
-    """Make the objects of a recipe, and see that they serve.
+    """Make the objects of a recipe.
 
     Arguments
     ---------
@@ -183,7 +182,6 @@ def make_hparams(settings: Settings) -> dict[str, Any]:
     except YAMLError as error:
         raise InputError(f"{settings.path}: {_reason(error)}") from error
     _check_values(values, settings.keys)
-    _try_out(values)
     return values
 
 
@@ -195,12 +193,10 @@ def _read_overrides(text: str) -> dict[str, Any]:
 
 
 def _reason(error: Exception) -> str:
-    """Say on one line what went wrong."""
+    """Say on one line what went wrong, and where in a file."""
     if isinstance(error, MarkedYAMLError) and error.problem_mark:
         return f"line {error.problem_mark.line + 1}: {error.problem}"
-    # HyperPyYAML puts words of its own before those of a constructor
-    reason = error.args[-1] if isinstance(error, TypeError) else error
-    return " ".join(str(reason).split()) or type(error).__name__
+    return reason_of(error)
 
 
 def _check_names(
@@ -286,8 +282,9 @@ def _check_values(values: Mapping[str, Any], keys: Keys) -> None:
             keys[name].kind.check(name, value)
 
 
-def _check_sources(values: Mapping[str, Any]) -> None:
+def _check_sources(values: Mapping[str, Any], needs_dev: bool) -> None:
     """Refuse to begin without data to learn from, or to judge checkpoints by."""
+    needed = ("train_splits", "dev_splits") if needs_dev else ("train_splits",)
     sources = {
         "train_splits": ("train_manifest", "train_shards"),
         "dev_splits": ("valid_manifest",),
@@ -296,31 +293,10 @@ def _check_sources(values: Mapping[str, Any]) -> None:
     for splits, others in sources.items():
         if splits not in values or any(values[other] for other in others):
             continue
-        if not values[splits] and splits != "test_splits":
+        if not values[splits] and splits in needed:
             raise InputError(f"--{splits} []: want a split's name, or {others[0]}")
         if values[splits] and values["data_folder"] is None:
             raise InputError(
                 "--data_folder null: want the corpus folder, or train_manifest, "
                 "valid_manifest and test_manifest"
             )
-
-
-def _try_out(values: Mapping[str, Any]) -> None:
-    """Let optimizer and schedule speak up now, not when all data are prepared."""
-    if {"model", "opt_class"} <= values.keys():
-        try:
-            plan_optimizer(values["model"], values["opt_class"], values)
-        except (ValueError, TypeError, RuntimeError) as error:
-            raise InputError(f"--opt_class: {_reason(error)}") from error
-    if "schedule" in values:
-        for step in (0, 1, 50, 99):
-            try:
-                factor = values["schedule"](step, 100)
-                fits = is_number(factor, int | float) and 0 <= factor < math.inf
-            except (ValueError, TypeError, ArithmeticError) as error:
-                raise InputError(f"--schedule: {_reason(error)}") from error
-            if not fits:
-                raise InputError(
-                    f"--schedule: gives {factor} at step {step} of 100; want a number "
-                    "of 0 or more"
-                )

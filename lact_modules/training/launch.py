@@ -33,6 +33,7 @@ from lact_modules.training.run_options import (
     check_run_options,
     make_run_options,
 )
+from lact_modules.training.trial import try_out
 from lact_modules.training.usage import show_usage
 
 Recipe = Callable[[dict[str, Any], Any, list[str]], None]
@@ -78,6 +79,7 @@ def _run(recipe: Recipe, settings: Settings) -> None:
     ddp_init_group(make_run_options(settings.given, settings.values))
     with _nothing_kept_of_debugging(settings) as settings:
         hparams = make_hparams(settings)
+        try_out(hparams)
         # SpeechBrain tells of each that it finds
         for name in RUN_OPTIONS.keys() - settings.named:
             del hparams[name]

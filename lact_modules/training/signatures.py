@@ -89,7 +89,8 @@ def _check_call(
             called = getattr(function, "__name__", function)
             raise InputError(f"--{name}: {called} has no argument {argument!r}; {hint}")
         kind = kind_of(types.get(argument))
-        if kind is not None and getattr(value, "tag", None) is None:
+        tag = getattr(value, "tag", None)
+        if kind is not None and (tag is None or tag.value is None):
             kind.check(f"{name}.{argument}", value)
 
 

@@ -5,6 +5,7 @@ from lact_modules.training.hparams import load_hparams, make_hparams, read_setti
 from lact_modules.training.keys import DATA, LANGUAGE_MODEL, TRAINING
 from lact_modules.training.kinds import list_of, made, mapping, maybe, text, whole
 from lact_modules.training.run_options import OPTIONAL, REQUIRED, Key
+from lact_modules.training.trial import try_out
 
 RECIPE_YAML = """
 seed: 3
@@ -62,7 +63,7 @@ def recipe_yaml(tmp_path):
 
 def fault_of(path, overrides="", keys=None):
     with pytest.raises(InputError) as caught:
-        load_hparams(path, overrides, keys)
+        try_out(load_hparams(path, overrides, keys))
     message = str(caught.value)
     assert "\n" not in message
     return message
@@ -193,7 +194,7 @@ def test_a_key_that_the_recipe_needs_is_asked_for(recipe_yaml):
 def test_objects_are_tried_before_data_are_prepared(tmp_path, old, new, message):
     path = tmp_path / "model.yaml"
     path.write_text(MODEL_YAML)
-    load_hparams(path, {}, LANGUAGE_MODEL)
+    try_out(load_hparams(path, {}, LANGUAGE_MODEL))
     assert old in MODEL_YAML
     path.write_text(MODEL_YAML.replace(old, new, 1))
     if message:

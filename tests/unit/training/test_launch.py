@@ -189,7 +189,7 @@ def test_a_list_of_paths_is_one(start):
         (["--arm", "a <size>"], "<size> would be taken for a reference"),
         (["--arm", ""], "--arm '': want text, or null"),
         (["--arm", "caf\udce9"], "is not UTF-8"),
-        (["--noprogressbar", "maybe"], "'maybe': what is it?"),
+        (["--noprogressbar", "maybe"], "--noprogressbar maybe: want true or false"),
         (["--noprogressbar=maybe"], "--noprogressbar maybe: want true or false"),
         (["--device", "gpu"], "--device gpu: want cpu, cuda, or cuda:N"),
         (["--device", "cuda:99"], "--device cuda:99: PyTorch finds no such device"),
