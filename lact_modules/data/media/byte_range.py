@@ -161,6 +161,9 @@ class ByteRange(io.RawIOBase):
         """Fill a buffer as far as the range reaches; give the number of bytes."""
         place = self._position
         wanted = max(0, min(len(buffer), len(self) - place))
+        # a damaged size may lead further than a file can reach
+        if not wanted:
+            return 0
         if place < len(self.head):
             data = self.head[place : place + wanted]
         else:

@@ -91,9 +91,11 @@ class FFmpegDecoder:
             reason = getattr(error, "strerror", error)
             raise DecodingError(f"cannot be read as audio ({reason})") from error
         stream = cast("AudioStream | None", container.streams.best("audio"))
-        if stream is None or not stream.codec_context.sample_rate:
+        # there is none of a codec that FFmpeg does not know
+        context = None if stream is None else stream.codec_context
+        if stream is None or context is None or not context.sample_rate:
             container.close()
-            raise DecodingError("cannot be read as audio (it holds none)")
+            raise DecodingError("cannot be read as audio (no sound of a known codec)")
         return container, stream
 
     def _decode(self) -> Iterator[np.ndarray]:

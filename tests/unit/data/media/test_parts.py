@@ -239,3 +239,17 @@ def test_amr():
     for file, seconds in ((data, 1.3), (data + data, 2.6)):
         assert measure_audio(named(file)) == pytest.approx(seconds, abs=0.05)
         assert np.abs(load(file)).max() > 0.2
+
+
+def test_sizes_beyond_any_file_are_refused():
+    data = bytearray(encode(SOUND, "w64"))
+    place = data.index(b"fmt ") + 16
+    data[place : place + 8] = b"\xff" * 8
+    with pytest.raises(InputError, match="cannot be read as audio"):
+        load(bytes(data))
+
+
+def test_sound_of_an_unknown_codec_is_refused():
+    data = encode(SOUND, "webm").replace(b"A_OPUS", b"A_NONE")
+    with pytest.raises(InputError, match=r"no sound of a known codec"):
+        load(data)
