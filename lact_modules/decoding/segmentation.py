@@ -152,6 +152,9 @@ class SegmentingLM(LM):
             Words in order; tokens behind the last are no word yet.
         """
         text = self._texts[self._first]
+        # flashlight ends every text with a delimiter, also within a word
+        if is_final and tokens[-1:] == [self._delimiter]:
+            tokens = tokens[:-1]
         for token in tokens:
             text = self._extend(text, token)
         if is_final:

@@ -155,6 +155,23 @@ def test_wide_beam_adds_up_all_alignments_of_words(tmp_path):
     assert len(found) > 15
 
 
+@pytest.mark.parametrize(
+    ("said", "text"), [("你", ""), ("你好你", "你好"), ("你好你好", "你好你好")]
+)
+def test_a_word_that_the_audio_cuts_off_is_not_named(tmp_path, said, text):
+    vocabulary = Vocabulary.from_texts(["你好妈"])
+    (tmp_path / "lexicon").write_text("你好 你 好\n")
+    log_probs = speak(vocabulary, said)
+    options = {"beam_size": 20, "lexicon": tmp_path / "lexicon"}
+    decoder = BeamDecoder(vocabulary, FRAME_RATE, **options)
+    [found] = decoder(log_probs[None], torch.tensor([len(log_probs)]))
+    assert found.text == text
+    stream = build_stream_decoder(vocabulary, FRAME_RATE, **options)
+    state = stream.accept(log_probs, stream.start())
+    stream.words(state)
+    assert stream.finish(state) == found
+
+
 def test_names_and_homophones_of_sounds(tmp_path):
     vocabulary = Vocabulary(["<blank>", "|", "ma", "ni"])
     names = "妈嘛吗骂麻马码玛"
