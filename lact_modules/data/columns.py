@@ -18,6 +18,8 @@ _NAMES = {
     "speaker": ("speaker", "spk_id", "speaker_id", "client_id"),
 }
 
+_ALL_NAMES = frozenset(name for synonyms in _NAMES.values() for name in synonyms)
+
 Unit = Literal["s", "ms", "samples"]
 """What a time counts."""
 
@@ -130,9 +132,6 @@ def _find_columns(names: tuple[str, ...]) -> Columns:
             times[by_name[name]] = _TIMES[name]._replace(unit=None)
     _check_times(by_name, {time.field for time in times.values()})
     return Columns(fields, times)
-
-
-_ALL_NAMES = frozenset(name for synonyms in _NAMES.values() for name in synonyms)
 
 
 def _check_times(names: Collection[str], given: set[str]) -> None:
