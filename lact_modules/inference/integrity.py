@@ -77,9 +77,12 @@ def read_meta(folder: Path) -> dict[str, Any]:
     Raises
     ------
     InputError
-        If that cannot be read.
+        If that cannot be read, or is not what was saved.
     """
-    path = folder / META_FILE
+    path, sums = folder / META_FILE, folder / SUMS_FILE
+    # what it says tells whether files are missing, and which checkpoint is the best
+    if sums.exists() and _read_sums(sums)[META_FILE] != _digest(_existing(path)):
+        raise InputError(f"{path}: is not what was saved")
     try:
         meta = YAML(typ="safe").load(_existing(path))
     # zeros are characters that YAML does not allow, others are no numbers

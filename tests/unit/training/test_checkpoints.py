@@ -115,6 +115,18 @@ def test_damaged_checkpoint_is_named_and_the_one_before_it_taken(
     assert (tmp_path / f"damaged-{newest.name}" / name).exists()
 
 
+@pytest.mark.parametrize(("old", "new"), [("- other", "- othes"), ("40.0", "10.0")])
+def test_damaged_notes_are_neither_believed_nor_deleted(tmp_path, old, new):
+    checkpointer = make_checkpointer(tmp_path)
+    save(checkpointer, 1.0, WER=30.0)
+    newest = save(checkpointer, 2.0, WER=40.0).path
+    mark = newest / "CKPT.yaml"
+    mark.write_text(mark.read_text().replace(old, new))
+    assert checkpointer.find_checkpoint(min_key="WER").meta["WER"] == 30.0
+    assert recovered_value(tmp_path) == 1.0
+    assert (tmp_path / f"damaged-{newest.name}" / "model.ckpt").exists()
+
+
 def test_emptied_mark_of_an_old_checkpoint_prevents_nothing(tmp_path, caplog):
     checkpointer = make_checkpointer(tmp_path)
     old = save(checkpointer, 1.0).path
