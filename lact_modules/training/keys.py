@@ -27,6 +27,12 @@ from lact_modules.training.kinds import (
     texts,
     whole,
 )
+from lact_modules.training.nested_kinds import (
+    CTC_DECODING,
+    DECODING,
+    PREPARATION,
+    SPLITS,
+)
 from lact_modules.training.parameter_groups import read_rules
 from lact_modules.training.run_options import OPTIONAL, REQUIRED, RUN_OPTIONS, Key
 from lact_modules.training.trackers import TRACKERS
@@ -39,46 +45,8 @@ _SIZE = whole(1, 10**6)
 _COUNT = whole(1, 1000)
 _INTERVAL = whole(0)
 _TRACKER = one_of(*TRACKERS)
-_SPLITS = list_of(text, "names of splits, such as [train]")
 _PATHS = maybe(either(text, list_of(text, "paths")))
 _AUGMENTER = maybe(Kind("an augmenter, made by !new:", callable))
-
-PREPARATION = {
-    "language": text,
-    "text_rules": maybe(mapping()),
-    "min_duration": number(0),
-    "max_duration": number(above=0, or_inf=True),
-    "min_rate": number(0),
-    "max_rate": number(above=0, or_inf=True),
-    "limited_splits": maybe(_SPLITS),
-    "num_workers": maybe(_COUNT),
-    "channel": maybe(whole(0, 1000)),
-}
-"""Options of a corpus's preparation; each preparation takes some of them."""
-
-CTC_DECODING = {
-    "search": one_of("auto", "ctc"),
-    "beam_size": whole(0, 10_000),
-    "num_best": maybe(whole(1, 10_000)),
-    "lm": maybe(existing),
-    "lexicon": maybe(existing),
-    "lm_weight": number(0),
-    "word_score": number(),
-    # may be a model on the hub
-    "rescore": maybe(text),
-    "rescore_weight": number(),
-    "rescore_word_score": number(),
-    "rescore_lowercase": maybe(flag),
-}
-"""Options of `inference.decoders.build_search` for a model without text decoder."""
-
-DECODING = {
-    **CTC_DECODING,
-    "search": one_of("auto", "ctc", "attention"),
-    "ctc_weight": number(0, below=1),
-    "max_ratio": number(above=0, at_most=1),
-}
-"""All of its options."""
 
 DATA: Keys = {
     "seed": Key(whole(0, 2**31 - 1), REQUIRED, "of all that is drawn at random"),
@@ -86,9 +54,9 @@ DATA: Keys = {
     "arm": Key(maybe(text), None, "what lact-asr compare calls the run"),
     "data_folder": Key(maybe(text), None, "folder of the corpus"),
     "language": Key(text, OPTIONAL, "code of the language, such as de"),
-    "train_splits": Key(_SPLITS, [], "splits of the corpus to learn from"),
-    "dev_splits": Key(_SPLITS, [], "splits to judge checkpoints by"),
-    "test_splits": Key(_SPLITS, [], "splits to report on"),
+    "train_splits": Key(SPLITS, [], "splits of the corpus to learn from"),
+    "dev_splits": Key(SPLITS, [], "splits to judge checkpoints by"),
+    "test_splits": Key(SPLITS, [], "splits to report on"),
     "train_manifest": Key(_PATHS, None, "manifests in the place of train_splits"),
     "valid_manifest": Key(_PATHS, None, "manifests in the place of dev_splits"),
     "test_manifest": Key(_PATHS, None, "manifests in the place of test_splits"),

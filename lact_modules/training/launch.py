@@ -112,9 +112,9 @@ def _nothing_kept_of_debugging(settings: Settings) -> Iterator[Settings]:
         prepared = Path(values["output_folder"]) / "manifests"
         if prepared.is_dir():
             from_main(shutil.copytree, prepared, folder / "manifests")
-        changes = {"output_folder": str(folder), "push_to_hub": None}
+        changes: dict[str, Any] = {"output_folder": str(folder), "push_to_hub": None}
         changes |= {"save_folder": str(folder / "save"), "debug_persistently": True}
         yield settings.with_changes(
-            {name: value for name, value in changes.items() if name in settings.keys}
+            {name: value for name, value in changes.items() if name in values}
         )
         logger.info("done; of debugging nothing is kept")

@@ -11,7 +11,7 @@ from lact_modules.data.commonvoice import prepare_commonvoice
 from lact_modules.data.librispeech import prepare_librispeech
 from lact_modules.errors import InputError
 from lact_modules.inference import decoders
-from lact_modules.training import keys
+from lact_modules.training import keys, nested_kinds
 from lact_modules.training.run_options import (
     DEPRECATED,
     OPTIONAL,
@@ -148,13 +148,13 @@ def test_every_option_of_a_preparation_has_its_kind():
     for prepare in (prepare_librispeech, prepare_commonvoice):
         names = inspect.signature(prepare).parameters.keys()
         own = {"data_folder", "manifest_folder", "splits"}
-        assert names - own - keys.PREPARATION.keys() == set()
+        assert names - own - nested_kinds.PREPARATION.keys() == set()
 
 
 def test_every_option_of_a_search_has_its_kind():
     names = inspect.signature(decoders.build_search).parameters.keys()
     names |= {*decoders._CTC_OPTIONS, *decoders._ATTENTION_OPTIONS}
-    assert names - {"trained", "device", "options"} == keys.DECODING.keys()
+    assert names - {"trained", "device", "options"} == nested_kinds.DECODING.keys()
 
 
 def test_run_options_are_all_of_speechbrains():
