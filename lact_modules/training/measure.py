@@ -42,7 +42,8 @@ def measure_split(
     dict[str, dict[str, Any]]
         Metrics by decoder, as `write_result` takes them. A real-time factor is of
         loading, model and that decoder; ``infeasible`` counts utterances that CTC has
-        too few frames for; ``kept`` is the share of frames that began dynamic chunks.
+        too few frames for, ``unreadable`` those that are left out; ``kept`` is the share
+        of frames that began dynamic chunks.
 
     Raises
     ------
@@ -60,6 +61,7 @@ def measure_split(
         wall_s = model_s + transcripts.decoding_s[name]
         metrics[name] = {**vars(rates), "rtf": wall_s / audio_s}
         metrics[name]["infeasible"] = brain.num_infeasible[Stage.TEST]
+        metrics[name]["unreadable"] = len(brain.unreadable[Stage.TEST])
         if brain.chunking is not None:
             metrics[name]["kept"] = brain.chunking.kept
         oracle_wer = transcripts.oracle_wer(name)

@@ -202,6 +202,8 @@ def test_a_damaged_file_is_named_once_and_passed_over(
     for name in lost:
         assert run.log.count(f"cannot be read, skipped: {name} (") == 1
     assert num_tested(run) == 3
+    [decoders] = run.result["metrics"].values()
+    assert decoders["greedy"]["unreadable"] == 1
 
 
 def test_too_many_damaged_files_stop_the_training(train, manifests, tmp_path):
