@@ -42,8 +42,8 @@ def measure_split(
     dict[str, dict[str, Any]]
         Metrics by decoder, as `write_result` takes them. A real-time factor is of
         loading, model and that decoder; ``infeasible`` counts utterances that CTC has
-        too few frames for, ``unreadable`` those that are left out; ``kept`` is the share
-        of frames that began dynamic chunks.
+        too few frames for, ``unreadable`` those that are left out; ``kept`` is the
+        share of frames that began dynamic chunks.
 
     Raises
     ------
