@@ -64,7 +64,7 @@ class Kind:
         try:
             fits = self.fits(value)
         except InputError as error:
-            reason = str(error).removeprefix(f"{name}: ")
+            reason = str(error).removeprefix(f"{name}: ").removeprefix(f"{value}: ")
             raise InputError(f"--{name} {shown(value)}: {reason}") from error
         if not fits:
             raise InputError(f"--{name} {shown(value)}: want {self.want}")
@@ -266,7 +266,7 @@ def having(want: str, *attributes: str) -> Kind:
 
 def _must_exist(path: str) -> bool:
     if not Path(path).exists():
-        raise InputError("no such file or folder")
+        raise InputError(f"{path}: no such file or folder")
     return True
 
 

@@ -57,7 +57,7 @@ def without(options):
         ({"num_tokens": 100000}, "give at most"),
         ({"model_type": "word"}, "want one of unigram, bpe"),
         ({"train_splits": "[nowhere]"}, "nowhere: no such split"),
-        ({"text_files": "[missing.txt]"}, "missing.txt: no such text file"),
+        ({"text_files": "[missing.txt]"}, "missing.txt: no such file"),
     ],
 )
 def test_a_fault_is_one_line(train, tmp_path, option, complaint):
