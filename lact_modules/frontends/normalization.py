@@ -89,7 +89,7 @@ class RunningState(NamedTuple):
 
     Arguments
     ---------
-    count : Tensor
+    num_frames : Tensor
         (B, 1, 1), how many frames count; older ones count less.
     total : Tensor
         (B, 1, M), their sum, likewise.
@@ -99,7 +99,7 @@ class RunningState(NamedTuple):
         How loud it was.
     """
 
-    count: Tensor
+    num_frames: Tensor
     total: Tensor
     square: Tensor
     loudness: LoudnessState
@@ -189,7 +189,7 @@ class RunningNormalization(Normalization):
         wide = x.double()
         weights, left, loudness = self._weigh(wide, state)
         gained = weights / left
-        count = left * (state.count + gained.cumsum(1))
+        count = left * (state.num_frames + gained.cumsum(1))
         total = left * (state.total + (gained * wide).cumsum(1))
         square = left * (state.square + (gained * wide.square()).cumsum(1))
         known = count + self.prior_frames
@@ -206,7 +206,7 @@ class RunningNormalization(Normalization):
         if not self.speech_alone:
             weights = torch.ones_like(wide[..., :1])
             # plain sums, until as many are known as are remembered
-            beyond = state.count + weights.cumsum(1) - self.max_frames
+            beyond = state.num_frames + weights.cumsum(1) - self.max_frames
             return weights, _left(beyond.clamp(min=0), self.max_frames), state.loudness
         levels = measure_levels(wide.detach())
         loud, records, loudness = track_loudness(levels, state.loudness)

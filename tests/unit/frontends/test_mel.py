@@ -114,7 +114,7 @@ def test_running_statistics_forget_whatever_the_pieces(size):
         output, state = normalization.resume(piece, state)
         outputs.append(output)
     torch.testing.assert_close(torch.cat(outputs, dim=1)[0], torch.stack(expected))
-    torch.testing.assert_close(state.count.item(), 20.0)
+    torch.testing.assert_close(state.num_frames.item(), 20.0)
 
 
 def test_running_statistics_notice_another_voice_after_hours():
