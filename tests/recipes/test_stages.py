@@ -17,6 +17,7 @@ OPTIONS = {
     "stages": STAGES,
 }
 
+
 @pytest.fixture(scope="module")
 def whole(train, tmp_path_factory):
     """A run that nothing stops: 3 epochs of 10 steps."""

@@ -91,7 +91,7 @@ class ByteRange(io.RawIOBase):
         last = self.end if end is None else self.start + end
         return ByteRange(self.stream, self.start + start, last, head)
 
-    def split(self, starts: Sequence[int]) -> "Iterator[ByteRange]":
+    def split(self, starts: Sequence[int]) -> Iterator["ByteRange"]:
         """Cut the range into others.
 
         Arguments
