@@ -12,7 +12,7 @@ class _Layout(NamedTuple):
     """How a kind of file puts its chunks."""
 
     form: bytes
-    """What stands for the kind of content, a regular expression's bytes apart."""
+    """How the name of its content begins."""
     first: int
     """Where the first chunk begins."""
     id_size: int
