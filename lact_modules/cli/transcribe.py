@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import typer
 
 from lact_modules.cli import options
-from lact_modules.cli.output import open_output, show_progress
+from lact_modules.cli.output import STDOUT, open_output, show_progress
 from lact_modules.cli.recordings import Recording, list_recordings
 from lact_modules.cli.tally import Tally
 from lact_modules.errors import InputError
@@ -180,7 +180,7 @@ def _caption_writer(
     format: Format, sources: Sequence[Path], output: Path | None
 ) -> "Callable[[Path, Heard], None]":
     """Give what writes the captions of each source into a file of its own."""
-    if output is None or (output.exists() and not output.is_dir()):
+    if output is None or output == STDOUT or output.is_file():
         raise InputError(
             f"{format.value} of several files: each gets a file of its own; "
             "give a folder as --output"

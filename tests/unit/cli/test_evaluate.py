@@ -33,6 +33,12 @@ def test_scores_and_transcripts(evaluate, lact_asr, trained_run, split, tmp_path
     ]
 
 
+def test_scores_on_stdout_are_alone_there(evaluate, split):
+    finished = evaluate("--data", split, "--json", "-")
+    assert finished.code == 0
+    assert f"{json.loads(finished.out)['wer']:.2f}" in finished.err
+
+
 def test_a_manifest_may_cut_files(evaluate, audio_folder, tmp_path):
     path = str(audio_folder / "noise-3.flac")
     whole = Utterance("whole", path, "A", duration=0.0)
