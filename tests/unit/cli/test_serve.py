@@ -13,17 +13,19 @@ import numpy as np
 import pytest
 from websockets.sync.client import connect
 
+from lact_modules import compiler_cache
 from lact_modules.ops.native import cache_folder
 
 COMMAND = "from lact_modules.cli.main import main; main()"
 
 
 @pytest.fixture
-def started(streaming_run, tmp_path):
+def started(streaming_run, tmp_path, tmp_path_factory):
     """Start a server in an empty folder; give it and its address."""
     places = dict.fromkeys(("HOME", "TMPDIR", "XDG_CACHE_HOME"), str(tmp_path))
     # compiled code is no secret, and kept for the next start
     places["TORCH_HOME"] = str(cache_folder().parent)
+    places[compiler_cache.VARIABLE] = str(tmp_path_factory.mktemp("compiler"))
     environment = {**os.environ, **places, "PYTHONDONTWRITEBYTECODE": "1"}
     arguments = ["serve", "--model", str(streaming_run), "--port", "0"]
     process = subprocess.Popen(
