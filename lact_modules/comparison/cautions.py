@@ -14,7 +14,6 @@ _BUDGET = (
     *("learning_rate", "weight_decay", "warmup_steps", "max_grad_norm", "precision"),
     *("avg_checkpoints", "schedule", "opt_class", "wav_augment", "fea_augment"),
     *("pause_prob", "pause_seconds"),
-    *("pause_prob", "pause_seconds"),
     *("target_effective_batch", "parameter_groups", "layer_decay", "stages"),
 )
 # Relative to the first arm; batches of random lengths do not always make as many steps.

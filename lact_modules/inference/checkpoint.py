@@ -108,7 +108,7 @@ def best_in(folder: Path, num: int = 1, metric: str = "WER") -> list[Checkpoint]
         raise (
             faults[0]
             if faults
-            else InputError(f"{folder}: no checkpoint; train first, or wait for one")
+            else InputError(f"{folder}: no checkpoint of a whole epoch; train first")
         )
     for fault in faults:
         logger.warning("%s; passed over", fault)

@@ -67,10 +67,7 @@ def choose_weights(
 
 
 def _candidates(folder: Path, metric: str, num: int) -> list[Checkpoint]:
-    try:
-        best = best_in(folder, num, metric)
-    except InputError as error:
-        raise InputError(f"{error}; no checkpoint of a whole epoch") from error
+    best = best_in(folder, num, metric)
     if metric not in best[0].meta:
         raise InputError(f"{folder}: no checkpoint of a whole epoch; train first")
     return best

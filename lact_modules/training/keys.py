@@ -75,7 +75,7 @@ TRAINING: Keys = {
     "num_workers": Key(whole(0, 1000), 0, "processes that load data"),
     # optimization
     "num_epochs": Key(whole(1, 10**6), OPTIONAL, "passes over the training data"),
-    "learning_rate": Key(number(above=0), OPTIONAL, "peak learning rate"),
+    "learning_rate": Key(number(0), OPTIONAL, "peak learning rate"),
     "weight_decay": Key(number(0), OPTIONAL, "of the optimizer"),
     "warmup_steps": Key(whole(0), OPTIONAL, "optimizer steps of the rate's rise"),
     "parameter_groups": Key(

@@ -61,9 +61,10 @@ def test_training_alone_is_augmented(train, everything, heard, recordings, tmp_p
     losses = [entry["loss"] for entry in run.metrics("train")]
     assert len(losses) == 30
     assert losses[-1] < losses[0]
-    # 4 of dev after each epoch, 4 of test
-    assert len(heard[False]) == 16
-    assert all(is_recording(waveform, recordings) for waveform in heard[False])
+    # 4 of dev after each epoch, and for the average of checkpoints, 4 of test; before
+    # all, a second of noise
+    assert len(heard[False]) == 1 + 20
+    assert all(is_recording(waveform, recordings) for waveform in heard[False][1:])
     assert len(heard[True]) == 60
     assert not any(is_recording(waveform, recordings) for waveform in heard[True])
 
@@ -99,7 +100,7 @@ def test_bf16_does_not_reach_the_samples(train, heard, recordings, tmp_path):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"noise_folder": "nowhere"}, ["nowhere: no such folder"]),
+        ({"noise_folder": "nowhere"}, ["--noise_folder nowhere: no such"]),
         ({"codecs": "[amr]"}, ["--codecs [amr]: want a list of any of mulaw"]),
         ({"rir_prop": 0.3}, ["no key 'rir_prop'; did you mean 'rir_prob'?"]),
     ],

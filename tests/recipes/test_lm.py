@@ -165,8 +165,11 @@ def test_a_given_tokenizer_and_further_text(train_lm, corpus, tmp_path):
     ("option", "complaint"),
     [
         ({"num_tokens": 9999}, "give at most"),
-        ({"tokenizer": "missing.model"}, "missing.model: no such tokenizer"),
-        ({"text_files": "[missing.txt]"}, "missing.txt: no such text file"),
+        (
+            {"tokenizer": "missing.model"},
+            "--tokenizer missing.model: no such file or folder",
+        ),
+        ({"text_files": "[missing.txt]"}, "missing.txt: no such file or folder"),
         ({"max_text_tokens": 1}, "train: there is no text, or all is too long"),
         ({"grad_accumulation_factor": 999}, "accumulate fewer"),
     ],

@@ -121,7 +121,10 @@ def test_every_recipe_takes_manifests(train, given, tmp_path, recipe, capsys):
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        ({"train_manifest": "null"}, "data_folder: give the corpus folder, or train_m"),
+        (
+            {"train_manifest": "null"},
+            "--data_folder null: want the corpus folder, or",
+        ),
         ({"train_manifest": "gone.csv"}, "train_manifest: gone.csv: no such manifest"),
         ({"train_shards": "shards"}, "train_shards: train_manifest is set too; set"),
     ],

@@ -52,12 +52,7 @@ def trained_run(tmp_path_factory):
 @pytest.fixture(scope="session")
 def streaming_run(tmp_path_factory):
     """Make a run whose model hears streams; not to be changed."""
-    # updates of all matrices are chaotic: rounding would show after some seconds
-    rule = "rule: !new:lact_modules.ops.UpdateRule\n        update: down"
-    hyperparameters = HYPERPARAMETERS.replace(
-        "num_lact_heads: 2", f"num_lact_heads: 2\n    {rule}"
-    ).replace("channels: 4", "channels: 4\n        normalization: running")
-    return make_run(tmp_path_factory.mktemp("streaming"), hyperparameters)
+    return make_run(tmp_path_factory.mktemp("streaming"), streaming_hyperparameters())
 
 
 @pytest.fixture(scope="session")
@@ -69,6 +64,15 @@ def chunked_run(tmp_path_factory):
         f"    dynamic_chunking: {chunking}\n        router: cosine\n    ffn_in:",
     )
     return make_run(tmp_path_factory.mktemp("chunked"), hyperparameters)
+
+
+def streaming_hyperparameters():
+    """Give those of a model that hears streams."""
+    # updates of all matrices are chaotic: rounding would show after some seconds
+    rule = "rule: !new:lact_modules.ops.UpdateRule\n        update: down"
+    return HYPERPARAMETERS.replace(
+        "num_lact_heads: 2", f"num_lact_heads: 2\n    {rule}"
+    ).replace("channels: 4", "channels: 4\n        normalization: running")
 
 
 def make_run(folder, hyperparameters):

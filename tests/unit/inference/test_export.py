@@ -1,6 +1,7 @@
 import errno
 import json
 import os
+import re
 
 import pytest
 import torch
@@ -103,13 +104,13 @@ def test_whoever_reads_the_folder_reads_the_weights(exported):
 
 
 @pytest.mark.parametrize(
-    "name", ["result.json", "vocabulary.txt", "save", "save/wer-30/model.ckpt"]
+    "name", ["result.json", "vocabulary.txt", "save", "save/CKPT+wer-30/model.ckpt"]
 )
 def test_links_out_of_a_run_are_not_followed(run_copy, tmp_path, name):
     path, elsewhere = run_copy / name, tmp_path / "private"
     path.rename(elsewhere)
     path.symlink_to(elsewhere)
-    with pytest.raises(InputError, match=f"{path}: leads out of its folder"):
+    with pytest.raises(InputError, match=re.escape(f"{path}: leads out of")):
         export_model(run_copy, tmp_path / "export")
     assert not (tmp_path / "export").exists()
 
@@ -159,7 +160,7 @@ def test_a_config_that_claims_a_huge_model(exported):
     config = json.loads((exported / "config.json").read_text())
     config["model"]["arguments"]["num_tokens"] = 10**12
     change_config(exported, model=config["model"])
-    with pytest.raises(InputError, match="has shape"):
+    with pytest.raises(InputError, match="num_tokens: 1000000000000"):
         load_export(exported)
 
 
