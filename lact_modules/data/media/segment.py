@@ -192,7 +192,8 @@ def _open(source: Source) -> Iterator[BinaryIO]:
         return
     if not Path(source).is_file():
         raise InputError(f"{source}: no such file")
-    with open(source, "rb") as stream:
+    # without a buffer, which would not know what libsndfile does to the descriptor
+    with open(source, "rb", buffering=0) as stream:
         yield stream
 
 

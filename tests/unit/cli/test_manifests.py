@@ -122,6 +122,8 @@ def test_an_end_may_be_left_out(prepare):
         ("begin_time,end_time", "0,1", "column 'begin_time' may be a time, but not a"),
         ("segment_start,segment_end", "0,1", "column 'segment_\\w+' may be a time"),
         ("onset,offset", "0,1", "column 'onset' may be a time"),
+        ("from,to", "0,1", "column 'from' may be a time"),
+        ("xmin,xmax", "0,1", "column 'xmin' may be a time"),
         ("start,audio_length", "1,2", "column 'audio_length' may be a time"),
         ("start,Start", "1,2", "column 'start' stands twice"),
     ],

@@ -253,3 +253,13 @@ def test_sound_of_an_unknown_codec_is_refused():
     data = encode(SOUND, "webm").replace(b"A_OPUS", b"A_NONE")
     with pytest.raises(InputError, match=r"no sound of a known codec"):
         load(data)
+
+
+@pytest.mark.parametrize("kind", ["wav", "flac", "ogg", "opus", "oga", "mp3", "m4a"])
+def test_a_file_is_the_same_each_time_it_is_read(kind, tmp_path):
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, 5 * RATE).astype(np.float32)
+    path = tmp_path / f"a.{kind}"
+    path.write_bytes(encode(noise, kind))
+    first, *others = (load_audio(path) for _ in range(3))
+    assert abs(len(first) - len(noise)) < 3000
+    assert all(map(first.equal, others))
