@@ -61,12 +61,13 @@ _TIMES = {
 # SpeechBrain's pair counts samples, other people's seconds
 _UNDECIDED = {"start", "stop"}
 
-_MARK = (
-    r"(?:start|begin|end|stop|finish|offset|onset|from|to|xmin|xmax|tmin|tmax|position)"
-)
+_MARK = r"(?:start|begin|end|stop|finish|offset|onset)"
 _MEASURE = r"(?:times?|s|secs?|seconds?|ms|msecs?|millis(?:econds)?|samples?|frames?)"
 # a name of one part more, such as segment_start or start_frame
-_LIKE_A_TIME = re.compile(rf"(?:[a-z]+_)?{_MARK}(?:_?{_MEASURE})?(?:_{_MEASURE})?")
+_LIKE_A_TIME = re.compile(
+    rf"(?:[a-z]+_)?{_MARK}(?:_?{_MEASURE})?(?:_{_MEASURE})?"
+    "|from|to|xmin|xmax|tmin|tmax|position"
+)
 _LIKE_A_DURATION = re.compile(rf"(?:[a-z]+_)?(?:dur|duration|length)(?:_?{_MEASURE})?")
 
 
