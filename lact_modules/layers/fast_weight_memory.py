@@ -45,7 +45,7 @@ class FastWeightMemory(nn.Module):
     use_momentum : bool
         Add momentum with learned per-token factors.
     rotate_fast : bool
-        Rotary positions on q and k.
+        Rotary positions on q and k, see `LaCTMixer`.
     ttt_rate : float | None
         Size of a step by which test-time training moves each of the three initial
         matrices, relative to fresh ones, before meta-training has learned it. None
@@ -77,7 +77,7 @@ class FastWeightMemory(nn.Module):
         rule: UpdateRule | None = None,
         base_lr: float = 0.01,
         use_momentum: bool = False,
-        rotate_fast: bool = True,
+        rotate_fast: bool = False,
         ttt_rate: float | None = None,
         learn_rule: bool = False,
     ):

@@ -53,7 +53,8 @@ class LaCTMixer(nn.Module):
     use_momentum : bool
         Add momentum with learned per-token factors.
     rotate_fast : bool
-        Rotary positions in the fast branch too.
+        Rotary positions in the fast branch too. A key then answers only queries as
+        far away as it was from its own, so nothing is recalled over other distances.
     dropout : float
         Of attention weights.
     ttt_rate : float | None
@@ -88,7 +89,7 @@ class LaCTMixer(nn.Module):
         rule: UpdateRule | None = None,
         base_lr: float = 0.01,
         use_momentum: bool = False,
-        rotate_fast: bool = True,
+        rotate_fast: bool = False,
         dropout: float = 0.0,
         ttt_rate: float | None = None,
         learn_rule: bool = False,

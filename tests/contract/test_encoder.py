@@ -85,7 +85,7 @@ ENCODERS = {
         transformer, lact(rule=UpdateRule(optimizer="gradient_descent"))
     ),
     "lact_wide_no_rotation": partial(
-        transformer, lact(hidden_ratio=2.0, rotate_fast=False)
+        transformer, lact(hidden_ratio=2.0, rotate_fast=True)
     ),
     "lact_learned_rule": partial(
         conformer, lact(rule=UpdateRule(gain=0.5, decay=0.1), learn_rule=True)
@@ -95,7 +95,6 @@ ENCODERS = {
         lact(
             rule=UpdateRule(decay=0.1, update="down", accumulate="directions"),
             learn_rule=True,
-            rotate_fast=False,
         ),
     ),
     "fast_weights_alone": partial(transformer, lact(num_heads=0)),
