@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from torchaudio.functional import edit_distance
+from rapidfuzz.distance import Levenshtein
 
 from lact_modules.decoding.hypothesis import Hypothesis
 from lact_modules.decoding.language_model import LanguageModel
@@ -217,5 +217,6 @@ def oracle(references: Sequence[str], n_best: NBest) -> list[str]:
     for reference, found in zip(references, n_best, strict=True):
         words = reference.split()
         texts = [hypothesis.text for hypothesis in found]
-        chosen.append(min(texts, key=lambda t: edit_distance(words, t.split())))
+        errors = [Levenshtein.distance(words, text.split()) for text in texts]
+        chosen.append(texts[errors.index(min(errors))])
     return chosen

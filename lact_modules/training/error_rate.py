@@ -3,20 +3,24 @@
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
+from typing import Any
 
 import numpy
 from numpy.typing import NDArray
-from speechbrain.utils.edit_distance import (
-    EDIT_SYMBOLS,
-    alignment,
-    op_table,
-    wer_details_for_batch,
-)
-from speechbrain.utils.metric_stats import ErrorRateStats
+from rapidfuzz.distance import Levenshtein
+from speechbrain.dataio.wer import print_alignments, print_wer_summary
+from speechbrain.utils.edit_distance import EDIT_SYMBOLS, wer_summary
 
-# in the order of the counts
-_EDITS = [EDIT_SYMBOLS[name] for name in ("sub", "ins", "del")]
+# rapidfuzz's names: the edits in the order of the counts, and SpeechBrain's signs
+_EDITS = ("replace", "insert", "delete")
+_SIGNS = {
+    "equal": EDIT_SYMBOLS["eq"],
+    "replace": EDIT_SYMBOLS["sub"],
+    "insert": EDIT_SYMBOLS["ins"],
+    "delete": EDIT_SYMBOLS["del"],
+}
 
 
 @dataclass(frozen=True)
@@ -101,14 +105,10 @@ def score(
             "want as many of both, and one at least"
         )
     words = count_word_errors(references, hypotheses)
-    characters = _count(
-        [" ".join(text.split()) for text in references],
-        [" ".join(text.split()) for text in hypotheses],
-    )
     substitutions, insertions, deletions, num_words = words.sum(axis=0).tolist()
     return ErrorRate(
         wer=float(_rate(words.sum(axis=0))),
-        cer=float(_rate(characters.sum(axis=0))),
+        cer=_rate_characters(references, hypotheses),
         substitutions=substitutions,
         insertions=insertions,
         deletions=deletions,
@@ -122,6 +122,9 @@ def count_word_errors(
     references: Sequence[str], hypotheses: Sequence[str]
 ) -> NDArray[numpy.int64]:
     """Count the word errors of each utterance.
+
+    Their sum is the least possible; where several alignments have as few errors, the
+    kinds are those of one of them.
 
     Arguments
     ---------
@@ -140,9 +143,8 @@ def count_word_errors(
     >>> count_word_errors(["ONE TWO", "TEN"], ["ONE", "TIN CAN"]).tolist()
     [[0, 0, 1, 2], [1, 1, 0, 1]]
     """
-    return _count(
-        [text.split() for text in references], [text.split() for text in hypotheses]
-    )
+    pairs = zip(references, hypotheses, strict=True)
+    return numpy.array([_count(said.split(), heard.split()) for said, heard in pairs])
 
 
 def count_stream_errors(
@@ -171,15 +173,13 @@ def count_stream_errors(
     [[1, 1, 0, 2], [0, 0, 0, 1]]
     """
     said = [text.split() for text in references]
-    owners = [index for index, words in enumerate(said) for _ in words]
     counts = numpy.array([[0, 0, 0, len(words)] for words in said])
-    columns = {symbol: i for i, symbol in enumerate(_EDITS)}
-    owner = 0
+    owners = [index for index, words in enumerate(said) for _ in words]
     words = [word for words in said for word in words]
-    for edit, place, _ in alignment(op_table(words, hypothesis.split())):
-        owner = owner if place is None else owners[place]
-        if edit in columns:
-            counts[owner, columns[edit]] += 1
+    for edit in Levenshtein.editops(words, hypothesis.split()):
+        # an insertion names the word that it stands before
+        place = edit.src_pos - (edit.tag == "insert")
+        counts[owners[place] if place >= 0 else 0, _EDITS.index(edit.tag)] += 1
     return counts
 
 
@@ -241,32 +241,68 @@ def write_error_report(
     >>> print(path.read_text().splitlines()[0])
     %WER 50.00 [ 1 / 2, 0 ins, 0 del, 1 sub ]
     """
-    statistics = ErrorRateStats()
-    statistics.append(
-        ids,
-        predict=[text.split() for text in hypotheses],
-        target=[text.split() for text in references],
-    )
+    details = [
+        _detail(name, said.split(), heard.split())
+        for name, said, heard in zip(ids, references, hypotheses, strict=True)
+    ]
     path = Path(path)
     unfinished = path.with_name(path.name + ".part")
     with open(unfinished, "w", encoding="utf-8") as stream:
-        statistics.write_stats(stream)
+        print_wer_summary(wer_summary(details), stream)
+        print_alignments(details, stream)
     os.replace(unfinished, path)
 
 
-def _count(
-    references: Sequence[Sequence[str]], hypotheses: Sequence[Sequence[str]]
-) -> NDArray[numpy.int64]:
-    # (U, 4): substitutions, insertions, deletions, reference tokens
-    # ids may repeat in a corpus, so utterances are keyed by their place
-    details = wer_details_for_batch(range(len(references)), references, hypotheses)
-    keys = ("substitutions", "insertions", "deletions", "num_ref_tokens")
-    return numpy.array([[utterance[key] for key in keys] for utterance in details])
+def _count(reference: list[str], hypothesis: list[str]) -> list[int]:
+    """Give substitutions, insertions, deletions, words of the reference."""
+    found = [edit.tag for edit in Levenshtein.editops(reference, hypothesis)]
+    return [*map(found.count, _EDITS), len(reference)]
+
+
+def _detail(name: str, reference: list[str], hypothesis: list[str]) -> dict[str, Any]:
+    """Describe an utterance as SpeechBrain's `wer_details_by_utterance` does."""
+    substitutions, insertions, deletions, num_words = _count(reference, hypothesis)
+    num_edits = substitutions + insertions + deletions
+    return {
+        "key": name,
+        "scored": True,
+        "hyp_absent": False,
+        "hyp_empty": not hypothesis,
+        "num_edits": num_edits,
+        "num_ref_tokens": num_words,
+        "WER": 100.0 * num_edits / max(1, num_words),
+        "insertions": insertions,
+        "deletions": deletions,
+        "substitutions": substitutions,
+        "alignment": _align(reference, hypothesis),
+        "ref_tokens": reference,
+        "hyp_tokens": hypothesis,
+    }
+
+
+def _align(
+    reference: list[str], hypothesis: list[str]
+) -> list[tuple[str, int | None, int | None]]:
+    """Pair the places of words, each with SpeechBrain's sign; None: without partner."""
+    return [
+        (_SIGNS[edit.tag], place, partner)
+        for edit in Levenshtein.opcodes(reference, hypothesis)
+        for place, partner in zip_longest(
+            range(edit.src_start, edit.src_end), range(edit.dest_start, edit.dest_end)
+        )
+    ]
 
 
 def _rate(counts: NDArray[numpy.int64]) -> NDArray[numpy.float64]:
     # (..., 4) -> (...), percent
     return 100.0 * counts[..., :3].sum(axis=-1) / numpy.maximum(counts[..., 3], 1)
+
+
+def _rate_characters(references: Sequence[str], hypotheses: Sequence[str]) -> float:
+    said = [" ".join(text.split()) for text in references]
+    heard = [" ".join(text.split()) for text in hypotheses]
+    errors = sum(map(Levenshtein.distance, said, heard))
+    return 100.0 * errors / max(sum(map(len, said)), 1)
 
 
 def _bootstrap(

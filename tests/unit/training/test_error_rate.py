@@ -1,3 +1,7 @@
+import random
+import re
+from functools import cache
+
 import pytest
 
 from lact_modules.training.error_rate import (
@@ -95,3 +99,60 @@ def test_a_stream_of_one_utterance_is_that_utterance():
     pair = ["A B C D"], ["A X C D E"]
     expected = count_word_errors(*pair).tolist()
     assert count_stream_errors(pair[0], pair[1][0]).tolist() == expected
+
+
+def fewest_errors(said, heard):
+    """Edit distance by its definition."""
+
+    @cache
+    def count(i, j):
+        if min(i, j) < 0:
+            return max(i, j) + 1
+        pair = count(i - 1, j - 1) + (said[i] != heard[j])
+        return min(pair, count(i - 1, j) + 1, count(i, j - 1) + 1)
+
+    return count(len(said) - 1, len(heard) - 1)
+
+
+def random_texts(num, seed):
+    """Few words, so that many alignments are as good; of more letters than one."""
+    draw = random.Random(seed)
+    words = ["A", "B", "CC", "DÉ", "é"]
+    return [" ".join(draw.choices(words, k=draw.randrange(13))) for _ in range(num)]
+
+
+def test_errors_are_the_fewest_by_definition():
+    said, heard = random_texts(60, seed=1), random_texts(60, seed=2)
+    pairs = [(a.split(), b.split()) for a, b in zip(said, heard, strict=True)]
+    counts = count_word_errors(said, heard)
+    assert counts[:, :3].sum(axis=1).tolist() == [fewest_errors(*p) for p in pairs]
+    # each kind changes the number of words by its own
+    longer = [len(b) - len(a) for a, b in pairs]
+    assert (counts[:, 1] - counts[:, 2]).tolist() == longer
+    assert counts[:, 3].tolist() == [len(a) for a, _ in pairs]
+    characters = sum(map(fewest_errors, said, heard))
+    expected = 100 * characters / sum(map(len, said))
+    assert score(said, heard).cer == pytest.approx(expected)
+    stream = count_stream_errors(said, " ".join(heard))
+    joined = fewest_errors(" ".join(said).split(), " ".join(heard).split())
+    assert stream[:, :3].sum() == joined
+
+
+def test_a_report_has_the_counts_of_its_alignments(tmp_path):
+    said, heard = random_texts(40, seed=3), random_texts(40, seed=4)
+    # ids may repeat
+    write_error_report(tmp_path / "wer.txt", ["a", "b"] * 20, said, heard)
+    head, blocks = (tmp_path / "wer.txt").read_text().split("\na, %WER", 1)
+    rate = score(said, heard)
+    found = f"{rate.insertions} ins, {rate.deletions} del, {rate.substitutions} sub"
+    assert found in head
+    blocks = re.split(r"\n=+\n[ab], %WER", blocks.removesuffix("\n"))
+    for text, other, block in zip(said, heard, blocks, strict=True):
+        header, *rows = block.split("\n")
+        references, signs, hypotheses = (
+            [cell.strip() for cell in row.split(";") if cell.strip()] for row in rows
+        )
+        counts = [signs.count(sign) for sign in "IDS"]
+        assert "{} ins, {} del, {} sub".format(*counts) in header
+        assert [word for word in references if word != "<eps>"] == text.split()
+        assert [word for word in hypotheses if word != "<eps>"] == other.split()
