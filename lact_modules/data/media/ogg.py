@@ -8,6 +8,8 @@ SIGNATURE = b"OggS"
 
 _FIRST, _LAST = 2, 4
 _HEADER_SIZE = 27
+# bytes of a header that tell how many samples end in the page
+_GRANULE = slice(6, 14)
 
 
 def split_ogg(source: ByteRange, tell: Callable[[str], None]) -> Iterator[ByteRange]:
@@ -29,6 +31,29 @@ def split_ogg(source: ByteRange, tell: Callable[[str], None]) -> Iterator[ByteRa
     if not is_complete:
         tell("ends without its last page: perhaps it was cut off")
     yield from source.split(starts)
+
+
+@keep_found
+def count_last_samples(source: ByteRange) -> int:
+    """Count the samples of the last page.
+
+    Arguments
+    ---------
+    source : ByteRange
+        A link, as `split_ogg` gives them.
+
+    Returns
+    -------
+    int
+        At the rate of the header; all samples if there is a single page of them.
+    """
+    ends = [0]
+    for position, _ in _read_pages(source):
+        granule = source.peek(position, _HEADER_SIZE)[_GRANULE]
+        ends.append(int.from_bytes(granule, "little", signed=True))
+    # -1 stands in a page in which no packet ends
+    *_, before, last = (0, *(end for end in ends if end >= 0))
+    return last - before
 
 
 @keep_found

@@ -8,8 +8,9 @@ import soundfile
 
 from lact_modules.data.media.byte_range import ByteRange
 from lact_modules.data.media.decoder import BLOCK, DecodingError
+from lact_modules.data.media.ogg import count_last_samples
 
-# libsndfile 1.2.2 decodes some samples wrongly if it seeks to the end of a stream
+# libsndfile 1.2.2 decodes some samples wrongly after it has sought
 _RUN_UP_SECONDS = 1.0
 
 
@@ -28,6 +29,11 @@ class SndfileDecoder:
     """
 
     def __init__(self, source: ByteRange):
+        self._last_samples = 0
+        # the head of a first page is followed by a packet that names the codec
+        if b"\x01vorbis" in source.peek(0, 64):
+            # before libsndfile opens the file, whose position it shares
+            self._last_samples = count_last_samples(source)
         self._file = self._open(source)
         self.rate: int = self._file.samplerate
         self.num_channels: int = self._file.channels
@@ -54,8 +60,7 @@ class SndfileDecoder:
         if start >= length:
             return
         size = max(1, BLOCK // self.num_channels)
-        run_up = int(_RUN_UP_SECONDS * self.rate) if self._file.format == "OGG" else 0
-        position = max(0, start - run_up)
+        position = self._find_start(start)
         try:
             self._file.seek(position)
             while position < length:
@@ -70,3 +75,11 @@ class SndfileDecoder:
             raise DecodingError(f"damaged ({error})") from error
         if position < length:
             raise DecodingError(f"truncated: {length - position} samples are missing")
+
+    def _find_start(self, start: int) -> int:
+        """Give where to begin, so that from `start` on all samples are right."""
+        if self._file.format != "OGG":
+            return start
+        # whoever seeks to a place within the last page of Vorbis gets another one
+        start = min(start, self._file.frames - self._last_samples)
+        return max(0, start - int(_RUN_UP_SECONDS * self.rate))

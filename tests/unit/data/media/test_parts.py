@@ -6,6 +6,7 @@ import pytest
 
 from lact_modules.data.audio import count_samples, load_audio, measure_audio
 from lact_modules.data.durations import audio_duration
+from lact_modules.data.media.flac import _crc8
 from lact_modules.data.media.segment import _warn
 from lact_modules.errors import InputError
 from tests.audio_files import (
@@ -145,6 +146,19 @@ def test_flac_that_holds_more_than_it_announces(caplog):
     assert "a.audio: its header announces 4096 samples; it holds more" in caplog.text
 
 
+def test_samples_of_flac_that_look_like_a_frame_are_none(caplog):
+    # what cannot be compressed is stored as it is
+    noise = np.random.default_rng(0).integers(-(2**15), 2**15, RATE).astype(">i2")
+    frame_1000 = bytes.fromhex("fff8c908cfa8")
+    header = bytearray(noise.tobytes())
+    header[20000:20008] = frame_1000 + bytes([_crc8(frame_1000), 0])
+    noise = np.frombuffer(bytes(header), ">i2").astype("i2")
+    data = encode(noise, "flac")
+    assert frame_1000 in data
+    assert np.array_equal(load(data), noise / np.float32(2**15))
+    assert not caplog.records
+
+
 @pytest.mark.parametrize(
     ("kind", "size", "form"),
     [
@@ -218,6 +232,18 @@ def test_a_segment_is_a_slice_of_the_whole(kind, is_joined):
         np.testing.assert_allclose(segment, expected, atol=1e-5)
     rest = load(data, sample_rate=rate, offset=1.5)
     np.testing.assert_allclose(rest, whole[round(1.5 * rate) :], atol=1e-5)
+
+
+def test_segment_of_long_pages():
+    """Pages of quiet speech last for seconds, and libsndfile errs within the last."""
+    rate = 8000
+    samples = make_sound(10.0)[: 10 * rate].copy()
+    samples[: 9 * rate] *= 1e-3
+    data = encode(samples, "ogg", rate, compression_level=1.0)
+    whole = load(data, sample_rate=rate)
+    for start in np.arange(6.0, 10.0, 0.25):
+        segment = load(data, sample_rate=rate, offset=start)
+        np.testing.assert_array_equal(segment, whole[round(start * rate) :])
 
 
 @pytest.mark.parametrize("kind", ["wav", "mp3", "webm"])
