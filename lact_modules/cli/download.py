@@ -7,26 +7,45 @@ from typing import Annotated
 import typer
 
 from lact_modules.cli.options import given
-from lact_modules.cli.splits import Splits, split_names
+from lact_modules.cli.splits import split_names
+from lact_modules.errors import InputError
 
 
 class Corpus(str, Enum):
     """Corpora that can be fetched."""
 
     LIBRISPEECH = "librispeech"
+    LIBRISPEECH_LONG = "librispeech-long"
 
 
 def download(
     corpus: Annotated[Corpus, typer.Argument(help="What to fetch.")],
-    out: Annotated[Path, typer.Argument(help="Gets the folder LibriSpeech.")],
-    splits: Splits,
+    out: Annotated[Path, typer.Argument(help="Gets a folder of the corpus.")],
+    splits: Annotated[
+        str | None,
+        typer.Option(
+            help="Of librispeech, with commas between; one archive holds all of "
+            "librispeech-long.",
+            metavar="A,B,...",
+        ),
+    ] = None,
     base_url: Annotated[
-        str | None, typer.Option(help="Mirror of the archives and their md5sum.txt.")
+        str | None,
+        typer.Option(help="Mirror of the archives (and of librispeech's md5sum.txt)."),
     ] = None,
 ) -> None:
     """Fetch, verify and unpack splits; run again to continue."""
-    from lact_modules.data.download import download_librispeech
+    from lact_modules.data.download import (
+        download_librispeech,
+        download_librispeech_long,
+    )
 
     mirror = given(base_url=base_url)
-    for folder in download_librispeech(split_names(splits), out, **mirror):
+    if corpus is Corpus.LIBRISPEECH_LONG:
+        if splits is not None:
+            raise InputError("--splits: one archive holds all of librispeech-long")
+        folders = download_librispeech_long(out, **mirror)
+    else:
+        folders = download_librispeech(split_names(splits or ""), out, **mirror)
+    for folder in folders:
         typer.echo(f"{folder}: complete")

@@ -1,12 +1,14 @@
-"""Download LibriSpeech: archives fetched, verified, and unpacked safely."""
+"""Download LibriSpeech and LibriSpeech-Long: fetched, verified, unpacked safely."""
 
 import errno
+import gzip
 import hashlib
 import os
 import shutil
 import tarfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -25,6 +27,9 @@ from lact_modules.errors import InputError
 
 OPENSLR_LIBRISPEECH = "https://www.openslr.org/resources/12"
 """Where LibriSpeech's archives and their ``md5sum.txt`` are."""
+
+LIBRISPEECH_LONG = "https://storage.googleapis.com/librispeech_long"
+"""Where the archive of LibriSpeech-Long (arXiv 2412.18603) is."""
 
 _ARCHIVE = ".tar.gz"
 
@@ -67,17 +72,59 @@ def download_librispeech(
     if missing:
         checksums = _fetch_checksums(f"{base_url}/md5sum.txt")
         _require_known(missing, checksums, base_url)
-        folder.mkdir(parents=True, exist_ok=True)
+    with _working_in(folder) as progress:
+        for split in missing:
+            archive = folder / (split + _ARCHIVE)
+            _fetch(base_url, archive, progress)
+            _verify(archive, checksums[split], progress)
+            _unpack(archive, f"LibriSpeech/{split}", targets[split], progress)
+    return list(targets.values())
+
+
+def download_librispeech_long(
+    folder: str | Path, *, base_url: str = LIBRISPEECH_LONG
+) -> list[Path]:
+    """Fetch and unpack LibriSpeech-Long: the test sets in stretches of up to 4 minutes.
+
+    One archive (3 GB) holds all four splits. Its server publishes no checksum; that of
+    gzip is compared. The folder appears when it is complete, and is not fetched again;
+    an interrupted run is continued by the next call.
+
+    Arguments
+    ---------
+    folder : str | Path
+        ``librispeech-long/<split>`` is made in it, with
+        ``<speaker>/<chapter>/<chapter>_<number>.flac`` and a ``.txt`` beside each.
+    base_url : str
+        Folder on a web server with ``v0_1.tar.gz``.
+
+    Returns
+    -------
+    list[Path]
+        The folder of each split.
+
+    Raises
+    ------
+    InputError
+        If the server cannot be reached, the archive is damaged, or the disk is full.
+    """
+    folder = Path(folder)
+    target = folder / "librispeech-long"
+    if not target.is_dir():
+        archive = folder / f"v0_1{_ARCHIVE}"
+        with _working_in(folder) as progress:
+            _fetch(base_url, archive, progress)
+            _unpack(archive, target.name, target, progress)
+    return sorted(path for path in target.iterdir() if path.is_dir())
+
+
+@contextmanager
+def _working_in(folder: Path) -> Iterator[Progress]:
+    """Make a folder, show progress, and say so if the disk is full."""
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         with _progress() as progress:
-            for split in missing:
-                archive = folder / (split + _ARCHIVE)
-                if not archive.is_file():
-                    url = f"{base_url}/{archive.name}"
-                    fetch_file(url, archive, progress, space_factor=2)
-                _verify(archive, checksums[split], progress)
-                _unpack(archive, targets[split], progress)
-                archive.unlink()
+            yield progress
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
@@ -85,7 +132,11 @@ def download_librispeech(
             f"{folder}: no space left on the device; free some and run again, "
             "it continues where it stopped"
         ) from error
-    return list(targets.values())
+
+
+def _fetch(base_url: str, archive: Path, progress: Progress) -> None:
+    if not archive.is_file():
+        fetch_file(f"{base_url}/{archive.name}", archive, progress, space_factor=2)
 
 
 def _progress() -> Progress:
@@ -132,26 +183,32 @@ def _verify(archive: Path, md5: str, progress: Progress) -> None:
         )
 
 
-def _unpack(archive: Path, target: Path, progress: Progress) -> None:
+def _unpack(archive: Path, member: str, target: Path, progress: Progress) -> None:
+    """Make the target of a folder of the archive, then delete the archive."""
     unfinished = archive.with_name(f"{target.name}.part")
     shutil.rmtree(unfinished, ignore_errors=True)
     try:
         with (
-            progress.open(archive, "rb", description=f"{archive.name}: unpack") as gz,
-            tarfile.open(fileobj=gz, mode="r|gz") as tar,
+            progress.open(archive, "rb", description=f"{archive.name}: unpack") as file,
+            gzip.GzipFile(fileobj=file) as packed,
+            tarfile.open(fileobj=packed, mode="r|") as tar,
         ):
             tar.extractall(unfinished, filter="data")
-        unpacked = unfinished / "LibriSpeech" / target.name
+            # to the end, where gzip compares its checksum
+            while packed.read(1 << 20):
+                pass
+        unpacked = unfinished / member
         if not unpacked.is_dir():
-            raise tarfile.TarError(f"it holds no LibriSpeech/{target.name}")
+            raise tarfile.TarError(f"it holds no {member}")
         target.parent.mkdir(exist_ok=True)
         for path in unpacked.parent.glob("*.TXT"):
             os.replace(path, target.parent / path.name)
         # Last, since the folder's presence tells that the split is complete.
         os.replace(unpacked, target)
-    except (tarfile.TarError, zlib.error, EOFError) as error:
+    except (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError) as error:
         raise InputError(
             f"{archive}: cannot be unpacked ({error}); delete it and run again"
         ) from error
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
+    archive.unlink()

@@ -112,3 +112,12 @@ def test_download_names_a_server_that_does_not_answer(run, tmp_path):
 
 def test_unknown_corpus_is_a_usage_error(run, tmp_path):
     assert run("download", "music", tmp_path, "--splits", "a").exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "options", [["librispeech"], ["librispeech-long", "--splits=a"]]
+)
+def test_splits_of_a_corpus_are_named_where_there_are_any(run, tmp_path, options):
+    corpus, *splits = options
+    with pytest.raises(InputError, match=r"^--splits: "):
+        run("download", corpus, tmp_path, *splits)

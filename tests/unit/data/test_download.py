@@ -10,7 +10,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from lact_modules.data import fetch
-from lact_modules.data.download import download_librispeech
+from lact_modules.data.download import (
+    download_librispeech,
+    download_librispeech_long,
+)
 from lact_modules.errors import InputError
 
 AUDIO = bytes(range(256)) * 8000
@@ -264,3 +267,35 @@ def test_server_without_checksums_is_one_line(mirror, tmp_path, url):
         download_librispeech(
             ["dev-clean"], tmp_path, base_url=url.format(mirror=mirror.url)
         )
+
+
+LONG = pack(
+    {
+        "librispeech-long/dev-clean/84/1211/1211_0000.flac": AUDIO,
+        "librispeech-long/dev-clean/84/1211/1211_0000.txt": b"ONE TWO",
+        "librispeech-long/test-other/7/1/1_0000.txt": b"THREE",
+    }
+)
+
+
+def test_one_archive_holds_all_splits_of_long_recordings(mirror, tmp_path):
+    mirror.files["/12/v0_1.tar.gz"] = LONG
+    mirror.cuts = [1000]
+    corpus = tmp_path / "data" / "librispeech-long"
+    splits = [corpus / "dev-clean", corpus / "test-other"]
+    for _ in range(2):
+        assert download_librispeech_long(tmp_path / "data", base_url=mirror.url) == (
+            splits
+        )
+    assert mirror.archive_requests == [None, "bytes=1000-"]
+    assert (splits[0] / "84/1211/1211_0000.flac").read_bytes() == AUDIO
+    assert [path.name for path in corpus.parent.iterdir()] == [corpus.name]
+
+
+def test_checksum_of_gzip_is_compared(mirror, tmp_path):
+    damaged = bytearray(LONG)
+    damaged[1_000_000] ^= 1
+    mirror.files["/12/v0_1.tar.gz"] = bytes(damaged)
+    with pytest.raises(InputError, match=r"v0_1.tar.gz: cannot be unpacked .*CRC"):
+        download_librispeech_long(tmp_path, base_url=mirror.url)
+    assert [path.name for path in tmp_path.iterdir()] == ["v0_1.tar.gz"]
