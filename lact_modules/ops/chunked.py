@@ -176,7 +176,8 @@ def _learn(
     """Learn from the pending frames; where all are padding, nothing moves."""
     frames = state.pending
     assert frames is not None
-    direction = descent_direction(weight, frames.k, frames.v, frames.lr, rule.update)
+    rates = rule.rates(frames)
+    direction = descent_direction(weight, frames.k, frames.v, rates, rule.update)
     with torch.autocast(device_type=frames.k.device.type, enabled=False):
         dtype = initial.gate.dtype
         direction = {name: matrix.to(dtype) for name, matrix in direction.items()}

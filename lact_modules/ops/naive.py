@@ -113,7 +113,10 @@ def _one_head(
     outputs = []
     for start in range(0, len(q), chunk_size):
         chunk = slice(start, start + chunk_size)
-        direction = _autograd_direction(weight, k[chunk], v[chunk], lr[chunk])
+        rates = lr[chunk]
+        if rule.optimizer == "clipped_descent":
+            rates = rates / len(rates)
+        direction = _autograd_direction(weight, k[chunk], v[chunk], rates)
         if rule.update == "down":
             direction = {"down": direction["down"]}
         if momentum is not None or rule.accumulate == "directions":

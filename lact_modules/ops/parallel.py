@@ -95,7 +95,8 @@ def _sum_directions(
     # gate and up are the same for all frames
     hidden = _divide(hidden_units(initial, frames.k), chunk_size)
     chunks = frames.map(lambda x: _divide(x, chunk_size))
-    direction = (chunks.v * chunks.lr[..., 1:2].to(chunks.v.dtype)).mT @ hidden
+    rates = rule.rates(chunks)[..., 1:2].to(chunks.v.dtype)
+    direction = (chunks.v * rates).mT @ hidden
     with torch.autocast(device_type=direction.device.type, enabled=False):
         added = torch.cat([before[:, None], direction.to(before.dtype)], dim=1)
         # (B, C, H, 1, 1) -> (B, H, C)

@@ -10,7 +10,7 @@ from lact_modules.ops.fast_weight import FastWeight, Updated
 from lact_modules.ops.orthogonalize import COEFFICIENTS, newton_schulz
 from lact_modules.ops.ttt_state import Frames
 
-Optimizer = Literal["gradient_descent", "muon"]
+Optimizer = Literal["gradient_descent", "muon", "clipped_descent"]
 Normalization = Literal["post", "pre", "none"]
 Accumulated = Literal["steps", "directions"]
 
@@ -34,7 +34,9 @@ class UpdateRule:
     ---------
     optimizer : str
         ``"muon"`` orthogonalizes the direction (arXiv 2505.23884, eq. 9);
-        ``"gradient_descent"`` takes it as it is.
+        ``"gradient_descent"`` takes it as it is; ``"clipped_descent"`` takes the mean
+        over the frames of a chunk, and of each of its rows g only g / (|g| + 1)
+        (ViT^3, arXiv 2512.01643), so that learning rates about 1 suit it.
     gain : float | Tensor
         Scales the step; a Tensor, (H, 1, 1), makes it learnable. Muon's step at
         gain 1 is as large as the weight itself.
@@ -96,6 +98,31 @@ class UpdateRule:
     @property
     def _moved(self) -> tuple[str, ...]:
         return FastWeight._fields if self.update == "all" else ("down",)
+
+    def rates(self, frames: Frames) -> Tensor:
+        """Give the rates at which frames are learned.
+
+        Arguments
+        ---------
+        frames : Frames
+            Of the chunk, (..., H, T, ...).
+
+        Returns
+        -------
+        Tensor
+            Like `Frames.lr`; divided by the number of frames where their mean counts.
+
+        Example
+        -------
+        >>> x, is_valid = torch.ones(1, 8, 4), torch.ones(1, 8, 1, dtype=torch.bool)
+        >>> frames = Frames(x, x, x[..., :3], None, is_valid)
+        >>> UpdateRule(optimizer="clipped_descent").rates(frames)[0, 0]
+        tensor([0.1250, 0.1250, 0.1250])
+        """
+        if self.optimizer != "clipped_descent":
+            return frames.lr
+        count = frames.is_valid.sum(dim=-2, keepdim=True)
+        return frames.lr / count.clamp(min=1)
 
     def kept_share(self, frames: Frames) -> Tensor:
         """Tell how much of the running directions a chunk keeps.
@@ -214,6 +241,8 @@ class UpdateRule:
         """
         if self.optimizer == "muon":
             direction = _orthogonalize(direction, self.coefficients)
+        elif self.optimizer == "clipped_descent":
+            direction = {name: _clip_rows(g) for name, g in direction.items()}
         moved = {
             name: self._from(getattr(weight, name), getattr(initial, name))
             + self.gain * step
@@ -255,6 +284,10 @@ def _orthogonalize(
         name: matrix.mT if name == "down" else matrix
         for name, matrix in zip(direction, orthogonal, strict=True)
     }
+
+
+def _clip_rows(matrix: Tensor) -> Tensor:
+    return matrix / (torch.linalg.vector_norm(matrix, dim=-1, keepdim=True) + 1)
 
 
 def _restore_row_norms(matrix: Tensor, initial: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 import itertools
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy
@@ -24,6 +25,8 @@ RULES = [
         ["post", "pre", "none"], ["all", "down"], ["steps", "directions"]
     )
 ]
+CLIPPED = UpdateRule("clipped_descent", normalization="none")
+RULES += [CLIPPED, replace(CLIPPED, update="down", accumulate="directions")]
 # computed for all chunks at once
 SUMMED = UpdateRule(decay=0.1, update="down", accumulate="directions")
 MODES = ["bidirectional", "block", "shifted"]
@@ -86,6 +89,7 @@ def test_agrees_with_specification(mode, num_frames):
     [
         UpdateRule("gradient_descent"),
         UpdateRule("muon"),
+        *RULES[-2:],
         SUMMED,
     ],
 )
