@@ -7,6 +7,7 @@ from lact_modules.layers.decoder_attention import CausalAttention, CrossAttentio
 from lact_modules.layers.feed_forward import FeedForward
 from lact_modules.layers.lact import LaCTMixer
 from lact_modules.layers.mamba import BiMambaMixer
+from lact_modules.layers.summary import SummaryMixer
 
 __all__ = [
     "AttentionMixer",
@@ -18,4 +19,5 @@ __all__ = [
     "CrossMamba",
     "FeedForward",
     "LaCTMixer",
+    "SummaryMixer",
 ]

@@ -13,6 +13,7 @@ from lact_modules.layers import (
     ConvolutionModule,
     FeedForward,
     LaCTMixer,
+    SummaryMixer,
 )
 from lact_modules.layers.chunking import Chunking
 from lact_modules.layers.dynamic_chunking import DynamicChunking
@@ -84,6 +85,10 @@ ENCODERS = {
     "lact_gradient_descent": partial(
         transformer, lact(rule=UpdateRule(optimizer="gradient_descent"))
     ),
+    "lact_clipped": partial(
+        transformer,
+        lact(rule=UpdateRule("clipped_descent", normalization="none"), base_lr=1.0),
+    ),
     "lact_wide_no_rotation": partial(
         transformer, lact(hidden_ratio=2.0, rotate_fast=True)
     ),
@@ -118,6 +123,7 @@ ENCODERS = {
     "conformer_relpos_causal": partial(
         conformer, attention(positions="relpos", window=[8, 0]), causal=True
     ),
+    "summary": partial(conformer, partial(SummaryMixer, D_MODEL)),
     "conmamba": partial(conformer, mamba()),
     "mamba_transformer": partial(transformer, mamba()),
     "mamba_causal": partial(conformer, mamba(bidirectional=False), causal=True),
@@ -148,6 +154,7 @@ CHUNKED = [
     "conformer_rope",
     "conformer_rope_causal",
     "mamba_causal",
+    "summary",
     "lact_dynamic",
     "conformer_dynamic_mean",
 ]

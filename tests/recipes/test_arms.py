@@ -23,7 +23,7 @@ def arms(recipe, *names):
 
 # LaCT comes first
 GROUPS = [
-    arms("CTC", "lact_demo", "conformer_demo", "conmamba_demo"),
+    arms("CTC", "lact_demo", "conformer_demo", "conmamba_demo", "summary_demo"),
     arms("CTC", "lact_streaming_demo", "conformer_streaming_demo"),
     arms("CTC", "lact_hnet_demo", "conmamba_hnet_demo"),
     arms("CTC", "lact_matched", "conformer_large", "conmamba_large"),
@@ -110,7 +110,8 @@ def fragment(name, kind="encoder"):
 def test_every_baseline_stands_in_a_comparison():
     compared = {path for group in (*GROUPS, DECODERS) for path in group}
     recipes = (ROOT / "recipes").glob("**/hparams/*.yaml")
-    baselines = [p for p in recipes if p.stem.startswith(("conformer", "conmamba"))]
+    kinds = ("conformer", "conmamba", "summary")
+    baselines = [path for path in recipes if path.stem.startswith(kinds)]
     assert baselines
     assert set(baselines) <= compared
     assert all(group[0].stem.startswith("lact") for group in GROUPS)
@@ -163,7 +164,7 @@ def test_published_parameter_counts_are_met(recipe, arm, tmp_path):
     assert count_parameters(path, tmp_path) == pytest.approx(expected, rel=0.01)
 
 
-@pytest.mark.parametrize("name", ["conformer", "conmamba"])
+@pytest.mark.parametrize("name", ["conformer", "conmamba", "summary"])
 def test_encoders_differ_in_the_mixer_alone(name):
     lact, other = fragment("lact_conformer"), fragment(name)
     assert lact.pop("mixer") != other.pop("mixer")
