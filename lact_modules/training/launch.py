@@ -22,6 +22,7 @@ from speechbrain.utils.distributed import (
 from speechbrain.utils.seed import seed_everything
 
 from lact_modules.allocator import keep_freed_memory
+from lact_modules.closed_streams import open_closed_streams
 from lact_modules.errors import InputError, faults_shown
 from lact_modules.training.command_line import read_command_line
 from lact_modules.training.folder_lock import only_training_in
@@ -56,6 +57,7 @@ def launch(recipe: Recipe, keys: Keys) -> None:
     keys : Keys
         What YAML files and command line may say, such as `keys.CTC`.
     """
+    open_closed_streams()
     keep_freed_memory()
     try:
         with faults_shown("train.py"):

@@ -36,10 +36,10 @@ def test_the_version(lact_asr):
     assert lact_asr("--version") == (0, f"lact-asr {__version__}\n", "")
 
 
-def run_program(**options):
+def run_program(*setup, **options):
     """Run the installed program, that its last words at Python's end are seen too."""
     code = "from lact_modules.cli.main import main; main()"
-    command = [sys.executable, "-c", code, "--version"]
+    command = [*setup, sys.executable, "-c", code, "--version"]
     return subprocess.run(
         command, stderr=subprocess.PIPE, text=True, check=False, **options
     )
@@ -51,6 +51,12 @@ def test_a_reader_that_has_gone_makes_no_noise():
     finished = run_program(stdout=writing)
     os.close(writing)
     assert (finished.returncode, finished.stderr) == (1, "")
+
+
+@pytest.mark.parametrize("closing", ["<&-", ">&-", "<&- >&-", "<&- >&- 2>&-"])
+def test_closed_standard_streams_make_no_noise(closing):
+    finished = run_program("sh", "-c", f'exec "$@" {closing}', "sh")
+    assert (finished.returncode, finished.stderr) == (0, "")
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no full disk here")
