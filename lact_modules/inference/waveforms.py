@@ -74,6 +74,9 @@ def _to_waveform(
     if isinstance(audio, str | Path):
         return load(audio)
     try:
+        # PyTorch takes none of foreign byte order, and warns of read-only ones
+        if isinstance(audio, np.ndarray):
+            audio = audio.astype(audio.dtype.newbyteorder("="))
         samples = torch.as_tensor(audio).detach().cpu()
     except (TypeError, ValueError, RuntimeError) as error:
         raise InputError(f"{name}: no samples ({error})") from error

@@ -146,6 +146,7 @@ def test_nothing_is_written_where_nothing_could_be_read(transcribe, broken, tmp_
         (["{audio}", "--lm", "{tmp}/lm.arpa"], "beam"),
         (["{audio}", "--beam-size", "5", "--lm", "{tmp}/lm.arpa"], "lm.arpa"),
         (["{audio}", "--device", "abacus"], "device 'abacus'"),
+        (["{audio}", "--device", "meta"], "device 'meta'"),
         (["{audio}", "--model", "{tmp}"], "config.json"),
         (["{audio}", "--model", "{tmp}/missing"], "no such folder"),
     ],

@@ -130,8 +130,9 @@ def test_faults_of_the_user(trained_run, transcriber, tmp_path):
 def test_audio_of_every_kind_is_heard_alike(transcriber, paths, alone):
     integers, _ = soundfile.read(paths[0], dtype="int16")
     floats, _ = soundfile.read(paths[0], dtype="float64")
-    tensor = torch.from_numpy(floats).float()
-    kinds = (paths[0], str(paths[0]), integers, floats, tensor, tensor.requires_grad_())
+    tensor = torch.from_numpy(floats).float().requires_grad_()
+    foreign = np.frombuffer(integers.astype(">i2").tobytes(), ">i2")
+    kinds = (paths[0], str(paths[0]), integers, foreign, floats, tensor)
     for audio in kinds:
         assert [h.words for h in transcriber.transcribe(audio)] == [alone[0].words]
         both = transcriber.transcribe([audio, paths[1]])
