@@ -20,7 +20,8 @@ def align_tokens(
     Arguments
     ---------
     log_probs : Tensor
-        (T, V) float32 on the CPU, without NaN.
+        (T, V) any floating dtype and device, without NaN; of the V only the columns of
+        the text go to the CPU.
     tokens : Sequence[int]
         Ids without blanks.
     blank_id : int
@@ -44,9 +45,10 @@ def align_tokens(
     # the same token twice in a row needs a blank between
     if num_frames < len(target) + int((target[1:] == target[:-1]).sum()):
         return [i * num_frames // len(target) for i in range(len(target))]
-    path, _ = forced_align(
-        log_probs.clamp(min=_LEAST)[None], target[None], blank=blank_id
-    )
+    said, places = torch.tensor([blank_id, *tokens]).unique(return_inverse=True)
+    scores = log_probs[:, said.to(log_probs.device)].float().cpu()
+    blank, target = int(places[0]), places[1:]
+    path, _ = forced_align(scores.clamp(min=_LEAST)[None], target[None], blank=blank)
     ids, repeats = path[0].unique_consecutive(return_counts=True)
     starts = repeats.cumsum(0) - repeats
-    return starts[ids != blank_id].tolist()
+    return starts[ids != blank].tolist()

@@ -9,14 +9,15 @@ from torch import Tensor
 from lact_modules.data.subwords import AnyVocabulary
 from lact_modules.data.vocabulary import Vocabulary
 from lact_modules.decoding.beam_search import BeamSearch, wants_beam
-from lact_modules.decoding.greedy_stream import GreedyStream
+from lact_modules.decoding.greedy_stream import GreedyStream, best_path
 from lact_modules.decoding.hypothesis import Hypothesis
 from lact_modules.decoding.numbers import check_number
 from lact_modules.errors import InputError
+from lact_modules.ops.padding import padding_mask
 
 
 class GreedyDecoder:
-    """Take the best token of each frame.
+    """Take the best token of each frame, on the device.
 
     Arguments
     ---------
@@ -46,8 +47,8 @@ class GreedyDecoder:
         Arguments
         ---------
         log_probs : Tensor
-            (B, T, V) any floating dtype and device, computed in float32; frames
-            beyond the lengths are not looked at.
+            (B, T, V) any floating dtype and device; frames beyond the lengths are not
+            looked at.
         lengths : Tensor
             (B,) int64 frames.
 
@@ -61,11 +62,16 @@ class GreedyDecoder:
         InputError
             If V is not the vocabulary's size or a valid frame is NaN.
         """
-        valid = valid_frames(log_probs, lengths, self.vocabulary)
-        stream = self._stream
+        _check_size(log_probs, self.vocabulary)
+        paths = zip(*best_path(log_probs), lengths.tolist(), strict=True)
         return [
-            stream.finish(stream.accept(frames, stream.start())) for frames in valid
+            self._follow(scores[:length], ids[:length]) for scores, ids, length in paths
         ]
+
+    def _follow(self, scores: Tensor, ids: Tensor) -> Hypothesis:
+        _check_numbers(scores)
+        start = self._stream.start()
+        return self._stream.finish(self._stream.follow(scores, ids, start))
 
 
 class BeamDecoder:
@@ -233,14 +239,44 @@ def valid_frames(
     InputError
         If V is not the vocabulary's size or a valid frame is NaN.
     """
+    _check_size(log_probs, vocabulary)
+    batch = log_probs.detach().float().cpu()
+    for utterance, length in zip(batch, lengths.tolist(), strict=True):
+        frames = utterance[:length]
+        _check_numbers(frames)
+        yield frames
+
+
+def check_frames(log_probs: Tensor, lengths: Tensor, vocabulary: AnyVocabulary) -> None:
+    """Refuse what no search can use, where the log-probabilities are.
+
+    Arguments
+    ---------
+    log_probs : Tensor
+        (B, T, V) any floating dtype and device.
+    lengths : Tensor
+        (B,) int64 frames, on the same device.
+    vocabulary : AnyVocabulary
+        Tokens of the model.
+
+    Raises
+    ------
+    InputError
+        If V is not the vocabulary's size or a valid frame is NaN.
+    """
+    _check_size(log_probs, vocabulary)
+    best = log_probs.detach().amax(dim=-1)
+    _check_numbers(best.masked_fill(padding_mask(lengths, best.shape[1]), 0.0))
+
+
+def _check_size(log_probs: Tensor, vocabulary: AnyVocabulary) -> None:
     if log_probs.shape[-1] != len(vocabulary):
         raise InputError(
             f"the model has {log_probs.shape[-1]} outputs, its vocabulary "
             f"{len(vocabulary)} tokens; give the vocabulary it was trained with"
         )
-    batch = log_probs.detach().float().cpu()
-    for utterance, length in zip(batch, lengths.tolist(), strict=True):
-        frames = utterance[:length]
-        if frames.isnan().any():
-            raise InputError("the model's output is NaN; use an earlier checkpoint")
-        yield frames
+
+
+def _check_numbers(scores: Tensor) -> None:
+    if scores.isnan().any():
+        raise InputError("the model's output is NaN; use an earlier checkpoint")

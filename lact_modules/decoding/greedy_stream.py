@@ -68,11 +68,29 @@ class GreedyStream:
         return GreedyState((), (), (), last=-1, num_frames=num_frames, score=0.0)
 
     def accept(self, log_probs: Tensor, state: GreedyState) -> GreedyState:
-        """Go on with the log-probabilities (T, V) of some frames."""
-        scores, best = log_probs.max(dim=-1)
+        """Go on with the log-probabilities (T, V) of some frames, on any device."""
+        return self.follow(*best_path(log_probs), state)
+
+    def follow(self, scores: Tensor, best: Tensor, state: GreedyState) -> GreedyState:
+        """Go on along a path.
+
+        Arguments
+        ---------
+        scores : Tensor
+            (T,) float32 on the CPU, log-probabilities of the path's tokens.
+        best : Tensor
+            (T,) int64 on the CPU, their ids.
+        state : GreedyState
+            After the frames before.
+
+        Returns
+        -------
+        GreedyState
+            After these frames.
+        """
         ids, repeats = best.unique_consecutive(return_counts=True)
         starts = repeats.cumsum(0) - repeats
-        is_new = ~torch.isin(ids, torch.tensor(self.vocabulary.silent_ids).to(ids))
+        is_new = ~torch.isin(ids, torch.tensor(self.vocabulary.silent_ids))
         # the last token before goes on
         is_new[:1] &= ids[:1] != state.last
         found = (self.vocabulary.tokens[i] for i in ids[is_new].tolist())
@@ -87,7 +105,7 @@ class GreedyStream:
             tuple(tokens[first:]),
             tuple(frames[first:]),
             int(ids[-1]) if len(ids) else state.last,
-            state.num_frames + len(log_probs),
+            state.num_frames + len(best),
             state.score + float(scores.sum()),
         )
 
@@ -104,6 +122,33 @@ class GreedyStream:
     def fork(self) -> "GreedyStream":
         """Give itself: it remembers nothing."""
         return self
+
+
+def best_path(log_probs: Tensor) -> tuple[Tensor, Tensor]:
+    """Find the best token of each frame where the log-probabilities are.
+
+    What goes from the device to the CPU is two numbers a frame.
+
+    Arguments
+    ---------
+    log_probs : Tensor
+        (..., T, V) any floating dtype and device.
+
+    Returns
+    -------
+    scores : Tensor
+        (..., T) float32 on the CPU, NaN where one of the frame's is.
+    ids : Tensor
+        (..., T) int64 on the CPU; of equals the first.
+
+    Example
+    -------
+    >>> scores, ids = best_path(torch.tensor([[0.5, 0.5], [0.1, 0.9]]).log())
+    >>> scores.exp().tolist(), ids.tolist()
+    ([0.5, 0.8999...], [0, 1])
+    """
+    scores, ids = log_probs.detach().max(dim=-1)
+    return scores.float().cpu(), ids.cpu()
 
 
 def _begins_word(token: str) -> bool:

@@ -6,6 +6,8 @@ from collections import defaultdict
 import kenlm
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_flatten
 
 from lact_modules.data.subwords import SubwordVocabulary
 from lact_modules.data.vocabulary import Vocabulary
@@ -116,6 +118,39 @@ def test_nan_of_a_diverged_model_is_reported(decoder):
     log_probs[3] = math.nan
     with pytest.raises(InputError, match="NaN"):
         decoder(*pad(log_probs))
+
+
+def test_nan_of_one_token_is_reported(decoder):
+    log_probs = spell("ONE|TWO")
+    log_probs[3, 2] = math.nan
+    with pytest.raises(InputError, match="NaN"):
+        decoder(*pad(log_probs))
+
+
+class LargestTensor(TorchDispatchMode):
+    """Notes the largest tensor that an operation makes."""
+
+    num_elements = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        made = func(*args, **(kwargs or {}))
+        for tensor in tree_flatten(made)[0]:
+            if isinstance(tensor, torch.Tensor) and not func.is_view:
+                self.num_elements = max(self.num_elements, tensor.numel())
+        return made
+
+
+def test_greedy_search_takes_two_numbers_of_a_frame():
+    log_probs, lengths = pad(*[spell("ONE|TWO_" * 8)] * 3)
+    with LargestTensor() as largest:
+        found = GreedyDecoder(VOCABULARY, FRAME_RATE)(log_probs.double(), lengths)
+    # the cast above makes one that large
+    whole = log_probs.numel()
+    assert largest.num_elements == whole
+    with LargestTensor() as largest:
+        again = GreedyDecoder(VOCABULARY, FRAME_RATE)(log_probs, lengths)
+    assert again == found
+    assert largest.num_elements == whole / len(VOCABULARY)
 
 
 def test_vocabulary_of_another_size_is_reported(decoder):
