@@ -1,6 +1,5 @@
 """Joint CTC and attention decoding: from both branches of a model to text."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,10 +8,11 @@ from torch import Tensor
 
 from lact_modules.data.subwords import SubwordVocabulary
 from lact_modules.decoding.alignment import align_tokens
-from lact_modules.decoding.ctc import valid_frames
+from lact_modules.decoding.ctc import check_frames
 from lact_modules.decoding.ctc_prefix import PrefixScorer, PrefixState
 from lact_modules.decoding.hypothesis import Hypothesis, group_words
 from lact_modules.decoding.numbers import MAX_BEAM, check_number
+from lact_modules.decoding.token_model import TokenModel
 from lact_modules.encoders import S2SModel
 from lact_modules.errors import InputError
 
@@ -37,6 +37,7 @@ class _Beams:
     # (B' K,) float64, of the text decoder and the language model
     scores: Tensor
     decoder: Any
+    lm: Any
     prefixes: PrefixState
 
 
@@ -64,10 +65,9 @@ class AttentionDecoder:
         time, without CTC and language model.
     ctc_weight : float
         Share of CTC, 0 to 1 (exclusive).
-    lm : Callable[[Tensor], Tensor] | None
-        Language model over the same tokens, such as SpeechBrain's TransformerLM in
-        evaluation mode: maps texts (B, U) from their beginning-of-sentence token on to
-        logits (B, U, V).
+    lm : TokenModel | None
+        Language model over the same tokens, which reads texts from their
+        beginning-of-sentence token on.
     lm_weight : float
         Weight of its log-probabilities, not negative.
     max_ratio : float
@@ -108,7 +108,7 @@ class AttentionDecoder:
         vocabulary: SubwordVocabulary,
         beam_size: int = 10,
         ctc_weight: float = 0.4,
-        lm: Callable[[Tensor], Tensor] | None = None,
+        lm: TokenModel | None = None,
         lm_weight: float = 0.6,
         max_ratio: float = 1.0,
         num_best: int = 1,
@@ -160,8 +160,10 @@ class AttentionDecoder:
         InputError
             If V is not the vocabulary's size or a valid frame is NaN.
         """
-        frames = list(valid_frames(log_probs, lengths, self.vocabulary))
+        check_frames(log_probs, lengths, self.vocabulary)
         found = self._search(log_probs, lengths, memory)
+        pairs = zip(log_probs, lengths.tolist(), strict=True)
+        frames = [utterance[:length] for utterance, length in pairs]
         return list(map(self._to_hypotheses, found, frames))
 
     def _search(
@@ -175,6 +177,7 @@ class AttentionDecoder:
             tokens=torch.full_like(lengths, self.vocabulary.bos_id)[:, None],
             scores=torch.zeros_like(lengths, dtype=torch.float64),
             decoder=self.text_decoder.start(memory, lengths),
+            lm=self.lm and self.lm.start(len(lengths)),
             prefixes=ctc.start(),
         )
         found: list[Texts] = [{} for _ in range(len(lengths))]
@@ -186,7 +189,7 @@ class AttentionDecoder:
         self, beams: _Beams, ctc: PrefixScorer, most: Tensor, found: list[Texts]
     ) -> _Beams:
         """Make texts one token longer; move what ends to what is found."""
-        scores, decoder = self._score_tokens(beams)
+        scores, decoder, lm = self._score_tokens(beams)
         choices, spoken, totals = self._choose(beams, scores, ctc, most)
         # (B' K, C) -> (B', K C): the choices of an utterance beside each other
         by_utterance = totals.unflatten(0, (len(beams.utterances), -1)).flatten(1)
@@ -210,21 +213,23 @@ class AttentionDecoder:
             tokens=torch.cat([beams.tokens[rows], tokens[:, None]], dim=1),
             scores=spoken[keep].flatten(),
             decoder=decoder.select(rows),
+            lm=lm and lm.select(rows),
             prefixes=ctc.advance(beams.prefixes, rows, tokens),
         )
 
-    def _score_tokens(self, beams: _Beams) -> tuple[Tensor, Any]:
-        """Score texts with each token more, (R, V), by all but CTC."""
-        log_probs, state = self.text_decoder.step(beams.tokens[:, -1], beams.decoder)
-        scores = (1 - self.ctc_weight) * log_probs.double()
+    def _score_tokens(self, beams: _Beams) -> tuple[Tensor, Any, Any]:
+        """Score texts with each token more, (R, V), by all but CTC; give states too."""
+        last = beams.tokens[:, -1]
+        log_probs, decoder = self.text_decoder.step(last, beams.decoder)
+        scores, lm = (1 - self.ctc_weight) * log_probs.double(), None
         if self.lm is not None:
-            logits = self.lm(beams.tokens)[:, -1]
-            scores += self.lm_weight * logits.float().log_softmax(dim=-1)
+            log_probs, lm = self.lm.step(last, beams.lm)
+            scores += self.lm_weight * log_probs
         if scores.isnan().any():
             models = "text decoder's" if self.lm is None else "decoder's or the LM's"
             raise InputError(f"the {models} output is NaN; use an earlier checkpoint")
         scores[:, [self.vocabulary.blank_id, self.vocabulary.bos_id]] = -torch.inf
-        return beams.scores[:, None] + scores, state
+        return beams.scores[:, None] + scores, decoder, lm
 
     def _choose(
         self, beams: _Beams, scores: Tensor, ctc: PrefixScorer, most: Tensor

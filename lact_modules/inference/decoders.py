@@ -11,6 +11,7 @@ from lact_modules.decoding.ctc import build_decoder
 from lact_modules.decoding.fit import check_rescoring
 from lact_modules.decoding.numbers import MAX_BEAM, check_number
 from lact_modules.decoding.rescore import Decoder, Rescorer, RescoringDecoder
+from lact_modules.decoding.token_model import TokenModel
 from lact_modules.encoders import S2SModel
 from lact_modules.errors import InputError
 from lact_modules.inference.language_models import load_language_model
@@ -241,9 +242,10 @@ def _build_attention_search(
 
 def _load_fusion_model(
     path: str | Path, vocabulary: SubwordVocabulary, device: str | torch.device
-) -> Any:
+) -> TokenModel:
     # imports SpeechBrain, which takes seconds
     from lact_modules.integrations.transformer_lm import TransformerLanguageModel
+    from lact_modules.integrations.transformer_lm_steps import by_token
 
     lm = load_language_model(path, device)
     if not isinstance(lm, TransformerLanguageModel):
@@ -256,7 +258,7 @@ def _load_fusion_model(
             f"{path}: its tokenizer is not the model's; train it with the model's "
             f"{vocabulary.file_name}, or rescore with it"
         )
-    return lm.model
+    return by_token(lm.model)
 
 
 def _is_without_lower_case(trained: TrainedModel) -> bool:

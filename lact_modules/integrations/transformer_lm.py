@@ -40,6 +40,9 @@ PUBLISHED_MODEL = {
 }
 """The language model that SpeechBrain publishes for LibriSpeech."""
 
+# others of SpeechBrain's see all tokens, or do not run
+_CAUSAL = ("regularMHA", "RoPEMHA")
+
 # a batch's logits take this many times the vocabulary
 _MAX_BATCH_TOKENS = 2048
 
@@ -189,6 +192,12 @@ def _build(description: Any, weights: dict[str, Tensor]) -> TransformerLM:
         raise InputError(
             f"a {type(model).__name__} is described, not a TransformerLM; give the "
             "folder of a language model"
+        )
+    if model.num_decoder_layers or model.attention_type not in _CAUSAL:
+        raise InputError(
+            f"a TransformerLM with {model.attention_type} and "
+            f"{model.num_decoder_layers} decoder layers, which sees the tokens that it "
+            f"is asked about; train one with {' or '.join(_CAUSAL)} and no decoder"
         )
     return model
 

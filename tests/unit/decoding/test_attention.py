@@ -11,9 +11,11 @@ from torch.nn.functional import ctc_loss
 from lact_modules.data.subwords import SubwordVocabulary
 from lact_modules.decoders import TextDecoder
 from lact_modules.decoding.attention import AttentionDecoder
+from lact_modules.decoding.token_model import RereadingModel
 from lact_modules.encoders import Encoder, S2SModel
 from lact_modules.errors import InputError
 from lact_modules.frontends import MelFrontend
+from lact_modules.integrations.transformer_lm_steps import by_token
 from lact_modules.layers import (
     AttentionMixer,
     CausalAttention,
@@ -116,7 +118,12 @@ def score_all_texts(model, outputs, vocabulary, lm, ctc_weight, lm_weight, longe
 def test_the_best_of_all_texts_is_found(model, vocabulary, with_lm):
     lm = make_lm(len(vocabulary)) if with_lm else None
     decoder = AttentionDecoder(
-        model, vocabulary, beam_size=2000, lm=lm, lm_weight=0.7, num_best=3
+        model,
+        vocabulary,
+        beam_size=2000,
+        lm=lm and by_token(lm),
+        lm_weight=0.7,
+        num_best=3,
     )
     for seed in range(3):
         torch.manual_seed(seed)
@@ -162,7 +169,7 @@ def test_alone_equals_in_a_batch(model, vocabulary, beam_size, ctc_weight, with_
         vocabulary,
         beam_size=beam_size,
         ctc_weight=ctc_weight,
-        lm=make_lm(len(vocabulary)) if with_lm else None,
+        lm=by_token(make_lm(len(vocabulary))) if with_lm else None,
         num_best=beam_size,
     )
     audio = make_audio()
@@ -178,6 +185,21 @@ def test_alone_equals_in_a_batch(model, vocabulary, beam_size, ctc_weight, with_
         for one, other in zip(alone, together[i], strict=True):
             assert one.score == pytest.approx(other.score, abs=1e-3)
             assert one.words == other.words
+
+
+def test_a_language_model_with_a_memory_finds_what_one_without_does(model, vocabulary):
+    outputs = run(model, make_audio(), SAMPLES)
+    lm = make_lm(len(vocabulary))
+    found, expected = (
+        AttentionDecoder(model, vocabulary, beam_size=5, lm=each, num_best=5).n_best(
+            *outputs
+        )
+        for each in (by_token(lm), RereadingModel(lm))
+    )
+    for those, others in zip(found, expected, strict=True):
+        assert [h.words for h in those] == [h.words for h in others]
+        scores = [h.score for h in others]
+        assert [h.score for h in those] == pytest.approx(scores, abs=1e-4)
 
 
 def test_nothing_is_heard_without_audio(model, vocabulary):

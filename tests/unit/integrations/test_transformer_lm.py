@@ -195,3 +195,15 @@ def test_a_run_of_another_model(trained_run, tmp_path):
         torch.save(torch.nn.LayerNorm(16).state_dict(), checkpoint)
     with pytest.raises(InputError, match="LayerNorm is described, not a TransformerLM"):
         TransformerLanguageModel.from_folder(folder)
+
+
+@pytest.mark.parametrize(
+    "options", [{"attention_type": "hypermixing"}, {"num_decoder_layers": 1}]
+)
+def test_a_model_that_sees_what_follows_is_refused(published, monkeypatch, options):
+    arguments = {**DESCRIPTION["arguments"], "num_decoder_layers": 0, **options}
+    description = {**DESCRIPTION, "arguments": arguments}
+    monkeypatch.setattr(transformer_lm, "PUBLISHED_MODEL", description)
+    torch.save(TransformerLM(**arguments).state_dict(), published / "lm.ckpt")
+    with pytest.raises(InputError, match=r"published: .* sees the tokens"):
+        TransformerLanguageModel.from_folder(published)

@@ -1,0 +1,84 @@
+"""Language models that a search asks token by token."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+
+class TokenModel(Protocol):
+    """Predicts each token from those before it; its state is passed in and given back.
+
+    States have ``select(rows)``, as `DecoderState`: reorder, drop and repeat texts.
+    """
+
+    def start(self, batch_size: int) -> Any:
+        """Give the state before the token that begins texts."""
+
+    def step(self, tokens: Tensor, state: Any) -> tuple[Tensor, Any]:
+        """Go on.
+
+        Arguments
+        ---------
+        tokens : Tensor
+            (R,) int64, one more of each text.
+        state : Any
+            After the tokens before; stays as it is.
+
+        Returns
+        -------
+        log_probs : Tensor
+            (R, V) float32 of the token that follows.
+        state : Any
+            After these tokens.
+        """
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Texts as they are.
+
+    Arguments
+    ---------
+    tokens : Tensor
+        (R, U) int64.
+    """
+
+    tokens: Tensor
+
+    def select(self, rows: Tensor) -> "Texts":
+        """Reorder, drop and repeat texts: (R',) int64, rows to keep."""
+        return replace(self, tokens=self.tokens[rows])
+
+
+class RereadingModel:
+    """Any causal model of whole texts; it reads the whole text for each token.
+
+    Arguments
+    ---------
+    model : Callable[[Tensor], Tensor]
+        Maps texts (R, U) to logits (R, U, V), in evaluation mode.
+
+    Example
+    -------
+    >>> lm = RereadingModel(lambda texts: torch.nn.functional.one_hot(texts, 3).float())
+    >>> _, state = lm.step(torch.tensor([0, 1]), lm.start(batch_size=2))
+    >>> log_probs, _ = lm.step(torch.tensor([2]), state.select(torch.tensor([1])))
+    >>> log_probs.argmax(dim=-1)
+    tensor([2])
+    """
+
+    def __init__(self, model: Callable[[Tensor], Tensor]):
+        self.model = model
+
+    def start(self, batch_size: int) -> Texts:
+        """Give the state before the token that begins texts."""
+        return Texts(torch.zeros(batch_size, 0, dtype=torch.int64))
+
+    def step(self, tokens: Tensor, state: Texts) -> tuple[Tensor, Texts]:
+        """Score what follows (R,) more tokens: (R, V) float32; see `TokenModel`."""
+        before = state.tokens.to(tokens.device)
+        texts = torch.cat([before, tokens[:, None]], dim=1)
+        return self.model(texts)[:, -1].float().log_softmax(dim=-1), Texts(texts)
