@@ -1,9 +1,8 @@
 """Chunks of many sizes in training, so that one model serves every latency."""
 
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-import torch
 
 from lact_modules.layers.chunking import Chunking
 
@@ -53,11 +52,7 @@ class DynamicChunks:
             raise ValueError("sizes and lefts: give one at least of each")
 
     def draw(self) -> Chunking | None:
-        """Give a division, None for none; torch's generator of the CPU draws."""
-        if torch.rand((), device="cpu").item() < self.full_share:
+        """Give a division, None for none; Python's generator draws."""
+        if random.random() < self.full_share:
             return None
-        size, left = (
-            choices[int(torch.randint(len(choices), (), device="cpu"))]
-            for choices in (self.sizes, self.lefts)
-        )
-        return Chunking(size, left)
+        return Chunking(random.choice(self.sizes), random.choice(self.lefts))

@@ -1,5 +1,6 @@
 """A stack of encoder blocks."""
 
+import random
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -249,4 +250,5 @@ class Encoder(nn.Module):
     def _is_kept(self) -> bool:
         if not self.training or not self.layer_drop:
             return True
-        return torch.rand((), device="cpu").item() >= self.layer_drop
+        # no tensor, which would have to be read in the middle of a graph
+        return random.random() >= self.layer_drop

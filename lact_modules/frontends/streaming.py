@@ -150,8 +150,10 @@ class StreamingFrontend:
         features, done = state.features, state.context // self.stride
         if not count:
             return features.new_zeros(len(features), 0, self._d_model), state
-        lengths = torch.full(features.shape[:1], features.shape[1])
-        frames, _ = self.frontend.subsample(features, lengths.to(features.device))
+        lengths = torch.full(
+            features.shape[:1], features.shape[1], device=features.device
+        )
+        frames, _ = self.frontend.subsample(features, lengths)
         consumed = state.context + count * self.stride
         # whole frames of context, the reach rounded up
         context = min(consumed, -(-self.reach // self.stride) * self.stride)

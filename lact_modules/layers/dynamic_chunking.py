@@ -31,11 +31,14 @@ class Chunks(NamedTuple):
         (B, K) bool: beyond an utterance's chunks.
     routing : Routing
         Where they begin.
+    starts : Tensor
+        (B, K) int64, the frames that begin them.
     """
 
     x: Tensor
     is_padding: Tensor
     routing: Routing
+    starts: Tensor
 
 
 class DynamicChunking(nn.Module):
@@ -124,12 +127,13 @@ class DynamicChunking(nn.Module):
         self.register_buffer("num_steps", torch.zeros((), dtype=torch.int64))
 
     @property
-    def current_kept(self) -> float:
-        """Share of the frames that are to begin chunks now."""
-        steps = self.num_steps.item() - self.hold_steps
-        if steps >= self.warmup_steps:
-            return self.kept
-        progress = max(0.0, steps / self.warmup_steps) if self.warmup_steps else 0.0
+    def current_kept(self) -> Tensor:
+        """Share of the frames that are to begin chunks now, () float64."""
+        steps = (self.num_steps - self.hold_steps).double()
+        if self.warmup_steps:
+            progress = (steps / self.warmup_steps).clamp(min=0, max=1)
+        else:
+            progress = (steps >= 0).double()
         return 1 + (self.kept - 1) * progress
 
     def route(
@@ -188,12 +192,16 @@ class DynamicChunking(nn.Module):
         Chunks
             K is the largest number of chunks of an utterance.
         """
+        starts = boundary_frames(routing.is_boundary)
+        num_chunks = starts.shape[1]
         if self.pool == "mean":
-            pooled = chunk_means(x, routing.is_boundary, is_padding)
+            pooled = chunk_means(x, routing.is_boundary, is_padding, num_chunks)
         else:
-            pooled = take_frames(x, boundary_frames(routing.is_boundary))
-        is_beyond = _is_beyond(routing, pooled.shape[1])
-        return Chunks(pooled.masked_fill(is_beyond[..., None], 0.0), is_beyond, routing)
+            pooled = take_frames(x, starts)
+        each = torch.arange(num_chunks, device=x.device)
+        is_beyond = each >= routing.num_chunks[:, None]
+        pooled = pooled.masked_fill(is_beyond[..., None], 0.0)
+        return Chunks(pooled, is_beyond, routing, starts)
 
     def expand(self, z: Tensor, chunks: Chunks, x: Tensor) -> Tensor:
         """Add to each frame what was added to its chunk, smoothed from both ends.
@@ -212,7 +220,7 @@ class DynamicChunking(nn.Module):
         Tensor
             (B, T, D); finite but meaningless at padding.
         """
-        values = self._smooth(self._added(z, chunks), chunks.routing)
+        values = self._smooth(self._added(z, chunks), chunks)
         return self._give(values, chunks.routing, x)
 
     def settle(self, z: Tensor, chunks: Chunks) -> Tensor:
@@ -232,8 +240,8 @@ class DynamicChunking(nn.Module):
         """
         if not chunks.routing.probability.requires_grad:
             return z
-        share = _shares(chunks.routing).to(z.dtype)
-        return self._smooth(z, chunks.routing) * share[..., None]
+        share = _shares(chunks).to(z.dtype)
+        return self._smooth(z, chunks) * share[..., None]
 
     def resume(
         self, z: Tensor, chunks: Chunks, x: Tensor, before: Tensor | None
@@ -260,7 +268,7 @@ class DynamicChunking(nn.Module):
         """
         values = self._added(z, chunks)
         if chunks.routing.probability.requires_grad:
-            values = smooth(values, _shares(chunks.routing), before)
+            values = smooth(values, _shares(chunks), before)
         output = self._give(values, chunks.routing, x, before)
         known = values if before is None else torch.cat([before, values], dim=1)
         return output, known[:, -1:]
@@ -269,11 +277,11 @@ class DynamicChunking(nn.Module):
         """Give what of z (B, K, D) frames are given."""
         return z - chunks.x if self.project_frame is None else z
 
-    def _smooth(self, z: Tensor, routing: Routing) -> Tensor:
+    def _smooth(self, z: Tensor, chunks: Chunks) -> Tensor:
         # choices are made: smoothing is for what they learn
-        if not routing.probability.requires_grad:
+        if not chunks.routing.probability.requires_grad:
             return z
-        return smooth(z, _shares(routing), two_sided=True)
+        return smooth(z, _shares(chunks), two_sided=True)
 
     def _give(
         self, values: Tensor, routing: Routing, x: Tensor, before: Tensor | None = None
@@ -286,12 +294,7 @@ class DynamicChunking(nn.Module):
         return given + own
 
 
-def _shares(routing: Routing) -> Tensor:
+def _shares(chunks: Chunks) -> Tensor:
     """Give the probabilities of boundaries, (B, K), zero beyond the chunks."""
-    share = routing.probability.gather(1, boundary_frames(routing.is_boundary))
-    return share.masked_fill(_is_beyond(routing, share.shape[1]), 0.0)
-
-
-def _is_beyond(routing: Routing, num_chunks: int) -> Tensor:
-    chunks = torch.arange(num_chunks, device=routing.is_boundary.device)
-    return chunks >= routing.num_chunks[:, None]
+    share = chunks.routing.probability.gather(1, chunks.starts)
+    return share.masked_fill(chunks.is_padding, 0.0)

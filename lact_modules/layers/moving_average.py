@@ -33,11 +33,15 @@ class MovingAverage(nn.Module):
         self.register_buffer("num_batches", torch.zeros((), dtype=torch.int64))
 
     @torch.no_grad()
-    def follow(self, value: Tensor) -> None:
-        """Go on with what the value is in a batch."""
-        self.num_batches += 1
+    def follow(self, value: Tensor, is_known: Tensor | None = None) -> None:
+        """Go on with what the value is in a batch, unless () bool tells it is none."""
+        if is_known is None:
+            is_known = torch.ones_like(self.num_batches, dtype=torch.bool)
+        self.num_batches += is_known
         share = torch.clamp(1 / self.num_batches, min=self.momentum)
-        self.value.lerp_(value, share)
+        self.value.copy_(
+            torch.where(is_known, self.value.lerp(value, share), self.value)
+        )
 
     def reset(self) -> None:
         """Forget what the value was."""

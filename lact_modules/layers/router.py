@@ -108,7 +108,7 @@ class Router(nn.Module):
         self,
         x: Tensor,
         is_padding: Tensor,
-        kept: float,
+        kept: float | Tensor,
         state: RouterState | None = None,
     ) -> tuple[Routing, RouterState]:
         """Tell where chunks begin; a frame's answer depends on none after it.
@@ -119,8 +119,9 @@ class Router(nn.Module):
             (B, T, D); finite, but without influence at padding.
         is_padding : Tensor
             (B, T) bool.
-        kept : float
-            Share of the frames that are to begin chunks, above 0, at most 1.
+        kept : float | Tensor
+            Share of the frames that are to begin chunks, above 0, at most 1; () on
+            their device.
         state : RouterState | None
             After the frames before; None at the beginning, where one chunk begins.
 
@@ -141,19 +142,20 @@ class Router(nn.Module):
         routing, reached = accumulate(rate, is_padding, reached)
         return routing, RouterState(reached, padded[:, -1:])
 
-    def rate(self, padded: Tensor, is_padding: Tensor, kept: float) -> Tensor:
+    def rate(self, padded: Tensor, is_padding: Tensor, kept: float | Tensor) -> Tensor:
         """Give the rates (B, T) of frames, with one before them, (B, 1 + T, D)."""
         x, before = padded[:, 1:], padded[:, :-1]
         if self.training:
             self.observe(x, is_padding)
         warm = self.temperature * self.score(x, before).float()
         offset = self.offset.value
-        if self.training or self.is_calibrating:
-            # first frames have nothing before them, and begin chunks in any case
-            scored = warm.detach()[:, 1:][~is_padding[:, 1:]]
-            if len(scored):
-                offset = rate_offset(scored, kept)
-                self.offset.follow(offset)
+        # first frames have nothing before them, and begin chunks in any case
+        if (self.training or self.is_calibrating) and warm[:, 1:].numel():
+            is_scored = ~is_padding[:, 1:].flatten()
+            scored = warm.detach()[:, 1:].flatten()
+            found, is_known = rate_offset(scored, kept, is_scored), is_scored.any()
+            offset = torch.where(is_known, found, offset)
+            self.offset.follow(found, is_known)
         return _rate(warm + offset)
 
 

@@ -27,9 +27,10 @@ class UniformRouter(Router):
     def __init__(self) -> None:
         super().__init__(temperature=0.0)
 
-    def rate(self, padded: Tensor, is_padding: Tensor, kept: float) -> Tensor:
+    def rate(self, padded: Tensor, is_padding: Tensor, kept: float | Tensor) -> Tensor:
         """See `Router`: what is asked for."""
-        return torch.full(is_padding.shape, kept, device=padded.device).double()
+        ones = torch.ones(is_padding.shape, dtype=torch.float64, device=padded.device)
+        return kept * ones
 
     def numbers(self, x: Tensor, is_padding: Tensor) -> dict[str, float]:
         """See `Router`: none."""
@@ -61,8 +62,9 @@ class NeighbourRouter(Router):
 
     def observe(self, x: Tensor, is_padding: Tensor) -> None:
         """See `Router`: their mean."""
-        if not is_padding.all():
-            self.mean.follow(x[~is_padding].detach().float().mean(dim=0))
+        count = (~is_padding).sum()
+        total = x.detach().float().masked_fill(is_padding[..., None], 0.0).sum((0, 1))
+        self.mean.follow(total / count.clamp(min=1), count > 0)
 
     def score(self, x: Tensor, before: Tensor) -> Tensor:
         """See `Router`."""

@@ -30,6 +30,7 @@ def boundary_frames(is_boundary: Tensor) -> Tensor:
             [0, 1]])
     """
     order = torch.argsort((~is_boundary).byte(), dim=1, stable=True)
+    # shapes depend on it: read from the device, which is waited for, once a pass
     most = int(is_boundary.sum(dim=1).max()) if is_boundary.numel() else 0
     return order[:, :most]
 
@@ -87,7 +88,9 @@ def spread(x: Tensor, is_boundary: Tensor, before: Tensor | None = None) -> Tens
     return take_frames(torch.cat([before, x], dim=1), is_boundary.cumsum(dim=1))
 
 
-def chunk_means(x: Tensor, is_boundary: Tensor, is_padding: Tensor) -> Tensor:
+def chunk_means(
+    x: Tensor, is_boundary: Tensor, is_padding: Tensor, num_chunks: int
+) -> Tensor:
     """Average the frames of each chunk.
 
     Arguments
@@ -98,22 +101,24 @@ def chunk_means(x: Tensor, is_boundary: Tensor, is_padding: Tensor) -> Tensor:
         (B, T) bool.
     is_padding : Tensor
         (B, T) bool.
+    num_chunks : int
+        K, the largest number of chunks of an utterance.
 
     Returns
     -------
     Tensor
-        (B, K, D), K the largest number of chunks; zero beyond an utterance's chunks.
+        (B, K, D); zero beyond an utterance's chunks.
 
     Example
     -------
     >>> x, none = torch.tensor([[[1.0], [3.0], [5.0]]]), torch.zeros(1, 3).bool()
-    >>> chunk_means(x, torch.tensor([[True, False, True]]), none)
+    >>> chunk_means(x, torch.tensor([[True, False, True]]), none, 2)
     tensor([[[2.],
              [5.]]])
     """
     # what is before the first boundary is summed up too, and left out
     number = is_boundary.cumsum(dim=1)
-    shape = len(x), int(number.max()) + 1 if number.numel() else 1
+    shape = len(x), 1 + num_chunks
     rows = _rows(number, shape[1])
     weight = (~is_padding).to(x.dtype)
     frames = (x * weight[..., None]).flatten(0, 1)

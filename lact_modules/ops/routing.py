@@ -33,15 +33,19 @@ class Routing(NamedTuple):
         return self.is_boundary.sum(dim=1)
 
 
-def rate_offset(score: Tensor, kept: float) -> Tensor:
+def rate_offset(
+    score: Tensor, kept: float | Tensor, is_valid: Tensor | None = None
+) -> Tensor:
     """Find the offset with which the mean of ``min(1, exp(score + offset))`` is `kept`.
 
     Arguments
     ---------
     score : Tensor
         (N,), one at least.
-    kept : float
-        Above 0, at most 1.
+    kept : float | Tensor
+        Above 0, at most 1; () on the scores' device.
+    is_valid : Tensor | None
+        (N,) bool: scores that count; None: all. If none does, the offset means nothing.
 
     Returns
     -------
@@ -54,13 +58,18 @@ def rate_offset(score: Tensor, kept: float) -> Tensor:
     >>> (score + rate_offset(score, kept=0.5)).clamp(max=0).exp().mean()
     tensor(0.5000)
     """
-    ranked = score.double().sort().values
+    if is_valid is None:
+        is_valid = torch.ones_like(score, dtype=torch.bool)
+    ranked = score.double().masked_fill(~is_valid, torch.inf).sort().values
+    total = is_valid.sum()
     count = torch.arange(1, len(ranked) + 1, device=ranked.device)
     # if the rates of all but so many of the lowest ones are 1
-    left = kept * len(ranked) - (len(ranked) - count)
+    left = kept * total - (total - count)
     offset = left.clamp(min=0).log() - ranked.logcumsumexp(dim=0)
-    is_it = offset + ranked <= _NEXT_TO
-    return offset[(is_it * count).argmax()].to(score.dtype)
+    is_it = (offset + ranked <= _NEXT_TO) & (count <= total)
+    best = (is_it * count).argmax(dim=0, keepdim=True)
+    # indexing by a number on a GPU would wait for it
+    return offset.index_select(0, best)[0].to(score.dtype)
 
 
 def straight_through(choice: Tensor, soft: Tensor) -> Tensor:
@@ -155,7 +164,7 @@ def confidence(routing: Routing) -> Tensor:
     return torch.where(routing.is_boundary, p, 1 - p)
 
 
-def ratio_loss(routing: Routing, is_padding: Tensor, kept: float) -> Tensor:
+def ratio_loss(routing: Routing, is_padding: Tensor, kept: float | Tensor) -> Tensor:
     """Ask that a share of the frames begins chunks (arXiv 2507.07955, sec. 2).
 
     With F the share of boundaries, G the mean probability and ``N = 1 / kept``:
@@ -167,8 +176,8 @@ def ratio_loss(routing: Routing, is_padding: Tensor, kept: float) -> Tensor:
         Of (B, T) frames.
     is_padding : Tensor
         (B, T) bool.
-    kept : float
-        Share of frames to keep, above 0 and below 1.
+    kept : float | Tensor
+        Share of frames to keep, above 0 and below 1; () on their device.
 
     Returns
     -------

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from lact_modules.ops.padding import check_lengths
 
@@ -21,6 +22,7 @@ def draw_spans(
     ``share * L / span`` spans, rounded up or down at random and at least one. Their
     starts are drawn without replacement and they may overlap, so somewhat less than
     the share is covered. An utterance shorter than a span, or a share of 0, gets none.
+    Nothing is read from the device that the lengths are on.
 
     Arguments
     ---------
@@ -33,8 +35,8 @@ def draw_spans(
     span : int
         Frames of a span.
     generators : Sequence[torch.Generator] | None
-        One for each utterance, of the CPU, so that an utterance's spans do not depend
-        on the batch; torch's global one if None.
+        One for each utterance, of the CPU and freshly seeded, so that an utterance's
+        spans do not depend on the batch; the device's own one if None.
 
     Returns
     -------
@@ -48,16 +50,31 @@ def draw_spans(
     (tensor(True), tensor(False))
     """
     check_lengths(lengths)
-    mask = torch.zeros(len(lengths), num_frames, dtype=torch.bool, device="cpu")
-    for row, length in enumerate(lengths.tolist()):
-        if length < span or not share:
-            continue
-        generator = generators[row] if generators is not None else None
-        wanted = share * length / span
-        extra = torch.rand((), generator=generator, device="cpu").item()
-        num_starts = length - span + 1
-        count = min(max(1, int(wanted + extra)), num_starts)
-        order = torch.randperm(num_starts, generator=generator, device="cpu")
-        frames = order[:count, None] + torch.arange(span, device="cpu")
-        mask[row, frames.flatten()] = True
-    return mask.to(lengths.device)
+    shape = len(lengths), num_frames
+    if not share:
+        return torch.zeros(shape, dtype=torch.bool, device=lengths.device)
+    extra, noise = _draw(lengths, num_frames, generators).split([1, num_frames], dim=1)
+    num_places = (lengths - span + 1).clamp(min=0)
+    wanted = (share * lengths / span + extra[:, 0]).long()
+    count = wanted.clamp(min=1).minimum(num_places)
+    frames = torch.arange(num_frames, device=lengths.device)
+    # where no span can start comes last
+    is_place = frames < num_places[:, None]
+    order = noise.masked_fill(~is_place, torch.inf).argsort(dim=1)
+    is_start = torch.zeros(shape, dtype=torch.int64, device=lengths.device)
+    is_start = is_start.scatter(1, order, (frames < count[:, None]).long())
+    begun = is_start.cumsum(dim=1)
+    return begun > pad(begun, (span, 0))[:, :num_frames]
+
+
+def _draw(
+    lengths: Tensor,
+    num_frames: int,
+    generators: Sequence[torch.Generator] | None,
+) -> Tensor:
+    """Draw numbers (B, 1 + num_frames), of which a shorter batch has the first."""
+    size = 1 + num_frames
+    if generators is None:
+        return torch.rand(len(lengths), size, device=lengths.device)
+    rows = [torch.rand(size, generator=each, device="cpu") for each in generators]
+    return torch.stack(rows).to(lengths.device, non_blocking=True)

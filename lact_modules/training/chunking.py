@@ -113,7 +113,7 @@ class ChunkingWatch:
             raise ValueError("no batch was turned into chunks")
         x, is_padding, routing = self.last
         # at 1 it would ask for nothing else
-        kept = min(self.chunking.current_kept, 0.99)
+        kept = self.chunking.current_kept.clamp(max=0.99)
         ratio = ratio_loss(routing, is_padding, kept)
         losses = self.chunking.ratio_weight * ratio * num_tokens
         router = self.chunking.router

@@ -1,5 +1,6 @@
 """What is drawn in training, and what an encoder makes of it."""
 
+import random
 from collections import Counter
 from functools import partial
 
@@ -19,7 +20,7 @@ def make_encoder(chunks):
 
 
 def test_every_choice_is_as_probable_as_it_says():
-    torch.manual_seed(0)
+    random.seed(0)
     chunks = DynamicChunks(sizes=[4, 8], lefts=[16, 32], full_share=0.2)
     drawn = Counter(chunks.draw() for _ in range(2000))
     assert drawn[None] == pytest.approx(400, abs=60)
