@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -69,8 +69,42 @@ def write_study(
         What was written.
     """
     result = json.loads((run / "result.json").read_text("utf-8"))
+    subject = {key: result.get(key) for key in _SUBJECT}
+    return write_measurements(folder, subject, device, group, study, **found)
+
+
+def write_measurements(
+    folder: Path,
+    subject: Mapping[str, Any],
+    device: str,
+    group: str,
+    study: str,
+    **found: Any,
+) -> dict[str, Any]:
+    """Write ``result.json`` of a study that trains models of its own.
+
+    Arguments
+    ---------
+    folder : Path
+        Where to.
+    subject : Mapping[str, Any]
+        ``dataset``, ``recipe``, ``model`` and ``parameters``, as in that of a run.
+    device : str
+        Where the models ran.
+    group : str
+        What its name begins with when it is published.
+    study : str
+        Its name.
+    **found : Any
+        What was found.
+
+    Returns
+    -------
+    dict[str, Any]
+        What was written.
+    """
     report = {
-        **{key: result.get(key) for key in _SUBJECT},
+        **{key: subject.get(key) for key in _SUBJECT},
         "group": group,
         "study": study,
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),

@@ -1,0 +1,73 @@
+"""The recall task, its arms, and what the program writes."""
+
+import json
+
+import pytest
+import torch
+
+from lact_modules.errors import InputError
+
+
+@pytest.fixture
+def recall(load_benchmark):
+    return load_benchmark("recall")
+
+
+def test_answers_stand_behind_the_gap_and_pairs_before_it(recall):
+    task = recall.Recall(pairs=3, gap=8, length=30, num_values=5)
+    tokens, answers = task.draw(64, torch.Generator().manual_seed(0))
+    blank, part = task.num_tokens - 1, 11
+    assert (tokens[:, part : 30 - part] == blank).all()
+    for row, asked in zip(tokens.tolist(), answers.tolist(), strict=True):
+        pairs = {
+            key: row[place + 1] - task.num_values
+            for place, key in enumerate(row[:part])
+            if key < task.num_values
+        }
+        queries = {row[i]: value for i, value in enumerate(asked) if value >= 0}
+        assert len(pairs) == 3
+        assert queries == pairs
+        assert all(value < 0 for value in asked[: 30 - part])
+
+
+def test_more_pairs_than_places_are_refused(recall):
+    with pytest.raises(InputError, match=r"6 pairs: .* places for 5"):
+        recall.Recall(pairs=6, gap=8, length=28).draw(1, torch.Generator())
+
+
+def test_every_arm_is_trained_and_written(recall, tmp_path, monkeypatch):
+    monkeypatch.setattr(recall, "NUM_TESTED", 8)
+    small = dict(pairs="2", gaps="8", lengths="24", values=4, d_model=16)
+    # the tests' own threads stay as they are
+    threads = torch.get_num_threads()
+    recall.main(
+        **small, seeds=2, steps=2, batch_size=4, threads=threads, output=tmp_path
+    )
+    report = json.loads((tmp_path / "result.json").read_text())
+    assert [row["arm"] for row in report["recall"]] == list(recall.ARMS)
+    for row in report["recall"]:
+        assert row["steps"] == [2, 2]
+        assert len(row["accuracy_by_seed"]) == 2
+        assert {name: row[name] for name in ("pairs", "gap", "length")} == {
+            "pairs": 2,
+            "gap": 8,
+            "length": 24,
+        }
+    assert (report["study"], report["dataset"]) == ("recall", "recall")
+    assert report["hardware"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"arms": "window;Muno"}, "--arms: 'Muno' is none of window; "),
+        ({"pairs": "4,x"}, "--pairs 4,x: give whole numbers"),
+        ({"pairs": "99"}, "99 pairs"),
+    ],
+)
+def test_faults_are_named_before_anything_is_trained(
+    recall, tmp_path, options, message
+):
+    with pytest.raises(InputError, match=message):
+        recall.main(**options, output=tmp_path / "study")
+    assert not (tmp_path / "study").exists()
