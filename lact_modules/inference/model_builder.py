@@ -6,10 +6,10 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from lact_modules.errors import InputError
+from lact_modules.inference.blueprint import without_weights
 from lact_modules.inference.model_arguments import check_arguments
 
 PACKAGES = ("ops", "layers", "encoders", "frontends", "decoders")
@@ -96,7 +96,7 @@ def build_trained_model(description: Any, weights: Mapping[str, Tensor]) -> nn.M
     >>> build_trained_model(norm, weights).training
     False
     """
-    with torch.device("meta"):
+    with without_weights():
         blueprint = build_model(description)
     _check_shapes(blueprint.state_dict(), weights)
     model = build_model(description)

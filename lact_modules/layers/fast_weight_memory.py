@@ -116,9 +116,9 @@ class FastWeightMemory(nn.Module):
                     f"learn_rule: starts from a gain above 0 and a decay between 0 "
                     f"and 1, not {gain} and {decay}"
                 )
-            each = torch.ones(num_heads, 1, 1)
-            self.log_gain = nn.Parameter(torch.log(gain * each))
-            self.decay_logit = nn.Parameter(torch.logit(decay * each))
+            shape, logit = (num_heads, 1, 1), math.log(decay / (1 - decay))
+            self.log_gain = nn.Parameter(torch.full(shape, math.log(gain)))
+            self.decay_logit = nn.Parameter(torch.full(shape, logit))
         self.reset_parameters()
 
     @property

@@ -154,6 +154,9 @@ class SelectiveStateSpace(nn.Module):
 
     def reset_parameters(self) -> None:
         """Start from the states of S4D-real (arXiv 2206.11893) and short steps."""
+        # a model that is only described has no values
+        if self.A_log.is_meta:
+            return
         with torch.no_grad():
             states = torch.arange(1.0, self.A_log.shape[1] + 1)
             self.A_log.copy_(states.log().expand_as(self.A_log))

@@ -3,7 +3,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+from hyperpyyaml import resolve_references
+
 from lact_modules import compiler_cache
+
+CTC = Path(__file__).parents[2] / "recipes" / "LibriSpeech" / "ASR" / "CTC"
+# between them they have every layer
+MODELS = ("conmamba_hnet_demo", "hybrid_demo", "lact_streaming")
 
 # the user of a container: a number without an entry in /etc/passwd, and no HOME
 NAMELESS = """
@@ -37,6 +43,36 @@ def test_users_without_a_name_can_import_everything_and_train():
     )
     assert finished.returncode == 0, finished.stderr
     assert Path(finished.stdout.strip()).name == f"torchinductor_{os.getuid()}"
+
+
+DESCRIBED = """
+import sys
+from lact_modules.errors import InputError
+from lact_modules.inference.hyperparameters import read_hyperparameter
+from lact_modules.inference.model_builder import build_trained_model
+for path in sys.argv[1:]:
+    try:
+        build_trained_model(read_hyperparameter(path, "model"), {})
+    except InputError as error:
+        print(error)
+assert "torch._dynamo" not in sys.modules, "imports the compiler"
+"""
+
+
+def test_a_model_is_compared_with_its_weights_without_the_compiler(tmp_path):
+    paths = [tmp_path / f"{name}.yaml" for name in MODELS]
+    for path in paths:
+        overrides = {"data_folder": "corpus"}
+        with open(CTC / "hparams" / path.name, encoding="utf-8") as stream:
+            path.write_text(resolve_references(stream, overrides).read())
+    finished = subprocess.run(
+        [sys.executable, "-c", DESCRIBED, *paths],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert finished.returncode == 0, finished.stderr
+    assert finished.stdout.count("is missing; the weights and") == len(MODELS)
 
 
 def test_a_folder_that_the_environment_names_stays(monkeypatch):
