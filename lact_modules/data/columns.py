@@ -12,7 +12,7 @@ _NAMES = {
         *("audio_filepath", "wav", "path", "file", "audio"),
         *("audio_path", "filename", "file_name", "audio_file"),
     ),
-    "text": ("text", "wrd", "transcript", "transcription", "sentence"),
+    "text": ("text", "wrd", "transcript", "transcription", "sentence", "words"),
     "id": ("id", "utt_id", "utterance_id"),
     "channel": ("channel",),
     "speaker": ("speaker", "spk_id", "speaker_id", "client_id"),
@@ -42,8 +42,10 @@ class Time(NamedTuple):
 _TIME_NAMES: dict[Literal["offset", "end", "duration"], tuple[str, ...]] = {
     "offset": ("offset", "start", "start_time", "begin"),
     "end": ("end", "stop", "end_time", "stop_time"),
-    "duration": ("duration",),
+    "duration": ("duration", "length"),
 }
+# of other things too: it counts where no other column tells how long an utterance is
+_LAST_RESORT = re.compile("length(?:_[a-z]+)?")
 _SUFFIXES: dict[str, Unit] = {
     "": "s",
     "_s": "s",
@@ -122,14 +124,18 @@ def _find_columns(names: tuple[str, ...]) -> Columns:
     for name in names:
         plain = name.strip().lower()
         if plain in by_name and (plain in _TIMES or plain in _ALL_NAMES):
-            raise InputError(f"column {plain!r} stands twice; remove one")
+            raise InputError(f"column {by_name[plain]!r} stands twice; remove one")
         by_name.setdefault(plain, name)
     fields = {}
     for field, synonyms in _NAMES.items():
         present = [by_name[synonym] for synonym in synonyms if synonym in by_name]
         if present:
             fields[field] = present[0]
-    times = {by_name[name]: _TIMES[name] for name in by_name if name in _TIMES}
+    known = [name for name in by_name if name in _TIMES]
+    first = [name for name in known if not _LAST_RESORT.fullmatch(name)]
+    if any(_TIMES[name].field in ("end", "duration") for name in first):
+        known = first
+    times = {by_name[name]: _TIMES[name] for name in known}
     if by_name.keys() >= _UNDECIDED:
         for name in _UNDECIDED:
             times[by_name[name]] = _TIMES[name]._replace(unit=None)
@@ -137,18 +143,18 @@ def _find_columns(names: tuple[str, ...]) -> Columns:
     return Columns(fields, times)
 
 
-def _check_times(names: Collection[str], given: set[str]) -> None:
+def _check_times(names: Mapping[str, str], given: set[str]) -> None:
     """Refuse names that may tell where an utterance begins or ends."""
-    for name in names:
+    for name, written in names.items():
         is_time = _LIKE_A_TIME.fullmatch(name) or (
             # without a beginning, an utterance is all of its file
             given == {"offset"} and _LIKE_A_DURATION.fullmatch(name)
         )
         if is_time and name not in _TIMES:
             raise InputError(
-                f"column {name!r} may be a time, but not a known one; call it start, "
-                "end or duration if it is one within the audio file (with _ms or "
-                "_samples behind, if not in seconds), else remove or rename it"
+                f"column {written!r} may be a time, but not a known one; call it "
+                "start, end or duration if it is one within the audio file (with _ms "
+                "or _samples behind, if not in seconds), else remove or rename it"
             )
 
 
@@ -188,8 +194,8 @@ def missing_columns(names: Collection[str]) -> list[str]:
 
     Example
     -------
-    >>> missing_columns(["wav", "words"])
-    ['text (wrd, transcript, transcription, sentence)']
+    >>> missing_columns(["wav", "said"])
+    ['text (wrd, transcript, transcription, sentence, words)']
     """
     found = find_columns(names).fields
     return [

@@ -45,7 +45,10 @@ def read_fields(
     >>> {name: value for name, value in read.items() if value}
     {'id': '0', 'audio_filepath': '/x/a.wav', 'text': 'ONE'}
     """
-    fields = rename_columns(entry)
+    try:
+        fields = rename_columns(entry)
+    except InputError as error:
+        raise InputError(f"{place}: {error}") from error
     for field in ("audio_filepath", "text"):
         if not isinstance(fields.get(field), str):
             raise not_an_utterance(place, f"{field} is missing or no string")

@@ -14,8 +14,6 @@ Entry = dict[str, Any]
 """What a manifest says of an utterance."""
 
 _SPACE = re.compile(r"\s*")
-# what SpeechBrain's templates call text and seconds
-_SPEECHBRAIN_NAMES = {"words": "text", "length": "duration"}
 
 
 def read_json(path: str | Path, text: str) -> Iterator[tuple[int, Entry]]:
@@ -45,7 +43,7 @@ def read_json(path: str | Path, text: str) -> Iterator[tuple[int, Entry]]:
     >>> list(read_json("a.json", '{"wav": "a.wav"}\n\n{"wav": "b.wav"}'))
     [(1, {'wav': 'a.wav'}), (3, {'wav': 'b.wav'})]
     >>> list(read_json("a.json", '{"a": {"wav": "a.wav",\n "words": "ONE"}}'))
-    [(1, {'id': 'a', 'wav': 'a.wav', 'text': 'ONE'})]
+    [(1, {'id': 'a', 'wav': 'a.wav', 'words': 'ONE'})]
     """
     values = _parse(path, text)
     first, second = next(values, None), next(values, None)
@@ -107,15 +105,9 @@ def _is_of_objects(value: Any) -> bool:
 
 
 def _from_speechbrain(name: str, entry: Entry) -> Entry:
-    """Give one of SpeechBrain's entries under names that others use too."""
-    named = {
-        other
-        if (other := _SPEECHBRAIN_NAMES.get(key, key)) not in entry
-        else key: value
-        for key, value in entry.items()
-    }
+    """Give one of SpeechBrain's entries as a line of other manifests."""
     # a part of a file, in samples
-    if isinstance(wav := named.get("wav"), dict):
+    if isinstance(wav := entry.get("wav"), dict):
         part = {f"{key}_samples": wav[key] for key in ("start", "stop") if key in wav}
-        named |= {"wav": wav.get("file"), **part}
-    return {"id": name, **named}
+        entry = {**entry, "wav": wav.get("file"), **part}
+    return {"id": name, **entry}

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from lact_modules.data.beginnings import Spoken, check_beginnings
 from lact_modules.data.fields import read_fields
 from lact_modules.data.json_entries import Entry, read_json
 from lact_modules.data.lhotse import is_cut, read_cuts
@@ -93,12 +94,12 @@ def read_manifest(
     """Read a manifest, also one written by other tools.
 
     The file's ending tells its form: ``.csv`` and ``.tsv`` are tables with a line of
-    column names, others are JSON: a line for each utterance (NeMo's, or cuts of
-    Lhotse), an array, or SpeechBrain's objects by id. Each may be packed (``.gz``).
-    Columns and keys go by the names of `Utterance` or other usual ones (``wav``,
-    ``path``, ``wrd``, ``sentence``, ...), see `read_segments` for those of times. A
-    missing ``id`` becomes the name of the audio file, with the number of the line
-    where several share it; a missing duration is 0.
+    column names (see `read_table`), others are JSON: a line for each utterance
+    (NeMo's, or cuts of Lhotse), an array, or SpeechBrain's objects by id. Each may be
+    packed (``.gz``). Columns and keys go by the names of `Utterance` or other usual
+    ones (``wav``, ``path``, ``wrd``, ``sentence``, ...), see `read_segments` for those
+    of times. A missing ``id`` becomes the name of the audio file, with the number of
+    the line where several share it; a missing duration is 0.
 
     Arguments
     ---------
@@ -119,8 +120,8 @@ def read_manifest(
     Raises
     ------
     InputError
-        If the file is missing or empty, a line does not describe an utterance, or an
-        id stands twice.
+        If the file is missing or empty, a line does not describe an utterance, an id
+        stands twice, or times seem not to be understood, see `check_beginnings`.
     """
     path = Path(path)
     if path.is_dir():
@@ -143,6 +144,12 @@ def read_manifest(
     ]
     audio = [each["audio_filepath"] for each in fields]
     segments = read_segments([*map(Timed, places, audio, said)])
+    check_beginnings(
+        [
+            Spoken(place, each["audio_filepath"], each["channel"], each["text"], entry)
+            for place, each, entry in zip(places, fields, said, strict=True)
+        ]
+    )
     utterances = [
         Utterance(**each, **segment._asdict())
         for each, segment in zip(fields, segments, strict=True)

@@ -1,21 +1,23 @@
 """Which part of its file an utterance is, from the times that a manifest tells."""
 
-import functools
 import math
 import re
 import reprlib
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from lact_modules.data.columns import Time, find_columns
+from lact_modules.data.units import (
+    TOLERANCE,
+    Pair,
+    check_seconds,
+    find_unit,
+    rate_of,
+)
 from lact_modules.errors import InputError
 
 # No recording is longer; numbers beyond are damaged, and overflow as samples.
 _MAX_SECONDS = 1e7
-# Seconds by which rounded times may differ.
-_TOLERANCE = 0.1
-# Seconds; of fewer samples nobody makes an utterance.
-_MIN_SECONDS = 0.02
 # Decimals of a second that keep every sample apart.
 _PRECISION = 9
 
@@ -45,20 +47,6 @@ class Timed(NamedTuple):
     place: str
     audio: str
     entry: Mapping[str, Any]
-
-
-class _Pair(NamedTuple):
-    """Numbers of ``start`` and ``stop``, which are seconds or samples."""
-
-    place: str
-    audio: str
-    start: float
-    stop: float
-    duration: float
-
-    @property
-    def is_whole(self) -> bool:
-        return self.start.is_integer() and self.stop.is_integer()
 
 
 class _Told(NamedTuple):
@@ -91,7 +79,8 @@ def read_segments(timed: Sequence[Timed]) -> list[Segment]:
     ------
     InputError
         If a time is no number from 0 on, times of an entry contradict each other, or
-        nothing tells whether they are seconds or samples.
+        nothing tells whether they are seconds or samples, or they are too large for
+        seconds.
 
     Example
     -------
@@ -105,7 +94,8 @@ def read_segments(timed: Sequence[Timed]) -> list[Segment]:
         for each, told in zip(timed, read, strict=True)
         if (pair := _find_pair(each, told)) is not None
     ]
-    unit = _find_unit(pairs) if pairs else "s"
+    unit = find_unit(pairs) if pairs else "s"
+    _check_median(timed, read, unit)
     return [
         _make_segment(each, told, unit) for each, told in zip(timed, read, strict=True)
     ]
@@ -132,13 +122,13 @@ def _read_number(value: Any, fault: str, name: str) -> float:
         number = math.inf
     if not 0 <= number < math.inf:
         raise InputError(
-            f"{fault} ({name} is {reprlib.repr(value)}); want a number from 0 on, or "
-            "nothing"
+            f"{fault} ({name} is {reprlib.repr(value)}); want a number from 0 on, such "
+            "as 1.5, or nothing"
         )
     return number
 
 
-def _find_pair(timed: Timed, told: list[_Told]) -> _Pair | None:
+def _find_pair(timed: Timed, told: list[_Told]) -> Pair | None:
     """Give an entry's times of an unknown unit, if it has an end of such."""
     unknown = {each.time.field: each.number for each in told if each.time.unit is None}
     if "end" not in unknown:
@@ -149,63 +139,27 @@ def _find_pair(timed: Timed, told: list[_Told]) -> _Pair | None:
         if each.time.field == "duration"
     ]
     start = unknown.get("offset", 0.0)
-    return _Pair(timed.place, timed.audio, start, unknown["end"], max([0, *durations]))
+    return Pair(timed.place, timed.audio, start, unknown["end"], max([0, *durations]))
 
 
-def _find_unit(pairs: list[_Pair]) -> Literal["s", "samples"]:
-    """Find what all pairs can count."""
-    if not all(pair.is_whole for pair in pairs):
-        return "s"
-    if all(pair.duration and _fits(pair, 1.0) for pair in pairs):
-        return "s"
-    fitting: list[tuple[bool, bool]] = []
-    for pair in pairs:
-        fitting.append((_fits(pair, 1.0), _fits(pair, _rate(pair.audio))))
-        if fitting[-1] == (False, False):
-            raise InputError(
-                f"{pair.place}: start {pair.start:g} and stop {pair.stop:g} fit "
-                f"neither as seconds nor as samples: {_describe(pair)}; correct "
-                "them"
-            )
-    seconds, samples = (all(column) for column in zip(*fitting, strict=True))
-    if seconds == samples:
-        raise InputError(
-            f"{pairs[0].place}: nothing tells whether start and stop are seconds or "
-            "samples; call them start and end if seconds, start_samples and "
-            "end_samples if samples"
-        )
-    return "s" if seconds else "samples"
-
-
-def _fits(pair: _Pair, rate: float) -> bool:
-    """Tell whether a pair counts so many a second."""
-    seconds = (pair.stop - pair.start) / rate
-    if pair.duration:
-        return abs(seconds - pair.duration) <= _TOLERANCE
-    last = _seconds(pair.audio) + _TOLERANCE
-    return seconds >= _MIN_SECONDS and pair.stop / rate <= last
-
-
-def _describe(pair: _Pair) -> str:
-    rate = _rate(pair.audio)
-    if pair.duration:
-        return f"duration is {pair.duration:g} s, the rate {rate} Hz"
-    return f"{pair.audio} has {_seconds(pair.audio):g} s at {rate} Hz"
-
-
-@functools.lru_cache(maxsize=4096)
-def _rate(path: str) -> int:
-    # it takes utterances, whose manifests take this
-    from lact_modules.data.durations import audio_rate
-
-    return audio_rate(path)
-
-
-@functools.lru_cache(maxsize=4096)
-def _seconds(path: str) -> float:
-    from lact_modules.data.durations import audio_duration
-
-    return audio_duration(path)
+def _check_median(
+    timed: Sequence[Timed], read: Sequence[list[_Told]], pair_unit: str
+) -> None:
+    """Compare the times in the middle of all with their file: one may be a slip."""
+    seconds = [
+        {
+            each.name: each.number
+            for each in told
+            if (each.time.unit or pair_unit) == "s" and each.number
+        }
+        for told in read
+    ]
+    order = sorted(
+        (max(times.values()), index) for index, times in enumerate(seconds) if times
+    )
+    if order:
+        _, index = order[len(order) // 2]
+        check_seconds(timed[index].place, timed[index].audio, seconds[index])
 
 
 def _make_segment(timed: Timed, told: list[_Told], pair_unit: str) -> Segment:
@@ -219,7 +173,7 @@ def _make_segment(timed: Timed, told: list[_Told], pair_unit: str) -> Segment:
                 "longer than any recording); correct it"
             )
         name, other = found.setdefault(each.time.field, (each.name, seconds))
-        if abs(seconds - other) > _TOLERANCE:
+        if abs(seconds - other) > TOLERANCE:
             raise InputError(
                 f"{timed.place}: {name} is {other:g} s, but {each.name} {seconds:g} s; "
                 "remove one"
@@ -236,7 +190,7 @@ def _in_seconds(told: _Told, audio: str, pair_unit: str) -> float:
     if unit == "ms":
         return told.number / 1000
     if unit == "samples":
-        return told.number / _rate(audio)
+        return told.number / rate_of(audio)
     return told.number
 
 
@@ -251,7 +205,7 @@ def _until(
             "correct one"
         )
     duration = end - offset
-    if told and abs(duration - told) > _TOLERANCE:
+    if told and abs(duration - told) > TOLERANCE:
         raise InputError(
             f"{place}: from {offset:g} s to {name}, {end:g} s, are {duration:g} s, but "
             f"duration is {told:g} s; correct or remove one"

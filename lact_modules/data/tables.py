@@ -2,11 +2,17 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from lact_modules.data.columns import find_columns, missing_columns
 from lact_modules.errors import InputError
+
+# the first counts where several would do
+_DELIMITERS = (",", ";", "\t")
+# what Excel writes before the line of column names
+_DELIMITER_TOLD = re.compile(r'"?sep=(.)"?\r?\n', re.I)
 
 
 def read_table(path: str | Path, text: str) -> Iterator[tuple[int, dict[str, str]]]:
@@ -18,8 +24,9 @@ def read_table(path: str | Path, text: str) -> Iterator[tuple[int, dict[str, str
         Of the table; if its name ends in ``.tsv``, perhaps with ``.gz`` behind, tabs
         part the cells.
     text : str
-        What it holds: commas between the cells and quotes as in RFC 4180, or tabs,
-        where a quote is a character like others.
+        What it holds: commas between the cells and quotes as in RFC 4180, or else
+        semicolons or tabs, by what parts the column names. In a ``.tsv`` a quote is a
+        character like others.
 
     Yields
     ------
@@ -40,19 +47,13 @@ def read_table(path: str | Path, text: str) -> Iterator[tuple[int, dict[str, str
     [(2, {'path': 'a.mp3', 'sentence': 'He said "no'})]
     """
     path = Path(path)
-    stream = io.StringIO(text, newline="")
     if path.name.lower().removesuffix(".gz").endswith(".tsv"):
+        stream = io.StringIO(text, newline="")
         rows = csv.reader(stream, delimiter="\t", quoting=csv.QUOTE_NONE)
     else:
-        # a quote that is not closed would swallow the rows behind it
-        rows = csv.reader(stream, skipinitialspace=True, strict=True)
+        rows = _read_quoted(text)
     try:
-        columns = next(rows, [])
-        if missing := _check_columns(path, columns):
-            raise InputError(
-                f"{path}: no column {' and no '.join(missing)}; the table has: "
-                f"{', '.join(columns) or 'nothing'}"
-            )
+        columns = _read_columns(path, rows)
         for cells in rows:
             if any(map(str.strip, cells)):
                 _check_cells(f"{path}:{rows.line_num}", cells, columns)
@@ -63,11 +64,35 @@ def read_table(path: str | Path, text: str) -> Iterator[tuple[int, dict[str, str
         ) from error
 
 
-def _check_columns(path: Path, columns: list[str]) -> list[str]:
+def _read_quoted(text: str) -> "csv._reader":
+    """Read cells that may be quoted, with whatever parts the column names."""
+    told = _DELIMITER_TOLD.match(text)
+    first_line = text.partition("\n")[0]
+    delimiter = told[1] if told else max(_DELIMITERS, key=first_line.count)
+    # a quote that is not closed would swallow the rows behind it
+    rows = csv.reader(
+        io.StringIO(text, newline=""),
+        delimiter=delimiter,
+        skipinitialspace=True,
+        strict=True,
+    )
+    if told:
+        next(rows)
+    return rows
+
+
+def _read_columns(path: Path, rows: "csv._reader") -> list[str]:
+    columns = next((cells for cells in rows if any(map(str.strip, cells))), [])
     try:
-        return missing_columns(columns)
+        missing = missing_columns(columns)
     except InputError as error:
-        raise InputError(f"{path}: {error}") from error
+        raise InputError(f"{path}:{rows.line_num}: {error}") from error
+    if missing:
+        raise InputError(
+            f"{path}:{rows.line_num}: no column {' and no '.join(missing)}; the table "
+            f"has: {', '.join(columns) or 'nothing'}"
+        )
+    return columns
 
 
 def _check_cells(place: str, cells: list[str], columns: list[str]) -> None:

@@ -1,5 +1,6 @@
 """Text files: sentences, one a line, as they are needed, or all at once."""
 
+import codecs
 import gzip
 import os
 import zlib
@@ -10,6 +11,14 @@ from typing import TextIO
 
 from lact_modules.errors import InputError
 
+# the longer marks begin with the shorter ones
+_MARKED = {
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+
 
 def read_lines(path: str | Path) -> Iterator[str]:
     r"""Read the lines of a text file; memory does not grow with it.
@@ -17,7 +26,8 @@ def read_lines(path: str | Path) -> Iterator[str]:
     Arguments
     ---------
     path : str | Path
-        UTF-8 text, packed by gzip if its name ends in ``.gz``.
+        UTF-8 text, packed by gzip if its name ends in ``.gz``; UTF-16 and UTF-32 too,
+        where a mark of byte order tells of it.
 
     Yields
     ------
@@ -80,10 +90,21 @@ def _text_opened(path: str | Path, newline: str | None) -> Iterator[TextIO]:
         raise InputError(f"{path}: no such text file")
     unpack = gzip.open if path.suffix == ".gz" else open
     try:
-        # the mark that some editors begin a file with is no text
-        with unpack(path, "rt", encoding="utf-8-sig", newline=newline) as stream:
+        with unpack(path, "rb") as raw:
+            encoding = _find_encoding(raw.read(4))
+        with unpack(path, "rt", encoding=encoding, newline=newline) as stream:
             yield stream
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not UTF-8 text ({error})") from error
+    except UnicodeError as error:
+        raise InputError(
+            f"{path}: not UTF-8 text ({error}); save it as UTF-8"
+        ) from error
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise InputError(f"{path}: not packed by gzip, or cut off ({error})") from error
+
+
+def _find_encoding(head: bytes) -> str:
+    for mark, encoding in _MARKED.items():
+        if head.startswith(mark):
+            return encoding
+    # the mark that some editors begin a file with is no text
+    return "utf-8-sig"

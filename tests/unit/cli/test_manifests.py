@@ -65,6 +65,8 @@ def table_of(columns, *, scale=1.0, is_whole=False, more=()):
         ({"start_time": "begin", "end_time": "end", "duration": "length"}, {}),
         ({"offset": "begin", "end": "end"}, {}),
         ({"offset": "begin", "duration": "length"}, {}),
+        ({"offset": "begin", "length": "length"}, {}),
+        ({"start_samples": "begin", "length_samples": "length"}, {"scale": RATE}),
         ({"begin": "begin", "duration_sec": "length"}, {}),
         ({"start_ms": "begin", "duration_ms": "length"}, {"scale": 1000}),
         ({"start_samples": "begin", "end_samples": "end"}, {"scale": RATE}),
@@ -125,13 +127,131 @@ def test_an_end_may_be_left_out(prepare):
         ("from,to", "0,1", "column 'from' may be a time"),
         ("xmin,xmax", "0,1", "column 'xmin' may be a time"),
         ("start,audio_length", "1,2", "column 'audio_length' may be a time"),
-        ("start,Start", "1,2", "column 'start' stands twice"),
+        ("Start,start", "1,2", "column 'Start' stands twice"),
+        ("startTime,endTime", "0,1", "table.csv:1: column 'startTime' may be a time"),
+        ("start,end", "0,2500", "end is 2500 s, .* 4 s long; write end_ms if millisec"),
+        (
+            "offset,duration",
+            "8000,16000",
+            "duration is 16000 s, .* offset_samples and duration_samples if samples",
+        ),
+        ("duration", "2500", "duration_ms if .*, or duration_samples if samples"),
     ],
 )
 def test_times_that_are_not_understood_are_refused(prepare, columns, cells, complaint):
     said = prepare(f"wav,wrd,{columns}\nlong.wav,one,{cells}\n")
     assert isinstance(said, str)
     assert re.search(complaint, said), said
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("x.csv", "wav,wrd,start,end,length\nlong.wav,one,0,1.5,33\n"),
+        ("x.json", '{"a": {"wav": "long.wav", "words": "one", "duration": 1.5,%s}}'),
+    ],
+)
+def test_a_length_counts_where_nothing_else_tells_one(prepare, name, content):
+    assert prepare(content.replace("%s", '"length": 33'), name) == {"one": (0.0, 1.5)}
+
+
+def test_one_time_too_large_is_no_other_unit(prepare):
+    rows = ["wav,wrd,duration", "long.wav,one,1.5", "long.wav,one,1.5"]
+    assert prepare("\n".join([*rows, "long.wav,two,3000"])) == {"one": (0.0, 1.5)}
+
+
+KEYS = '{"audio": "long.wav", "text": "one", "startTime": 1}'
+
+
+def test_a_key_that_may_be_a_time_is_named_as_it_is_written(prepare):
+    line = LINE % '"offset": 1'
+    said = prepare(f"{line}\n{KEYS}\n", "x.jsonl")
+    assert "x.jsonl:2: column 'startTime' may be a time" in said
+
+
+UNREAD = [("t0", "t1"), ("von", "bis"), ("tier", "at"), ("Startzeit", "Ende")]
+
+
+@pytest.mark.parametrize("names", UNREAD)
+@pytest.mark.parametrize("write", [str, "0:0{}".format, "{}s".format])
+def test_parts_of_a_file_whose_times_are_not_understood_are_refused(
+    prepare, names, write
+):
+    rows = [f"long.wav\t{text}" for text in WANTED]
+    for index, (offset, duration) in enumerate(WANTED.values()):
+        rows[index] += f"\t{write(offset)}\t{write(offset + duration)}"
+    said = prepare("\n".join(["\t".join(["wav", "wrd", *names]), *rows]), "x.tsv")
+    first, second = names
+    assert "x.tsv:2: 3 entries begin where" in said
+    assert f"with different texts, though '{first}' and '{second}' differ" in said
+    assert "call the time at which each begins start (or offset" in said
+    assert f"now there are wav, wrd, {first}, {second}" in said
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        '"duration": 1.%s',
+        '"end": 1.%s',
+        '"segment": [0.%s, 2]',
+        '"times": {"von": 0.%s, "bis": 2}',
+    ],
+)
+def test_parts_without_a_beginning_are_refused_in_json(prepare, times):
+    lines = [
+        f'{{"audio": "long.wav", "text": "{text}", {times % number}}}'
+        for number, text in enumerate(WANTED, start=1)
+    ]
+    name = re.match(r'"(\w+)"', times)[1]
+    assert f"though '{name}' differs" in prepare("\n".join(lines), "x.jsonl")
+
+
+def test_a_file_transcribed_several_times_is_taken_with_a_warning(prepare, caplog):
+    rows = "wav,wrd,by\nlong.wav,one,Ann\nlong.wav,won,Bob\n"
+    assert prepare(rows) == {"one": (0.0, 4.0), "won": (0.0, 4.0)}
+    [warning] = [each for each in caplog.messages if "entries begin" in each]
+    assert "table.csv:2: 2 entries begin where" in warning
+    assert "now there are wav, wrd, by" in warning
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        "wav,wrd,take\nlong.wav,one,1\nlong.wav, one,2\n",
+        "wav,wrd,channel,t0\nboth.wav,one,0,1\nboth.wav,two,1,2\n",
+        "wav,wrd,start,rank\nlong.wav,one,0,1\nlong.wav,two,0,2\n",
+        "wav,wrd,start,rank\nlong.wav,one,,1\nlong.wav,two,1,2\n",
+    ],
+)
+def test_a_file_may_stand_in_several_rows(prepare, folder, rows, caplog):
+    soundfile.write(folder / "both.wav", np.ones((RATE, 2)) / 10, RATE)
+    assert "one" in prepare(rows)
+    assert "entries begin" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "wav;wrd;start\r\nlong.wav;one, two;1\r\n",
+        "sep=;\r\nwav;wrd;start\r\nlong.wav;one, two;1\r\n",
+        '\ufeff"wav";"wrd";"start"\r\n"long.wav";"one, two";"1"\r\n\r\n;;\r\n',
+        'wav\twrd\tstart\nlong.wav\t"one, two"\t1\n',
+        '\n\nwav,wrd,start\nlong.wav,"one, two",1',
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-16-be"])
+def test_tables_of_spreadsheets_are_read(prepare, content, encoding):
+    mark = b"\xfe\xff" if encoding == "utf-16-be" else b""
+    table = mark + content.removeprefix("\ufeff").encode(encoding)
+    if encoding == "utf-8":
+        table = content.encode()
+    assert prepare(table) == {"one, two": (1.0, 3.0)}
+
+
+def test_text_of_another_encoding_is_told_what_to_be(prepare):
+    said = prepare("wav,wrd\nlong.wav,für\n".encode("cp1252"))
+    assert "table.csv: not UTF-8 text" in said
+    assert "save it as UTF-8" in said
 
 
 def test_what_may_be_seconds_or_samples_is_refused(prepare, folder):

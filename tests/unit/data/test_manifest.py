@@ -94,7 +94,7 @@ def test_tsv_has_no_quotes(tmp_path):
 @pytest.mark.parametrize(
     ("table", "complaint"),
     [
-        ("wav,words\na.wav,ONE\n", r"no column text \(wrd, .* the table has: wav, w"),
+        ("wav,said\na.wav,ONE\n", r"no column text \(wrd, .* the table has: wav, s"),
         ("", "no column audio_filepath .* and no text .* has: nothing"),
         ("wav,wrd\na.wav,ONE,TWO\n", r"bad\.csv:2: more cells than"),
         ("wav,wrd\na.wav\n", r"bad\.csv:2: .*text is missing"),
