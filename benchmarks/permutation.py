@@ -1,0 +1,283 @@
+"""Digits under other names: speech that cannot be spelled without remembering.
+
+python benchmarks/permutation.py --data digits/LibriSpeech --output data/permuted
+python benchmarks/permutation.py --output data/permuted --run RUN --run RUN
+
+Each stream begins by saying in pairs which name stands for which, and is silent for
+longer than attention reaches. In the strings that follow, names are to be written as
+they were said to stand for: SEVEN, where the stream began "SEVEN TWO, TWO SIX, ...", is
+TWO. Streams are made of single words cut from strings of one speaker. The first command
+writes a manifest for every split, to train on with ``--train_manifest`` and the like;
+the second tells the word error rate of what follows the gap, which is that of guessing
+where nothing is remembered.
+"""
+
+import itertools
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from random import Random
+from typing import Annotated
+
+import numpy
+import soundfile
+import torch
+import typer
+from numpy.typing import NDArray
+from program import run_program
+from rich.console import Console
+from rich.progress import track
+from study import Counts, count_errors, rate, read_some, write_json, write_study
+from torch import Tensor
+
+from lact_modules.cli.transcribed import load_utterance
+from lact_modules.data.audio import SAMPLE_RATE
+from lact_modules.data.manifest import Utterance, read_manifest, write_manifest
+from lact_modules.errors import InputError
+from lact_modules.inference.transcriber import Transcriber
+
+Words = dict[str, list[Tensor]]
+"""Recordings of each word, by one speaker."""
+
+# what is this much louder than the floor is no pause
+_ABOVE_FLOOR_DB, _FRAME = 10.0, SAMPLE_RATE // 100
+# a pause between words is so much longer than any within them
+_CLEARLY = 1.25
+_NOISE_DB = -64.0
+_RECORD = "permutation.json"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How streams are made: seconds, and numbers of names and strings.
+
+    Arguments
+    ---------
+    names : int
+        Names that stand for each other.
+    strings : int
+        Strings behind the gap.
+    longest : int
+        Names of a string, at the most; 3 at the least.
+    gap : float
+        Seconds of silence.
+    seed : int
+        Another one makes other streams.
+    """
+
+    names: int = 6
+    strings: int = 4
+    longest: int = 5
+    gap: float = 3.0
+    seed: int = 1
+
+
+def find_words(waveform: Tensor, num_words: int) -> list[slice]:
+    """Find words between the longest pauses of a string.
+
+    Arguments
+    ---------
+    waveform : Tensor
+        (N,) at 16 kHz.
+    num_words : int
+        How many were said.
+
+    Returns
+    -------
+    list[slice]
+        Samples of each; nothing if a pause within a word may be as long.
+    """
+    frames = waveform[: len(waveform) // _FRAME * _FRAME].reshape(-1, _FRAME)
+    level = 10 * torch.log10(frames.square().mean(dim=1) + 1e-10)
+    loud = (level > level.quantile(0.05) + _ABOVE_FLOOR_DB).nonzero().flatten()
+    if len(loud) < num_words:
+        return []
+    pauses = sorted(
+        ((stop - start, start, stop) for start, stop in _steps(loud)), reverse=True
+    )
+    between, within = pauses[: num_words - 1], pauses[num_words - 1 :]
+    if between and within and between[-1][0] < _CLEARLY * within[0][0]:
+        return []
+    between.sort(key=lambda pause: pause[1])
+    starts = [loud[0].item(), *(stop for _, _, stop in between)]
+    ends = [*(start for _, start, _ in between), loud[-1].item()]
+    # a frame more on each side, where a word sets in and fades
+    return [
+        slice(max(0, start - 1) * _FRAME, (end + 2) * _FRAME)
+        for start, end in zip(starts, ends, strict=True)
+    ]
+
+
+def _steps(loud: Tensor) -> list[tuple[int, int]]:
+    """Give the loud frames on both sides of each pause."""
+    steps = itertools.pairwise(loud.tolist())
+    return [(here, then) for here, then in steps if then > here + 1]
+
+
+def cut_words(utterances: Iterable[Utterance]) -> dict[str, Words]:
+    """Cut strings into words, by speaker; those that are not clear are left out."""
+    cut: dict[str, Words] = defaultdict(lambda: defaultdict(list))
+    for utterance in utterances:
+        words, waveform = utterance.text.split(), load_utterance(utterance)
+        for word, found in zip(words, find_words(waveform, len(words)), strict=False):
+            cut[utterance.speaker][word].append(waveform[found])
+    return cut
+
+
+def make_stream(words: Words, plan: Plan, random: Random) -> tuple[Tensor, list[str]]:
+    """Make a stream of a speaker's words.
+
+    Arguments
+    ---------
+    words : Words
+        At least as many as `plan` has names.
+    plan : Plan
+        How.
+    random : Random
+        Draws names, what they stand for, strings, and recordings.
+
+    Returns
+    -------
+    waveform : Tensor
+        (N,) at 16 kHz.
+    texts : list[str]
+        What is to be written of its beginning, and of all that follows.
+    """
+    names = random.sample(sorted(words), plan.names)
+    meaning = dict(zip(names, random.sample(names, len(names)), strict=True))
+    strings = [
+        random.choices(names, k=random.randint(3, plan.longest))
+        for _ in range(plan.strings)
+    ]
+    parts: list[Tensor] = [_pause(0.2, random)]
+
+    def say(said: Sequence[str], pause: float) -> None:
+        parts.extend(random.choice(words[name]) for name in said)
+        parts.append(_pause(pause, random))
+
+    # pairs without a pause within: what they are can be heard without a memory
+    for pair in meaning.items():
+        say(pair, 0.3)
+    parts.append(_pause(plan.gap, random))
+    for string in strings:
+        for name in string:
+            say([name], 0.15)
+        parts.append(_pause(0.4, random))
+    written = [meaning[name] for string in strings for name in string]
+    told = [name for pair in meaning.items() for name in pair]
+    return torch.cat(parts), [" ".join(told), " ".join(written)]
+
+
+def _pause(seconds: float, random: Random) -> Tensor:
+    """Make a pause of about that length, as loud as those of a recording."""
+    num_samples = round(seconds * random.uniform(0.9, 1.1) * SAMPLE_RATE)
+    drawn = torch.Generator().manual_seed(random.getrandbits(32))
+    return 10 ** (_NOISE_DB / 20) * torch.randn(num_samples, generator=drawn)
+
+
+def write_split(
+    utterances: Sequence[Utterance], folder: Path, streams: int, plan: Plan
+) -> int:
+    """Write a manifest ``folder.jsonl`` of streams in a folder; give their number."""
+    cut = cut_words(track(utterances, folder.name, console=Console(stderr=True)))
+    speakers = sorted(name for name, words in cut.items() if len(words) >= plan.names)
+    if not speakers:
+        raise InputError(
+            f"{folder.name}: no speaker has {plan.names} different words that could "
+            "be cut from strings; lower --names or give more data"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    random = Random(f"{plan.seed} {folder.name}")
+
+    def write() -> Iterator[Utterance]:
+        for number in range(streams):
+            speaker = speakers[number % len(speakers)]
+            waveform, texts = make_stream(cut[speaker], plan, random)
+            name = f"{speaker}-{number:04d}"
+            path = folder / f"{name}.flac"
+            soundfile.write(path, waveform.clamp(-1, 1).numpy(), SAMPLE_RATE)
+            audio = str(path.relative_to(folder.parent))
+            seconds = len(waveform) / SAMPLE_RATE
+            yield Utterance(name, audio, " ".join(texts), seconds, speaker)
+
+    write_manifest(folder.with_suffix(".jsonl"), write())
+    return streams
+
+
+def write_corpus(
+    data: Path, output: Path, sizes: dict[str, int], plan: Plan, limit: int | None
+) -> None:
+    """Write streams of every split of a corpus in LibriSpeech's layout."""
+    for split, streams in sizes.items():
+        utterances = read_some(data / split, limit)
+        write_split(utterances, output / split, streams, plan)
+    # last: without it there is no corpus
+    write_json(output / _RECORD, asdict(plan))
+
+
+def measure(transcriber: Transcriber, manifest: Path, plan: Plan) -> NDArray:
+    """Give errors and words of a stream's beginning and of the rest, (U, 2, 2)."""
+    utterances = read_manifest(manifest)
+    outcomes = transcriber.transcribe_files(utterances, 8, load_utterance)
+    counts: list[Counts] = []
+    for outcome in outcomes:
+        if outcome.result is None:
+            raise InputError(f"{outcome.source.id}: {outcome.error}")
+        words = outcome.source.text.split()
+        texts = (words[: 2 * plan.names], words[2 * plan.names :])
+        said = [replace(outcome.source, text=" ".join(text)) for text in texts]
+        counts.append(count_errors(said, outcome.result.text))
+    return numpy.stack(counts)
+
+
+def score(runs: Sequence[Path], corpus: Path, split: str, output: Path) -> None:
+    """Print and write the word error rates of trainings on the streams."""
+    plan = Plan(**json.loads((corpus / _RECORD).read_text(encoding="utf-8")))
+    rows = {}
+    for run in runs:
+        counts = measure(Transcriber.from_folder(run), corpus / f"{split}.jsonl", plan)
+        rows[run.name] = {
+            name: rate(counts[:, part])
+            for part, name in enumerate(("beginning", "behind_gap"))
+        }
+        Console().print(f"{run.name}: {json.dumps(rows[run.name])}")
+    found = dict(plan=asdict(plan), split=split, permutation=rows)
+    write_study(output, runs[0], "cpu", "memory", "permutation", **found)
+
+
+def main(
+    output: Annotated[Path, typer.Option(help="Folder of the streams.")],
+    data: Annotated[
+        Path | None, typer.Option(help="Corpus of strings; makes streams.")
+    ] = None,
+    run: Annotated[
+        list[Path] | None, typer.Option(help="Trainings to be measured.")
+    ] = None,
+    split: Annotated[str, typer.Option(help="To measure on.")] = "test",
+    names: Annotated[int, typer.Option(help="That stand for each other.")] = 6,
+    strings: Annotated[int, typer.Option(help="Behind the gap.")] = 4,
+    gap: Annotated[float, typer.Option(help="Seconds.")] = 3.0,
+    train: Annotated[int, typer.Option(help="Streams.")] = 1000,
+    dev: int = 50,
+    test: int = 100,
+    limit: Annotated[
+        int | None, typer.Option(help="Strings of each split, evenly spread.")
+    ] = None,
+    seed: int = 1,
+    study: Path = Path("runs/memory/permutation"),
+) -> None:
+    """Make streams, measure trainings on them, or both."""
+    if data is not None:
+        plan = Plan(names=names, strings=strings, gap=gap, seed=seed)
+        sizes = {"train": train, "dev": dev, "test": test}
+        write_corpus(data, output, sizes, plan, limit)
+    if not (output / _RECORD).is_file():
+        raise InputError(f"{output}: no streams there; give --data to make some")
+    if run:
+        score(run, output, split, study)
+
+
+if __name__ == "__main__":
+    run_program(main)
