@@ -52,6 +52,10 @@ class FastWeightMemory(nn.Module):
         learns none.
     learn_rule : bool
         Learn the rule's gain and decay, one of each a head, from those given.
+    gain_warmup : int
+        Batches of training in which the gain grows evenly to what it is to be, so that
+        nothing is learned at full strength while keys mean nothing (as inner rates do
+        in arXiv 2512.23675). Counted in the model, and kept with it.
 
     Raises
     ------
@@ -67,6 +71,8 @@ class FastWeightMemory(nn.Module):
     torch.Size([2, 9, 32])
     """
 
+    num_batches: Tensor
+
     def __init__(
         self,
         d_model: int,
@@ -80,6 +86,7 @@ class FastWeightMemory(nn.Module):
         rotate_fast: bool = False,
         ttt_rate: float | None = None,
         learn_rule: bool = False,
+        gain_warmup: int = 0,
     ):
         super().__init__()
         if use_momentum and mode == "bidirectional":
@@ -107,6 +114,9 @@ class FastWeightMemory(nn.Module):
             if ttt_rate is not None
             else None
         )
+        self.gain_warmup = gain_warmup
+        if gain_warmup:
+            self.register_buffer("num_batches", torch.zeros((), dtype=torch.int64))
         self.log_gain: nn.Parameter | None = None
         self.decay_logit: nn.Parameter | None = None
         if learn_rule:
@@ -123,14 +133,15 @@ class FastWeightMemory(nn.Module):
 
     @property
     def current_rule(self) -> UpdateRule:
-        """How to take a step, as far as it has been learned."""
-        if self.log_gain is None or self.decay_logit is None:
-            return self.rule
-        return replace(
-            self.rule,
-            gain=self.log_gain.exp(),
-            decay=self.decay_logit.sigmoid(),
-        )
+        """How to take a step, as far as it has been learned and warmed up."""
+        rule = self.rule
+        if self.log_gain is not None and self.decay_logit is not None:
+            gain, decay = self.log_gain.exp(), self.decay_logit.sigmoid()
+            rule = replace(rule, gain=gain, decay=decay)
+        if self.gain_warmup:
+            share = (self.num_batches / self.gain_warmup).clamp(max=1)
+            rule = replace(rule, gain=rule.gain * share)
+        return rule
 
     @property
     def initial(self) -> FastWeight:
@@ -162,6 +173,7 @@ class FastWeightMemory(nn.Module):
         Tensor
             (B, T, D)
         """
+        self._count_batch()
         output, _ = self._learn_and_answer(
             x, qkv, is_padding, self.mode, self.chunk_size, MemoryState(0, None)
         )
@@ -184,9 +196,14 @@ class FastWeightMemory(nn.Module):
         mode: Mode = "shifted" if self.mode == "shifted" else "block"
         size = self.chunk_size if mode == "shifted" else chunking.size
         if state is None:
+            self._count_batch()
             initial = per_utterance(self.initial, len(x))
             state = MemoryState(0, start_ttt(initial, self.current_rule))
         return self._learn_and_answer(x, qkv, is_padding, mode, size, state)
+
+    def _count_batch(self) -> None:
+        if self.training and self.gain_warmup:
+            self.num_batches += 1
 
     def _learn_and_answer(
         self,

@@ -62,6 +62,8 @@ class LaCTMixer(nn.Module):
         `FastWeightMemory`; None learns none.
     learn_rule : bool
         Learn the rule's gain and decay, see `FastWeightMemory`.
+    gain_warmup : int
+        Batches of training in which the gain grows from 0, see `FastWeightMemory`.
 
     Raises
     ------
@@ -93,6 +95,7 @@ class LaCTMixer(nn.Module):
         dropout: float = 0.0,
         ttt_rate: float | None = None,
         learn_rule: bool = False,
+        gain_warmup: int = 0,
     ):
         super().__init__()
         if not num_heads and not num_lact_heads:
@@ -120,6 +123,7 @@ class LaCTMixer(nn.Module):
                 rotate_fast,
                 ttt_rate,
                 learn_rule,
+                gain_warmup,
             )
             if num_lact_heads
             else None

@@ -102,3 +102,35 @@ def test_what_has_long_been_known_outlasts_thousands_of_updates(normalization):
 def test_impossible_heads_are_named(options, message):
     with pytest.raises(ValueError, match=message):
         LaCTMixer(16, **options)
+
+
+@pytest.mark.parametrize("learn_rule", [False, True])
+def test_the_gain_grows_over_the_first_batches_of_training(learn_rule):
+    torch.manual_seed(0)
+    options = dict(rule=UpdateRule(gain=0.5, decay=0.1), learn_rule=learn_rule)
+    mixer = LaCTMixer(16, 2, 2, gain_warmup=4, **options)
+    x, gains = torch.randn(1, 9, 16), []
+    for batch in range(5):
+        mixer(x, no_padding(x))
+        # one that is not learned from does not count
+        mixer.eval()(x, no_padding(x))
+        gains.append(torch.as_tensor(mixer.fast.current_rule.gain).mean().item())
+        if batch == 2:
+            fresh = LaCTMixer(16, 2, 2, gain_warmup=4, **options)
+            fresh.load_state_dict(mixer.state_dict())
+            mixer = fresh
+        mixer.train()
+    assert gains == pytest.approx([0.125, 0.25, 0.375, 0.5, 0.5])
+    warm = LaCTMixer(16, 2, 2, **options)
+    warm.load_state_dict(mixer.state_dict(), strict=False)
+    torch.testing.assert_close(
+        mixer.eval()(x, no_padding(x)), warm.eval()(x, no_padding(x))
+    )
+
+
+def test_a_batch_in_segments_warms_the_gain_once():
+    mixer = LaCTMixer(16, 2, 2, gain_warmup=4)
+    x, chunking, state = torch.randn(1, 8, 16), Chunking(size=4, left=4), None
+    for segment in x.split(4, dim=1):
+        _, state = mixer.chunked(segment, no_padding(segment), chunking, state)
+    assert mixer.fast.num_batches == 1
