@@ -1,6 +1,5 @@
 """What commands write: results to a file or stdout, all else to stderr."""
 
-import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, redirect_stdout
@@ -12,6 +11,7 @@ from rich.progress import Progress
 
 from lact_modules.cli.standard_streams import ESCAPE
 from lact_modules.errors import InputError
+from lact_modules.whole_file import whole_file
 
 Item = TypeVar("Item")
 
@@ -25,18 +25,18 @@ def open_output(path: Path | None) -> Iterator[TextIO]:
     Arguments
     ---------
     path : Path | None
-        File to write or replace; stdout if None, or ``-``.
+        File to write or replace, its folder made if missing; stdout if None, or ``-``.
 
     Yields
     ------
     TextIO
         UTF-8 text; file names that are not UTF-8 stay as they are. After an exception
-        nothing is left of the file.
+        nothing is left of the file, and of a folder that was made for it.
 
     Raises
     ------
     InputError
-        If the folder is missing, or the path is not that of a regular file.
+        If the folder cannot be made, or the path is not that of a regular file.
 
     Example
     -------
@@ -50,17 +50,45 @@ def open_output(path: Path | None) -> Iterator[TextIO]:
     if path is None or path == STDOUT:
         yield sys.stdout
         return
-    if not path.parent.is_dir():
-        raise InputError(f"{path}: its folder does not exist; make it first")
-    if path.exists() and not path.is_file():
-        raise InputError(f"{path}: not a regular file; name another output")
-    unfinished = path.with_name(path.name + ".part")
+    made = make_folder(path)
     try:
-        with open(unfinished, "w", encoding="utf-8", errors=ESCAPE) as stream:
+        with (
+            whole_file(path) as unfinished,
+            open(unfinished, "w", encoding="utf-8", errors=ESCAPE) as stream,
+        ):
             yield stream
-        os.replace(unfinished, path)
     finally:
-        unfinished.unlink(missing_ok=True)
+        # without the file they hold nothing
+        for folder in made if not path.exists() else ():
+            folder.rmdir()
+
+
+def make_folder(path: Path) -> list[Path]:
+    """Make the folder of a file that is to be written, and those that it is in.
+
+    Arguments
+    ---------
+    path : Path
+        Of the file.
+
+    Returns
+    -------
+    list[Path]
+        What was missing, the innermost first.
+
+    Raises
+    ------
+    InputError
+        If it cannot be made.
+    """
+    missing = [folder for folder in path.parents if not folder.exists()]
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"{path}: its folder cannot be made ({error.strerror}); name another output"
+        ) from error
+    return missing
 
 
 @contextmanager

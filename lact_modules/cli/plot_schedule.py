@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from lact_modules.errors import InputError
+from lact_modules.cli.output import make_folder
 
 # keys of the recipe may follow as options
 CONTEXT_SETTINGS = {"allow_extra_args": True, "ignore_unknown_options": True}
@@ -37,8 +37,7 @@ def plot_schedule(
     from lact_modules.training.keys import EVERY
     from lact_modules.training.schedule_plot import draw_rates, plan_rates
 
-    if not output.parent.is_dir():
-        raise InputError(f"{output}: its folder does not exist; make it first")
+    make_folder(output)
     with tempfile.TemporaryDirectory() as folder:
         # loading makes the folders of a run
         words = [str(recipe), *context.args, f"--output_folder={folder}"]

@@ -40,10 +40,21 @@ def test_a_dash_is_stdout_and_all_else_goes_to_stderr(capsys):
 
 
 def test_places_that_cannot_be_written(tmp_path):
-    with pytest.raises(InputError, match="folder does not exist"):
-        open_output(tmp_path / "missing" / "out.txt").__enter__()
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=r"out\.txt: its folder cannot be made"):
+        open_output(tmp_path / "file" / "new" / "out.txt").__enter__()
     with pytest.raises(InputError, match="not a regular file"):
         open_output(tmp_path).__enter__()
+
+
+def test_a_missing_folder_is_made_and_not_left_empty(tmp_path):
+    path = tmp_path / "new" / "deep" / "out.txt"
+    with pytest.raises(ZeroDivisionError), open_output(path):
+        raise ZeroDivisionError
+    assert not list(tmp_path.iterdir())
+    with open_output(path) as stream:
+        stream.write("new")
+    assert path.read_text() == "new"
 
 
 def test_progress_is_silent_where_there_is_no_terminal(capsys):
