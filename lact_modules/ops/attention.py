@@ -1,13 +1,19 @@
 """Softmax attention: over all frames, near ones, or chunks of them.
 
 What sees near frames alone is computed in blocks of queries, each beside the keys that
-it may see: time and memory grow with the frames, not with their square.
+it may see: time and memory grow with the frames, not with their square. In C++ that is
+for float32 on a CPU; elsewhere the blocks go through `scaled_dot_product_attention`.
 """
 
 import torch
 from torch import Tensor
 from torch.nn.functional import pad, scaled_dot_product_attention
 
+from lact_modules.ops.local_attention import (
+    Sight,
+    has_native_attention,
+    native_attention,
+)
 from lact_modules.ops.padding import is_known_whole
 
 Window = tuple[int | None, int | None]
@@ -127,9 +133,30 @@ def window_attention(
     >>> torch.allclose(near, dense, atol=1e-5)
     True
     """
-    left, right = window
-    if left is None and right is None:
+    if window == (None, None):
         return attend(q, k, v, _key_mask(is_padding), dropout)
+    if not has_native_attention(q, dropout):
+        return _window_attention(q, k, v, is_padding, window, dropout)
+    (left, right), num_frames = window, q.shape[1]
+    frame = torch.arange(num_frames)
+    sight = Sight(
+        first=(frame - (num_frames if left is None else left)).clamp(min=0),
+        stop=(frame + 1 + (num_frames if right is None else right)).clamp(
+            max=num_frames
+        ),
+    )
+    return native_attention(q, k, v, is_padding, sight)
+
+
+def _window_attention(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    is_padding: Tensor,
+    window: Window,
+    dropout: float,
+) -> Tensor:
+    left, right = window
     # with blocks as long as the longer side most of what is computed is seen
     size = max(left or 0, right or 0, _MIN_BLOCK)
     if left is None or right is None or q.shape[1] <= size + left + right:
@@ -181,9 +208,14 @@ def chunk_attention(
     >>> torch.allclose(whole[:, 8:], last, atol=1e-5)
     True
     """
-    size = min(size, q.shape[1])
-    near = torch.ones(size, left + size, dtype=torch.bool, device=q.device)
-    return _in_blocks(q, k, v, is_padding, near, left, dropout)
+    num_frames, num_keys = q.shape[1], k.shape[1]
+    size = min(size, num_frames)
+    if not has_native_attention(q, dropout):
+        near = torch.ones(size, left + size, dtype=torch.bool, device=q.device)
+        return _in_blocks(q, k, v, is_padding, near, left, dropout)
+    chunk = torch.arange(num_frames) // size * size + num_keys - num_frames
+    sight = Sight((chunk - left).clamp(min=0), (chunk + size).clamp(max=num_keys))
+    return native_attention(q, k, v, is_padding, sight)
 
 
 def _in_blocks(

@@ -73,12 +73,14 @@ extern "C" void heads_forward(const float *x, const float *scale, const float *o
                               int64_t heads, int64_t size, int64_t unit,
                               int64_t threads) {
   const int64_t half = size / 2;
+  // heads of a frame stand together: the other way around memory is slow
 #pragma omp parallel for num_threads(threads)
-  for (int64_t row = 0; row < batch * heads; ++row) {
-    const int64_t item = row / heads, channel = row % heads * size;
-    for (int64_t t = 0; t < frames; ++t) {
-      const float *in = x + (item * frames + t) * stride + channel;
-      float *out = y + (row * frames + t) * size;
+  for (int64_t row = 0; row < batch * frames; ++row) {
+    const int64_t item = row / frames, t = row % frames;
+    for (int64_t head = 0; head < heads; ++head) {
+      const int64_t channel = head * size;
+      const float *in = x + row * stride + channel;
+      float *out = y + ((item * heads + head) * frames + t) * size;
       if (scale)
         activate(in, scale + channel, offset + channel, size, out);
       else

@@ -16,13 +16,15 @@ Written = Callable[..., Tensor]
 """A function of tensors, some of which may be None, and other values, in PyTorch."""
 
 
-def has_fused(x: Tensor) -> bool:
+def has_fused(x: Tensor, source: str = "fused.cpp") -> bool:
     """Tell whether C++ is to be run on a tensor, and those that come with it.
 
     Arguments
     ---------
     x : Tensor
         Any.
+    source : str
+        Where the function stands, see `load_native`.
 
     Returns
     -------
@@ -34,13 +36,16 @@ def has_fused(x: Tensor) -> bool:
     >>> has_fused(torch.zeros(1, dtype=torch.float64))
     False
     """
-    return is_for_native(x) and load_native("fused.cpp") is not None
+    return is_for_native(x) and load_native(source) is not None
 
 
 def call_fused(
-    function: str, tensors: Sequence[Tensor | None], sizes: Sequence[int]
+    function: str,
+    tensors: Sequence[Tensor | None],
+    sizes: Sequence[int],
+    source: str = "fused.cpp",
 ) -> None:
-    """Call a function of ``fused.cpp``.
+    """Call a function in C++ for which `has_fused` is true.
 
     Arguments
     ---------
@@ -50,8 +55,10 @@ def call_fused(
         Its arrays.
     sizes : Sequence[int]
         Its numbers, but for the threads.
+    source : str
+        Where the function stands.
     """
-    library = load_native("fused.cpp")
+    library = load_native(source)
     assert library is not None
     call_native(library, function, tensors, sizes)
 

@@ -125,7 +125,9 @@ def _find_library(source: str, options: Sequence[str]) -> Path:
     vectors = _VECTORS.get(torch.backends.cpu.get_cpu_capability(), ())
     compiler = shlex.split(os.environ.get("CXX", "c++"))
     command = [*compiler, *_OPTIONS, *vectors, *options]
-    key = _digest(" ".join(command).encode() + path.read_bytes())
+    headers = sorted(path.parent.glob("*.h"))
+    contents = b"".join(each.read_bytes() for each in (path, *headers))
+    key = _digest(" ".join(command).encode() + contents)
     # loading half a file would end the process, so that names tell what is in files
     for library in cache_folder().glob(f"{path.stem}_{key}_*.so"):
         if library.stem.endswith(_digest(library.read_bytes())):

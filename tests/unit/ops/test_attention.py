@@ -4,12 +4,14 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from lact_modules.ops import native
 from lact_modules.ops.attention import (
     attend,
     attention_mask,
     chunk_attention,
     window_attention,
 )
+from lact_modules.ops.local_attention import has_native_attention
 
 WINDOWS = ((0, 0), (3, 1), (64, 64), (10, 0), (0, 7), (40, 3), (None, 2), (None, None))
 
@@ -62,6 +64,61 @@ def test_windows_are_those_of_the_dense_form(num_frames, window):
     output = window_attention(*inputs, is_padding, window)
     expected = attend(*inputs, attention_mask(is_padding, window))
     assert_alike(output, expected, is_padding, inputs)
+
+
+@pytest.fixture
+def compiled():
+    if not has_native_attention(torch.zeros(1), 0.0):
+        pytest.skip("no C++ compiler")
+
+
+@pytest.mark.usefixtures("compiled")
+@pytest.mark.parametrize("num_frames", [1, 7, 97, 300])
+@pytest.mark.parametrize("window", [*WINDOWS[:-1], (None, 0), (300, 40)])
+def test_windows_in_cpp_are_those_of_the_dense_form(num_frames, window):
+    inputs, is_padding = draw(num_frames), padding(num_frames)
+    single = [x.detach().float().requires_grad_() for x in inputs]
+    output = window_attention(*single, is_padding, window)
+    assert output.grad_fn.name() == "_AttentionBackward"
+    expected = attend(*inputs, attention_mask(is_padding, window))
+    assert output.isfinite().all()
+    valid = ~is_padding[..., None, None]
+    found = [output * valid, *gradients(output, valid, single)]
+    wanted = [expected * valid, *gradients(expected, valid, inputs)]
+    for each, true in zip(found, wanted, strict=True):
+        torch.testing.assert_close(each.double(), true, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.usefixtures("compiled")
+@pytest.mark.parametrize("past", [0, 64])
+@pytest.mark.parametrize(("size", "left"), [(1, 0), (4, 3), (32, 64), (500, 16)])
+def test_chunks_in_cpp_are_those_in_pytorch(past, size, left):
+    inputs, is_padding = draw(97, past), padding(past + 97)
+    single = [x.detach().float().requires_grad_() for x in inputs]
+    valid = ~is_padding[:, past:, None, None]
+    results = []
+    for qkv in (single, inputs):
+        output = chunk_attention(*qkv, is_padding, size, left)
+        results.append([output * valid, *gradients(output, valid, qkv)])
+    for each, true in zip(*results, strict=True):
+        torch.testing.assert_close(each.double(), true, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.usefixtures("compiled")
+def test_threads_change_nothing_and_the_environment_switches_it_off(monkeypatch):
+    def run():
+        q, k, v = (x.detach().float().requires_grad_() for x in draw(300))
+        output = window_attention(q, k, v, padding(300), (3, 1))
+        return [output, *torch.autograd.grad(output.square().sum(), (q, k, v))]
+
+    alone = run()
+    torch.set_num_threads(3)
+    try:
+        assert all(map(torch.equal, alone, run()))
+    finally:
+        torch.set_num_threads(1)
+    monkeypatch.setenv(native.SWITCH, "0")
+    assert run()[0].grad_fn.name() != "_AttentionBackward"
 
 
 @pytest.mark.parametrize("window", [(40, 3), (None, None)])
