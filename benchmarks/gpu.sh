@@ -4,7 +4,8 @@
 # Measure on one GPU, in pieces of at most nine minutes; all of them if none is named:
 #   tests      what pytest marks with gpu
 #   ops        selective scan and fast weights: forward, and with backward
-#   encoders   training steps of three encoders, fp32 and bf16
+#   encoders   time and memory of all encoders by the length of the speech, fp32 and bf16:
+#              (tools/publish_result.py OUT/encoders publishes them)
 #   training   three encoders of 10 M parameters on DATA, with an n-gram; takes several
 #              calls, each goes on where the last one stopped
 #   inference  real-time factor and memory of what "training" trained
@@ -98,7 +99,14 @@ time_steps() {
 }
 
 encoders() {
-    time_steps "$1" "${arms[@]}"
+    local precision options=(--budget 5 --limit 20 --max-memory 64)
+    [[ -n ${STEPS:-} ]] && options=(--points 1,2x2 --rounds 1 --d-model 32 --num-layers 1)
+    for precision in fp32 bf16; do
+        [[ -s $1/$precision.json ]] && continue
+        "$python" benchmarks/encoders.py "${options[@]}" --device "$device" \
+            "--${precision/fp32/no-bf16}" --output "$1/$precision"
+        cp "$1/$precision/result.json" "$1/$precision.json"
+    done
 }
 
 hybrid() {

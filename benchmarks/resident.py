@@ -43,6 +43,16 @@ def memory_mib(field: str = "VmRSS", pid: int | None = None) -> float:
     return int(found[1]) / 1024
 
 
+def reset_peak() -> None:
+    """Let ``VmHWM`` of this process begin anew, at what it has now.
+
+    Example
+    -------
+    >>> reset_peak()
+    """
+    Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")
+
+
 def cpu_seconds(pid: int) -> float:
     """Read how long a process has computed, on all cores together.
 

@@ -1,8 +1,8 @@
-"""Time a function of tensors, and its backward pass."""
+"""Time functions: one with its backward pass, or several in turns."""
 
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -46,3 +46,42 @@ def time_function(
         "forward_ms": round(1000 * statistics.median(forward), 2),
         "forward_backward_ms": round(1000 * statistics.median(both), 2),
     }
+
+
+def take_turns(
+    functions: Mapping[str, Callable[[int], None]],
+    rounds: int,
+    budget_s: float,
+    device: str,
+) -> dict[str, list[float]]:
+    """Time functions in turns, so that what slows the machine down slows all of them.
+
+    Arguments
+    ---------
+    functions : Mapping[str, Callable[[int], None]]
+        By name; each is called with the number of the round. One round warms up.
+    rounds : int
+        How many are timed.
+    budget_s : float
+        Seconds after which there are no more rounds, but for the first three.
+    device : str
+        Where they compute.
+
+    Returns
+    -------
+    dict[str, list[float]]
+        Seconds of each round.
+    """
+    times: dict[str, list[float]] = {name: [] for name in functions}
+    started = time.perf_counter()
+    for turn in range(rounds + 1):
+        if turn > 3 and time.perf_counter() - started > budget_s:
+            break
+        for name, function in functions.items():
+            began = time.perf_counter()
+            function(turn)
+            if device == "cuda":
+                torch.cuda.synchronize()
+            if turn:
+                times[name].append(time.perf_counter() - began)
+    return times

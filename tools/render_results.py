@@ -1,4 +1,4 @@
-"""Render the tables of README and docs from what ``results/`` holds.
+"""Render the tables and plots of README and docs from what ``results/`` holds.
 
 python -m tools.render_results
 """
@@ -7,11 +7,18 @@ import argparse
 import sys
 from pathlib import Path
 
-from tools import chunking_tables, run_tables, streaming_tables
-from tools.tables import Table
+from tools import (
+    chunking_tables,
+    cost_plots,
+    cost_tables,
+    recall_tables,
+    run_tables,
+    streaming_tables,
+)
+from tools.tables import Rendered
 
 ROOT = Path(__file__).resolve().parents[1]
-TABLES: dict[str, dict[str, Table]] = {
+TABLES: dict[str, dict[str, Rendered]] = {
     "README.md": {
         "results": run_tables.RUNS,
         "comparisons": run_tables.COMPARISONS,
@@ -23,6 +30,18 @@ TABLES: dict[str, dict[str, Table]] = {
         "time": chunking_tables.TIME,
         "even-time": chunking_tables.EVEN_TIME,
     },
+    "docs/fast_weights.md": {
+        "recall": recall_tables.RECALL,
+        "permutation": recall_tables.PERMUTATION,
+    },
+    "docs/performance.md": {
+        "ratios": cost_tables.RATIOS,
+        "time": cost_tables.TIME,
+        "time-plot": cost_plots.TIME_PLOT,
+        "memory": cost_tables.MEMORY,
+        "memory-plot": cost_plots.MEMORY_PLOT,
+        "choices": cost_tables.CHOICES,
+    },
     "docs/streaming.md": {
         "latency": streaming_tables.LATENCY,
         "memory": streaming_tables.MEMORY,
@@ -33,6 +52,9 @@ TABLES: dict[str, dict[str, Table]] = {
     },
 }
 """What stands where, by document and name."""
+
+PLOTS = {"docs": (cost_plots.TIME_PLOT, cost_plots.MEMORY_PLOT)}
+"""Pictures, by folder."""
 
 
 def insert_table(document: str, name: str, table: str) -> str:
@@ -85,7 +107,7 @@ def render_document(path: Path, name: str, results: Path, check: bool) -> bool:
 
 
 def main() -> None:
-    """Write the tables, or with ``--check`` tell whether they are current."""
+    """Write tables and plots, or with ``--check`` tell whether they are current."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "--root", type=Path, default=ROOT, help="folder of README.md, docs and results"
@@ -99,6 +121,10 @@ def main() -> None:
         name: render_document(root / name, name, root / "results", check)
         for name in TABLES
     }
+    for folder, plots in PLOTS.items():
+        for plot in plots:
+            name = f"{folder}/{plot.name}"
+            is_current[name] = plot.draw(root / "results", root / folder, check)
     stale = [name for name, current in is_current.items() if not current]
     if check and stale:
         sys.exit(f"{', '.join(stale)}: results are stale; run `make results`")

@@ -3,9 +3,16 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 Row = Sequence[str]
+
+
+class Rendered(Protocol):
+    """What is put into a document."""
+
+    def render(self, results: Path) -> str:
+        """Give Markdown, made of a folder of results."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,214 @@
+"""What encoders cost: time and memory by the length of the speech, side by side.
+
+python benchmarks/encoders.py --output runs/encoders/1_thread
+python benchmarks/encoders.py --points 15x4,60 \
+    --arm lact_conformer --arm 'window 64=lact_conformer {mixer: {window: [64, 64]}}'
+
+Encoders of one size hear noise, in evaluation and in a step of training. They take
+turns in one process, and the median of the rounds tells the time. Memory is what a
+process grows by at most, beyond the loaded model, its gradients and the optimizer's
+state; each of these numbers is taken in a process of its own, which ends at a limit of
+time and memory. What a limit ends at some length is left out at longer ones. On a GPU
+memory is what the allocator gave out.
+"""
+
+import statistics
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+import typer
+from apart import Limits, run_apart, run_here
+from encoder_arms import Arm
+from encoder_passes import FRAME_RATE, PASSES, Point, Setting, measure_memory
+from program import run_program
+from rich.console import Console
+from rich.table import Table
+from study import write_measurements
+from timing import take_turns
+
+ARMS = ["lact_conformer", "conformer", "conmamba", "lact_streaming"]
+ARMS.append("speechbrain_conformer")
+
+
+class Study:
+    """Costs of encoders, as far as they are known.
+
+    Arguments
+    ---------
+    arms : Sequence[Arm]
+        What is compared.
+    setting : Setting
+        What they have in common.
+    limits : Limits
+        Of each pass.
+    """
+
+    def __init__(self, arms: Sequence[Arm], setting: Setting, limits: Limits):
+        self.arms = arms
+        self.setting, self.limits = setting, limits
+        self.encoders = {arm.name: setting.load(arm) for arm in arms}
+        self.costs: list[dict[str, Any]] = []
+        self.left_out: list[dict[str, Any]] = []
+
+    def measure(self, point: Point, kind: str, rounds: int, budget_s: float) -> None:
+        """Measure the encoders that no limit has ended before, and tell."""
+        found = {"pass": kind, **point._asdict()}
+        memory = {}
+        for arm in self.arms:
+            mib = self._measure_memory(arm, point, kind)
+            if isinstance(mib, str):
+                self.left_out.append({"arm": arm.name, **found, "reason": mib})
+                say(point, kind, f"{arm.name} is left out: {mib}")
+            else:
+                memory[arm.name] = mib
+        passes = {
+            name: self.setting.prepare(self.encoders[name], point, kind)
+            for name in memory
+        }
+        times = take_turns(passes, rounds, budget_s, self.setting.device)
+        for name, mib in memory.items():
+            cost = {"arm": name, **found, "times_s": times[name], "memory_mib": mib}
+            self.costs.append(cost)
+            say(point, kind, f"{name} {median_s(cost):.3g} s, {mib:.0f} MiB")
+
+    def _measure_memory(self, arm: Arm, point: Point, kind: str) -> float | str:
+        """Give MiB, or what prevented it, here or at a shorter length."""
+        for each in self.left_out:
+            if (each["arm"], each["pass"]) == (arm.name, kind):
+                return each["reason"]
+        run = run_here if self.limits.device == "cuda" else run_apart
+        return run(measure_memory, self.limits, arm, self.setting, point, kind)
+
+    def write(self, folder: Path, name: str, **options: Any) -> None:
+        """Write ``result.json`` of a study so named."""
+        setting = self.setting
+        parameters = {
+            name: sum(parameter.numel() for parameter in encoder.parameters())
+            for name, encoder in self.encoders.items()
+        }
+        write_measurements(
+            folder,
+            {
+                "dataset": "noise",
+                "recipe": "encoders",
+                "model": f"{setting.num_layers}x{setting.d_model}",
+            },
+            setting.device,
+            "cost",
+            name,
+            **options,
+            keep_freed=setting.keep_freed,
+            precision="bf16" if setting.bf16 else "fp32",
+            frame_rate=FRAME_RATE,
+            limits=self.limits._asdict(),
+            arms=parameters,
+            costs=self.costs,
+            left_out=self.left_out,
+        )
+
+    def show(self) -> None:
+        """Print time and memory by length, and the first one's shares of time."""
+        points = list(dict.fromkeys(map(point_of, self.costs + self.left_out)))
+        table = Table("", "s, MiB", *map(str, points))
+        for kind in PASSES:
+            rows = {
+                arm.name: [self._cost(arm.name, kind, point) for point in points]
+                for arm in self.arms
+            }
+            for name, row in rows.items():
+                if any(row):
+                    table.add_row(kind, name, *map(tell, row))
+            first, *others = rows
+            for name in others:
+                shares = map(tell_share, rows[first], rows[name])
+                if any(rows[name]):
+                    table.add_row(kind, f"{first} / {name}", *shares)
+        Console().print(table)
+
+    def _cost(self, arm: str, kind: str, point: Point) -> dict[str, Any] | None:
+        for each in self.costs:
+            if (each["arm"], each["pass"], point_of(each)) == (arm, kind, point):
+                return each
+        return None
+
+
+def point_of(cost: Mapping[str, Any]) -> Point:
+    """Give the length of what was measured or left out."""
+    return Point(cost["seconds"], cost["batch"])
+
+
+def median_s(cost: Mapping[str, Any]) -> float:
+    """Give the median time of the rounds."""
+    return statistics.median(cost["times_s"])
+
+
+def tell(cost: Mapping[str, Any] | None) -> str:
+    """Write time and memory; a dash for what was left out."""
+    return f"{median_s(cost):.3g}, {cost['memory_mib']:.0f}" if cost else "-"
+
+
+def tell_share(cost: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -> str:
+    """Write the median of the ratios of rounds; a dash for what was left out."""
+    if not cost or not other:
+        return "-"
+    pairs = zip(cost["times_s"], other["times_s"], strict=True)
+    return f"{statistics.median(a / b for a, b in pairs):.2f}"
+
+
+def say(point: Point, kind: str, line: str) -> None:
+    """Tell how far it is."""
+    print(f"{point} s, {kind}: {line}", file=sys.stderr, flush=True)
+
+
+def main(
+    arm: Annotated[
+        list[str], typer.Option(help="FRAGMENT, or NAME=FRAGMENT {key: value}.")
+    ] = ARMS,
+    beside: Annotated[
+        Path | None, typer.Option(help="Another checkout, for its first arm too.")
+    ] = None,
+    points: Annotated[
+        str, typer.Option(help="Seconds; 15x4 is four of 15 at once.")
+    ] = "1,5,15x4,60,240,960,1800",
+    passes: Annotated[str, typer.Option(help="Of forward, training step.")] = (
+        ",".join(PASSES)
+    ),
+    d_model: int = 256,
+    num_layers: int = 4,
+    device: str = "cpu",
+    bf16: Annotated[bool, typer.Option(help="Autocast to bfloat16.")] = False,
+    threads: Annotated[int, typer.Option(help="Of the CPU.")] = 1,
+    keep_freed: Annotated[
+        bool, typer.Option(help="Keep freed memory, as training and lact-asr do.")
+    ] = True,
+    rounds: Annotated[int, typer.Option(min=1, help="Timed ones, at most.")] = 7,
+    budget: Annotated[
+        float, typer.Option(help="Seconds of rounds; three are made in any case.")
+    ] = 60.0,
+    limit: Annotated[float, typer.Option(help="Seconds that a pass may take.")] = 300.0,
+    max_memory: Annotated[float, typer.Option(help="GiB of a process.")] = 8.0,
+    study: Annotated[
+        str, typer.Option(help="Table it stands in: encoders, or choices of one.")
+    ] = "encoders",
+    output: Path = Path("runs/encoders/all"),
+) -> None:
+    """Write seconds and MiB of every encoder, pass and length."""
+    torch.set_num_threads(threads)
+    arms = [Arm.parse(text) for text in arm]
+    if beside is not None:
+        arms.append(Arm.parse(arm[0], beside))
+    lengths = [Point.parse(text) for text in points.split(",")]
+    setting = Setting(d_model, num_layers, device, bf16, threads, keep_freed)
+    found = Study(arms, setting, Limits(limit, max_memory, device))
+    for point in lengths:
+        for kind in passes.split(","):
+            found.measure(point, kind, rounds, budget)
+            found.write(output, study, rounds=rounds)
+    found.show()
+
+
+if __name__ == "__main__":
+    run_program(main)
