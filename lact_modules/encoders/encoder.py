@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from lact_modules.encoders.block import EncoderBlock
 from lact_modules.encoders.dynamic_chunks import DynamicChunks
+from lact_modules.encoders.layouts import alternate
 from lact_modules.encoders.stages import (
     StackState,
     Stages,
@@ -22,6 +23,7 @@ from lact_modules.layers.dynamic_chunking import DynamicChunking
 from lact_modules.ops.padding import padding_mask
 
 Factory = Callable[[], nn.Module]
+Layout = Callable[[Sequence[Factory], int], Sequence[Factory]]
 
 
 class Encoder(nn.Module):
@@ -35,8 +37,8 @@ class Encoder(nn.Module):
         Model dimension.
     num_layers : int
         Blocks.
-    mixer : Factory
-        Makes a block's mixer.
+    mixer : Factory | Sequence[Factory]
+        Makes a block's mixer; of several `layout` tells which.
     ffn_out : Factory
         Makes a block's feed-forward layer.
     ffn_in : Factory | None
@@ -57,12 +59,15 @@ class Encoder(nn.Module):
         With it, how many blocks come before, how many run on chunks, and how many come
         after; those that are not counted come after. None: two thirds come before, and
         none after.
+    layout : Layout
+        Gives mixers to blocks: takes them by turns, or as another function of
+        ``layouts.py`` says.
 
     Raises
     ------
     ValueError
         If there are `stages` without `dynamic_chunking`, or they do not fit
-        `num_layers`.
+        `num_layers`, or there are more mixers than blocks, or none.
 
     Attributes
     ----------
@@ -88,7 +93,7 @@ class Encoder(nn.Module):
         self,
         d_model: int,
         num_layers: int,
-        mixer: Factory,
+        mixer: Factory | Sequence[Factory],
         ffn_out: Factory,
         ffn_in: Factory | None = None,
         conv: Factory | None = None,
@@ -97,6 +102,7 @@ class Encoder(nn.Module):
         chunks: DynamicChunks | None = None,
         dynamic_chunking: Callable[[int], DynamicChunking] | None = None,
         stages: Sequence[int] | None = None,
+        layout: Layout = alternate,
     ):
         super().__init__()
         self.d_model = d_model
@@ -105,16 +111,17 @@ class Encoder(nn.Module):
         self.inner = inner_blocks(stages, num_layers, dynamic_chunking is not None)
         self.layer_drop = layer_drop
         self.dropout = nn.Dropout(dropout)
+        mixers = mixer if isinstance(mixer, Sequence) else [mixer]
         self.blocks = nn.ModuleList(
             EncoderBlock(
                 d_model,
-                mixer=mixer(),
+                mixer=make_mixer(),
                 ffn_out=ffn_out(),
                 ffn_in=ffn_in() if ffn_in else None,
                 conv=conv() if conv else None,
                 dropout=dropout,
             )
-            for _ in range(num_layers)
+            for make_mixer in layout(mixers, num_layers)
         )
         self.norm = nn.LayerNorm(d_model)
         self.dynamic_chunking = None
@@ -150,7 +157,7 @@ class Encoder(nn.Module):
         if chunking is not None:
             return self._in_segments(x, lengths, chunking), lengths
         is_padding = padding_mask(lengths, x.shape[1])
-        x = self.dropout(x.masked_fill(is_padding[..., None], 0.0))
+        x = self._enter(x, is_padding)
         x, is_padding = run_whole(self._stages(), self.dynamic_chunking, x, is_padding)
         x = self.norm(x).masked_fill(is_padding[..., None], 0.0)
         return x, (~is_padding).sum(dim=1)
@@ -193,6 +200,12 @@ class Encoder(nn.Module):
         """
         return self._run_chunked(self._stages(), x, lengths, chunking, state)
 
+    def _enter(self, x: Tensor, is_padding: Tensor) -> Tensor:
+        if torch.is_autocast_enabled(x.device.type):
+            # what blocks add up: sums of many would be rounded
+            x = x.float()
+        return self.dropout(x.masked_fill(is_padding[..., None], 0.0))
+
     def _run_chunked(
         self,
         stages: Stages,
@@ -204,7 +217,7 @@ class Encoder(nn.Module):
         if self.frame_share != 1:
             raise NotImplementedError("dynamic_chunking has full_rate: false")
         is_padding = padding_mask(lengths, x.shape[1])
-        x = self.dropout(x.masked_fill(is_padding[..., None], 0.0))
+        x = self._enter(x, is_padding)
         after: StackState
         if self.dynamic_chunking is None:
             x, after = run_blocks(stages.outer, x, is_padding, chunking, state)

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from lact_modules.encoders import Encoder
+from lact_modules.encoders.layouts import divide
 from lact_modules.encoders.streaming import StreamingEncoder
 from lact_modules.layers import (
     AttentionMixer,
@@ -113,6 +114,10 @@ ENCODERS = {
         lact(num_lact_heads=4, mode="shifted", chunk_size=CHUNK, window=[8, 0]),
         causal=True,
     ),
+    "lact_alternating": partial(
+        transformer, [lact(num_lact_heads=0, window=[3, 3]), lact(num_heads=0)]
+    ),
+    "lact_and_mamba": partial(conformer, [mamba(), lact()], layout=divide),
     "conformer_rope": partial(conformer, attention()),
     "conformer_rope_window": partial(conformer, attention(window=[3, 3])),
     "conformer_rope_causal": partial(conformer, attention(window=[8, 0]), causal=True),
@@ -151,6 +156,7 @@ CHUNKED = [
     "lact_momentum_pre",
     "lact_shifted",
     "fast_weights_alone",
+    "lact_alternating",
     "conformer_rope",
     "conformer_rope_causal",
     "mamba_causal",
@@ -355,6 +361,8 @@ def test_one_chunk_sees_all_that_the_whole_does(chunked, request):
         pytest.skip("looks at less in any case")
     if "momentum" in request.node.name:
         pytest.skip("learns in chunks of its own")
+    if "alternating" in request.node.name:
+        pytest.skip("sees a window of the whole")
     if chunked.dynamic_chunking is not None:
         pytest.skip("smooths from both ends")
     x, lengths = make_batch()
