@@ -1,7 +1,6 @@
 """Keep the unadapted result where adaptation looks harmful or needless."""
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from torch import Tensor
 
 from lact_modules.errors import InputError
 from lact_modules.ops.padding import padding_mask
+from lact_modules.whole_file import whole_file
 
 
 class Traits(NamedTuple):
@@ -100,9 +100,8 @@ class CleanStatistics:
 
     def save(self, path: str | Path) -> None:
         """Write them as JSON."""
-        unfinished = Path(f"{path}.part")
-        unfinished.write_text(json.dumps(asdict(self)) + "\n", encoding="utf-8")
-        os.replace(unfinished, path)
+        with whole_file(path) as unfinished:
+            unfinished.write_text(json.dumps(asdict(self)) + "\n", encoding="utf-8")
 
     @classmethod
     def load(cls, path: str | Path) -> "CleanStatistics":

@@ -2,12 +2,12 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from lact_modules.data.inspection import Skipped, group_by_reason
 from lact_modules.data.manifest import Utterance, write_manifest
+from lact_modules.whole_file import whole_file
 
 # Part of every key: raise it when the same files give other manifests.
 _VERSION = 3
@@ -74,6 +74,5 @@ def _read_or_none(path: Path) -> str | None:
 
 def _write_report(path: Path, skipped: list[Skipped]) -> None:
     report = json.dumps(group_by_reason(skipped), indent=2, ensure_ascii=False)
-    unfinished = path.with_name(path.name + ".part")
-    unfinished.write_text(report + "\n", encoding="utf-8")
-    os.replace(unfinished, path)
+    with whole_file(path) as unfinished:
+        unfinished.write_text(report + "\n", encoding="utf-8")

@@ -3,7 +3,6 @@
 import io
 import itertools
 import json
-import os
 import tarfile
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -17,6 +16,7 @@ from lact_modules.data.durations import audio_duration, audio_rate
 from lact_modules.data.manifest import Utterance, check_ids
 from lact_modules.data.shards import INDEX_FILE, Shard, describe_shards
 from lact_modules.errors import InputError
+from lact_modules.whole_file import whole_file
 
 # Seconds by which a manifest may take a file for shorter than it is.
 _ROUNDING = 0.01
@@ -82,29 +82,26 @@ def write_shards(
     ]
     if not shards:
         raise InputError(f"{folder}: no utterances to write")
-    unfinished = index.with_name(index.name + ".part")
     description = json.dumps(describe_shards(shards), ensure_ascii=False)
-    unfinished.write_text(description + "\n", encoding="utf-8")
-    os.replace(unfinished, index)
+    with whole_file(index) as unfinished:
+        unfinished.write_text(description + "\n", encoding="utf-8")
     return shards
 
 
 def _write_shard(path: Path, packed: Iterable[_Packed]) -> Shard:
     shard = Shard(path, 0, [], [])
-    unfinished = path.with_name(path.name + ".part")
-    try:
-        with tarfile.open(unfinished, "w", format=tarfile.PAX_FORMAT) as tar:
-            for _, utterance, members in packed:
-                for name, content in members.items():
-                    # a TarInfo has no time or owner unless given
-                    header = tarfile.TarInfo(name)
-                    header.size = len(content)
-                    tar.addfile(header, io.BytesIO(content))
-                shard.durations.append(utterance.duration)
-                shard.texts.append(utterance.text)
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with (
+        whole_file(path) as unfinished,
+        tarfile.open(unfinished, "w", format=tarfile.PAX_FORMAT) as tar,
+    ):
+        for _, utterance, members in packed:
+            for name, content in members.items():
+                # a TarInfo has no time or owner unless given
+                header = tarfile.TarInfo(name)
+                header.size = len(content)
+                tar.addfile(header, io.BytesIO(content))
+            shard.durations.append(utterance.duration)
+            shard.texts.append(utterance.text)
     return replace(shard, size=path.stat().st_size)
 
 

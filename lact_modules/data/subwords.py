@@ -1,7 +1,6 @@
 """Subwords as output units: SentencePiece models behind a vocabulary's interface."""
 
 import io
-import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,6 +9,7 @@ from sentencepiece import SentencePieceProcessor, SentencePieceTrainer
 
 from lact_modules.data.vocabulary import BLANK, WORD_START, Vocabulary
 from lact_modules.errors import InputError
+from lact_modules.whole_file import whole_file
 
 MODEL_TYPES = ("unigram", "bpe")
 
@@ -166,10 +166,8 @@ class SubwordVocabulary:
 
     def save(self, path: str | Path) -> None:
         """Write the SentencePiece model; a reader never sees half of it."""
-        path = Path(path)
-        unfinished = path.with_name(path.name + ".part")
-        unfinished.write_bytes(self.model)
-        os.replace(unfinished, path)
+        with whole_file(path) as unfinished:
+            unfinished.write_bytes(self.model)
 
     @classmethod
     def load(cls, path: str | Path) -> "SubwordVocabulary":

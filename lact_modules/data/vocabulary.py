@@ -1,10 +1,10 @@
 """Characters as output units: tokens, their ids, and text in both directions."""
 
-import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from lact_modules.errors import InputError
+from lact_modules.whole_file import whole_file
 
 BLANK = "<blank>"
 WORD_DELIMITER = "|"
@@ -95,10 +95,8 @@ class Vocabulary:
 
     def save(self, path: str | Path) -> None:
         """Write one token a line; a reader never sees half of it."""
-        path = Path(path)
-        unfinished = path.with_name(path.name + ".part")
-        unfinished.write_text("\n".join(self.tokens) + "\n", encoding="utf-8")
-        os.replace(unfinished, path)
+        with whole_file(path) as unfinished:
+            unfinished.write_text("\n".join(self.tokens) + "\n", encoding="utf-8")
 
     @classmethod
     def load(cls, path: str | Path) -> "Vocabulary":

@@ -1,12 +1,12 @@
 """N-gram models as files: ARPA format, which KenLM and others read."""
 
 import math
-import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from lact_modules.decoding.language_model import KenLMModel
 from lact_modules.decoding.ngram import NgramModel
+from lact_modules.whole_file import whole_file
 
 
 def write_arpa(path: str | Path, model: NgramModel) -> None:
@@ -31,8 +31,7 @@ def write_arpa(path: str | Path, model: NgramModel) -> None:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(path.name + ".part")
-    with open(unfinished, "w", encoding="utf-8") as stream:
+    with whole_file(path) as place, open(place, "w", encoding="utf-8") as stream:
         stream.write("\\data\\\n")
         for order, table in enumerate(model.tables, start=1):
             stream.write(f"ngram {order}={len(table.grams)}\n")
@@ -40,7 +39,6 @@ def write_arpa(path: str | Path, model: NgramModel) -> None:
             stream.write(f"\n\\{order}-grams:\n")
             stream.writelines(_lines(model, order))
         stream.write("\n\\end\\\n")
-    os.replace(unfinished, path)
 
 
 def _lines(model: NgramModel, order: int) -> Iterable[str]:

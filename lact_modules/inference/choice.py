@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -15,6 +14,7 @@ from lact_modules.inference.checkpoint import (
     best_checkpoints,
 )
 from lact_modules.inference.integrity import read_meta, verify
+from lact_modules.whole_file import whole_file
 
 RESULT_FILE = "result.json"
 
@@ -49,9 +49,8 @@ class Choice:
 
     def save(self, folder: Path) -> None:
         """Write it beside the checkpoints."""
-        unfinished = folder / f"{self.file_name}.part"
-        unfinished.write_text(json.dumps(asdict(self), indent=2) + "\n")
-        os.replace(unfinished, folder / self.file_name)
+        with whole_file(folder / self.file_name) as unfinished:
+            unfinished.write_text(json.dumps(asdict(self), indent=2) + "\n")
 
     @classmethod
     def load(cls, folder: Path) -> "Choice | None":

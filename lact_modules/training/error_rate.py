@@ -1,6 +1,5 @@
 """Word and character error rates, with their uncertainty."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -12,6 +11,8 @@ from numpy.typing import NDArray
 from rapidfuzz.distance import Levenshtein
 from speechbrain.dataio.wer import print_alignments, print_wer_summary
 from speechbrain.utils.edit_distance import EDIT_SYMBOLS, wer_summary
+
+from lact_modules.whole_file import whole_file
 
 # rapidfuzz's names: the edits in the order of the counts, and SpeechBrain's signs
 _EDITS = ("replace", "insert", "delete")
@@ -245,12 +246,9 @@ def write_error_report(
         _detail(name, said.split(), heard.split())
         for name, said, heard in zip(ids, references, hypotheses, strict=True)
     ]
-    path = Path(path)
-    unfinished = path.with_name(path.name + ".part")
-    with open(unfinished, "w", encoding="utf-8") as stream:
+    with whole_file(path) as place, open(place, "w", encoding="utf-8") as stream:
         print_wer_summary(wer_summary(details), stream)
         print_alignments(details, stream)
-    os.replace(unfinished, path)
 
 
 def _count(reference: list[str], hypothesis: list[str]) -> list[int]:

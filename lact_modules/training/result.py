@@ -1,7 +1,6 @@
 """The record of a run: ``result.json``, written by the program that measured it."""
 
 import json
-import os
 import shlex
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
@@ -17,6 +16,7 @@ from lact_modules.training.environment import (
     source_commit,
 )
 from lact_modules.training.trackers import plain_settings
+from lact_modules.whole_file import whole_file
 
 
 def write_result(
@@ -100,9 +100,8 @@ def write_result(
     }
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(path.name + ".part")
-    unfinished.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-    os.replace(unfinished, path)
+    with whole_file(path) as unfinished:
+        unfinished.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
 
 
 def publishable_command(arguments: Sequence[str]) -> str:

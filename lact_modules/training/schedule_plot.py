@@ -1,6 +1,5 @@
 """Learning rates of a training that is planned, as a picture."""
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from lact_modules.training.optimizer_plan import plan_optimizer
+from lact_modules.whole_file import whole_file
 
 
 def plan_rates(hparams: dict[str, Any], total_steps: int) -> dict[str, list[float]]:
@@ -79,7 +79,5 @@ def draw_rates(rates: Mapping[str, Sequence[float]], path: str | Path) -> None:
     axes.legend(frameon=False)
     axes.set_ylim(bottom=0)
     axes.spines[["top", "right"]].set_visible(False)
-    path = Path(path)
-    unfinished = path.with_name(path.name + ".part")
-    figure.savefig(unfinished, dpi=150, format="png")
-    os.replace(unfinished, path)
+    with whole_file(path) as unfinished:
+        figure.savefig(unfinished, dpi=150, format="png")

@@ -1,9 +1,9 @@
 """How a tracker knows a run again that resumes."""
 
-import os
 from pathlib import Path
 
 from lact_modules.errors import InputError
+from lact_modules.whole_file import whole_file
 
 PROJECT = "lact-asr"
 """Name of W&B's project and MLflow's experiment, where the environment gives none."""
@@ -51,9 +51,8 @@ class TrackedRun:
 
     def remember(self, run_id: str) -> None:
         """Keep the tracker's id for when the run resumes."""
-        unfinished = self.path.with_name(self.path.name + ".part")
-        unfinished.write_text(run_id + "\n", encoding="utf-8")
-        os.replace(unfinished, self.path)
+        with whole_file(self.path) as unfinished:
+            unfinished.write_text(run_id + "\n", encoding="utf-8")
 
     def is_missing(self) -> InputError:
         """Say that the package has to be installed."""

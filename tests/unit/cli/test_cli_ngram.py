@@ -32,6 +32,15 @@ def test_bad_order_writes_nothing(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["text.txt"]
 
 
+def test_a_folder_in_the_place_of_the_output_is_refused(tmp_path, lact_asr):
+    (tmp_path / "text.txt").write_text("ONE TWO\n")
+    (tmp_path / "models").mkdir()
+    finished = lact_asr("ngram", tmp_path / "text.txt", "--output", tmp_path / "models")
+    line = f"lact-asr: {tmp_path}/models: not a regular file; name another output\n"
+    assert (finished.code, finished.err.endswith(line)) == (2, True)
+    assert {path.name for path in tmp_path.iterdir()} == {"models", "text.txt"}
+
+
 def test_prune_is_passed_on(tmp_path):
     (tmp_path / "text.txt").write_text("ONE TWO\nONE TWO\nTWO ONE\n")
     arguments = ["ngram", str(tmp_path / "text.txt"), "--prune", "1"]
