@@ -1,7 +1,7 @@
 """Hyperparameters of a recipe: read, checked, and made, before anything is written."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from copy import deepcopy
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -205,7 +205,8 @@ def _check_names(
     """Find keys that the file lacks; what a kind or an object takes comes later."""
     for name, value in overrides.items():
         if name not in known:
-            hint = did_you_mean(str(name), known, "see the file for its keys")
+            otherwise = "see the file for its keys"
+            hint = did_you_mean(str(name), known, otherwise, _about(keys))
             raise InputError(f"no key {name!r}; {hint}")
         inner = known[name]
         is_plain = isinstance(inner, CommentedMap) and inner.tag.value is None
@@ -222,7 +223,8 @@ def _check_file(
         if str(name).startswith("__") or name in referred_to:
             continue
         if name not in keys:
-            hint = did_you_mean(str(name), keys, "nothing refers to it; delete it")
+            otherwise = "nothing refers to it; delete it"
+            hint = did_you_mean(str(name), keys, otherwise, _about(keys))
             raise InputError(f"{path}: no key {name!r}; {hint}")
         if keys[name].default is OPTIONAL:
             raise InputError(
@@ -232,6 +234,11 @@ def _check_file(
     for name, key in keys.items():
         if key.default is REQUIRED and name not in known and name not in given:
             raise InputError(f"{path}: lacks the key {name!r}; want {key.kind.want}")
+
+
+def _about(keys: Keys) -> Callable[[str], str]:
+    """Give what says what a key is for; others may stand in a file too."""
+    return lambda name: keys[name].about if name in keys else ""
 
 
 class _Unmade:

@@ -55,7 +55,7 @@ DATA: Keys = {
     "data_folder": Key(maybe(text), None, "folder of the corpus"),
     "language": Key(text, OPTIONAL, "code of the language, such as de"),
     "train_splits": Key(SPLITS, [], "splits of the corpus to learn from"),
-    "dev_splits": Key(SPLITS, [], "splits to judge checkpoints by"),
+    "dev_splits": Key(SPLITS, [], "splits for validation"),
     "test_splits": Key(SPLITS, [], "splits to report on"),
     "train_manifest": Key(_PATHS, None, "manifests in the place of train_splits"),
     "valid_manifest": Key(_PATHS, None, "manifests in the place of dev_splits"),

@@ -2,7 +2,7 @@ import pytest
 
 from lact_modules.errors import InputError
 from lact_modules.training.hparams import load_hparams, make_hparams, read_settings
-from lact_modules.training.keys import DATA, LANGUAGE_MODEL, TRAINING
+from lact_modules.training.keys import CTC, DATA, LANGUAGE_MODEL, TRAINING
 from lact_modules.training.kinds import list_of, made, mapping, maybe, text, whole
 from lact_modules.training.run_options import OPTIONAL, REQUIRED, Key
 from lact_modules.training.trial import try_out
@@ -119,6 +119,28 @@ def test_missing_file_is_named(tmp_path):
 def test_wrong_override_is_named_on_one_line(recipe_yaml, overrides, message):
     folder = "output_folder: x\n" if overrides else ""
     assert message in fault_of(recipe_yaml, folder + overrides)
+
+
+@pytest.mark.parametrize(
+    ("meant", "key"),
+    [
+        ("dev_manifest", "valid_manifest"),
+        ("dev_split", "dev_splits"),
+        ("valid_splits", "dev_splits"),
+        ("train_manifests", "train_manifest"),
+        ("test_batch_size", "valid_batch_size"),
+        ("num_epoch", "num_epochs"),
+        ("learning_rat", "learning_rate"),
+    ],
+)
+def test_a_suggestion_heeds_what_keys_are_for(recipe_yaml, meant, key):
+    recipe_yaml.write_text(f"{RECIPE_YAML}{meant}: x\n")
+    fault = fault_of(recipe_yaml, {"output_folder": "x"}, {**CTC, **KEYS})
+    assert f"no key {meant!r}; did you mean {key!r}?" in fault
+    recipe_yaml.write_text(RECIPE_YAML)
+    given = {"output_folder": "x", meant: "x"}
+    known = {key: CTC[key]._replace(default=None) for key in CTC}
+    assert f"did you mean {key!r}?" in fault_of(recipe_yaml, given, {**known, **KEYS})
 
 
 @pytest.mark.parametrize(
