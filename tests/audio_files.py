@@ -22,13 +22,24 @@ _WRITERS = {
     "rf64": {"format": "RF64", "subtype": "PCM_16"},
 }
 
+# container, codec, rate, layout
 _FFMPEG_WRITERS = {
-    "m4a": ("mp4", "aac", RATE),
-    "aac": ("adts", "aac", RATE),
-    "webm": ("webm", "libopus", 48000),
-    "amr": ("amr", "libopencore_amrnb", 8000),
-    "oga": ("ogg", "flac", RATE),
-    "mp2": ("mp2", "mp2", RATE),
+    "m4a": ("mp4", "aac", RATE, "mono"),
+    "aac": ("adts", "aac", RATE, "mono"),
+    "aac 32000": ("adts", "aac", 32000, "mono"),
+    "aac stereo": ("adts", "aac", RATE, "stereo"),
+    "ac3": ("ac3", "ac3", 48000, "mono"),
+    "ac3 32000": ("ac3", "ac3", 32000, "mono"),
+    "ac3 stereo": ("ac3", "ac3", 48000, "stereo"),
+    "webm": ("webm", "libopus", 48000, "mono"),
+    "amr": ("amr", "libopencore_amrnb", 8000, "mono"),
+    "oga": ("ogg", "flac", RATE, "mono"),
+    "mp2": ("mp2", "mp2", RATE, "mono"),
+    "flac in matroska": ("matroska", "flac", RATE, "mono"),
+    "mp3 in matroska": ("matroska", "libmp3lame", RATE, "mono"),
+    "ac3 in matroska": ("matroska", "ac3", 48000, "mono"),
+    "alac": ("mp4", "alac", RATE, "mono"),
+    "mp3 in wav": ("wav", "libmp3lame", RATE, "mono"),
 }
 
 
@@ -71,13 +82,13 @@ def with_size(file, true_size, size, byteorder="little", num_bytes=4):
     return file[:place] + new + file[place + num_bytes :]
 
 
-def _encode_by_ffmpeg(samples, format, codec, rate):
+def _encode_by_ffmpeg(samples, format, codec, rate, layout):
     file = io.BytesIO()
     with av.open(file, "w", format=format) as container:
-        stream = container.add_stream(codec, rate=rate, layout="mono")
+        stream = container.add_stream(codec, rate=rate, layout=layout)
         frame = av.AudioFrame.from_ndarray(samples[None], format="flt", layout="mono")
         frame.sample_rate, frame.pts, frame.time_base = RATE, 0, Fraction(1, RATE)
-        resampler = av.AudioResampler(stream.codec_context.format, "mono", rate)
+        resampler = av.AudioResampler(stream.codec_context.format, layout, rate)
         for part in [*resampler.resample(frame), *resampler.resample(None)]:
             container.mux(stream.encode(part))
         container.mux(stream.encode(None))

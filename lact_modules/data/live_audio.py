@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -51,7 +52,7 @@ def read_pcm(stream: BinaryIO, sample_rate: int | None = None) -> Iterator[Tenso
     """Read samples from a pipe, signed 16-bit little-endian: raw ones, or a WAV.
 
     What comes out does not depend on how the bytes come in; half a sample at the end
-    is left. Channels of a WAV are averaged.
+    is left. Channels of a WAV are averaged, half a second after they come.
 
     Arguments
     ---------
@@ -96,21 +97,22 @@ def read_pcm(stream: BinaryIO, sample_rate: int | None = None) -> Iterator[Tenso
             f"--sample-rate {sample_rate}: the WAV on stdin has {format.rate} Hz; "
             "leave the option out"
         )
-    blocks = _decode_pieces(head, stream, format)
+    pieces = _decode_pieces(head, stream, format)
+    blocks = map(torch.from_numpy, Mixer().mix(pieces, format.rate))
     yield from _cut(resample_blocks(blocks, format.rate, SAMPLE_RATE))
 
 
 def _decode_pieces(
     head: bytes, stream: BinaryIO, format: PcmFormat
-) -> Iterator[Tensor]:
-    mixer, size = Mixer(), _block_size(format)
+) -> Iterator[np.ndarray]:
+    """Give blocks (N, C)."""
+    size = _block_size(format)
     per_sample = BYTES_PER_SAMPLE * format.num_channels
     # what was read with a header, filled up
     piece = head + stream.read(-len(head) % size if head else size)
     while len(piece) >= per_sample:
         whole = len(piece) // per_sample * per_sample
-        samples = decode_pcm(piece[:whole]).view(-1, format.num_channels)
-        yield torch.from_numpy(mixer(samples.numpy()))
+        yield decode_pcm(piece[:whole]).view(-1, format.num_channels).numpy()
         piece = stream.read(size)
 
 

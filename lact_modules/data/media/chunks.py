@@ -1,24 +1,27 @@
 """Files of chunks, WAV and AIFF above all, whose sizes are often wrong."""
 
+import re
 from collections.abc import Callable, Iterator
 from struct import Struct
 from typing import NamedTuple
 
 from lact_modules.data.media.byte_range import ByteRange
 from lact_modules.data.media.decoder import DecodingError
+from lact_modules.data.media.signatures import name_kind
+from lact_modules.data.media.tags import skip_tags
 
 
 class _Layout(NamedTuple):
     """How a kind of file puts its chunks."""
 
-    form: bytes
-    """How the name of its content begins."""
     first: int
     """Where the first chunk begins."""
     id_size: int
     size: Struct
     data: bytes
     """Chunk of the samples."""
+    file_size_at: int = 0
+    """0 if nothing tells the size of the file."""
     counts_header: bool = False
     alignment: int = 2
 
@@ -34,90 +37,98 @@ _U32_LITTLE, _U32_BIG = Struct("<I"), Struct(">I")
 _U64_LITTLE, _U64_BIG = Struct("<Q"), Struct(">Q")
 
 _LAYOUTS = {
-    b"RIFF": _Layout(b"WAVE", 12, 4, _U32_LITTLE, b"data"),
-    b"RIFX": _Layout(b"WAVE", 12, 4, _U32_BIG, b"data"),
-    b"RF64": _Layout(b"WAVE", 12, 4, _U32_LITTLE, b"data"),
-    b"BW64": _Layout(b"WAVE", 12, 4, _U32_LITTLE, b"data"),
-    b"FORM": _Layout(b"AIF", 12, 4, _U32_BIG, b"SSND"),
+    b"RIFF": _Layout(12, 4, _U32_LITTLE, b"data", 4),
+    b"RIFX": _Layout(12, 4, _U32_BIG, b"data", 4),
+    b"RF64": _Layout(12, 4, _U32_LITTLE, b"data", 4),
+    b"BW64": _Layout(12, 4, _U32_LITTLE, b"data", 4),
+    b"FORM": _Layout(12, 4, _U32_BIG, b"SSND", 4),
     # Sony's, with names of 16 bytes
-    b"riff": _Layout(b"wave", 40, 16, _U64_LITTLE, b"data", True, 8),
-    b"caff": _Layout(b"", 8, 4, _U64_BIG, b"data", alignment=1),
+    b"riff": _Layout(40, 16, _U64_LITTLE, b"data", 16, True, 8),
+    b"caff": _Layout(8, 4, _U64_BIG, b"data", alignment=1),
     # no chunks: where the samples begin, and their size
-    b".snd": _Layout(b"", 4, 0, _U32_BIG, b""),
+    b".snd": _Layout(4, 0, _U32_BIG, b""),
 }
 
 # What writers put who cannot go back to fill in the size: 0xFFFFFFFF, 0x7FFFF000, ...
 _UNKNOWN = 0x7FFF0000
 # Bytes by which careless writers are off: the size of a header or two.
 _SLACK = 1024
+_FILE_SLACK = 8
+# Within which the format of the samples stands.
+_MAX_HEADER = 4096
+
+# Other codecs' sound in a WAV than PCM and its like looks like a file of frames.
+_PLAIN_FORMAT = re.compile(
+    rb"fmt .{4}[\x01\x03\x06\x07]\x00|fmt .{4}\xfe\xff", re.DOTALL
+)
 
 
-def is_chunked(head: bytes) -> bool:
-    r"""Tell whether a file is of chunks that hold samples.
-
-    Arguments
-    ---------
-    head : bytes
-        Its first 40, or all.
-
-    Returns
-    -------
-    bool
-        By its name and that of its content.
-
-    Example
-    -------
-    >>> [is_chunked(b"RIFF\x24\x00\x00\x00" + kind) for kind in (b"WAVE", b"AVI ")]
-    [True, False]
-    """
-    layout = _LAYOUTS.get(head[:4])
-    return layout is not None and head[:40].find(layout.form, 8) in (8, 24)
-
-
-def split_chunked(
-    source: ByteRange, tell: Callable[[str], None]
-) -> Iterator[ByteRange]:
-    """Find the parts of joined files, and mend sizes that leave samples out.
+def find_end(source: ByteRange) -> tuple[int, bool]:
+    """Pass over the samples, and what belongs to the file behind them.
 
     Arguments
     ---------
     source : ByteRange
-        Of which `is_chunked` holds.
+        Begins with a file of chunks.
+
+    Returns
+    -------
+    tuple[int, bool]
+        Where the file ends, and True if its sizes agree in that; else where the
+        samples begin.
+    """
+    samples = _find_samples(source)
+    if samples is None:
+        return len(source), True
+    ends = [*_chunk_ends(source, samples)]
+    for end in ends:
+        if end < len(source) and name_kind(source, skip_tags(source, end)):
+            return end, True
+    if samples.end <= len(source) and not _goes_on(source, samples, ends):
+        return max(ends), True
+    if _is_plain(source, samples):
+        return samples.start, False
+    return len(source), True
+
+
+def mend_size(source: ByteRange, tell: Callable[[str], None]) -> ByteRange:
+    """Mend a size that leaves samples out.
+
+    Arguments
+    ---------
+    source : ByteRange
+        One file of chunks.
     tell : Callable[[str], None]
         Told of a size that was mended.
 
-    Yields
-    ------
+    Returns
+    -------
     ByteRange
-        A whole file whose header is right; all of `source` if it is one.
+        A file whose header is right; `source` itself if it is.
 
     Raises
     ------
     DecodingError
-        If a header announces more than there is.
+        If the header announces more than there is.
     """
-    start: int | None = 0
-    while start is not None:
-        rest = source.narrow(start) if start else source
-        samples = _find_samples(rest)
-        if samples is None:
-            # whoever decodes it will refuse it
-            yield rest
-            return
-        end, following = _find_end(rest, samples)
-        head = b""
-        if end != samples.end:
-            size = end - samples.start
-            tell(
-                f"its header announces {samples.end - samples.start} bytes of samples; "
-                f"all {size} are read"
-            )
-            head = samples.rewrite(rest, size)
-        if head or following is not None:
-            yield rest.narrow(0, following, head)
-        else:
-            yield rest
-        start = None if following is None else start + following
+    samples = _find_samples(source)
+    if samples is None:
+        # whoever decodes it will refuse it
+        return source
+    announced, room = samples.end - samples.start, len(source) - samples.start
+    if announced - room > _SLACK and announced < _UNKNOWN:
+        raise DecodingError(
+            f"truncated: {announced - room} of {announced} bytes of samples are missing"
+        )
+    if announced >= room:
+        # libsndfile reads what is there
+        return source
+    if not _goes_on(source, samples, [*_chunk_ends(source, samples)]):
+        # libsndfile takes all that follows in W64 for samples
+        is_w64 = samples.layout.counts_header
+        return source.narrow(0, samples.end) if is_w64 else source
+    tell(f"its header announces {announced} bytes of samples; all {room} are read")
+    return source.narrow(0, head=samples.rewrite(source, room))
 
 
 class _Samples(NamedTuple):
@@ -128,6 +139,7 @@ class _Samples(NamedTuple):
     end: int
     size_at: int
     size_struct: Struct
+    file_end: int = 0
 
     def rewrite(self, source: ByteRange, size: int) -> bytes:
         """Give the head of a file with the right size of its samples."""
@@ -145,6 +157,7 @@ def _find_samples(source: ByteRange) -> _Samples | None:
         start, size = Struct(">II").unpack(source.peek(4, 8).ljust(8, b"\0"))
         return _Samples(layout, start, start + size, 8, layout.size)
     position, long_size_at = layout.first, 0
+    file_end = _read_file_end(source, layout)
     for name, start, size in _read_chunks(source, layout, position):
         if name.startswith(b"ds64"):
             long_size_at = start + 8
@@ -152,39 +165,44 @@ def _find_samples(source: ByteRange) -> _Samples | None:
             size_at, struct = start - layout.size.size, layout.size
             if long_size_at and size == 0xFFFFFFFF:
                 size_at, struct = long_size_at, _U64_LITTLE
-                [size] = struct.unpack(source.peek(size_at, 8))
-            return _Samples(layout, start, start + size, size_at, struct)
+                sizes = source.peek(long_size_at - 8, 16)
+                file_end, size = Struct("<QQ").unpack(sizes)
+                file_end += layout.header_size
+            return _Samples(layout, start, start + size, size_at, struct, file_end)
     return None
 
 
-def _find_end(source: ByteRange, samples: _Samples) -> tuple[int, int | None]:
-    """Give where the samples end, and where another file follows."""
-    room = len(source)
-    missing = samples.end - room
-    if missing > 0:
-        announced = samples.end - samples.start
-        if missing > _SLACK and announced < _UNKNOWN:
-            raise DecodingError(
-                f"truncated: {missing} of {announced} bytes of samples are missing"
-            )
-        # libsndfile reads what is there
-        return samples.end, None
-    position = samples.end
-    for position in _skip_chunks(source, samples):
-        if _begins_file(source, position):
-            return samples.end, position
-    rest = room - position
-    is_behind_samples = position <= samples.layout.align(samples.end)
-    if is_behind_samples and rest > _SLACK and _holds_sound(source, position):
-        return room, None
-    return samples.end, None
+def _read_file_end(source: ByteRange, layout: _Layout) -> int:
+    """Give where a header tells that the file ends, 0 if it does not."""
+    size = source.peek(layout.file_size_at, layout.size.size)
+    if not layout.file_size_at or len(size) < layout.size.size:
+        return 0
+    return layout.size.unpack(size)[0] + (0 if layout.counts_header else 8)
 
 
-def _skip_chunks(source: ByteRange, samples: _Samples) -> Iterator[int]:
+def _is_plain(source: ByteRange, samples: _Samples) -> bool:
+    """Tell whether the samples are PCM or its like."""
+    head = source.peek(0, min(samples.start, _MAX_HEADER))
+    return b"fmt " not in head or _PLAIN_FORMAT.search(head) is not None
+
+
+def _goes_on(source: ByteRange, samples: _Samples, ends: list[int]) -> bool:
+    """Tell whether there are samples behind those that are announced."""
+    end = max(ends)
+    if end > samples.layout.align(samples.end):
+        # other chunks
+        return False
+    if samples.end > samples.start and abs(samples.file_end - end) <= _FILE_SLACK:
+        return False
+    rest = skip_tags(source, end)
+    return len(source) - rest > _SLACK and _holds_sound(source, rest)
+
+
+def _chunk_ends(source: ByteRange, samples: _Samples) -> Iterator[int]:
     """Give the ends of the samples and of each chunk that follows them."""
     layout = samples.layout
+    yield samples.end
     if not layout.data:
-        yield samples.end
         return
     # some writers do not fill up an odd size
     for position in (layout.align(samples.end), samples.end):
@@ -212,10 +230,6 @@ def _read_chunks(
         start = position + layout.header_size
         yield name, start, size
         position = layout.align(start + size)
-
-
-def _begins_file(source: ByteRange, position: int) -> bool:
-    return is_chunked(source.peek(position, 40))
 
 
 def _holds_sound(source: ByteRange, position: int) -> bool:

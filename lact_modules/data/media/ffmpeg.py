@@ -1,16 +1,18 @@
 """Decode by FFmpeg: phones' and browsers' files, and streams of unknown length."""
 
-from collections.abc import Iterator
-from itertools import chain
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from lact_modules.data.media.byte_range import ByteRange
+from lact_modules.data.media import packets
+from lact_modules.data.media.byte_range import ByteRange, keep_found
 from lact_modules.data.media.decoder import BLOCK, DecodingError
+from lact_modules.data.media.packets import PacketIndex, index_packets
 
 if TYPE_CHECKING:
-    from av import AudioFrame, AudioStream
+    from av import AudioFrame, AudioStream, Packet
     from av.container import InputContainer
 
 # Those that hold audio alone or beside video. Others make FFmpeg open files that a
@@ -50,7 +52,8 @@ class FFmpegDecoder:
         self._source, self._format = source, format
         self.num_samples: int | None = None
         # kept for the first reading: opening takes as long as decoding a second
-        self._opened: tuple[InputContainer, AudioStream] | None = self._open()
+        self._opened: tuple[InputContainer, AudioStream] | None
+        self._opened = _open(source, format)
         container, stream = self._opened
         self.rate: int = stream.codec_context.sample_rate
         self.num_channels: int = stream.codec_context.layout.nb_channels
@@ -58,17 +61,21 @@ class FFmpegDecoder:
         self._announced = _announced_seconds(container, stream)
 
     def read(self, start: int = 0) -> Iterator[np.ndarray]:
-        """Give blocks (N, C) float32 from a sample on; see `Decoder`."""
-        held, size, position = [], 0, 0
-        for samples in self._decode():
-            position += len(samples)
-            wanted = samples[max(0, start - position + len(samples)) :]
+        """Give blocks (N, C) float32 from a sample on; see `Decoder`.
+
+        C is another from where the channels change.
+        """
+        held: list[np.ndarray] = []
+        position = 0
+        for end, samples in self._decode(start):
+            position = end
+            wanted = samples[max(0, start - end + len(samples)) :]
+            is_other = held and held[0].shape[1] != samples.shape[1]
+            if held and (is_other or sum(map(np.size, held)) >= BLOCK // 8):
+                yield np.concatenate(held)
+                held = []
             if len(wanted):
                 held.append(wanted)
-                size += wanted.size
-            if size >= BLOCK // 8:
-                yield np.concatenate(held)
-                held, size = [], 0
         if held:
             yield np.concatenate(held)
         self.num_samples = position
@@ -76,61 +83,95 @@ class FFmpegDecoder:
         if missing > _TOLERANCE:
             raise DecodingError(f"truncated: {missing:.1f} s are missing")
 
-    def _open(self) -> "tuple[InputContainer, AudioStream]":
+    def _decode(self, start: int) -> Iterator[tuple[int, np.ndarray]]:
+        """Give the number of samples so far, and the last of them, (N, C) float32."""
         import av
 
-        self._source.seek(0)
-        try:
-            container = av.open(
-                self._source,
-                "r",
-                format=self._format,
-                options={"format_whitelist": _FORMATS},
-            )
-        except (av.FFmpegError, ValueError) as error:
-            reason = getattr(error, "strerror", error)
-            raise DecodingError(f"cannot be read as audio ({reason})") from error
-        stream = cast("AudioStream | None", container.streams.best("audio"))
-        # there is none of a codec that FFmpeg does not know
-        context = None if stream is None else stream.codec_context
-        if stream is None or context is None or not context.sample_rate:
-            container.close()
-            raise DecodingError("cannot be read as audio (no sound of a known codec)")
-        return container, stream
+        is_short = 0 < self._announced <= packets.STRETCH_SECONDS
+        is_indexed = self.format.startswith(_EXACT_FORMATS) and not is_short
+        index = _index(self._source) if is_indexed else PacketIndex()
+        for stretch in range(index.find_stretch(start), index.num_stretches):
+            position = index.first_sample(stretch)
+            container, stream = self._opened or _open(self._source, self._format)
+            self._opened = None
+            with container:
+                try:
+                    read = index.read(container, stream, stretch)
+                    for frame in _frames(stream, read):
+                        self._check_rate(frame)
+                        position += frame.samples
+                        yield position, _to_array(frame)
+                except (av.FFmpegError, ValueError) as error:
+                    raise DecodingError(
+                        f"damaged after {position / self.rate:.1f} s "
+                        f"({_explain(error)})"
+                    ) from error
 
-    def _decode(self) -> Iterator[np.ndarray]:
-        """Give what is decoded, (N, C) float32."""
-        import av
-
-        container, stream = self._opened or self._open()
-        self._opened = None
-        # to planes of floats, whatever the codec gives
-        converter = av.AudioResampler(format="fltp")
-        num_samples = 0
-        with container:
-            try:
-                for frame in chain(container.decode(stream), [None]):
-                    for converted in converter.resample(self._checked(frame)):
-                        yield _to_array(converted)
-                    num_samples += frame.samples if frame else 0
-            except (av.FFmpegError, ValueError) as error:
-                reason = getattr(error, "strerror", error)
-                place = num_samples / self.rate
-                raise DecodingError(
-                    f"damaged after {place:.1f} s ({reason})"
-                ) from error
-
-    def _checked(self, frame: "AudioFrame | None") -> "AudioFrame | None":
-        if frame is None:
-            return None
+    def _check_rate(self, frame: "AudioFrame") -> None:
         if frame.sample_rate != self.rate:
             raise DecodingError(
                 f"its sample rate changes from {self.rate} to {frame.sample_rate} Hz; "
                 "convert it to wav or flac"
             )
-        # times may have gaps, samples have not
-        frame.pts = None
-        return frame
+
+
+@keep_found
+def _index(source: ByteRange) -> PacketIndex:
+    import av
+
+    # a range of its own, as another container may read on in this one
+    container, stream = _open(source.narrow(0), None)
+    with container, suppress(av.FFmpegError, ValueError):
+        return index_packets(container, stream)
+    # damage is told where it is decoded
+    return PacketIndex()
+
+
+def _open(
+    source: ByteRange, format: str | None
+) -> "tuple[InputContainer, AudioStream]":
+    import av
+
+    source.seek(0)
+    try:
+        container = av.open(
+            source, "r", format=format, options={"format_whitelist": _FORMATS}
+        )
+    except (av.FFmpegError, ValueError) as error:
+        raise DecodingError(f"cannot be read as audio ({_explain(error)})") from error
+    stream = cast("AudioStream | None", container.streams.best("audio"))
+    # there is none of a codec that FFmpeg does not know
+    context = None if stream is None else stream.codec_context
+    if stream is None or context is None or not context.sample_rate:
+        container.close()
+        raise DecodingError("cannot be read as audio (no sound of a known codec)")
+    return container, stream
+
+
+def _frames(
+    stream: "AudioStream", read: "Iterable[tuple[Packet, bool]]"
+) -> "Iterator[AudioFrame]":
+    """Decode packets to planes of floats; give those that are wanted."""
+    import av
+
+    kind = None
+    for packet, is_wanted in read:
+        for frame in stream.decode(packet):
+            if not is_wanted:
+                continue
+            # times may have gaps, samples have not
+            frame.pts = None
+            if kind != (frame.format.name, frame.layout.name, frame.sample_rate):
+                kind = (frame.format.name, frame.layout.name, frame.sample_rate)
+                converter = av.AudioResampler(format="fltp")
+            # gives as many samples at once
+            yield from converter.resample(frame)
+
+
+def _explain(error: Exception) -> str:
+    reason = str(getattr(error, "strerror", error))
+    # a number is all that FFmpeg has for some
+    return "the codec gives up" if reason.startswith("Error number") else reason
 
 
 def _to_array(frame: "AudioFrame") -> np.ndarray:

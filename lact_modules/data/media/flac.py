@@ -1,9 +1,11 @@
-"""FLAC (RFC 9639): how much is announced, and how much there is."""
+"""FLAC (RFC 9639): how much is announced, how much there is, and where it ends."""
 
 import re
 from functools import reduce
+from typing import NamedTuple
 
-from lact_modules.data.media.byte_range import ByteRange
+from lact_modules.data.media.byte_range import ByteRange, keep_found
+from lact_modules.data.media.tags import skip_tags
 
 SIGNATURE = rb"fLaC[\x00\x80]\x00\x00\x22"
 """With the header of the block that must come first."""
@@ -12,8 +14,24 @@ SIGNATURE = rb"fLaC[\x00\x80]\x00\x00\x22"
 _TAIL = 1 << 18
 
 _FRAME = re.compile(rb"\xff[\xf8\xf9][^\x0f].", re.DOTALL)
+_HEADER_SIZE = 16
 # by the code in a frame's header; 6 and 7 stand for what follows
 _BLOCK_SIZES = [0, 192, 576, 1152, 2304, 4608, 0, 0, *(256 << n for n in range(8))]
+
+
+class LastFrame(NamedTuple):
+    """What ends a stream; zeros if no frame was found.
+
+    Arguments
+    ---------
+    last_sample : int
+        Samples up to its end.
+    end : int
+        The byte behind it, 0 if it is not whole.
+    """
+
+    last_sample: int
+    end: int
 
 
 def announced_samples(source: ByteRange) -> int:
@@ -33,8 +51,8 @@ def announced_samples(source: ByteRange) -> int:
     return int.from_bytes(source.peek(21, 5), "big") & (1 << 36) - 1
 
 
-def find_last_sample(source: ByteRange) -> int:
-    """Look from the end for a frame, and read which samples it holds.
+def find_first_frame(source: ByteRange) -> int:
+    """Pass over the blocks before the sound: tags, pictures.
 
     Arguments
     ---------
@@ -44,24 +62,72 @@ def find_last_sample(source: ByteRange) -> int:
     Returns
     -------
     int
-        Samples up to its end, 0 if no frame was found.
+        Where the last one ends, or the file.
     """
-    fixed_size = int.from_bytes(source.peek(8, 2), "big")
-    tail = source.peek(max(0, len(source) - _TAIL), _TAIL)
+    position, is_last = 4, False
+    while not is_last and len(header := source.peek(position, 4)) == 4:
+        is_last = header[0] > 127
+        position += 4 + int.from_bytes(header[1:], "big")
+    return min(position, len(source))
+
+
+@keep_found
+def find_last_frame(source: ByteRange) -> LastFrame:
+    """Look from the end for a frame, and read which samples it holds.
+
+    Arguments
+    ---------
+    source : ByteRange
+        Begins with `SIGNATURE`.
+
+    Returns
+    -------
+    LastFrame
+        Chance may imitate one, rarely.
+    """
+    first, fixed_size = find_first_frame(source), int.from_bytes(source.peek(8, 2))
+    start = end = len(source)
+    while start > first:
+        start = max(first, end - _TAIL)
+        tail = source.peek(start, end - start + _HEADER_SIZE)
+        if found := _read_last(tail, fixed_size):
+            last_sample, place = found
+            return LastFrame(last_sample, _find_end(source, start + place))
+        end = start
+    return LastFrame(0, 0)
+
+
+def _read_last(data: bytes, fixed_size: int) -> tuple[int, int] | None:
+    """Give the last sample of the last frame among bytes, and where it begins."""
     spans = [
-        _read_span(tail[m.start() : m.start() + 16], fixed_size)
-        for m in _FRAME.finditer(tail)
+        (*_read_span(data[m.start() : m.start() + _HEADER_SIZE], fixed_size), m.start())
+        for m in _FRAME.finditer(data)
     ]
     # samples may imitate a frame, and its checksum of 8 bits, but not the one before
-    ends = {0, *(end for _, end in spans)}
-    return max((end for first, end in spans if first in ends), default=0)
+    ends = {0, *(end for _, end, _ in spans)}
+    return max(
+        ((end, place) for first, end, place in spans if end and first in ends),
+        default=None,
+    )
+
+
+def _find_end(source: ByteRange, start: int) -> int:
+    """Give where a frame ends: where its checksum is right; 0 if nowhere."""
+    ends, crc = [], 0
+    for place, byte in enumerate(source.peek(start, _TAIL), start + 1):
+        crc = (crc << 8 & 0xFFFF) ^ _CRC16[crc >> 8 ^ byte]
+        if not crc:
+            ends.append(place)
+    # by chance it is right elsewhere too, but hardly where the file ends
+    last = [end for end in ends if skip_tags(source, end) == len(source)]
+    return next(iter(last or ends), 0)
 
 
 def _read_span(header: bytes, fixed_size: int) -> tuple[int, int]:
     """Give a frame's first sample and the one behind it; zeros if this is no frame."""
     code = header[2] >> 4
     # as in UTF-8, but up to 36 bits
-    ones = len(f"{header[4]:08b}".split("0")[0])
+    ones = len(f"{header[4]:08b}".split("0")[0]) if len(header) > 4 else 1
     length = max(1, ones)
     if ones == 1 or ones == 8 or not code:
         return 0, 0
@@ -83,10 +149,18 @@ def _read_span(header: bytes, fixed_size: int) -> tuple[int, int]:
 
 
 def _crc8(data: bytes) -> int:
+    return _crc(data, 0x07, 8)
+
+
+def _crc(data: bytes, polynomial: int, num_bits: int) -> int:
     def step(crc: int, byte: int) -> int:
-        crc ^= byte
+        crc ^= byte << num_bits - 8
         for _ in range(8):
-            crc = (crc << 1 ^ (0x07 if crc & 0x80 else 0)) & 0xFF
+            crc = crc << 1 ^ (polynomial if crc >> num_bits - 1 else 0)
+            crc &= (1 << num_bits) - 1
         return crc
 
     return reduce(step, data, 0)
+
+
+_CRC16 = [_crc(bytes([byte]), 0x8005, 16) for byte in range(256)]

@@ -1,7 +1,7 @@
 """MPEG audio, MP3 above all: frames one after the other, whose number nothing tells."""
 
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
@@ -11,17 +11,15 @@ import numpy as np
 from lact_modules.data.media.byte_range import ByteRange, keep_found
 from lact_modules.data.media.decoder import DecodingError
 from lact_modules.data.media.ffmpeg import FFmpegDecoder
+from lact_modules.data.media.frames import walk_frames
 from lact_modules.data.media.mpeg_header import FrameHeader, parse_header
+from lact_modules.data.media.tags import skip_tags
 
 # Frames lean on those before: 511 bytes of MP3, far less than this.
 _RUN_UP_SECONDS = 1.0
 
 # Samples by which decoders of MP3 are late.
 _DECODER_DELAY = 529
-
-# Bytes that are read at once, and those of a frame that may hold an announcement.
-_WINDOW = 1 << 18
-_FIRST_BYTES = 192
 
 # Bytes at the beginning in which a first frame is looked for.
 _MAX_LEAD = 1 << 17
@@ -85,15 +83,13 @@ class MpegDecoder:
             raise DecodingError(f"damaged: {left} samples cannot be decoded")
 
 
-def open_mpeg(source: ByteRange, tell: Callable[[str], None]) -> Iterator[MpegDecoder]:
+def open_mpeg(source: ByteRange) -> Iterator[MpegDecoder]:
     """Find the frames of a file, also of several joined with tags or more between.
 
     Arguments
     ---------
     source : ByteRange
         Frames, perhaps behind something else.
-    tell : Callable[[str], None]
-        Told of what lies between frames and is no frame.
 
     Yields
     ------
@@ -108,9 +104,6 @@ def open_mpeg(source: ByteRange, tell: Callable[[str], None]) -> Iterator[MpegDe
     runs = _find_runs(source)
     if not runs:
         raise DecodingError("cannot be read as audio (no frames of MPEG audio)")
-    for former, run in pairwise(runs):
-        if (gap := run.start - skip_tags(source, former.end)) and not run.is_headed:
-            tell(f"{gap} bytes within it are no MP3 and left out")
     _check_complete(runs)
     for run in runs:
         if run.places:
@@ -155,8 +148,12 @@ def _find_frame(source: ByteRange, start: int, limit: int | None) -> int | None:
     return None
 
 
+def _parse(head: bytes) -> FrameHeader | None:
+    return parse_header(head[:4])
+
+
 def _read_run(source: ByteRange, position: int) -> _Run:
-    frames = _walk(source, position)
+    frames = walk_frames(source, position, _parse)
     _, header, data = next(frames)
     run = _Run(position, header)
     if _announces(data, header):
@@ -171,20 +168,6 @@ def _read_run(source: ByteRange, position: int) -> _Run:
         run.places.append(place)
         run.end = place + frame.size
     return run
-
-
-def _walk(source: ByteRange, position: int) -> Iterator[tuple[int, FrameHeader, bytes]]:
-    """Give the place, the header and the first bytes of whole frames without a gap."""
-    window, base, size = b"", position, len(source)
-    while True:
-        start = position - base
-        if start + _FIRST_BYTES > len(window):
-            window, base, start = source.peek(position, _WINDOW), position, 0
-        header = parse_header(window[start : start + 4])
-        if header is None or position + header.size > size:
-            return
-        yield position, header, window[start : start + _FIRST_BYTES]
-        position += header.size
 
 
 def _announces(data: bytes, header: FrameHeader) -> bool:
@@ -214,33 +197,3 @@ def _read_announcement(run: _Run, data: bytes) -> None:
         added = int.from_bytes(data[place + 21 : place + 24], "big")
         run.delay = (added >> 12) + _DECODER_DELAY
         run.padding = max(0, (added & 0xFFF) - _DECODER_DELAY)
-
-
-def skip_tags(source: ByteRange, position: int) -> int:
-    """Pass over tags: ID3 before or behind the sound, APE.
-
-    Arguments
-    ---------
-    source : ByteRange
-        The file.
-    position : int
-        Where a tag may begin.
-
-    Returns
-    -------
-    int
-        Where the next byte is that belongs to none.
-    """
-    while True:
-        head = source.peek(position, 32)
-        if head.startswith(b"ID3") and len(head) > 9 and max(head[6:10]) < 128:
-            size = 0
-            for byte in head[6:10]:
-                size = size << 7 | byte
-            position += 10 + size + (10 if head[5] & 0x10 else 0)
-        elif head.startswith(b"TAG"):
-            position += 128
-        elif head.startswith(b"APETAGEX"):
-            position += 32 + int.from_bytes(head[12:16], "little")
-        else:
-            return position

@@ -1,36 +1,48 @@
 """Ogg: streams of pages, one after the other (RFC 3533)."""
 
-from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 from lact_modules.data.media.byte_range import ByteRange, keep_found
 
-SIGNATURE = b"OggS"
+SIGNATURE = b"OggS\0"
 
 _FIRST, _LAST = 2, 4
 _HEADER_SIZE = 27
+_MAX_PAGE = _HEADER_SIZE + 255 + 255 * 255
 # bytes of a header that tell how many samples end in the page
 _GRANULE = slice(6, 14)
 
 
-def split_ogg(source: ByteRange, tell: Callable[[str], None]) -> Iterator[ByteRange]:
-    """Find the links of a chained file, each a stream with headers of its own.
+class _Page(NamedTuple):
+    size: int
+    flags: int
+    num_samples: int
+    """Up to its end."""
+
+
+def find_link_end(source: ByteRange) -> int:
+    """Pass over the pages of one link of a chained file, to a gap if there is one.
 
     Arguments
     ---------
     source : ByteRange
         Begins with a page.
-    tell : Callable[[str], None]
-        Told if the last page is missing.
 
-    Yields
-    ------
-    ByteRange
-        A whole Ogg file; all of `source` if it is one.
+    Returns
+    -------
+    int
+        Where the last whole page ends. What follows may be a link, a stream
+        with headers of its own.
     """
-    starts, is_complete = _find_links(source)
-    if not is_complete:
-        tell("ends without its last page: perhaps it was cut off")
-    yield from source.split(starts)
+    position, was_first = 0, True
+    while page := _read_page(source, position):
+        # a link begins with the first pages of all its streams
+        is_first = bool(page.flags & _FIRST)
+        if is_first and not was_first:
+            break
+        was_first = is_first
+        position += page.size
+    return position
 
 
 @keep_found
@@ -40,51 +52,73 @@ def count_last_samples(source: ByteRange) -> int:
     Arguments
     ---------
     source : ByteRange
-        A link, as `split_ogg` gives them.
+        A link; damage is passed over.
 
     Returns
     -------
     int
         At the rate of the header; all samples if there is a single page of them.
     """
-    ends = [0]
-    for position, _ in _read_pages(source):
-        granule = source.peek(position, _HEADER_SIZE)[_GRANULE]
-        ends.append(int.from_bytes(granule, "little", signed=True))
-    # -1 stands in a page in which no packet ends
-    *_, before, last = (0, *(end for end in ends if end >= 0))
-    return last - before
+    ends, position = [0], 0
+    while True:
+        while page := _read_page(source, position):
+            # -1 stands in a page in which no packet ends
+            if page.num_samples >= 0:
+                ends.append(page.num_samples)
+            position += page.size
+        found = next(source.find(SIGNATURE, position + 1), None)
+        if found is None:
+            *_, before, last = (0, *ends)
+            return last - before
+        position = found
 
 
-@keep_found
-def _find_links(source: ByteRange) -> tuple[list[int], bool]:
-    """Give where links begin, and whether the last one has its last page."""
-    starts, was_first, flags = [0], True, 0
-    for position, flags in _read_pages(source):
-        is_first = bool(flags & _FIRST)
-        # a link begins with the first pages of all its streams
-        if is_first and not was_first:
-            starts.append(position)
-        was_first = is_first
-    return starts, bool(flags & _LAST)
+def goes_on(source: ByteRange, position: int) -> bool:
+    """Tell whether a page is none of the first of a link.
+
+    Arguments
+    ---------
+    source : ByteRange
+        The file.
+    position : int
+        Of a page.
+
+    Returns
+    -------
+    bool
+        It belongs to what came before.
+    """
+    return not source.peek(position + 5, 1)[0] & _FIRST
 
 
-def _read_pages(source: ByteRange) -> Iterator[tuple[int, int]]:
-    """Give where each whole page begins, and its flags; damage is passed over."""
-    position = 0
-    while len(header := source.peek(position, _HEADER_SIZE + 255)) >= _HEADER_SIZE:
-        if not header.startswith(SIGNATURE):
-            found = next(source.find(SIGNATURE, position + 1), None)
-            if found is None:
-                return
-            position = found
-            continue
-        num_segments = header[_HEADER_SIZE - 1]
-        lengths = header[_HEADER_SIZE : _HEADER_SIZE + num_segments]
-        end = position + _HEADER_SIZE + num_segments + sum(lengths)
-        if end > len(source):
-            # the last one is cut
-            yield position, header[5] & ~_LAST
-            return
-        yield position, header[5]
-        position = end
+def is_complete(source: ByteRange) -> bool:
+    """Tell whether a link has its last page.
+
+    Arguments
+    ---------
+    source : ByteRange
+        The link, and perhaps tags behind it.
+
+    Returns
+    -------
+    bool
+        False if it was cut off.
+    """
+    start = max(0, len(source) - 2 * _MAX_PAGE)
+    place = source.peek(start, len(source)).rfind(SIGNATURE)
+    page = _read_page(source, start + place) if place >= 0 else None
+    return page is not None and bool(page.flags & _LAST)
+
+
+def _read_page(source: ByteRange, position: int) -> _Page | None:
+    """Read the head of a whole page, None if there is none."""
+    header = source.peek(position, _HEADER_SIZE + 255)
+    if len(header) < _HEADER_SIZE or not header.startswith(SIGNATURE):
+        return None
+    num_segments = header[_HEADER_SIZE - 1]
+    lengths = header[_HEADER_SIZE : _HEADER_SIZE + num_segments]
+    size = _HEADER_SIZE + num_segments + sum(lengths)
+    if position + size > len(source):
+        return None
+    num_samples = int.from_bytes(header[_GRANULE], "little", signed=True)
+    return _Page(size, header[5], num_samples)

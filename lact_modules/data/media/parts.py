@@ -1,39 +1,37 @@
-"""Choose who decodes a file, and find its parts."""
+"""Choose who decodes a file, and each of the files that are joined in it."""
 
 import re
 from collections.abc import Callable, Iterator
 
-from lact_modules.data.media import flac
+from lact_modules.data.media import chunks, containers, flac, ogg
 from lact_modules.data.media.byte_range import ByteRange
-from lact_modules.data.media.chunks import is_chunked, split_chunked
 from lact_modules.data.media.decoder import Decoder, DecodingError
 from lact_modules.data.media.ffmpeg import FFmpegDecoder
-from lact_modules.data.media.mpeg import open_mpeg, skip_tags
-from lact_modules.data.media.mpeg_header import parse_header
-from lact_modules.data.media.ogg import SIGNATURE as OGG
-from lact_modules.data.media.ogg import split_ogg
-from lact_modules.data.media.signatures import (
-    AMR,
-    MATROSKA,
-    split_at,
-    split_atoms,
-    split_flac,
-)
+from lact_modules.data.media.files import find_parts
+from lact_modules.data.media.frames import PARSERS, split_frames
+from lact_modules.data.media.mpeg import open_mpeg
 from lact_modules.data.media.sndfile import SndfileDecoder
+from lact_modules.data.media.tags import skip_tags
+
+_REST = "{} bytes behind its {} cannot be decoded and are left out"
+
+Tell = Callable[[str], None]
 
 
 def open_parts(source: ByteRange, tell: Callable[[str], None]) -> Iterator[Decoder]:
     """Open the parts of a file one after the other; most files have one.
 
-    Files joined end to end are read in turn, each with its own sample rate and
-    channels. libsndfile decodes what tells its length and keeps to it, FFmpeg the rest.
+    Files joined end to end, also of different kinds, are read in turn, each with its
+    own sample rate and channels. libsndfile decodes what tells its length and keeps to
+    it, FFmpeg the rest.
 
     Arguments
     ---------
     source : ByteRange
         The file.
     tell : Callable[[str], None]
-        Told what is odd, in a few words, where the sound can be read in spite of it.
+        Told what is odd, in a few words, where the sound can be read in spite of it,
+        and how much is left out.
 
     Yields
     ------
@@ -43,31 +41,48 @@ def open_parts(source: ByteRange, tell: Callable[[str], None]) -> Iterator[Decod
     Raises
     ------
     DecodingError
-        If no decoder knows the file, or it holds less than it announces.
+        If no decoder knows a part, or it holds less than it announces.
     """
-    if start := skip_tags(source, 0):
-        source = source.narrow(start)
-    head = source.peek(0, 64)
-    if is_chunked(head):
-        yield from map(_open_samples, split_chunked(source, tell))
-    elif head.startswith(OGG):
-        yield from map(_open_any, split_ogg(source, tell))
-    elif re.match(flac.SIGNATURE, head):
-        for part in split_flac(source):
-            yield _open_flac(part, tell)
-    elif head[4:8] == b"ftyp":
-        yield from map(FFmpegDecoder, split_atoms(source))
-    elif signature := _find_signature(head):
-        yield from map(FFmpegDecoder, split_at(source, signature))
-    elif parse_header(head[:4]):
-        yield from open_mpeg(source, tell)
+    parts = find_parts(source)
+    for number, part in enumerate(parts):
+        # what follows is not for decoders, but for a frame that is cut off
+        end = part.end if part.kind in PARSERS else part.stop
+        is_whole = part.start == 0 and end == len(source)
+        data = source if is_whole else source.narrow(part.start, end)
+        decoders = (
+            _open_lead(data, tell)
+            if part.kind is None and number == 0 and len(parts) > 1
+            else _open_part(data, part.kind, tell)
+        )
+        yield from decoders
+        if part.gap:
+            tell(f"{part.gap} bytes within it are no {part.kind} and left out")
+        if part.rest:
+            tell(_REST.format(part.rest, part.kind))
+
+
+def _open_part(source: ByteRange, kind: str | None, tell: Tell) -> Iterator[Decoder]:
+    if kind in ("WAV", "W64", "AIFF", "CAF", "AU"):
+        yield _open_samples(chunks.mend_size(source, tell))
+    elif kind == "Ogg":
+        if not ogg.is_complete(source):
+            tell("ends without its last page: perhaps it was cut off")
+        yield _open_any(source)
+    elif kind == "FLAC":
+        yield _open_flac(source, tell)
+    elif kind == "MP3":
+        yield from open_mpeg(source)
+    elif kind in PARSERS:
+        yield from map(FFmpegDecoder, split_frames(source, PARSERS[kind]))
+    elif kind in ("AMR", "AVI", "Matroska", "MPEG-4"):
+        yield FFmpegDecoder(source)
     else:
-        yield from _open_unknown(source, tell)
-
-
-def _find_signature(head: bytes) -> bytes | None:
-    matching = (each for each in (MATROSKA, AMR) if re.match(each, head, re.DOTALL))
-    return next(matching, None)
+        missing = (
+            containers.find_nist_end(source) - len(source) if kind == "NIST" else 0
+        )
+        if missing > 0:
+            raise DecodingError(f"truncated: {missing} bytes of samples are missing")
+        yield from _open_unknown(source)
 
 
 def _open_any(source: ByteRange) -> Decoder:
@@ -84,10 +99,12 @@ def _open_samples(source: ByteRange) -> Decoder:
     return FFmpegDecoder(source) if is_mpeg else _open_any(source)
 
 
-def _open_flac(source: ByteRange, tell: Callable[[str], None]) -> Decoder:
-    announced = flac.announced_samples(source)
+def _open_flac(source: ByteRange, tell: Tell) -> Decoder:
+    announced, last = flac.announced_samples(source), flac.find_last_frame(source)
+    if last.end and (rest := len(source) - skip_tags(source, last.end)):
+        tell(_REST.format(rest, "FLAC"))
     # libsndfile stops where the header says, or does not begin
-    if not announced or flac.find_last_sample(source) > announced:
+    if not announced or last.last_sample > announced:
         decoder = FFmpegDecoder(source, "flac")
         if announced:
             tell(f"its header announces {announced} samples; it holds more, all read")
@@ -95,7 +112,17 @@ def _open_flac(source: ByteRange, tell: Callable[[str], None]) -> Decoder:
     return SndfileDecoder(source)
 
 
-def _open_unknown(source: ByteRange, tell: Callable[[str], None]) -> Iterator[Decoder]:
+def _open_lead(source: ByteRange, tell: Tell) -> Iterator[Decoder]:
+    """Open what stands before the first file of a kind that is known."""
+    try:
+        decoders = [*_open_unknown(source)]
+    except DecodingError:
+        tell(f"{len(source)} bytes before its sound are no audio and left out")
+        return
+    yield from decoders
+
+
+def _open_unknown(source: ByteRange) -> Iterator[Decoder]:
     """Open what its first bytes do not tell."""
     # libsndfile takes this for MP3, as which it would be read wrongly
     has_sync = re.match(rb"\xff[\xe0-\xff]", source.peek(0, 2))
@@ -107,6 +134,6 @@ def _open_unknown(source: ByteRange, tell: Callable[[str], None]) -> Iterator[De
             pass
     decoder = FFmpegDecoder(source)
     if decoder.format == "mp3":
-        yield from open_mpeg(source, tell)
+        yield from open_mpeg(source)
     else:
         yield decoder

@@ -4,23 +4,9 @@ import re
 from struct import Struct
 from typing import BinaryIO, NamedTuple
 
-from lact_modules.data.media import flac
 from lact_modules.data.media.decoder import DecodingError
-from lact_modules.data.media.mpeg_header import parse_header
-from lact_modules.data.media.signatures import AMR, MATROSKA
-
-_KINDS = {
-    "WAV": rb"(RIFF|RF64)....WAVE",
-    "AIFF": rb"FORM....AIF",
-    "FLAC": flac.SIGNATURE,
-    "Ogg": rb"OggS\x00",
-    "WebM": MATROSKA,
-    "AMR": AMR,
-    "MPEG-4": rb"....ftyp",
-    "MP3": rb"ID3[\x02-\x04]\x00",
-    "CAF": rb"caff\x00\x01",
-    "AU": rb"\.snd\x00",
-}
+from lact_modules.data.media.frames import PARSERS
+from lact_modules.data.media.signatures import name_signature
 
 _CHUNK, _FORMAT = Struct("<4sI"), Struct("<HHIIHH")
 _PCM, _EXTENSIBLE = 1, 0xFFFE
@@ -44,7 +30,7 @@ class PcmFormat(NamedTuple):
 
 
 def name_kind(head: bytes) -> str | None:
-    """Tell what kind of file begins so.
+    r"""Tell what kind of file begins so.
 
     Arguments
     ---------
@@ -58,18 +44,19 @@ def name_kind(head: bytes) -> str | None:
 
     Example
     -------
-    >>> name_kind(b"OggS" + bytes(100)), name_kind(bytes(100))
+    >>> name_kind(b"OggS\0\2" + bytes(100)), name_kind(bytes(100))
     ('Ogg', None)
     """
-    for kind, signature in _KINDS.items():
-        if re.match(signature, head, re.DOTALL):
-            return kind
+    if kind := name_signature(head):
+        return kind
+    if re.match(rb"ID3[\x02-\x04]\x00", head):
+        return "MP3"
     # quiet samples look like the header of a frame, but not like two
-    frame = parse_header(head[:4])
-    if frame is not None:
-        following = parse_header(head[frame.size : frame.size + 4])
-        if following is not None and following.kind == frame.kind:
-            return "MP3"
+    for kind, parse in PARSERS.items():
+        frame = parse(head[:7])
+        following = frame and parse(head[frame.size : frame.size + 7])
+        if frame and following and following.kind == frame.kind:
+            return kind
     return None
 
 

@@ -96,10 +96,11 @@ def read_segment(
         If the file, the segment or the channel is not there, or the samples are not
         such as can be heard.
     """
-    mixer = Mixer(channel)
     with open_decoders(source) as (parts, tell):
-        for rate, block in _cut(parts, offset, duration):
-            yield rate, _mix(block, mixer, tell)
+        mixer = Mixer(channel, tell)
+        for rate, block in _cut(parts, mixer, offset, duration):
+            _check_samples(block)
+            yield rate, block
 
 
 def source_name(source: Source) -> str:
@@ -108,9 +109,9 @@ def source_name(source: Source) -> str:
 
 
 def _cut(
-    parts: Iterable[Decoder], offset: float, duration: float | None
+    parts: Iterable[Decoder], mixer: Mixer, offset: float, duration: float | None
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """Give the blocks (N, C) between two times, and the rate of each."""
+    """Give the blocks (N,) between two times, and the rate of each."""
     # in samples, of the part that is read
     skip, wanted, rate = offset, duration or math.inf, 1
     length, is_empty = 0.0, True
@@ -120,7 +121,7 @@ def _cut(
         wanted = wanted if wanted == math.inf else round(wanted * part.rate / rate)
         rate = part.rate
         if part.num_samples is None or skip < part.num_samples:
-            for block in part.read(skip):
+            for block in _read_mixed(part, mixer, skip):
                 if wanted < len(block):
                     block = block[: int(wanted)]
                 if len(block):
@@ -168,21 +169,21 @@ def _checked(part: Decoder) -> Decoder:
     return part
 
 
-def _mix(block: np.ndarray, mixer: Mixer, tell: Callable[[str], None]) -> np.ndarray:
-    """Make one channel, (N,), of (N, C), and make sure that it can be heard."""
-    num_channels, was_mean = block.shape[1], mixer.chosen is None
-    if mixer.channel is not None and mixer.channel >= num_channels:
-        raise DecodingError(
-            f"has no channel {mixer.channel}: it has {num_channels}, counted from 0"
-        )
-    samples = mixer(block)
-    if was_mean and mixer.chosen is not None:
-        tell(f"its channels cancel each other; channel {mixer.chosen} is read alone")
+def _read_mixed(part: Decoder, mixer: Mixer, start: int) -> Iterator[np.ndarray]:
+    """Give blocks (N,) of one channel from a sample on, as in the whole part."""
+    first = mixer.find_start(start, part.rate, part.num_channels)
+    for block in mixer.mix(part.read(first), part.rate):
+        if first + len(block) > start:
+            yield block[max(0, start - first) :]
+        first += len(block)
+
+
+def _check_samples(samples: np.ndarray) -> None:
+    """Make sure that they can be heard."""
     if not np.isfinite(samples).all():
         raise DecodingError("holds NaN or infinite samples")
     if (level := np.abs(samples).max()) > _MAX_LEVEL:
         raise DecodingError(f"holds samples of {level:.1g}; full scale is 1")
-    return samples
 
 
 @contextmanager

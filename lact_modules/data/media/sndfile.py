@@ -62,7 +62,10 @@ class SndfileDecoder:
         size = max(1, BLOCK // self.num_channels)
         position = self._find_start(start)
         try:
-            self._file.seek(position)
+            if self._file.seekable():
+                self._file.seek(position)
+            else:
+                position = 0
             while position < length:
                 wanted = min(size, length - position)
                 block = self._file.read(wanted, dtype="float32", always_2d=True)
