@@ -61,6 +61,7 @@ def evaluate(
     ttt_chunk: options.TTTChunk = None,
     channel: options.Channel = None,
     device: options.Device = "auto",
+    precision: options.Precision = "fp32",
     each_step: Annotated[
         bool,
         typer.Option(
@@ -94,7 +95,7 @@ def evaluate(
     running = {
         "ttt": adaptation,
         "avg_checkpoints": avg_checkpoints,
-        **options.given(chunk_seconds=chunk, left_seconds=left),
+        **options.given(chunk_seconds=chunk, left_seconds=left, precision=precision),
     }
     with open_report(json_file) as stream:
         transcriber, decoders = _load_model(model, device, each_step, running, decoding)
@@ -125,6 +126,7 @@ def evaluate(
             typer.echo(f"{data}: {hint}", err=True)
         if stream is not None:
             summary = _summary(scores, transcripts, tally) | _latency(transcriber)
+            summary["precision"] = precision
             if transcriber.adapter is not None:
                 report = asdict(transcriber.adapter.report)
                 summary["ttt"] = {**(adaptation or {}), **report}

@@ -15,6 +15,7 @@ def load_recognizer(
     left: float | None,
     silence: float | None,
     device: str,
+    precision: str,
     **decoding: Any,
 ) -> "StreamingRecognizer":
     """Load a model that hears streams.
@@ -31,6 +32,8 @@ def load_recognizer(
         Seconds without a word that end an utterance.
     device : str
         Where to run, see `find_device`.
+    precision : str
+        In which to run, see `Caster`.
     **decoding : Any
         Options of the search; what is None has its default.
 
@@ -42,7 +45,7 @@ def load_recognizer(
     Raises
     ------
     InputError
-        If there is no model that streams, no such device, or no such search.
+        If there is no model that streams, no such device, precision or search.
     """
     from lact_modules.decoding.stream import Endpoint
     from lact_modules.inference.device import find_device
@@ -52,5 +55,6 @@ def load_recognizer(
         model,
         endpoint=Endpoint(**options.given(silence=silence)),
         device=find_device(device),
+        precision=precision,
         **options.given(chunk_seconds=chunk, left_seconds=left, **decoding),
     )

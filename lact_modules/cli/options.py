@@ -87,6 +87,14 @@ Channel = Annotated[
 Device = Annotated[
     str, typer.Option(help="cpu, cuda, cuda:1, ...; auto: CUDA if there is any.")
 ]
+Precision = Annotated[
+    str,
+    typer.Option(
+        help="fp32, or bf16, fp16: of the products in front end and encoder. bf16 pays "
+        "on GPUs and on CPUs with AMX, fp16 is for GPUs.",
+        metavar="fp32|bf16|fp16",
+    ),
+]
 Chunk = Annotated[
     float | None,
     typer.Option(

@@ -49,6 +49,7 @@ def serve(
     lm_weight: options.LanguageModelWeight = None,
     word_score: options.WordScore = None,
     device: options.Device = "auto",
+    precision: options.Precision = "fp32",
 ) -> None:
     """Show a page that turns the microphone or a file into text, as it is heard.
 
@@ -72,6 +73,7 @@ def serve(
             left,
             silence,
             device,
+            precision,
             beam_size=beam_size,
             lm=lm,
             lexicon=lexicon,

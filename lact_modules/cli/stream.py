@@ -11,6 +11,7 @@ import typer
 
 from lact_modules.cli import options
 from lact_modules.cli.live import load_recognizer
+from lact_modules.cli.output import make_folder
 from lact_modules.cli.signals import until_stopped
 from lact_modules.errors import InputError
 
@@ -72,6 +73,7 @@ def stream(
         Path | None, typer.Option(help="Go on where --save-state has stopped.")
     ] = None,
     device: options.Device = "auto",
+    precision: options.Precision = "fp32",
 ) -> None:
     """Turn speech into text while it is being said.
 
@@ -84,8 +86,8 @@ def stream(
     """
     if partial and format is not Format.JSON:
         raise InputError("--partial: needs --format json")
-    if save_state is not None and not save_state.parent.is_dir():
-        raise InputError(f"{save_state}: its folder does not exist; make it first")
+    if save_state is not None:
+        make_folder(save_state)
     blocks = _open_source(source, mic, sample_rate, realtime)
 
     from lact_modules.cli.stream_output import StreamWriter
@@ -98,6 +100,7 @@ def stream(
         left,
         silence,
         device,
+        precision,
         beam_size=beam_size,
         lm=lm,
         lexicon=lexicon,

@@ -17,6 +17,7 @@ from lact_modules.errors import InputError
 from lact_modules.frontends.streaming import FrontendState
 from lact_modules.inference.chunks import LEFT_SECONDS, chunk_encoder
 from lact_modules.inference.loading import load_model
+from lact_modules.inference.precision import Caster, Precision
 from lact_modules.inference.stream_state import fits, pack, unpack
 from lact_modules.inference.streaming_model import ModelState, StreamingModel
 from lact_modules.inference.trained_model import TrainedModel
@@ -52,6 +53,8 @@ class StreamingRecognizer:
         When an utterance is over; None is `Endpoint`'s defaults.
     device : str | torch.device
         Where the model runs.
+    precision : Precision
+        ``"fp32"``, ``"bf16"`` or ``"fp16"``, see `Caster`.
     **decoding : Any
         Options of :func:`~lact_modules.decoding.stream_decoder.build_stream_decoder`:
         ``beam_size``, ``lm``, ... Without any, greedy.
@@ -59,7 +62,8 @@ class StreamingRecognizer:
     Raises
     ------
     InputError
-        If the model needs the whole utterance, or the decoder refuses its options.
+        If the model needs the whole utterance, there is no such precision, or the
+        decoder refuses its options.
 
     Example
     -------
@@ -87,12 +91,14 @@ class StreamingRecognizer:
         left_seconds: float = LEFT_SECONDS,
         endpoint: Endpoint | None = None,
         device: str | torch.device = "cpu",
+        precision: Precision = "fp32",
         **decoding: Any,
     ):
         self.device = torch.device(device)
         self.model = trained.model.to(self.device)
         self.encoder = chunk_encoder(self.model, chunk_seconds, left_seconds)
         self.streaming = StreamingModel(self.model, self.encoder)
+        self.caster = Caster(self.model, precision, self.device)
         rate = self.model.frame_rate
         decoder = build_stream_decoder(trained.vocabulary, rate, **decoding)
         self.decoder = UtteranceDecoder(decoder, endpoint or Endpoint(), rate)
@@ -181,7 +187,8 @@ class StreamingRecognizer:
             self.reset()
         waveform = torch.as_tensor(samples, dtype=torch.float32, device=self.device)
         for block in waveform.split(_BLOCK):
-            log_probs, self._state = self.streaming.accept(block[None], self._state)
+            with self.caster.running():
+                log_probs, self._state = self.streaming.accept(block[None], self._state)
             self._decode(log_probs[0])
         return self.text
 
@@ -189,7 +196,9 @@ class StreamingRecognizer:
     def finish(self) -> str:
         """Give the final text, see `text`; the next samples begin another stream."""
         if not self._is_over:
-            self._decode(self.streaming.finish(self._state)[0])
+            with self.caster.running():
+                log_probs = self.streaming.finish(self._state)
+            self._decode(log_probs[0])
             self._end(self.decoder.finish(self._utterance))
             self._utterance = self.decoder.start()
             self._is_over = True

@@ -20,6 +20,7 @@ from lact_modules.inference.device import find_device
 from lact_modules.inference.files import Outcome, Source, process_files
 from lact_modules.inference.loading import load_model
 from lact_modules.inference.long_form import MAX_WHOLE_SECONDS, LongForm
+from lact_modules.inference.precision import Caster, Precision
 from lact_modules.inference.streaming_model import StreamingModel
 from lact_modules.inference.trained_model import TrainedModel
 from lact_modules.inference.waveforms import Audio, to_waveforms
@@ -43,6 +44,8 @@ class Transcriber:
         run piece by piece, see `LongForm`. None hears whole utterances.
     left_seconds : float | None
         How much before a chunk attention sees; if None, 5.12.
+    precision : Precision
+        ``"fp32"``, ``"bf16"`` or ``"fp16"``, see `Caster`.
     **decoding : Any
         Options of :func:`~lact_modules.inference.decoders.build_search`:
         ``beam_size``, ``lm``, ``rescore``, ... Without any, greedy.
@@ -50,8 +53,8 @@ class Transcriber:
     Raises
     ------
     InputError
-        If there is no such device, the decoder or the adapter refuses its options, or
-        the model cannot run in chunks.
+        If there is no such device or precision, the decoder or the adapter refuses its
+        options, or the model cannot run in chunks.
     """
 
     def __init__(
@@ -61,12 +64,15 @@ class Transcriber:
         ttt: dict[str, Any] | None = None,
         chunk_seconds: float | None = None,
         left_seconds: float | None = None,
+        precision: Precision = "fp32",
         **decoding: Any,
     ):
         self.device = find_device(device)
         self.trained = trained
         self.model = trained.model.to(self.device)
         self.adapter = None
+        if ttt is not None and precision != "fp32":
+            raise InputError(f"precision {precision}: --ttt learns in fp32; leave one")
         if ttt is not None:
             self.adapter = build_adapter(
                 self.model, statistics=trained.statistics, **ttt
@@ -84,6 +90,7 @@ class Transcriber:
                 self.long_form = _find_long_form(self.chunked)
         elif left_seconds is not None:
             raise InputError(f"left {left_seconds} s: needs a chunk; give its seconds")
+        self.caster = Caster(self.model, precision, self.device)
 
     @classmethod
     def from_folder(
@@ -178,9 +185,10 @@ class Transcriber:
         """
         longest = max(map(len, waveforms)) / SAMPLE_RATE
         try:
-            if self.long_form is not None and longest > MAX_WHOLE_SECONDS:
-                return self.long_form(waveforms)
-            return self._run_whole(cast(Sequence[Tensor], waveforms))
+            with self.caster.running():
+                if self.long_form is not None and longest > MAX_WHOLE_SECONDS:
+                    return self.long_form(waveforms)
+                return self._run_whole(cast(Sequence[Tensor], waveforms))
         except RuntimeError as error:
             # of a CPU's memory there is no exception of its own
             is_full = isinstance(error, torch.OutOfMemoryError)

@@ -97,9 +97,11 @@ def test_faults_of_the_user(evaluate, split, tmp_path):
         finished = evaluate("--data", data)
         assert (finished.code, finished.out) == (2, "")
         assert str(data) in finished.err
-    finished = evaluate("--data", split, "--json", tmp_path / "missing" / "out.json")
+    file = tmp_path / "file"
+    file.touch()
+    finished = evaluate("--data", split, "--json", file / "out.json")
     assert finished.code == 2
-    assert "folder does not exist" in finished.err
+    assert "its folder cannot be made" in finished.err
 
 
 def test_each_step_is_scored_apart(evaluate, split, lm, tmp_path):
@@ -212,3 +214,11 @@ def test_an_export_has_no_checkpoints_to_average(
         assert finished.code == 2
         assert finished.err.count("\n") == 1
         assert "--avg-checkpoints" in finished.err
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_scores_tell_the_precision(evaluate, split, tmp_path, precision):
+    output = tmp_path / "scores.json"
+    options = ("--device", "cpu", "--precision", precision)
+    assert evaluate("--data", split, "--json", output, *options).code == 0
+    assert json.loads(output.read_text())["precision"] == precision

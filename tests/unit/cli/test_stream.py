@@ -158,7 +158,7 @@ def test_what_is_wrong_is_one_line(stream, audio, trained_run, lact_asr, tmp_pat
         (("-", "--realtime"), "--realtime"),
         ((audio, "--partial"), "--format json"),
         ((audio, "--load-state", tmp_path / "none.pt"), "none.pt: no such file"),
-        ((audio, "--save-state", tmp_path / "none" / "a.pt"), "does not exist"),
+        ((audio, "--save-state", audio / "none" / "a.pt"), "cannot be made"),
     ]:
         finished = stream(*arguments)
         assert (finished.code, finished.out) == (2, "")
@@ -250,3 +250,10 @@ def test_a_terminal_shows_what_goes_on_in_one_line(monkeypatch, capsys):
     clear = "\r\x1b[2K"
     drawn = ["", "ONE", "ONE TWO", "E TWO THREE", ""]
     assert err.split(clear) == drawn
+
+
+def test_half_precision(stream, audio):
+    finished = stream(audio, "--precision", "bf16")
+    assert finished.code == 0
+    assert len(finished.out.splitlines()) > 3
+    assert stream(audio, "--precision", "fp16").code == 2

@@ -100,7 +100,7 @@ def test_captions_that_would_overwrite_each_other(transcribe, tmp_path):
 
 
 def test_output_file(transcribe, paths, tmp_path):
-    output = tmp_path / "out.txt"
+    output = tmp_path / "new" / "out.txt"
     finished = transcribe(*paths, "--output", output)
     assert (finished.code, finished.out) == (0, "")
     assert output.read_text() == transcribe(*paths).out
@@ -142,11 +142,13 @@ def test_nothing_is_written_where_nothing_could_be_read(transcribe, broken, tmp_
     [
         (["{tmp}"], "no audio below"),
         (["-"], "no audio files"),
-        (["{audio}", "--output", "{tmp}/missing/out.txt"], "folder does not exist"),
+        (["{audio}", "--output", "{audio}/out.txt"], "folder cannot be made"),
         (["{audio}", "--lm", "{tmp}/lm.arpa"], "beam"),
         (["{audio}", "--beam-size", "5", "--lm", "{tmp}/lm.arpa"], "lm.arpa"),
         (["{audio}", "--device", "abacus"], "device 'abacus'"),
         (["{audio}", "--device", "meta"], "device 'meta'"),
+        (["{audio}", "--precision", "int8"], "precision 'int8'"),
+        (["{audio}", "--precision", "fp16", "--device", "cpu"], "needs a GPU"),
         (["{audio}", "--model", "{tmp}"], "config.json"),
         (["{audio}", "--model", "{tmp}/missing"], "no such folder"),
     ],
