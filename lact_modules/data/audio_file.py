@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from lact_modules.data.audio import SAMPLE_RATE, count_samples, stream_audio
+from lact_modules.data.prefetch import prefetch
 
 
 class AudioFile:
@@ -55,7 +56,13 @@ class AudioFile:
         return self._num_samples
 
     def split(self, size: int) -> Iterator[Tensor]:
-        """Read pieces (N,) float32 of `size` samples, the last perhaps shorter."""
+        """Read pieces (N,) float32 of `size` samples, the last perhaps shorter.
+
+        The next one is read while one is used.
+        """
+        return prefetch(self._read_pieces(size))
+
+    def _read_pieces(self, size: int) -> Iterator[Tensor]:
         rest = torch.zeros(0)
         for block in stream_audio(*self._part):
             *whole, rest = torch.cat([rest, block]).split(size)

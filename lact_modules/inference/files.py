@@ -2,23 +2,28 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from torch import Tensor
 
 from lact_modules.data.audio import SAMPLE_RATE, load_audio
 from lact_modules.data.audio_file import Waveform
+from lact_modules.data.prefetch import prefetch
 from lact_modules.errors import InputError
 
 Source = TypeVar("Source")
 Result = TypeVar("Result")
 
-# Batches that are read ahead and sorted by duration.
+Loaded: TypeAlias = tuple[Source, Waveform | InputError]
+"""A source, and its audio or why there is none."""
+
+# Most batches that are sorted by duration together, and that wait to be.
 _LOOK_AHEAD = 4
 
 # Bound memory whatever the files' lengths; a longer waveform is alone in its batch.
 _MAX_BATCH_SECONDS = 1200
-_MAX_WINDOW_SECONDS = 3600
+# as much again may wait
+_MAX_WINDOW_SECONDS = 1800
 
 
 @dataclass(frozen=True)
@@ -50,9 +55,11 @@ def process_files(
     load: Callable[[Any], Waveform] = load_audio,
     in_order: bool = False,
 ) -> Iterator[Outcome[Source, Result]]:
-    """Read files as they are needed and run those of like duration together.
+    """Run files of like duration together, and read the next ones meanwhile.
 
-    A few batches are read ahead, so memory does not grow with the number of files.
+    At first a batch is run as it comes, then twice as many are sorted by duration, and
+    twice as many again. Files are read in another thread, as many ahead as are sorted
+    at most, so memory does not grow with their number.
 
     Arguments
     ---------
@@ -88,22 +95,36 @@ def process_files(
     """
     if batch_size < 1:
         raise InputError(f"batch size {batch_size}: must be at least 1")
-    window: list[tuple[Source, Waveform | InputError]] = []
+    # what is heard one after the other is not sorted
+    max_files = 1 if in_order else _LOOK_AHEAD * batch_size
+    max_samples = _MAX_WINDOW_SECONDS * SAMPLE_RATE
+    loaded = ((source, _load_or_error(source, load)) for source in sources)
+    ahead = prefetch(
+        loaded, 1, lambda each: 1 / max_files + _num_held(each[1]) / max_samples
+    )
+    for window in _windows(ahead, min(batch_size, max_files), max_files, max_samples):
+        yield from _run_window(window, run, batch_size)
+
+
+def _windows(
+    loaded: Iterable[Loaded[Source]], num_files: int, max_files: int, max_samples: int
+) -> Iterator[list[Loaded[Source]]]:
+    """Gather files, each time twice as many as before, up to the most."""
+    window: list[Loaded[Source]] = []
     num_samples = 0
-    max_window = 1 if in_order else _LOOK_AHEAD * batch_size
-    for source in sources:
-        audio = _load_or_error(source, load)
+    for source, audio in loaded:
         window.append((source, audio))
         num_samples += _num_held(audio)
-        is_full = len(window) == max_window
-        if is_full or num_samples > _MAX_WINDOW_SECONDS * SAMPLE_RATE:
-            yield from _run_window(window, run, batch_size)
+        if len(window) == num_files or num_samples > max_samples:
+            yield window
             window, num_samples = [], 0
-    yield from _run_window(window, run, batch_size)
+            num_files = min(2 * num_files, max_files)
+    if window:
+        yield window
 
 
 def _run_window(
-    window: list[tuple[Source, Waveform | InputError]],
+    window: list[Loaded[Source]],
     run: Callable[[list[Any]], Iterable[Result]],
     batch_size: int,
 ) -> Iterator[Outcome[Source, Result]]:
