@@ -87,7 +87,12 @@ def tune_lm(
         tuner, tally = _run_model(model, device, data, batch_size)
         trials: dict[str, list[Trial]] = {}
         if lm is not None:
-            grid = _search_grid(tuner, search, lm_weights, word_scores)
+            grid = {"lm_weight": _numbers("--lm-weights", lm_weights)}
+            # where there are no words to count, none are asked for
+            if word_scores is None and tuner.scores_words(**decoding):
+                word_scores = "-1,0,1"
+            if word_scores is not None:
+                grid["word_score"] = _numbers("--word-scores", word_scores)
             trials["search"] = _try(tuner.try_search, grid, decoding)
             decoding |= _choose(tuner, trials["search"], grid)
         if rescore is not None:
@@ -146,18 +151,6 @@ def _run_model(
     if not tuner.references:
         raise InputError(f"{data}: not one utterance could be read")
     return tuner, tally
-
-
-def _search_grid(
-    tuner: "Tuner", search: str | None, lm_weights: str, word_scores: str | None
-) -> dict[str, list[float]]:
-    grid = {"lm_weight": _numbers("--lm-weights", lm_weights)}
-    # the attention search has no such score
-    if word_scores is None and not tuner.uses_attention(search or "auto"):
-        word_scores = "-1,0,1"
-    if word_scores is not None:
-        grid["word_score"] = _numbers("--word-scores", word_scores)
-    return grid
 
 
 def _try(

@@ -1,7 +1,6 @@
 """Beam search over words: what whole utterances and streams have in common."""
 
 import copy
-import logging
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple, TypeGuard
@@ -17,8 +16,6 @@ from lact_modules.decoding.hypothesis import Hypothesis, Word, group_words
 from lact_modules.decoding.numbers import MAX_BEAM, check_number
 from lact_modules.decoding.word_search import make_search
 from lact_modules.errors import InputError
-
-logger = logging.getLogger(__name__)
 
 
 class Prefix(NamedTuple):
@@ -73,7 +70,7 @@ class BeamSearch:
     InputError
         If the language model or the lexicon is missing, damaged, or has no word
         that the vocabulary can spell; if a binary of words comes without a lexicon; if
-        a number is out of its range.
+        a number is out of its range, or words are scored where there are none.
 
     Example
     -------
@@ -106,10 +103,9 @@ class BeamSearch:
         words = choose_words(vocabulary, lm, lexicon)
         self.words = None if words is None else frozenset(word for word, _ in words)
         if words is None and word_score:
-            logger.warning(
-                "word_score %g: counts with a lexicon or a language model of words; "
-                "here it adds nothing",
-                word_score,
+            raise InputError(
+                f"word_score {word_score:g}: counts the words of a lexicon or of a "
+                "language model of words, and here is neither; leave it"
             )
         self._search = make_search(
             vocabulary,

@@ -15,7 +15,7 @@ from lact_modules.decoding.rescore import (
     rank,
     score_texts,
 )
-from lact_modules.inference.decoders import build_search, uses_attention
+from lact_modules.inference.decoders import build_search
 from lact_modules.inference.transcriber import Transcriber
 from lact_modules.training.error_rate import count_word_errors, score
 
@@ -85,9 +85,20 @@ class Tuner:
         self.references += [""] * len(waveforms)
         return range(len(self.references))[-len(waveforms) :]
 
-    def uses_attention(self, search: str = "auto") -> bool:
-        """Tell whether a search is the attention search."""
-        return uses_attention(self._transcriber.trained, search)
+    def scores_words(self, **decoding: Any) -> bool:
+        """Tell whether a search has words that a score may count.
+
+        Arguments
+        ---------
+        **decoding : Any
+            Arguments of :func:`~lact_modules.inference.decoders.build_search`.
+
+        Returns
+        -------
+        bool
+            True for CTC with a lexicon or a language model of words.
+        """
+        return getattr(self._build(**decoding), "words", None) is not None
 
     def try_search(self, grid: Grid, **decoding: Any) -> Iterator[Trial]:
         """Try weights of the search, which is run for each combination.

@@ -4,6 +4,9 @@ import shlex
 import pytest
 import yaml
 
+from lact_modules.decoding.arpa import write_arpa
+from lact_modules.decoding.ngram import estimate_ngrams
+
 
 @pytest.fixture
 def dev(split):
@@ -38,6 +41,18 @@ def test_settings_that_are_printed_give_the_error_rate_that_was_found(
     options = ("--data", dev, "--json", scores, *shlex.split(line))
     assert lact_asr("evaluate", "--model", trained_run, *options).code == 0
     assert json.loads(scores.read_text())["wer"] == pytest.approx(best)
+
+
+def test_letters_have_no_words_to_score(tune, dev, tmp_path):
+    lm = tmp_path / "letters.arpa"
+    write_arpa(lm, estimate_ngrams(["A | B"], order=2))
+    options = ("--data", dev, "--lm", lm, "--lm-weights", "1", "--beam-size", 5)
+    finished = tune(*options)
+    assert finished.code == 0
+    assert "word-score" not in finished.out
+    refused = tune(*options, "--word-scores", "1")
+    assert refused.code == 2
+    assert "word_score 1: counts the words of a lexicon" in refused.err
 
 
 def test_rescoring_alone(tune, dev, lm):

@@ -37,7 +37,8 @@ def paths(tmp_path_factory):
 @pytest.fixture(params=["", "lm", "lexicon", "lm lexicon"])
 def options(request, paths):
     given = {name: paths / name for name in request.param.split()}
-    return {"beam_size": 12, "word_score": 0.5, **given}
+    word_score = {"word_score": 0.5} if given else {}
+    return {"beam_size": 12, **word_score, **given}
 
 
 @pytest.fixture

@@ -349,3 +349,14 @@ def test_a_model_without_probabilities_is_named(tmp_path, lm):
     )
     with pytest.raises(InputError, match=r"inf\.arpa: gives no text a probability"):
         decoder(*pad(spell("ONE")))
+
+
+@pytest.mark.parametrize("unit", [None, "characters"])
+def test_a_score_of_words_is_refused_where_there_are_none(tmp_path, unit):
+    lm = None
+    if unit is not None:
+        lm = tmp_path / "letters.arpa"
+        write_arpa(lm, estimate_ngrams(["O N E | T W O"], order=2))
+    with pytest.raises(InputError, match=r"word_score 0\.5: counts the words of"):
+        BeamDecoder(VOCABULARY, FRAME_RATE, lm=lm, word_score=0.5)
+    BeamDecoder(VOCABULARY, FRAME_RATE, lm=lm, word_score=0.0)

@@ -4,10 +4,13 @@ import bz2
 import gzip
 import lzma
 import struct
+from functools import partial
 
 import pytest
 
+from lact_modules.data.vocabulary import Vocabulary
 from lact_modules.decoding import ngram_file
+from lact_modules.decoding.beam_search import BeamSearch
 from lact_modules.decoding.language_model import KenLMModel
 from lact_modules.decoding.ngram_file import read_header, read_words
 from lact_modules.errors import InputError
@@ -138,6 +141,27 @@ def test_a_binary_that_cannot_be_true_does_not_reach_kenlm(path, monkeypatch, co
     path.write_bytes(content)
     with pytest.raises(InputError, match="damaged or cut KenLM binary"):
         KenLMModel(path)
+
+
+@pytest.mark.parametrize("kind", [0, 1])
+@pytest.mark.parametrize("share", [0.2, 0.99])
+def test_a_binary_that_was_cut_is_told_in_a_line(path, kind, share):
+    # hash tables of 5000 words, 16 and 12 bytes an n-gram of the others at least
+    whole = 5000 * 12 + 20000 * 16 + 30000 * 12
+    header = binary((5000, 20000, 30000), order=3, kind=kind, size=int(share * whole))
+    path.write_bytes(header)
+    assert read_header(path).is_binary
+    vocabulary = Vocabulary.from_texts(["ONE"])
+    (path.parent / "lexicon").write_text("ONE\n")
+    readers = (
+        partial(KenLMModel, path),
+        partial(BeamSearch, vocabulary, 10.0, lm=path, lexicon=path.parent / "lexicon"),
+        partial(BeamSearch, vocabulary, 10.0, lm=path),
+    )
+    for read in readers:
+        with pytest.raises(InputError, match=r"lm\.arpa: .*headers say") as caught:
+            read()
+        assert "\n" not in str(caught.value)
 
 
 def test_a_binary_hides_its_words(path):

@@ -147,8 +147,7 @@ def test_weights_of_a_transformer_are_tuned(trained, lm_folder):
     places = list(tuner.add(waveforms[:2])) + list(tuner.add(waveforms[2:]))
     for place in places:
         tuner.references[place] = TEXTS[place]
-    assert tuner.uses_attention()
-    assert not tuner.uses_attention("ctc")
+    assert not tuner.scores_words(beam_size=2)
     options = {"beam_size": 4, "lm": lm_folder}
     trials = list(tuner.try_search({"lm_weight": [0.0, 3.0]}, **options))
     for trial in trials:

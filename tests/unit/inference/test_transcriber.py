@@ -51,7 +51,7 @@ def test_an_export_transcribes_as_its_run(trained_run, tmp_path, paths, alone):
 
 
 def test_beam_search(trained_run, paths):
-    beam = Transcriber.from_folder(trained_run, beam_size=10, word_score=0.5)
+    beam = Transcriber.from_folder(trained_run, beam_size=10, num_best=2)
     texts = [result.result.text for result in beam.transcribe_files(paths[:3])]
     assert all(texts)
 
