@@ -128,13 +128,29 @@ class ByteRange(io.RawIOBase):
             Where it begins, each place once, in order.
         """
         search = re.compile(pattern, re.DOTALL)
-        while window := self.peek(start, _WINDOW):
-            is_last = len(window) < _WINDOW
-            # what begins in the overlap is found in the next window
-            limit = len(window) if is_last else _WINDOW - _OVERLAP
+        for base, window, limit in self.windows(start):
             for match in search.finditer(window):
                 if match.start() < limit:
-                    yield start + match.start()
+                    yield base + match.start()
+
+    def windows(self, start: int) -> Iterator[tuple[int, bytes, int]]:
+        """Read all from a byte on, in windows that overlap a little.
+
+        Arguments
+        ---------
+        start : int
+            From where on.
+
+        Yields
+        ------
+        tuple[int, bytes, int]
+            Where a window begins, its bytes, and from which of them on what begins is
+            found in the next window.
+        """
+        while window := self.peek(start, _WINDOW):
+            is_last = len(window) < _WINDOW
+            limit = len(window) if is_last else _WINDOW - _OVERLAP
+            yield start, window, limit
             if is_last:
                 return
             start += limit

@@ -1,12 +1,16 @@
 """Streams of frames, one after the other, with nothing before them."""
 
+import functools
 from collections.abc import Callable, Iterator
 from typing import Protocol, TypeVar
+
+import numpy as np
 
 from lact_modules.data.media import ac3, adts
 from lact_modules.data.media.byte_range import ByteRange
 from lact_modules.data.media.decoder import DecodingError
 from lact_modules.data.media.mpeg_header import parse_header
+from lact_modules.data.media.pairs import find_pairs, pair_table
 from lact_modules.data.media.tags import skip_tags
 
 # Bytes that are read at once, and those of each frame that a walk gives.
@@ -39,9 +43,6 @@ class Frame(Protocol):
 F = TypeVar("F", bound=Frame, covariant=True)
 Parse = Callable[[bytes], F | None]
 """Reads a header, of seven bytes; None if it is none."""
-
-# How a frame of any kind begins.
-_SYNC = rb"\xff[\xe2-\xff][\x10-\xef]|\x0b\x77"
 
 PARSERS: dict[str, Parse[Frame]] = {
     "MP3": lambda head: parse_header(head[:4]),
@@ -115,6 +116,45 @@ def name_frames(source: ByteRange, position: int, at_least: int) -> str | None:
     return None
 
 
+def find_frames(source: ByteRange, start: int) -> Iterator[int]:
+    """Find what may be a frame that another follows.
+
+    Arguments
+    ---------
+    source : ByteRange
+        Bytes of any kind.
+    start : int
+        From where on.
+
+    Yields
+    ------
+    int
+        Where it begins.
+    """
+    for base, window, limit in source.windows(start):
+        for place in find_pairs(window, _syncs()):
+            if place >= limit:
+                break
+            head = window[place : place + 7]
+            for parse in PARSERS.values():
+                frame = parse(head)
+                if frame is None:
+                    continue
+                end = place + frame.size
+                # what the window does not hold is seen later
+                if end + 7 > len(window) or parse(window[end : end + 7]):
+                    yield base + place
+
+
+@functools.lru_cache
+def _syncs() -> np.ndarray:
+    """Give a table of the pairs that frames begin with."""
+    seconds = [
+        byte for byte in range(0xE2, 0x100) if byte & 0x06 or byte & 0xF6 == 0xF0
+    ]
+    return pair_table([b"\x0b\x77", *(bytes([0xFF, byte]) for byte in seconds)])
+
+
 def find_frames_end(source: ByteRange, parse: Parse[Frame]) -> int:
     """Pass over frames of any kinds, and the tags between.
 
@@ -182,7 +222,7 @@ def _all_frames(source: ByteRange, parse: Parse[F]) -> Iterator[tuple[int, F]]:
         position = next(
             (
                 place
-                for place in source.find(_SYNC, position)
+                for place in find_frames(source, position)
                 if name_frames(source, place, at_least=2)
             ),
             None,

@@ -4,11 +4,11 @@ import re
 from collections.abc import Iterator
 
 from lact_modules.data.media.byte_range import ByteRange
-from lact_modules.data.media.frames import name_frames
+from lact_modules.data.media.frames import find_frames, name_frames
+from lact_modules.data.media.pairs import find_pairs, pair_table
 from lact_modules.data.media.tags import skip_tags
 
-# By kind; what sound does not match by chance, however long it is. Each alternative
-# begins with a letter, which makes the search four times as fast.
+# By kind; what sound does not match by chance, however long it is.
 _SIGNATURES = {
     "WAV": rb"RIFF....WAVE|RIFX....WAVE|RF64....WAVE|BW64....WAVE",
     "W64": rb"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb",
@@ -30,7 +30,7 @@ _SIGNATURES = {
     "DSF": rb"DSD \x1c\x00\x00\x00",
     "VOC": rb"Creative Voice File\x1a",
     "NIST": rb"NIST_1A\n",
-    "IRCAM": rb"\x64\xa3[\x00-\x04]\x00|\x00[\x00-\x04]\xa3\x64",
+    "IRCAM": rb"\x64\xa3[\x00-\x04]\x00",
     "PAF": rb" paf\x00\x00\x00\x00|fap \x00\x00\x00\x00",
     "AVR": rb"2BIT.{8}[\x00\xff]{2}\x00",
     "SVX": rb"FORM....8SVX|FORM....16SV",
@@ -38,6 +38,13 @@ _SIGNATURES = {
 _PATTERNS = {kind: re.compile(each, re.DOTALL) for kind, each in _SIGNATURES.items()}
 _TAG = rb"ID3[\x02-\x04]\x00[\x00-\xf0][\x00-\x7f]{4}"
 _ANY = b"|".join([*_SIGNATURES.values(), _TAG])
+
+# How MPEG-4 goes on after four bytes, and how all others begin.
+_TYPE = b"ft"
+_BEGINNINGS = [b"RI", b"RF", b"BW", b"ri", b"FO", b"ca", b".s", b"fL", b"Og", b"\x1aE"]
+_BEGINNINGS += [b"#!", b"0&", b"FL", b"wv", b"TT", b"MA", b"DS", b"Cr", b"NI", b"d\xa3"]
+_BEGINNINGS += [b" p", b"fa", b"2B", b"ID"]
+_PAIRS = pair_table([_TYPE, *_BEGINNINGS])
 
 # Bytes that tell a kind.
 _HEAD = 64
@@ -104,16 +111,20 @@ def find_file(source: ByteRange, start: int, with_frames: bool) -> int:
     """
     signed = next(_find_signatures(source, start), len(source))
     if with_frames:
-        for place in source.find(rb"\xff[\xe2-\xff][\x10-\xef]|\x0b\x77", start):
-            if place >= signed:
-                break
+        for place in find_frames(source.narrow(0, signed), start):
             if name_frames(source, place, at_least=_MIN_FRAMES):
                 return place
     return signed
 
 
 def _find_signatures(source: ByteRange, start: int) -> Iterator[int]:
-    for place in source.find(_ANY, start):
-        behind_tags = skip_tags(source, place)
-        if behind_tags == place or name_kind(source, behind_tags):
-            yield place
+    search = re.compile(_ANY, re.DOTALL)
+    for base, window, limit in source.windows(start):
+        for place in find_pairs(window, _PAIRS):
+            if window[place : place + 2] == _TYPE:
+                place -= 4
+            if not 0 <= place < limit or search.match(window, place) is None:
+                continue
+            behind_tags = skip_tags(source, base + place)
+            if behind_tags == base + place or name_kind(source, behind_tags):
+                yield base + place
