@@ -132,9 +132,8 @@ def find_frames(source: ByteRange, start: int) -> Iterator[int]:
         Where it begins.
     """
     for base, window, limit in source.windows(start):
-        for place in find_pairs(window, _syncs()):
-            if place >= limit:
-                break
+        places = np.array(find_pairs(window, _syncs()), int)
+        for place in _followed(window, places[places < limit]):
             head = window[place : place + 7]
             for parse in PARSERS.values():
                 frame = parse(head)
@@ -144,6 +143,29 @@ def find_frames(source: ByteRange, start: int) -> Iterator[int]:
                 # what the window does not hold is seen later
                 if end + 7 > len(window) or parse(window[end : end + 7]):
                     yield base + place
+
+
+def _followed(window: bytes, places: np.ndarray) -> list[int]:
+    """Leave out what begins like MPEG audio and no sync of its like follows."""
+    data = np.frombuffer(window + bytes(3), np.uint8)
+    kinds = data[places + 1]
+    sizes = _mpeg_sizes()[kinds.astype(int) << 8 | data[places + 2]]
+    ends = places + sizes
+    is_out = ends + 2 > len(window)
+    ends[is_out] = 0
+    is_followed = (data[ends] == 0xFF) & (data[ends + 1] == kinds)
+    is_mpeg = (data[places] == 0xFF) & (kinds & 0x06 > 0)
+    return places[~is_mpeg | (sizes > 0) & (is_out | is_followed)].tolist()
+
+
+@functools.lru_cache
+def _mpeg_sizes() -> np.ndarray:
+    """Give the sizes of frames by their second and third byte, 0 if there is none."""
+    sizes = np.zeros(1 << 16, int)
+    for code in range(0xE000, 1 << 16):
+        header = parse_header(bytes([0xFF, code >> 8, code & 0xFF, 0]))
+        sizes[code] = header.size if header else 0
+    return sizes
 
 
 @functools.lru_cache
