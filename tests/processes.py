@@ -26,8 +26,11 @@ from lact_modules.training.ctc import CTCBrain
 from lact_modules.training.hparams import load_hparams
 from lact_modules.training.optimization import OptimizingBrain
 from lact_modules.training.s2s import S2SBrain
+from lact_modules.training.speech_batch import SpeechBatch
 
 RECIPES = Path(__file__).parents[1] / "recipes" / "LibriSpeech" / "ASR"
+
+LOST = {"id": "lost", "signal": torch.empty(0), "tokens": torch.tensor([3, 4])}
 
 # of each step; stages change once
 EPOCHS = (1, 2, 2)
@@ -163,13 +166,18 @@ def learn(brain, step, accumulated, rank, num_ranks):
         return brain.learn(share, should_step=True).loss.detach()
     examples = make_examples(step, 4 * accumulated)
     pairs = [PaddedBatch(examples[i : i + 2]) for i in range(0, len(examples), 2)]
+    if accumulated > 1:
+        # a batch more, and one that cannot be read
+        pairs += [PaddedBatch(make_examples(step + 9, 2)), SpeechBatch([LOST])]
     mine = pairs[rank::num_ranks]
-    brain.grad_accumulation_factor = len(mine)
+    # a step that is not full
+    brain.grad_accumulation_factor = len(mine) + (accumulated > 1)
     losses = [brain.learn(pair, pair is mine[-1]).loss.detach() for pair in mine]
-    loss = torch.stack(losses).mean()
+    heard = torch.stack([loss for loss in losses if loss.isfinite()])
+    total = torch.stack([heard.sum(), torch.tensor(float(len(heard)))])
     if num_ranks > 1:
-        torch.distributed.all_reduce(loss)
-    return loss / num_ranks
+        torch.distributed.all_reduce(total)
+    return total[0] / total[1]
 
 
 def run_out_of_memory(model):

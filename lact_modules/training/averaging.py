@@ -104,7 +104,8 @@ def validate_weights(brain: Any, weights: Weights) -> float:
     Arguments
     ---------
     brain : Any
-        A `RecipeBrain` after `train`; its model is left with the weights.
+        A `RecipeBrain` after `train`; its model is left with the weights, and
+        `validated` too.
     weights : Weights
         Of its model.
 
@@ -115,6 +116,7 @@ def validate_weights(brain: Any, weights: Weights) -> float:
     """
     model = brain.hparams.model
     model.load_state_dict(weights)
+    brain.validated = {name: weights[name].clone() for name in weights}
     brain.on_stage_start(sb.Stage.VALID)
     for module in model.modules():
         # as a test would find it: averaged thresholds, not ones set anew
@@ -126,7 +128,7 @@ def validate_weights(brain: Any, weights: Weights) -> float:
     total = len(brain.valid_loader)
     loss = 0.0
     with torch.no_grad():
-        for batch in tqdm(batches, "average on dev", total, disable=not is_shown):
+        for batch in tqdm(batches, "weights on dev", total, disable=not is_shown):
             brain.step += 1
             loss = brain.update_average(
                 brain.evaluate_batch(batch, sb.Stage.VALID), loss

@@ -19,6 +19,7 @@ from lact_modules.inference.decoders import decoding_steps
 from lact_modules.inference.trained_model import TrainedModel
 from lact_modules.layers.fast_weight_memory import FastWeightMemory
 from lact_modules.training.augmentation import make_augmenter
+from lact_modules.training.averaging import Weights, validate_weights
 from lact_modules.training.chunking import ChunkingWatch
 from lact_modules.training.loop import RecipeBrain
 from lact_modules.training.transcripts import Decoder, Transcripts
@@ -184,6 +185,16 @@ class ASRBrain(RecipeBrain):
                 self.num_infeasible[stage],
             )
 
+    def on_evaluate_start(
+        self, max_key: str | None = None, min_key: str | None = None
+    ) -> None:
+        """Load the weights to test; what was kept of clean speech is to be of them."""
+        super().on_evaluate_start(max_key, min_key)
+        weights = self.model.state_dict()
+        if self.validated is None or not _are_equal(weights, self.validated):
+            validate_weights(self, weights)
+        run_on_main(self._save_statistics)
+
     def _save_statistics(self) -> None:
         """Keep what results on clean speech look like, for test-time training."""
         # one utterance has no deviation
@@ -229,6 +240,10 @@ def describe_size(model: nn.Module) -> str:
         f"{total / 1e6:.2f} M parameters, {fast / 1e6:.2f} M of them initial fast "
         "weights"
     )
+
+
+def _are_equal(some: Weights, others: Weights) -> bool:
+    return all(torch.equal(some[name], others[name].to(some[name])) for name in some)
 
 
 def _num_samples(signals: Tensor, relative_lengths: Tensor) -> Tensor:

@@ -21,7 +21,7 @@ from torch.utils.data import Dataset
 
 from lact_modules.data.rounds import RoundSampler
 from lact_modules.errors import InputError
-from lact_modules.training.averaging import choose_weights, validate_weights
+from lact_modules.training.averaging import Weights, choose_weights, validate_weights
 from lact_modules.training.loading import LoadingBrain
 from lact_modules.training.metrics_log import open_log
 from lact_modules.training.optimization import Outcome
@@ -78,6 +78,7 @@ class RecipeBrain(LoadingBrain):
         self.progress = EpochProgress()
         self.num_gathered = 0
         self.is_within_epoch = False
+        self.validated: Weights | None = None
 
     def validation_metrics(self, stage_loss: float) -> dict[str, float]:
         """Sum up a validation that has ended: numbers by name, `metric` among them."""
@@ -176,7 +177,8 @@ class RecipeBrain(LoadingBrain):
         return outcome.loss.detach().cpu()
 
     def _after_step(self, outcome: Outcome) -> None:
-        if self._is_due("log_interval"):
+        # of a batch that could not be read there is nothing to tell
+        if self._is_due("log_interval") and outcome.loss.isfinite():
             groups = self.optimizer.param_groups
             several = groups if len(groups) > 1 else []
             self._log(

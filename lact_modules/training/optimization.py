@@ -26,6 +26,7 @@ from lact_modules.training.replicas import (
     without_exchange,
 )
 from lact_modules.training.samplers import EffectiveBatchSampler
+from lact_modules.training.speech_batch import SpeechBatch
 from lact_modules.training.unfreezing import StagedUnfreezing
 
 logger = logging.getLogger(__name__)
@@ -41,7 +42,7 @@ class Outcome(NamedTuple):
     outputs : Any
         The model's, of that.
     loss : Tensor
-        Averaged over the labels of the batch, a scalar.
+        Averaged over the labels of the batch, a scalar; NaN if it could not be read.
     ids : list[str]
         Of the batch's utterances.
     losses : Tensor
@@ -78,6 +79,7 @@ class OptimizingBrain(sb.Brain):
         self.guard = NonFiniteGuard(self.nonfinite_patience)
         self.grad_norm = torch.tensor(torch.nan)
         self.gathered_ids: list[str] = []
+        self.num_heard = 0
         self.micro_batches: MicroBatches | None = None
         self.unfreezing: StagedUnfreezing | None = None
 
@@ -200,16 +202,19 @@ class OptimizingBrain(sb.Brain):
         return outcome
 
     def _gather(self, batch: PaddedBatch, should_step: bool) -> Outcome:
-        model = self.modules.model
+        model, is_lost = self.modules.model, _is_lost(batch)
         with nullcontext() if should_step else without_exchange(model):
-            outputs, loss = self._run(batch)
+            outputs, loss = self._run(batch, is_lost)
             self.scaler.scale(loss / self.grad_accumulation_factor).backward()
-        return Outcome(batch, outputs, loss, batch.id, self.batch_losses)
+        self.num_heard += not is_lost
+        told = torch.full_like(loss, torch.nan) if is_lost else loss
+        return Outcome(batch, outputs, told, batch.id, self.batch_losses)
 
-    def _run(self, batch: PaddedBatch) -> tuple[Any, Tensor]:
-        return run_replica(self.modules.model, partial(self._run_model, batch))
+    def _run(self, batch: PaddedBatch, is_lost: bool) -> tuple[Any, Tensor]:
+        run = partial(self._run_model, batch, is_lost)
+        return run_replica(self.modules.model, run)
 
-    def _run_model(self, batch: PaddedBatch) -> tuple[Any, Tensor]:
+    def _run_model(self, batch: PaddedBatch, is_lost: bool) -> tuple[Any, Tensor]:
         # what an override may not tell: each utterance then has the batch's loss
         self.batch_losses = None
         self.num_labels = torch.tensor(len(batch), device=self.device)
@@ -218,6 +223,11 @@ class OptimizingBrain(sb.Brain):
             loss = self.compute_objectives(outputs, batch, sb.Stage.TRAIN)
         if self.batch_losses is None:
             self.batch_losses = loss.detach().expand(len(batch))
+        if is_lost:
+            # what stands for it keeps processes in step, and teaches nothing
+            self.batch_losses = torch.zeros_like(self.batch_losses)
+            self.num_labels = torch.zeros_like(self.num_labels)
+            loss = loss * 0
         return outputs, loss
 
     def _gather_in_parts(
@@ -228,7 +238,9 @@ class OptimizingBrain(sb.Brain):
             try:
                 parts = micro_batches.cut(batch)
                 with without_exchange(self.modules.model):
-                    gathered = self._gather_parts(parts, micro_batches.share)
+                    gathered = self._gather_parts(
+                        parts, micro_batches.share, _is_lost(batch)
+                    )
                 break
             except RuntimeError as error:
                 if not is_out_of_memory(error):
@@ -248,16 +260,17 @@ class OptimizingBrain(sb.Brain):
         sum_gradients(self.modules.model)
         for parameter in self.model.parameters():
             if parameter.grad is not None:
-                parameter.grad *= micro_batches.share / num_labels
+                parameter.grad *= micro_batches.share / num_labels.clamp(min=1)
+        self.num_heard = int(num_labels > 0)
         return outcome._replace(loss=loss_sum / num_labels)
 
     def _gather_parts(
-        self, parts: Sequence[PaddedBatch], share: int
+        self, parts: Sequence[PaddedBatch], share: int, is_lost: bool
     ) -> tuple[Outcome, Tensor]:
         """Gather gradients of the losses' sum over `share`; count the labels."""
         ids, losses, num_labels = [], [], []
         for part in parts:
-            outputs, loss = self._run(part)
+            outputs, loss = self._run(part, is_lost)
             self.scaler.scale(loss * self.num_labels / share).backward()
             ids += part.id
             losses.append(self.batch_losses.detach())
@@ -268,10 +281,14 @@ class OptimizingBrain(sb.Brain):
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gathered gradients, and the utterances that they are of."""
         super().zero_grad(set_to_none)
-        self.gathered_ids = []
+        self.gathered_ids, self.num_heard = [], 0
 
     def _update(self) -> None:
         self.scaler.unscale_(self.optimizer)
+        if not self._average_gradients():
+            self.zero_grad()
+            self.scaler.update()
+            return
         self.grad_norm = torch.nn.utils.clip_grad_norm_(
             self.modules.parameters(), self.max_grad_norm
         )
@@ -286,3 +303,24 @@ class OptimizingBrain(sb.Brain):
             self.scaler.update()
             self.guard.reset()
         self.zero_grad()
+
+    def _average_gradients(self) -> bool:
+        """Average over the batches of a step that were heard; tell if there are any.
+
+        The last step of an epoch may have fewer than others, and so has one with
+        batches that were skipped, in any process.
+        """
+        num_heard = torch.tensor(float(self.num_heard), device=self.device)
+        num_heard = ddp_all_reduce(num_heard, ReduceOp.SUM)
+        num_full = self.grad_accumulation_factor
+        if self.distributed_launch:
+            num_full *= torch.distributed.get_world_size()
+        if 0 < num_heard < num_full:
+            for parameter in self.model.parameters():
+                if parameter.grad is not None:
+                    parameter.grad *= num_full / num_heard
+        return bool(num_heard > 0)
+
+
+def _is_lost(batch: PaddedBatch) -> bool:
+    return isinstance(batch, SpeechBatch) and batch.is_lost

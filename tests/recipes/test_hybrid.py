@@ -8,8 +8,11 @@ import torch
 from safetensors.torch import load_file
 from transformers import Wav2Vec2Config, Wav2Vec2Model
 
-from lact_modules.adaptation.gate import CleanStatistics
+from lact_modules.adaptation.gate import CleanStatistics, Traits
 from lact_modules.cli.main import main
+from lact_modules.data.audio import load_audio
+from lact_modules.data.manifest import read_manifest
+from lact_modules.inference.trained_model import load_run
 
 STEPS = 10
 
@@ -71,10 +74,16 @@ def test_tells_how_many_parameters_are_fast_weights(hybrid):
     assert f"{fast / 1e6:.2f} M of them initial fast weights" in hybrid.log
 
 
-def test_knows_what_clean_speech_looks_like(hybrid):
-    path = hybrid.folder / CleanStatistics.file_name
-    statistics = CleanStatistics.load(path)
-    assert 0 <= statistics.blank_share[0] <= 1
+def test_knows_what_clean_speech_looks_like_to_the_weights_tested(hybrid):
+    trained = load_run(hybrid.folder)
+    traits = []
+    for utterance in read_manifest(hybrid.folder / "manifests" / "dev.jsonl"):
+        signal = load_audio(utterance.audio_filepath)
+        log_probs, frames, *_ = trained.model(signal[None], torch.tensor([len(signal)]))
+        traits.append(Traits.of(log_probs, frames))
+    heard = CleanStatistics.of(traits)
+    for name, found in vars(trained.statistics).items():
+        assert found == pytest.approx(getattr(heard, name), abs=1e-4)
 
 
 def test_adapts_to_what_it_hears(hybrid, corpus, tmp_path, monkeypatch):
