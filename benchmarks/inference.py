@@ -91,7 +91,7 @@ def model_name(run: Path) -> str:
     """Name a run's model as its result does."""
     result = run / "result.json"
     if result.is_file():
-        return json.loads(result.read_text(encoding="utf-8"))["model"]
+        return json.loads(result.read_text(encoding="utf-8")).get("model", run.name)
     return run.name
 
 

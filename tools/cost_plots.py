@@ -87,8 +87,9 @@ class Plot:
             return True
         if not check:
             unfinished = path.with_name(path.name + ".part")
-            options = {"svg.hashsalt": self.name, "svg.fonttype": "none"}
-            with matplotlib.rc_context(options):
+            with matplotlib.rc_context(
+                {"svg.hashsalt": self.name, "svg.fonttype": "none"}
+            ):
                 self._figure(read_study(drawn)).savefig(
                     unfinished, format="svg", metadata={"Date": None, "Source": source}
                 )

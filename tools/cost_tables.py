@@ -30,6 +30,7 @@ AIMS: dict[tuple[str, str, str], tuple[float, ...]] = {
     ("forward", "time", "conformer"): (1.05, 0.8, 0.45, 0.15),
     ("forward", "time", "conmamba"): (0.7, 0.7, 0.7, 0.7),
     ("forward", "time", "speechbrain_conformer"): (0.5, 0.2, 0.06),
+    ("forward", "time", "lact_conformer, be866f3"): (0.55, 0.7, 0.2),
     ("forward", "memory", "conformer"): (1.05, 0.8, 0.4, 0.2),
     ("training step", "time", "conformer"): (1.05, 0.8, 0.5),
 }
