@@ -24,7 +24,7 @@ from program import run_program
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
-from study import write_measurements
+from study import write_study
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
@@ -143,16 +143,17 @@ class Recaller(nn.Module):
         return self.project(hidden)
 
 
-def lact(window: int = 4, rotate_fast: bool = False, **rule: Any) -> Factory:
+def lact(
+    window: int = 4, rotate_fast: bool = False, base_lr: float = 0.01, **rule: Any
+) -> Factory:
     """Give a factory of attention to a window with fast weights beside it."""
-    is_plain = rule.get("normalization") == "none"
     return partial(
         LaCTMixer,
         num_heads=2,
         num_lact_heads=2,
         window=(window, window),
         rule=UpdateRule(**rule),
-        base_lr=1.0 if is_plain else 0.01,
+        base_lr=base_lr,
         rotate_fast=rotate_fast,
     )
 
@@ -162,8 +163,13 @@ def attention(window: int | None = None) -> Factory:
     return partial(AttentionMixer, num_heads=2, window=(window, window))
 
 
-PLAIN = {"optimizer": "gradient_descent", "normalization": "none"}
-CLIPPED = {"optimizer": "clipped_descent", "normalization": "none"}
+_PLAIN: dict[str, Any] = dict(
+    optimizer="gradient_descent", normalization="none", base_lr=1.0
+)
+# a mean over all frames: at rate 1 it is small against initial weights of unit variance
+_CLIPPED: dict[str, Any] = dict(
+    optimizer="clipped_descent", normalization="none", base_lr=16.0
+)
 ARMS: dict[str, Factory] = {
     "window": attention(4),
     "full attention": attention(),
@@ -175,13 +181,14 @@ ARMS: dict[str, Factory] = {
     "Muon, down, summed": lact(update="down", accumulate="directions"),
     "Muon, all": lact(),
     "Muon, all, rotated": lact(rotate_fast=True),
-    "gradient, down": lact(**PLAIN, update="down"),
-    "gradient, all": lact(**PLAIN),
-    "gradient, all, rotated": lact(**PLAIN, rotate_fast=True),
+    "gradient, down": lact(**_PLAIN, update="down"),
+    "gradient, all": lact(**_PLAIN),
+    "gradient, all, rotated": lact(**_PLAIN, rotate_fast=True),
     "gradient, all, row norms kept": lact(optimizer="gradient_descent"),
-    "clipped, down": lact(**CLIPPED, update="down"),
-    "clipped, all": lact(**CLIPPED),
-    "clipped, all, rotated": lact(**CLIPPED, rotate_fast=True),
+    "clipped, down": lact(**_CLIPPED, update="down"),
+    "clipped, all": lact(**_CLIPPED),
+    "clipped, all, rate 1": lact(**{**_CLIPPED, "base_lr": 1.0}),
+    "clipped, all, rotated": lact(**_CLIPPED, rotate_fast=True),
 }
 """Mixers by what they are called; LaCT by its update rule, and what of it moves."""
 
@@ -330,7 +337,7 @@ def main(
     for row in measure(chosen, tasks, seeds, steps, **settings):
         rows[row["arm"], row["pairs"], row["gap"], row["length"]] = row
         found = dict(max_steps=steps, **settings, recall=list(rows.values()))
-        write_measurements(output, subject, "cpu", "memory", "recall", **found)
+        write_study(output, subject, "cpu", "memory", "recall", **found)
     show(list(rows.values()))
 
 

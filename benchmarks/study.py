@@ -44,7 +44,12 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def write_study(
-    folder: Path, run: Path, device: str, group: str, study: str, **found: Any
+    folder: Path,
+    run: Path | Mapping[str, Any],
+    device: str,
+    group: str,
+    study: str,
+    **found: Any,
 ) -> dict[str, Any]:
     """Write ``result.json``: what was measured, of which run, and how.
 
@@ -52,8 +57,9 @@ def write_study(
     ---------
     folder : Path
         Where to.
-    run : Path
-        Output folder of the training; the first if there are several.
+    run : Path | Mapping[str, Any]
+        Output folder of the training; the first if there are several. Of a study that
+        trains models of its own, what a run's ``result.json`` would say of them.
     device : str
         Where the model ran.
     group : str
@@ -68,41 +74,11 @@ def write_study(
     dict[str, Any]
         What was written.
     """
-    result = json.loads((run / "result.json").read_text("utf-8"))
-    subject = {key: result.get(key) for key in _SUBJECT}
-    return write_measurements(folder, subject, device, group, study, **found)
-
-
-def write_measurements(
-    folder: Path,
-    subject: Mapping[str, Any],
-    device: str,
-    group: str,
-    study: str,
-    **found: Any,
-) -> dict[str, Any]:
-    """Write ``result.json`` of a study that trains models of its own.
-
-    Arguments
-    ---------
-    folder : Path
-        Where to.
-    subject : Mapping[str, Any]
-        ``dataset``, ``recipe``, ``model`` and ``parameters``, as in that of a run.
-    device : str
-        Where the models ran.
-    group : str
-        What its name begins with when it is published.
-    study : str
-        Its name.
-    **found : Any
-        What was found.
-
-    Returns
-    -------
-    dict[str, Any]
-        What was written.
-    """
+    subject = (
+        run
+        if isinstance(run, Mapping)
+        else json.loads((run / "result.json").read_text("utf-8"))
+    )
     report = {
         **{key: subject.get(key) for key in _SUBJECT},
         "group": group,

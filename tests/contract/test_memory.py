@@ -12,7 +12,7 @@ from lact_modules.layers import AttentionMixer, LaCTMixer
 
 ROOT = Path(__file__).parents[2]
 # attention of both blocks reaches 4 tokens, half of the gap; chance is 25 %
-WINDOW, STEPS = (2, 2), 300
+WINDOW, STEPS, SEED = (2, 2), 250, 3
 
 
 @pytest.fixture
@@ -23,11 +23,11 @@ def recall(monkeypatch):
 
 def accuracy(recall, mixer):
     """Train two blocks on two pairs over a gap; stops as soon as it is learned."""
-    torch.manual_seed(1)
+    torch.manual_seed(SEED)
     task = recall.Recall(pairs=2, gap=8, length=24, num_values=4)
     model = recall.Recaller(task, mixer, d_model=32)
     return recall.train(
-        model, task, STEPS, batch_size=32, learning_rate=0.01, seed=1
+        model, task, STEPS, batch_size=32, learning_rate=0.01, seed=SEED
     ).accuracy
 
 
