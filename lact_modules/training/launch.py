@@ -29,6 +29,7 @@ from lact_modules.training.folder_lock import only_training_in
 from lact_modules.training.hparams import Settings, make_hparams, read_settings
 from lact_modules.training.keys import Keys
 from lact_modules.training.main_process import from_main
+from lact_modules.training.refused_start import settings_kept_if_refused
 from lact_modules.training.run_options import (
     RUN_OPTIONS,
     check_run_options,
@@ -87,10 +88,12 @@ def _run(recipe: Recipe, settings: Settings) -> None:
             del hparams[name]
         # processes share the model, and differ in augmentation and dropout
         seed_everything(hparams["seed"] + (get_rank() or 0), verbose=False)
-        with only_training_in(hparams["output_folder"]):
+        folder = hparams["output_folder"]
+        kept = settings_kept_if_refused(folder, hparams.get("save_folder"))
+        with only_training_in(folder), kept:
             device = settings.values["device"] or infer_device()
             sb.create_experiment_directory(
-                experiment_directory=hparams["output_folder"],
+                experiment_directory=folder,
                 hyperparams_to_save=settings.path,
                 overrides={**settings.overrides, "device": device},
                 log_config=settings.values["log_config"] or DEFAULT_LOG_CONFIG,
