@@ -1,7 +1,6 @@
 """Keep a stream in a file, to go on with it later."""
 
 import hashlib
-import os
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import torch
 from lact_modules.errors import InputError
 from lact_modules.inference.stream_state import fits
 from lact_modules.inference.streaming import StreamingRecognizer
+from lact_modules.whole_file import whole_file
 
 
 def save_stream(recognizer: StreamingRecognizer, path: str | Path) -> None:
@@ -27,20 +27,16 @@ def save_stream(recognizer: StreamingRecognizer, path: str | Path) -> None:
     InputError
         If it cannot be written.
     """
-    path = Path(path)
-    unfinished = path.with_name(path.name + ".part")
     saved = {"made_by": _describe(recognizer), "state": recognizer.state_dict()}
     try:
-        torch.save(saved, unfinished)
-        os.replace(unfinished, path)
+        with whole_file(path) as unfinished:
+            torch.save(saved, unfinished)
     # PyTorch's writer says nothing of the system's reason
     except RuntimeError as error:
         reason = str(error).partition("\n")[0]
         raise InputError(
             f"{path}: cannot be written ({reason}); is the disk full?"
         ) from error
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 def load_stream(recognizer: StreamingRecognizer, path: str | Path) -> None:
