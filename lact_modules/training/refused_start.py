@@ -43,13 +43,14 @@ def settings_kept_if_refused(
     try:
         yield
     except BaseException:
-        is_refused = before is not None and _names_in(checkpoints) <= saved
-        if is_refused and if_main_process():
+        is_refused = _names_in(checkpoints) <= saved
+        if before is not None and is_refused and if_main_process():
             with whole_file(path) as unfinished:
                 unfinished.write_bytes(before)
         raise
 
 
 def _names_in(folder: str | Path | None) -> set[str]:
-    is_there = folder is not None and Path(folder).is_dir()
-    return {path.name for path in Path(folder).iterdir()} if is_there else set()
+    if folder is None or not Path(folder).is_dir():
+        return set()
+    return {path.name for path in Path(folder).iterdir()}
