@@ -5,9 +5,13 @@ import io
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lact_modules.data.columns import find_columns, missing_columns
 from lact_modules.errors import InputError
+
+if TYPE_CHECKING:
+    from _csv import _reader
 
 # the first counts where several would do
 _DELIMITERS = (",", ";", "\t")
@@ -64,7 +68,7 @@ def read_table(path: str | Path, text: str) -> Iterator[tuple[int, dict[str, str
         ) from error
 
 
-def _read_quoted(text: str) -> "csv._reader":
+def _read_quoted(text: str) -> "_reader":
     """Read cells that may be quoted, with whatever parts the column names."""
     told = _DELIMITER_TOLD.match(text)
     first_line = text.partition("\n")[0]
@@ -81,8 +85,10 @@ def _read_quoted(text: str) -> "csv._reader":
     return rows
 
 
-def _read_columns(path: Path, rows: "csv._reader") -> list[str]:
-    columns = next((cells for cells in rows if any(map(str.strip, cells))), [])
+def _read_columns(path: Path, rows: "_reader") -> list[str]:
+    columns: list[str] = next(
+        (cells for cells in rows if any(map(str.strip, cells))), []
+    )
     try:
         missing = missing_columns(columns)
     except InputError as error:

@@ -22,9 +22,9 @@ from torch.utils.data import Dataset
 from lact_modules.data.rounds import RoundSampler
 from lact_modules.errors import InputError
 from lact_modules.training.averaging import Weights, choose_weights, validate_weights
+from lact_modules.training.gathering import Outcome
 from lact_modules.training.loading import LoadingBrain
 from lact_modules.training.metrics_log import open_log
-from lact_modules.training.optimization import Outcome
 from lact_modules.training.progress import EpochProgress
 from lact_modules.training.random_state import RandomState
 from lact_modules.training.stopping import StopRequest
