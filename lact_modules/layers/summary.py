@@ -13,7 +13,7 @@ class SummaryState(NamedTuple):
     """Of the frames before: their sum (B, 1, D), float32, and number (B, 1, 1)."""
 
     total: Tensor
-    count: Tensor
+    num_frames: Tensor
 
 
 class SummaryMixer(nn.Module):
