@@ -11,7 +11,7 @@ from lact_modules.data.columns import find_columns, missing_columns
 from lact_modules.errors import InputError
 
 if TYPE_CHECKING:
-    from _csv import _reader
+    from _csv import Reader
 
 # the first counts where several would do
 _DELIMITERS = (",", ";", "\t")
@@ -68,7 +68,7 @@ def read_table(path: str | Path, text: str) -> Iterator[tuple[int, dict[str, str
         ) from error
 
 
-def _read_quoted(text: str) -> "_reader":
+def _read_quoted(text: str) -> "Reader":
     """Read cells that may be quoted, with whatever parts the column names."""
     told = _DELIMITER_TOLD.match(text)
     first_line = text.partition("\n")[0]
@@ -85,7 +85,7 @@ def _read_quoted(text: str) -> "_reader":
     return rows
 
 
-def _read_columns(path: Path, rows: "_reader") -> list[str]:
+def _read_columns(path: Path, rows: "Reader") -> list[str]:
     columns: list[str] = next(
         (cells for cells in rows if any(map(str.strip, cells))), []
     )
