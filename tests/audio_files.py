@@ -20,6 +20,8 @@ _WRITERS = {
     "caf": {"format": "CAF"},
     "w64": {"format": "W64", "subtype": "PCM_16"},
     "rf64": {"format": "RF64", "subtype": "PCM_16"},
+    "gsm": {"format": "WAV", "subtype": "GSM610"},
+    "nist": {"format": "NIST", "subtype": "PCM_16"},
 }
 
 # container, codec, rate, layout

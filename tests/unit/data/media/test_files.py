@@ -177,3 +177,19 @@ def test_a_hole_in_bare_frames_is_told(caplog):
     heard = load(data[:size] + JUNK + data[size:])
     assert "within it are no AC-3 and left out" in caplog.text
     assert len(heard) > 5 * len(SOUND)
+
+
+def test_gsm_in_a_wav_can_be_read_from_anywhere():
+    """It is what phone systems record; libsndfile cannot seek in it."""
+    data = encode(SOUND, "gsm", 8000)
+    whole = load(data, sample_rate=8000)
+    assert len(whole) >= len(SOUND)
+    segment = load(data, sample_rate=8000, offset=0.5)
+    np.testing.assert_array_equal(segment, whole[4000:])
+
+
+def test_sphere_files_hold_what_they_announce(files):
+    data, (wav, behind) = encode(SOUND, "nist"), files["wav"][1]
+    assert_joined(load(data + wav), SOUND, behind)
+    with pytest.raises(InputError, match="truncated: 100 bytes of samples are missing"):
+        load(data[:-100])
