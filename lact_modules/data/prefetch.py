@@ -1,7 +1,7 @@
 """Get items in a thread while those before them are used."""
 
 from collections.abc import Callable, Generator, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from queue import SimpleQueue
 from threading import Lock
 from typing import TypeVar
@@ -40,33 +40,35 @@ def prefetch(
     [0, 1, 2, 3]
     """
     iterator, lock = iter(items), Lock()
-    ready: SimpleQueue[tuple[Item, None] | tuple[None, BaseException]] = SimpleQueue()
+    ready: SimpleQueue[Future[Item]] = SimpleQueue()
     # a thread that never waits: at the interpreter's end there is nobody to wake it
     pool = ThreadPoolExecutor(1)
     weight, is_getting = 0.0, True
 
     def get() -> None:
         nonlocal weight, is_getting
+        found: Future[Item] = Future()
         try:
             item = next(iterator)
         except BaseException as error:
-            ready.put((None, error))
+            found.set_exception(error)
+            ready.put(found)
             return
+        found.set_result(item)
         with lock:
             weight += weigh(item)
             is_getting = goes_on = weight < most
-        ready.put((item, None))
+        ready.put(found)
         if goes_on:
             pool.submit(get)
 
     try:
         pool.submit(get)
         while True:
-            item, error = ready.get()
-            if isinstance(error, StopIteration):
+            try:
+                item = ready.get().result()
+            except StopIteration:
                 return
-            if error is not None:
-                raise error
             with lock:
                 weight -= weigh(item)
                 starts = not is_getting and weight < most
