@@ -1,5 +1,6 @@
 """Passes of an encoder over noise, and the memory that one takes."""
 
+import random
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -65,6 +66,7 @@ class Setting(NamedTuple):
         is_training = kind == TRAINING
 
         def hear(seed: int) -> None:
+            random.seed(seed)
             torch.manual_seed(seed)
             encoder.train(is_training)
             with torch.inference_mode(not is_training):
