@@ -4,10 +4,12 @@ Legend: B batch, T frames, H heads, D head dimension, F hidden dimension.
 """
 
 import warnings
-from typing import Literal, get_args
+from collections.abc import Callable
+from typing import Literal, ParamSpec, TypeVar, get_args
 
 import torch
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
 from lact_modules.ops.fast_weight import (
     FastWeight,
@@ -20,6 +22,9 @@ from lact_modules.ops.ttt_state import Frames, TTTState, per_utterance
 from lact_modules.ops.update_rule import UpdateRule
 
 Mode = Literal["bidirectional", "block", "shifted"]
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
 
 
 def chunked_ttt(
@@ -107,8 +112,12 @@ def chunked_ttt(
     if state is None:
         state = start_ttt(initial, rule)
 
-    walk = parallel_ttt if rule.is_parallel and num_frames else _sequential_ttt
-    output, state = walk(q, frames, initial, mode == "shifted", chunk_size, rule, state)
+    arguments = q, frames, initial, mode == "shifted", chunk_size, rule, state
+    if rule.is_parallel and num_frames:
+        run = _recomputed if num_frames > chunk_size else _called
+        output, state = run(parallel_ttt, *arguments)
+    else:
+        output, state = _sequential_ttt(*arguments)
     # (B, H, T, D) -> (B, T, H, D)
     return output.transpose(1, 2), state
 
@@ -147,27 +156,67 @@ def _sequential_ttt(
     state: TTTState,
 ) -> tuple[Tensor, TTTState]:
     """Learn from a chunk, apply, and go on to the next; all are (B, H, T, ...)."""
+    run = _recomputed if frames.length > chunk_size else _called
     outputs = [q[:, :, :0]]
     weight = _weight(state, rule, initial)
     start = 0
     while start < frames.length:
         if state.pending is not None and state.pending.length == chunk_size:
-            state = _learn(state, weight, rule, initial)
-            weight = _weight(state, rule, initial)
+            state, weight = run(_step, state, weight, rule, initial)
         room = chunk_size - (state.pending.length if state.pending else 0)
         span = slice(start, min(frames.length, start + room))
         seen = frames.at(span)
         if state.pending is not None:
             seen = state.pending.followed_by(seen)
-        state, known = state._replace(pending=seen), weight
-        if not is_shifted:
-            learned = _learn(state, weight, rule, initial)
-            known = _weight(learned, rule, initial)
+        state = state._replace(pending=seen)
+        if is_shifted:
+            outputs.append(run(apply_fast_weight, weight, q[:, :, span]))
+        else:
+            output, learned, known = run(
+                _step_and_apply, state, weight, rule, initial, q[:, :, span]
+            )
+            outputs.append(output)
             if seen.length == chunk_size:
                 state, weight = learned, known
-        outputs.append(apply_fast_weight(known, q[:, :, span]))
         start = span.stop
     return torch.cat(outputs, dim=2), state
+
+
+def _step(
+    state: TTTState, weight: FastWeight, rule: UpdateRule, initial: FastWeight
+) -> tuple[TTTState, FastWeight]:
+    """Learn from the pending frames, and give the weights that this leaves."""
+    learned = _learn(state, weight, rule, initial)
+    return learned, _weight(learned, rule, initial)
+
+
+def _step_and_apply(
+    state: TTTState,
+    weight: FastWeight,
+    rule: UpdateRule,
+    initial: FastWeight,
+    q: Tensor,
+) -> tuple[Tensor, TTTState, FastWeight]:
+    learned, known = _step(state, weight, rule, initial)
+    return apply_fast_weight(known, q), learned, known
+
+
+def _called(
+    function: Callable[Arguments, Result], *args: Arguments.args, **_: Arguments.kwargs
+) -> Result:
+    return function(*args)
+
+
+def _recomputed(
+    function: Callable[Arguments, Result], *args: Arguments.args, **_: Arguments.kwargs
+) -> Result:
+    """Call it, and keep what it was given alone; the backward pass calls it again.
+
+    All that chunks learn would be several times as much.
+    """
+    if not torch.is_grad_enabled() or torch.compiler.is_compiling():
+        return function(*args)
+    return checkpoint(function, *args, use_reentrant=False, preserve_rng_state=False)
 
 
 def _learn(

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy
 import pytest
 import torch
+from torch.profiler import ProfilerActivity, profile
 
 from lact_modules.ops import FastWeight, UpdateRule, chunked_ttt
 from lact_modules.ops.naive import naive_ttt
@@ -274,6 +275,28 @@ def test_compiles_to_the_same_result(rule):
     assert_all_close(
         gradients(output, frames, weight), gradients(expected, frames, weight), 1e-8
     )
+
+
+def kept_bytes(function):
+    """Tell how much memory a call leaves taken, its graph's included."""
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
+        result = function()
+    assert result.requires_grad
+    return sum(event.self_cpu_memory_usage for event in profiler.key_averages())
+
+
+@pytest.mark.parametrize("rule", [UpdateRule(), UpdateRule(update="down"), SUMMED])
+def test_training_in_chunks_keeps_as_much_as_on_whole_utterances(rule):
+    frames, weight = make_inputs(256, head_dim=32, hidden=32)
+
+    def run(mode, chunk_size):
+        return chunked_ttt(
+            **frames, fast_weight=weight, mode=mode, chunk_size=chunk_size, rule=rule
+        )[0]
+
+    in_chunks = kept_bytes(lambda: run("block", 8))
+    del frames["momentum"]
+    assert 0 < in_chunks < 1.3 * kept_bytes(lambda: run("bidirectional", None))
 
 
 def test_shifted_warns_when_it_never_updates():
