@@ -26,7 +26,7 @@ from encoder_passes import FRAME_RATE, PASSES, Point, Setting, measure_memory
 from program import run_program
 from rich.console import Console
 from rich.table import Table
-from study import write_measurements
+from study import write_study
 from timing import take_turns
 
 ARMS = ["lact_conformer", "conformer", "conmamba", "lact_streaming"]
@@ -89,7 +89,7 @@ class Study:
             name: sum(parameter.numel() for parameter in encoder.parameters())
             for name, encoder in self.encoders.items()
         }
-        write_measurements(
+        write_study(
             folder,
             {
                 "dataset": "noise",
