@@ -145,7 +145,7 @@ _AUGMENTATION: Keys = {
         share, 0.2, "chance of a pause before, in and after an utterance, each"
     ),
     "pause_seconds": Key(
-        pair(number(above=0), "the shortest and the longest, such as [0.1, 2.0]"),
+        pair(number(above=0), "the shortest and the longest, such as [0.1, 6.0]"),
         [0.1, 2.0],
         "length of a pause",
     ),
