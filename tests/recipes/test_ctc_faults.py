@@ -1,4 +1,5 @@
 import json
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ import torch
 
 from lact_modules.data.librispeech import prepare_librispeech
 from lact_modules.data.manifest import read_manifest, write_manifest
+from lact_modules.training import recordings
 from lact_modules.training.brain import ASRBrain
 from lact_modules.training.ctc import CTCBrain
 
@@ -178,9 +180,18 @@ def test_batches_in_which_nobody_speaks(train, manifests, tmp_path, recipe):
     ("num_workers", "in_memory"), [(0, False), (2, False), (2, True)]
 )
 def test_a_damaged_file_is_named_once_and_passed_over(
-    train, manifests, tmp_path, num_workers, in_memory
+    train, manifests, tmp_path, monkeypatch, num_workers, in_memory
 ):
     lost = []
+    load, read = recordings.load_audio, tmp_path / "read"
+
+    def load_and_note(path, **options):
+        # of workers, too
+        with open(read, "a") as stream:
+            stream.write(f"{os.getpid()} {path}\n")
+        return load(path, **options)
+
+    monkeypatch.setattr(recordings, "load_audio", load_and_note)
 
     def damage(utterances):
         path = tmp_path / f"{utterances[0].id}.flac"
@@ -204,6 +215,11 @@ def test_a_damaged_file_is_named_once_and_passed_over(
     assert num_tested(run) == 3
     [decoders] = run.result["metrics"].values()
     assert decoders["greedy"]["unreadable"] == 1
+    reads = [line.split(maxsplit=1) for line in read.read_text().splitlines()]
+    # what is kept in memory is read once, and not by workers
+    is_read_here = {number for number, _ in reads} == {str(os.getpid())}
+    assert is_read_here == (in_memory or num_workers == 0)
+    assert not in_memory or len({path for _, path in reads}) == len(reads)
 
 
 def test_too_many_damaged_files_stop_the_training(train, manifests, tmp_path):
