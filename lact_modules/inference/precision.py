@@ -70,8 +70,9 @@ class Caster:
         if self.dtype is None:
             _allow_tf32()
             return
-        for module in _products(nn.ModuleList([model.frontend, model.encoder])):
-            module.to(self.dtype)
+        for part in "frontend", "encoder":
+            for module in _products(model.get_submodule(part)):
+                module.to(self.dtype)
 
     def running(self) -> torch.autocast:
         """Give the context to run the model in; not for gradients."""
