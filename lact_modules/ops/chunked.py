@@ -5,7 +5,7 @@ Legend: B batch, T frames, H heads, D head dimension, F hidden dimension.
 
 import warnings
 from collections.abc import Callable
-from typing import Literal, ParamSpec, TypeVar, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 import torch
 from torch import Tensor
@@ -23,7 +23,6 @@ from lact_modules.ops.update_rule import UpdateRule
 
 Mode = Literal["bidirectional", "block", "shifted"]
 
-Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
 
@@ -201,15 +200,11 @@ def _step_and_apply(
     return apply_fast_weight(known, q), learned, known
 
 
-def _called(
-    function: Callable[Arguments, Result], *args: Arguments.args, **_: Arguments.kwargs
-) -> Result:
+def _called(function: Callable[..., Result], *args: Any) -> Result:
     return function(*args)
 
 
-def _recomputed(
-    function: Callable[Arguments, Result], *args: Arguments.args, **_: Arguments.kwargs
-) -> Result:
+def _recomputed(function: Callable[..., Result], *args: Any) -> Result:
     """Call it, and keep what it was given alone; the backward pass calls it again.
 
     All that chunks learn would be several times as much.
