@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from lact_modules.layers.chunking import Chunking, keep_last
 from lact_modules.ops.attention import Window, chunk_attention, window_attention
-from lact_modules.ops.heads import split_heads
+from lact_modules.ops.heads import Part, split_heads
 from lact_modules.ops.rotary import make_rotation
 
 
@@ -100,11 +100,9 @@ class RotaryAttention(nn.Module):
 
     def _project(self, qkv: Tensor, first: int = 0) -> tuple[Tensor, Tensor, Tensor]:
         """Split (B, T, 3 D) to 3 x (B, T, H, D / H); rotate q and k from a position."""
-        d_model = qkv.shape[-1] // 3
-        qk, v = qkv.split((2 * d_model, d_model), dim=-1)
-        size = d_model // self.num_heads
-        rotation = make_rotation(first, qkv.shape[1], size, like=qkv)
-        # (B, 2 H, T, D / H) -> 2 x (B, T, H, D / H)
-        heads = split_heads(qk, 2 * self.num_heads, rotation=rotation)
-        q, k = heads.transpose(1, 2).chunk(2, dim=2)
-        return q, k, v.unflatten(-1, (self.num_heads, -1))
+        size = qkv.shape[-1] // 3 // self.num_heads
+        turned = Part(rotation=make_rotation(first, qkv.shape[1], size, like=qkv))
+        heads = split_heads(qkv, self.num_heads, [turned, turned, Part()])
+        # (B, H, T, D / H) -> (B, T, H, D / H)
+        q, k, v = (each.transpose(1, 2) for each in heads)
+        return q, k, v

@@ -11,7 +11,13 @@ from torch.nn.functional import softplus
 from lact_modules.layers.chunking import Chunking
 from lact_modules.ops import FastWeight, UpdateRule, chunked_ttt
 from lact_modules.ops.chunked import Mode, start_ttt
-from lact_modules.ops.heads import RMS_EPSILON, Activation, join_heads, split_heads
+from lact_modules.ops.heads import (
+    RMS_EPSILON,
+    Activation,
+    Part,
+    join_heads,
+    split_heads,
+)
 from lact_modules.ops.rotary import make_rotation
 from lact_modules.ops.ttt_state import TTTState, per_utterance
 
@@ -243,13 +249,12 @@ class FastWeightMemory(nn.Module):
         if self.rotate_fast:
             size = width // self.num_heads
             rotation = make_rotation(first, qkv.shape[1], size, like=qkv)
-        q, k, v = qkv.split(width, dim=-1)
-        heads = [
-            split_heads(each, self.num_heads, Activation(*affine), True, rotation)
-            for each, *affine in zip((q, k), self.qk_scale, self.qk_offset, strict=True)
+        parts = [
+            Part(Activation(*affine), True, rotation)
+            for affine in zip(self.qk_scale, self.qk_offset, strict=True)
         ]
         as_it_is = Activation(qkv.new_ones(width), qkv.new_zeros(width))
-        heads.append(split_heads(v, self.num_heads, as_it_is))
+        heads = split_heads(qkv, self.num_heads, [*parts, Part(as_it_is)])
         # (B, H, T, D / H) -> (B, T, H, D / H)
         q, k, v = (each.transpose(1, 2) for each in heads)
         return q, k, v

@@ -51,6 +51,17 @@ inline float inverse_rms(const float *y, int64_t size) {
   return 1.0f / std::sqrt(product(y, y, size) / size + RMS_EPSILON);
 }
 
+// In the place of the gradient of y / |y| that of y.
+inline void pull_from_unit(const float *y, int64_t size, float *grad) {
+  const float inverse = inverse_norm(y, size);
+  // a shorter vector is only scaled
+  const float along = inverse * EPSILON >= 1.0f
+                          ? 0.0f
+                          : product(grad, y, size) * inverse * inverse;
+#pragma omp simd
+  for (int64_t n = 0; n < size; ++n) grad[n] = (grad[n] - along * y[n]) * inverse;
+}
+
 // Turn pairs of channels, which stand half of them apart; direction -1 turns back.
 inline void turn(const float *cosine, const float *sine, int64_t half, float direction,
                  float *y) {
@@ -94,43 +105,45 @@ extern "C" void heads_forward(const float *x, const float *scale, const float *o
   }
 }
 
-// grad_x (batch, frames, heads * size); grad_scale and grad_offset (batch,
-// heads * size), zero before, are for the caller to add.
+// grad (batch, heads, frames, size); grad_x has its frames `grad_stride` apart;
+// grad_scale and grad_offset (batch, groups, heads * size), zero before, are for the
+// caller to add: each is of the frames that one thread takes.
 extern "C" void heads_backward(const float *grad, const float *x, const float *scale,
                                const float *offset, const float *cosine,
                                const float *sine, float *grad_x, float *grad_scale,
                                float *grad_offset, int64_t batch, int64_t frames,
                                int64_t stride, int64_t heads, int64_t size,
-                               int64_t unit, int64_t threads) {
+                               int64_t unit, int64_t grad_stride, int64_t groups,
+                               int64_t threads) {
   const int64_t half = size / 2, width = heads * size;
 #pragma omp parallel num_threads(threads)
   {
     std::vector<float> y(size);
 #pragma omp for
-    for (int64_t row = 0; row < batch * heads; ++row) {
-      const int64_t item = row / heads, channel = row % heads * size;
-      for (int64_t t = 0; t < frames; ++t) {
-        const float *in = x + (item * frames + t) * stride + channel;
-        float *g = grad_x + (item * frames + t) * width + channel;
-        std::copy_n(grad + (row * frames + t) * size, size, g);
-        if (cosine) turn(cosine + t * half, sine + t * half, half, -1.0f, g);
-        if (unit) {
-          const float *from = in;
-          if (scale) {
-            activate(in, scale + channel, offset + channel, size, y.data());
-            from = y.data();
+    for (int64_t group = 0; group < batch * groups; ++group) {
+      const int64_t item = group / groups, part = group % groups;
+      const int64_t end = frames * (part + 1) / groups;
+      for (int64_t t = frames * part / groups; t < end; ++t) {
+        const int64_t row = item * frames + t;
+        for (int64_t head = 0; head < heads; ++head) {
+          const int64_t channel = head * size;
+          const float *in = x + row * stride + channel;
+          float *g = grad_x + row * grad_stride + channel;
+          std::copy_n(grad + ((item * heads + head) * frames + t) * size, size, g);
+          if (cosine) turn(cosine + t * half, sine + t * half, half, -1.0f, g);
+          if (unit) {
+            const float *from = in;
+            if (scale) {
+              activate(in, scale + channel, offset + channel, size, y.data());
+              from = y.data();
+            }
+            pull_from_unit(from, size, g);
           }
-          const float inverse = inverse_norm(from, size);
-          // a shorter vector is only scaled
-          const float along = inverse * EPSILON >= 1.0f
-                                  ? 0.0f
-                                  : product(g, from, size) * inverse * inverse;
-          for (int64_t n = 0; n < size; ++n) g[n] = (g[n] - along * from[n]) * inverse;
+          if (scale)
+            deactivate(in, scale + channel, offset + channel, size, g,
+                       grad_scale + group * width + channel,
+                       grad_offset + group * width + channel);
         }
-        if (scale)
-          deactivate(in, scale + channel, offset + channel, size, g,
-                     grad_scale + item * width + channel,
-                     grad_offset + item * width + channel);
       }
     }
   }

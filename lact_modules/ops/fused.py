@@ -12,7 +12,8 @@ from torch import Tensor
 
 from lact_modules.ops.native import call_native, is_for_native, load_native
 
-Written = Callable[..., Tensor]
+Tensors = Tensor | tuple[Tensor, ...]
+Written = Callable[..., Tensors]
 """A function of tensors, some of which may be None, and other values, in PyTorch."""
 
 
@@ -64,7 +65,7 @@ def call_fused(
 
 
 def differentiate(
-    written: Written, inputs: Sequence[Any], ctx: Any, grad: Tensor
+    written: Written, inputs: Sequence[Any], ctx: Any, grad: Tensors
 ) -> tuple[Tensor | None, ...]:
     """Give gradients that can be differentiated themselves.
 
@@ -76,8 +77,8 @@ def differentiate(
         What it was called with.
     ctx : Any
         Of a `torch.autograd.Function` with the same inputs.
-    grad : Tensor
-        Of its output.
+    grad : Tensors
+        Of its output, or of each.
 
     Returns
     -------

@@ -1,5 +1,6 @@
 """From frames to heads and back, each in one pass on a CPU."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -9,6 +10,10 @@ from torch.nn.functional import normalize, rms_norm, silu
 
 from lact_modules.ops.fused import call_fused, differentiate, has_fused
 from lact_modules.ops.rotary import Rotation, rotate
+
+# Sums over frames that threads take apart; a constant, so that more threads give the
+# same gradients.
+_GROUPS = 4
 
 RMS_EPSILON = 1e-5
 """Added to the mean square of a head, here and in ``fused.cpp``."""
@@ -29,51 +34,71 @@ class Activation(NamedTuple):
     offset: Tensor
 
 
-def split_heads(
-    x: Tensor,
-    num_heads: int,
-    activation: Activation | None = None,
-    unit: bool = False,
-    rotation: Rotation | None = None,
-) -> Tensor:
-    """Bring heads before frames, and change each frame as is wanted, in this order.
+class Part(NamedTuple):
+    """How a run of channels is changed, in this order, while heads come before frames.
+
+    Arguments
+    ---------
+    activation : Activation | None
+        Of its channels.
+    unit : bool
+        Divide the channels of a head by their L2 norm.
+    rotation : Rotation | None
+        Of its frames and the channels of a head.
+    """
+
+    activation: Activation | None = None
+    unit: bool = False
+    rotation: Rotation | None = None
+
+    @property
+    def tables(self) -> tuple[Tensor | None, ...]:
+        """Scale, offset, cosine and sine."""
+        return *(self.activation or (None, None)), *(self.rotation or (None, None))
+
+
+def split_heads(x: Tensor, num_heads: int, parts: Sequence[Part]) -> tuple[Tensor, ...]:
+    """Bring heads before frames, and change each frame as is wanted.
 
     Arguments
     ---------
     x : Tensor
-        (B, T, C)
+        (B, T, N C), such as queries, keys and values.
     num_heads : int
-        H, which divides C.
-    activation : Activation | None
-        Of C channels.
-    unit : bool
-        Divide the channels of a head by their L2 norm.
-    rotation : Rotation | None
-        Of T frames of C / H channels.
+        H of each part, which divides C.
+    parts : Sequence[Part]
+        N of them.
 
     Returns
     -------
-    Tensor
-        (B, H, T, C / H)
+    tuple[Tensor, ...]
+        N times (B, H, T, C / H)
 
     Example
     -------
-    >>> heads = split_heads(torch.randn(2, 5, 12), num_heads=3, unit=True)
-    >>> heads.shape, torch.allclose(heads.norm(dim=-1), torch.ones(2, 3, 5))
+    >>> x = torch.randn(2, 5, 24)
+    >>> a, b = split_heads(x, num_heads=3, parts=[Part(unit=True), Part()])
+    >>> a.shape, torch.allclose(a.norm(dim=-1), torch.ones(2, 3, 5))
     (torch.Size([2, 3, 5, 4]), True)
     """
-    options = (
-        num_heads,
-        unit,
-        *(activation or (None, None)),
-        *(rotation or (None, None)),
-    )
-    if has_fused(x):
-        return _SplitHeads.apply(x, *options)
-    return _split_heads(x, *options)
+    tables = [table for part in parts for table in part.tables]
+    units = tuple(part.unit for part in parts)
+    split = _SplitHeads.apply if has_fused(x) else _split_heads
+    return split(x, num_heads, units, *tables)
 
 
 def _split_heads(
+    x: Tensor, num_heads: int, units: tuple[bool, ...], *tables: Tensor | None
+) -> tuple[Tensor, ...]:
+    return tuple(
+        _split_part(part, num_heads, unit, *tables[4 * index : 4 * index + 4])
+        for index, (part, unit) in enumerate(
+            zip(x.chunk(len(units), dim=-1), units, strict=True)
+        )
+    )
+
+
+def _split_part(
     x: Tensor,
     num_heads: int,
     unit: bool,
@@ -96,33 +121,48 @@ def _split_heads(
 class _SplitHeads(Function):
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, num_heads: int, unit: bool, *tables: Tensor | None
-    ) -> Tensor:
+        ctx: Any,
+        x: Tensor,
+        num_heads: int,
+        units: tuple[bool, ...],
+        *tables: Tensor | None,
+    ) -> tuple[Tensor, ...]:
         batch, num_frames, width = x.shape
         # frames at equal distances, as in a part of a wider projection
         if x.stride(2) != 1 or x.stride(0) != num_frames * x.stride(1):
             x = x.contiguous()
         tables = tuple(None if each is None else each.contiguous() for each in tables)
         ctx.save_for_backward(x, *tables)
-        ctx.options = num_heads, unit
-        size = width // num_heads
-        ctx.sizes = batch, num_frames, x.stride(1), num_heads, size, int(unit)
-        y = x.new_empty(batch, num_heads, num_frames, size)
-        call_fused("heads_forward", [x, *tables, y], ctx.sizes)
-        return y
+        ctx.options = num_heads, units
+        size = width // len(units) // num_heads
+        ctx.sizes = batch, num_frames, x.stride(1), num_heads, size
+        heads = []
+        for index, part in enumerate(x.chunk(len(units), dim=-1)):
+            y = x.new_empty(batch, num_heads, num_frames, size)
+            tensors = [part, *tables[4 * index : 4 * index + 4], y]
+            call_fused("heads_forward", tensors, [*ctx.sizes, int(units[index])])
+            heads.append(y)
+        return tuple(heads)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         x, *tables = ctx.saved_tensors
         if torch.is_grad_enabled():
-            inputs = (x, *ctx.options, *tables)
-            return differentiate(_split_heads, inputs, ctx, grad)
+            return differentiate(_split_heads, (x, *ctx.options, *tables), ctx, grads)
+        _, units = ctx.options
         grad_x = x.new_empty(x.shape)
-        grad_affine = x.new_zeros(2, len(x), x.shape[2])
-        tensors = [grad.contiguous(), x, *tables, grad_x, *grad_affine]
-        call_fused("heads_backward", tensors, ctx.sizes)
-        affine = (None, None) if tables[0] is None else grad_affine.sum(1)
-        return grad_x, None, None, *affine, None, None
+        width = x.shape[2] // len(units)
+        of_tables: list[Tensor | None] = []
+        for index, grad in enumerate(grads):
+            here = slice(width * index, width * (index + 1))
+            scale, *others = tables[4 * index : 4 * index + 4]
+            affine = x.new_zeros(2, len(x) * _GROUPS, width)
+            tensors = [grad.contiguous(), x[..., here], scale, *others]
+            sizes = [*ctx.sizes, int(units[index]), grad_x.stride(1), _GROUPS]
+            call_fused("heads_backward", [*tensors, grad_x[..., here], *affine], sizes)
+            summed = (None, None) if scale is None else affine.sum(1)
+            of_tables += [*summed, None, None]
+        return grad_x, None, None, *of_tables
 
 
 def join_heads(x: Tensor, weight: Tensor, opening: Tensor) -> Tensor:

@@ -100,6 +100,11 @@ float exponentiate(float *score, int64_t width, float *inverse) {
   return maximum + std::log(sum);
 }
 
+inline float *place(float *x, const int64_t *stride, int64_t item, int64_t frame,
+                    int64_t head) {
+  return x + item * stride[0] + frame * stride[1] + head * stride[2];
+}
+
 // What all calls are told: strides are those of (batch, frames, heads).
 struct Shape {
   int64_t batch, frames, keys, heads, size;
@@ -173,8 +178,8 @@ extern "C" void attention_forward(const float *q, const float *k, const float *v
   }
 }
 
-// grad, y and grad_q (batch, frames, heads, size); grad_k and grad_v (batch, keys,
-// heads, size), zero before.
+// As above, with strides (6, 3), also of the gradients. grad, y and grad_q (batch,
+// frames, heads, size); grad_k and grad_v (batch, keys, heads, size), zero before.
 extern "C" void attention_backward(
     const float *grad, const float *q, const float *k, const float *v,
     const int64_t *strides, const uint8_t *is_padding, const int64_t *first,
@@ -248,18 +253,19 @@ extern "C" void attention_backward(
           multiply({slopes.data(), seen, 1}, {k_rows.data() + skipped * width, width},
                    queries, panels_of_head, depth, false, to_query.data(), width);
           for (int64_t r = 0; r < queries; ++r) {
-            float *out = grad_q + here + (start + r) * heads * size;
+            float *out = place(grad_q, strides + 9, item, start + r, head);
 #pragma omp simd
             for (int64_t n = 0; n < size; ++n)
               out[n] = shape.scale() * to_query[r * width + n];
           }
         }
         for (int64_t n = 0; n < count; ++n) {
-          const int64_t at = shape.at(item, keys, head) + (all.from + n) * heads * size;
+          float *key = place(grad_k, strides + 12, item, all.from + n, head);
+          float *value = place(grad_v, strides + 15, item, all.from + n, head);
 #pragma omp simd
           for (int64_t c = 0; c < size; ++c) {
-            grad_k[at + c] += to_key[n * width + c];
-            grad_v[at + c] += to_value[n * width + c];
+            key[c] += to_key[n * width + c];
+            value[c] += to_value[n * width + c];
           }
         }
       }

@@ -88,7 +88,7 @@ class _Attention(Function):
         q, k, v = (x if x.stride(-1) == 1 else x.contiguous() for x in (q, k, v))
         batch, frames, heads, size = q.shape
         y, total = q.new_empty(q.shape), q.new_empty(batch, heads, frames)
-        strides = torch.tensor([x.stride()[:3] for x in (q, k, v)])
+        strides = _strides(q, k, v)
         where = None if is_known_whole(is_padding) else is_padding.contiguous()
         inputs = [q, k, v, strides, where, *sight]
         ctx.save_for_backward(*inputs, y, total)
@@ -99,9 +99,14 @@ class _Attention(Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        q, k, v, *rest = ctx.saved_tensors
-        grad_q = q.new_empty(q.shape)
-        grad_k, grad_v = k.new_zeros(k.shape), k.new_zeros(k.shape)
-        tensors = [grad.contiguous(), q, k, v, *rest, grad_q, grad_k, grad_v]
+        q, k, v, _, *rest = ctx.saved_tensors
+        # in the order in which heads and frames stand
+        grads = torch.empty_like(q), torch.zeros_like(k), torch.zeros_like(v)
+        strides = _strides(q, k, v, *grads)
+        tensors = [grad.contiguous(), q, k, v, strides, *rest, *grads]
         call_fused("attention_backward", tensors, ctx.sizes, _SOURCE)
-        return grad_q, grad_k, grad_v, None, None
+        return *grads, None, None
+
+
+def _strides(*tensors: Tensor) -> Tensor:
+    return torch.tensor([x.stride()[:3] for x in tensors])
