@@ -1,7 +1,12 @@
 """Newton-Schulz iteration: the orthogonal factor of a matrix by products alone."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
+from torch.autograd import Function
+
+from lact_modules.ops.fused import differentiate
 
 _KELLER_JORDAN = ((3.4445, -4.7750, 2.0315),) * 5
 
@@ -74,8 +79,58 @@ def newton_schulz(matrix: Tensor, coefficients: str = "lact") -> Tensor:
     # (..., M, N) -> (batch, M, N), for products that add in one go
     x = x.reshape(-1, *x.shape[-2:])
     x = x / (torch.linalg.vector_norm(x, dim=(-2, -1), keepdim=True) + 1e-7)
-    for a, b, c in COEFFICIENTS[coefficients]:
-        gram = x @ x.mT
-        polynomial = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
-        x = torch.baddbmm(x, polynomial, x, beta=a)
+    x = _iterate(x, COEFFICIENTS[coefficients])
     return (x.mT if is_tall else x).reshape(matrix.shape)
+
+
+Table = tuple[tuple[float, float, float], ...]
+
+
+def _iterate(x: Tensor, table: Table) -> Tensor:
+    if torch.compiler.is_compiling() or not x.requires_grad:
+        return _walk(x, table)
+    return _Iterate.apply(x, table)
+
+
+def _walk(x: Tensor, table: Table) -> Tensor:
+    for row in table:
+        *_, x = _step(x, *row)
+    return x
+
+
+def _step(x: Tensor, a: float, b: float, c: float) -> tuple[Tensor, Tensor, Tensor]:
+    """Give ``A = x x^T``, the polynomial ``b A + c A^2``, and the next x."""
+    gram = x @ x.mT
+    polynomial = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
+    return gram, polynomial, torch.baddbmm(x, polynomial, x, beta=a)
+
+
+class _Iterate(Function):
+    """With a gradient of four products a step, as gram and polynomial are symmetric."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, table: Table) -> Tensor:
+        saved = []
+        for row in table:
+            before = x
+            gram, polynomial, x = _step(x, *row)
+            saved += [before, gram, polynomial]
+        ctx.save_for_backward(*saved)
+        ctx.table = table
+        return x
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        saved = ctx.saved_tensors
+        if torch.is_grad_enabled():
+            return differentiate(_walk, (saved[0], ctx.table), ctx, grad)
+        for index in reversed(range(len(ctx.table))):
+            a, b, c = ctx.table[index]
+            x, gram, polynomial = saved[3 * index : 3 * index + 3]
+            # twice the symmetric part of the polynomial's gradient, then of gram's
+            outer = grad @ x.mT
+            slope = outer + outer.mT
+            half = slope @ gram
+            slope = (half + half.mT).mul_(c).add_(slope, alpha=b)
+            grad = torch.baddbmm(grad, polynomial, grad, beta=a).baddbmm_(slope, x)
+        return grad, None

@@ -37,6 +37,20 @@ def test_zero_stays_zero_with_finite_gradient(name):
     assert matrix.grad.isfinite().all()
 
 
+@pytest.mark.parametrize("shape", [(2, 3, 5), (5, 3)])
+@pytest.mark.parametrize("name", COEFFICIENTS)
+def test_gradients_of_both_orders(name, shape):
+    generator = torch.Generator().manual_seed(0)
+    matrix = torch.randn(*shape, generator=generator, dtype=torch.float64)
+    matrix.requires_grad_()
+
+    def run(matrix):
+        return newton_schulz(matrix, name)
+
+    assert torch.autograd.gradcheck(run, matrix)
+    assert torch.autograd.gradgradcheck(run, matrix)
+
+
 def test_unknown_table_lists_the_choices():
     with pytest.raises(ValueError, match="keller_jordan"):
         newton_schulz(torch.eye(2), "nonsense")
