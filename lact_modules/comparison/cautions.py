@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from lact_modules.comparison.runs import DECODING, Arm
+from lact_modules.comparison.runs import DECODING, UNTIL, Arm
 from lact_modules.comparison.settings import differing, section
 
 # Settings that decide how much a model is trained, and on what.
@@ -31,13 +31,15 @@ def find_cautions(arms: Sequence[Arm]) -> list[str]:
     Returns
     -------
     list[str]
-        A line for each kind of inequality: budget, size, decoding, seeds, hardware,
-        source. What belongs to arms stands in their order.
+        A line for each kind of inequality: budget, options that were changed within a
+        training, size, decoding, seeds, hardware, source. What belongs to arms stands
+        in their order.
     """
     sizes = [arm.parameters for arm in arms]
     seeds = [", ".join(map(str, arm.seeds)) for arm in arms]
     kinds = {
         "not the same budget": _budget(arms),
+        "options changed within a training": _changed(arms),
         "not the same size": _unequal("parameters", sizes, _SIZE_TOLERANCE),
         "not the same decoding": _decoding(arms),
         "not the same seeds": [" / ".join(seeds)] if len(set(seeds)) > 1 else [],
@@ -55,6 +57,20 @@ def _budget(arms: Sequence[Arm]) -> list[str]:
         first_keys.setdefault(" / ".join(v or "none" for v in row.values()), key)
     found = [f"{key} {values}" for values, key in first_keys.items()]
     return found + _unequal("steps", [arm.steps for arm in arms], _STEPS_TOLERANCE)
+
+
+def _changed(arms: Sequence[Arm]) -> list[str]:
+    # a value that was set once may stand in several places
+    first_keys: dict[tuple[str, str, str], str] = {}
+    for arm in arms:
+        for key, value in arm.settings.items():
+            if key.startswith(UNTIL):
+                step, _, name = key.partition(": ")
+                first_keys.setdefault((arm.name, step, value), name)
+    return [
+        f"{arm} has {key} {value or 'none'} {step}"
+        for (arm, step, value), key in first_keys.items()
+    ]
 
 
 def _decoding(arms: Sequence[Arm]) -> list[str]:

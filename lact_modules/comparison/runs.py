@@ -21,6 +21,9 @@ DECODING = ("decoding",)
 NAME = "arm"
 """Hyperparameter that says what a run is called."""
 
+UNTIL = "until step "
+"""Before the key of a setting whose value held for a part of the training."""
+
 Pairs = dict[str, tuple[str, str]]
 """Reference and hypothesis by utterance id."""
 
@@ -36,7 +39,8 @@ class Run:
     result : dict[str, Any]
         Contents of ``result.json``.
     settings : Settings
-        Hyperparameters without seed and folders.
+        Hyperparameters without seed and folders, and those that held for a part of
+        the training, ``until step 40: learning_rate``.
     curves : Curves
         What was logged, by split and optimizer step.
     """
@@ -66,12 +70,10 @@ class Run:
             If a file is missing or broken.
         """
         folder = Path(folder)
-        return cls(
-            folder,
-            _read_result(folder / "result.json"),
-            read_settings(folder / "hyperparams.yaml"),
-            read_log(folder / "metrics.jsonl"),
-        )
+        result = _read_result(folder / "result.json")
+        settings = read_settings(folder / "hyperparams.yaml")
+        log = read_log(folder / "metrics.jsonl")
+        return cls(folder, result, settings | _settings_before(result), log)
 
     @property
     def seed(self) -> int:
@@ -144,6 +146,17 @@ def _read_result(path: Path) -> dict[str, Any]:
     if missing:
         raise InputError(f"{path}: lacks {sorted(missing)[0]!r}; rerun train.py")
     return result
+
+
+def _settings_before(result: dict[str, Any]) -> Settings:
+    """Give the settings that a run has trained with before it went on with others."""
+    return {
+        f"{UNTIL}{change['step']}: {key}": str(values[0])
+        # older versions have not kept them
+        for change in result.get("changed_options", [])
+        for key, values in change.items()
+        if key != "step"
+    }
 
 
 @dataclass(frozen=True)

@@ -6,22 +6,13 @@ from pathlib import Path
 import yaml
 
 from lact_modules.errors import InputError
+from lact_modules.training.option_changes import INDIFFERENT
 
 Settings = dict[str, str]
 """Values by dotted key."""
 
 # Whose values differ between runs of one model, or change nothing that is measured.
-_NEUTRAL = (
-    *("seed", "__set_seed", "output_folder", "save_folder", "data_folder"),
-    *("num_workers", "in_memory", "log_interval", "sample_interval"),
-    "checkpoint_interval",
-    # where a run was watched, stored and computed
-    *("trackers", "num_worst_utterances", "push_to_hub", "hub_private", "device"),
-    *("distributed_backend", "find_unused_parameters", "test_only", "noprogressbar"),
-    *("tqdm_colored_bar", "log_config", "ckpt_interval_minutes", "ckpt_interval_steps"),
-    *("debug_batches", "debug_epochs", "debug_persistently"),
-    *("profile_training", "profile_warmup", "profile_steps"),
-)
+_NEUTRAL = ("seed", "__set_seed", *INDIFFERENT)
 
 
 def read_settings(path: str | Path) -> Settings:

@@ -115,6 +115,12 @@ def best_in(folder: Path, num: int = 1, metric: str = "WER") -> list[Checkpoint]
     return whole
 
 
+def newest_in(folder: Path) -> Checkpoint | None:
+    """Give the newest checkpoint that no file is missing of; None if there is none."""
+    found, _ = _find(folder)
+    return max(found, key=lambda each: each.meta["unixtime"], default=None)
+
+
 def _find(folder: Path) -> tuple[list[Checkpoint], list[InputError]]:
     """List checkpoints that no file is missing of, and the faults of others."""
     found, faults = [], []

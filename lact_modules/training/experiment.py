@@ -265,6 +265,7 @@ def write_results(
         seed=hparams["seed"],
         command=command,
         options={**hparams, **{name: getattr(brain, name) for name in RUN_OPTIONS}},
+        changed_options=brain.history.changed_options,
         device=brain.device,
         # an earlier run may have trained
         training_wall_s=brain.training_wall_s or logged_seconds(folder),

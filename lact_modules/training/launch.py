@@ -26,6 +26,7 @@ from lact_modules.closed_streams import open_closed_streams
 from lact_modules.errors import InputError, faults_shown
 from lact_modules.training.command_line import read_command_line
 from lact_modules.training.folder_lock import only_training_in
+from lact_modules.training.history import OptionHistory, read_trained
 from lact_modules.training.hparams import Settings, make_hparams, read_settings
 from lact_modules.training.keys import Keys
 from lact_modules.training.main_process import from_main
@@ -35,6 +36,7 @@ from lact_modules.training.run_options import (
     check_run_options,
     make_run_options,
 )
+from lact_modules.training.testing_again import as_trained, check_is_left
 from lact_modules.training.trial import try_out
 from lact_modules.training.usage import show_usage
 
@@ -81,7 +83,13 @@ def _run(recipe: Recipe, settings: Settings) -> None:
     check_run_options(settings.values)
     ddp_init_group(make_run_options(settings.given, settings.values))
     with _nothing_kept_of_debugging(settings) as settings:
+        trained = read_trained(settings.values.get("save_folder"))
+        if settings.values["test_only"]:
+            settings = as_trained(settings, trained)
         hparams = make_hparams(settings)
+        if "epoch_counter" in hparams:
+            check_is_left(settings, trained, hparams["epoch_counter"].limit)
+        hparams["history"] = OptionHistory(settings.resolved, trained)
         try_out(hparams)
         # SpeechBrain tells of each that it finds
         for name in RUN_OPTIONS.keys() - settings.named:

@@ -1,21 +1,12 @@
 """What the Brain of every recipe shares: epochs, logs, validation, checkpoints."""
 
-import logging
 import math
 import time
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import speechbrain as sb
-import yaml
 from speechbrain.dataio.batch import PaddedBatch
-from speechbrain.utils.checkpoints import (
-    mark_as_loader,
-    mark_as_saver,
-    register_checkpoint_hooks,
-)
-from speechbrain.utils.distributed import if_main_process, main_process_only
 from torch import Tensor
 from torch.utils.data import Dataset
 
@@ -23,15 +14,10 @@ from lact_modules.data.rounds import RoundSampler
 from lact_modules.errors import InputError
 from lact_modules.training.averaging import Weights, choose_weights, validate_weights
 from lact_modules.training.gathering import Outcome
-from lact_modules.training.loading import LoadingBrain
-from lact_modules.training.metrics_log import open_log
-from lact_modules.training.progress import EpochProgress
-from lact_modules.training.random_state import RandomState
-from lact_modules.training.stopping import StopRequest
+from lact_modules.training.saving import SavingBrain
 
 
-@register_checkpoint_hooks
-class RecipeBrain(LoadingBrain):
+class RecipeBrain(SavingBrain):
     """SpeechBrain's training loop for any model.
 
     A recipe's Brain adds `compute_forward` and `utterance_losses`. What is here:
@@ -59,24 +45,8 @@ class RecipeBrain(LoadingBrain):
         For `speechbrain.Brain`.
     """
 
-    metric = "loss"
-    """Of validation; the lowest is the best."""
-
-    step: int
-
     def __init__(self, **brain_arguments: Any):
         super().__init__(**brain_arguments)
-        self.random_state = RandomState()
-        if self.checkpointer is not None:
-            # older checkpoints have none
-            self.checkpointer.add_recoverable(
-                "random", self.random_state, optional_load=True
-            )
-        self.log = open_log(vars(self.hparams)) if if_main_process() else None
-        self.stop_request = StopRequest()
-        self.training_wall_s = 0.0
-        self.progress = EpochProgress()
-        self.num_gathered = 0
         self.is_within_epoch = False
         self.validated: Weights | None = None
 
@@ -146,22 +116,12 @@ class RecipeBrain(LoadingBrain):
             self.progress.begin(math.ceil(self.batches.num_left / factor))
             self.num_gathered = 0
 
-    @property
-    def scheduled_step(self) -> float:
-        """Place in the schedule: the share of the training that is done."""
-        current = self.hparams.epoch_counter.current
-        return self.progress.position(current, self.steps_per_epoch)
-
-    @property
-    def epoch(self) -> float:
-        """Epochs done, with the share of the one that is not."""
-        return self.progress.position(self.hparams.epoch_counter.current, 1)
-
     def fit_batch(self, batch: PaddedBatch) -> Tensor:
         """Run one batch forward and backward; step where accumulation ends."""
         started = time.perf_counter()
         self.random_state.restore()
         self.note_faults(batch, sb.Stage.TRAIN)
+        self.history.train(self.optimizer_step)
         self.batches.advance(batch)
         self.num_gathered += 1
         is_full = self.num_gathered == self.grad_accumulation_factor
@@ -178,7 +138,7 @@ class RecipeBrain(LoadingBrain):
 
     def _after_step(self, outcome: Outcome) -> None:
         # of a batch that could not be read there is nothing to tell
-        if self._is_due("log_interval") and outcome.loss.isfinite():
+        if self.is_due("log_interval") and outcome.loss.isfinite():
             groups = self.optimizer.param_groups
             several = groups if len(groups) > 1 else []
             self._log(
@@ -189,30 +149,10 @@ class RecipeBrain(LoadingBrain):
                 **{f"lr/{group['name']}": group["lr"] for group in several},
                 **self.step_metrics(),
             )
-        if self._is_due("sample_interval"):
+        if self.is_due("sample_interval"):
             self.show_sample(outcome.batch, outcome.outputs)
-        if self._is_due("valid_interval"):
+        if self.is_due("valid_interval"):
             self._validate_within_epoch()
-
-    def _should_save_intra_epoch_ckpt(
-        self, last_ckpt_time: float, steps_since_ckpt: int
-    ) -> bool:
-        # by now the loss of the batch is in the epoch's average
-        asked = super()._should_save_intra_epoch_ckpt(last_ckpt_time, steps_since_ckpt)
-        if self.num_gathered:
-            # gradients are not saved
-            return False
-        self.must_stop = self.stop_request.was_made(self.device)
-        return asked or self.must_stop or self._is_due("checkpoint_interval")
-
-    def _save_intra_epoch_ckpt(self) -> None:
-        super()._save_intra_epoch_ckpt()
-        if self.must_stop:
-            self.stop_request.obey(self.optimizer_step)
-
-    def _is_due(self, key: str) -> bool:
-        interval = getattr(self.hparams, key)
-        return interval > 0 and self.optimizer_step % interval == 0
 
     def _log(self, split: str, **values: float) -> None:
         if self.log:
@@ -243,7 +183,7 @@ class RecipeBrain(LoadingBrain):
         if stage == sb.Stage.TRAIN:
             # there may have been no batch left of the epoch
             self.random_state.restore()
-            self.train_loss = stage_loss
+            self.end_training(stage_loss)
         if stage == sb.Stage.VALID:
             metrics = self.validation_metrics(stage_loss)
             self._log("dev", **{name.lower(): metrics[name] for name in metrics})
@@ -257,12 +197,7 @@ class RecipeBrain(LoadingBrain):
             train_stats={"loss": self.train_loss},
             valid_stats=metrics,
         )
-        self.checkpointer.save_and_keep_only(
-            meta={**metrics, "epoch": epoch},
-            min_keys=[self.metric],
-            num_to_keep=self.hparams.avg_checkpoints,
-            verbosity=logging.DEBUG,
-        )
+        self.save_epoch(metrics)
 
     def on_evaluate_start(
         self, max_key: str | None = None, min_key: str | None = None
@@ -275,35 +210,3 @@ class RecipeBrain(LoadingBrain):
             partial(validate_weights, self),
         )
         self.hparams.model.load_state_dict(weights)
-
-    @mark_as_saver
-    @main_process_only
-    def _save(self, path: str) -> None:
-        super()._save(path)
-        state: dict[str, Any] = {
-            "training_wall_s": self.training_wall_s,
-            "progress": self.progress.state(),
-            "log_size": self.log.size() if self.log else None,
-        }
-        if self.micro_batches is not None:
-            state["num_halvings"] = self.micro_batches.num_halvings
-        with open(path, "a", encoding="utf-8") as stream:
-            stream.write(yaml.dump(state))
-
-    @mark_as_loader
-    def _recover(self, path: str, end_of_epoch: bool) -> None:
-        super()._recover(path, end_of_epoch)
-        with open(path, encoding="utf-8") as stream:
-            state = yaml.safe_load(stream)
-        self.training_wall_s = state["training_wall_s"]
-        if not end_of_epoch and "progress" not in state:
-            raise InputError(
-                f"{Path(path).parent}: an older version has saved it within an epoch; "
-                "delete it to go on from the end of the epoch before"
-            )
-        if not end_of_epoch:
-            self.progress.load(state["progress"])
-        if self.log and state.get("log_size") is not None:
-            self.log.cut(state["log_size"])
-        if self.micro_batches is not None:
-            self.micro_batches.num_halvings = state.get("num_halvings", 0)

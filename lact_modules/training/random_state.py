@@ -40,15 +40,7 @@ class RandomState:
     @mark_as_saver
     def save(self, path: str | Path) -> None:
         """Write the state of this rank; others' stand beside the main one's file."""
-        name, keys, *position = np.random.get_state()
-        state: dict[str, Any] = {
-            "python": random.getstate(),
-            "numpy": (name, torch.from_numpy(keys), *position),
-            "torch": torch.get_rng_state(),
-        }
-        if torch.cuda.is_available():
-            state["cuda"] = torch.cuda.get_rng_state()
-        torch.save(state, rank_path(path))
+        torch.save(_current(), rank_path(path))
 
     @mark_as_loader
     def load(self, path: str | Path, end_of_epoch: bool) -> None:
@@ -60,8 +52,12 @@ class RandomState:
             if end_of_epoch:
                 self.restore()
 
+    def hold(self) -> None:
+        """Keep the present state for `restore`."""
+        self.loaded = _current()
+
     def restore(self) -> None:
-        """Draw on from what was loaded, if anything was."""
+        """Draw on from what was loaded or held, if anything was."""
         if self.loaded is None:
             return
         random.setstate(self.loaded["python"])
@@ -71,6 +67,18 @@ class RandomState:
         if "cuda" in self.loaded and torch.cuda.is_available():
             torch.cuda.set_rng_state(self.loaded["cuda"])
         self.loaded = None
+
+
+def _current() -> dict[str, Any]:
+    name, keys, *position = np.random.get_state()
+    state: dict[str, Any] = {
+        "python": random.getstate(),
+        "numpy": (name, torch.from_numpy(keys), *position),
+        "torch": torch.get_rng_state(),
+    }
+    if torch.cuda.is_available():
+        state["cuda"] = torch.cuda.get_rng_state()
+    return state
 
 
 def rank_path(path: str | Path) -> Path:

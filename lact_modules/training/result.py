@@ -30,6 +30,7 @@ def write_result(
     seed: int,
     command: Sequence[str],
     options: Mapping[str, Any] | None = None,
+    changed_options: Sequence[Mapping[str, Any]] = (),
     device: str | torch.device = "cpu",
     training_wall_s: float | None = None,
 ) -> None:
@@ -61,6 +62,8 @@ def write_result(
     options : Mapping[str, Any] | None
         Hyperparameters and run options with the values that held; objects and this
         machine's folders are left out.
+    changed_options : Sequence[Mapping[str, Any]]
+        What earlier steps were trained with, see `OptionHistory.changed_options`.
     device : str | torch.device
         Where the model ran.
     training_wall_s : float | None
@@ -93,6 +96,7 @@ def write_result(
         "seed": seed,
         "command": publishable_command(command),
         "options": plain_settings(options or {}),
+        "changed_options": json.loads(without_folders(json.dumps([*changed_options]))),
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "commit": source_commit(),
         "versions": package_versions(),

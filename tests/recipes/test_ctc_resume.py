@@ -120,7 +120,7 @@ def test_killed_while_saving_goes_on_from_the_checkpoint_before(
 
 def test_checkpoints_of_another_model_are_refused(whole, train):
     settings = (whole.folder / "hyperparams.yaml").read_text()
-    run = train(whole.folder, **OPTIONS, d_model=64)
+    run = train(whole.folder, **{**OPTIONS, "num_epochs": 3}, d_model=64)
     assert run.code == 2
     assert "a checkpoint of another model" in run.error.splitlines()[-1]
     # of the model that the checkpoints are of

@@ -75,7 +75,7 @@ def test_every_key_is_used(path):
     used = set(re.findall(r"<(\w+)[>\[]", path.read_text()))
     used |= set(re.findall(r'hparams\["(\w+)"\]', sources))
     used |= set(re.findall(r"hparams\.(\w+)", sources))
-    used |= set(re.findall(r'_is_due\("(\w+)"\)', sources))
+    used |= set(re.findall(r'is_due\("(\w+)"\)', sources))
     used |= {field.name for field in fields(RunOptions)}
     assert keys_of(path) - used <= {"__set_seed"}
 

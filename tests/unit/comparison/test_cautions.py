@@ -64,3 +64,18 @@ def test_tells_of_other_machines_and_sources(make_run, key, value, caution):
     (folder / "result.json").write_text(json.dumps({**result, key: value}))
     (found,) = cautions(make_run(), folder)
     assert re.fullmatch(caution, found)
+
+
+def test_options_that_were_changed_within_a_training_are_told(make_run):
+    folders = make_run(), make_run(seed=2)
+    result = json.loads((folders[1] / "result.json").read_text())
+    change = {"step": 40, "learning_rate": [0.1, 0.002], "opt_class.lr": [0.1, 0.002]}
+    result["changed_options"] = [change]
+    (folders[1] / "result.json").write_text(json.dumps(result))
+    changed, seeds = cautions(*folders)
+    # such a run is no other seed of the same training
+    assert seeds == "not the same seeds: 1 / 2"
+    assert re.fullmatch(
+        r"options changed within a training: .* has learning_rate 0.1 until step 40",
+        changed,
+    )
