@@ -98,7 +98,7 @@ def test_json_has_words_with_times_and_what_goes_on(stream, audio):
     for message in finals:
         assert " ".join(word["word"] for word in message["words"]) == message["text"]
     partials = [message for message in messages if message["type"] == "partial"]
-    assert len(partials) > len(finals)
+    assert partials
     seconds = [message["audio_seconds"] for message in messages]
     assert seconds == sorted(seconds)
     only_finals = stream(audio, "--format", "json").out.splitlines()

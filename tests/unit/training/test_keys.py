@@ -86,7 +86,7 @@ def test_defaults_fit(table):
         ("dropout", 1.0, "a number of at least 0 and below 1"),
         ("noise_prob", 1.5, "a number from 0 to 1"),
         ("noise_snr_db", [15, 0], "the lowest and the highest, such as [0, 15]"),
-        ("pause_seconds", [0, 1], "the shortest and the longest, such as [0.1, 2.0]"),
+        ("pause_seconds", [0, 1], "the shortest and the longest, such as [0.1, 6.0]"),
         ("codecs", ["gsm"], "a list of any of "),
         ("in_memory", 1, "true or false"),
         ("decoding.beam_size", -1, "a whole number from 0 to 10000"),
