@@ -17,17 +17,6 @@ constexpr float NEVER = -1e30f;
 // the least exponent that vectors of exp take without help
 constexpr float LEAST = -80.0f;
 
-// frames that are fetched before they are needed
-constexpr int64_t AHEAD = 8;
-
-using Floats = std::vector<float>;
-
-// One head (frames, size) of an utterance, its frames `row` apart.
-struct Head {
-  const float *data;
-  int64_t row;
-};
-
 // Queries of one head, and which keys they see: query t those from first[t] to stop[t].
 struct Queries {
   int64_t start, end, from, until;
@@ -38,35 +27,6 @@ struct Queries {
         until(*std::max_element(stop + start, stop + end)) {}
   int64_t count() const { return end - start; }
 };
-
-// (count, size) -> (count, panels * LANES), zero behind
-void pack_rows(Head x, int64_t from, int64_t count, int64_t size, float scale,
-               Floats &to) {
-  const int64_t width = in_panels(size) * LANES;
-  to.resize(count * width);
-  for (int64_t t = 0; t < count; ++t) {
-    const float *in = x.data + (from + t) * x.row;
-    float *out = to.data() + t * width;
-    __builtin_prefetch(in + AHEAD * x.row);
-#pragma omp simd
-    for (int64_t n = 0; n < size; ++n) out[n] = scale * in[n];
-    std::fill(out + size, out + width, 0.0f);
-  }
-}
-
-// (count, size) -> panels of LANES frames, each (size, LANES); the last frame stands in
-// the place of those behind it
-void pack_columns(Head x, int64_t from, int64_t count, int64_t size, Floats &to) {
-  to.resize(in_panels(count) * LANES * size);
-  float *out = to.data();
-  for (int64_t t = 0; t < count; t += LANES) {
-    const float *in[LANES];
-    for (int64_t lane = 0; lane < LANES; ++lane)
-      in[lane] = x.data + (from + std::min(t + lane, count - 1)) * x.row;
-    for (int64_t n = 0; n < size; ++n, out += LANES)
-      for (int64_t lane = 0; lane < LANES; ++lane) out[lane] = in[lane][n];
-  }
-}
 
 // What is added to the scores of keys, which end with a panel.
 void pack_padding(const uint8_t *is_padding, int64_t from, int64_t count, Floats &to) {
@@ -138,7 +98,7 @@ extern "C" void attention_forward(const float *q, const float *k, const float *v
       for (int64_t segment = 0; segment < segments; ++segment) {
         const int64_t item = pair / heads, head = pair % heads;
         auto of = [&](const float *x, const int64_t *stride) {
-          return Head{x + item * stride[0] + head * stride[2], stride[1]};
+          return Rows{x + item * stride[0] + head * stride[2], stride[1]};
         };
         const int64_t end = std::min(frames, (segment + 1) * SEGMENT);
         const Queries all(segment * SEGMENT, end, first, stop);
@@ -196,7 +156,7 @@ extern "C" void attention_backward(
     for (int64_t pair = 0; pair < batch * heads; ++pair) {
       const int64_t item = pair / heads, head = pair % heads;
       auto of = [&](const float *x, const int64_t *stride) {
-        return Head{x + item * stride[0] + head * stride[2], stride[1]};
+        return Rows{x + item * stride[0] + head * stride[2], stride[1]};
       };
       const int64_t here = shape.at(item, frames, head);
       for (int64_t from = 0; from < frames; from += SEGMENT) {

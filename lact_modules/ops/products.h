@@ -2,7 +2,9 @@
 
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <vector>
 
 #if defined(__AVX512F__)
 constexpr int64_t LANES = 16, ROWS = 8;
@@ -73,4 +75,44 @@ inline void multiply(Left a, Right b, int64_t rows, int64_t panels, int64_t dept
   if (p < panels)
     multiply_panels<1>(a, {b.data + p * b.panel, b.row, b.panel}, rows, depth, add,
                        c + p * LANES, row);
+}
+
+using Floats = std::vector<float>;
+
+// rows that are fetched before they are needed
+constexpr int64_t AHEAD = 8;
+
+// Rows that stand `row` apart, such as the frames of one head.
+struct Rows {
+  const float *data;
+  int64_t row;
+};
+
+// `count` rows of `size` -> (count, panels * LANES), zero behind
+inline void pack_rows(Rows x, int64_t from, int64_t count, int64_t size, float scale,
+                      Floats &to) {
+  const int64_t width = in_panels(size) * LANES;
+  to.resize(count * width);
+  for (int64_t t = 0; t < count; ++t) {
+    const float *in = x.data + (from + t) * x.row;
+    float *out = to.data() + t * width;
+    __builtin_prefetch(in + AHEAD * x.row);
+#pragma omp simd
+    for (int64_t n = 0; n < size; ++n) out[n] = scale * in[n];
+    std::fill(out + size, out + width, 0.0f);
+  }
+}
+
+// `count` rows of `size` -> panels of LANES rows, each (size, LANES); the last row stands
+// in the place of those behind it
+inline void pack_columns(Rows x, int64_t from, int64_t count, int64_t size, Floats &to) {
+  to.resize(in_panels(count) * LANES * size);
+  float *out = to.data();
+  for (int64_t t = 0; t < count; t += LANES) {
+    const float *in[LANES];
+    for (int64_t lane = 0; lane < LANES; ++lane)
+      in[lane] = x.data + (from + std::min(t + lane, count - 1)) * x.row;
+    for (int64_t n = 0; n < size; ++n, out += LANES)
+      for (int64_t lane = 0; lane < LANES; ++lane) out[lane] = in[lane][n];
+  }
 }
