@@ -80,7 +80,9 @@ class CTCBrain(ASRBrain):
         return losses, num_tokens * ~is_infeasible
 
 
-def make_meta_step(model: nn.Module, objective: str, second_order: bool) -> MetaStep:
+def make_meta_step(
+    model: nn.Module, objective: str, second_order: bool = False
+) -> MetaStep:
     """Make what takes a step of test-time training in each step of training.
 
     Arguments
@@ -107,6 +109,8 @@ def make_meta_step(model: nn.Module, objective: str, second_order: bool) -> Meta
         raise InputError(f"meta_ttt: no way to adapt a {type(model).__name__}")
     try:
         return MetaStep(model, find_objective(objective), second_order)
+    except InputError:
+        raise
     except ValueError as error:
         raise InputError(f"meta_ttt: {error}") from error
 

@@ -133,7 +133,7 @@ def check_run_options(options: Mapping[str, Any]) -> None:
     Arguments
     ---------
     options : Mapping[str, Any]
-        All of `RUN_OPTIONS`.
+        All of `RUN_OPTIONS`, and the recipe's ``modules``, if it has any.
 
     Raises
     ------
@@ -164,6 +164,7 @@ def check_run_options(options: Mapping[str, Any]) -> None:
             "--debug: makes a model of its own and keeps none, so --test_only has none "
             "to test; want one of them"
         )
+    _check_compilation(options)
     if options["data_parallel_backend"] and not torch.cuda.is_available():
         raise InputError("--data_parallel_backend: needs a GPU; leave it")
     if options["data_parallel_backend"] and "LOCAL_RANK" in os.environ:
@@ -172,6 +173,24 @@ def check_run_options(options: Mapping[str, Any]) -> None:
         )
     if "RANK" in os.environ and "LOCAL_RANK" in os.environ:
         _check_backend(options["distributed_backend"], int(os.environ["LOCAL_RANK"]))
+
+
+def _check_compilation(options: Mapping[str, Any]) -> None:
+    for name in ("jit", "jit_module_keys"):
+        if options[name]:
+            raise InputError(
+                f"--{name}: TorchScript takes no such models; use --compile"
+            )
+    names = options["compile_module_keys"] or []
+    if names and not options["compile"]:
+        raise InputError("--compile_module_keys: needs --compile; want both or none")
+    modules = options.get("modules", {})
+    for name in [names] if isinstance(names, str) else names:
+        if name not in modules:
+            raise InputError(
+                f"--compile_module_keys {name}: no such module; want "
+                f"{' or '.join(modules) or 'none'}"
+            )
 
 
 def check_device(name: str) -> None:

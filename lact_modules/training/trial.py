@@ -9,6 +9,7 @@ import torch
 
 from lact_modules.encoders import CTCModel, S2SModel
 from lact_modules.errors import InputError
+from lact_modules.training.ctc import make_meta_step
 from lact_modules.training.kinds import is_number
 from lact_modules.training.optimizer_plan import plan_optimizer
 
@@ -44,6 +45,8 @@ def try_out(hparams: Mapping[str, Any]) -> None:
             plan_optimizer(hparams["model"], hparams["opt_class"], hparams)
     if "schedule" in hparams:
         _try_schedule(hparams["schedule"])
+    if hparams.get("meta_ttt") is not None:
+        make_meta_step(hparams["model"], hparams["meta_ttt"])
     ones = torch.ones(2)
     for key, shape in (
         ("wav_augment", (2, _SAMPLES)),
