@@ -2,6 +2,7 @@
 
 import errno
 import logging
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -20,6 +21,31 @@ class InputError(ValueError):
     ...
     lact_modules.errors.InputError: speech.wav: not audio; give wav, flac or mp3
     """
+
+
+def on_one_line(text: str) -> str:
+    r"""Spell out line breaks and other control characters, as file names may have.
+
+    Arguments
+    ---------
+    text : str
+        With file names in it.
+
+    Returns
+    -------
+    str
+        Shown on one line, without tabs.
+
+    Example
+    -------
+    >>> on_one_line("a\nb\u2028c é.wav")
+    'a\\nb\\u2028c é.wav'
+    """
+    return re.sub(
+        "[\x00-\x1f\x7f-\x9f\u2028\u2029]",
+        lambda match: match[0].encode("unicode_escape").decode(),
+        text,
+    )
 
 
 @contextmanager
@@ -67,5 +93,5 @@ def faults_shown(program: str) -> Iterator[None]:
     logging.getLogger(__name__).debug("stopped", exc_info=True)
     # stderr may be on the same full disk
     with suppress(OSError):
-        print(f"{program}: {message}", file=sys.stderr, flush=True)
+        print(f"{program}: {on_one_line(message)}", file=sys.stderr, flush=True)
     sys.exit(2)

@@ -10,7 +10,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from lact_modules.cli.output import open_output
+from lact_modules.cli.output import open_output, print_table
 from lact_modules.cli.splits import split_names
 
 if TYPE_CHECKING:
@@ -57,9 +57,9 @@ def compare(
 
 def _print(comparison: "Comparison", page: Path) -> None:
     console = Console()
-    console.print(_scores_table(comparison))
+    print_table(_scores_table(comparison))
     if len(comparison.arms) > 1:
-        console.print(_differences_table(comparison))
+        print_table(_differences_table(comparison))
     for caution in comparison.cautions:
         console.print(f"CAUTION: {caution}", style="bold red", markup=False)
     console.print(f"report: {page}", markup=False)

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from lact_modules.cli.output import print_table
+
 _COLORS = {"ok": "green", "warn": "yellow", "fail": "red"}
 
 
@@ -25,7 +27,6 @@ def doctor(
     ] = None,
 ) -> None:
     """Check the environment, a corpus and a model; exit code 2 if something fails."""
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -43,6 +44,6 @@ def doctor(
         table.add_row(
             finding.subject, status, Text(finding.detail), Text(finding.advice)
         )
-    Console().print(table)
+    print_table(table)
     if any(finding.status == "fail" for finding in findings):
         raise typer.Exit(2)

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from lact_modules.cli import options
-from lact_modules.cli.output import open_report, show_progress
+from lact_modules.cli.output import open_report, print_table, show_progress
 from lact_modules.cli.tally import Tally
 from lact_modules.cli.transcribed import read_transcribed
 from lact_modules.errors import InputError
@@ -217,7 +216,7 @@ def _print_table(scores: dict[str, dict[str, Any]], latency: dict[str, Any]) -> 
     chunk, left = latency["chunk_s"], latency["left_s"]
     if chunk is not None:
         table.caption = f"chunks of {chunk:g} s, {left:g} s before"
-    Console().print(table)
+    print_table(table)
 
 
 def _cells(name: str, score: dict[str, Any]) -> dict[str, str]:

@@ -8,6 +8,7 @@ from typing import TextIO, TypeVar
 
 from rich.console import Console
 from rich.progress import Progress
+from rich.table import Table
 
 from lact_modules.cli.standard_streams import ESCAPE
 from lact_modules.errors import InputError
@@ -125,6 +126,22 @@ def open_report(path: Path | None) -> Iterator[TextIO | None]:
         if path == STDOUT:
             stack.enter_context(redirect_stdout(sys.stderr))
         yield stream
+
+
+def print_table(table: Table) -> None:
+    """Print a table on stdout; where the terminal is too narrow, lines are longer.
+
+    Arguments
+    ---------
+    table : Table
+        No word or number in it is broken or cut.
+    """
+    console = Console()
+    for column in table.columns:
+        column.min_width = max(
+            console.measure(cell).minimum for cell in (column.header, *column.cells)
+        )
+    console.print(table, crop=False)
 
 
 def show_progress(

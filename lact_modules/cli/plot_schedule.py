@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from lact_modules.cli.output import make_folder
+from lact_modules.cli.output import make_folder, print_table
 
 # keys of the recipe may follow as options
 CONTEXT_SETTINGS = {"allow_extra_args": True, "ignore_unknown_options": True}
@@ -44,9 +44,8 @@ def plot_schedule(
         hparams = load_hparams(recipe, read_command_line(words, EVERY).overrides)
     rates = plan_rates(hparams, steps)
     draw_rates(rates, output)
-    console = Console()
-    console.print(_table(rates))
-    console.print(f"{steps} steps; picture: {output}", markup=False, soft_wrap=True)
+    print_table(_table(rates))
+    Console().print(f"{steps} steps; picture: {output}", markup=False, soft_wrap=True)
 
 
 def _table(rates: dict[str, list[float]]) -> Table:

@@ -5,6 +5,8 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from lact_modules.errors import on_one_line
+
 if TYPE_CHECKING:
     from lact_modules.inference.files import Outcome
 
@@ -51,7 +53,7 @@ class Tally:
     def report(self) -> None:
         """List the failures and sum up, on stderr."""
         for failure in self.failures:
-            print(f"not {self._done}: {failure}", file=sys.stderr)
+            print(f"not {self._done}: {on_one_line(failure)}", file=sys.stderr)
         print(
             f"{self.num_read} {self._done}, {len(self.failures)} failed; "
             f"{self.audio_s:.1f} s of audio in {self.wall_s:.1f} s "

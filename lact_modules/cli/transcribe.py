@@ -16,7 +16,7 @@ from lact_modules.cli import options
 from lact_modules.cli.output import STDOUT, open_output, show_progress
 from lact_modules.cli.recordings import Recording, list_recordings
 from lact_modules.cli.tally import Tally
-from lact_modules.errors import InputError
+from lact_modules.errors import InputError, on_one_line
 
 if TYPE_CHECKING:
     from lact_modules.decoding.hypothesis import Hypothesis
@@ -230,7 +230,7 @@ def _to_text(
     source: Path, hypothesis: "Hypothesis", channel: int | None, with_name: bool
 ) -> str:
     """Write a line: the file if there are several, the channel if given, the text."""
-    place = [str(source)] if with_name else []
+    place = [on_one_line(str(source))] if with_name else []
     if channel is not None:
         place.append(str(channel))
     return "\t".join([*place, hypothesis.text]) + "\n"

@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 import yaml
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from lact_modules.cli import options
-from lact_modules.cli.output import open_report, show_progress
+from lact_modules.cli.output import open_report, print_table, show_progress
 from lact_modules.cli.tally import Tally
 from lact_modules.cli.transcribed import load_utterance, read_transcribed
 from lact_modules.errors import InputError
@@ -180,7 +179,7 @@ def _choose(
     for row in rows:
         rates = [f"{t.wer:.2f}{' *' if t is best else ''}" for t in row]
         table.add_row(f"{row[0].weights[first]:g}", *rates)
-    Console().print(table)
+    print_table(table)
     for name in edges(best, grid):
         print(
             f"{name} {best.weights[name]:g}: at the edge of what was tried; try beyond",

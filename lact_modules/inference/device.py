@@ -34,6 +34,6 @@ def find_device(name: str) -> torch.device:
         device = torch.device(name)
         # nothing comes back from the device "meta"
         torch.zeros(1, device=device).item()
-    except (RuntimeError, AssertionError) as error:
+    except (RuntimeError, AssertionError, TypeError) as error:
         raise InputError(f"device {name!r}: not available here; try 'auto'") from error
     return device

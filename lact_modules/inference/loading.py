@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from lact_modules.errors import InputError
-from lact_modules.inference.export import load_export
+from lact_modules.inference.export import CONFIG_FILE, load_export
 from lact_modules.inference.hub import fetch_model
 from lact_modules.inference.trained_model import (
     HYPERPARAMETERS_FILE,
@@ -46,6 +46,11 @@ def load_model(source: str | Path, num_checkpoints: int | None = None) -> Traine
         )
     if (folder / HYPERPARAMETERS_FILE).is_file():
         return load_run(folder, num_checkpoints)
+    if not (folder / CONFIG_FILE).is_file():
+        raise InputError(
+            f"{folder.absolute()}: no model: neither a run's {HYPERPARAMETERS_FILE} "
+            f"nor an export's {CONFIG_FILE} is there"
+        )
     if num_checkpoints is not None:
         raise InputError(
             f"{folder}: no training run, so it has no checkpoints to average; leave "

@@ -10,6 +10,8 @@ from torch import Tensor
 
 from lact_modules.data.audio import SAMPLE_RATE
 from lact_modules.data.audio_file import AudioFile, Waveform
+from lact_modules.data.media.decoder import DecodingError
+from lact_modules.data.media.segment import check_samples
 from lact_modules.data.resampling import resample_blocks
 from lact_modules.errors import InputError
 
@@ -100,6 +102,8 @@ def _to_float(samples: Tensor, name: str) -> Tensor:
             f"{name}: samples of {samples.dtype}; give floats from -1 to 1, or int16"
         )
     waveform = samples.float()
-    if not waveform.isfinite().all():
-        raise InputError(f"{name}: samples that are not finite")
+    try:
+        check_samples(waveform.numpy())
+    except DecodingError as error:
+        raise InputError(f"{name}: {error}") from error
     return waveform

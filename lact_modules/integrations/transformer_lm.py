@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from huggingface_hub.errors import EntryNotFoundError, HFValidationError
 from speechbrain.lobes.models.transformer.TransformerLM import TransformerLM
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from lact_modules.data.subwords import SubwordVocabulary
@@ -47,6 +47,35 @@ _CAUSAL = ("regularMHA", "RoPEMHA")
 _MAX_BATCH_TOKENS = 2048
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+
+
+def use_boolean_masks(model: nn.Module) -> None:
+    """Let a model make both its masks of one type, which PyTorch is to insist on.
+
+    SpeechBrain's mask of what comes later holds 0 and -inf, that of padding True.
+
+    Arguments
+    ---------
+    model : nn.Module
+        A `TransformerLM` is changed in place; what it computes stays the same.
+
+    Example
+    -------
+    >>> model = TransformerLM(12, 8, 2, num_encoder_layers=1, d_ffn=16)
+    >>> use_boolean_masks(model)
+    >>> later, padding = model.make_masks(torch.ones(1, 2))
+    >>> later.dtype, padding.dtype
+    (torch.bool, torch.bool)
+    """
+    if not isinstance(model, TransformerLM):
+        return
+    make_masks = type(model).make_masks
+
+    def make_boolean(*args: Any, **kwargs: Any) -> tuple[Tensor | None, Tensor | None]:
+        later, padding = make_masks(model, *args, **kwargs)
+        return later if later is None else later < 0, padding
+
+    model.make_masks = make_boolean
 
 
 class TransformerLanguageModel:
@@ -90,6 +119,7 @@ class TransformerLanguageModel:
                 f"the language model has {num_outputs} outputs, its tokenizer "
                 f"{len(vocabulary)} tokens; give the tokenizer it was trained with"
             )
+        use_boolean_masks(model)
         self.model = model.to(device).eval()
         self.vocabulary = vocabulary
         self.device = torch.device(device)

@@ -177,12 +177,25 @@ def make_hparams(settings: Settings) -> dict[str, Any]:
     # what a constructor says of its arguments is the fault of who gave them
     except _Fault as fault:
         tag, line, error = fault.args
+        _check_output_folder(settings, error)
         name, made = _key_at(settings.resolved, line), tag.rpartition(".")[2]
         raise InputError(f"--{name}: {made}: {_reason(error)}") from error
     except YAMLError as error:
         raise InputError(f"{settings.path}: {_reason(error)}") from error
     _check_values(values, settings.keys)
     return values
+
+
+def _check_output_folder(settings: Settings, error: Exception) -> None:
+    """Name the output folder where an object could not make it, or one in it."""
+    if not isinstance(error, OSError) or error.filename is None:
+        return
+    folder, failed = Path(settings.values["output_folder"]), Path(error.filename)
+    if folder.is_relative_to(failed) or failed.is_relative_to(folder):
+        raise InputError(
+            f"--output_folder {folder}: {failed} cannot be made ({error.strerror}); "
+            "name another"
+        ) from error
 
 
 def _read_overrides(text: str) -> dict[str, Any]:

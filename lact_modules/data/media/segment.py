@@ -99,7 +99,7 @@ def read_segment(
     with open_decoders(source) as (parts, tell):
         mixer = Mixer(channel, tell)
         for rate, block in _cut(parts, mixer, offset, duration):
-            _check_samples(block)
+            check_samples(block)
             yield rate, block
 
 
@@ -178,11 +178,11 @@ def _read_mixed(part: Decoder, mixer: Mixer, start: int) -> Iterator[np.ndarray]
         first += len(block)
 
 
-def _check_samples(samples: np.ndarray) -> None:
-    """Make sure that they can be heard."""
+def check_samples(samples: np.ndarray) -> None:
+    """Make sure that samples, full scale 1, can be heard."""
     if not np.isfinite(samples).all():
         raise DecodingError("holds NaN or infinite samples")
-    if (level := np.abs(samples).max()) > _MAX_LEVEL:
+    if (level := np.abs(samples).max(initial=0.0)) > _MAX_LEVEL:
         raise DecodingError(f"holds samples of {level:.1g}; full scale is 1")
 
 

@@ -23,6 +23,7 @@ from lact_modules.data.librispeech import read_transcripts
 from lact_modules.data.subwords import SubwordVocabulary
 from lact_modules.data.token_batches import TokenBatchSampler, cut_batches
 from lact_modules.data.token_store import TokenStore, write_token_store
+from lact_modules.integrations.transformer_lm import use_boolean_masks
 from lact_modules.training import keys
 from lact_modules.training.experiment import write_results
 from lact_modules.training.first_try import vocabulary_kept_on_success
@@ -44,6 +45,7 @@ class LMBrain(RecipeBrain):
     def __init__(self, vocabulary: SubwordVocabulary, **brain_arguments: Any):
         super().__init__(**brain_arguments)
         self.vocabulary = vocabulary
+        use_boolean_masks(self.hparams.model)
 
     def compute_forward(self, batch: PaddedBatch, stage: sb.Stage) -> Tensor:
         """Give log-probabilities (B, U + 1, V) of what follows each token."""

@@ -1,8 +1,14 @@
 from pathlib import Path
 
 import pytest
+from rich.table import Table
 
-from lact_modules.cli.output import open_output, open_report, show_progress
+from lact_modules.cli.output import (
+    open_output,
+    open_report,
+    print_table,
+    show_progress,
+)
 from lact_modules.errors import InputError
 
 
@@ -60,3 +66,13 @@ def test_a_missing_folder_is_made_and_not_left_empty(tmp_path):
 def test_progress_is_silent_where_there_is_no_terminal(capsys):
     assert list(show_progress("abc", "Counting", 3)) == ["a", "b", "c"]
     assert capsys.readouterr() == ("", "")
+
+
+def test_a_narrow_terminal_cuts_no_number(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "20")
+    table = Table("decoding", "WER %", "95 %", title="a caption", box=None)
+    table.add_row("beam+lm", "123.45", "100.00-123.45")
+    table.add_row("a name of words", "7.00", "6.50-7.50")
+    print_table(table)
+    words = capsys.readouterr().out.split()
+    assert {"beam+lm", "123.45", "100.00-123.45", "7.00", "6.50-7.50"} <= {*words}

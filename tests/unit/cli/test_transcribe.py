@@ -50,6 +50,20 @@ def test_several_files_print_their_names_too(transcribe, paths):
     assert lines[1].split("\t")[1] + "\n" == transcribe(paths[1]).out
 
 
+def test_a_line_break_in_a_name_breaks_no_line(transcribe, paths, tmp_path):
+    odd, missing = tmp_path / "a\nb\tc.wav", tmp_path / "d\ne.wav"
+    odd.write_bytes(paths[0].read_bytes())
+    missing.write_text("")
+    finished = transcribe(paths[0], odd, missing)
+    lines = finished.out.splitlines()
+    assert [line.split("\t")[0] for line in lines] == [
+        str(paths[0]),
+        f"{tmp_path}/a\\nb\\tc.wav",
+    ]
+    assert f"{tmp_path}/d\\ne.wav" in finished.err
+    assert finished.err.count("\n") == 2
+
+
 def test_folder_and_stdin_give_what_names_give(transcribe, audio_folder):
     every = sorted(audio_folder.iterdir())
     by_name = transcribe(*every)
@@ -149,7 +163,14 @@ def test_nothing_is_written_where_nothing_could_be_read(transcribe, broken, tmp_
         (["{audio}", "--device", "meta"], "device 'meta'"),
         (["{audio}", "--precision", "int8"], "precision 'int8'"),
         (["{audio}", "--precision", "fp16", "--device", "cpu"], "needs a GPU"),
-        (["{audio}", "--model", "{tmp}"], "config.json"),
+        (
+            ["{audio}", "--model", "{tmp}"],
+            "{tmp}: no model: neither a run's hyperparams",
+        ),
+        (
+            ["{audio}", "--model", ""],
+            ": no model: neither a run's hyperparams.yaml nor",
+        ),
         (["{audio}", "--model", "{tmp}/missing"], "no such folder"),
     ],
 )
@@ -158,7 +179,7 @@ def test_a_fault_is_one_line(transcribe, paths, tmp_path, arguments, message):
     finished = transcribe(*filled)
     assert (finished.code, finished.out) == (2, "")
     assert finished.err.count("\n") == 1
-    assert message in finished.err
+    assert message.format(tmp=tmp_path) in finished.err
     assert os.listdir(tmp_path) == []
 
 

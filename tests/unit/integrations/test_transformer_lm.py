@@ -11,7 +11,10 @@ from lact_modules.data.subwords import SubwordVocabulary
 from lact_modules.errors import InputError
 from lact_modules.inference.model_builder import build_model
 from lact_modules.integrations import transformer_lm
-from lact_modules.integrations.transformer_lm import TransformerLanguageModel
+from lact_modules.integrations.transformer_lm import (
+    TransformerLanguageModel,
+    use_boolean_masks,
+)
 
 TEXTS = ["ONE", "TWO THREE TEN", "", "TEN TEN ONE TWO THREE THREE TWO ONE", "ONE"]
 
@@ -207,3 +210,15 @@ def test_a_model_that_sees_what_follows_is_refused(published, monkeypatch, optio
     torch.save(TransformerLM(**arguments).state_dict(), published / "lm.ckpt")
     with pytest.raises(InputError, match=r"published: .* sees the tokens"):
         TransformerLanguageModel.from_folder(published)
+
+
+@pytest.mark.filterwarnings("error:Support for mismatched")
+def test_masks_are_of_one_type_and_say_the_same(vocabulary):
+    model = build_model(DESCRIPTION).eval()
+    tokens = torch.tensor([[1, 5, 2, 7], [1, 3, 0, 0]])
+    with pytest.warns(UserWarning, match="Support for mismatched"):
+        expected = model(tokens)
+    use_boolean_masks(model)
+    assert model(tokens).equal(expected)
+    lm = TransformerLanguageModel(model, vocabulary)
+    assert len(lm.log_probs(TEXTS)) == len(TEXTS)

@@ -25,6 +25,8 @@ layer: !new:torch.nn.Linear
     in_features: !ref <size>
     out_features: 2
 places: [!ref <save_folder>]
+modules:
+    model: !ref <layer>
 decoding:
     beam_size: 0
     lm: null
@@ -37,6 +39,7 @@ KEYS = {
     "size": Key(whole(1), OPTIONAL, ""),
     "layer": Key(made, None, "what is trained"),
     "places": Key(texts, [], ""),
+    "modules": Key(mapping({"model": made}), {}, "parts of a model"),
     "decoding": Key(mapping({"beam_size": whole(0), "lm": maybe(text)}), {}, "search"),
 }
 
@@ -197,11 +200,31 @@ def test_a_list_of_paths_is_one(start):
         (["--precision", "fp8"], "--precision fp8: want one of fp32, fp16, bf16"),
         (["--max_grad_norm=-1"], "--max_grad_norm -1: want a number above 0, or .inf"),
         (["--debug", "--test_only"], "--debug"),
+        (["--jit"], "--jit: TorchScript takes no such models; use --compile"),
+        (["--jit_module_keys", "model"], "--jit_module_keys: TorchScript"),
+        (
+            ["--compile_module_keys", "[model]"],
+            "--compile_module_keys: needs --compile",
+        ),
+        (
+            ["--compile", "--compile_module_keys", "[frontend]"],
+            "--compile_module_keys frontend: no such module; want model",
+        ),
         (["another.yaml"], "'another.yaml': what is it?"),
     ],
 )
 def test_wrong_option_is_one_line_and_nothing_is_written(fault_of, options, message):
     assert message in fault_of(*options)
+
+
+@pytest.mark.parametrize("folder", ["{tmp}/file", "{tmp}/file/below", "/proc/run"])
+def test_an_output_folder_that_cannot_be_made_is_named(start, capsys, tmp_path, folder):
+    (tmp_path / "file").write_text("")
+    folder = folder.format(tmp=tmp_path)
+    with pytest.raises(SystemExit) as stopped:
+        start(pytest.fail, folder=folder)
+    assert stopped.value.code == 2
+    assert f"--output_folder {folder}: " in capsys.readouterr().err
 
 
 def test_a_yaml_file_is_asked_for(monkeypatch, capsys):
