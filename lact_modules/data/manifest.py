@@ -15,6 +15,7 @@ from lact_modules.data.segments import Timed, read_segments
 from lact_modules.data.tables import read_table
 from lact_modules.data.text import read_text
 from lact_modules.errors import InputError
+from lact_modules.whole_file import whole_file
 
 TABLE_ENDINGS = (".csv", ".tsv")
 _ENDINGS = (".jsonl", ".json", *TABLE_ENDINGS)
@@ -78,12 +79,13 @@ def write_manifest(path: str | Path, utterances: Iterable[Utterance]) -> None:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(path.name + ".part")
-    with open(unfinished, "w", encoding="utf-8") as stream:
+    with (
+        whole_file(path) as unfinished,
+        open(unfinished, "w", encoding="utf-8") as stream,
+    ):
         for utterance in utterances:
             fields = {k: v for k, v in asdict(utterance).items() if v is not None}
             stream.write(json.dumps(fields, ensure_ascii=False) + "\n")
-    os.replace(unfinished, path)
 
 
 def read_manifest(
