@@ -33,6 +33,7 @@ from lact_modules.training.main_process import from_main
 from lact_modules.training.refused_start import settings_kept_if_refused
 from lact_modules.training.run_options import (
     RUN_OPTIONS,
+    SPEECHBRAINS,
     check_run_options,
     make_run_options,
 )
@@ -91,9 +92,10 @@ def _run(recipe: Recipe, settings: Settings) -> None:
             check_is_left(settings, trained, hparams["epoch_counter"].limit)
         hparams["history"] = OptionHistory(settings.resolved, trained)
         try_out(hparams)
-        # SpeechBrain tells of each that it finds
+        # SpeechBrain tells of each that it finds, and has its own default of others
         for name in RUN_OPTIONS.keys() - settings.named:
-            del hparams[name]
+            if hparams[name] == SPEECHBRAINS[name]:
+                del hparams[name]
         # processes share the model, and differ in augmentation and dropout
         seed_everything(hparams["seed"] + (get_rank() or 0), verbose=False)
         folder = hparams["output_folder"]

@@ -92,11 +92,17 @@ _ABOUT = HELP_TEXTS | {
     "compile_module_keys": "Modules to compile by torch.compile; all of them if null.",
 }
 
+SPEECHBRAINS = vars(RunOptions())
+"""SpeechBrain's defaults, which hold in a Brain that is not told otherwise."""
+
+# batches of speech differ in length, and each would be compiled for anew
+_DEFAULTS = {**SPEECHBRAINS, "compile_using_dynamic_shape_tracing": True}
+
 RUN_OPTIONS: dict[str, Key] = {
-    name: Key(kind, getattr(RunOptions(), name), _ABOUT[name].rstrip("."))
+    name: Key(kind, _DEFAULTS[name], _ABOUT[name].rstrip("."))
     for name, kind in _KINDS.items()
 }
-"""By name; defaults are SpeechBrain's."""
+"""By name; defaults are SpeechBrain's, except that shapes are dynamic."""
 
 DEPRECATED = {
     "auto_mix_prec": "--precision fp16",

@@ -5,6 +5,7 @@ import sys
 import pytest
 import torch
 import yaml
+from speechbrain.core import Brain
 from speechbrain.utils import logger
 
 from lact_modules.comparison.settings import differing, read_settings
@@ -161,6 +162,15 @@ def test_text_is_taken_as_it_stands(start, tmp_path, name):
     assert os.listdir(tmp_path / "runs") == [name]
     saved = settings_in(folder)
     assert (saved["arm"], saved["output_folder"]) == (name, str(folder))
+
+
+def test_a_default_that_is_not_speechbrains_reaches_the_brain(start):
+    calls = []
+    start(lambda *given: calls.append(given), "--compile")
+    [(hparams, run_opts, _)] = calls
+    brain = Brain(hparams=hparams, run_opts=run_opts)
+    assert brain.compile_using_dynamic_shape_tracing
+    assert not hasattr(brain.hparams, "compile_mode")
 
 
 def test_a_list_of_paths_is_one(start):
