@@ -90,7 +90,7 @@ def _run(recipe: Recipe, settings: Settings) -> None:
         hparams = make_hparams(settings)
         if "epoch_counter" in hparams:
             check_is_left(settings, trained, hparams["epoch_counter"].limit)
-        hparams["history"] = OptionHistory(settings.resolved, trained)
+        hparams |= {"history": OptionHistory(settings.resolved, trained)}
         try_out(hparams)
         # SpeechBrain tells of each that it finds, and has its own default of others
         for name in RUN_OPTIONS.keys() - settings.named:
