@@ -91,6 +91,7 @@ def build_trained_model(description: Any, weights: Mapping[str, Tensor]) -> nn.M
 
     Example
     -------
+    >>> import torch
     >>> norm = {"class": "torch.nn.LayerNorm", "arguments": [2]}
     >>> weights = {"weight": torch.ones(2), "bias": torch.zeros(2)}
     >>> build_trained_model(norm, weights).training

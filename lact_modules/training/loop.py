@@ -137,8 +137,7 @@ class RecipeBrain(SavingBrain):
         return outcome.loss.detach().cpu()
 
     def _after_step(self, outcome: Outcome) -> None:
-        # of a batch that could not be read there is nothing to tell
-        if self.is_due("log_interval") and outcome.loss.isfinite():
+        if self.is_due("log_interval"):
             groups = self.optimizer.param_groups
             several = groups if len(groups) > 1 else []
             self._log(

@@ -131,7 +131,7 @@ def test_takes_a_given_tokenizer_and_keeps_it(train_s2s, corpus, tmp_path):
 
 def test_number_of_tokens_must_be_the_tokenizers(memorized, train_s2s, tmp_path):
     folder = shutil.copytree(memorized.folder, tmp_path / "run")
-    run = train_s2s(folder, num_tokens=41)
+    run = train_s2s(folder, num_tokens=41, num_epochs=31)
     assert run.code == 2
     assert "num_tokens: 41" in run.error
     assert "has 40" in run.error

@@ -37,7 +37,7 @@ def test_no_word_left_is_an_error():
     ("content", "complaint"),
     [
         (None, "no such lexicon"),
-        (b"\xff\xfe", "not UTF-8"),
+        (b"A\xff", "not UTF-8"),
         (bytes(range(256)), "not UTF-8"),
         (b"\n \n", "a lexicon without words"),
     ],
