@@ -119,7 +119,7 @@ def test_no_files(transcriber):
 def test_faults_of_the_user(trained_run, transcriber, tmp_path):
     with pytest.raises(InputError, match="no such folder"):
         Transcriber.from_folder(tmp_path / "missing")
-    with pytest.raises(InputError, match=r"config\.json: no such file"):
+    with pytest.raises(InputError, match=r"no model: neither a run"):
         Transcriber.from_folder(tmp_path)
     with pytest.raises(InputError, match="device 'abacus'"):
         Transcriber.from_folder(trained_run, device="abacus")
