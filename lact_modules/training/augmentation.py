@@ -67,7 +67,7 @@ class WaveformAugmenter:
         codecs: Sequence[str] = (),
         codec_prob: float = 0.5,
         pause_prob: float = 0.0,
-        pause_seconds: Sequence[float] = (0.1, 2.0),
+        pause_seconds: Sequence[float] = (0.1, 6.0),
     ):
         self.noise_snr_db = _check_range("noise_snr_db", noise_snr_db)
         self.codecs = _check_codecs(codecs)
@@ -167,7 +167,7 @@ def _check_pauses(value: Sequence[float]) -> tuple[float, float]:
     shortest, longest = _check_range("pause_seconds", value)
     if not 0 < shortest <= longest < math.inf:
         raise InputError(
-            f"pause_seconds: {value!r}; give seconds above 0, as in [0.1, 2.0]"
+            f"pause_seconds: {value!r}; give seconds above 0, as in [0.1, 6.0]"
         )
     return shortest, longest
 

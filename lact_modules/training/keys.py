@@ -146,7 +146,7 @@ _AUGMENTATION: Keys = {
     ),
     "pause_seconds": Key(
         pair(number(above=0), "the shortest and the longest, such as [0.1, 6.0]"),
-        [0.1, 2.0],
+        [0.1, 6.0],
         "length of a pause",
     ),
     "noise_folder": Key(maybe(existing), None, "noises to add"),
