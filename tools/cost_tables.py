@@ -37,6 +37,7 @@ AIMS: dict[tuple[str, str, str], tuple[float, ...]] = {
 """What LaCT is meant to take at most, as a share of what another encoder does."""
 
 Cost = Mapping[str, Any]
+Rows = Callable[[Path, Path], Iterator[Row]]
 
 
 def median_s(cost: Cost) -> float:
@@ -146,34 +147,18 @@ def _beside(ratio: float, aim: float | None) -> str:
     return f"{ratio:.2f}" if aim is None else f"{ratio:.2f} (aim {aim:g})"
 
 
-TIME = Table(
-    ("measured on", "pass", "encoder", *LENGTHS.values()),
-    PATTERN,
-    _time_rows,
-    NOTHING,
-)
+def _table(rows: Rows, *first: str) -> Table:
+    return Table((*first, *LENGTHS.values()), PATTERN, rows, NOTHING)
+
+
+TIME = _table(_time_rows, "measured on", "pass", "encoder")
 """A row for each encoder, in seconds."""
 
-MEMORY = Table(
-    ("measured on", "pass", "encoder", *LENGTHS.values()),
-    PATTERN,
-    _memory_rows,
-    NOTHING,
-)
+MEMORY = _table(_memory_rows, "measured on", "pass", "encoder")
 """A row for each encoder, in MiB."""
 
-RATIOS = Table(
-    ("measured on", "LaCT's", "as a share of that of", *LENGTHS.values()),
-    PATTERN,
-    _ratio_rows,
-    NOTHING,
-)
+RATIOS = _table(_ratio_rows, "measured on", "LaCT's", "as a share of that of")
 """A row for each encoder that LaCT is compared with."""
 
-CHOICES = Table(
-    ("measured on", "pass", "LaCT with", *LENGTHS.values()),
-    PATTERN,
-    _choice_rows,
-    NOTHING,
-)
+CHOICES = _table(_choice_rows, "measured on", "pass", "LaCT with")
 """A row for each way to set up one encoder."""

@@ -1,6 +1,6 @@
 """Headers of AC-3 and E-AC-3 frames (ATSC A/52)."""
 
-from typing import NamedTuple
+from lact_modules.data.media.frame_header import FrameHeader
 
 # kbit/s
 _BITRATES = (
@@ -9,33 +9,7 @@ _BITRATES = (
 )
 
 
-class Ac3Header(NamedTuple):
-    """What the bytes before a frame tell.
-
-    Arguments
-    ---------
-    size : int
-        Bytes of the frame, the header's included.
-    is_enhanced : bool
-        Of E-AC-3.
-    rate_code : int
-        Of the sample rate.
-    mode : int
-        How many channels, and where; 0 of E-AC-3, whose frames take turns.
-    """
-
-    size: int
-    is_enhanced: bool
-    rate_code: int
-    mode: int
-
-    @property
-    def kind(self) -> tuple[int, ...]:
-        """What does not change within a stream."""
-        return self[1:]
-
-
-def parse_header(data: bytes) -> Ac3Header | None:
+def parse_header(data: bytes) -> FrameHeader | None:
     """Read a frame's header.
 
     Arguments
@@ -45,25 +19,25 @@ def parse_header(data: bytes) -> Ac3Header | None:
 
     Returns
     -------
-    Ac3Header | None
+    FrameHeader | None
         None if these bytes begin no frame.
 
     Example
     -------
     >>> parse_header(bytes.fromhex("0b7700001c4040"))
-    Ac3Header(size=1536, is_enhanced=False, rate_code=0, mode=2)
+    FrameHeader(size=1536, kind=(0, 0, 2))
     """
     if len(data) < 7 or data[:2] != b"\x0b\x77":
         return None
     rate_code, version = data[4] >> 6, data[5] >> 3
     if 10 < version <= 16:
         words = ((data[2] & 7) << 8 | data[3]) + 1
-        # too short for what each must tell
-        return Ac3Header(2 * words, True, rate_code, 0) if words > 8 else None
+        # E-AC-3, whose frames hold different channels by turns, and not fewer words
+        return FrameHeader(2 * words, (1, rate_code, 0)) if words > 8 else None
     code = data[4] & 63
     if version > 10 or rate_code == 3 or code >> 1 >= len(_BITRATES):
         return None
     bitrate = _BITRATES[code >> 1]
     # 48, 44.1 and 32 kHz: 1536 samples, in words of 16 bits
     words = (2 * bitrate, 320 * bitrate // 147 + (code & 1), 3 * bitrate)[rate_code]
-    return Ac3Header(2 * words, False, rate_code, data[6] >> 5)
+    return FrameHeader(2 * words, (0, rate_code, data[6] >> 5))

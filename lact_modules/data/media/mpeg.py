@@ -12,7 +12,7 @@ from lact_modules.data.media.byte_range import ByteRange, keep_found
 from lact_modules.data.media.decoder import DecodingError
 from lact_modules.data.media.ffmpeg import FFmpegDecoder
 from lact_modules.data.media.frames import walk_frames
-from lact_modules.data.media.mpeg_header import FrameHeader, parse_header
+from lact_modules.data.media.mpeg_header import MpegHeader, parse_header
 from lact_modules.data.media.tags import skip_tags
 
 # Frames lean on those before: 511 bytes of MP3, far less than this.
@@ -33,7 +33,7 @@ class _Run:
     """
 
     start: int
-    header: FrameHeader
+    header: MpegHeader
     places: "array[int]" = field(default_factory=partial(array, "q"))
     end: int = 0
     announced: int = -1
@@ -148,7 +148,7 @@ def _find_frame(source: ByteRange, start: int, limit: int | None) -> int | None:
     return None
 
 
-def _parse(head: bytes) -> FrameHeader | None:
+def _parse(head: bytes) -> MpegHeader | None:
     return parse_header(head[:4])
 
 
@@ -170,13 +170,13 @@ def _read_run(source: ByteRange, position: int) -> _Run:
     return run
 
 
-def _announces(data: bytes, header: FrameHeader) -> bool:
+def _announces(data: bytes, header: MpegHeader) -> bool:
     """Tell whether a frame holds Xing's or Fraunhofer's announcement, not sound."""
     place = _xing_place(header)
     return data[place : place + 4] in (b"Xing", b"Info") or data[36:40] == b"VBRI"
 
 
-def _xing_place(header: FrameHeader) -> int:
+def _xing_place(header: MpegHeader) -> int:
     side_info = {(True, 1): 17, (True, 2): 32, (False, 1): 9, (False, 2): 17}
     return 4 + side_info[header.is_mpeg1, header.channels]
 

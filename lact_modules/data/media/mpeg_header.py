@@ -16,7 +16,7 @@ _RATES = (44100, 48000, 32000)
 _VERSIONS = {3: (1, 1), 2: (2, 2), 0: (2, 4)}
 
 
-class FrameHeader(NamedTuple):
+class MpegHeader(NamedTuple):
     """What the four bytes before a frame tell.
 
     Arguments
@@ -49,7 +49,7 @@ class FrameHeader(NamedTuple):
 
 
 @lru_cache(maxsize=1024)
-def parse_header(data: bytes) -> FrameHeader | None:
+def parse_header(data: bytes) -> MpegHeader | None:
     """Read a frame's header.
 
     Arguments
@@ -59,7 +59,7 @@ def parse_header(data: bytes) -> FrameHeader | None:
 
     Returns
     -------
-    FrameHeader | None
+    MpegHeader | None
         None if these bytes begin no frame, or one of a free bit rate.
 
     Example
@@ -86,4 +86,4 @@ def parse_header(data: bytes) -> FrameHeader | None:
         num_samples = 576 if layer == 3 and version == 2 else 1152
         size = num_samples // 8 * bits_a_second // rate + padding
     channels = 1 if bits >> 6 & 3 == 3 else 2
-    return FrameHeader(size, num_samples, rate, channels, layer, version == 1)
+    return MpegHeader(size, num_samples, rate, channels, layer, version == 1)
