@@ -5,6 +5,8 @@ it may see: time and memory grow with the frames, not with their square. In C++ 
 for float32 on a CPU; elsewhere the blocks go through `scaled_dot_product_attention`.
 """
 
+from functools import partial
+
 import torch
 from torch import Tensor
 from torch.nn.functional import pad, scaled_dot_product_attention
@@ -135,8 +137,11 @@ def window_attention(
     """
     if window == (None, None):
         return attend(q, k, v, _key_mask(is_padding), dropout)
+    written = partial(
+        _window_attention, is_padding=is_padding, window=window, dropout=dropout
+    )
     if not has_native_attention(q, dropout):
-        return _window_attention(q, k, v, is_padding, window, dropout)
+        return written(q, k, v)
     (left, right), num_frames = window, q.shape[1]
     frame = torch.arange(num_frames)
     sight = Sight(
@@ -145,7 +150,7 @@ def window_attention(
             max=num_frames
         ),
     )
-    return native_attention(q, k, v, is_padding, sight)
+    return native_attention(q, k, v, is_padding, sight, written)
 
 
 def _window_attention(
@@ -210,12 +215,15 @@ def chunk_attention(
     """
     num_frames, num_keys = q.shape[1], k.shape[1]
     size = min(size, num_frames)
+    near = torch.ones(size, left + size, dtype=torch.bool, device=q.device)
+    written = partial(
+        _in_blocks, is_padding=is_padding, near=near, left=left, dropout=dropout
+    )
     if not has_native_attention(q, dropout):
-        near = torch.ones(size, left + size, dtype=torch.bool, device=q.device)
-        return _in_blocks(q, k, v, is_padding, near, left, dropout)
+        return written(q, k, v)
     chunk = torch.arange(num_frames) // size * size + num_keys - num_frames
     sight = Sight((chunk - left).clamp(min=0), (chunk + size).clamp(max=num_keys))
-    return native_attention(q, k, v, is_padding, sight)
+    return native_attention(q, k, v, is_padding, sight, written)
 
 
 def _in_blocks(

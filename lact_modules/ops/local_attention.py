@@ -1,15 +1,20 @@
 """Attention to near keys in C++, for float32 on a CPU; see `attention.py`."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.autograd.function import Function, once_differentiable
+from torch.autograd import Function
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from lact_modules.ops.fused import call_fused, has_fused
+from lact_modules.ops.fused import call_fused, differentiate, has_fused
 from lact_modules.ops.padding import is_known_whole
 
 _SOURCE = "local_attention.cpp"
+
+Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""Gives the answers of queries, keys and values."""
 
 
 class Sight(NamedTuple):
@@ -51,6 +56,7 @@ def native_attention(
     v: Tensor,
     is_padding: Tensor,
     sight: Sight,
+    written: Attend,
 ) -> Tensor:
     """Attend in blocks that a cache holds; memory grows with the frames alone.
 
@@ -66,13 +72,15 @@ def native_attention(
         (B, S) bool, True at padding.
     sight : Sight
         Which keys queries see, themselves among them.
+    written : Attend
+        The same in PyTorch, for gradients of gradients.
 
     Returns
     -------
     Tensor
         (B, T, H, D)
     """
-    return _Attention.apply(q, k, v, is_padding, sight)
+    return _Attention.apply(q, k, v, is_padding, sight, written)
 
 
 class _Attention(Function):
@@ -84,28 +92,42 @@ class _Attention(Function):
         v: Tensor,
         is_padding: Tensor,
         sight: Sight,
+        written: Attend,
     ) -> Tensor:
-        q, k, v = (x if x.stride(-1) == 1 else x.contiguous() for x in (q, k, v))
         batch, frames, heads, size = q.shape
         y, total = q.new_empty(q.shape), q.new_empty(batch, heads, frames)
-        strides = _strides(q, k, v)
         where = None if is_known_whole(is_padding) else is_padding.contiguous()
-        inputs = [q, k, v, strides, where, *sight]
-        ctx.save_for_backward(*inputs, y, total)
+        ctx.save_for_backward(q, k, v, where, *sight, y, total)
         ctx.sizes = batch, frames, k.shape[1], heads, size
-        call_fused("attention_forward", [*inputs, y, total], ctx.sizes, _SOURCE)
+        ctx.written = written
+        q, k, v = map(_with_whole_rows, (q, k, v))
+        tensors = [q, k, v, _strides(q, k, v), where, *sight, y, total]
+        call_fused("attention_forward", tensors, ctx.sizes, _SOURCE)
         return y
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        q, k, v, _, *rest = ctx.saved_tensors
+        q, k, v, *rest = ctx.saved_tensors
+        if torch.is_grad_enabled():
+            # other kernels have no second derivative
+            with sdpa_kernel(SDPBackend.MATH):
+                return differentiate(
+                    lambda q, k, v, *_: ctx.written(q, k, v),
+                    (q, k, v, None, None, None),
+                    ctx,
+                    grad,
+                )
+        q, k, v = map(_with_whole_rows, (q, k, v))
         # in the order in which heads and frames stand
         grads = torch.empty_like(q), torch.zeros_like(k), torch.zeros_like(v)
         strides = _strides(q, k, v, *grads)
         tensors = [grad.contiguous(), q, k, v, strides, *rest, *grads]
         call_fused("attention_backward", tensors, ctx.sizes, _SOURCE)
-        return *grads, None, None
+        return *grads, None, None, None
+
+
+def _with_whole_rows(x: Tensor) -> Tensor:
+    return x if x.stride(-1) == 1 else x.contiguous()
 
 
 def _strides(*tensors: Tensor) -> Tensor:

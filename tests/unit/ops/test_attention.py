@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from lact_modules.ops import native
@@ -102,6 +103,29 @@ def test_chunks_in_cpp_are_those_in_pytorch(past, size, left):
         results.append([output * valid, *gradients(output, valid, qkv)])
     for each, true in zip(*results, strict=True):
         torch.testing.assert_close(each.double(), true, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.usefixtures("compiled")
+@pytest.mark.parametrize(
+    "run",
+    [
+        lambda *x: window_attention(*x, window=(40, 3)),
+        lambda *x: window_attention(*x, window=(None, 2)),
+        lambda *x: chunk_attention(*x, size=16, left=8),
+    ],
+)
+def test_gradients_in_cpp_have_gradients(run):
+    inputs, is_padding = draw(97), padding(97)
+    single = [x.detach().float().requires_grad_() for x in inputs]
+    valid = ~is_padding[..., None, None]
+    results = []
+    for qkv in (single, inputs):
+        with sdpa_kernel(SDPBackend.MATH):
+            loss = (run(*qkv, is_padding) * valid).square().sum()
+            first = torch.autograd.grad(loss, qkv, create_graph=True)
+            results.append(torch.autograd.grad(sum(g.sin().sum() for g in first), qkv))
+    for each, true in zip(*results, strict=True):
+        torch.testing.assert_close(each.double(), true, atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.usefixtures("compiled")
