@@ -12,8 +12,7 @@ sequences: half a minute on one core, less where they soon have learned it.
 
 import itertools
 import time
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import mean
 from typing import Annotated, Any, NamedTuple
@@ -21,6 +20,7 @@ from typing import Annotated, Any, NamedTuple
 import torch
 import typer
 from program import run_program
+from recall_task import ARMS, NO_ANSWER, Recall, Recaller
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -28,169 +28,10 @@ from study import write_study
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from lact_modules.encoders import Encoder
 from lact_modules.errors import InputError
-from lact_modules.layers import (
-    AttentionMixer,
-    BiMambaMixer,
-    FeedForward,
-    LaCTMixer,
-    SummaryMixer,
-)
-from lact_modules.ops import UpdateRule
 
-Factory = Callable[..., nn.Module]
-
-NO_ANSWER = -100
 WARMUP_STEPS, SOLVED, RECENT = 50, 0.99, 20
 NUM_TESTED = 512
-
-
-class Recall(NamedTuple):
-    """A task: `pairs` to remember over at least `gap` of `length` tokens.
-
-    There are as many keys as values, and a blank.
-    """
-
-    pairs: int = 8
-    gap: int = 28
-    length: int = 128
-    num_values: int = 16
-
-    @property
-    def num_tokens(self) -> int:
-        """Keys, values and the blank, which comes last."""
-        return 2 * self.num_values + 1
-
-    def draw(
-        self, batch_size: int, generator: torch.Generator
-    ) -> tuple[Tensor, Tensor]:
-        """Draw sequences.
-
-        Arguments
-        ---------
-        batch_size : int
-            B, how many.
-        generator : torch.Generator
-            Draws them.
-
-        Returns
-        -------
-        tokens : Tensor
-            (B, T) int64.
-        answers : Tensor
-            (B, T) int64, the value that is asked for, or `NO_ANSWER`.
-
-        Raises
-        ------
-        InputError
-            If there are fewer keys or places than pairs.
-        """
-        part = (self.length - self.gap) // 2
-        if self.pairs > min(self.num_values, part // 2):
-            raise InputError(
-                f"{self.pairs} pairs: there are {self.num_values} keys, and before a "
-                f"gap of {self.gap} in {self.length} tokens, places for {part // 2}"
-            )
-
-        def some(number: int) -> Tensor:
-            order = torch.rand(batch_size, number, generator=generator).argsort()
-            return order[:, : self.pairs]
-
-        keys = some(self.num_values)
-        values = torch.randint(self.num_values, keys.shape, generator=generator)
-        places, asked = 2 * some(part // 2), self.length - part + some(part)
-        tokens = torch.full((batch_size, self.length), self.num_tokens - 1)
-        tokens.scatter_(1, places, keys)
-        tokens.scatter_(1, places + 1, self.num_values + values)
-        tokens.scatter_(1, asked, keys)
-        answers = torch.full_like(tokens, NO_ANSWER).scatter_(1, asked, values)
-        return tokens, answers
-
-
-class Recaller(nn.Module):
-    """An embedding, transformer blocks with a mixer, and scores of the values.
-
-    Arguments
-    ---------
-    task : Recall
-        Whose tokens and values there are.
-    mixer : Factory
-        Makes a mixer, given the model dimension.
-    d_model : int
-        Model dimension.
-    num_blocks : int
-        Blocks.
-    """
-
-    def __init__(
-        self, task: Recall, mixer: Factory, d_model: int = 64, num_blocks: int = 2
-    ):
-        super().__init__()
-        self.embedding = nn.Embedding(task.num_tokens, d_model)
-        self.encoder = Encoder(
-            d_model,
-            num_blocks,
-            mixer=partial(mixer, d_model),
-            ffn_out=partial(FeedForward, d_model, 2 * d_model),
-        )
-        self.project = nn.Linear(d_model, task.num_values)
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        """Map (B, T) tokens to (B, T, values) logits."""
-        lengths = torch.full((len(tokens),), tokens.shape[1])
-        hidden, _ = self.encoder(self.embedding(tokens), lengths)
-        return self.project(hidden)
-
-
-def lact(
-    window: int = 4, rotate_fast: bool = False, base_lr: float = 0.01, **rule: Any
-) -> Factory:
-    """Give a factory of attention to a window with fast weights beside it."""
-    return partial(
-        LaCTMixer,
-        num_heads=2,
-        num_lact_heads=2,
-        window=(window, window),
-        rule=UpdateRule(**rule),
-        base_lr=base_lr,
-        rotate_fast=rotate_fast,
-    )
-
-
-def attention(window: int | None = None) -> Factory:
-    """Give a factory of attention to a window, or to all."""
-    return partial(AttentionMixer, num_heads=2, window=(window, window))
-
-
-_PLAIN: dict[str, Any] = dict(
-    optimizer="gradient_descent", normalization="none", base_lr=1.0
-)
-# a mean over all frames: at rate 1 it is small against initial weights of unit variance
-_CLIPPED: dict[str, Any] = dict(
-    optimizer="clipped_descent", normalization="none", base_lr=16.0
-)
-ARMS: dict[str, Factory] = {
-    "window": attention(4),
-    "full attention": attention(),
-    "ConMamba": BiMambaMixer,
-    "SummaryMixing": SummaryMixer,
-    "LaCT that never learns": lact(gain=0.0),
-    "Muon, down": lact(update="down"),
-    "Muon, down, rotated": lact(update="down", rotate_fast=True),
-    "Muon, down, summed": lact(update="down", accumulate="directions"),
-    "Muon, all": lact(),
-    "Muon, all, rotated": lact(rotate_fast=True),
-    "gradient, down": lact(**_PLAIN, update="down"),
-    "gradient, all": lact(**_PLAIN),
-    "gradient, all, rotated": lact(**_PLAIN, rotate_fast=True),
-    "gradient, all, row norms kept": lact(optimizer="gradient_descent"),
-    "clipped, down": lact(**_CLIPPED, update="down"),
-    "clipped, all": lact(**_CLIPPED),
-    "clipped, all, rate 1": lact(**{**_CLIPPED, "base_lr": 1.0}),
-    "clipped, all, rotated": lact(**_CLIPPED, rotate_fast=True),
-}
-"""Mixers by what they are called; LaCT by its update rule, and what of it moves."""
 
 
 class Trained(NamedTuple):
