@@ -53,8 +53,9 @@ class LaCTMixer(nn.Module):
     use_momentum : bool
         Add momentum with learned per-token factors.
     rotate_fast : bool
-        Rotary positions in the fast branch too. A key then answers only queries as
-        far away as it was from its own, so nothing is recalled over other distances.
+        Rotary positions in the fast branch too. What a key answers then depends on how
+        far away the query is, and recall over a gap is learned with some seeds alone
+        (``benchmarks/recall.py``).
     dropout : float
         Of attention weights.
     ttt_rate : float | None
