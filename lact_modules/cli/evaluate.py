@@ -1,6 +1,7 @@
 """``lact-asr evaluate``: error rates of a trained model on transcribed speech."""
 
 import json
+import math
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,7 +19,11 @@ from lact_modules.errors import InputError
 if TYPE_CHECKING:
     from lact_modules.decoding.rescore import Decoder
     from lact_modules.inference.transcriber import Transcriber
+    from lact_modules.training.minutes import ByMinute
     from lact_modules.training.transcripts import Transcripts
+
+# of the table of minutes
+_MOST_ROWS = 20
 
 
 def evaluate(
@@ -68,9 +73,13 @@ def evaluate(
         ),
     ] = False,
 ) -> None:
-    """Transcribe a data set and score it: word and character error rate."""
+    """Transcribe a data set and score it: word and character error rate.
+
+    Of recordings of more than a minute, errors are told by minute too.
+    """
     from lact_modules.inference.files import process_files
     from lact_modules.training.likeness import tell_likeness
+    from lact_modules.training.minutes import ByMinute
     from lact_modules.training.transcripts import Transcripts
 
     decoding = options.given(
@@ -100,6 +109,7 @@ def evaluate(
         transcriber, decoders = _load_model(model, device, each_step, running, decoding)
         utterances, unusable = read_transcribed(data, channel)
         transcripts, tally = Transcripts(decoders), Tally(unusable)
+        minutes = {name: ByMinute() for name in decoders}
         outcomes = process_files(
             utterances,
             lambda batch: transcripts.decode(transcriber.run_model(batch)),
@@ -114,12 +124,17 @@ def evaluate(
             if outcome.result is not None:
                 said = outcome.source
                 transcripts.record(said.id, said.text, outcome.result)
+                for name, found in outcome.result.items():
+                    minutes[name].add(said.text, found[0].words, outcome.seconds)
         tally.report()
         if transcriber.adapter is not None:
             typer.echo(transcriber.adapter.report, err=True)
         if not transcripts.ids:
             raise InputError(f"{data}: not one utterance could be transcribed")
-        scores = {name: _score(transcripts, tally, name) for name in decoders}
+        scores = {
+            name: _score(transcripts, by_minute, tally, name)
+            for name, by_minute in minutes.items()
+        }
         heard = transcripts.hypotheses[[*decoders][-1]]
         if hint := tell_likeness(transcripts.references, heard):
             typer.echo(f"{data}: {hint}", err=True)
@@ -131,6 +146,7 @@ def evaluate(
                 summary["ttt"] = {**(adaptation or {}), **report}
             json.dump(summary, stream, indent=2)
         _print_table(scores, _latency(transcriber))
+        _print_minutes(minutes[[*decoders][-1]])
     if tally.failures:
         raise typer.Exit(2)
 
@@ -156,7 +172,9 @@ def _load_model(
     return transcriber, decoding_steps(transcriber.trained, **decoding)
 
 
-def _score(transcripts: "Transcripts", tally: Tally, name: str) -> dict[str, Any]:
+def _score(
+    transcripts: "Transcripts", by_minute: "ByMinute", tally: Tally, name: str
+) -> dict[str, Any]:
     """Sum up one decoder; its time is that of the model and its own."""
     rate = transcripts.rates(name)
     model_s = tally.wall_s - transcripts.all_decoding_s
@@ -170,6 +188,7 @@ def _score(transcripts: "Transcripts", tally: Tally, name: str) -> dict[str, Any
         "insertions": rate.insertions,
         "deletions": rate.deletions,
         "n_words": rate.num_words,
+        "minutes": by_minute.rows(),
         "wall_s": wall_s,
         "rtf": wall_s / tally.audio_s if tally.audio_s else 0.0,
     }
@@ -216,6 +235,27 @@ def _print_table(scores: dict[str, dict[str, Any]], latency: dict[str, Any]) -> 
     chunk, left = latency["chunk_s"], latency["left_s"]
     if chunk is not None:
         table.caption = f"chunks of {chunk:g} s, {left:g} s before"
+    print_table(table)
+
+
+def _print_minutes(by_minute: "ByMinute") -> None:
+    """Show errors by minute; of hours, several minutes are taken together."""
+    step = math.ceil(by_minute.num_minutes / _MOST_ROWS)
+    rows = by_minute.rows(step)
+    if not rows:
+        return
+    headings = ("minute", "recordings", "WER %", "sub", "ins", "del", "words")
+    table = Table(*headings, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for row in rows:
+        first = row["minute"]
+        last = min(first + step - 1, by_minute.num_minutes)
+        table.add_row(
+            f"{first}" if first == last else f"{first}-{last}",
+            str(row["recordings"]),
+            f"{row['wer']:.2f}",
+            *(str(row[k]) for k in ("substitutions", "insertions", "deletions")),
+            str(row["n_words"]),
+        )
     print_table(table)
 
 

@@ -14,8 +14,9 @@ from speechbrain.utils.edit_distance import EDIT_SYMBOLS, wer_summary
 
 from lact_modules.whole_file import whole_file
 
-# rapidfuzz's names: the edits in the order of the counts, and SpeechBrain's signs
-_EDITS = ("replace", "insert", "delete")
+EDITS = ("replace", "insert", "delete")
+"""Edits by rapidfuzz's names, in the order of counts of errors."""
+# and SpeechBrain's signs for them
 _SIGNS = {
     "equal": EDIT_SYMBOLS["eq"],
     "replace": EDIT_SYMBOLS["sub"],
@@ -108,7 +109,7 @@ def score(
     words = count_word_errors(references, hypotheses)
     substitutions, insertions, deletions, num_words = words.sum(axis=0).tolist()
     return ErrorRate(
-        wer=float(_rate(words.sum(axis=0))),
+        wer=float(word_error_rate(words.sum(axis=0))),
         cer=_rate_characters(references, hypotheses),
         substitutions=substitutions,
         insertions=insertions,
@@ -180,8 +181,13 @@ def count_stream_errors(
     for edit in Levenshtein.editops(words, hypothesis.split()):
         # an insertion names the word that it stands before
         place = edit.src_pos - (edit.tag == "insert")
-        counts[owners[place] if place >= 0 else 0, _EDITS.index(edit.tag)] += 1
+        counts[owners[place] if place >= 0 else 0, EDITS.index(edit.tag)] += 1
     return counts
+
+
+def word_error_rate(counts: NDArray[numpy.int64]) -> NDArray[numpy.float64]:
+    """Give rates (...) in percent of counts (..., 4), see `count_word_errors`."""
+    return 100.0 * counts[..., :3].sum(axis=-1) / numpy.maximum(counts[..., 3], 1)
 
 
 def draw_utterances(
@@ -254,7 +260,7 @@ def write_error_report(
 def _count(reference: list[str], hypothesis: list[str]) -> list[int]:
     """Give substitutions, insertions, deletions, words of the reference."""
     found = [edit.tag for edit in Levenshtein.editops(reference, hypothesis)]
-    return [*map(found.count, _EDITS), len(reference)]
+    return [*map(found.count, EDITS), len(reference)]
 
 
 def _detail(name: str, reference: list[str], hypothesis: list[str]) -> dict[str, Any]:
@@ -291,11 +297,6 @@ def _align(
     ]
 
 
-def _rate(counts: NDArray[numpy.int64]) -> NDArray[numpy.float64]:
-    # (..., 4) -> (...), percent
-    return 100.0 * counts[..., :3].sum(axis=-1) / numpy.maximum(counts[..., 3], 1)
-
-
 def _rate_characters(references: Sequence[str], hypotheses: Sequence[str]) -> float:
     said = [" ".join(text.split()) for text in references]
     heard = [" ".join(text.split()) for text in hypotheses]
@@ -307,8 +308,8 @@ def _bootstrap(
     counts: NDArray[numpy.int64], num_bootstrap: int, seed: int
 ) -> tuple[float, float]:
     if num_bootstrap == 0:
-        rate = float(_rate(counts.sum(axis=0)))
+        rate = float(word_error_rate(counts.sum(axis=0)))
         return rate, rate
     draws = draw_utterances(len(counts), num_bootstrap, seed)
-    low, high = numpy.percentile(_rate(draws @ counts), [2.5, 97.5])
+    low, high = numpy.percentile(word_error_rate(draws @ counts), [2.5, 97.5])
     return float(low), float(high)

@@ -1,6 +1,8 @@
 import json
 
+import numpy
 import pytest
+import soundfile
 
 from lact_modules.data.manifest import Utterance, write_manifest
 
@@ -222,3 +224,49 @@ def test_scores_tell_the_precision(evaluate, split, tmp_path, precision):
     options = ("--device", "cpu", "--precision", precision)
     assert evaluate("--data", split, "--json", output, *options).code == 0
     assert json.loads(output.read_text())["precision"] == precision
+
+
+@pytest.mark.parametrize("options", [(), ("--chunk", 0.64), ("--beam-size", 4)])
+def test_errors_of_long_recordings_are_told_by_minute(
+    lact_asr, streaming_run, tmp_path, options
+):
+    rng = numpy.random.default_rng(0)
+    path = tmp_path / "long.flac"
+    # bursts: the model hears little in what never changes
+    loudness = numpy.abs(numpy.sin(numpy.arange(130 * 16000) / 3000))
+    soundfile.write(path, 0.1 * loudness * rng.standard_normal(130 * 16000), 16000)
+    model = ("--model", streaming_run, *options)
+    line = lact_asr("transcribe", path, *model, "--format", "json").out
+    heard = json.loads(line)["words"]
+    places = [[i for i, w in enumerate(heard) if w["start"] // 60 == m] for m in (0, 1)]
+    said = [word["word"] for word in heard]
+    # in the second minute a word is another, and one is too many
+    said[places[1][10]] = "X"
+    del said[places[1][20]]
+    # so many words that some must have been missed in the last minute
+    said += ["Y"] * 3
+    write_manifest(
+        tmp_path / "test.jsonl", [Utterance("long", str(path), " ".join(said), 0.0)]
+    )
+    output = tmp_path / "scores.json"
+    arguments = ("--data", tmp_path / "test.jsonl", *model, "--json", output)
+    finished = lact_asr("evaluate", *arguments)
+    assert finished.code == 0
+    scores = json.loads(output.read_text())
+    names = ("substitutions", "insertions", "deletions", "n_words")
+    found = [[row[name] for name in names] for row in scores["minutes"]]
+    num_words = [len(places[0]), len(places[1]) - 1]
+    assert found[:2] == [[0, 0, 0, num_words[0]], [1, 1, 0, num_words[1]]]
+    assert found[2] == [0, 0, 3, scores["n_words"] - sum(num_words)]
+    assert numpy.sum(found, axis=0).tolist() == [scores[name] for name in names]
+    rows = [line.split() for line in finished.out.splitlines()]
+    assert [
+        str(cell) for cell in (2, 1, f"{200 / num_words[1]:.2f}", *found[1])
+    ] in rows
+
+
+def test_short_recordings_have_no_minutes(evaluate, split, tmp_path):
+    output = tmp_path / "scores.json"
+    finished = evaluate("--data", split, "--json", output)
+    assert json.loads(output.read_text())["minutes"] == []
+    assert "minute" not in finished.out
