@@ -3,6 +3,9 @@
 import asyncio
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import (
+    WebSocketsSansIOProtocol,
+)
 
 
 class ImpatientHTTP(H11Protocol):
@@ -36,15 +39,20 @@ class ImpatientHTTP(H11Protocol):
         super().connection_lost(exc)
 
     def _make_room(self) -> None:
+        # those that are being closed are gone before a request is read
+        left = [each for each in self.connections if not each.transport.is_closing()]
         # this connection is counted when its request is
-        if len(self.connections) + 1 < (self.limit_concurrency or float("inf")):
+        if len(left) + 1 < (self.limit_concurrency or float("inf")):
             return
-        waits = {
-            each: each.timeout_keep_alive_task.when()
-            for each in self.connections
-            if isinstance(each, H11Protocol) and each.timeout_keep_alive_task
-        }
+        waits = {each: timer.when() for each in left if (timer := _end_of(each))}
         if waits:
-            oldest = min(waits, key=waits.__getitem__)
-            oldest.timeout_keep_alive_handler()
-            self.connections.discard(oldest)
+            min(waits, key=waits.__getitem__).transport.abort()
+
+
+def _end_of(connection: asyncio.Protocol) -> asyncio.TimerHandle | None:
+    """Give the timer of a connection that has no request, or that was closed."""
+    if isinstance(connection, H11Protocol):
+        return connection.timeout_keep_alive_task
+    if isinstance(connection, WebSocketsSansIOProtocol):
+        return connection.close_timer
+    return None

@@ -1,6 +1,7 @@
 """Put the application on a socket."""
 
 import logging
+import os
 import socket
 
 import uvicorn
@@ -51,7 +52,9 @@ def open_socket(host: str, port: int, limits: Limits) -> socket.socket:
         listener = socket.create_server(place[:2], family=family)
     except OSError as error:
         advice = "give another --host or --port"
-        raise InputError(f"{host}:{port}: {error.strerror}; {advice}") from error
+        # Python's own text names the address again
+        reason = os.strerror(error.errno) if error.errno > 0 else error.strerror
+        raise InputError(f"{host}:{port}: {reason}; {advice}") from error
     # What waits in the kernel is memory too, and hides that somebody does not read.
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)

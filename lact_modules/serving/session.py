@@ -7,6 +7,7 @@ from concurrent.futures import Executor
 import anyio
 
 from lact_modules.data.audio import SAMPLE_RATE
+from lact_modules.data.media.pipe import name_kind
 from lact_modules.data.pcm import BYTES_PER_SAMPLE
 from lact_modules.serving.connection import Connection
 from lact_modules.serving.inbox import Inbox
@@ -96,7 +97,7 @@ class Session:
             CloseCode.LIMIT, f"a stream may last {limits.max_seconds / 60:g} minutes"
         )
         deadline = now() + limits.max_seconds
-        room = int(limits.max_seconds * SAMPLE_RATE) * BYTES_PER_SAMPLE
+        whole = room = int(limits.max_seconds * SAMPLE_RATE) * BYTES_PER_SAMPLE
         while True:
             patience = min(limits.idle_seconds, deadline - now())
             try:
@@ -111,6 +112,8 @@ class Session:
                 _check_command(message)
                 return Closed(CloseCode.NORMAL)
             _check_samples(message, limits.max_frame_bytes)
+            if room == whole:
+                _check_is_no_file(message)
             await self._inbox.put(message[:room])
             if len(message) > room:
                 return too_long
@@ -145,3 +148,12 @@ def _check_samples(frame: bytes, max_bytes: int) -> None:
         raise Closed(CloseCode.TOO_LARGE, f"a message may have {max_bytes} bytes")
     if len(frame) % BYTES_PER_SAMPLE:
         raise Closed(CloseCode.NOT_SAMPLES, "odd number of bytes: not 16-bit samples")
+
+
+def _check_is_no_file(frame: bytes) -> None:
+    """Refuse what would be heard as noise; a header comes whole, or not at once."""
+    if kind := name_kind(frame):
+        raise Closed(
+            CloseCode.NOT_SAMPLES,
+            f"a file ({kind}): send its samples, 16-bit at {SAMPLE_RATE} Hz, mono",
+        )

@@ -87,7 +87,8 @@ def test_a_port_that_is_taken(lact_asr):
         port = other.getsockname()[1]
         finished = lact_asr("serve", "--model", "m", "--port", port)
     assert finished.code == 2
-    assert finished.err.startswith(f"lact-asr: 127.0.0.1:{port}: ")
+    expected = f"lact-asr: 127.0.0.1:{port}: Address already in use; give another"
+    assert finished.err.startswith(expected)
     assert finished.err.count("\n") == 1
 
 

@@ -134,7 +134,7 @@ class RawClient:
         self.socket.settimeout(10)
         self._protocol.send_request(self._protocol.connect())
         self._flush()
-        while self._protocol.state is not State.OPEN:
+        while self._protocol.state is State.CONNECTING:
             self._protocol.receive_data(self.socket.recv(4096))
 
     def send(self, samples):

@@ -76,3 +76,14 @@ def test_requests_are_answered_however_many_are_silent(run_server, connect, samp
         assert client.finish()[-1]["type"] == "end"
         for each in silent:
             each.close()
+
+
+def test_streams_that_were_closed_make_room_too(run_server, samples):
+    """Their clients could hold them for as long as uvicorn waits for an answer."""
+    with run_server(max_clients=2) as server, server.client() as client:
+        silent = [server.raw_client() for _ in range(2 * SPARE_CONNECTIONS)]
+        assert json.loads(server.get("status")[1])["clients"] <= 2
+        client.send(samples[:8000])
+        assert client.finish()[-1]["type"] == "end"
+        for each in silent:
+            each.kill()

@@ -1,5 +1,6 @@
 """What clients get, and what they cannot take from others."""
 
+import io
 import logging
 import socket
 import threading
@@ -7,6 +8,7 @@ import time
 
 import numpy as np
 import pytest
+import soundfile
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from lact_modules.serving.recognition import Recognition
@@ -98,6 +100,17 @@ def test_a_client_that_errs_is_closed_with_one_line(
     [line] = [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING]
     assert f"closed, {code}" in line
     assert reason in line
+
+
+@pytest.mark.parametrize("kind", ["WAV", "FLAC"])
+def test_a_file_is_not_heard_as_samples(server, kind):
+    content = io.BytesIO()
+    soundfile.write(content, make_samples(0.5), 44100, format=kind)
+    with server.client() as client:
+        client.socket.send(content.getvalue()[:20000])
+        [error] = client.rest()
+        assert client.close_code == 1007
+    assert f"a file ({kind})" in error["message"]
 
 
 def test_text_that_is_none_is_one_line(server, caplog):
