@@ -1,7 +1,6 @@
 """Put the application on a socket."""
 
 import logging
-import os
 import socket
 
 import uvicorn
@@ -53,7 +52,7 @@ def open_socket(host: str, port: int, limits: Limits) -> socket.socket:
     except OSError as error:
         advice = "give another --host or --port"
         # Python's own text names the address again
-        reason = os.strerror(error.errno) if error.errno > 0 else error.strerror
+        reason = str(error.strerror).partition(" (while")[0]
         raise InputError(f"{host}:{port}: {reason}; {advice}") from error
     # What waits in the kernel is memory too, and hides that somebody does not read.
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
