@@ -5,6 +5,7 @@ from typing import Any, Protocol
 from torch import Tensor, nn
 
 from lact_modules.decoders.state import BlockState
+from lact_modules.layers.dropout import Dropout
 
 
 class SelfMixer(Protocol):
@@ -75,7 +76,7 @@ class DecoderBlock(nn.Module):
         self.norm_self = nn.LayerNorm(d_model)
         self.norm_cross = nn.LayerNorm(d_model)
         self.norm_ffn = nn.LayerNorm(d_model)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor, memory: Tensor, is_padding: Tensor) -> Tensor:
         """Map (B, U, D), with the memory and its padding, to (B, U, D)."""

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from lact_modules.decoders.block import CrossMixer, DecoderBlock, SelfMixer
 from lact_modules.decoders.state import DecoderState
+from lact_modules.layers.dropout import Dropout
 from lact_modules.layers.relative_attention import sinusoids
 from lact_modules.ops.padding import padding_mask
 
@@ -81,7 +82,7 @@ class TextDecoder(nn.Module):
         self.d_model = d_model
         self.positions = positions
         self.embedding = nn.Embedding(num_tokens, d_model)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         blocks = nn.ModuleList(
             DecoderBlock(d_model, self_mixer(), cross_mixer(), ffn(), dropout)
             for _ in range(num_layers)

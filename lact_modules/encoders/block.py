@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 from torch import Tensor, nn
 
 from lact_modules.layers.chunking import Chunking
+from lact_modules.layers.dropout import Dropout
 
 
 class BlockState(NamedTuple):
@@ -66,7 +67,7 @@ class EncoderBlock(nn.Module):
         self.norm_ffn_out = nn.LayerNorm(d_model)
         self.norm = nn.LayerNorm(d_model) if ffn_in else nn.Identity()
         self.ffn_weight = 0.5 if ffn_in else 1.0
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor, is_padding: Tensor) -> Tensor:
         """Map (B, T, D) with its (B, T) padding to (B, T, D)."""

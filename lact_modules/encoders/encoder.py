@@ -19,6 +19,7 @@ from lact_modules.encoders.stages import (
     run_whole,
 )
 from lact_modules.layers.chunking import Chunking, map_tensors
+from lact_modules.layers.dropout import Dropout
 from lact_modules.layers.dynamic_chunking import DynamicChunking
 from lact_modules.ops.padding import padding_mask
 
@@ -110,7 +111,7 @@ class Encoder(nn.Module):
         self.chunking: Chunking | None = None
         self.inner = inner_blocks(stages, num_layers, dynamic_chunking is not None)
         self.layer_drop = layer_drop
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         mixers = mixer if isinstance(mixer, Sequence) else [mixer]
         self.blocks = nn.ModuleList(
             EncoderBlock(

@@ -12,6 +12,7 @@ from lact_modules.frontends.normalization import (
     RunningNormalization,
     UtteranceNormalization,
 )
+from lact_modules.layers.dropout import Dropout
 from lact_modules.ops.padding import padding_mask
 
 _STRIDES = {25: 2, 50: 1, 100: 0}
@@ -104,7 +105,7 @@ class MelFrontend(nn.Module):
         self.project = nn.Linear(channels * num_bands, d_model)
         # the convolutions leave a signal far below what the encoder adds to it
         self.norm = nn.LayerNorm(d_model)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, waveform: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Map (B, N) samples of (B,) lengths to (B, T, d_model) frames and lengths."""

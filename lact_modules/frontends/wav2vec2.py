@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from lact_modules.frontends.feature_encoder import HOPS, FeatureEncoder, valid_moments
+from lact_modules.layers.dropout import Dropout
 from lact_modules.ops.padding import check_lengths, padding_mask
 from lact_modules.ops.spans import draw_spans
 
@@ -134,7 +135,7 @@ class Wav2Vec2Frontend(nn.Module):
         self.project = nn.Linear(stack * channels, d_model)
         self.mask_embedding = nn.Parameter(torch.empty(d_model).uniform_())
         self.output_norm = nn.LayerNorm(d_model) if normalize_output else nn.Identity()
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, waveform: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Map (B, N) samples of (B,) lengths to (B, T, d_model) frames and lengths."""

@@ -5,6 +5,7 @@ from torch import Tensor, nn
 from torch.nn.functional import glu, pad, silu
 
 from lact_modules.layers.chunking import Chunking, keep_last
+from lact_modules.ops.depthwise import convolve_frames
 
 
 class ConvolutionModule(nn.Module):
@@ -49,8 +50,7 @@ class ConvolutionModule(nn.Module):
     def forward(self, x: Tensor, is_padding: Tensor) -> Tensor:
         """Map (B, T, D) with its (B, T) padding to (B, T, D)."""
         x = glu(self.expand(x)).masked_fill(is_padding[..., None], 0.0)
-        # (B, T, D) -> (B, D, T) and back
-        x = self.depthwise(pad(x.mT, self.context)).mT
+        x = self._convolve(x, self.context)
         return self.project(silu(self.norm(x)))
 
     def chunked(
@@ -74,9 +74,12 @@ class ConvolutionModule(nn.Module):
         state = keep_last(x, left)
         missing = -num_frames % chunking.size if right else 0
         size = chunking.size if right else num_frames
-        # (B, left + T, D) -> (B, chunks, D, left + size) -> (B chunks, D, ...)
-        chunks = pad(x, (0, 0, 0, missing)).unfold(1, left + size, size)
-        y = self.depthwise(pad(chunks, (0, right)).flatten(0, 1))
-        # (B chunks, D, size) -> (B, T, D)
-        y = y.unflatten(0, chunks.shape[:2]).transpose(2, 3).flatten(1, 2)
+        # (B, left + T, D) -> (B, chunks, left + size, D)
+        chunks = pad(x, (0, 0, 0, missing)).unfold(1, left + size, size).mT
+        y = self._convolve(chunks.flatten(0, 1), (0, right))
+        # (B chunks, size, D) -> (B, T, D)
+        y = y.unflatten(0, chunks.shape[:2]).flatten(1, 2)
         return self.project(silu(self.norm(y[:, :num_frames]))), state
+
+    def _convolve(self, x: Tensor, context: tuple[int, int]) -> Tensor:
+        return convolve_frames(x, self.depthwise.weight, self.depthwise.bias, context)

@@ -2,6 +2,8 @@
 
 from torch import Tensor, nn
 
+from lact_modules.layers.dropout import Dropout
+
 
 class FeedForward(nn.Module):
     """Expand, SiLU, project back (arXiv 2005.08100, sec. 2.2.3).
@@ -27,7 +29,7 @@ class FeedForward(nn.Module):
         self.layers = nn.Sequential(
             nn.Linear(d_model, d_ffn),
             nn.SiLU(),
-            nn.Dropout(dropout),
+            Dropout(dropout),
             nn.Linear(d_ffn, d_model),
         )
 
