@@ -7,12 +7,14 @@ A sequence begins with pairs of a key and its value, scattered among blanks; bla
 follow, and then the keys again in another order, each to be answered by its value
 (after arXiv 2312.04927). The gap is longer than what attention reaches through all
 blocks, so nothing but a memory can answer. Two blocks are trained from scratch on fresh
-sequences: half a minute on one core, less where they soon have learned it.
+sequences: half a minute on one core, less where they soon have learned it. Started
+again with the same ``--output``, the study goes on: what is written there is kept.
 """
 
 import itertools
+import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import mean
 from typing import Annotated, Any, NamedTuple
@@ -32,6 +34,7 @@ from lact_modules.errors import InputError
 
 WARMUP_STEPS, SOLVED, RECENT = 50, 0.99, 20
 NUM_TESTED = 512
+SUBJECT = {"dataset": "recall", "recipe": "synthetic", "model": "two_blocks"}
 
 
 class Trained(NamedTuple):
@@ -46,7 +49,7 @@ class Trained(NamedTuple):
 def train(
     model: nn.Module,
     task: Recall,
-    steps: int,
+    max_steps: int,
     batch_size: int,
     learning_rate: float,
     seed: int,
@@ -55,11 +58,11 @@ def train(
     drawn = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.AdamW(model.parameters(), learning_rate, betas=(0.9, 0.98))
     schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: min((step + 1) / WARMUP_STEPS, 1 - step / steps)
+        optimizer, lambda step: min((step + 1) / WARMUP_STEPS, 1 - step / max_steps)
     )
     started = time.process_time()
     recent: list[float] = []
-    for _ in range(steps):
+    for _ in range(max_steps):
         logits, answers = _answer(model, *task.draw(batch_size, drawn))
         cross_entropy(logits, answers).backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -88,33 +91,88 @@ def _accuracy(logits: Tensor, answers: Tensor) -> float:
     return (logits.argmax(dim=-1) == answers).float().mean().item()
 
 
+class Study:
+    """What has been found so far, by arm and task; it goes on where it was stopped.
+
+    Arguments
+    ---------
+    folder : Path
+        Where ``result.json`` is, or will be.
+    **settings : Any
+        Of all trainings.
+
+    Raises
+    ------
+    InputError
+        If there are results that cannot be read, or were found with other settings.
+    """
+
+    def __init__(self, folder: Path, **settings: Any):
+        self.folder, self.settings = folder, settings
+        self.rows: dict[tuple[str, Recall], dict[str, Any]] = {}
+        path = folder / "result.json"
+        if not path.exists():
+            return
+        try:
+            report = json.loads(path.read_text(encoding="utf-8"))
+            before = {name: report[name] for name in settings}
+            rows = {(row["arm"], _task(row)): row for row in report["recall"]}
+        except (ValueError, KeyError, TypeError, OSError) as error:
+            raise InputError(
+                f"{path}: no results of this program; give another --output"
+            ) from error
+        if before != settings:
+            raise InputError(
+                f"{path}: found with {_listed(before)}; give these, or another --output"
+            )
+        self.rows = rows
+
+    def num_done(self, arm: str, task: Recall) -> int:
+        """Tell how many seeds have been trained."""
+        row = self.rows.get((arm, task))
+        return len(row["steps"]) if row else 0
+
+    def add(self, arm: str, task: Recall, trained: Trained) -> None:
+        """Write what became of the next seed's training."""
+        empty = dict(accuracy_by_seed=[], steps=[], cpu_seconds=[])
+        row = self.rows.get((arm, task), {**empty, "arm": arm, **task._asdict()})
+        by_seed = [*row["accuracy_by_seed"], trained.accuracy]
+        self.rows[arm, task] = {
+            "arm": arm,
+            **task._asdict(),
+            "accuracy": mean(by_seed),
+            "accuracy_by_seed": by_seed,
+            "steps": [*row["steps"], trained.steps],
+            "cpu_seconds": [*row["cpu_seconds"], trained.cpu_seconds],
+            "parameters": trained.parameters,
+        }
+        found = dict(**self.settings, recall=list(self.rows.values()))
+        write_study(self.folder, SUBJECT, "cpu", "memory", "recall", **found)
+
+
+def _task(row: Mapping[str, Any]) -> Recall:
+    return Recall(**{name: row[name] for name in Recall._fields})
+
+
+def _listed(settings: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in settings.items())
+
+
 def measure(
-    arms: Sequence[str],
-    tasks: Sequence[Recall],
-    seeds: int,
-    steps: int,
-    batch_size: int,
-    learning_rate: float,
-    d_model: int,
-) -> Iterator[dict[str, Any]]:
-    """Train every arm on every task; give what is known of a pair after each seed."""
-    jobs = list(itertools.product(tasks, arms, range(1, seeds + 1)))
-    trained: list[Trained] = []
+    study: Study, arms: Sequence[str], tasks: Sequence[Recall], seeds: int
+) -> None:
+    """Train every arm on every task, with the seeds that are missing."""
+    jobs = [
+        (task, arm, seed)
+        for task, arm in itertools.product(tasks, arms)
+        for seed in range(study.num_done(arm, task) + 1, seeds + 1)
+    ]
+    settings = dict(study.settings)
+    d_model = settings.pop("d_model")
     for task, arm, seed in track(jobs, "recall", console=Console(stderr=True)):
         torch.manual_seed(seed)
         model = Recaller(task, ARMS[arm], d_model)
-        if seed == 1:
-            trained = []
-        trained.append(train(model, task, steps, batch_size, learning_rate, seed))
-        yield {
-            "arm": arm,
-            **task._asdict(),
-            "accuracy": mean(each.accuracy for each in trained),
-            "accuracy_by_seed": [each.accuracy for each in trained],
-            "steps": [each.steps for each in trained],
-            "cpu_seconds": [each.cpu_seconds for each in trained],
-            "parameters": trained[0].parameters,
-        }
+        study.add(arm, task, train(model, task, seed=seed, **settings))
 
 
 def show(rows: Sequence[dict[str, Any]]) -> None:
@@ -164,7 +222,7 @@ def main(
     threads: Annotated[int, typer.Option(help="Of the CPU.")] = 1,
     output: Path = Path("runs/recall/rules"),
 ) -> None:
-    """Train every arm on every task, and write what has been found after each."""
+    """Train every arm on every task, but for what the output already tells."""
     torch.set_num_threads(threads)
     chosen = choose_arms(arms)
     numbers = {"--pairs": pairs, "--gaps": gaps, "--lengths": lengths}
@@ -172,14 +230,15 @@ def main(
     tasks = [Recall(*each, values) for each in grid]
     for task in tasks:
         task.draw(1, torch.Generator())
-    settings = dict(batch_size=batch_size, learning_rate=learning_rate, d_model=d_model)
-    subject = dict(dataset="recall", recipe="synthetic", model="two_blocks")
-    rows: dict[tuple, dict[str, Any]] = {}
-    for row in measure(chosen, tasks, seeds, steps, **settings):
-        rows[row["arm"], row["pairs"], row["gap"], row["length"]] = row
-        found = dict(max_steps=steps, **settings, recall=list(rows.values()))
-        write_study(output, subject, "cpu", "memory", "recall", **found)
-    show(list(rows.values()))
+    study = Study(
+        output,
+        max_steps=steps,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        d_model=d_model,
+    )
+    measure(study, chosen, tasks, seeds)
+    show(list(study.rows.values()))
 
 
 if __name__ == "__main__":
