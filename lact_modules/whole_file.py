@@ -1,11 +1,34 @@
-"""Files that appear when they are whole."""
+"""Files and folders that appear when they are whole."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 from lact_modules.errors import InputError
+
+
+def unfinished_name(path: Path) -> Path:
+    """Name a place beside a file or folder where it can be made.
+
+    Arguments
+    ---------
+    path : Path
+        What is to appear.
+
+    Returns
+    -------
+    Path
+        Ends in ``.part``; of several processes that make the same, each has its own.
+
+    Example
+    -------
+    >>> unfinished_name(Path("out.txt"))
+    PosixPath('out.txt....part')
+    """
+    return path.with_name(f"{path.name}.{uuid4().hex[:8]}.part")
 
 
 @contextmanager
@@ -23,7 +46,7 @@ def whole_file(path: str | Path) -> Iterator[Path]:
     Yields
     ------
     Path
-        Beside it, with ``.part`` behind its name.
+        Beside it, see `unfinished_name`.
 
     Raises
     ------
@@ -42,9 +65,51 @@ def whole_file(path: str | Path) -> Iterator[Path]:
     path = Path(path)
     if path.exists() and not path.is_file():
         raise InputError(f"{path}: not a regular file; name another output")
-    unfinished = path.with_name(path.name + ".part")
+    unfinished = unfinished_name(path)
     try:
         yield unfinished
         os.replace(unfinished, path)
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_folder(path: str | Path) -> Iterator[Path]:
+    """Give a folder to fill that a reader never sees half full.
+
+    After an exception nothing is left of it.
+
+    Arguments
+    ---------
+    path : str | Path
+        Folder to make; an empty one may be there.
+
+    Yields
+    ------
+    Path
+        Beside it, see `unfinished_name`; the folders above it are made.
+
+    Raises
+    ------
+    InputError
+        If there is something at the path.
+
+    Example
+    -------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "out"
+    >>> with whole_folder(path) as unfinished:
+    ...     _ = (unfinished / "a.txt").write_text("ONE")
+    >>> [each.name for each in path.parent.rglob("*")]
+    ['out', 'a.txt']
+    """
+    path = Path(path)
+    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
+        raise InputError(f"{path}: exists; remove it or name another output folder")
+    unfinished = unfinished_name(path)
+    unfinished.mkdir(parents=True)
+    try:
+        yield unfinished
+        os.replace(unfinished, path)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)

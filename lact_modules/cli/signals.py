@@ -1,11 +1,56 @@
-"""End a loop when the user or the system says so, and not in the middle of a step."""
+"""End when the user or the system says so, and not in the middle of a step."""
 
 import signal
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
 from types import FrameType
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 Item = TypeVar("Item")
+
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Ctrl-C, what a system sends before it kills, and a terminal that is closed."""
+
+
+@contextmanager
+def signals_undo() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP undo what is half done, as Ctrl-C does.
+
+    By themselves they would end the process at once, and leave unfinished files and
+    processes of its own behind. The second one does. Those that are ignored, as by
+    ``nohup``, stay so. Only the main thread may call it.
+
+    Raises
+    ------
+    SystemExit
+        At a signal, with the code that a shell gives a process which it ended.
+
+    Example
+    -------
+    >>> import os
+    >>> with signals_undo():
+    ...     os.kill(os.getpid(), signal.SIGTERM)
+    Traceback (most recent call last):
+    ...
+    SystemExit: 143
+    """
+    # Python has its own for Ctrl-C
+    numbers = [each for each in ENDING if signal.getsignal(each) is signal.SIG_DFL]
+
+    def leave(number: int, frame: FrameType | None) -> NoReturn:
+        restore()
+        raise SystemExit(128 + number)
+
+    def restore() -> None:
+        for number in numbers:
+            signal.signal(number, signal.SIG_DFL)
+
+    for number in numbers:
+        signal.signal(number, leave)
+    try:
+        yield
+    finally:
+        restore()
 
 
 class _Stopped(Exception):
@@ -13,7 +58,7 @@ class _Stopped(Exception):
 
 
 def until_stopped(items: Iterable[Item]) -> Generator[Item, None, None]:
-    """Pass items on until Ctrl-C or SIGTERM; close it to have these work as before.
+    """Pass items on until a signal of `ENDING`; close it to have these work as before.
 
     The signal ends the wait for an item, and not what is done with one. Only the main
     thread may call it.
@@ -36,8 +81,11 @@ def until_stopped(items: Iterable[Item]) -> Generator[Item, None, None]:
         if waits:
             raise _Stopped
 
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.signal(number, stop) for number in numbers}
+    before = {
+        number: signal.signal(number, stop)
+        for number in ENDING
+        if signal.getsignal(number) is not signal.SIG_IGN
+    }
     source = iter(items)
     try:
         while True:

@@ -7,9 +7,10 @@ import shutil
 import zlib
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from functools import partial
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 from random import Random
+from threading import Thread
 
 import numpy as np
 import soundfile
@@ -20,6 +21,7 @@ from lact_modules.data.espeak import Synthesizer, load_espeak
 from lact_modules.data.grammar import write_sentence
 from lact_modules.data.voices import SPEAKERS, Speaker, plan_speakers
 from lact_modules.errors import InputError
+from lact_modules.whole_file import unfinished_name
 
 # Hz; audio.py says so too, but imports torch, which each worker would wait for.
 SAMPLE_RATE = 16000
@@ -87,8 +89,7 @@ def make_corpus(
         return record["hours"]
     load_espeak()
     speakers = plan_speakers(sizes, seed)
-    unfinished = corpus.with_name("LibriSpeech.part")
-    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished = unfinished_name(corpus)
     try:
         hours = _record_all(speakers, unfinished, seed, workers or os.cpu_count() or 1)
         _write_speakers(unfinished / "SPEAKERS.TXT", speakers)
@@ -165,8 +166,20 @@ def _record_all(
 
 def _in_own_process(speaker: Speaker, folder: Path, seed: int) -> float:
     # What espeak-ng says depends on what the process said before.
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+    spawn = get_context("spawn")
+    with ProcessPoolExecutor(1, spawn, initializer=_end_with_parent) as pool:
         return pool.submit(record_speaker, speaker, folder, seed).result()
+
+
+def _end_with_parent() -> None:
+    """See to it that a worker does not wait for ever for one that was killed."""
+
+    def wait() -> None:
+        if parent := parent_process():
+            parent.join()
+        os._exit(1)
+
+    Thread(target=wait, daemon=True).start()
 
 
 def _write_sentence(random: Random, split: str) -> str:

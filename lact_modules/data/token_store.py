@@ -17,6 +17,7 @@ from torch.utils.data import Dataset
 from lact_modules.data.subwords import SubwordVocabulary
 from lact_modules.data.text import read_lines
 from lact_modules.errors import InputError
+from lact_modules.whole_file import unfinished_name
 
 _TOKENS, _ENDS, _NOTES = "tokens.bin", "ends.npy", "notes.json"
 _DTYPE = np.uint16
@@ -107,8 +108,7 @@ def write_token_store(
     key = _cache_key(vocabulary, texts, files, max_tokens)
     if (folder / _NOTES).is_file() and _read_notes(folder)["key"] == key:
         return
-    unfinished = folder.with_name(folder.name + ".part")
-    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished = unfinished_name(folder)
     unfinished.mkdir(parents=True)
     lengths, num_words, num_left_out = array("I"), 0, 0
     with open(unfinished / _TOKENS, "wb") as stream:

@@ -22,6 +22,7 @@ from lact_modules.inference.trained_model import (
     assemble,
     load_run,
 )
+from lact_modules.whole_file import unfinished_name
 
 FORMAT_VERSION = 1
 CONFIG_FILE = "config.json"
@@ -72,8 +73,7 @@ def export_model(
     _check_destination(out_folder, force)
     check_own_files(run_folder, _read_of_run(run_folder))
     trained = load_run(run_folder, num_checkpoints)
-    unfinished = out_folder.with_name(out_folder.name + ".part")
-    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished = unfinished_name(out_folder)
     unfinished.mkdir(parents=True)
     try:
         config = json.dumps(_config(trained), indent=2)

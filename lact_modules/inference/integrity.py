@@ -13,7 +13,6 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from lact_modules.errors import InputError
-from lact_modules.whole_file import whole_file
 
 META_FILE = "CKPT.yaml"
 """Marks a folder as a checkpoint, and describes it."""
@@ -49,15 +48,15 @@ def seal(folder: Path) -> None:
     ...
     lact_modules.errors.InputError: .../CKPT.yaml: is not what was saved
     """
-    with whole_file(folder / META_FILE):
-        lines = []
-        for path in sorted(folder.iterdir()):
-            lines.append(f"{_digest(path)}  {path.name.removesuffix('.part')}\n")
-            _flush(path)
-        sums = folder / SUMS_FILE
-        sums.write_text("".join(lines), encoding="utf-8")
-        _flush(sums)
-        _flush(folder)
+    lines = []
+    for path in sorted(folder.iterdir()):
+        lines.append(f"{_digest(path)}  {path.name.removesuffix('.part')}\n")
+        _flush(path)
+    sums = folder / SUMS_FILE
+    sums.write_text("".join(lines), encoding="utf-8")
+    _flush(sums)
+    _flush(folder)
+    os.replace(folder / UNFINISHED, folder / META_FILE)
     _flush(folder)
     _flush(folder.parent)
 

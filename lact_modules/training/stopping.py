@@ -3,6 +3,7 @@
 import logging
 import os
 import signal
+import stat
 import sys
 import time
 from types import FrameType, TracebackType
@@ -13,8 +14,8 @@ from speechbrain.utils.distributed import ddp_all_reduce
 
 logger = logging.getLogger(__name__)
 
-SIGNALS = (signal.SIGTERM, signal.SIGINT)
-"""Those that ask a training to end; the latter is Ctrl-C."""
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+"""Those that ask a training to end: also Ctrl-C, and a terminal that is closed."""
 
 EXIT_CODE = 128 + signal.SIGTERM
 """Of a training that SIGTERM has stopped, as of any process that it ends."""
@@ -26,7 +27,8 @@ class StopRequest:
     """Note that a signal asks to stop, within a ``with`` block, instead of ending.
 
     Cluster managers and ``torchrun`` send SIGTERM some time before they kill. Another
-    Ctrl-C, some seconds after the first, ends at once.
+    Ctrl-C, some seconds after the first, ends at once. Signals that are ignored, as by
+    ``nohup``, stay so.
 
     Example
     -------
@@ -42,7 +44,11 @@ class StopRequest:
         self._signal, self._noted_at = 0, 0.0
 
     def __enter__(self) -> "StopRequest":
-        self._previous = {each: signal.signal(each, self._note) for each in SIGNALS}
+        self._previous = {
+            each: signal.signal(each, self._note)
+            for each in SIGNALS
+            if signal.getsignal(each) is not signal.SIG_IGN
+        }
         return self
 
     def __exit__(
@@ -62,6 +68,8 @@ class StopRequest:
                 raise SystemExit(128 + number)
             # a logger may be at work as the signal comes
             os.write(2, b"asked to stop: saving first; Ctrl-C again ends at once\n")
+        if number == signal.SIGHUP:
+            _leave_terminal()
         self._signal, self._noted_at = number, now
 
     def was_made(self, device: str | torch.device = "cpu") -> bool:
@@ -93,6 +101,14 @@ class StopRequest:
             "asked to stop: saved step %d; run the same command again to resume", step
         )
         sys.exit(128 + self._signal)
+
+
+def _leave_terminal() -> None:
+    """Keep a bar of progress from failing on a terminal that was closed."""
+    with open(os.devnull, "w", encoding="utf-8") as nowhere:
+        for stream in (1, 2):
+            if stat.S_ISCHR(os.fstat(stream).st_mode) and not os.isatty(stream):
+                os.dup2(nowhere.fileno(), stream)
 
 
 def leave_process_group(worker: int = 0) -> None:

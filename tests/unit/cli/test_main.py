@@ -2,6 +2,7 @@ import errno
 import logging
 import os
 import re
+import signal
 import subprocess
 import sys
 
@@ -9,6 +10,7 @@ import pytest
 
 from lact_modules import __version__
 from lact_modules.cli import main as module
+from lact_modules.cli.output import open_output
 from lact_modules.errors import InputError
 
 
@@ -122,3 +124,27 @@ def test_a_fault_of_the_program_keeps_its_traceback(lact_asr, monkeypatch):
     monkeypatch.setattr(module, "app", fail)
     with pytest.raises(OSError, match="odd"):
         module.main()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_leaves_nothing_half_done(failing, tmp_path, number):
+    def write():
+        with open_output(tmp_path / "out" / "text.txt") as stream:
+            stream.write("half")
+            os.kill(os.getpid(), number)
+
+    assert failing(write) == (128 + number, "", "")
+    assert not any(tmp_path.iterdir())
+    assert signal.getsignal(number) is signal.SIG_DFL
+
+
+def test_what_nohup_ignores_stays_so(failing):
+    def go_on():
+        os.kill(os.getpid(), signal.SIGHUP)
+        raise InputError("a.wav: not audio")
+
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert failing(go_on).code == 2
+    finally:
+        signal.signal(signal.SIGHUP, before)

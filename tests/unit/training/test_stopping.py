@@ -22,6 +22,16 @@ def test_is_noted_within_the_block_alone(number):
     assert signal.getsignal(number) is before
 
 
+def test_what_nohup_ignores_asks_for_nothing():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with StopRequest() as request:
+            ask(signal.SIGHUP)
+            assert not request.was_made()
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 def test_an_error_restores_what_signals_did():
     before = [signal.getsignal(number) for number in SIGNALS]
     with pytest.raises(ValueError), StopRequest():
