@@ -3,7 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -67,10 +67,13 @@ def whole_file(path: str | Path) -> Iterator[Path]:
         raise InputError(f"{path}: not a regular file; name another output")
     unfinished = unfinished_name(path)
     try:
-        yield unfinished
-        os.replace(unfinished, path)
+        with _named(path):
+            yield unfinished
+            os.replace(unfinished, path)
     finally:
-        unfinished.unlink(missing_ok=True)
+        # where nothing can be written, nothing can be removed, and that is told already
+        with suppress(OSError):
+            unfinished.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -107,9 +110,22 @@ def whole_folder(path: str | Path) -> Iterator[Path]:
     if path.exists() and not (path.is_dir() and not any(path.iterdir())):
         raise InputError(f"{path}: exists; remove it or name another output folder")
     unfinished = unfinished_name(path)
-    unfinished.mkdir(parents=True)
     try:
-        yield unfinished
-        os.replace(unfinished, path)
+        with _named(path):
+            unfinished.mkdir(parents=True)
+            yield unfinished
+            os.replace(unfinished, path)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Say of what a fault is: that of a full disk knows no name, others the place."""
+    try:
+        yield
+    except OSError as error:
+        name = os.fsdecode(error.filename or "")
+        if error.errno and (not name or name.endswith(".part")):
+            error.filename, error.filename2 = str(path), None
+        raise

@@ -1,3 +1,6 @@
+import errno
+import os
+
 import pytest
 
 from lact_modules.whole_file import whole_file
@@ -11,6 +14,24 @@ def test_what_fails_leaves_what_was_there(tmp_path):
         raise OSError("disk full")
     assert [each.name for each in tmp_path.iterdir()] == ["out.txt"]
     assert path.read_text() == "before"
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no full disk here")
+def test_a_full_disk_is_named_by_the_file(tmp_path):
+    path = tmp_path / "out.txt"
+    with pytest.raises(OSError) as caught, whole_file(path) as unfinished:
+        unfinished.symlink_to("/dev/full")
+        unfinished.write_text("half")
+    assert caught.value.errno == errno.ENOSPC
+    assert caught.value.filename == str(path)
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_place_that_cannot_be_written_is_named_as_it_was_given(tmp_path):
+    path = tmp_path / "missing" / "out.txt"
+    with pytest.raises(OSError) as caught, whole_file(path) as unfinished:
+        unfinished.write_text("half")
+    assert caught.value.filename == str(path)
 
 
 def test_two_that_write_the_same_file_do_not_mix(tmp_path):
