@@ -64,7 +64,8 @@ def prepare_commonvoice(
         ``split`` has. From ``validated`` the clips of ``dev`` and ``test`` are left
         out: what is learned from it can be tested.
     language : str
-        Code of the language, such as ``de`` or ``zh-CN``.
+        Code of the language, such as ``de`` or ``zh-CN``. Clips that are said to be in
+        another one (column ``locale``, or the names of files) are left out.
     text_rules : Mapping[str, Any] | None
         Changes to the language's rules, by names of `TextRules`.
     min_duration : float
@@ -112,14 +113,14 @@ def prepare_commonvoice(
         is_limited = limited_splits is None or split in limited_splits
         table = find_table(corpus, split)
         held_out = _held_out_tables(corpus.folder) if split == "validated" else []
-        clips = list_clips(corpus, table, held_out)
+        clips = list_clips(corpus, table, held_out, language)
         files = [table.path, *held_out, *(clip.audio for clip in clips if clip.audio)]
         settings = rules, limits if is_limited else Limits(channel=channel)
         check = partial(_inspect, settings=settings)
         manifest = Path(manifest_folder) / f"{split}.jsonl"
         write_split(
             manifest,
-            digest((table.split, settings), files),
+            digest((table.split, language, settings), files),
             partial(inspect_all, table.path, clips, check, num_workers),
         )
         manifests[split] = manifest

@@ -12,6 +12,9 @@ from lact_modules.errors import InputError
 # as Mozilla has it, before what it may have been converted to
 CLIP_SUFFIXES = (".mp3", *(each for each in AUDIO_SUFFIXES if each != ".mp3"))
 
+_LOCALE = regex.compile(r"([a-z]{2,3})(?:[-_]|$)")
+_NAMED = regex.compile(r"(?:common_voice_|ss-corpus-)([a-z]{2,3})(?![a-z])")
+
 
 class Clip(NamedTuple):
     """One line of a table.
@@ -148,7 +151,9 @@ def find_table(corpus: Corpus, split: str) -> Table:
     raise InputError(f"{path}: no such split; {corpus.folder} has: {names}")
 
 
-def list_clips(corpus: Corpus, table: Table, held_out: list[Path]) -> list[Clip]:
+def list_clips(
+    corpus: Corpus, table: Table, held_out: list[Path], language: str
+) -> list[Clip]:
     """Read a table, and find the audio of its lines.
 
     Arguments
@@ -159,6 +164,8 @@ def list_clips(corpus: Corpus, table: Table, held_out: list[Path]) -> list[Clip]
         Of the split.
     held_out : list[Path]
         Tables whose clips are not wanted.
+    language : str
+        Code of the one that is wanted; where clips or tables say theirs, no others are.
 
     Returns
     -------
@@ -181,7 +188,7 @@ def list_clips(corpus: Corpus, table: Table, held_out: list[Path]) -> list[Clip]
         if corpus.is_spontaneous:
             sentence = _strip_tags(sentence)
         audio = _find_audio(corpus.folder / corpus.audio, name)
-        fault = faults.get(_stem(name), "")
+        fault = faults.get(_stem(name)) or _other_language(row, name, table, language)
         found.append(Clip(_stem(name), sentence, audio, row["client_id"], fault))
         faults[_stem(name)] = "listed twice"
     if not found:
@@ -216,8 +223,21 @@ def _split_line(line: str, columns: list[str], text: int) -> dict[str, str]:
     # a sentence may hold tabs of its own
     last = text + max(len(cells) - len(columns), 0)
     cells[text : last + 1] = [" ".join(cells[text : last + 1])]
-    empty = dict.fromkeys(["client_id", "split", *columns], "")
+    empty = dict.fromkeys(["client_id", "split", "locale", *columns], "")
     return empty | dict(zip(columns, cells, strict=False))
+
+
+def _other_language(row: dict[str, str], name: str, table: Table, language: str) -> str:
+    """Tell of a clip whose column, or file, or table bears another code."""
+    found = (
+        _LOCALE.match(row["locale"])
+        or _NAMED.match(_stem(name))
+        or _NAMED.match(table.path.stem)
+    )
+    # of zh-CN and zh-TW the rules are the same
+    if found is None or found[1] == language.lower().partition("-")[0]:
+        return ""
+    return f"in {found[1]}, where --language is {language}"
 
 
 def _strip_tags(text: str) -> str:

@@ -153,7 +153,11 @@ def test_all_of_spontaneous_speech_goes_by_the_name_of_its_table(
     spontaneous, lact_asr, tmp_path
 ):
     out = tmp_path / "out"
-    done = lact_asr("prepare", "commonvoice", spontaneous, out, "--splits=ss-corpus-cy")
+    command = ("prepare", "commonvoice", spontaneous, out, "--splits=ss-corpus-cy")
+    done = lact_asr(*command)
+    assert done.code == 2
+    assert "in cy, where --language is en" in done.err
+    done = lact_asr(*command, "--language", "cy")
     assert done.code == 0, done.err
     assert len(read_manifest(out / "ss-corpus-cy.jsonl")) == 4
     done = lact_asr("prepare", "commonvoice", spontaneous, out, "--splits=validated")

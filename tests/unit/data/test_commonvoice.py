@@ -180,6 +180,32 @@ def test_what_is_validated_lacks_what_is_tested(prepare, write_clip, write_table
     assert skipped == {"in dev.tsv": {"a": "a"}, "in test.tsv": {"b": "b"}}
 
 
+def test_clips_in_another_language_are_left_out(prepare, write_clip, write_table):
+    columns = ("path", "sentence", "locale")
+    names = [write_clip(f"{name}.flac").name for name in "abc"]
+    named = write_clip("common_voice_de_1.flac").name
+    rows = zip(names, ("eins", "one", "two"), ("de", "en", ""), strict=True)
+    write_table("train", *rows, (named, "zwei", ""), columns=columns)
+    found, skipped = prepare(language="en")
+    assert [each.text for each in found] == ["ONE", "TWO"]
+    [(reason, left_out)] = skipped.items()
+    assert reason == "in de, where --language is en"
+    assert len(left_out) == 2
+    found, skipped = prepare(language="de")
+    assert [each.text for each in found] == ["EINS", "TWO", "ZWEI"]
+    with pytest.raises(InputError, match="in en, where --language is zh-CN"):
+        write_table("train", (names[1], "one", "en"), columns=columns)
+        prepare(language="zh-CN")
+
+
+@pytest.mark.parametrize("locale", ["zh-TW", "zh-CN", "zh", ""])
+def test_a_region_is_no_other_language(prepare, write_clip, write_table, locale):
+    row = (write_clip("a.flac").name, "你好", locale)
+    write_table("train", row, columns=("path", "sentence", "locale"))
+    found, skipped = prepare(language="zh-CN")
+    assert (len(found), skipped) == (1, {})
+
+
 def test_unchanged_split_is_not_decoded_again(
     prepare, write_clip, write_table, monkeypatch
 ):
