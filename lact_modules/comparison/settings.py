@@ -6,6 +6,7 @@ from pathlib import Path
 import yaml
 
 from lact_modules.errors import InputError
+from lact_modules.inference.settings_file import read_settings_text
 from lact_modules.training.option_changes import INDIFFERENT
 
 Settings = dict[str, str]
@@ -35,7 +36,7 @@ def read_settings(path: str | Path) -> Settings:
     Raises
     ------
     InputError
-        If the file is missing or is not YAML.
+        If the file is missing, is not whole, or is no YAML.
 
     Example
     -------
@@ -45,14 +46,10 @@ def read_settings(path: str | Path) -> Settings:
     >>> read_settings(path)
     {'act': '!new:torch.nn.ELU', 'act.alpha': '0.5'}
     """
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(
-            f"{path}: no such file; give the output folder of a training run"
-        )
+    text = read_settings_text(path)
     try:
-        root = yaml.compose(path.read_text(encoding="utf-8"), yaml.SafeLoader)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        root = yaml.compose(text, yaml.SafeLoader)
+    except yaml.YAMLError as error:
         reason = str(error).partition("\n")[0]
         raise InputError(f"{path}: cannot be read as YAML ({reason})") from error
     if not isinstance(root, yaml.MappingNode):

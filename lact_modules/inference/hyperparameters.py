@@ -9,6 +9,7 @@ from ruamel.yaml.error import YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
 from lact_modules.errors import InputError
+from lact_modules.inference.settings_file import read_settings_text
 
 
 def read_hyperparameter(path: str | Path, key: str, default: Any = None) -> Any:
@@ -36,8 +37,9 @@ def read_hyperparameter(path: str | Path, key: str, default: Any = None) -> Any:
     Raises
     ------
     InputError
-        If the file is missing, is not YAML, or uses below the key a tag that runs
-        code (``!apply:``, ``!module:``) or is not resolved (``!ref``, ``!include:``).
+        If the file is missing, is not whole or no YAML, or uses below the key a tag
+        that runs code (``!apply:``, ``!module:``) or is not resolved (``!ref``,
+        ``!include:``).
 
     Example
     -------
@@ -47,13 +49,9 @@ def read_hyperparameter(path: str | Path, key: str, default: Any = None) -> Any:
     >>> read_hyperparameter(path, "act")
     {'class': 'torch.nn.GELU', 'arguments': {}}
     """
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(
-            f"{path}: no such file; give the output folder of a training run"
-        )
+    text = read_settings_text(path)
     try:
-        loader = _PlainLoader(path.read_text(encoding="utf-8"))
+        loader = _PlainLoader(text)
         root = loader.get_single_node()
         if not isinstance(root, MappingNode):
             raise InputError("the file is not a mapping of hyperparameters")
@@ -61,7 +59,7 @@ def read_hyperparameter(path: str | Path, key: str, default: Any = None) -> Any:
             if key_node.value == key:
                 value = loader.construct_object(value_node, deep=True)
                 return _to_json(value, first_seen={})
-    except (YAMLError, UnicodeDecodeError, RecursionError) as error:
+    except (YAMLError, RecursionError) as error:
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise InputError(f"{path}: cannot be read as YAML ({reason})") from error
     except InputError as error:

@@ -24,6 +24,8 @@ from speechbrain.utils.seed import seed_everything
 from lact_modules.allocator import keep_freed_memory
 from lact_modules.closed_streams import open_closed_streams
 from lact_modules.errors import InputError, faults_shown
+from lact_modules.inference.settings_file import write_settings
+from lact_modules.inference.trained_model import HYPERPARAMETERS_FILE
 from lact_modules.training.command_line import read_command_line
 from lact_modules.training.folder_lock import only_training_in
 from lact_modules.training.history import OptionHistory, read_trained
@@ -101,14 +103,19 @@ def _run(recipe: Recipe, settings: Settings) -> None:
         folder = hparams["output_folder"]
         kept = settings_kept_if_refused(folder, hparams.get("save_folder"))
         with only_training_in(folder), kept:
-            device = settings.values["device"] or infer_device()
+            from_main(_write_settings, settings, folder)
             sb.create_experiment_directory(
                 experiment_directory=folder,
-                hyperparams_to_save=settings.path,
-                overrides={**settings.overrides, "device": device},
                 log_config=settings.values["log_config"] or DEFAULT_LOG_CONFIG,
             )
             recipe(hparams, make_run_options(settings.given, settings.values), sys.argv)
+
+
+def _write_settings(settings: Settings, folder: str) -> None:
+    """Write all that holds, also the device that was found."""
+    device = settings.values["device"] or infer_device()
+    resolved = settings.with_changes({"device": device}).resolved
+    write_settings(Path(folder) / HYPERPARAMETERS_FILE, resolved, settings.path)
 
 
 @contextlib.contextmanager

@@ -5,11 +5,13 @@ import sys
 import pytest
 import torch
 import yaml
+from hyperpyyaml import load_hyperpyyaml
 from speechbrain.core import Brain
 from speechbrain.utils import logger
 
 from lact_modules.comparison.settings import differing, read_settings
 from lact_modules.errors import InputError
+from lact_modules.inference.hyperparameters import read_hyperparameter
 from lact_modules.training.keys import DATA
 from lact_modules.training.kinds import made, mapping, maybe, text, texts, whole
 from lact_modules.training.launch import launch
@@ -334,3 +336,18 @@ def test_other_faults_are_not_hidden(start):
     for recipe, fault in ((divide, ZeroDivisionError), (read, FileNotFoundError)):
         with pytest.raises(fault):
             start(recipe)
+
+
+def test_settings_that_are_cut_are_not_read(start, tmp_path):
+    """YAML that ends too early is YAML still, and of another model."""
+    start(lambda *_: None, "--size", "6")
+    path = tmp_path / "run" / "hyperparams.yaml"
+    lines = path.read_text().splitlines(keepends=True)
+    assert load_hyperpyyaml("".join(lines))["size"] == 6
+    assert read_hyperparameter(path, "size") == 6
+    # but for the line that says where it ends, and with a line behind the end
+    for cut in (*range(1, len(lines)), len(lines) + 1):
+        path.write_text("".join([*lines, "more: 1\n"][:cut]))
+        for read in (read_settings, lambda path: read_hyperparameter(path, "size")):
+            with pytest.raises(InputError, match="not whole"):
+                read(path)

@@ -1,0 +1,95 @@
+"""The file of a run's settings, ``hyperparams.yaml``, which tells whether it is whole.
+
+YAML that is cut between two lines is YAML still, and of another model.
+"""
+
+import os
+from pathlib import Path
+
+from lact_modules.errors import InputError
+from lact_modules.whole_file import whole_file
+
+_BEGINNING = "# Whole if its last line is three dots.\n"
+# ends a document in YAML too
+_END = "\n...\n"
+
+
+def write_settings(path: str | Path, text: str, source: str | Path) -> None:
+    """Write a run's settings, so that a reader gets all of them or none.
+
+    Arguments
+    ---------
+    path : str | Path
+        In the run's folder.
+    text : str
+        YAML, with its references resolved.
+    source : str | Path
+        File that they were made of.
+
+    Example
+    -------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "hyperparams.yaml"
+    >>> write_settings(path, "seed: 1", "lact_demo.yaml")
+    >>> print(path.read_text())
+    # Whole if its last line is three dots.
+    # Of ...lact_demo.yaml
+    # yamllint disable
+    seed: 1
+    ...
+    <BLANKLINE>
+    """
+    head = f"{_BEGINNING}# Of {Path(source).absolute()}\n# yamllint disable\n"
+    with (
+        whole_file(path) as unfinished,
+        open(unfinished, "w", encoding="utf-8") as stream,
+    ):
+        stream.write(head + text.rstrip("\n") + _END)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def read_settings_text(path: str | Path) -> str:
+    r"""Read a run's settings as text.
+
+    Arguments
+    ---------
+    path : str | Path
+        What `write_settings` wrote, or SpeechBrain, which does not tell its end.
+
+    Returns
+    -------
+    str
+        YAML.
+
+    Raises
+    ------
+    InputError
+        If there is no such file, or it is no text, or not whole.
+
+    Example
+    -------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "hyperparams.yaml"
+    >>> write_settings(path, "seed: 1", "lact_demo.yaml")
+    >>> _ = path.write_text(path.read_text().removesuffix("...\n"))
+    >>> read_settings_text(path)
+    Traceback (most recent call last):
+    ...
+    lact_modules.errors.InputError: .../hyperparams.yaml: not whole: ...
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(
+            f"{path}: no such file; give the output folder of a training run"
+        )
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: cannot be read as YAML ({error})") from error
+    if text.startswith(_BEGINNING) and not text.endswith(_END):
+        raise InputError(
+            f"{path}: not whole: its last line is not '...'; copy the run's folder "
+            "again, or add the line behind what you have added"
+        )
+    return text
