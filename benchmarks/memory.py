@@ -12,13 +12,13 @@ text of a stream is aligned with all that was said.
 import itertools
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 import numpy
 import torch
 import typer
+from listening import stop_learning
 from program import run_program
 from rich.console import Console
 from rich.progress import track
@@ -35,7 +35,6 @@ from lact_modules.encoders.block import BlockState
 from lact_modules.inference.chunks import chunk_encoder
 from lact_modules.inference.streaming_model import StreamingModel
 from lact_modules.inference.trained_model import load_run
-from lact_modules.layers.fast_weight_memory import FastWeightMemory
 from lact_modules.layers.lact import LaCTState
 
 Blocks = list[BlockState]
@@ -113,10 +112,7 @@ class Listener:
         trained = load_run(run)
         self.model = trained.model
         if not learns:
-            for module in self.model.modules():
-                if isinstance(module, FastWeightMemory):
-                    module.rule = replace(module.current_rule, gain=0.0)
-                    module.log_gain = None
+            stop_learning(self.model)
         self.streaming = StreamingModel(
             self.model, chunk_encoder(self.model, chunk, left)
         )

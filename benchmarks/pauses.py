@@ -20,6 +20,7 @@ from typing import Annotated, Any, NamedTuple
 import numpy
 import torch
 import typer
+from listening import stream_words
 from program import run_program
 from rich.console import Console
 from rich.progress import track
@@ -37,8 +38,6 @@ from lact_modules.inference.streaming import StreamingRecognizer
 from lact_modules.inference.trained_model import TrainedModel
 from lact_modules.inference.transcriber import Transcriber
 from lact_modules.serving.recognition import Recognition
-
-PIECE = SAMPLE_RATE
 
 Hear = Callable[[Tensor, Tensor], str]
 """Gives the text of a second part of a stream, after a first one."""
@@ -121,13 +120,7 @@ class Streams:
     def _hear(
         recognizer: StreamingRecognizer, waveform: Tensor, is_last: bool
     ) -> list[tuple[str, float]]:
-        words = []
-        for piece in waveform.split(PIECE):
-            recognizer.accept(piece)
-            words += [word for each in recognizer.take() for word in each.words]
-        if is_last:
-            recognizer.finish()
-            words += [word for each in recognizer.take() for word in each.words]
+        words = stream_words(recognizer, waveform, is_last)
         return [(word.word, word.start) for word in words]
 
     @staticmethod
@@ -136,7 +129,7 @@ class Streams:
     ) -> list[tuple[str, float]]:
         recognition = Recognition(recognizer)
         samples = (waveform * 32767).round().clamp(-32768, 32767)
-        pieces = samples.to(torch.int16).split(PIECE)
+        pieces = samples.to(torch.int16).split(SAMPLE_RATE)
         messages = [m for p in pieces for m in recognition.accept(p.numpy().tobytes())]
         if is_last:
             messages += recognition.finish()

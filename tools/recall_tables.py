@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from statistics import mean
 
-from tools.tables import Row, Table, link
+from tools.tables import Row, Table, difference, link
 
 NOTHING = "Nothing was measured yet."
+ON = "update on"
 
 
 def _recall_rows(path: Path, root: Path) -> Iterator[Row]:
@@ -37,6 +38,23 @@ def _permutation_rows(path: Path, root: Path) -> Iterator[Row]:
         ]
 
 
+def _minute_rows(path: Path, root: Path) -> Iterator[Row]:
+    study = json.loads(path.read_text(encoding="utf-8"))
+    for arm, found in study.get("by_minute", {}).items():
+        on = study["by_minute"][ON]["against"].get(arm)
+        yield [
+            link(path, root, "../", study["data"]),
+            study["way"],
+            arm,
+            f"{found['wer']:.2f}",
+            " ".join(f"{each:.2f}" for each in found["wer_by_run"]),
+            f"{100 * found['deletions'] / max(found['n_words'], 1):.2f}",
+            " ".join(f"{each['wer']:.2f}" for each in found["minutes"]),
+            difference(found["rise"]["wer"], found["rise"]["interval"]),
+            "" if on is None else difference(on["wer"], on["interval"]),
+        ]
+
+
 RECALL = Table(
     (
         *("mixer", "pairs", "gap", "length", "recalled %", "by seed"),
@@ -55,3 +73,14 @@ PERMUTATION = Table(
     NOTHING,
 )
 """A row for each training that ``benchmarks/permutation.py`` has measured."""
+
+BY_MINUTE = Table(
+    (
+        *("recordings", "heard by", "arm", "WER", "by seed", "deletions %"),
+        *("WER by minute", "rise after the first [95 %]", f"{ON} against it [95 %]"),
+    ),
+    "*/*/result.json",
+    _minute_rows,
+    NOTHING,
+)
+"""A row for each arm of ``benchmarks/by_minute.py``."""

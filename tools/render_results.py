@@ -33,6 +33,7 @@ TABLES: dict[str, dict[str, Rendered]] = {
     "docs/fast_weights.md": {
         "recall": recall_tables.RECALL,
         "permutation": recall_tables.PERMUTATION,
+        "by-minute": recall_tables.BY_MINUTE,
     },
     "docs/performance.md": {
         "ratios": cost_tables.RATIOS,

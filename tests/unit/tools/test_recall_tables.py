@@ -2,7 +2,7 @@
 
 import json
 
-from tools.recall_tables import PERMUTATION, RECALL
+from tools.recall_tables import BY_MINUTE, PERMUTATION, RECALL
 
 ROW = {
     "arm": "Muon, down",
@@ -37,6 +37,37 @@ def test_a_row_for_each_mixer_and_each_run(tmp_path):
     assert row == f"| [Muon, down](../results/memory/rules) | {told}"
     *_, row = PERMUTATION.render(tmp_path / "results").splitlines()
     assert row == "| [lact](../results/memory/speech) | 6 | 3 | 2.50 | 12.35 |"
+
+
+def test_arms_by_minute_and_what_learning_makes_of_each(tmp_path):
+    folder = tmp_path / "results" / "memory" / "chapters"
+    folder.mkdir(parents=True)
+
+    def arm(wer, **against):
+        return {
+            "wer": wer,
+            "wer_by_run": [wer, wer],
+            "deletions": 1.5,
+            "n_words": 100,
+            "minutes": [{"wer": wer}, {"wer": wer + 1}],
+            "rise": {"wer": 1.0, "interval": [-0.5, 2.0]},
+            "against": against,
+        }
+
+    on = arm(5.0, window={"wer": -2.0, "interval": [-3.0, -1.0]})
+    study = {
+        "data": "chapters",
+        "way": "chunk",
+        "by_minute": {"update on": on, "window": arm(7.0)},
+    }
+    (folder / "result.json").write_text(json.dumps(study))
+    *_, learns, window = BY_MINUTE.render(tmp_path / "results").splitlines()
+    link, rise = "[chapters](../results/memory/chapters)", "+1.00 [-0.50, +2.00]"
+    assert learns == (
+        f"| {link} | chunk | update on | 5.00 | 5.00 5.00 | 1.50 | 5.00 6.00 | {rise} |"
+        "  |"
+    )
+    assert window.endswith(f"| 7.00 8.00 | {rise} | -2.00 [-3.00, -1.00] |")
 
 
 def test_nothing_measured_is_told(tmp_path):

@@ -1,0 +1,131 @@
+"""Arms are compared by minute: what each hears, whose words are where, and pictures."""
+
+import json
+
+import numpy
+import pytest
+import soundfile
+
+from lact_modules.data.manifest import Utterance, write_manifest
+from lact_modules.decoding.hypothesis import Word
+from lact_modules.errors import InputError
+from tests.unit.conftest import HYPERPARAMETERS, make_run
+
+
+@pytest.fixture
+def by_minute(load_benchmark):
+    return load_benchmark("by_minute")
+
+
+@pytest.fixture
+def heard(load_benchmark):
+    """Give what was heard where every word takes two seconds."""
+    listening = load_benchmark("listening")
+
+    def hear(text, seconds):
+        words = [Word(w, 2.0 * i, 2.0 * i + 1) for i, w in enumerate(text.split())]
+        return listening.Heard(words, seconds)
+
+    return hear
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Give a manifest of a noise of so many seconds, and a text."""
+
+    def make(seconds, text):
+        noise = numpy.random.default_rng(0).standard_normal(seconds * 16000)
+        loudness = numpy.abs(numpy.sin(numpy.arange(len(noise)) / 3000))
+        path = tmp_path / "long.flac"
+        soundfile.write(path, 0.1 * loudness * noise, 16000)
+        recordings = [Utterance("long", str(path), text, 0.0)]
+        write_manifest(tmp_path / "long.jsonl", recordings)
+        return tmp_path / "long.jsonl"
+
+    return make
+
+
+@pytest.mark.parametrize("way", ["transcribe", "chunk", "stream"])
+def test_every_way_to_hear_is_compared_by_minute(
+    by_minute, streaming_run, write, tmp_path, way
+):
+    way = by_minute.Way(way)
+    data = write(62, "A")
+    arm = by_minute.Arm(by_minute.ON, streaming_run)
+    [found] = arm.hear(by_minute.read_some(data, None), way, 0.64, 5.12)
+    # what is heard while fast weights learn is called right
+    data = write(62, " ".join(word.word for word in found.words))
+    by_minute.main(
+        *([streaming_run] * 2, data, [f"same={streaming_run}"], way),
+        output=tmp_path / "study",
+    )
+    report = json.loads((tmp_path / "study" / "result.json").read_text())
+    assert (report["study"], report["way"]) == ("by_minute", way.value)
+    rates = report["by_minute"]
+    assert list(rates) == ["update on", "update off", "same"]
+    assert rates["update on"]["wer_by_run"] == [0.0, 0.0]
+    assert rates["same"]["wer"] == 0.0
+    off = rates["update off"]
+    assert off["wer"] > 0
+    against = rates["update on"]["against"]
+    assert against["update off"]["wer"] == pytest.approx(-off["wer"])
+    assert against["same"]["wer"] == 0.0
+    minutes = rates["update on"]["minutes"]
+    assert [each["minute"] for each in minutes] == [1, 2]
+    assert sum(each["n_words"] for each in minutes) == len(found.words)
+    words = [each["n_words"] for each in off["minutes"]]
+    errors = [e["wer"] / 100 * n for e, n in zip(off["minutes"], words, strict=True)]
+    assert sum(errors) == pytest.approx(off["wer"] / 100 * len(found.words))
+    picture = (tmp_path / "study" / "by_minute.svg").read_text()
+    assert all(f">{name}</text>" in picture for name in rates)
+
+
+def test_words_are_in_the_same_minute_for_all_arms(by_minute, heard):
+    said = [Utterance(name, "", "A B C D", 0.0) for name in "ab"]
+    late = heard("A B C D", 100.0)
+    late = late._replace(words=[Word(w.word, w.start + 70, 0.0) for w in late.words])
+    arms = {
+        # the word in between is missed, where the others say it
+        "update on": [[heard("A B D", 100.0)] * 2],
+        "update off": [[late] * 2, [heard("A B X D", 100.0)] * 2],
+    }
+    counts = by_minute.align(said, arms)
+    for of_arm in counts.values():
+        # the mean of 0 to 6 s, of 70 to 76 s, and of 0 to 6 s
+        assert of_arm[..., 3].tolist() == [[[4, 0]] * 2] * len(of_arm)
+    assert counts["update on"][0, :, 0].tolist() == [[0, 0, 1, 4]] * 2
+    summary = by_minute.summarize(counts)
+    assert summary["update off"]["wer_by_run"] == [0.0, 25.0]
+    assert summary["update on"]["against"]["update off"]["wer"] == 12.5
+    assert summary["update on"]["deletions"] == 2
+
+
+def test_a_rise_is_told_over_recordings(by_minute):
+    # four words a minute; an error more in each minute of one arm
+    counts = numpy.zeros((1, 5, 3, 4))
+    counts[..., 3] = 4
+    rising = counts.copy()
+    rising[..., 0] = [0, 1, 2]
+    summary = by_minute.summarize({"update on": counts, "window": rising})
+    assert summary["update on"]["rise"] == {"wer": 0.0, "interval": [0.0, 0.0]}
+    assert summary["window"]["rise"] == {"wer": 37.5, "interval": [37.5, 37.5]}
+    last = summary["update on"]["minutes"][2]["against"]["window"]
+    assert (last["wer"], last["interval"]) == (-50.0, (-50.0, -50.0))
+
+
+def test_faults_are_told_in_a_line(by_minute, streaming_run, write, tmp_path):
+    output = tmp_path / "study"
+    for others in (["window"], ["=runs/1"], ["update on=runs/1"]):
+        with pytest.raises(InputError, match="give NAME=RUN"):
+            by_minute.main([streaming_run], write(2, "A"), others, output=output)
+    with pytest.raises(InputError, match="no recording is longer than a minute"):
+        by_minute.main([streaming_run], write(2, "A"), output=output)
+    assert not output.exists()
+
+
+def test_a_model_without_fast_weights_is_no_lact(by_minute, tmp_path):
+    plain = HYPERPARAMETERS.replace("num_lact_heads: 2", "num_lact_heads: 0")
+    (tmp_path / "run").mkdir()
+    arm = by_minute.Arm(by_minute.OFF, make_run(tmp_path / "run", plain), learns=False)
+    with pytest.raises(InputError, match=r"--lact .*run: has no fast weights"):
+        arm.hear([], by_minute.Way.CHUNK, 0.64, 5.12)
