@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from lact_modules.layers.chunking import Chunking, keep_last
 from lact_modules.ops.attention import Window, chunk_attention, window_attention
 from lact_modules.ops.heads import Part, split_heads
-from lact_modules.ops.rotary import make_rotation
+from lact_modules.ops.local_attention import has_native_attention
+from lact_modules.ops.rotary import Rotation, make_rotation
 
 
 class AttentionState(NamedTuple):
@@ -66,10 +67,12 @@ class RotaryAttention(nn.Module):
 
     def forward(self, qkv: Tensor, is_padding: Tensor) -> Tensor:
         """Map queries, keys and values (B, T, 3 D), padding (B, T) to (B, T, D)."""
-        q, k, v = self._project(qkv)
-        return window_attention(
-            q, k, v, is_padding, self.window, self._dropout
-        ).flatten(2)
+        options = is_padding, self.window, self._dropout
+        if self.window == (None, None) or not has_native_attention(qkv, self._dropout):
+            return window_attention(*self._project(qkv), *options).flatten(2)
+        # blocks of queries and keys are turned as they are brought into a cache
+        heads = (x.unflatten(-1, (self.num_heads, -1)) for x in qkv.chunk(3, dim=-1))
+        return window_attention(*heads, *options, self._rotation(qkv)).flatten(2)
 
     def chunked(
         self,
@@ -100,9 +103,12 @@ class RotaryAttention(nn.Module):
 
     def _project(self, qkv: Tensor, first: int = 0) -> tuple[Tensor, Tensor, Tensor]:
         """Split (B, T, 3 D) to 3 x (B, T, H, D / H); rotate q and k from a position."""
-        size = qkv.shape[-1] // 3 // self.num_heads
-        turned = Part(rotation=make_rotation(first, qkv.shape[1], size, like=qkv))
+        turned = Part(rotation=self._rotation(qkv, first))
         heads = split_heads(qkv, self.num_heads, [turned, turned, Part()])
         # (B, H, T, D / H) -> (B, T, H, D / H)
         q, k, v = (each.transpose(1, 2) for each in heads)
         return q, k, v
+
+    def _rotation(self, qkv: Tensor, first: int = 0) -> Rotation:
+        size = qkv.shape[-1] // 3 // self.num_heads
+        return make_rotation(first, qkv.shape[1], size, like=qkv)

@@ -5,6 +5,7 @@ from torch import Tensor, nn
 from torch.nn.functional import glu, pad, silu
 
 from lact_modules.layers.chunking import Chunking, keep_last
+from lact_modules.layers.pieces import by_pieces
 from lact_modules.ops.depthwise import convolve_frames
 
 
@@ -49,9 +50,9 @@ class ConvolutionModule(nn.Module):
 
     def forward(self, x: Tensor, is_padding: Tensor) -> Tensor:
         """Map (B, T, D) with its (B, T) padding to (B, T, D)."""
-        x = glu(self.expand(x)).masked_fill(is_padding[..., None], 0.0)
+        x = by_pieces(self._open, x).masked_fill(is_padding[..., None], 0.0)
         x = self._convolve(x, self.context)
-        return self.project(silu(self.norm(x)))
+        return by_pieces(self._close, x)
 
     def chunked(
         self,
@@ -66,7 +67,7 @@ class ConvolutionModule(nn.Module):
         whole utterances and chunks. See `ChunkedLayer`; the state is (B, left context,
         D), the gated frames before.
         """
-        x = glu(self.expand(x)).masked_fill(is_padding[..., None], 0.0)
+        x = by_pieces(self._open, x).masked_fill(is_padding[..., None], 0.0)
         num_frames, (left, right) = x.shape[1], self.context
         if state is None:
             state = x.new_zeros(x.shape[0], left, x.shape[2])
@@ -79,7 +80,13 @@ class ConvolutionModule(nn.Module):
         y = self._convolve(chunks.flatten(0, 1), (0, right))
         # (B chunks, size, D) -> (B, T, D)
         y = y.unflatten(0, chunks.shape[:2]).flatten(1, 2)
-        return self.project(silu(self.norm(y[:, :num_frames]))), state
+        return by_pieces(self._close, y[:, :num_frames]), state
 
     def _convolve(self, x: Tensor, context: tuple[int, int]) -> Tensor:
         return convolve_frames(x, self.depthwise.weight, self.depthwise.bias, context)
+
+    def _open(self, x: Tensor) -> Tensor:
+        return glu(self.expand(x))
+
+    def _close(self, x: Tensor) -> Tensor:
+        return self.project(silu(self.norm(x)))

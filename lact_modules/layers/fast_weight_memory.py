@@ -10,7 +10,8 @@ from torch.nn.functional import softplus
 
 from lact_modules.layers.chunking import Chunking
 from lact_modules.ops import FastWeight, UpdateRule, chunked_ttt
-from lact_modules.ops.chunked import Mode, start_ttt
+from lact_modules.ops.chunked import Mode, start_ttt, weight_after
+from lact_modules.ops.fast_branch import answer_frames, learn_frames
 from lact_modules.ops.heads import (
     RMS_EPSILON,
     Activation,
@@ -18,7 +19,7 @@ from lact_modules.ops.heads import (
     join_heads,
     split_heads,
 )
-from lact_modules.ops.rotary import make_rotation
+from lact_modules.ops.rotary import Rotation, make_rotation
 from lact_modules.ops.ttt_state import TTTState, per_utterance
 
 
@@ -180,6 +181,8 @@ class FastWeightMemory(nn.Module):
             (B, T, D)
         """
         self._count_batch()
+        if self.mode == "bidirectional":
+            return self._answer_all(x, qkv, is_padding)
         output, _ = self._learn_and_answer(
             x, qkv, is_padding, self.mode, self.chunk_size, MemoryState(0, None)
         )
@@ -211,6 +214,23 @@ class FastWeightMemory(nn.Module):
         if self.training and self.gain_warmup:
             self.num_batches += 1
 
+    def _answer_all(self, x: Tensor, qkv: Tensor, is_padding: Tensor) -> Tensor:
+        """Learn from all frames at once, then answer all."""
+        rule, initial = self.current_rule, per_utterance(self.initial, len(x))
+        width = qkv.shape[-1] // 3
+        q, kv = qkv.split([width, 2 * width], dim=-1)
+        of_q, of_k = map(Activation, self.qk_scale, self.qk_offset)
+        rotation = self._rotation(qkv, 0)
+        rates = rule.rates(self._rates(x), ~is_padding[..., None, None], dim=1)
+        direction = learn_frames(
+            kv, rates, initial, of_k, is_padding, rule.update, rotation
+        )
+        weight = weight_after(direction, is_padding, rule, initial)
+        opening = self.project_gate(x)
+        return answer_frames(
+            q, weight, of_q, self.norm.weight, opening, is_padding, rotation
+        )
+
     def _learn_and_answer(
         self,
         x: Tensor,
@@ -223,12 +243,12 @@ class FastWeightMemory(nn.Module):
         q, k, v = self._project(qkv, state.num_frames)
         momentum = None
         if self.project_momentum is not None:
-            momentum = torch.sigmoid(self.project_momentum(x).float())[..., None]
+            momentum = torch.sigmoid(_in_full(self.project_momentum(x)))[..., None]
         output, carried = chunked_ttt(
             q,
             k,
             v,
-            softplus(self._split(self.project_lr(x).float())),
+            self._rates(x),
             self.initial,
             mode=mode,
             chunk_size=chunk_size,
@@ -245,10 +265,7 @@ class FastWeightMemory(nn.Module):
     def _project(self, qkv: Tensor, first: int) -> tuple[Tensor, Tensor, Tensor]:
         """Split (B, T, 3 D) to 3 x (B, T, H, D / H), from a position on."""
         width = qkv.shape[-1] // 3
-        rotation = None
-        if self.rotate_fast:
-            size = width // self.num_heads
-            rotation = make_rotation(first, qkv.shape[1], size, like=qkv)
+        rotation = self._rotation(qkv, first)
         parts = [
             Part(Activation(*affine), True, rotation)
             for affine in zip(self.qk_scale, self.qk_offset, strict=True)
@@ -259,6 +276,18 @@ class FastWeightMemory(nn.Module):
         q, k, v = (each.transpose(1, 2) for each in heads)
         return q, k, v
 
-    def _split(self, x: Tensor) -> Tensor:
-        # (B, T, H n) -> (B, T, H, n)
-        return x.unflatten(-1, (self.num_heads, -1))
+    def _rotation(self, qkv: Tensor, first: int) -> Rotation | None:
+        if not self.rotate_fast:
+            return None
+        size = qkv.shape[-1] // 3 // self.num_heads
+        return make_rotation(first, qkv.shape[1], size, like=qkv)
+
+    def _rates(self, x: Tensor) -> Tensor:
+        # (B, T, 3 H) -> (B, T, H, 3)
+        rates = _in_full(self.project_lr(x)).unflatten(-1, (self.num_heads, -1))
+        return softplus(rates)
+
+
+def _in_full(x: Tensor) -> Tensor:
+    """Give float32, or float64 if that is what came."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))

@@ -3,6 +3,7 @@
 from torch import Tensor, nn
 
 from lact_modules.layers.dropout import Dropout
+from lact_modules.layers.pieces import by_pieces
 
 
 class FeedForward(nn.Module):
@@ -35,4 +36,4 @@ class FeedForward(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, T, D) to (B, T, D), each frame alone."""
-        return self.layers(x)
+        return by_pieces(self.layers, x)

@@ -138,6 +138,8 @@ class LaCTMixer(nn.Module):
             branches.append(self.attention(qkv, is_padding))
         if self.fast is not None:
             branches.append(self.fast(x, qkv, is_padding))
+        # memory for what follows, unless gradients want it
+        del qkv
         return self.project_output(reduce(torch.add, branches))
 
     def chunked(

@@ -17,6 +17,7 @@ from lact_modules.ops.local_attention import (
     native_attention,
 )
 from lact_modules.ops.padding import is_known_whole
+from lact_modules.ops.rotary import Rotation, rotate
 
 Window = tuple[int | None, int | None]
 """Frames to the left and to the right that a query sees; None for all."""
@@ -102,6 +103,7 @@ def window_attention(
     is_padding: Tensor,
     window: Window = (None, None),
     dropout: float = 0.0,
+    rotation: Rotation | None = None,
 ) -> Tensor:
     """Attend to near frames: `attend` with the `attention_mask` of a window.
 
@@ -121,6 +123,8 @@ def window_attention(
         Frames to the left and to the right that a query sees; None for all.
     dropout : float
         Of attention weights.
+    rotation : Rotation | None
+        By which queries and keys are turned before.
 
     Returns
     -------
@@ -135,12 +139,14 @@ def window_attention(
     >>> torch.allclose(near, dense, atol=1e-5)
     True
     """
-    if window == (None, None):
-        return attend(q, k, v, _key_mask(is_padding), dropout)
     written = partial(
-        _window_attention, is_padding=is_padding, window=window, dropout=dropout
+        _window_attention,
+        is_padding=is_padding,
+        window=window,
+        dropout=dropout,
+        rotation=rotation,
     )
-    if not has_native_attention(q, dropout):
+    if window == (None, None) or not has_native_attention(q, dropout):
         return written(q, k, v)
     (left, right), num_frames = window, q.shape[1]
     frame = torch.arange(num_frames)
@@ -150,7 +156,7 @@ def window_attention(
             max=num_frames
         ),
     )
-    return native_attention(q, k, v, is_padding, sight, written)
+    return native_attention(q, k, v, is_padding, sight, written, rotation)
 
 
 def _window_attention(
@@ -160,8 +166,14 @@ def _window_attention(
     is_padding: Tensor,
     window: Window,
     dropout: float,
+    rotation: Rotation | None,
 ) -> Tensor:
+    if rotation is not None:
+        # (B, T, H, D) -> (B, H, T, D) and back
+        q, k = (rotate(x.transpose(1, 2), rotation).transpose(1, 2) for x in (q, k))
     left, right = window
+    if left is None and right is None:
+        return attend(q, k, v, _key_mask(is_padding), dropout)
     # with blocks as long as the longer side most of what is computed is seen
     size = max(left or 0, right or 0, _MIN_BLOCK)
     if left is None or right is None or q.shape[1] <= size + left + right:

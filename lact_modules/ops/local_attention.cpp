@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "channels.h"
 #include "products.h"
 
 namespace {
@@ -77,6 +78,31 @@ struct Shape {
   }
 };
 
+// Cosine and sine (keys, size / 2) of the angles by which keys, and the queries that
+// belong to them, are turned; null where they are not.
+struct Turns {
+  const float *cosine, *sine;
+  int64_t half;
+
+  void apply(int64_t key, float direction, float *y) const {
+    if (cosine) turn(cosine + key * half, sine + key * half, half, direction, y);
+  }
+
+  // `count` rows, turned as keys from `key` on; `to` holds them
+  Rows rows(Rows x, int64_t from, int64_t count, int64_t key, Floats &to) const {
+    if (!cosine) return {x.data + from * x.row, x.row};
+    const int64_t size = 2 * half;
+    to.resize(count * size);
+    for (int64_t t = 0; t < count; ++t) {
+      const float *in = x.data + (from + t) * x.row;
+      for (int64_t n = 0; n < size; n += LINE) __builtin_prefetch(in + AHEAD * x.row + n);
+      std::copy_n(in, size, to.data() + t * size);
+      apply(key + t, 1.0f, to.data() + t * size);
+    }
+    return {to.data(), size};
+  }
+};
+
 }  // namespace
 
 // q (batch, frames, heads, size), k and v (batch, keys, heads, size), whose last frames
@@ -84,15 +110,17 @@ struct Shape {
 // (batch, frames, heads, size), total (batch, heads, frames): log of the sums of exp.
 extern "C" void attention_forward(const float *q, const float *k, const float *v,
                                   const int64_t *strides, const uint8_t *is_padding,
-                                  const int64_t *first, const int64_t *stop, float *y,
+                                  const int64_t *first, const int64_t *stop,
+                                  const float *cosine, const float *sine, float *y,
                                   float *total, int64_t batch, int64_t frames,
                                   int64_t keys, int64_t heads, int64_t size,
                                   int64_t threads) {
   const Shape shape{batch, frames, keys, heads, size};
+  const Turns turns{cosine, sine, size / 2};
   const int64_t width = shape.width(), segments = (frames + SEGMENT - 1) / SEGMENT;
 #pragma omp parallel num_threads(threads)
   {
-    Floats columns, rows, bias, query, scores, output(BLOCK * width);
+    Floats columns, rows, bias, query, scores, turned, output(BLOCK * width);
 #pragma omp for collapse(2)
     for (int64_t pair = 0; pair < batch * heads; ++pair)
       for (int64_t segment = 0; segment < segments; ++segment) {
@@ -103,7 +131,8 @@ extern "C" void attention_forward(const float *q, const float *k, const float *v
         const int64_t end = std::min(frames, (segment + 1) * SEGMENT);
         const Queries all(segment * SEGMENT, end, first, stop);
         const int64_t count = all.until - all.from;
-        pack_columns(of(k, strides + 3), all.from, count, size, columns);
+        pack_columns(turns.rows(of(k, strides + 3), all.from, count, all.from, turned),
+                     0, count, size, columns);
         pack_rows(of(v, strides + 6), all.from, count, size, 1.0f, rows);
         pack_padding(is_padding ? is_padding + item * keys : nullptr, all.from, count,
                      bias);
@@ -112,7 +141,9 @@ extern "C" void attention_forward(const float *q, const float *k, const float *v
           const int64_t skipped = (block.from - all.from) / LANES * LANES;
           const int64_t base = all.from + skipped, depth = block.until - base;
           const int64_t panels = in_panels(depth), seen = panels * LANES;
-          pack_rows(of(q, strides), start, block.count(), size, shape.scale(), query);
+          pack_rows(turns.rows(of(q, strides), start, block.count(),
+                               start + shape.past(), turned),
+                    0, block.count(), size, shape.scale(), query);
           scores.resize(BLOCK * seen);
           multiply({query.data(), width, 1},
                    {columns.data() + skipped * size, LANES, LANES * size},
@@ -143,15 +174,17 @@ extern "C" void attention_forward(const float *q, const float *k, const float *v
 extern "C" void attention_backward(
     const float *grad, const float *q, const float *k, const float *v,
     const int64_t *strides, const uint8_t *is_padding, const int64_t *first,
-    const int64_t *stop, const float *y, const float *total, float *grad_q,
+    const int64_t *stop, const float *cosine, const float *sine, const float *y,
+    const float *total, float *grad_q,
     float *grad_k, float *grad_v, int64_t batch, int64_t frames, int64_t keys,
     int64_t heads, int64_t size, int64_t threads) {
   const Shape shape{batch, frames, keys, heads, size};
+  const Turns turns{cosine, sine, size / 2};
   const int64_t width = shape.width(), panels_of_head = width / LANES;
 #pragma omp parallel num_threads(threads)
   {
     Floats k_columns, k_rows, v_columns, bias, query, from_output, scores, slopes;
-    Floats to_query(BLOCK * width), to_key, to_value;
+    Floats turned, to_query(BLOCK * width), to_key, to_value;
 #pragma omp for
     for (int64_t pair = 0; pair < batch * heads; ++pair) {
       const int64_t item = pair / heads, head = pair % heads;
@@ -162,9 +195,11 @@ extern "C" void attention_backward(
       for (int64_t from = 0; from < frames; from += SEGMENT) {
         const Queries all(from, std::min(frames, from + SEGMENT), first, stop);
         const int64_t count = all.until - all.from;
-        pack_columns(of(k, strides + 3), all.from, count, size, k_columns);
+        const Rows key_rows =
+            turns.rows(of(k, strides + 3), all.from, count, all.from, turned);
+        pack_columns(key_rows, 0, count, size, k_columns);
+        pack_rows(key_rows, 0, count, size, 1.0f, k_rows);
         pack_columns(of(v, strides + 6), all.from, count, size, v_columns);
-        pack_rows(of(k, strides + 3), all.from, count, size, 1.0f, k_rows);
         pack_padding(is_padding ? is_padding + item * keys : nullptr, all.from, count,
                      bias);
         to_key.assign(in_panels(count) * LANES * width, 0.0f);
@@ -175,7 +210,9 @@ extern "C" void attention_backward(
           const int64_t base = all.from + skipped, depth = block.until - base;
           const int64_t panels = in_panels(depth), seen = panels * LANES;
           const int64_t queries = block.count();
-          pack_rows(of(q, strides), start, queries, size, shape.scale(), query);
+          pack_rows(turns.rows(of(q, strides), start, queries, start + shape.past(),
+                               turned),
+                    0, queries, size, shape.scale(), query);
           pack_rows({grad + here, heads * size}, start, queries, size, 1.0f,
                     from_output);
           scores.resize(BLOCK * seen);
@@ -217,9 +254,11 @@ extern "C" void attention_backward(
 #pragma omp simd
             for (int64_t n = 0; n < size; ++n)
               out[n] = shape.scale() * to_query[r * width + n];
+            turns.apply(start + r + shape.past(), -1.0f, out);
           }
         }
         for (int64_t n = 0; n < count; ++n) {
+          turns.apply(all.from + n, -1.0f, to_key.data() + n * width);
           float *key = place(grad_k, strides + 12, item, all.from + n, head);
           float *value = place(grad_v, strides + 15, item, all.from + n, head);
 #pragma omp simd

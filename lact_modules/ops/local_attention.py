@@ -10,6 +10,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from lact_modules.ops.fused import call_fused, differentiate, has_fused
 from lact_modules.ops.padding import is_known_whole
+from lact_modules.ops.rotary import Rotation
 
 _SOURCE = "local_attention.cpp"
 
@@ -57,6 +58,7 @@ def native_attention(
     is_padding: Tensor,
     sight: Sight,
     written: Attend,
+    rotation: Rotation | None = None,
 ) -> Tensor:
     """Attend in blocks that a cache holds; memory grows with the frames alone.
 
@@ -74,13 +76,15 @@ def native_attention(
         Which keys queries see, themselves among them.
     written : Attend
         The same in PyTorch, for gradients of gradients.
+    rotation : Rotation | None
+        By which keys, and their queries, are turned before.
 
     Returns
     -------
     Tensor
         (B, T, H, D)
     """
-    return _Attention.apply(q, k, v, is_padding, sight, written)
+    return _Attention.apply(q, k, v, is_padding, sight, written, rotation)
 
 
 class _Attention(Function):
@@ -93,15 +97,17 @@ class _Attention(Function):
         is_padding: Tensor,
         sight: Sight,
         written: Attend,
+        rotation: Rotation | None,
     ) -> Tensor:
         batch, frames, heads, size = q.shape
         y, total = q.new_empty(q.shape), q.new_empty(batch, heads, frames)
         where = None if is_known_whole(is_padding) else is_padding.contiguous()
-        ctx.save_for_backward(q, k, v, where, *sight, y, total)
+        turns = rotation or (None, None)
+        ctx.save_for_backward(q, k, v, where, *sight, *turns, y, total)
         ctx.sizes = batch, frames, k.shape[1], heads, size
         ctx.written = written
         q, k, v = map(_with_whole_rows, (q, k, v))
-        tensors = [q, k, v, _strides(q, k, v), where, *sight, y, total]
+        tensors = [q, k, v, _strides(q, k, v), where, *sight, *turns, y, total]
         call_fused("attention_forward", tensors, ctx.sizes, _SOURCE)
         return y
 
@@ -113,7 +119,7 @@ class _Attention(Function):
             with sdpa_kernel(SDPBackend.MATH):
                 return differentiate(
                     lambda q, k, v, *_: ctx.written(q, k, v),
-                    (q, k, v, None, None, None),
+                    (q, k, v, None, None, None, None),
                     ctx,
                     grad,
                 )
@@ -123,7 +129,7 @@ class _Attention(Function):
         strides = _strides(q, k, v, *grads)
         tensors = [grad.contiguous(), q, k, v, strides, *rest, *grads]
         call_fused("attention_backward", tensors, ctx.sizes, _SOURCE)
-        return *grads, None, None, None
+        return *grads, None, None, None, None
 
 
 def _with_whole_rows(x: Tensor) -> Tensor:

@@ -62,6 +62,33 @@ def is_known_whole(is_padding: Tensor) -> bool:
     return not is_padding.any()
 
 
+def zero_padding(x: Tensor, is_padding: Tensor) -> Tensor:
+    """Put zeros where frames are padding, whatever they hold.
+
+    Arguments
+    ---------
+    x : Tensor
+        (B, H, T, D)
+    is_padding : Tensor
+        (B, T) bool, True at padding.
+
+    Returns
+    -------
+    Tensor
+        (B, H, T, D), `x` itself where it is known that nothing is padded.
+
+    Example
+    -------
+    >>> x = torch.full((1, 1, 2, 2), torch.nan)
+    >>> zero_padding(x, torch.tensor([[False, True]]))[0, 0]
+    tensor([[nan, nan],
+            [0., 0.]])
+    """
+    if is_known_whole(is_padding):
+        return x
+    return x.masked_fill(is_padding[:, None, :, None], 0.0)
+
+
 def check_lengths(lengths: Tensor) -> None:
     """Refuse relative lengths, which would be taken for one frame or none.
 

@@ -77,7 +77,7 @@ def parallel_ttt(
     # (B, C, H, N, D) -> (B, H, C N, D)
     output = output.transpose(1, 2).flatten(2, 3)[:, :, skipped : frames.length]
     # a whole chunk waits for the next call, where frames see nothing of their own
-    num_learned = (frames.length - is_shifted) // chunk_size
+    num_learned = (frames.length - int(is_shifted)) // chunk_size
     rest = frames.at(slice(num_learned * chunk_size, None))
     # a copy, so that the state does not hold the sums after all chunks
     learned = {"down": sums[:, num_learned].clone()}
@@ -95,7 +95,7 @@ def _sum_directions(
     # gate and up are the same for all frames
     hidden = _divide(hidden_units(initial, frames.k), chunk_size)
     chunks = frames.map(lambda x: _divide(x, chunk_size))
-    rates = rule.rates(chunks)[..., 1:2].to(chunks.v.dtype)
+    rates = rule.rates(chunks.lr, chunks.is_valid)[..., 1:2].to(chunks.v.dtype)
     direction = (chunks.v * rates).mT @ hidden
     with torch.autocast(device_type=direction.device.type, enabled=False):
         added = torch.cat([before[:, None], direction.to(before.dtype)], dim=1)

@@ -79,8 +79,8 @@ inline void multiply(Left a, Right b, int64_t rows, int64_t panels, int64_t dept
 
 using Floats = std::vector<float>;
 
-// rows that are fetched before they are needed
-constexpr int64_t AHEAD = 8;
+// rows that are fetched before they are needed, and floats that are fetched together
+constexpr int64_t AHEAD = 8, LINE = 16;
 
 // Rows that stand `row` apart, such as the frames of one head.
 struct Rows {

@@ -1,6 +1,7 @@
 """Rotary position embedding (arXiv 2104.09864)."""
 
-from typing import NamedTuple
+import functools
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -30,6 +31,8 @@ def make_rotation(
 ) -> Rotation:
     """Give the rotation of frames, by angles that grow with their positions.
 
+    The last ones are remembered, so that layers of one encoder share them.
+
     Arguments
     ---------
     first : int
@@ -48,12 +51,39 @@ def make_rotation(
     Rotation
         For `rotate`.
     """
+    wanted = first, num_frames, size, like.device, like.dtype, base
+    # what is traced belongs to a graph, and what is fake has no memory
+    if (
+        torch.compiler.is_compiling()
+        or torch.jit.is_tracing()
+        or type(like) not in (Tensor, torch.nn.Parameter)
+    ):
+        return _make(*wanted)
+    return _remember(*wanted)
+
+
+# one for each size of heads; tables of long recordings take megabytes
+@functools.lru_cache(maxsize=2)
+def _remember(*wanted: Any) -> Rotation:
+    # training could not use what is made in inference mode
+    with torch.inference_mode(False):
+        return _make(*wanted)
+
+
+def _make(
+    first: int,
+    num_frames: int,
+    size: int,
+    device: torch.device,
+    dtype: torch.dtype,
+    base: float,
+) -> Rotation:
     half = size // 2
     # float64: hours of audio have positions whose angles float32 cannot hold
-    positions = torch.arange(first, first + num_frames, device=like.device).double()
-    exponents = torch.arange(half, device=like.device).double() / half
+    positions = torch.arange(first, first + num_frames, device=device).double()
+    exponents = torch.arange(half, device=device).double() / half
     angles = positions[:, None] * base**-exponents
-    return Rotation(angles.cos().to(like.dtype), angles.sin().to(like.dtype))
+    return Rotation(angles.cos().to(dtype), angles.sin().to(dtype))
 
 
 def rotate(x: Tensor, rotation: Rotation) -> Tensor:

@@ -100,30 +100,32 @@ class UpdateRule:
     def _moved(self) -> tuple[str, ...]:
         return FastWeight._fields if self.update == "all" else ("down",)
 
-    def rates(self, frames: Frames) -> Tensor:
+    def rates(self, lr: Tensor, is_valid: Tensor, dim: int = -2) -> Tensor:
         """Give the rates at which frames are learned.
 
         Arguments
         ---------
-        frames : Frames
-            Of the chunk, (..., H, T, ...).
+        lr : Tensor
+            Learning rates of frames, such as (..., H, T, 3).
+        is_valid : Tensor
+            Broadcasts to them; bool, False at padding.
+        dim : int
+            Where frames stand.
 
         Returns
         -------
         Tensor
-            Like `Frames.lr`; divided by the number of frames where their mean counts.
+            Like `lr`; divided by the number of frames where their mean counts.
 
         Example
         -------
-        >>> x, is_valid = torch.ones(1, 8, 4), torch.ones(1, 8, 1, dtype=torch.bool)
-        >>> frames = Frames(x, x, x[..., :3], None, is_valid)
-        >>> UpdateRule(optimizer="clipped_descent").rates(frames)[0, 0]
+        >>> lr, is_valid = torch.ones(1, 8, 3), torch.ones(1, 8, 1, dtype=torch.bool)
+        >>> UpdateRule(optimizer="clipped_descent").rates(lr, is_valid)[0, 0]
         tensor([0.1250, 0.1250, 0.1250])
         """
         if self.optimizer != "clipped_descent":
-            return frames.lr
-        count = frames.is_valid.sum(dim=-2, keepdim=True)
-        return frames.lr / count.clamp(min=1)
+            return lr
+        return lr / is_valid.sum(dim=dim, keepdim=True).clamp(min=1)
 
     def kept_share(self, frames: Frames) -> Tensor:
         """Tell how much of the running directions a chunk keeps.

@@ -5,8 +5,9 @@ from functools import partial
 import pytest
 import torch
 
-from lact_modules.ops import native
+from lact_modules.ops import FastWeight, native
 from lact_modules.ops.depthwise import convolve_frames
+from lact_modules.ops.fast_branch import answer_frames, learn_frames
 from lact_modules.ops.fused import has_fused
 from lact_modules.ops.gate import gate
 from lact_modules.ops.heads import Activation, Part, join_heads, split_heads
@@ -24,6 +25,32 @@ def split(x, scale, offset, activated=True, unit=True, rotated=True):
     return torch.cat(split_heads(x[..., WIDTH:], HEADS, parts), dim=-1)
 
 
+def padding(x):
+    """Leave out the end of the second utterance, if there is one of some frames."""
+    frame = torch.arange(x.shape[1])
+    return torch.stack([frame < 0, frame > x.shape[1] // 2])
+
+
+def learn(x, rates, gate, up, scale, offset):
+    """Learn from channels that stand behind others."""
+    weight = FastWeight(gate, up, up.mT)
+    direction = learn_frames(
+        x[..., WIDTH:], rates, weight, Activation(scale, offset), padding(x), "down"
+    )
+    return direction["down"]
+
+
+def answer(x, gate, up, down, norm, opening, scale, offset):
+    """Answer channels that others follow."""
+    activation = Activation(scale, offset)
+    weight = FastWeight(gate, up, down)
+    q, is_padding = x[..., :WIDTH], padding(x)
+    y = answer_frames(q, weight, activation, norm, opening, is_padding)
+    return y.masked_fill(is_padding[..., None], 0.0)
+
+
+HIDDEN = 5
+UNITS = [(2, HEADS, HIDDEN, SIZE)] * 2
 WIDE = [(2, "T", 3 * WIDTH), (WIDTH,), (WIDTH,)]
 DEPTHWISE = [(2, "T", 37), (37, 1, 5), (37,)]
 FUNCTIONS = {
@@ -38,6 +65,18 @@ FUNCTIONS = {
     "split_alone": (lambda x: split(x, None, None, False, False, False), WIDE[:1]),
     "join": (join_heads, [(2, HEADS, "T", SIZE), (SIZE,), (2, "T", HEADS)]),
     "gate": (gate, [(2, HEADS, "T", 2 * SIZE)]),
+    "learn": (learn, [WIDE[0], (2, "T", HEADS, 3), *UNITS, *WIDE[1:]]),
+    "answer": (
+        answer,
+        [
+            WIDE[0],
+            *UNITS,
+            (2, HEADS, SIZE, HIDDEN),
+            (SIZE,),
+            (2, "T", HEADS),
+            *WIDE[1:],
+        ],
+    ),
     "depthwise": (partial(convolve_frames, context=(2, 2)), DEPTHWISE),
     "depthwise_causal": (partial(convolve_frames, context=(4, 0)), DEPTHWISE),
     "depthwise_short": (partial(convolve_frames, context=(4, 3)), DEPTHWISE),
@@ -83,7 +122,7 @@ def assert_close(found, expected, tolerance=1e-5):
 
 
 @every_function
-@pytest.mark.parametrize("num_frames", [1, 7, 40])
+@pytest.mark.parametrize("num_frames", [1, 7, 40, 1050])
 def test_both_forms_agree(name, num_frames):
     single = draw(name, num_frames, torch.float32)
     found = run(name, single)

@@ -13,3 +13,14 @@ def test_rotation_keeps_norms_and_sees_distances_alone():
     here = (rotated(x, 0) * rotated(y, 2)).sum(-1)
     later = (rotated(x, 1_000_007) * rotated(y, 1_000_009)).sum(-1)
     torch.testing.assert_close(here, later, atol=1e-6, rtol=1e-6)
+
+
+def test_layers_share_tables_that_training_can_use():
+    x = torch.randn(1, 6, 8, requires_grad=True)
+    with torch.inference_mode():
+        remembered = make_rotation(5, 6, 8, like=x)
+    again = make_rotation(5, 6, 8, like=x)
+    assert again.cosine is remembered.cosine
+    rotate(x, again).square().sum().backward()
+    assert x.grad.isfinite().all()
+    assert make_rotation(5, 6, 8, like=x.double()).cosine.dtype == torch.float64
