@@ -1,8 +1,6 @@
 """A model that trains on each utterance before it transcribes it."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from functools import partial
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -10,42 +8,33 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from lact_modules.adaptation.gate import Gate, Traits
-from lact_modules.adaptation.objectives import Objective, Pass
+from lact_modules.adaptation.objectives import Heard, Objective, Pass
 from lact_modules.adaptation.optimizers import OptimizerFactory
+from lact_modules.adaptation.outputs import soften, sum_certainty
 from lact_modules.adaptation.parameters import Adaptable, Values
+from lact_modules.adaptation.report import Report
 from lact_modules.adaptation.start import SlowStart
+from lact_modules.adaptation.steps import Run, Steps
 from lact_modules.data.audio import SAMPLE_RATE
 from lact_modules.ops.padding import check_lengths
 
 # Pieces of long audio that are adapted together.
 _PIECES_AT_ONCE = 16
+# Share of the longest that the shortest has of those adapted together.
+_LIKE = 0.75
 
 
-@dataclass
-class Report:
-    """What became of the utterances so far.
+class _Encoded(NamedTuple):
+    """An utterance's frames (T, D), and how certain the unadapted result was, ()."""
 
-    Arguments
-    ---------
-    utterances : int
-        How many were adapted; pieces, where long audio is cut.
-    kept_unadapted : int
-        Those of which the gate kept the unadapted result.
-    reasons : dict[str, int]
-        How often each reason of the gate was found; an utterance may have several.
-    """
+    hidden: Tensor
+    certainty: Tensor
 
-    utterances: int = 0
-    kept_unadapted: int = 0
-    reasons: dict[str, int] = field(default_factory=dict)
-
-    def __str__(self) -> str:
-        """Sum up on one line."""
-        found = ", ".join(f"{name} {count}" for name, count in self.reasons.items())
-        return (
-            f"test-time training of {self.utterances} utterances; the unadapted result "
-            f"kept of {self.kept_unadapted}" + (f" ({found})" if found else "")
-        )
+    @classmethod
+    def join(cls, pieces: Sequence["_Encoded"]) -> "_Encoded":
+        """Make one of the pieces of an utterance."""
+        hidden, certainty = zip(*pieces, strict=True)
+        return cls(torch.cat(hidden), torch.stack(certainty).sum())
 
 
 class _Adapted(NamedTuple):
@@ -53,9 +42,17 @@ class _Adapted(NamedTuple):
 
     hidden: Tensor
     lengths: Tensor
+    # of the unadapted result, see `sum_certainty`
+    certainty: Tensor
     values: Values
     loss_before: Tensor
     is_refused: Tensor
+
+    @property
+    def encoded(self) -> list[_Encoded]:
+        """Give each utterance without padding."""
+        rows = zip(self.hidden, self.lengths.tolist(), self.certainty, strict=True)
+        return [_Encoded(hidden[:length], sure) for hidden, length, sure in rows]
 
 
 class TestTimeAdapter(nn.Module):
@@ -91,6 +88,7 @@ class TestTimeAdapter(nn.Module):
 
     Example
     -------
+    >>> from functools import partial
     >>> from lact_modules.adaptation.objectives import find_objective
     >>> from lact_modules.adaptation.optimizers import make_optimizer
     >>> from lact_modules.encoders import CTCModel, Encoder
@@ -154,16 +152,16 @@ class TestTimeAdapter(nn.Module):
                 row[: max(1, length)].clone()
                 for row, length in zip(waveform, lengths.tolist(), strict=True)
             ]
-            hidden = self._encode_all(waveforms)
+            hidden, certainty = zip(*self._encode_all(waveforms), strict=True)
             frames = torch.tensor([len(each) for each in hidden], device=lengths.device)
             frames = frames.where(lengths > 0, 0)
             with torch.no_grad():
-                return self.model.outputs(
-                    pad_sequence(hidden, batch_first=True), frames
-                )
+                padded = pad_sequence(list(hidden), batch_first=True)
+                outputs = self.model.outputs(padded, frames)
+                return soften(outputs, torch.stack(certainty))
 
-    def _encode_all(self, waveforms: list[Tensor]) -> list[Tensor]:
-        """Give the encoded frames (T, D) of each waveform (N,)."""
+    def _encode_all(self, waveforms: list[Tensor]) -> list[_Encoded]:
+        """Encode each waveform (N,)."""
         if self.chunk_seconds is None:
             return self._encode_together(waveforms)
         # a whole number of frames, so that the pieces' frames are those of the whole
@@ -172,87 +170,110 @@ class TestTimeAdapter(nn.Module):
         cut = [list(waveform.split(size)) for waveform in waveforms]
         pieces = [piece for each in cut for piece in each]
         encoded = iter(
-            hidden
+            each
             for first in range(0, len(pieces), _PIECES_AT_ONCE)
-            for hidden in self._encode_together(pieces[first : first + _PIECES_AT_ONCE])
+            for each in self._encode_together(pieces[first : first + _PIECES_AT_ONCE])
         )
-        return [torch.cat([next(encoded) for _ in each]) for each in cut]
+        return [_Encoded.join([next(encoded) for _ in each]) for each in cut]
 
-    def _encode_together(self, waveforms: Sequence[Tensor]) -> list[Tensor]:
+    def _encode_together(self, waveforms: Sequence[Tensor]) -> list[_Encoded]:
         if self.start is not None:
             return [self._follow(waveform, self.start) for waveform in waveforms]
         size = len(waveforms) if self.adaptable.is_batched else 1
-        batches = [waveforms[i : i + size] for i in range(0, len(waveforms), size)]
-        return [
-            hidden[:length]
-            for adapted in map(self._adapt, batches)
-            for hidden, length in zip(
-                adapted.hidden, adapted.lengths.tolist(), strict=True
-            )
-        ]
+        encoded: dict[int, _Encoded] = {}
+        for rows in _alike(list(map(len, waveforms)), size):
+            adapted = self._adapt([waveforms[row] for row in rows])
+            encoded.update(zip(rows, adapted.encoded, strict=True))
+        return [encoded[row] for row in range(len(waveforms))]
 
-    def _follow(self, waveform: Tensor, start: SlowStart) -> Tensor:
+    def _follow(self, waveform: Tensor, start: SlowStart) -> _Encoded:
         """Adapt to one utterance, from where those before have led."""
         adapted = self._adapt([waveform])
         if not adapted.is_refused.any():
             ended = self.adaptable.of_one(adapted.values)
             start.follow(self.adaptable.carried, ended, adapted.loss_before.item())
-        return adapted.hidden[0]
+        return adapted.encoded[0]
 
     def _adapt(self, waveforms: Sequence[Tensor]) -> _Adapted:
-        """Take the steps; the parameters are those of each utterance at its end."""
+        """Take the steps of those that may gain by them."""
         origin = self.start.point if self.start is not None else {}
-        values = self.adaptable.start(len(waveforms), origin)
-        optimizer = self.optimizer(values)
         run = self._runner(waveforms)
-        seen = before = run(values)
-        loss = loss_before = self.objective(seen)
+        values = self.adaptable.start(len(waveforms), origin)
+        before = seen = run(values)
         if origin:
             with torch.no_grad():
                 before = run(self.adaptable.start(len(waveforms)))
-                loss_before = self.objective(before)
-        for step in range(1, self.steps + 1):
-            optimizer.zero_grad()
-            loss.sum().backward(inputs=list(values.values()))
-            optimizer.step()
-            with torch.set_grad_enabled(step < self.steps):
-                seen = run(values)
-                loss = self.objective(seen)
-        with torch.no_grad():
-            is_refused = self._judge(before, seen, loss_before, loss)
-            hidden = torch.where(is_refused[:, None, None], before.hidden, seen.hidden)
-        return _Adapted(hidden, seen.lengths, values, loss_before, is_refused)
+        said = before.log_probs.detach(), before.lengths
+        traits = Traits.of(*said)
+        rows = self._find_promising(traits)
+        hidden = before.hidden.detach().clone()
+        losses = hidden.new_zeros(len(waveforms))
+        is_refused = torch.ones_like(before.lengths, dtype=torch.bool)
+        if len(rows):
+            parts = self.adaptable, self.objective, self.optimizer, self.steps
+            steps = Steps(*parts, self.gate.is_enough if self.gate else None)
+            trained = steps.take(run, values, seen, rows)
+            values, loss_before = trained.values, trained.loss_before
+            with torch.no_grad():
+                losses[rows] = self.objective(before) if origin else loss_before
+            is_fine = ~self._find_harm(
+                Traits(*(trait[rows] for trait in traits)),
+                trained.traits,
+                losses[rows],
+                trained.loss_after,
+            )
+            hidden[rows[is_fine]] = trained.hidden[is_fine]
+            is_refused[rows[is_fine]] = False
+        certainty = sum_certainty(*said)
+        return _Adapted(hidden, said[1], certainty, values, losses, is_refused)
 
-    def _runner(self, waveforms: Sequence[Tensor]) -> Callable[[Values], Pass]:
-        """Give what runs the utterances with parameters of their own."""
+    def _runner(self, waveforms: Sequence[Tensor]) -> Run:
+        """Give what runs the utterances; what nothing adapted reaches runs once."""
         lengths = torch.tensor([len(each) for each in waveforms]).to(
             waveforms[0].device
         )
         waveform = pad_sequence(list(waveforms), batch_first=True)
-        frames = partial(self.adaptable.frames, waveform=waveform, lengths=lengths)
-        if self.adaptable.reaches_frontend:
-            return lambda values: self.adaptable.look(values, *frames(values))
-        with torch.no_grad():
-            fixed = frames({})
-        return lambda values: self.adaptable.look(values, *fixed)
+        fixed: Heard | None = None
+        if not self.adaptable.reaches_frontend:
+            with torch.no_grad():
+                fixed = self.adaptable.hear({}, waveform, lengths)
 
-    def _judge(
-        self, before: Pass, after: Pass, loss_before: Tensor, loss_after: Tensor
+        def run(values: Values, rows: Tensor | None = None) -> Pass:
+            heard = fixed or self.adaptable.hear(values, waveform, lengths)
+            if rows is not None and len(rows) < len(waveforms):
+                heard = heard.of_rows(rows)
+            return self.adaptable.look(values, heard)
+
+        return run
+
+    def _find_promising(self, before: Traits) -> Tensor:
+        """Give the rows (b,) of the utterances that may gain by adaptation."""
+        self.report.utterances += len(before.confidence)
+        is_needless = torch.zeros_like(before.confidence, dtype=torch.bool)
+        if self.gate is not None:
+            is_needless = self.gate.is_needless(before)
+            self.report.note({"confident": is_needless})
+        return (~is_needless).nonzero()[:, 0]
+
+    def _find_harm(
+        self, before: Traits, after: Traits, loss_before: Tensor, loss_after: Tensor
     ) -> Tensor:
-        """Tell of which utterances the unadapted result is kept, (B,) bool."""
-        is_refused = torch.zeros_like(before.lengths, dtype=torch.bool)
-        self.report.utterances += len(is_refused)
+        """Tell of which utterances the unadapted result is kept, (b,) bool."""
         if self.gate is None:
-            return is_refused
-        reasons = self.gate.reasons(
-            Traits.of(before.log_probs, before.lengths),
-            Traits.of(after.log_probs, after.lengths),
-            loss_before,
-            loss_after,
-        )
-        for name, found in reasons.items():
-            is_refused = is_refused | found
-            count = self.report.reasons.get(name, 0) + int(found.sum())
-            self.report.reasons[name] = count
-        self.report.kept_unadapted += int(is_refused.sum())
-        return is_refused
+            return torch.zeros_like(loss_after, dtype=torch.bool)
+        reasons = self.gate.harms(before, after, loss_before, loss_after)
+        return self.report.note(reasons)
+
+
+def _alike(lengths: Sequence[int], size: int) -> list[list[int]]:
+    """Group rows of like length, `size` at most: padding takes as long as speech."""
+    groups: list[list[int]] = []
+    for row in sorted(range(len(lengths)), key=lambda row: lengths[row]):
+        if (
+            not groups
+            or len(groups[-1]) == size
+            or lengths[groups[-1][0]] < _LIKE * lengths[row]
+        ):
+            groups.append([])
+        groups[-1].append(row)
+    return groups

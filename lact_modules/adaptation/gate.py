@@ -161,6 +161,8 @@ class Gate:
     max_confidence : float
         Before adaptation, in standard deviations above that of clean speech. What is
         above it has little to gain, and it is harmed first if a step is too large.
+    enough_confidence : float
+        After a step, likewise; what is above it takes no further one.
     statistics : CleanStatistics | None
         Of the model; without them divergence and confidence are not judged.
     """
@@ -168,9 +170,40 @@ class Gate:
     max_change: float = 2.0
     max_divergence: float = 4.0
     max_confidence: float = 0.0
+    enough_confidence: float = -1.0
     statistics: CleanStatistics | None = None
 
-    def reasons(
+    def is_needless(self, before: Traits) -> Tensor:
+        """Tell for which utterances there is little to gain, before any step.
+
+        Arguments
+        ---------
+        before : Traits
+            Without adaptation.
+
+        Returns
+        -------
+        Tensor
+            (B,) bool, of those that are more confident than most clean speech.
+
+        Example
+        -------
+        >>> gate = Gate(statistics=CleanStatistics((0.5, 0.1), (0.9, 0.1)))
+        >>> gate.is_needless(Traits(torch.full((2,), 0.5), torch.tensor([0.8, 0.95])))
+        tensor([False,  True])
+        """
+        return self._is_surer(before, self.max_confidence)
+
+    def is_enough(self, after: Traits) -> Tensor:
+        """Tell which utterances (B,) are to take no further step, after one."""
+        return self._is_surer(after, self.enough_confidence)
+
+    def _is_surer(self, traits: Traits, confidence: float) -> Tensor:
+        if self.statistics is None:
+            return torch.zeros_like(traits.confidence, dtype=torch.bool)
+        return self.statistics.standardize(traits).confidence > confidence
+
+    def harms(
         self, before: Traits, after: Traits, loss_before: Tensor, loss_after: Tensor
     ) -> dict[str, Tensor]:
         """Tell which utterances look harmed, and by what.
@@ -189,14 +222,14 @@ class Gate:
         Returns
         -------
         dict[str, Tensor]
-            (B,) bool by reason: ``blank``, ``loss``, ``divergence``, ``confident``. A
-            loss that is not finite counts as risen.
+            (B,) bool by reason: ``blank``, ``loss``, ``divergence``. A loss that is
+            not finite counts as risen.
 
         Example
         -------
         >>> before = Traits(torch.tensor([0.5]), torch.tensor([0.9]))
         >>> silent = Traits(torch.tensor([0.9]), torch.tensor([0.9]))
-        >>> harm = Gate().reasons(before, silent, torch.ones(1), torch.ones(1))
+        >>> harm = Gate().harms(before, silent, torch.ones(1), torch.ones(1))
         >>> [name for name, utterances in harm.items() if utterances.any()]
         ['blank']
         """
@@ -207,8 +240,6 @@ class Gate:
             "loss": ~(loss_after <= loss_before),
         }
         if self.statistics is not None:
-            scores = self.statistics.standardize(before)
-            reasons["confident"] = scores.confidence > self.max_confidence
             now = self.statistics.divergence(after)
             reasons["divergence"] = (now > self.max_divergence) & (
                 now > self.statistics.divergence(before)

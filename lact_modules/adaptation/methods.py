@@ -4,21 +4,25 @@ from dataclasses import replace
 from typing import Any
 
 from lact_modules.adaptation.adapter import TestTimeAdapter
-from lact_modules.adaptation.baselines import SUTA, SUTA_FAITHFUL, TENT
+from lact_modules.adaptation.baselines import SELF_TRAIN, SUTA, SUTA_FAITHFUL, TENT
 from lact_modules.adaptation.gate import CleanStatistics, Gate
 from lact_modules.adaptation.objectives import find_objective
-from lact_modules.adaptation.optimizers import make_optimizer
+from lact_modules.adaptation.optimizers import OptimizerFactory, make_optimizer
 from lact_modules.adaptation.parameters import Adaptable
+from lact_modules.adaptation.recording import RecordingAdapter
 from lact_modules.adaptation.settings import DEFAULT_LR, Settings
 from lact_modules.adaptation.start import SlowStart
 from lact_modules.encoders.ctc_model import CTCModel
 from lact_modules.errors import InputError
+
+AnyAdapter = TestTimeAdapter | RecordingAdapter
 
 METHODS = {
     "lact": Settings(),
     "suta": SUTA,
     "suta-faithful": SUTA_FAITHFUL,
     "tent": TENT,
+    "self-train": SELF_TRAIN,
 }
 """``lact`` is ours: two steps of Muon on initial fast weights and the input."""
 
@@ -28,7 +32,7 @@ def build_adapter(
     method: str = "lact",
     statistics: CleanStatistics | None = None,
     **options: Any,
-) -> TestTimeAdapter:
+) -> AnyAdapter:
     """Build what trains a model at test time.
 
     Arguments
@@ -44,7 +48,7 @@ def build_adapter(
 
     Returns
     -------
-    TestTimeAdapter
+    AnyAdapter
         Called as the model is.
 
     Raises
@@ -80,14 +84,27 @@ def build_adapter(
             raise ValueError(
                 "loss masked_prediction: the model was trained without enable_ttt"
             )
+        return _build(adaptable, optimizer, settings, statistics)
     except ValueError as error:
         raise InputError(f"ttt {method}: {error}") from error
+
+
+def _build(
+    adaptable: Adaptable,
+    optimizer: OptimizerFactory,
+    settings: Settings,
+    statistics: CleanStatistics | None,
+) -> AnyAdapter:
+    parts = adaptable, find_objective(settings.loss), optimizer, settings.steps
+    gate = Gate(statistics=statistics) if settings.is_gated else None
+    if settings.mode == "recording":
+        given = {"chunk_seconds": settings.chunk_seconds}
+        return RecordingAdapter(
+            *parts, gate, **{key: each for key, each in given.items() if each}
+        )
     return TestTimeAdapter(
-        adaptable,
-        find_objective(settings.loss),
-        optimizer,
-        settings.steps,
-        gate=Gate(statistics=statistics) if settings.is_gated else None,
+        *parts,
+        gate=gate,
         start=SlowStart() if settings.mode == "continual" else None,
         chunk_seconds=settings.chunk_seconds,
     )

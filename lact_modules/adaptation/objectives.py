@@ -7,8 +7,40 @@ import torch
 from torch import Tensor
 
 from lact_modules.adaptation import losses
+from lact_modules.adaptation.pseudo_labels import label, pseudo_label_loss
 from lact_modules.encoders.ctc_model import CTCModel
 from lact_modules.encoders.masked_prediction import Encode
+
+
+class Heard(NamedTuple):
+    """What a front end makes of a batch.
+
+    Arguments
+    ---------
+    features : Tensor
+        (B, S, M), before what subsamples them.
+    num_features : Tensor
+        (B,) valid ones.
+    frames : Tensor
+        (B, T, D) for the encoder.
+    lengths : Tensor
+        (B,) valid frames.
+    """
+
+    features: Tensor
+    num_features: Tensor
+    frames: Tensor
+    lengths: Tensor
+
+    def of_rows(self, rows: Tensor) -> "Heard":
+        """Take some utterances, without padding that only others need."""
+        num_features, lengths = self.num_features[rows], self.lengths[rows]
+        return Heard(
+            self.features[rows, : int(num_features.max())],
+            num_features,
+            self.frames[rows, : int(lengths.max())],
+            lengths,
+        )
 
 
 class Pass(NamedTuple):
@@ -30,6 +62,9 @@ class Pass(NamedTuple):
         (B, T, V) float32.
     generators : Sequence[torch.Generator]
         One an utterance, for what is drawn at random.
+    hear_masked : Callable[[], Tensor]
+        Gives the log-probabilities if bands of the features are masked, see
+        `mask_bands`.
     """
 
     model: CTCModel
@@ -39,6 +74,7 @@ class Pass(NamedTuple):
     hidden: Tensor
     log_probs: Tensor
     generators: Sequence[torch.Generator]
+    hear_masked: Callable[[], Tensor]
 
 
 Objective = Callable[[Pass], Tensor]
@@ -84,20 +120,48 @@ def masked_prediction(seen: Pass) -> Tensor:
     )
 
 
+def pseudo_labels(seen: Pass) -> Tensor:
+    """Say of masked features what was heard without masks.
+
+    Noisy-student training on what is to be transcribed (arXiv 2406.12937): the teacher
+    is the model as it is now, and hears all; the student hears the features with bands
+    masked. Labels that are too unsure are left out, see `label`.
+
+    Arguments
+    ---------
+    seen : Pass
+        Of any CTC model.
+
+    Returns
+    -------
+    Tensor
+        (B,) CTC's loss a frame; 0 where there are no labels.
+    """
+    labels = label(seen.log_probs.detach(), seen.lengths)
+    return pseudo_label_loss(seen.hear_masked(), seen.lengths, labels)
+
+
 OBJECTIVES: Mapping[str, Objective] = {
     "entropy": entropy,
     "suta": suta,
     "masked_prediction": masked_prediction,
+    "pseudo_labels": pseudo_labels,
 }
 
 
-def find_objective(name: str) -> Objective:
+_DIFFERENTIABLE_ONCE = {"pseudo_labels"}
+"""PyTorch knows no gradient of CTC's gradient."""
+
+
+def find_objective(name: str, second_order: bool = False) -> Objective:
     """Find an objective, or the sum of several.
 
     Arguments
     ---------
     name : str
         Of `OBJECTIVES`; several are joined by ``+``.
+    second_order : bool
+        Whether its gradient's gradient is wanted.
 
     Returns
     -------
@@ -107,7 +171,7 @@ def find_objective(name: str) -> Objective:
     Raises
     ------
     ValueError
-        If there is no such objective.
+        If there is no such objective, or it has no second derivative.
 
     Example
     -------
@@ -118,6 +182,8 @@ def find_objective(name: str) -> Objective:
     for part in parts:
         if part not in OBJECTIVES:
             raise ValueError(f"loss {part!r}: choose from {', '.join(OBJECTIVES)}")
+        if second_order and part in _DIFFERENTIABLE_ONCE:
+            raise ValueError(f"loss {part!r}: has no second derivative; take another")
     if len(parts) == 1:
         return OBJECTIVES[name]
 

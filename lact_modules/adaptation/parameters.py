@@ -1,19 +1,21 @@
 """Which parameters of a model are adapted, and how it runs with others."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
-from typing import Literal, get_args
+from typing import Literal, TypeVar, get_args
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.functional import softplus
 
-from lact_modules.adaptation.objectives import Pass
+from lact_modules.adaptation.objectives import Heard, Pass
+from lact_modules.adaptation.spec_augment import mask_bands
 from lact_modules.encoders.ctc_model import CTCModel
 from lact_modules.layers.fast_weight_memory import FastWeightMemory
 
-Group = Literal["fast_weights", "input", "norms", "front_end"]
+Group = Literal["fast_weights", "input", "norms", "front_end", "all"]
 
 Values = Mapping[str, Tensor]
 """Parameters by name, in the place of the model's own."""
@@ -28,6 +30,8 @@ _BATCHED = {"fast_weights", "input"}
 
 _NORMS = (nn.LayerNorm, nn.RMSNorm, nn.GroupNorm)
 
+Result = TypeVar("Result")
+
 
 class Adaptable:
     """The parameters of a CTC model that an utterance may have of its own.
@@ -36,7 +40,8 @@ class Adaptable:
     (H, ...), so a batch of utterances runs together, each with its own. So does the
     linear input network, a matrix W (B, D, D) that begins at 0 and turns the frames x
     before the encoder into x + x W (Neto et al., Eurospeech 1995). Other parameters
-    cannot, so with them utterances run one by one.
+    cannot, so with them utterances run one by one. What several utterances share, such
+    as the pieces of a recording, has the model's shapes, and any batch runs with it.
 
     Arguments
     ---------
@@ -45,7 +50,8 @@ class Adaptable:
     groups : Sequence[str]
         ``"fast_weights"``, initial ones of all LaCT mixers; ``"input"``, the linear
         input network; ``"norms"``, scales and shifts of all normalizations;
-        ``"front_end"``, the rest of the front end.
+        ``"front_end"``, the rest of the front end; ``"all"``, what front end, encoder
+        and output layer have.
 
     Raises
     ------
@@ -75,18 +81,22 @@ class Adaptable:
         }
         if not self.parameters:
             raise ValueError(f"the model has no parameters of {', '.join(groups)}")
+        self._parts = _Parts(model)
         self.is_batched = {*groups} <= _BATCHED
         self.reaches_frontend = any(
             name.startswith("frontend.") for name in self.parameters
         )
 
-    def start(self, batch_size: int, origin: Values | None = None) -> dict[str, Tensor]:
+    def start(
+        self, batch_size: int | None, origin: Values | None = None
+    ) -> dict[str, Tensor]:
         """Copy parameters for some utterances to change.
 
         Arguments
         ---------
-        batch_size : int
-            Utterances; 1 unless the parameters run in batches.
+        batch_size : int | None
+            Utterances; 1 unless the parameters run in batches. None: the copy is
+            shared, in the model's shapes.
         origin : Values | None
             What to copy in the place of what the model has.
 
@@ -100,15 +110,45 @@ class Adaptable:
         ValueError
             If there are several utterances, and the parameters run one by one.
         """
-        if not self.is_batched and batch_size != 1:
+        if not self.is_batched and batch_size not in (1, None):
             raise ValueError("these parameters are adapted for one utterance at a time")
         values = {}
         for name, parameter in {**self.parameters, **(origin or {})}.items():
             value = parameter.detach()
-            if self.is_batched:
+            if self.is_batched and batch_size is not None:
                 value = value.expand(batch_size, *value.shape)
             values[name] = value.clone().requires_grad_()
         return values
+
+    def check_own(self) -> None:
+        """Raise a ValueError if something is not the model's own, to be `installed`."""
+        if _INPUT in self.parameters:
+            raise ValueError(
+                "input: no parameter of the model, which a recording's pieces share; "
+                "take others"
+            )
+
+    def of_rows(self, values: Values, rows: Tensor) -> dict[str, Tensor]:
+        """Copy what some utterances of a batch have, as leaves of another graph."""
+        if not self.is_batched:
+            return dict(values)
+        return {
+            name: value.detach()[rows].requires_grad_()
+            for name, value in values.items()
+        }
+
+    @contextmanager
+    def installed(self, values: Values) -> Iterator[None]:
+        """Give the model other parameters, in its own shapes, for a while."""
+        own = {name: self.model.get_parameter(name) for name in values}
+        saved = {name: parameter.data for name, parameter in own.items()}
+        try:
+            for name, parameter in own.items():
+                parameter.data = values[name].detach()
+            yield
+        finally:
+            for name, parameter in own.items():
+                parameter.data = saved[name]
 
     @property
     def carried(self) -> dict[str, Tensor]:
@@ -135,34 +175,83 @@ class Adaptable:
             return dict(values)
         return {name: value[0] for name, value in values.items()}
 
-    def frames(
-        self, values: Values, waveform: Tensor, lengths: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    def hear(self, values: Values, waveform: Tensor, lengths: Tensor) -> Heard:
         """Run the front end."""
-        assert isinstance(self.model.frontend, nn.Module)
-        return functional_call(
-            self.model.frontend, _below("frontend.", values), (waveform, lengths)
+        frontend = self.model.frontend
+
+        def run() -> Heard:
+            features = frontend.features(waveform, lengths)
+            return Heard(*features, *frontend.subsample(*features))
+
+        return self._with(values, run)
+
+    def look(self, values: Values, heard: Heard, seed: int = 0) -> Pass:
+        """Run encoder and output layer, and give what objectives look at.
+
+        Arguments
+        ---------
+        values : Values
+            Parameters.
+        heard : Heard
+            Of the front end.
+        seed : int
+            Of what an objective draws: for an utterance the same in any batch.
+
+        Returns
+        -------
+        Pass
+            With a graph to the parameters.
+        """
+        frames = self._enter(values, heard.frames)
+        encode = partial(self._encode, values)
+        generators = [torch.Generator().manual_seed(seed) for _ in heard.lengths]
+
+        def score(frames: Tensor) -> tuple[Tensor, Tensor]:
+            hidden, _ = encode(frames, heard.lengths)
+            scores = self._with(values, partial(self.model.score_frames, hidden))
+            return hidden, scores
+
+        def hear_masked() -> Tensor:
+            masked = mask_bands(heard.features, generators), heard.num_features
+            subsample = partial(self.model.frontend.subsample, *masked)
+            frames, _ = self._with(values, subsample)
+            return score(self._enter(values, frames))[1]
+
+        return Pass(
+            self.model,
+            encode,
+            frames,
+            heard.lengths,
+            *score(frames),
+            generators,
+            hear_masked,
         )
 
-    def encode(
+    def _enter(self, values: Values, frames: Tensor) -> Tensor:
+        return frames + frames @ values[_INPUT] if _INPUT in values else frames
+
+    def _encode(
         self, values: Values, frames: Tensor, lengths: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Run the encoder."""
-        assert isinstance(self.model.encoder, nn.Module)
-        return functional_call(
-            self.model.encoder, _below("encoder.", values), (frames, lengths)
-        )
+        return self._with(values, partial(self.model.encoder, frames, lengths))
 
-    def look(self, values: Values, frames: Tensor, lengths: Tensor) -> Pass:
-        """Run encoder and output layer, and give what objectives look at."""
-        if _INPUT in values:
-            frames = frames + frames @ values[_INPUT]
-        encode = partial(self.encode, values)
-        hidden, _ = encode(frames, lengths)
-        log_probs = self.model.score_frames(hidden)
-        # the same draws for an utterance in each step and any batch
-        generators = [torch.Generator().manual_seed(0) for _ in lengths]
-        return Pass(self.model, encode, frames, lengths, hidden, log_probs, generators)
+    def _with(self, values: Values, call: Callable[[], Result]) -> Result:
+        """Call something that runs the model, with other parameters."""
+        own = {name: value for name, value in values.items() if name != _INPUT}
+        result: Result = functional_call(self._parts, own, (call,))
+        return result
+
+
+class _Parts(nn.Module):
+    """What of a model may be adapted, under the model's names."""
+
+    def __init__(self, model: CTCModel):
+        super().__init__()
+        self.frontend, self.encoder = model.frontend, model.encoder
+        self.output = model.output
+
+    def forward(self, call: Callable[[], Result]) -> Result:
+        return call()
 
 
 def check_groups(groups: Sequence[str]) -> None:
@@ -174,19 +263,13 @@ def check_groups(groups: Sequence[str]) -> None:
             )
 
 
-def _below(prefix: str, values: Values) -> dict[str, Tensor]:
-    return {
-        name.removeprefix(prefix): value
-        for name, value in values.items()
-        if name.startswith(prefix)
-    }
-
-
 def _find(model: CTCModel, group: str) -> dict[str, Tensor]:
     """Give the parameters of a group by name."""
     if group == "input":
         d_model = model.encoder.d_model
         return {_INPUT: model.output.weight.new_zeros(d_model, d_model)}
+    if group == "all":
+        return dict(_Parts(model).named_parameters())
     if group == "fast_weights":
         return _own_parameters(model, FastWeightMemory, MATRICES)
     norms = _own_parameters(model, _NORMS)

@@ -10,7 +10,7 @@ from lact_modules.adaptation.parameters import check_groups
 DEFAULT_LR = 0.1
 """Of Muon, for models that have not learned one."""
 
-Mode = Literal["episodic", "continual"]
+Mode = Literal["episodic", "continual", "recording"]
 
 
 @dataclass(frozen=True)
@@ -29,12 +29,14 @@ class Settings:
         Learning rate; of Muon relative to fresh fast weights. None takes the rates that
         the model has learned, or `DEFAULT_LR`.
     steps : int
-        Steps an utterance.
+        Steps an utterance, or a piece of a recording.
     mode : str
         ``"episodic"``, every utterance starts from the model; ``"continual"``, from
-        where those before have led, see `SlowStart`.
+        where those before have led, see `SlowStart`; ``"recording"``, the pieces of
+        an audio take their steps one after the other, and it is then heard as a whole,
+        see `RecordingAdapter`.
     chunk_seconds : float | None
-        Pieces that longer audio is cut into; None cuts nothing.
+        Pieces that longer audio is cut into; None cuts nothing, but recordings.
     is_gated : bool
         Keep unadapted results where adaptation looks harmful, see `Gate`.
     frontend_repeats : int

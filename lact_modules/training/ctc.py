@@ -108,7 +108,7 @@ def make_meta_step(
     if not isinstance(model, CTCModel):
         raise InputError(f"meta_ttt: no way to adapt a {type(model).__name__}")
     try:
-        return MetaStep(model, find_objective(objective), second_order)
+        return MetaStep(model, find_objective(objective, second_order), second_order)
     except InputError:
         raise
     except ValueError as error:

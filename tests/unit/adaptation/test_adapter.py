@@ -5,7 +5,9 @@ import copy
 import pytest
 import torch
 
+from lact_modules.adaptation.gate import CleanStatistics, Traits
 from lact_modules.adaptation.methods import METHODS, build_adapter
+from lact_modules.adaptation.outputs import sum_certainty
 from lact_modules.errors import InputError
 
 UNGATED = {"is_gated": False}
@@ -101,12 +103,12 @@ def test_an_empty_utterance_stays_empty(model):
 
 
 def test_pieces_are_utterances_of_their_own(model, batch):
-    waveform, lengths = batch[0][:1], batch[1][:1]
-    whole, frames = build_adapter(model, chunk_seconds=0.48)(waveform, lengths)
+    waveform = batch[0][0]
+    [whole] = build_adapter(model, chunk_seconds=0.48)._encode_all([waveform])
     # a piece is 12 frames at 25 Hz
-    first, _ = build_adapter(model)(waveform[:, :7680], torch.tensor([7680]))
-    assert frames.item() == 25
-    torch.testing.assert_close(whole[:, :12], first, atol=2e-3, rtol=1e-3)
+    [first] = build_adapter(model)._encode_all([waveform[:7680]])
+    assert len(whole.hidden) == 25
+    torch.testing.assert_close(whole.hidden[:12], first.hidden, atol=2e-3, rtol=1e-3)
 
 
 def test_faithful_suta_moves_the_front_end_four_times(model, batch):
@@ -124,24 +126,124 @@ def test_faithful_suta_moves_the_front_end_four_times(model, batch):
     torch.testing.assert_close(moved[1][name], moved[0][name])
 
 
-def test_what_the_gate_refuses_is_as_without_adaptation(model, batch):
-    class RefuseSecond:
-        def reasons(self, before, after, loss_before, loss_after):
-            assert (loss_after < loss_before).all()
-            second = torch.tensor([False, True, False])
-            return {"second": second, "never": torch.zeros(3, dtype=torch.bool)}
+@pytest.fixture
+def alike(batch):
+    """Give noises of which none is much longer than another: they are run together."""
+    waveform, _ = batch
+    lengths = torch.tensor([16000, 14000, 13000])
+    waveform[1:] = 0.5 * waveform[:1]
+    for row, length in enumerate(lengths):
+        waveform[row, length:] = torch.nan
+    return waveform, lengths
 
+
+class Judge:
+    """A gate that leaves some rows of three alone, and refuses others."""
+
+    # the shortest comes first
+    order = (2, 1, 0)
+
+    def __init__(self, needless=(), refused=()):
+        self.needless, self.refused = needless, refused
+        self.passes = []
+
+    def is_needless(self, before):
+        self.passes.append(len(before.confidence))
+        return torch.tensor([row in self.needless for row in self.order])
+
+    def is_enough(self, after):
+        self.passes.append(len(after.confidence))
+        return torch.zeros_like(after.confidence, dtype=torch.bool)
+
+    def harms(self, before, after, loss_before, loss_after):
+        is_lower = loss_after < loss_before
+        assert is_lower.all()
+        going = [row for row in self.order if row not in self.needless]
+        harmed = torch.tensor([row in self.refused for row in going])
+        return {"harm": harmed, "never": ~is_lower}
+
+
+@pytest.mark.parametrize("refused", [(), (1,), (0, 2)], ids=str)
+@pytest.mark.parametrize("needless", [(), (0,), (1, 2), (0, 1, 2)], ids=str)
+def test_what_the_gate_keeps_is_as_without_adaptation(needless, refused, model, alike):
+    adapter = build_adapter(model, lr=0.05)
+    adapter.gate = Judge(needless, refused)
+    gated, frames = adapter(*alike)
+    free, _ = build_adapter(model, lr=0.05, **UNGATED)(*alike)
+    plain, _ = model(*alike)
+    kept = {*needless, *refused}
+    for row, count in enumerate(frames):
+        expected = plain if row in kept else free
+        torch.testing.assert_close(
+            gated[row, :count], expected[row, :count], atol=2e-3, rtol=1e-3
+        )
+    told = {"confident": len(needless)}
+    if len(needless) < 3:
+        told |= {"harm": len({*refused} - {*needless}), "never": 0}
+    assert adapter.report.reasons == told
+    assert f"of 3 utterances; the unadapted result kept of {len(kept)} (" in str(
+        adapter.report
+    )
+
+
+@pytest.mark.parametrize(
+    ("needless", "passes"),
+    # the last pass sees those alone that go on; so do all, if few go on
+    [((), [3, 3, 3]), ((0,), [3, 3, 2]), ((1, 2), [3, 1, 1]), ((0, 1, 2), [3])],
+    ids=str,
+)
+def test_steps_are_taken_of_those_that_need_them(needless, passes, model, alike):
     adapter = build_adapter(model)
-    adapter.gate = RefuseSecond()
-    gated, _ = adapter(*batch)
-    free, _ = build_adapter(model, **UNGATED)(*batch)
+    adapter.gate = Judge(needless)
+    adapter(*alike)
+    assert adapter.gate.passes == passes
+
+
+def test_steps_end_where_confidence_is_that_of_clean_speech(model, batch):
+    waveform, lengths = batch[0][:1], batch[1][:1]
+
+    def adapt(steps, **options):
+        adapter = build_adapter(model, steps=steps, lr=0.1, **options)
+        return adapter, adapter(waveform, lengths)
+
+    def confidence(outputs):
+        return Traits.of(outputs[0], outputs[1]).confidence.item()
+
+    before = confidence(model(waveform, lengths))
+    adapter, _ = adapt(1, **UNGATED)
+    after = confidence_after(adapter, waveform[0])
+    assert after > before
+    usual = CleanStatistics((0.5, 10.0), ((before + after) / 2, 1e-3))
+    assert (
+        usual.standardize(Traits(torch.zeros(1), torch.tensor([after]))).confidence > 0
+    )
+    _, once = adapt(1, statistics=usual)
+    _, often = adapt(5, statistics=usual)
+    torch.testing.assert_close(often[0], once[0])
+    _, free = adapt(5, **UNGATED)
+    assert (free[0] - once[0]).abs().max() > 1e-3
+
+
+def confidence_after(adapter, waveform):
+    adapted = adapter._adapt([waveform])
+    scores = adapter.model.score_frames(adapted.hidden)
+    return Traits.of(scores, adapted.lengths).confidence.item()
+
+
+def test_scores_are_no_surer_than_before_and_say_what_was_found(model, batch):
     plain, frames = model(*batch)
-    for row, expected in enumerate([free, plain, free]):
-        count = frames[row]
-        torch.testing.assert_close(gated[row, :count], expected[row, :count])
-    assert adapter.report.reasons == {"second": 1, "never": 0}
-    assert "of 3 utterances" in str(adapter.report)
-    assert "kept of 1 (second 1, never 0)" in str(adapter.report)
+    adapter = build_adapter(model, lr=0.3, **UNGATED)
+    adapted, _ = adapter(*batch)
+    sure, surest = sum_certainty(plain, frames), 0
+    assert (sum_certainty(adapted, frames) <= sure * 1.001).all()
+    for row, length in enumerate(batch[1]):
+        hidden = adapter._adapt([batch[0][row, :length]]).hidden
+        scores = model.score_frames(hidden)
+        count = frames[row : row + 1]
+        surest = max(surest, (sum_certainty(scores, count) / sure[row]).item())
+        found = adapted[row, : frames[row]].argmax(dim=-1)
+        assert torch.equal(found, scores[0].argmax(dim=-1))
+    assert surest > 1.01
 
 
 def test_continual_learns_from_what_came_before(model, batch):

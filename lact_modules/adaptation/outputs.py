@@ -1,0 +1,125 @@
+"""What a model gives for a batch, after adaptation: joined, and as sure as before."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from lact_modules.ops.padding import padding_mask
+
+# Beyond it scores say next to nothing.
+_MAX_TEMPERATURE = 8.0
+# Halves of the range of temperatures, in logarithms.
+_HALVES = 12
+
+
+def sum_certainty(
+    log_probs: Tensor, lengths: Tensor, log_temperature: Tensor | None = None
+) -> Tensor:
+    """Add up the probability of each frame's best token.
+
+    Arguments
+    ---------
+    log_probs : Tensor
+        (B, T, V) float32; padding has no influence.
+    lengths : Tensor
+        (B,) valid frames.
+    log_temperature : Tensor | None
+        (B,) logarithms of what scores are divided by; None is 0.
+
+    Returns
+    -------
+    Tensor
+        (B,)
+    """
+    best = log_probs.amax(dim=-1)
+    if log_temperature is not None:
+        temperature = log_temperature.exp()[:, None]
+        total = (log_probs / temperature[..., None]).logsumexp(dim=-1)
+        best = best / temperature - total
+    is_padding = padding_mask(lengths, log_probs.shape[1])
+    return best.exp().masked_fill(is_padding, 0.0).sum(dim=1)
+
+
+def soften(outputs: Any, certainty: Tensor) -> Any:
+    """Make scores no surer than they were before adaptation.
+
+    What minimizes entropy makes a model too sure of what it says, right or wrong, and
+    a language model then counts for less than it was tuned to. A temperature of each
+    utterance's own undoes that; the best token of a frame remains.
+
+    Arguments
+    ---------
+    outputs : Any
+        Of a model, log-probabilities (B, T, V) and (B,) valid frames first.
+    certainty : Tensor
+        (B,) by `sum_certainty`, before adaptation.
+
+    Returns
+    -------
+    Any
+        The outputs with other log-probabilities.
+
+    Example
+    -------
+    >>> sure = torch.tensor([[[0.1, 0.9]]]).log()
+    >>> softened, _ = soften((sure, torch.tensor([1])), torch.tensor([0.8]))
+    >>> softened.exp()
+    tensor([[[0.2000, 0.8000]]])
+    """
+    log_probs, lengths, *others = outputs
+    log_probs = log_probs.masked_fill(
+        padding_mask(lengths, log_probs.shape[1])[..., None], 0.0
+    )
+    low, high = (
+        torch.full_like(certainty, end) for end in (0.0, math.log(_MAX_TEMPERATURE))
+    )
+    for _ in range(_HALVES):
+        middle = (low + high) / 2
+        is_sure = sum_certainty(log_probs, lengths, middle) > certainty
+        low, high = low.where(~is_sure, middle), high.where(is_sure, middle)
+    return _remake(outputs, [_temper(log_probs, low), lengths, *others])
+
+
+def join(outputs: Sequence[Any]) -> Any:
+    """Join what a model gives for batches of one.
+
+    Arguments
+    ---------
+    outputs : Sequence[Any]
+        Tuples of (1, T, ...) and (1,) tensors, or None.
+
+    Returns
+    -------
+    Any
+        A tuple of the same kind, (B, T, ...) and (B,), padded with 0.
+
+    Example
+    -------
+    >>> ones = [(torch.ones(1, n, 2), torch.tensor([n])) for n in (3, 2)]
+    >>> scores, lengths = join(ones)
+    >>> scores.shape, lengths
+    (torch.Size([2, 3, 2]), tensor([3, 2]))
+    """
+    joined = [_join(column) for column in zip(*outputs, strict=True)]
+    return _remake(outputs[0], joined)
+
+
+def _temper(log_probs: Tensor, log_temperature: Tensor) -> Tensor:
+    return (log_probs / log_temperature.exp()[:, None, None]).log_softmax(dim=-1)
+
+
+def _join(column: Sequence[Tensor | None]) -> Tensor | None:
+    tensors = [each for each in column if each is not None]
+    if not tensors:
+        return None
+    if tensors[0].dim() == 1:
+        return torch.cat(tensors)
+    return pad_sequence([each[0] for each in tensors], batch_first=True)
+
+
+def _remake(like: Any, parts: Sequence[Any]) -> Any:
+    return like._make(parts) if hasattr(like, "_make") else tuple(parts)

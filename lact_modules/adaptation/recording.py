@@ -1,0 +1,189 @@
+"""A model that trains on the pieces of a recording before it transcribes the whole."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
+
+from lact_modules.adaptation.gate import Gate, Traits
+from lact_modules.adaptation.learner import Learner
+from lact_modules.adaptation.objectives import Objective
+from lact_modules.adaptation.optimizers import OptimizerFactory
+from lact_modules.adaptation.outputs import join, soften, sum_certainty
+from lact_modules.adaptation.parameters import Adaptable
+from lact_modules.adaptation.report import Report
+from lact_modules.data.audio import SAMPLE_RATE
+from lact_modules.layers.chunking import Chunking
+from lact_modules.ops.padding import check_lengths
+
+
+class Recording(Protocol):
+    """Samples (N,) at 16 kHz, a tensor or a file; to be read more than once."""
+
+    def __len__(self) -> int:
+        """Give the number of samples."""
+
+    def split(self, size: int) -> Iterable[Tensor]:
+        """Give pieces of so many samples, the last perhaps shorter."""
+
+
+class RecordingAdapter(nn.Module):
+    """Minimize a loss without transcripts on a recording, then transcribe it.
+
+    The recording is cut into pieces, and each takes a step of parameters that they
+    share, several times over. The whole is heard with what these have become, and the
+    next recording begins at the model's own (arXiv 2406.12937, which minimizes
+    `pseudo_labels`). Memory besides what transcribing takes is that of a piece, and the
+    unadapted scores, which are given out where the gate refuses others.
+
+    Called as the model is, and gives what the model gives.
+
+    Arguments
+    ---------
+    adaptable : Adaptable
+        The model and the parameters to train, its own ones.
+    objective : Objective
+        What to minimize.
+    optimizer : OptimizerFactory
+        How to move; made anew for each recording.
+    steps : int
+        Times that each piece takes a step.
+    gate : Gate | None
+        Keeps unadapted results; None keeps none.
+    chunk_seconds : float
+        Duration of a piece.
+
+    Raises
+    ------
+    ValueError
+        If steps or seconds are not above 0, or the model has no such parameters.
+
+    Attributes
+    ----------
+    chunking : Chunking | None
+        How the encoder divides pieces while they are trained on; None: not at all.
+
+    Example
+    -------
+    >>> from functools import partial
+    >>> from lact_modules.adaptation.objectives import find_objective
+    >>> from lact_modules.adaptation.optimizers import make_optimizer
+    >>> from lact_modules.encoders import CTCModel, Encoder
+    >>> from lact_modules.frontends import MelFrontend
+    >>> from lact_modules.layers import FeedForward, LaCTMixer
+    >>> mixer, ffn = partial(LaCTMixer, 8, 2, 2), partial(FeedForward, 8, 16)
+    >>> model = CTCModel(MelFrontend(8), Encoder(8, 1, mixer, ffn), num_tokens=5)
+    >>> adapter = RecordingAdapter(
+    ...     Adaptable(model.eval(), ["all"]),
+    ...     find_objective("pseudo_labels"),
+    ...     make_optimizer("adamw", lr=0.001),
+    ...     chunk_seconds=0.3,
+    ... )
+    >>> log_probs, lengths = adapter(torch.randn(2, 8000), torch.tensor([8000, 4000]))
+    >>> log_probs.shape, lengths, adapter.report.utterances
+    (torch.Size([2, 13, 5]), tensor([13,  7]), 2)
+    """
+
+    def __init__(
+        self,
+        adaptable: Adaptable,
+        objective: Objective,
+        optimizer: OptimizerFactory,
+        steps: int = 5,
+        gate: Gate | None = None,
+        chunk_seconds: float = 16.0,
+    ):
+        super().__init__()
+        if steps < 1:
+            raise ValueError(f"steps={steps}: must be above 0")
+        if chunk_seconds <= 0:
+            raise ValueError(f"chunk_seconds={chunk_seconds}: must be above 0")
+        adaptable.check_own()
+        self.model, self.adaptable = adaptable.model, adaptable
+        self.objective, self.optimizer = objective, optimizer
+        self.steps, self.gate = steps, gate
+        self.piece_size = max(1, round(chunk_seconds * SAMPLE_RATE))
+        self.chunking: Chunking | None = None
+        self.report = Report()
+
+    def forward(self, waveform: Tensor, lengths: Tensor) -> Any:
+        """Transcribe a batch.
+
+        Arguments
+        ---------
+        waveform : Tensor
+            (B, N) float32 at 16 kHz; padding has no influence.
+        lengths : Tensor
+            (B,) valid samples, int64.
+
+        Returns
+        -------
+        Any
+            What the model gives for its input.
+        """
+        check_lengths(lengths)
+        recordings = [
+            row[:length] for row, length in zip(waveform, lengths.tolist(), strict=True)
+        ]
+
+        def run(recording: Tensor) -> Any:
+            batch = pad_sequence([recording, recording.new_zeros(1)], batch_first=True)
+            return self.model(batch[:1], lengths.new_tensor([len(recording)]))
+
+        return self.hear(recordings, run)
+
+    def hear(self, recordings: Sequence[Any], run: Callable[[Any], Any]) -> Any:
+        """Transcribe recordings by something else than one pass of the model.
+
+        Arguments
+        ---------
+        recordings : Sequence[Any]
+            `Recording` each, at least one.
+        run : Callable[[Any], Any]
+            Gives the model's outputs for one, a batch of one.
+
+        Returns
+        -------
+        Any
+            The model's outputs for all, padded.
+        """
+        return join([self._hear_one(recording, run) for recording in recordings])
+
+    def begin(self) -> Learner:
+        """Give the parameters of a recording, which learn from its pieces."""
+        return Learner(self.adaptable, self.objective, self.optimizer, self.chunking)
+
+    def _hear_one(self, recording: Recording, run: Callable[[Any], Any]) -> Any:
+        self.report.utterances += 1
+        with torch.no_grad():
+            before = run(recording)
+        traits = Traits.of(*before[:2])
+        if self.gate is not None:
+            is_needless = self.gate.is_needless(traits)
+            if self.report.note({"confident": is_needless}):
+                return before
+        learner = self.begin()
+        turns = [
+            [learner.learn(piece, seed) for seed, piece in self._cut(recording, turn)]
+            for turn in range(self.steps)
+        ]
+        with torch.no_grad(), learner.installed():
+            after = run(recording)
+        sharp = Traits.of(*after[:2])
+        after = soften(after, sum_certainty(*before[:2]))
+        if self.gate is None:
+            return after
+        # by the same masks
+        losses = [learner.measure(piece, seed) for seed, piece in self._cut(recording)]
+        loss_before, loss_after = (
+            traits.confidence.new_tensor([sum(each)]) for each in (turns[0], losses)
+        )
+        found = self.gate.harms(traits, sharp, loss_before, loss_after)
+        return before if self.report.note(found) else after
+
+    def _cut(self, recording: Recording, turn: int = 0) -> Iterable[tuple[int, Tensor]]:
+        """Give each piece, and a seed of what is drawn for it in this turn."""
+        pieces = recording.split(self.piece_size)
+        return ((self.steps * i + turn, piece) for i, piece in enumerate(pieces))

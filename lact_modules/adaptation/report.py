@@ -1,0 +1,61 @@
+"""What became of utterances that were adapted to."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+
+@dataclass
+class Report:
+    """What became of the utterances so far.
+
+    Arguments
+    ---------
+    utterances : int
+        How many were adapted; pieces, where long audio is cut.
+    kept_unadapted : int
+        Those of which the gate kept the unadapted result.
+    reasons : dict[str, int]
+        How often each reason of the gate was found; an utterance may have several.
+    """
+
+    utterances: int = 0
+    kept_unadapted: int = 0
+    reasons: dict[str, int] = field(default_factory=dict)
+
+    def note(self, found: Mapping[str, Tensor]) -> Tensor:
+        """Count the utterances of which the unadapted result is kept.
+
+        Arguments
+        ---------
+        found : Mapping[str, Tensor]
+            (B,) bool by reason, at least one.
+
+        Returns
+        -------
+        Tensor
+            (B,) bool, whether there is any.
+
+        Example
+        -------
+        >>> report = Report(utterances=2)
+        >>> report.note({"loss": torch.tensor([True, False])})
+        tensor([ True, False])
+        >>> print(report)
+        test-time training of 2 utterances; the unadapted result kept of 1 (loss 1)
+        """
+        for name, utterances in found.items():
+            self.reasons[name] = self.reasons.get(name, 0) + int(utterances.sum())
+        is_kept = torch.stack([*found.values()]).any(dim=0)
+        self.kept_unadapted += int(is_kept.sum())
+        return is_kept
+
+    def __str__(self) -> str:
+        """Sum up on one line."""
+        found = ", ".join(f"{name} {count}" for name, count in self.reasons.items())
+        return (
+            f"test-time training of {self.utterances} utterances; the unadapted result "
+            f"kept of {self.kept_unadapted}" + (f" ({found})" if found else "")
+        )

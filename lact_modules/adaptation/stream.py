@@ -1,0 +1,85 @@
+"""A model that trains on a stream while it hears it."""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from itertools import count
+
+import torch
+from torch import Tensor
+
+from lact_modules.adaptation.recording import RecordingAdapter
+
+
+class StreamLearner:
+    """Parameters that learn from what a stream has brought, for what it brings next.
+
+    Samples are gathered until they fill a piece; it takes its steps, and what comes
+    after it is heard with what the parameters have become. No step is taken, or it is
+    taken back, where the adapter's gate says so. Remembered are the parameters, what
+    the optimizer remembers, and less than a piece of samples, however long the stream.
+
+    Arguments
+    ---------
+    adapter : RecordingAdapter
+        What to learn, and how; its report counts pieces.
+
+    Example
+    -------
+    >>> from functools import partial
+    >>> from lact_modules.adaptation.methods import build_adapter
+    >>> from lact_modules.encoders import CTCModel, Encoder
+    >>> from lact_modules.frontends import MelFrontend
+    >>> from lact_modules.layers import FeedForward, LaCTMixer
+    >>> mixer, ffn = partial(LaCTMixer, 8, 2, 2), partial(FeedForward, 8, 16)
+    >>> model = CTCModel(MelFrontend(8), Encoder(8, 1, mixer, ffn), num_tokens=5)
+    >>> adapter = build_adapter(model.eval(), "self-train", steps=1, chunk_seconds=1.0)
+    >>> learner = StreamLearner(adapter)
+    >>> for block in learner.blocks(torch.randn(40000), size=1000):
+    ...     with learner.installed():
+    ...         heard = model(block[None], torch.tensor([len(block)]))
+    >>> adapter.report.utterances, len(learner.waiting)
+    (2, 8000)
+    """
+
+    def __init__(self, adapter: RecordingAdapter):
+        self.adapter, self.learner = adapter, adapter.begin()
+        self.waiting, self._seeds = torch.zeros(0), count()
+
+    def blocks(self, samples: Tensor, size: int) -> Iterator[Tensor]:
+        """Learn from samples (N,) after each of the blocks in which they are heard.
+
+        Arguments
+        ---------
+        samples : Tensor
+            (N,) float32 at 16 kHz.
+        size : int
+            Of a block; shorter where a piece is full, so that what is heard does not
+            depend on how the stream is cut into samples.
+
+        Yields
+        ------
+        Tensor
+            A block, to be heard before the next one is asked for.
+        """
+        while len(samples):
+            room = self.adapter.piece_size - len(self.waiting)
+            block, samples = samples[: min(size, room)], samples[min(size, room) :]
+            yield block
+            self.waiting = torch.cat([self.waiting.to(block.device), block])
+            if len(self.waiting) == self.adapter.piece_size:
+                self._learn(self.waiting)
+                self.waiting = self.waiting[:0]
+
+    def installed(self) -> AbstractContextManager[None]:
+        """Let the model hear with what has been learned so far, for a while."""
+        return self.learner.installed()
+
+    def _learn(self, piece: Tensor) -> None:
+        report, gate = self.adapter.report, self.adapter.gate
+        report.utterances += 1
+        for _ in range(self.adapter.steps):
+            seed = next(self._seeds)
+            if gate is None:
+                self.learner.learn(piece, seed)
+            elif report.note(self.learner.learn_safely(piece, seed, gate)):
+                break
