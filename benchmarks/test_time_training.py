@@ -8,13 +8,15 @@ python benchmarks/test_time_training.py RUN --data digits/LibriSpeech/test \
 The first method is what the others are compared with. What has been measured is left
 alone, so it can be stopped at any time and started again. With ``--stream 40`` every
 seed is a trial of its own: one stream in which the condition changes after 40
-utterances, clean speech among the conditions, in an order that the seed draws.
+utterances, clean speech among the conditions, in an order that the seed draws. With
+``--join 60`` utterances that follow upon each other are joined to recordings of at most
+a minute, which methods hear as a whole.
 """
 
 import json
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import cycle
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -32,6 +34,7 @@ from torch import Tensor
 from lact_modules.cli.transcribed import load_utterance
 from lact_modules.comparison.statistics import paired_bootstrap
 from lact_modules.data.conditions import Condition, read_conditions
+from lact_modules.data.joining import join_signals, pack
 from lact_modules.data.manifest import Utterance
 from lact_modules.inference.transcriber import Transcriber
 
@@ -42,6 +45,8 @@ CONDITIONS = (
 GROUP = "test_time_training"
 CLEAN = Condition("clean", ())
 BATCH_SIZE = 16
+# of silence, between utterances that are joined
+GAP_SECONDS = 0.5
 # draw something else with every seed
 _RANDOM = ("gaussian", "noise")
 
@@ -58,6 +63,9 @@ class Piece(NamedTuple):
         clean = load_utterance(self.utterance)
         return self.condition.corrupt(clean, self.utterance.id, self.seed)
 
+
+Recording = Sequence[Piece]
+"""What is heard as one."""
 
 Trials = dict[str, list[Piece]]
 
@@ -96,18 +104,43 @@ def list_streams(
     return trials
 
 
-def measure(transcriber: Transcriber, pieces: Sequence[Piece]) -> dict[str, Any]:
-    """Transcribe the pieces of a trial; time model and adaptation alone."""
+def make_recordings(pieces: Sequence[Piece], seconds: float | None) -> list[Recording]:
+    """Cut a trial into recordings of so many seconds at most, by default of a piece."""
+    if seconds is None:
+        return [[piece] for piece in pieces]
+    streams = pack([piece.utterance for piece in pieces], seconds, GAP_SECONDS)
+    rest = iter(pieces)
+    return [[next(rest) for _ in stream] for stream in streams]
+
+
+def measure(
+    transcriber: Transcriber, recordings: Sequence[Recording]
+) -> dict[str, Any]:
+    """Transcribe the recordings of a trial; time model and adaptation alone."""
     heard, wall_s = [], 0.0
-    for first in range(0, len(pieces), BATCH_SIZE):
-        waveforms = [piece.load() for piece in pieces[first : first + BATCH_SIZE]]
+    for batch in _batches(recordings):
+        waveforms = [
+            join_signals([piece.load() for piece in recording], GAP_SECONDS)
+            for recording in batch
+        ]
         started = time.perf_counter()
         outputs = transcriber.run_model(waveforms)
         wall_s += time.perf_counter() - started
         heard += [hypothesis.text for hypothesis in transcriber.decoder(*outputs)]
-    counts = count_errors([piece.utterance for piece in pieces], heard)
+    counts = numpy.concatenate(
+        [
+            count_errors([piece.utterance for piece in recording], text)
+            for recording, text in zip(recordings, heard, strict=True)
+        ]
+    )
     errors, words = counts.T.tolist()
     return {"wer": rate(counts), "wall_s": wall_s, "errors": errors, "words": words}
+
+
+def _batches(recordings: Sequence[Recording]) -> Iterator[Sequence[Recording]]:
+    """Take utterances together, and what is joined of several alone."""
+    size = 1 if any(len(recording) > 1 for recording in recordings) else BATCH_SIZE
+    return (recordings[i : i + size] for i in range(0, len(recordings), size))
 
 
 def run_method(
@@ -116,6 +149,7 @@ def run_method(
     trials: Trials,
     output: Path,
     device: str,
+    join: float | None = None,
 ) -> dict[str, Any]:
     """Measure a method on all trials that its file does not hold yet."""
     found = json.loads(output.read_text("utf-8")) if output.exists() else {}
@@ -125,7 +159,8 @@ def run_method(
         options = {**options, "parameters": tuple(options["parameters"])}
     for name in track(missing, output.stem):
         transcriber = Transcriber.from_folder(run, device, ttt=options)
-        done[name] = measure(transcriber, trials[name])
+        recordings = make_recordings(trials[name], join)
+        done[name] = measure(transcriber, recordings)
         if transcriber.adapter is not None:
             done[name]["kept_unadapted"] = transcriber.adapter.report.kept_unadapted
         write_json(output, found)
@@ -189,6 +224,10 @@ def main(
     stream: Annotated[
         int | None, typer.Option(help="Utterances until a stream's condition changes.")
     ] = None,
+    join: Annotated[
+        float | None,
+        typer.Option(help="Seconds of recordings that utterances are joined to."),
+    ] = None,
     output: Path = Path("runs/test_time_training"),
     device: str = "cpu",
 ) -> None:
@@ -201,7 +240,7 @@ def main(
     else:
         trials = list_streams(utterances, listed, drawn, stream)
     measured = {
-        name: run_method(run, options, trials, output / f"{name}.json", device)
+        name: run_method(run, options, trials, output / f"{name}.json", device, join)
         for name, options in yaml.safe_load(methods.read_text("utf-8")).items()
     }
     summary = summarize(measured)

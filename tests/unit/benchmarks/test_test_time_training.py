@@ -64,6 +64,24 @@ def test_a_stream_changes_its_condition(measure):
     }
 
 
+def test_utterances_are_joined_to_recordings(measure, monkeypatch):
+    lengths = []
+    hear = Transcriber.run_model
+
+    def run_model(self, waveforms):
+        lengths.extend(map(len, waveforms))
+        return hear(self, waveforms)
+
+    monkeypatch.setattr(Transcriber, "run_model", run_model)
+    options = {"conditions": "speed:0.5", "seeds": "1"}
+    found = measure("steps: 1", "lact.json", join=60.0, **options)["trials"]
+    # clean and slow, without adaptation and with it
+    assert len(lengths) == 4
+    assert {len(trial["errors"]) for trial in found.values()} == {3}
+    gaps = 2 * 8000
+    assert lengths[1] - gaps == pytest.approx(2 * (lengths[0] - gaps), abs=3)
+
+
 @pytest.mark.parametrize("path", METHODS, ids=lambda path: path.stem)
 def test_methods_can_be_built(path, trained_run):
     model = Transcriber.from_folder(trained_run).model
