@@ -16,6 +16,7 @@ def load_recognizer(
     silence: float | None,
     device: str,
     precision: str,
+    ttt: dict[str, Any] | None = None,
     **decoding: Any,
 ) -> "StreamingRecognizer":
     """Load a model that hears streams.
@@ -34,6 +35,8 @@ def load_recognizer(
         Where to run, see `find_device`.
     precision : str
         In which to run, see `Caster`.
+    ttt : dict[str, Any] | None
+        How to learn from the stream, see `StreamingRecognizer`.
     **decoding : Any
         Options of the search; what is None has its default.
 
@@ -56,5 +59,6 @@ def load_recognizer(
         endpoint=Endpoint(**options.given(silence=silence)),
         device=find_device(device),
         precision=precision,
+        ttt=ttt,
         **options.given(chunk_seconds=chunk, left_seconds=left, **decoding),
     )

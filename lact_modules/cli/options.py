@@ -126,7 +126,16 @@ TTT = Annotated[
     typer.Option(
         "--ttt",
         help="Train on each utterance before it is transcribed: lact (fast weights "
-        "and input), suta, suta-faithful or tent.",
+        "and input), suta, suta-faithful or tent; on pieces of a recording, by what "
+        "the model hears in them: self-train.",
+        metavar="METHOD",
+    ),
+]
+StreamTTT = Annotated[
+    str | None,
+    typer.Option(
+        "--ttt",
+        help="self-train: learn from pieces of the stream while it is heard.",
         metavar="METHOD",
     ),
 ]
@@ -134,17 +143,21 @@ TTTLoss = Annotated[
     str | None,
     typer.Option(
         "--ttt-loss",
-        help="What --ttt minimizes: suta, entropy, masked_prediction; + joins them.",
+        help="What --ttt minimizes: suta, entropy, masked_prediction, pseudo_labels; "
+        "+ joins them.",
     ),
 ]
 TTTSteps = Annotated[
-    int | None, typer.Option("--ttt-steps", help="Steps of --ttt an utterance.")
+    int | None,
+    typer.Option(
+        "--ttt-steps", help="Steps of --ttt an utterance, or a piece of a recording."
+    ),
 ]
 TTTParameters = Annotated[
     str | None,
     typer.Option(
         "--ttt-params",
-        help="What --ttt trains: fast_weights, input, norms, front_end; commas "
+        help="What --ttt trains: fast_weights, input, norms, front_end, all; commas "
         "between them.",
     ),
 ]
@@ -159,13 +172,15 @@ TTTMode = Annotated[
     typer.Option(
         "--ttt-mode",
         help="episodic: each utterance starts from the model; continual: from where "
-        "those before have led.",
+        "those before have led; recording: pieces of each file train together.",
     ),
 ]
 TTTChunk = Annotated[
     float | None,
     typer.Option(
-        "--ttt-chunk", help="Seconds; longer audio is cut, each piece adapted alone."
+        "--ttt-chunk",
+        help="Seconds; longer audio is cut, each piece adapted alone, or in turn if of "
+        "a recording, where 16 is the default.",
     ),
 ]
 

@@ -72,6 +72,13 @@ def stream(
     load_state: Annotated[
         Path | None, typer.Option(help="Go on where --save-state has stopped.")
     ] = None,
+    ttt: options.StreamTTT = None,
+    ttt_loss: options.TTTLoss = None,
+    ttt_steps: options.TTTSteps = None,
+    ttt_params: options.TTTParameters = None,
+    ttt_optimizer: options.TTTOptimizer = None,
+    ttt_lr: options.TTTLearningRate = None,
+    ttt_chunk: options.TTTChunk = None,
     device: options.Device = "auto",
     precision: options.Precision = "fp32",
 ) -> None:
@@ -86,6 +93,12 @@ def stream(
     """
     if partial and format is not Format.JSON:
         raise InputError("--partial: needs --format json")
+    adaptation = options.ttt_options(
+        *(ttt, ttt_loss, ttt_steps, ttt_params),
+        *(ttt_optimizer, ttt_lr, None, ttt_chunk),
+    )
+    if adaptation is not None and (save_state or load_state):
+        raise InputError("--ttt: a kept stream would lose what was learned; leave one")
     if save_state is not None:
         make_folder(save_state)
     blocks = _open_source(source, mic, sample_rate, realtime)
@@ -101,6 +114,7 @@ def stream(
         silence,
         device,
         precision,
+        adaptation,
         beam_size=beam_size,
         lm=lm,
         lexicon=lexicon,
@@ -118,6 +132,8 @@ def stream(
     else:
         writer.write(meter.finish(), recognizer.heard, recognizer.seconds)
     typer.echo(meter.report(), err=True)
+    if recognizer.adapter is not None:
+        typer.echo(recognizer.adapter.report, err=True)
     if fault is not None:
         raise fault
 

@@ -1,12 +1,17 @@
 """Recognize speech while it is being said."""
 
 import copy
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from lact_modules.adaptation.methods import build_adapter
+from lact_modules.adaptation.recording import RecordingAdapter
+from lact_modules.adaptation.stream import StreamLearner
 from lact_modules.data.audio import SAMPLE_RATE
 from lact_modules.decoding.hypothesis import Hypothesis, Word
 from lact_modules.decoding.stream import Endpoint, Heard
@@ -55,6 +60,10 @@ class StreamingRecognizer:
         Where the model runs.
     precision : Precision
         ``"fp32"``, ``"bf16"`` or ``"fp16"``, see `Caster`.
+    ttt : dict[str, Any] | None
+        Options of :func:`~lact_modules.adaptation.methods.build_adapter`, by which the
+        model learns from pieces of the stream while it hears it, see `StreamLearner`;
+        without ``steps`` each takes one. None leaves the model as it is.
     **decoding : Any
         Options of :func:`~lact_modules.decoding.stream_decoder.build_stream_decoder`:
         ``beam_size``, ``lm``, ... Without any, greedy.
@@ -62,8 +71,8 @@ class StreamingRecognizer:
     Raises
     ------
     InputError
-        If the model needs the whole utterance, there is no such precision, or the
-        decoder refuses its options.
+        If the model or what it is to learn needs the whole utterance, there is no such
+        precision, or the decoder or the adapter refuses its options.
 
     Example
     -------
@@ -92,13 +101,17 @@ class StreamingRecognizer:
         endpoint: Endpoint | None = None,
         device: str | torch.device = "cpu",
         precision: Precision = "fp32",
+        ttt: dict[str, Any] | None = None,
         **decoding: Any,
     ):
         self.device = torch.device(device)
         self.model = trained.model.to(self.device)
         self.encoder = chunk_encoder(self.model, chunk_seconds, left_seconds)
         self.streaming = StreamingModel(self.model, self.encoder)
+        self.adapter = None if ttt is None else self._build_adapter(trained, ttt)
         self.caster = Caster(self.model, precision, self.device)
+        if ttt is not None and precision != "fp32":
+            raise InputError(f"precision {precision}: --ttt learns in fp32; leave one")
         rate = self.model.frame_rate
         decoder = build_stream_decoder(trained.vocabulary, rate, **decoding)
         self.decoder = UtteranceDecoder(decoder, endpoint or Endpoint(), rate)
@@ -137,6 +150,7 @@ class StreamingRecognizer:
     def reset(self) -> None:
         """Go back to the beginning of a stream; what has been heard is forgotten."""
         self._state = self.streaming.start(batch_size=1)
+        self._learner = None if self.adapter is None else StreamLearner(self.adapter)
         self._utterance = self.decoder.start()
         self._ended: tuple[Hypothesis, ...] = ()
         self._text_of_ended = ""
@@ -186,8 +200,10 @@ class StreamingRecognizer:
         if self._is_over:
             self.reset()
         waveform = torch.as_tensor(samples, dtype=torch.float32, device=self.device)
-        for block in waveform.split(_BLOCK):
-            with self.caster.running():
+        learner = self._learner
+        blocks = learner.blocks(waveform, _BLOCK) if learner else waveform.split(_BLOCK)
+        for block in blocks:
+            with self._running():
                 log_probs, self._state = self.streaming.accept(block[None], self._state)
             self._decode(log_probs[0])
         return self.text
@@ -196,7 +212,7 @@ class StreamingRecognizer:
     def finish(self) -> str:
         """Give the final text, see `text`; the next samples begin another stream."""
         if not self._is_over:
-            with self.caster.running():
+            with self._running():
                 log_probs = self.streaming.finish(self._state)
             self._decode(log_probs[0])
             self._end(self.decoder.finish(self._utterance))
@@ -205,7 +221,7 @@ class StreamingRecognizer:
         return self.text
 
     def state_dict(self) -> dict[str, Any]:
-        """Give what is remembered, for `torch.save`."""
+        """Give what is remembered, for `torch.save`; not what `ttt` has learned."""
         if self._is_over:
             self.reset()
         return {
@@ -243,6 +259,27 @@ class StreamingRecognizer:
         for hypothesis in parts["ended"]:
             self._end(hypothesis)
 
+    def _build_adapter(
+        self, trained: TrainedModel, ttt: dict[str, Any]
+    ) -> RecordingAdapter:
+        adapter = build_adapter(
+            self.model, statistics=trained.statistics, **{"steps": 1, **ttt}
+        )
+        if not isinstance(adapter, RecordingAdapter):
+            raise InputError(
+                "stream: only --ttt self-train learns from what was heard before, "
+                "others from whole utterances before they are transcribed; leave --ttt"
+            )
+        adapter.chunking = self.encoder.chunking
+        return adapter
+
+    @contextmanager
+    def _running(self) -> Iterator[None]:
+        """Run the model in its precision, with what it has learned."""
+        learned = nullcontext() if self._learner is None else self._learner.installed()
+        with self.caster.running(), learned:
+            yield
+
     def _try_state(self) -> None:
         """Go on with the state for a moment, elsewhere, to see whether it fits."""
         other = self.fork()
@@ -257,6 +294,16 @@ class StreamingRecognizer:
             raise InputError(f"state of a stream: of another model ({reason})") from (
                 error
             )
+
+    def _warm_up(self) -> None:
+        """Hear silence, chunk by chunk, until a chunk is what it will always be."""
+        chunking, rate = self.encoder.chunking, self.model.frame_rate
+        # some more show that states do not grow, and that positions alone change
+        num_chunks = -(-chunking.left // chunking.size) + 6
+        silence = torch.zeros(round(chunking.size / rate * SAMPLE_RATE))
+        other = self.fork()
+        for _ in range(num_chunks):
+            other.accept(silence)
 
     def _decode(self, log_probs: Tensor) -> None:
         # chunk by chunk, so that utterances end where they do whatever the pieces

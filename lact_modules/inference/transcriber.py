@@ -9,7 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from lact_modules.adaptation.adapter import TestTimeAdapter
 from lact_modules.adaptation.methods import build_adapter
+from lact_modules.adaptation.recording import RecordingAdapter
 from lact_modules.data.audio import SAMPLE_RATE, load_audio
 from lact_modules.data.audio_file import Waveform, open_audio
 from lact_modules.decoding.hypothesis import Hypothesis
@@ -54,7 +56,7 @@ class Transcriber:
     ------
     InputError
         If there is no such device or precision, the decoder or the adapter refuses its
-        options, or the model cannot run in chunks.
+        options, the model cannot run in chunks, or options exclude each other.
     """
 
     def __init__(
@@ -81,11 +83,16 @@ class Transcriber:
         self.chunked: ChunkedModel | None = None
         self.long_form: LongForm | None = None
         if chunk_seconds is not None:
-            if ttt is not None:
-                raise InputError("chunk: --ttt learns from whole utterances; leave one")
+            if isinstance(self.adapter, TestTimeAdapter):
+                raise InputError(
+                    "chunk: only --ttt self-train learns in chunks, others from whole "
+                    "utterances; leave one"
+                )
             left = LEFT_SECONDS if left_seconds is None else left_seconds
             encoder = chunk_encoder(self.model, chunk_seconds, left)
             self.chunked = ChunkedModel(self.model, encoder)
+            if isinstance(self.adapter, RecordingAdapter):
+                self.adapter.chunking = encoder.chunking
             if not uses_attention(trained, decoding.get("search") or "auto"):
                 self.long_form = _find_long_form(self.chunked)
         elif left_seconds is not None:
@@ -186,9 +193,9 @@ class Transcriber:
         longest = max(map(len, waveforms)) / SAMPLE_RATE
         try:
             with self.caster.running():
-                if self.long_form is not None and longest > MAX_WHOLE_SECONDS:
-                    return self.long_form(waveforms)
-                return self._run_whole(cast(Sequence[Tensor], waveforms))
+                if isinstance(self.adapter, RecordingAdapter):
+                    return self.adapter.hear(waveforms, self._run_one)
+                return self._run(waveforms)
         except RuntimeError as error:
             # of a CPU's memory there is no exception of its own
             is_full = isinstance(error, torch.OutOfMemoryError)
@@ -271,14 +278,26 @@ class Transcriber:
     @property
     def is_in_order(self) -> bool:
         """Whether what is heard depends on what was heard before."""
-        return self.adapter is not None and self.adapter.start is not None
+        adapter = self.adapter
+        return isinstance(adapter, TestTimeAdapter) and adapter.start is not None
+
+    def _run_one(self, waveform: Waveform) -> tuple[Any, ...]:
+        """Run a recording with what the model's parameters are now."""
+        return self._run([waveform])
+
+    def _run(self, waveforms: Sequence[Waveform]) -> tuple[Any, ...]:
+        longest = max(map(len, waveforms)) / SAMPLE_RATE
+        if self.long_form is not None and longest > MAX_WHOLE_SECONDS:
+            return self.long_form(waveforms)
+        return self._run_whole(cast(Sequence[Tensor], waveforms))
 
     def _run_whole(self, waveforms: Sequence[Tensor]) -> tuple[Any, ...]:
         lengths = torch.tensor([len(waveform) for waveform in waveforms])
         batch = pad_sequence(list(waveforms), batch_first=True)
         if batch.shape[1] == 0:
             batch = torch.zeros(len(waveforms), 1)
-        run = self.adapter or self.chunked or self.model
+        is_whole = isinstance(self.adapter, TestTimeAdapter)
+        run = self.adapter if is_whole else self.chunked or self.model
         return run(batch.to(self.device), lengths.to(self.device))
 
 
