@@ -7,6 +7,7 @@ import typer
 
 from lact_modules import __version__
 from lact_modules.allocator import keep_freed_memory
+from lact_modules.cli.signals import signals_undo
 from lact_modules.cli.standard_streams import standard_streams
 from lact_modules.closed_streams import open_closed_streams
 from lact_modules.errors import faults_shown
@@ -72,5 +73,5 @@ def main() -> None:
     """Run the command line; a user's fault is one line and exit code 2."""
     open_closed_streams()
     keep_freed_memory()
-    with faults_shown("lact-asr"), standard_streams():
+    with faults_shown("lact-asr"), standard_streams(), signals_undo():
         app()
