@@ -66,6 +66,7 @@ def evaluate(
     channel: options.Channel = None,
     device: options.Device = "auto",
     precision: options.Precision = "fp32",
+    compiled: options.Compile = False,
     each_step: Annotated[
         bool,
         typer.Option(
@@ -103,6 +104,7 @@ def evaluate(
     running = {
         "ttt": adaptation,
         "avg_checkpoints": avg_checkpoints,
+        "compiled": compiled,
         **options.given(chunk_seconds=chunk, left_seconds=left, precision=precision),
     }
     with open_report(json_file) as stream:
@@ -140,7 +142,7 @@ def evaluate(
             typer.echo(f"{data}: {hint}", err=True)
         if stream is not None:
             summary = _summary(scores, transcripts, tally) | _latency(transcriber)
-            summary["precision"] = precision
+            summary |= {"precision": precision, "compiled": compiled}
             if transcriber.adapter is not None:
                 report = asdict(transcriber.adapter.report)
                 summary["ttt"] = {**(adaptation or {}), **report}

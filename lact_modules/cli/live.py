@@ -17,6 +17,7 @@ def load_recognizer(
     device: str,
     precision: str,
     ttt: dict[str, Any] | None = None,
+    compiled: bool = False,
     **decoding: Any,
 ) -> "StreamingRecognizer":
     """Load a model that hears streams.
@@ -37,6 +38,8 @@ def load_recognizer(
         In which to run, see `Caster`.
     ttt : dict[str, Any] | None
         How to learn from the stream, see `StreamingRecognizer`.
+    compiled : bool
+        Whether to compile the model's blocks.
     **decoding : Any
         Options of the search; what is None has its default.
 
@@ -60,5 +63,6 @@ def load_recognizer(
         device=find_device(device),
         precision=precision,
         ttt=ttt,
+        compiled=compiled,
         **options.given(chunk_seconds=chunk, left_seconds=left, **decoding),
     )

@@ -95,6 +95,14 @@ Precision = Annotated[
         metavar="fp32|bf16|fp16",
     ),
 ]
+Compile = Annotated[
+    bool,
+    typer.Option(
+        "--compile",
+        help="Compile the model's blocks by torch.compile: takes minutes before the "
+        "first result. For GPUs; on CPUs the C++ that runs without it is faster.",
+    ),
+]
 Chunk = Annotated[
     float | None,
     typer.Option(

@@ -50,6 +50,7 @@ def serve(
     word_score: options.WordScore = None,
     device: options.Device = "auto",
     precision: options.Precision = "fp32",
+    compiled: options.Compile = False,
 ) -> None:
     """Show a page that turns the microphone or a file into text, as it is heard.
 
@@ -74,6 +75,7 @@ def serve(
             silence,
             device,
             precision,
+            compiled=compiled,
             beam_size=beam_size,
             lm=lm,
             lexicon=lexicon,

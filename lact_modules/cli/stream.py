@@ -81,6 +81,7 @@ def stream(
     ttt_chunk: options.TTTChunk = None,
     device: options.Device = "auto",
     precision: options.Precision = "fp32",
+    compiled: options.Compile = False,
 ) -> None:
     """Turn speech into text while it is being said.
 
@@ -115,6 +116,7 @@ def stream(
         device,
         precision,
         adaptation,
+        compiled=compiled,
         beam_size=beam_size,
         lm=lm,
         lexicon=lexicon,

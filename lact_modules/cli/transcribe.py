@@ -89,6 +89,7 @@ def transcribe(
     ttt_chunk: options.TTTChunk = None,
     device: options.Device = "auto",
     precision: options.Precision = "fp32",
+    compiled: options.Compile = False,
 ) -> None:
     """Transcribe audio files of any format and sample rate."""
     from lact_modules.data.sources import collect_audio
@@ -114,7 +115,10 @@ def transcribe(
         *(ttt, ttt_loss, ttt_steps, ttt_params),
         *(ttt_optimizer, ttt_lr, ttt_mode, ttt_chunk),
     )
-    running = options.given(chunk_seconds=chunk, left_seconds=left, precision=precision)
+    running = {
+        "compiled": compiled,
+        **options.given(chunk_seconds=chunk, left_seconds=left, precision=precision),
+    }
     with _open_writer(format, sources, output) as write:
         transcriber = Transcriber.from_folder(
             model, device, avg_checkpoints, ttt=adaptation, **running, **decoding

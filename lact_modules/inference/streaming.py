@@ -17,6 +17,7 @@ from lact_modules.decoding.hypothesis import Hypothesis, Word
 from lact_modules.decoding.stream import Endpoint, Heard
 from lact_modules.decoding.stream_decoder import build_stream_decoder
 from lact_modules.decoding.utterances import UtteranceDecoder, UtteranceState
+from lact_modules.encoders.compilation import CompiledBlocks
 from lact_modules.encoders.streaming import EncoderState
 from lact_modules.errors import InputError
 from lact_modules.frontends.streaming import FrontendState
@@ -64,6 +65,9 @@ class StreamingRecognizer:
         Options of :func:`~lact_modules.adaptation.methods.build_adapter`, by which the
         model learns from pieces of the stream while it hears it, see `StreamLearner`;
         without ``steps`` each takes one. None leaves the model as it is.
+    compiled : bool
+        Compile the model's blocks, see `CompiledBlocks`, before the first sample; not
+        with `ttt`.
     **decoding : Any
         Options of :func:`~lact_modules.decoding.stream_decoder.build_stream_decoder`:
         ``beam_size``, ``lm``, ... Without any, greedy.
@@ -102,8 +106,11 @@ class StreamingRecognizer:
         device: str | torch.device = "cpu",
         precision: Precision = "fp32",
         ttt: dict[str, Any] | None = None,
+        compiled: bool = False,
         **decoding: Any,
     ):
+        if compiled and ttt is not None:
+            raise InputError("compile: --ttt trains what is uncompiled; leave one")
         self.device = torch.device(device)
         self.model = trained.model.to(self.device)
         self.encoder = chunk_encoder(self.model, chunk_seconds, left_seconds)
@@ -116,6 +123,9 @@ class StreamingRecognizer:
         decoder = build_stream_decoder(trained.vocabulary, rate, **decoding)
         self.decoder = UtteranceDecoder(decoder, endpoint or Endpoint(), rate)
         self.reset()
+        if compiled:
+            CompiledBlocks(self.model)
+            self._warm_up()
 
     @classmethod
     def from_export(cls, folder: str | Path, **options: Any) -> "StreamingRecognizer":

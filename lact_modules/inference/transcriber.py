@@ -15,6 +15,7 @@ from lact_modules.adaptation.recording import RecordingAdapter
 from lact_modules.data.audio import SAMPLE_RATE, load_audio
 from lact_modules.data.audio_file import Waveform, open_audio
 from lact_modules.decoding.hypothesis import Hypothesis
+from lact_modules.encoders.compilation import CompiledBlocks
 from lact_modules.errors import InputError
 from lact_modules.inference.chunks import LEFT_SECONDS, ChunkedModel, chunk_encoder
 from lact_modules.inference.decoders import build_search, uses_attention
@@ -48,6 +49,8 @@ class Transcriber:
         How much before a chunk attention sees; if None, 5.12.
     precision : Precision
         ``"fp32"``, ``"bf16"`` or ``"fp16"``, see `Caster`.
+    compiled : bool
+        Compile the model's blocks, see `CompiledBlocks`; not with `ttt`, nor in chunks.
     **decoding : Any
         Options of :func:`~lact_modules.inference.decoders.build_search`:
         ``beam_size``, ``lm``, ``rescore``, ... Without any, greedy.
@@ -67,8 +70,14 @@ class Transcriber:
         chunk_seconds: float | None = None,
         left_seconds: float | None = None,
         precision: Precision = "fp32",
+        compiled: bool = False,
         **decoding: Any,
     ):
+        if compiled and ttt is not None:
+            raise InputError("compile: --ttt trains what is uncompiled; leave one")
+        if compiled and chunk_seconds is not None:
+            # graphs are made for one number of chunks
+            raise InputError("compile: files run uncompiled in chunks; leave one")
         self.device = find_device(device)
         self.trained = trained
         self.model = trained.model.to(self.device)
@@ -98,6 +107,8 @@ class Transcriber:
         elif left_seconds is not None:
             raise InputError(f"left {left_seconds} s: needs a chunk; give its seconds")
         self.caster = Caster(self.model, precision, self.device)
+        if compiled:
+            CompiledBlocks(self.model)
 
     @classmethod
     def from_folder(

@@ -33,7 +33,9 @@ class Frames(NamedTuple):
 
     def at(self, span: slice) -> "Frames":
         """Take a run of frames."""
-        return self.map(lambda x: x[:, :, span])
+        # of a slice in a closure, compiled graphs would take the numbers as they are
+        start, stop = span.start, span.stop
+        return self.map(lambda x: x[:, :, start:stop])
 
     def followed_by(self, later: "Frames") -> "Frames":
         """Join two runs of frames; both have momentum factors, or neither has."""

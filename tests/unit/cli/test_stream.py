@@ -16,6 +16,7 @@ from lact_modules.cli.stream_output import StreamWriter
 from lact_modules.data import live_audio
 from lact_modules.decoding.hypothesis import Hypothesis, Word
 from lact_modules.decoding.stream import Heard
+from lact_modules.encoders import compilation
 from lact_modules.errors import InputError
 
 # an untrained model never rests: so its utterances end
@@ -64,6 +65,14 @@ def test_a_file_gives_a_line_an_utterance_and_then_tells_how_fast(stream, audio)
         r"chunk 0\.32 s, left 5\.12 s\n",
         finished.err,
     )
+
+
+def test_compiled_blocks_hear_the_same(stream, audio, monkeypatch):
+    monkeypatch.setattr(compilation, "BACKEND", "eager")
+    finished = stream(audio, "--left", "0.32", "--compile")
+    assert finished.code == 0
+    assert "compile: graph 2" in finished.err
+    assert finished.out == stream(audio, "--left", "0.32").out
 
 
 def test_stdin_is_heard_as_the_file_is(stream, audio, samples):

@@ -10,6 +10,7 @@ import pytest
 import soundfile
 import torch
 
+from lact_modules.encoders import compilation
 from lact_modules.inference.transcriber import Transcriber
 from tests.audio_files import encode, of_unknown_length, with_size
 
@@ -181,6 +182,23 @@ def test_a_fault_is_one_line(transcribe, paths, tmp_path, arguments, message):
     assert finished.err.count("\n") == 1
     assert message.format(tmp=tmp_path) in finished.err
     assert os.listdir(tmp_path) == []
+
+
+def test_compiled_blocks_hear_the_same(transcribe, paths, monkeypatch):
+    monkeypatch.setattr(compilation, "BACKEND", "eager")
+    finished = transcribe(*paths, "--compile")
+    assert finished.code == 0
+    assert "compile: graph 1" in finished.err
+    assert finished.out == transcribe(*paths).out
+
+
+@pytest.mark.parametrize("options", [("--ttt", "lact"), ("--chunk", 0.32)])
+def test_what_is_not_compiled(transcribe, paths, options):
+    finished = transcribe(paths[0], "--compile", *options)
+    assert (finished.code, finished.out) == (2, "")
+    assert finished.err.count("\n") == 1
+    assert "compile: " in finished.err
+    assert options[0] in finished.err or "chunks" in finished.err
 
 
 def test_chunks(lact_asr, streaming_run, paths, tmp_path):
