@@ -8,6 +8,7 @@ import torch
 from speechbrain.dataio.batch import PaddedBatch
 from speechbrain.utils.distributed import if_main_process
 
+from lact_modules.encoders.compilation import CompiledBlocks
 from lact_modules.errors import InputError
 from lact_modules.training.batching import MicroBatches
 from lact_modules.training.gathering import GatheringBrain, Outcome
@@ -78,6 +79,16 @@ class OptimizingBrain(GatheringBrain):
             self.hparams.max_batch_length,
         )
         logger.info("%d processes, on each %s", sampler.num_ranks, self.micro_batches)
+
+    def _compile(self) -> None:
+        """Compile in place: SpeechBrain's way gives weights other names."""
+        for name in (self.compile_module_keys or self.modules) if self.compile else ():
+            CompiledBlocks(
+                self.modules[name],
+                mode=self.compile_mode,
+                fullgraph=self.compile_using_fullgraph,
+                dynamic=self.compile_using_dynamic_shape_tracing,
+            )
 
     def _wrap_distributed(self) -> None:
         if self.distributed_launch:

@@ -6,6 +6,7 @@ from speechbrain.dataio.batch import PaddedBatch
 from torch import nn
 from torch.optim import SGD
 
+from lact_modules.encoders import compilation
 from lact_modules.training.optimization import OptimizingBrain
 from lact_modules.training.speech_batch import SpeechBatch
 
@@ -41,6 +42,16 @@ def brain():
     made.total_steps = 1
     made.init_optimizers()
     return made
+
+
+def test_compiled_modules_keep_the_names_of_their_weights(brain, monkeypatch):
+    monkeypatch.setattr(compilation, "BACKEND", "eager")
+    update = step(brain, 1.0, 2.0)
+    brain.compile = True
+    brain._compile()
+    assert step(brain, 1.0, 2.0) == pytest.approx(update)
+    assert [*brain.modules.state_dict()] == ["model.weight"]
+    assert "forward" in vars(brain.model)
 
 
 def step(brain, *batches):
