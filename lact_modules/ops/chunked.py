@@ -16,6 +16,7 @@ from lact_modules.ops.fast_weight import (
     apply_fast_weight,
     descent_direction,
 )
+from lact_modules.ops.one_step import stepped
 from lact_modules.ops.padding import zero_padding
 from lact_modules.ops.parallel import parallel_ttt
 from lact_modules.ops.ttt_state import Frames, TTTState, per_utterance
@@ -145,50 +146,6 @@ def start_ttt(initial: FastWeight, rule: UpdateRule) -> TTTState:
     return TTTState(rule.begin(initial), {}, None)
 
 
-def weight_after(
-    direction: dict[str, Tensor],
-    is_padding: Tensor,
-    rule: UpdateRule,
-    initial: FastWeight,
-) -> FastWeight:
-    """Give the weights that one step from the initial ones leaves.
-
-    Arguments
-    ---------
-    direction : dict[str, Tensor]
-        Of all frames, see `descent_direction`.
-    is_padding : Tensor
-        (B, T) bool, True at padding; without frames nothing moves.
-    rule : UpdateRule
-        How to take the step.
-    initial : FastWeight
-        Initial weights per utterance, (B, H, ...).
-
-    Returns
-    -------
-    FastWeight
-        To apply.
-
-    Example
-    -------
-    >>> initial = FastWeight(*torch.randn(3, 1, 1, 4, 4))
-    >>> is_padding = torch.ones(1, 5, dtype=torch.bool)
-    >>> direction = {"down": torch.ones(1, 1, 4, 4)}
-    >>> rule = UpdateRule(update="down")
-    >>> weight = weight_after(direction, is_padding, rule, initial)
-    >>> torch.equal(weight.down, initial.down)
-    True
-    """
-    with torch.autocast(device_type=is_padding.device.type, enabled=False):
-        dtype = initial.gate.dtype
-        learned = {name: matrix.to(dtype) for name, matrix in direction.items()}
-        if rule.accumulate == "steps":
-            is_valid = ~is_padding[:, None, :, None]
-            begun = rule.begin(initial)
-            learned = _stepped(learned, is_valid, rule, initial, begun)
-        return rule.weight(learned, initial)
-
-
 def _sequential_ttt(
     q: Tensor,
     frames: Frames,
@@ -279,24 +236,9 @@ def _learn(
             }
         if is_summed:
             return TTTState(direction, {}, None)
-        learned = _stepped(direction, frames.is_valid, rule, initial, state.learned)
+        learned = stepped(direction, frames.is_valid, rule, initial, state.learned)
         momentum = {} if frames.momentum is None else direction
         return TTTState(learned, momentum, None)
-
-
-def _stepped(
-    direction: dict[str, Tensor],
-    is_valid: Tensor,
-    rule: UpdateRule,
-    initial: FastWeight,
-    learned: dict[str, Tensor],
-) -> dict[str, Tensor]:
-    stepped = rule.step(initial._replace(**learned), direction, initial)
-    has_frames = is_valid.any(dim=2, keepdim=True)
-    return {
-        name: torch.where(has_frames, getattr(stepped, name), before)
-        for name, before in learned.items()
-    }
 
 
 def _weight(state: TTTState, rule: UpdateRule, initial: FastWeight) -> FastWeight:

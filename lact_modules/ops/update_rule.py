@@ -106,9 +106,9 @@ class UpdateRule:
         Arguments
         ---------
         lr : Tensor
-            Learning rates of frames, such as (..., H, T, 3).
+            Learning rates, such as (..., H, T, 3).
         is_valid : Tensor
-            Broadcasts to them; bool, False at padding.
+            Broadcasts to them; False at padding.
         dim : int
             Where frames stand.
 
