@@ -147,12 +147,14 @@ _PLAIN: dict[str, Any] = dict(
 _CLIPPED: dict[str, Any] = dict(
     optimizer="clipped_descent", normalization="none", base_lr=16.0
 )
+# nothing moves at gain 0: the cheapest rule stands for all
+_STILL: dict[str, Any] = dict(optimizer="gradient_descent", update="down", gain=0.0)
 ARMS: dict[str, Factory] = {
     "window": attention(4),
     "full attention": attention(),
     "ConMamba": BiMambaMixer,
     "SummaryMixing": SummaryMixer,
-    "LaCT that never learns": lact(gain=0.0),
+    "LaCT that never learns": lact(**_STILL),
     "Muon, down": lact(update="down"),
     "Muon, down, rotated": lact(update="down", rotate_fast=True),
     "Muon, down, summed": lact(update="down", accumulate="directions"),
