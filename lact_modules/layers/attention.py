@@ -71,8 +71,8 @@ class RotaryAttention(nn.Module):
         if self.window == (None, None) or not has_native_attention(qkv, self._dropout):
             return window_attention(*self._project(qkv), *options).flatten(2)
         # blocks of queries and keys are turned as they are brought into a cache
-        heads = (x.unflatten(-1, (self.num_heads, -1)) for x in qkv.chunk(3, dim=-1))
-        return window_attention(*heads, *options, self._rotation(qkv)).flatten(2)
+        q, k, v = (x.unflatten(-1, (self.num_heads, -1)) for x in qkv.chunk(3, dim=-1))
+        return window_attention(q, k, v, *options, self._rotation(qkv)).flatten(2)
 
     def chunked(
         self,

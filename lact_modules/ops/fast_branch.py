@@ -259,7 +259,8 @@ class _Answer(Function):
             return differentiate(_answer, ctx.saved_tensors, ctx, grad)
         q, scale, _, gate, _, down, norm, opening = inputs
         grad_q, grad_opening = q.new_empty(q.shape), torch.empty_like(opening)
-        batch, heads, segments = *gate.shape[:2], _num_segments(q)
+        batch, heads = gate.shape[:2]
+        segments = _num_segments(q)
         affine = q.new_empty(2, batch, segments, len(scale))
         units = q.new_empty(2, batch, heads, segments, *gate.shape[2:])
         grad_down = q.new_empty(batch, heads, segments, *down.shape[2:])

@@ -44,10 +44,16 @@ def weight_after(
     with torch.autocast(device_type=is_padding.device.type, enabled=False):
         dtype = initial.gate.dtype
         learned = {name: matrix.to(dtype) for name, matrix in direction.items()}
+        begun = rule.begin(initial)
         if rule.accumulate == "steps":
             is_valid = ~is_padding[:, None, :, None]
-            begun = rule.begin(initial)
             learned = stepped(learned, is_valid, rule, initial, begun)
+        else:
+            # nothing was summed before; a decay that is learned has its gradient, zero
+            kept = 1 - rule.decay
+            learned = {
+                name: matrix + kept * begun[name] for name, matrix in learned.items()
+            }
         return rule.weight(learned, initial)
 
 
