@@ -187,6 +187,9 @@ def _check_compilation(options: Mapping[str, Any]) -> None:
             raise InputError(
                 f"--{name}: TorchScript takes no such models; use --compile"
             )
+    if options["compile"] and options["data_parallel_backend"]:
+        # what is compiled belongs to the model that is copied
+        raise InputError("--data_parallel_backend: not with --compile; use torchrun")
     names = options["compile_module_keys"] or []
     if names and not options["compile"]:
         raise InputError("--compile_module_keys: needs --compile; want both or none")

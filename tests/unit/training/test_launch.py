@@ -215,6 +215,10 @@ def test_a_list_of_paths_is_one(start):
         (["--jit"], "--jit: TorchScript takes no such models; use --compile"),
         (["--jit_module_keys", "model"], "--jit_module_keys: TorchScript"),
         (
+            ["--compile", "--data_parallel_backend"],
+            "--data_parallel_backend: not with --compile; use torchrun",
+        ),
+        (
             ["--compile_module_keys", "[model]"],
             "--compile_module_keys: needs --compile",
         ),
