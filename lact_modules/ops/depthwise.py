@@ -12,7 +12,7 @@ _SOURCE = "frames.cpp"
 
 
 def convolve_frames(
-    x: Tensor, weight: Tensor, bias: Tensor, context: tuple[int, int]
+    x: Tensor, weight: Tensor, bias: Tensor | None, context: tuple[int, int]
 ) -> Tensor:
     """Convolve each channel with a kernel of its own; zeros stand around the frames.
 
@@ -22,7 +22,7 @@ def convolve_frames(
         (B, T, C), any floating dtype.
     weight : Tensor
         (C, 1, K), as a depthwise `torch.nn.Conv1d` has it.
-    bias : Tensor
+    bias : Tensor | None
         (C,)
     context : tuple[int, int]
         How many zeros stand before and after the frames.
@@ -44,7 +44,7 @@ def convolve_frames(
 
 
 def _convolve(
-    x: Tensor, weight: Tensor, bias: Tensor, context: tuple[int, int]
+    x: Tensor, weight: Tensor, bias: Tensor | None, context: tuple[int, int]
 ) -> Tensor:
     # (B, T, C) -> (B, C, T) and back
     return conv1d(pad(x.mT, context), weight, bias, groups=len(weight)).mT
@@ -53,7 +53,11 @@ def _convolve(
 class _Depthwise(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, context: tuple[int, int]
+        ctx: Any,
+        x: Tensor,
+        weight: Tensor,
+        bias: Tensor | None,
+        context: tuple[int, int],
     ) -> Tensor:
         x, weight = x.contiguous(), weight.contiguous()
         ctx.save_for_backward(x, weight, bias)
@@ -74,7 +78,8 @@ class _Depthwise(torch.autograd.Function):
         grad_weight = torch.empty_like(weight)
         sizes = *x.shape, last + 1, left, grad.shape[1]
         call_fused("depthwise_weight", [x, grad, grad_weight], sizes, _SOURCE)
-        return grad_x, grad_weight, grad.sum((0, 1)), None
+        grad_bias = grad.sum((0, 1)) if ctx.needs_input_grad[2] else None
+        return grad_x, grad_weight, grad_bias, None
 
 
 def _correlate(
