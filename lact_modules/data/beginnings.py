@@ -122,7 +122,8 @@ def _tells_beginning(entry: Mapping[str, Any]) -> bool:
 def _find_amounts(group: Sequence[Spoken]) -> list[str]:
     """Find columns that hold another number in each entry of a file."""
     columns: Columns = find_columns(group[0].entry)
-    understood = set(columns.fields.values())
+    # an order may be told in seconds
+    understood = set(columns.fields.values()) - {columns.fields.get("order")}
     found = []
     for name in group[0].entry:
         values = [each.entry.get(name) for each in group]

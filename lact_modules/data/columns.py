@@ -16,6 +16,16 @@ _NAMES = {
     "id": ("id", "utt_id", "utterance_id"),
     "channel": ("channel",),
     "speaker": ("speaker", "spk_id", "speaker_id", "client_id"),
+    "recording": (
+        *("recording", "recording_id", "rec_id", "session", "session_id"),
+        *("conversation", "conversation_id", "meeting", "meeting_id", "call_id"),
+    ),
+    # a number within what a speaker reads
+    "chapter": ("chapter", "chapter_id"),
+    "order": (
+        *("order", "utterance_index", "utt_index", "segment_index", "turn"),
+        *("turn_index", "sequence_number"),
+    ),
 }
 
 _ALL_NAMES = frozenset(name for synonyms in _NAMES.values() for name in synonyms)

@@ -1,5 +1,6 @@
 """What an entry of a manifest says of its utterance, apart from times."""
 
+import math
 import reprlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -61,6 +62,8 @@ def read_fields(
             "text": _check(fields["text"]),
             "speaker": _read_name(fields, "speaker"),
             "channel": _read_channel(fields.get("channel")),
+            "recording": _read_recording(fields),
+            "order": _read_order(fields.get("order")),
         }
     except InputError as error:
         raise InputError(f"{place}: {error}") from error
@@ -95,6 +98,31 @@ def _read_name(fields: Mapping[str, Any], field: str) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise InputError(f"{field} is {reprlib.repr(value)}; want a string")
     return _check(str(value))
+
+
+def _read_recording(fields: Mapping[str, Any]) -> str | None:
+    """Name what an utterance is a part of; few need it, so what is no name is none."""
+    names = ("recording", "chapter", "speaker")
+    recording, chapter, speaker = (_name_or_none(fields.get(name)) for name in names)
+    if recording or chapter is None:
+        return recording
+    # every speaker has a first one
+    return chapter if speaker is None else f"{speaker}-{chapter}"
+
+
+def _name_or_none(value: Any) -> str | None:
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return None
+    return _check(str(value)).strip() or None
+
+
+def _read_order(value: Any) -> float | None:
+    """Read a place within a recording; what is no number is none."""
+    try:
+        number = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
 
 
 def _read_channel(value: Any) -> int | None:

@@ -43,6 +43,10 @@ class Utterance:
         Seconds into the file at which the utterance begins.
     channel : int | None
         Which one of the file's channels, from 0; their mean if None.
+    recording : str | None
+        What it was cut out of, such as a chapter or a session, None if unknown.
+    order : float | None
+        Place within the recording: any numbers that rise, None if unknown.
 
     Example
     -------
@@ -57,6 +61,8 @@ class Utterance:
     speaker: str = ""
     offset: float = 0.0
     channel: int | None = None
+    recording: str | None = None
+    order: float | None = None
 
 
 def write_manifest(path: str | Path, utterances: Iterable[Utterance]) -> None:

@@ -1,6 +1,7 @@
 """Read one split in LibriSpeech's layout, and verify every utterance."""
 
 import math
+import re
 from collections.abc import Iterable, Iterator
 from functools import partial
 from itertools import pairwise
@@ -58,7 +59,8 @@ def inspect_split(
     Returns
     -------
     tuple[list[Utterance], list[Skipped]]
-        Usable utterances and the others, both sorted by id.
+        Usable utterances and the others, both sorted by id. What was recorded of an
+        utterance is its chapter, and its place there the number that its id ends in.
 
     Raises
     ------
@@ -176,5 +178,14 @@ def _inspect(entry: _Entry, limits: Limits, audio: Siblings) -> Utterance | Skip
     path = audio.find(entry.folder / entry.id, AUDIO_SUFFIXES)
     if path is None:
         return Skipped(entry.id, "missing audio", f"none of {AUDIO_SUFFIXES}")
-    utterance = Utterance(entry.id, str(path), entry.text, 0.0, entry.speaker)
+    number = re.search(r"\d+$", entry.id, re.ASCII)
+    utterance = Utterance(
+        entry.id,
+        str(path),
+        entry.text,
+        duration=0.0,
+        speaker=entry.speaker,
+        recording=f"{entry.speaker}-{entry.folder.name}",
+        order=int(number[0]) if number else None,
+    )
     return inspect_recording(utterance, limits)
