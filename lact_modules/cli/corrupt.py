@@ -1,7 +1,6 @@
 """``lact-asr corrupt``: copies of a test set, each under a condition."""
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +9,7 @@ import typer
 from lact_modules.cli.output import show_progress
 from lact_modules.cli.tally import Tally
 from lact_modules.cli.transcribed import load_utterance, read_transcribed
+from lact_modules.cli.worker import start_worker
 from lact_modules.errors import InputError
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def corrupt(
     conditions = read_conditions(condition, noise_folder, rir_folder)
     utterances, unusable = read_transcribed(data)
     utterances = list(check_ids(utterances))
-    with open_copies(out, conditions, seed) as copies, _start_worker() as worker:
+    with open_copies(out, conditions, seed) as copies, start_worker() as worker:
         tally = Tally(unusable, done="copied")
         for utterance in show_progress(utterances, "Corrupting", len(utterances)):
             tally.add(worker.submit(_copy, utterance, copies).result())
@@ -69,18 +69,6 @@ def corrupt(
         )
     if tally.failures:
         raise typer.Exit(2)
-
-
-def _start_worker() -> ThreadPoolExecutor:
-    """Start a thread to compute in, by itself.
-
-    Ctrl-C reaches the main thread, not the callbacks by which soundfile writes to
-    memory: they would swallow it, and what they were to write. And a sum's last bits
-    depend on the number of threads that compute it.
-    """
-    import torch
-
-    return ThreadPoolExecutor(1, initializer=torch.set_num_threads, initargs=(1,))
 
 
 def _copy(

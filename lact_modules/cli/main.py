@@ -21,6 +21,7 @@ SUBCOMMANDS = (
     "download",
     "evaluate",
     "export",
+    "join",
     "ngram",
     "plot-schedule",
     "prepare",

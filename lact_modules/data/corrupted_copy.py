@@ -1,6 +1,5 @@
 """Corrupted copies of a data set, one folder a condition."""
 
-import io
 import os
 import shutil
 from collections.abc import Iterator, Sequence
@@ -9,12 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import soundfile
-import torch
 from torch import Tensor
 
 from lact_modules.data.audio import SAMPLE_RATE
 from lact_modules.data.conditions import Condition
+from lact_modules.data.flac import encode_flac, name_flac
 from lact_modules.data.manifest import Utterance, write_manifest
 from lact_modules.errors import InputError
 
@@ -75,12 +73,8 @@ class CorruptedCopy:
             (N,) float32 at 16 kHz, what was recorded.
         """
         corrupted = self.condition.corrupt(waveform, utterance.id, self.seed)
-        name = _file_name(utterance.id)
-        # Through memory: libsndfile does not tell a full disk from other faults.
-        flac = io.BytesIO()
-        samples = _to_16_bit(corrupted).numpy()
-        soundfile.write(flac, samples, SAMPLE_RATE, format="FLAC", subtype="PCM_16")
-        self.num_bytes += (self._unfinished / name).write_bytes(flac.getvalue())
+        name = name_flac(utterance.id)
+        self.num_bytes += (self._unfinished / name).write_bytes(encode_flac(corrupted))
         duration = len(corrupted) / SAMPLE_RATE
         self.utterances.append(
             replace(
@@ -174,15 +168,3 @@ def _check_replaceable(folder: Path) -> None:
             f"{folder}: exists, and is no corrupted copy; remove it or give another "
             "output folder"
         )
-
-
-def _file_name(utterance_id: str) -> str:
-    """Name an utterance's file; different ids have different names."""
-    return utterance_id.replace("%", "%25").replace("/", "%2F") + ".flac"
-
-
-def _to_16_bit(waveform: Tensor) -> Tensor:
-    """Round to int16, (N,), as load_audio reads it: 32768 is full scale."""
-    # soundfile's own conversion takes 32767, and clean speech would change
-    scaled = waveform / waveform.abs().max().clamp(min=1)
-    return (32768 * scaled).round().clamp(-32768, 32767).to(torch.int16)

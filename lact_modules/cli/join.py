@@ -1,0 +1,118 @@
+"""``lact-asr join``: long recordings out of utterances that follow each other."""
+
+from collections.abc import Sequence
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lact_modules.cli.output import show_progress
+from lact_modules.cli.tally import Tally
+from lact_modules.cli.transcribed import load_utterance, read_transcribed
+from lact_modules.cli.worker import start_worker
+from lact_modules.errors import InputError
+from lact_modules.whole_file import whole_folder
+
+if TYPE_CHECKING:
+    from lact_modules.data.joined_recordings import JoinedRecording
+    from lact_modules.data.joining import Stream
+    from lact_modules.data.manifest import Utterance
+
+MANIFEST_FILE = "manifest.jsonl"
+
+
+class Group(str, Enum):
+    """What the utterances of a joined recording have in common."""
+
+    RECORDING = "recording"
+    SPEAKER = "speaker"
+
+
+def join(
+    data: Annotated[
+        Path,
+        typer.Argument(
+            help="Split folder in LibriSpeech's layout, or manifest: .jsonl, .csv, "
+            ".tsv, Lhotse's .jsonl.gz."
+        ),
+    ],
+    out: Annotated[
+        Path, typer.Argument(help="New folder; gets audio and manifest.jsonl.")
+    ],
+    seconds: Annotated[
+        float,
+        typer.Option(min=0.1, help="That a recording does not exceed, gaps included."),
+    ],
+    gap: Annotated[
+        float, typer.Option(min=0, help="Seconds of silence between utterances.")
+    ] = 0.5,
+    by: Annotated[
+        Group,
+        typer.Option(
+            help="Join what follows each other in a chapter or session, or, in the "
+            "manifest's order, whatever a speaker says."
+        ),
+    ] = Group.RECORDING,
+) -> None:
+    """Join utterances to recordings of up to so many seconds, each utterance once.
+
+    An utterance that is longer stands alone. The manifest tells where parts begin.
+    """
+    from lact_modules.data.durations import measure_durations
+    from lact_modules.data.manifest import check_ids, write_manifest
+
+    with whole_folder(out) as folder, start_worker() as worker:
+        utterances, unusable = read_transcribed(data)
+        utterances = measure_durations(list(check_ids(utterances)))
+        streams = _plan(utterances, seconds, gap, by)
+        tally = Tally(unusable, done="joined")
+        joined: list[JoinedRecording] = []
+        for stream in show_progress(streams, "Joining", len(streams)):
+            joined += worker.submit(_write, folder, stream, gap, tally).result()
+        if joined:
+            write_manifest(folder / MANIFEST_FILE, check_ids(joined, out))
+        tally.report()
+        if not joined:
+            raise InputError(f"{data}: not one utterance could be read")
+    num_long = sum(utterance.duration > seconds for utterance in utterances)
+    alone = f"; {num_long} longer than {seconds:g} s stand alone" if num_long else ""
+    hours = sum(each.duration for each in joined) / 3600
+    typer.echo(
+        f"{out}: {len(joined)} recordings, {tally.num_read} utterances, {hours:.2f} h"
+        + alone
+    )
+    if tally.failures:
+        raise typer.Exit(2)
+
+
+def _plan(
+    utterances: Sequence["Utterance"], seconds: float, gap: float, by: Group
+) -> list["Stream"]:
+    from lact_modules.data.joining import pack
+    from lact_modules.data.reading_order import group_by_recording, group_by_speaker
+
+    group = group_by_recording if by == Group.RECORDING else group_by_speaker
+    return [stream for each in group(utterances) for stream in pack(each, seconds, gap)]
+
+
+def _write(
+    folder: Path, stream: "Stream", gap: float, tally: Tally
+) -> list["JoinedRecording"]:
+    """Write what can be read of a stream, if anything can."""
+    from lact_modules.data.audio import SAMPLE_RATE
+    from lact_modules.data.joined_recordings import write_joined
+    from lact_modules.inference.files import Outcome
+
+    waveforms = {}
+    for utterance in stream:
+        try:
+            waveforms[utterance] = load_utterance(utterance)
+        except InputError as error:
+            tally.add(Outcome(utterance, 0.0, error=error))
+        else:
+            seconds = len(waveforms[utterance]) / SAMPLE_RATE
+            tally.add(Outcome(utterance, seconds))
+    if not waveforms:
+        return []
+    return [write_joined(folder, [*waveforms], [*waveforms.values()], gap)]
