@@ -213,7 +213,7 @@ class TestTimeAdapter(nn.Module):
             parts = self.adaptable, self.objective, self.optimizer, self.steps
             steps = Steps(*parts, self.gate.is_enough if self.gate else None)
             trained = steps.take(run, values, seen, rows)
-            values, loss_before = trained.values, trained.loss_before
+            values, loss_before = dict(trained.values), trained.loss_before
             with torch.no_grad():
                 losses[rows] = self.objective(before) if origin else loss_before
             is_fine = ~self._find_harm(

@@ -9,7 +9,7 @@ from lact_modules.adaptation.gate import CleanStatistics, Gate
 from lact_modules.adaptation.objectives import find_objective
 from lact_modules.adaptation.optimizers import OptimizerFactory, make_optimizer
 from lact_modules.adaptation.parameters import Adaptable
-from lact_modules.adaptation.recording import RecordingAdapter
+from lact_modules.adaptation.recording import PIECE_SECONDS, RecordingAdapter
 from lact_modules.adaptation.settings import DEFAULT_LR, Settings
 from lact_modules.adaptation.start import SlowStart
 from lact_modules.encoders.ctc_model import CTCModel
@@ -98,10 +98,7 @@ def _build(
     parts = adaptable, find_objective(settings.loss), optimizer, settings.steps
     gate = Gate(statistics=statistics) if settings.is_gated else None
     if settings.mode == "recording":
-        given = {"chunk_seconds": settings.chunk_seconds}
-        return RecordingAdapter(
-            *parts, gate, **{key: each for key, each in given.items() if each}
-        )
+        return RecordingAdapter(*parts, gate, settings.chunk_seconds or PIECE_SECONDS)
     return TestTimeAdapter(
         *parts,
         gate=gate,

@@ -18,6 +18,9 @@ from lact_modules.data.audio import SAMPLE_RATE
 from lact_modules.layers.chunking import Chunking
 from lact_modules.ops.padding import check_lengths
 
+PIECE_SECONDS = 16.0
+"""Duration of a piece of a recording, unless another is asked for."""
+
 
 class Recording(Protocol):
     """Samples (N,) at 16 kHz, a tensor or a file; to be read more than once."""
@@ -93,7 +96,7 @@ class RecordingAdapter(nn.Module):
         optimizer: OptimizerFactory,
         steps: int = 5,
         gate: Gate | None = None,
-        chunk_seconds: float = 16.0,
+        chunk_seconds: float = PIECE_SECONDS,
     ):
         super().__init__()
         if steps < 1:

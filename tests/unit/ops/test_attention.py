@@ -13,6 +13,7 @@ from lact_modules.ops.attention import (
     window_attention,
 )
 from lact_modules.ops.local_attention import has_native_attention
+from lact_modules.ops.rotary import make_rotation, rotate
 
 WINDOWS = ((0, 0), (3, 1), (64, 64), (10, 0), (0, 7), (40, 3), (None, 2), (None, None))
 
@@ -87,6 +88,30 @@ def test_windows_in_cpp_are_those_of_the_dense_form(num_frames, window):
     found = [output * valid, *gradients(output, valid, single)]
     wanted = [expected * valid, *gradients(expected, valid, inputs)]
     for each, true in zip(found, wanted, strict=True):
+        torch.testing.assert_close(each.double(), true, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.usefixtures("compiled")
+@pytest.mark.parametrize("num_frames", [1, 97, 300])
+@pytest.mark.parametrize("window", [(3, 1), (64, 64), (0, 7)])
+def test_queries_and_keys_are_turned_in_cpp_too(num_frames, window):
+    inputs, is_padding = draw(num_frames), padding(num_frames)
+    valid = ~is_padding[..., None, None]
+    results = []
+    for dtype in (torch.float32, torch.float64):
+        q, k, v = qkv = [x.detach().to(dtype).requires_grad_() for x in inputs]
+        rotation = make_rotation(5, num_frames, q.shape[-1], like=q)
+        if dtype == torch.float32:
+            output = window_attention(q, k, v, is_padding, window, rotation=rotation)
+            assert output.grad_fn.name() == "_AttentionBackward"
+        else:
+            # heads stand before frames in what is turned
+            turned = [
+                rotate(x.transpose(1, 2), rotation).transpose(1, 2) for x in (q, k)
+            ]
+            output = attend(*turned, v, attention_mask(is_padding, window))
+        results.append([output * valid, *gradients(output, valid, qkv)])
+    for each, true in zip(*results, strict=True):
         torch.testing.assert_close(each.double(), true, atol=1e-5, rtol=1e-5)
 
 
