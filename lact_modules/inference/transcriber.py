@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from lact_modules.adaptation.adapter import TestTimeAdapter
@@ -307,7 +307,7 @@ class Transcriber:
         batch = pad_sequence(list(waveforms), batch_first=True)
         if batch.shape[1] == 0:
             batch = torch.zeros(len(waveforms), 1)
-        run: nn.Module = self.chunked or self.model
+        run: Callable[..., Any] = self.chunked or self.model
         if isinstance(self.adapter, TestTimeAdapter):
             run = self.adapter
         return run(batch.to(self.device), lengths.to(self.device))
