@@ -2,6 +2,7 @@
 
 import io
 import shutil
+import signal
 import sys
 from typing import NamedTuple
 
@@ -50,3 +51,11 @@ def lm(tmp_path):
     path = tmp_path / "lm.arpa"
     write_arpa(path, estimate_ngrams(["A B", "B A B", "D C"], order=2))
     return path
+
+
+@pytest.fixture
+def heeds_interrupts():
+    """Let SIGINT interrupt, also where the shell that started the tests ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

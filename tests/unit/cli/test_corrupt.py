@@ -142,14 +142,6 @@ def test_a_broken_noise_ends_the_run_and_leaves_nothing(corrupt, noises, tmp_pat
     assert not list((tmp_path / "out").iterdir())
 
 
-@pytest.fixture
-def heeds_interrupts():
-    """Let SIGINT interrupt, also where the shell that started the tests ignores it."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 @pytest.mark.usefixtures("heeds_interrupts")
 def test_an_interrupt_leaves_what_was_there(corrupt, monkeypatch, tmp_path):
     assert corrupt("gaussian:0.1", options=("--seed", 2)).code == 0

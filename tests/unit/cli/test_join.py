@@ -168,6 +168,7 @@ def test_nothing_is_left_of_what_fails(join, tmp_path, lines, message):
     assert sorted(tmp_path.iterdir()) == before
 
 
+@pytest.mark.usefixtures("heeds_interrupts")
 def test_an_interrupt_leaves_nothing(join, monkeypatch, tmp_path):
     read, load = [], module.load_utterance
 
