@@ -15,7 +15,19 @@ _BUDGET = (
     *("avg_checkpoints", "schedule", "opt_class", "wav_augment", "fea_augment"),
     *("pause_prob", "pause_seconds"),
     *("target_effective_batch", "parameter_groups", "layer_decay", "stages"),
+    *("stream_utterances", "stream_seconds", "stream_order", "stream_gap_seconds"),
+    *("last_stage_seconds", "last_stage_epochs", "last_stage_order"),
+    "last_stage_lr_scale",
 )
+# What held before there were such keys.
+_FORMER = {
+    "stream_utterances": "1",
+    "stream_order": "random",
+    "stream_gap_seconds": "0.0",
+    "last_stage_epochs": "1",
+    "last_stage_order": "reading",
+    "last_stage_lr_scale": "0.3",
+}
 # Relative to the first arm; batches of random lengths do not always make as many steps.
 _STEPS_TOLERANCE, _SIZE_TOLERANCE = 0.01, 0.05
 
@@ -50,7 +62,8 @@ def find_cautions(arms: Sequence[Arm]) -> list[str]:
 
 
 def _budget(arms: Sequence[Arm]) -> list[str]:
-    rows = differing({arm.name: section(arm.settings, _BUDGET) for arm in arms})
+    settings = {arm.name: section(arm.settings, _BUDGET) for arm in arms}
+    rows = differing({name: _FORMER | settings[name] for name in settings})
     # a value that was set once may stand in several places
     first_keys: dict[str, str] = {}
     for key, row in rows.items():

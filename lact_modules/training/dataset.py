@@ -3,7 +3,6 @@
 import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +12,14 @@ from speechbrain.utils.data_pipeline import provides, takes
 from torch import Tensor
 
 from lact_modules.data.durations import measure_durations
+from lact_modules.data.joining import Stream, join_signals, transcribe
 from lact_modules.data.manifest import Utterance, read_manifest
 from lact_modules.data.subwords import AnyVocabulary, SubwordVocabulary
 from lact_modules.data.vocabulary import Vocabulary
 from lact_modules.errors import InputError
-from lact_modules.training.recordings import Recordings, join
-from lact_modules.training.streams import Stream, StreamDataset, duration, transcribe
+from lact_modules.training.recordings import Recordings
+from lact_modules.training.stream_dataset import StreamDataset, list_streams
+from lact_modules.training.streams import StreamPlan
 
 logger = logging.getLogger(__name__)
 
@@ -102,7 +103,6 @@ def make_dataset(
     vocabulary: AnyVocabulary,
     in_memory: bool = False,
     must_spell: bool = True,
-    seed: int | None = None,
 ) -> DynamicItemDataset:
     """Make a SpeechBrain dataset that gives id, signal, tokens and transcript.
 
@@ -119,9 +119,6 @@ def make_dataset(
         Refuse transcripts with characters that the vocabulary lacks. Otherwise the
         tokens pass over them, and a warning counts them: for data that are scored,
         not learned.
-    seed : int | None
-        Of streams that are made up of other utterances in each epoch; None leaves
-        them as they are.
 
     Returns
     -------
@@ -136,27 +133,79 @@ def make_dataset(
         If an id stands twice, or a transcript has an unknown character.
     """
     streams = [(u,) if isinstance(u, Utterance) else u for u in utterances]
-    texts = {s[0].id: transcribe(s) for s in streams}
+    _check(streams, vocabulary, must_spell)
+    recordings = Recordings(in_memory)
+    options = _make_items(recordings, vocabulary)
+    dataset = DynamicItemDataset(list_streams(streams, gap=0.0), **options)
+    dataset.recordings = recordings
+    return dataset
+
+
+def make_stream_dataset(
+    plans: Sequence[StreamPlan],
+    vocabulary: AnyVocabulary,
+    in_memory: bool = False,
+    gap: float = 0.0,
+    seed: int = 0,
+) -> StreamDataset:
+    """Make a dataset of streams to learn from, which are others in later epochs.
+
+    Arguments
+    ---------
+    plans : Sequence[StreamPlan]
+        Of the same utterances; their ids must differ.
+    vocabulary : AnyVocabulary
+        Spells the transcripts.
+    in_memory : bool
+        As for `make_dataset`.
+    gap : float
+        Seconds of silence between two utterances of a stream.
+    seed : int
+        Of the utterances that change places.
+
+    Returns
+    -------
+    StreamDataset
+        Items as `make_dataset` gives them.
+
+    Raises
+    ------
+    InputError
+        As `make_dataset` does.
+    """
+    _check([(u,) for s in plans[0].streams for u in s], vocabulary, must_spell=True)
+    recordings = Recordings(in_memory)
+    options = _make_items(recordings, vocabulary, gap)
+    dataset = StreamDataset(plans, gap, seed, **options)
+    dataset.recordings = recordings
+    return dataset
+
+
+def _check(
+    streams: Sequence[Stream], vocabulary: AnyVocabulary, must_spell: bool
+) -> None:
+    """Look at spelling and ids before anything is read."""
+    texts = {stream[0].id: transcribe(stream) for stream in streams}
     check = check_spelling if must_spell else _warn_of_unknown
     check(texts, vocabulary)
-    if len(texts) < len(utterances):
+    if len(texts) < len(streams):
         [(twice, _)] = Counter(s[0].id for s in streams).most_common(1)
         raise InputError(
-            f"{len(utterances) - len(texts)} utterance ids stand twice in the "
+            f"{len(streams) - len(texts)} utterance ids stand twice in the "
             f"manifests, first {twice}; make them unique"
         )
-    entries = {
-        s[0].id: {"stream": s, "duration": duration(s), "text": texts[s[0].id]}
-        for s in streams
-    }
 
-    recordings = Recordings(in_memory)
+
+def _make_items(
+    recordings: Recordings, vocabulary: AnyVocabulary, gap: float = 0.0
+) -> dict[str, Any]:
+    """Tell SpeechBrain's dataset how streams become signals and tokens."""
 
     @takes("stream")
     @provides("signal", "heard", "faults")
     def read(stream: Stream) -> Iterator[Any]:
         signals, faults = recordings.read(stream)
-        yield join(signals)
+        yield join_signals([*signals.values()], gap)
         yield transcribe([u for u in stream if u.id in signals])
         yield faults
 
@@ -167,17 +216,13 @@ def make_dataset(
         known = "".join(c for c in text if c not in unknown)
         return torch.tensor(vocabulary.encode(known), dtype=torch.int64)
 
-    options: dict[str, Any] = {
+    return {
         "dynamic_items": [read, spell],
         "output_keys": {
             **{key: key for key in ("id", "signal", "tokens", "faults")},
             "text": "heard",
         },
     }
-    make = DynamicItemDataset if seed is None else partial(StreamDataset, seed=seed)
-    dataset = make(entries, **options)
-    dataset.recordings = recordings
-    return dataset
 
 
 def read_ahead(dataset: DynamicItemDataset) -> None:

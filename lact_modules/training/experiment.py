@@ -1,7 +1,6 @@
 """The frame of an ASR recipe: datasets, training, tests, and the record of it all."""
 
 import logging
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,11 +9,14 @@ from speechbrain.dataio.dataset import DynamicItemDataset
 from speechbrain.utils.distributed import infer_device, run_on_main
 
 from lact_modules.data.subwords import AnyVocabulary
-from lact_modules.errors import InputError
 from lact_modules.inference.hub import check_repo_id
 from lact_modules.inference.trained_model import TrainedModel
 from lact_modules.training.brain import ASRBrain
-from lact_modules.training.dataset import make_dataset, read_manifests
+from lact_modules.training.dataset import (
+    make_dataset,
+    make_stream_dataset,
+    read_manifests,
+)
 from lact_modules.training.first_try import vocabulary_kept_on_success
 from lact_modules.training.initialization import start_from
 from lact_modules.training.loop import RecipeBrain
@@ -24,9 +26,8 @@ from lact_modules.training.plots import plot_learning_curves, read_log
 from lact_modules.training.publishing import publish
 from lact_modules.training.result import write_result
 from lact_modules.training.run_options import RUN_OPTIONS
-from lact_modules.training.samplers import BucketBatchSampler, EffectiveBatchSampler
 from lact_modules.training.shards import ShardBatches, make_shard_batches
-from lact_modules.training.streams import join_speakers
+from lact_modules.training.stream_plans import make_sampler, plan_streams
 
 logger = logging.getLogger(__name__)
 
@@ -106,8 +107,7 @@ def make_datasets(
     Arguments
     ---------
     hparams : dict[str, Any]
-        ``max_train_duration``, ``in_memory``, ``stream_utterances`` and ``seed``; see
-        `make_shard_batches` too.
+        ``in_memory``; see `plan_streams` and `make_shard_batches` too.
     manifests : Manifests
         Of the recipe.
     vocabulary : AnyVocabulary
@@ -121,7 +121,7 @@ def make_datasets(
     Raises
     ------
     InputError
-        If streams are to be made of shards, or of speakers that nobody knows.
+        If streams are to be made of speakers, or in an order, that nobody knows.
     """
     in_memory = hparams["in_memory"]
 
@@ -130,57 +130,21 @@ def make_datasets(
         return make_dataset(utterances, vocabulary, in_memory, must_spell=False)
 
     def to_learn() -> DynamicItemDataset | ShardBatches:
-        count, longest = hparams["stream_utterances"], hparams["max_train_duration"]
         if manifests.shards:
-            if count != 1:
-                raise InputError(
-                    "stream_utterances: shards have no speakers; leave it at 1, or "
-                    "train from manifests"
-                )
             return make_shard_batches(hparams, manifests.shards, vocabulary)
-        utterances = read_manifests(manifests.train, longest, manifests.data_folder)
-        if count == 1:
+        utterances = read_manifests(
+            manifests.train, hparams["max_train_duration"], manifests.data_folder
+        )
+        plans = plan_streams(utterances, hparams)
+        if not plans:
             return make_dataset(utterances, vocabulary, in_memory)
-        streams = join_speakers(utterances, count, longest, hparams["seed"])
-        return make_dataset(streams, vocabulary, in_memory, seed=hparams["seed"])
+        gap, seed = hparams["stream_gap_seconds"], hparams["seed"]
+        return make_stream_dataset(plans, vocabulary, in_memory, gap, seed)
 
     return Datasets(
         train=to_learn(),
         dev=to_score(manifests.dev),
         tests={name: to_score([path]) for name, path in manifests.tests.items()},
-    )
-
-
-def make_sampler(
-    dataset: DynamicItemDataset, hparams: dict[str, Any]
-) -> BucketBatchSampler | EffectiveBatchSampler:
-    """Make the batches of a training: as large as memory allows, or as wanted.
-
-    Arguments
-    ---------
-    dataset : DynamicItemDataset
-        Made by `make_dataset`.
-    hparams : dict[str, Any]
-        ``seed``, ``target_effective_batch``, and without the latter
-        ``max_batch_length`` and ``max_batch_size``.
-
-    Returns
-    -------
-    BucketBatchSampler | EffectiveBatchSampler
-        For `RecipeBrain.train`.
-    """
-    # set by torchrun
-    num_ranks = int(os.environ.get("WORLD_SIZE", 1))
-    durations = [dataset.data[name]["duration"] for name in dataset.data_ids]
-    target = hparams["target_effective_batch"]
-    if target is not None:
-        return EffectiveBatchSampler(durations, target, hparams["seed"], num_ranks)
-    return BucketBatchSampler(
-        durations,
-        hparams["max_batch_length"],
-        hparams["max_batch_size"],
-        seed=hparams["seed"],
-        num_ranks=num_ranks,
     )
 
 

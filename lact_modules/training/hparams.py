@@ -14,8 +14,10 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from lact_modules.errors import InputError
 from lact_modules.training.keys import EVERY, Keys, defaults_of
 from lact_modules.training.kinds import did_you_mean
+from lact_modules.training.last_stage import LastStage
 from lact_modules.training.run_options import OPTIONAL, REQUIRED
 from lact_modules.training.signatures import check_arguments
+from lact_modules.training.stream_keys import STREAMS, check_streams
 from lact_modules.training.trial import reason_of
 
 
@@ -148,6 +150,8 @@ def _read_settings(
     _check_values(values, known_keys)
     if keys is not None:
         _check_sources(values, needs_dev="model" in keys)
+        if keys.keys() >= STREAMS.keys():
+            check_streams(values)
     check_arguments(YAML().load(resolved))
     given = frozenset(overrides)
     named = given | known.keys()
@@ -170,7 +174,8 @@ def make_hparams(settings: Settings) -> dict[str, Any]:
     Raises
     ------
     InputError
-        If an object cannot be made, or is not what its key wants.
+        If an object cannot be made, or is not what its key wants, or there is no epoch
+        before a last stage.
     """
     try:
         values = load_hyperpyyaml(settings.resolved, loader=_Loader)
@@ -183,6 +188,8 @@ def make_hparams(settings: Settings) -> dict[str, Any]:
     except YAMLError as error:
         raise InputError(f"{settings.path}: {_reason(error)}") from error
     _check_values(values, settings.keys)
+    if stage := LastStage.of(values):
+        values["schedule"] = stage.schedule(values["schedule"])
     return values
 
 

@@ -35,6 +35,7 @@ from lact_modules.training.nested_kinds import (
 )
 from lact_modules.training.parameter_groups import read_rules
 from lact_modules.training.run_options import OPTIONAL, REQUIRED, RUN_OPTIONS, Key
+from lact_modules.training.stream_keys import STREAMS
 from lact_modules.training.trackers import TRACKERS
 from lact_modules.training.unfreezing import read_stages
 
@@ -179,11 +180,7 @@ _RECOGNIZER: Keys = {
     "shard_buffer": Key(
         whole(1), 1024, "utterances of shards that a batch is chosen from"
     ),
-    "stream_utterances": Key(
-        _COUNT,
-        1,
-        "most utterances of one speaker that follow each other in a training example",
-    ),
+    **STREAMS,
     # a rate of words says little while few are right
     "best_by": Key(one_of(*METRICS), "WER", "tells which checkpoints are the best"),
     "num_worst_utterances": Key(

@@ -18,7 +18,7 @@ from lact_modules.training.replicas import (
     average_buffers,
     replicate,
 )
-from lact_modules.training.samplers import EffectiveBatchSampler
+from lact_modules.training.samplers import EffectiveBatchSampler, StagedSampler
 from lact_modules.training.unfreezing import StagedUnfreezing
 
 logger = logging.getLogger(__name__)
@@ -66,7 +66,9 @@ class OptimizingBrain(GatheringBrain):
         target = self.hparams.target_effective_batch
         if target is None:
             return
-        if not isinstance(sampler, EffectiveBatchSampler):
+        # a last stage has batches of fewer and longer ones
+        first = sampler.first if isinstance(sampler, StagedSampler) else sampler
+        if not isinstance(first, EffectiveBatchSampler):
             raise InputError(
                 "target_effective_batch: only a recognizer that reads audio files "
                 "counts utterances; set grad_accumulation_factor instead"

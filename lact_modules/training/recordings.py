@@ -4,7 +4,6 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-import torch
 from torch import Tensor
 from tqdm import tqdm
 
@@ -92,8 +91,3 @@ def _load(utterance: Utterance) -> Tensor | InputError:
         )
     except InputError as error:
         return error
-
-
-def join(signals: dict[str, Tensor]) -> Tensor:
-    """Join signals, (N,) each; nothing of none."""
-    return torch.cat([*signals.values()]) if signals else torch.empty(0)

@@ -18,7 +18,7 @@ from speechbrain.utils.distributed import main_process_only
 
 from lact_modules.data.rounds import RoundSampler
 from lact_modules.errors import InputError
-from lact_modules.training.streams import StreamDataset
+from lact_modules.training.stream_dataset import StreamDataset
 
 logger = logging.getLogger(__name__)
 

@@ -1,13 +1,18 @@
 """Which utterances come together: as many a step, or as many seconds a batch."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from speechbrain.dataio.sampler import DynamicBatchSampler
 
-from lact_modules.data.rounds import Batch, Round, deal_batches
+from lact_modules.data.rounds import Batch, Round, RoundSampler, deal_batches
 from lact_modules.errors import InputError
+
+# utterances of a batch, where each number is a class of its own
+_MAX_COUNT = 64
+_ROUNDING = 1e-6
 
 
 class EffectiveBatchSampler:
@@ -101,8 +106,9 @@ class BucketBatchSampler:
         Seconds of audio in a batch, padding included.
     max_batch_size : int | None
         Utterances in a batch.
-    num_buckets : int
-        Classes of duration.
+    num_buckets : int | None
+        Classes of duration; None: one for each number of utterances that a batch
+        holds, so that batches of long ones are as full as others.
     seed : int
         Of the order.
     num_ranks : int
@@ -125,7 +131,7 @@ class BucketBatchSampler:
         durations: Sequence[float],
         max_batch_length: float,
         max_batch_size: int | None = None,
-        num_buckets: int = 30,
+        num_buckets: int | None = 30,
         seed: int = 0,
         num_ranks: int = 1,
     ):
@@ -136,12 +142,18 @@ class BucketBatchSampler:
             )
         self.durations = np.asarray(durations)
         self.num_ranks = num_ranks
-        self.options = {
+        self.options: dict[str, Any] = {
             "max_batch_length": max_batch_length,
             "num_buckets": num_buckets,
             "max_batch_ex": max_batch_size,
             "seed": seed,
         }
+        if num_buckets is None:
+            # durations are sums of floats, and so are quotients rounded
+            counts = range(_MAX_COUNT, 0, -1)
+            borders = [(1 + _ROUNDING) * max_batch_length / n for n in counts]
+            self.options["bucket_boundaries"] = borders
+            self.options["max_batch_length"] = (1 + 2 * _ROUNDING) * max_batch_length
 
     def rounds(self, rows: Batch, epoch: int) -> list[Round]:
         """Batch rows, each once, in the order of an epoch.
@@ -166,3 +178,47 @@ class BucketBatchSampler:
         places = itertools.islice(sampler, len(sampler))
         batches = [rows[batch] for batch in places]
         return deal_batches(batches, self.durations, self.num_ranks)
+
+
+class StagedSampler:
+    """Batches of another sampler from an epoch on.
+
+    Arguments
+    ---------
+    samplers : Mapping[int, RoundSampler]
+        By the first epoch of each, 1 among them.
+
+    Example
+    -------
+    >>> samplers = {e: EffectiveBatchSampler([1.0] * 4, e) for e in (1, 2)}
+    >>> sampler = StagedSampler(samplers)
+    >>> [len(sampler.rounds(np.arange(4), epoch)) for epoch in (1, 2, 3)]
+    [4, 2, 2]
+    """
+
+    def __init__(self, samplers: Mapping[int, RoundSampler]):
+        self.samplers = samplers
+        self.num_ranks = self.first.num_ranks
+
+    @property
+    def first(self) -> RoundSampler:
+        """Of the first epoch."""
+        return self.samplers[1]
+
+    def rounds(self, rows: Batch, epoch: int) -> list[Round]:
+        """Batch rows of the epoch's dataset, each once.
+
+        Arguments
+        ---------
+        rows : Batch
+            Of the utterances.
+        epoch : int
+            Number of the epoch.
+
+        Returns
+        -------
+        list[Round]
+            A batch for each process.
+        """
+        begun = max(first for first in self.samplers if first <= epoch)
+        return self.samplers[begun].rounds(rows, epoch)

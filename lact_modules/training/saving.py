@@ -15,6 +15,7 @@ from speechbrain.utils.distributed import if_main_process, main_process_only
 
 from lact_modules.errors import InputError
 from lact_modules.training.history import OptionHistory
+from lact_modules.training.last_stage import LastStage
 from lact_modules.training.loading import LoadingBrain
 from lact_modules.training.metrics_log import open_log
 from lact_modules.training.progress import EpochProgress
@@ -94,7 +95,8 @@ class SavingBrain(LoadingBrain):
         """Save a checkpoint after an epoch's validation, and keep the best.
 
         A run that is called again goes on within an epoch that was cut short, as if
-        there had been no validation.
+        there had been no validation. Of a last stage the first checkpoint takes the
+        place of all those before, so that none of these is tested or averaged.
 
         Arguments
         ---------
@@ -114,7 +116,23 @@ class SavingBrain(LoadingBrain):
             num_to_keep=self.hparams.avg_checkpoints,
             verbosity=logging.DEBUG,
         )
+        self._leave_stages_behind(epoch)
         self.step, self.avg_train_loss = 0, 0.0
+
+    def _leave_stages_behind(self, epoch: float) -> None:
+        """Let a last stage have the checkpoints for itself, once there is one of it."""
+        stage = LastStage.of(vars(self.hparams))
+        if stage is None or epoch <= stage.first_epoch - 1:
+            return
+        self.checkpointer.delete_checkpoints(
+            num_to_keep=0,
+            min_keys=[self.metric],
+            importance_keys=[],
+            ckpt_predicate=lambda saved: (
+                saved.meta.get("epoch", 0) <= stage.first_epoch - 1
+            ),
+            verbosity=logging.DEBUG,
+        )
 
     def _should_save_intra_epoch_ckpt(
         self, last_ckpt_time: float, steps_since_ckpt: int

@@ -4,7 +4,7 @@ import math
 
 
 def warmup_cosine(
-    step: int,
+    step: float,
     total_steps: int,
     warmup_steps: int,
     start: float = 0.0,
@@ -14,8 +14,8 @@ def warmup_cosine(
 
     Arguments
     ---------
-    step : int
-        Optimizer steps taken so far.
+    step : float
+        Optimizer steps taken so far, or the place in a schedule that they stand for.
     total_steps : int
         Steps of the whole training.
     warmup_steps : int

@@ -17,7 +17,7 @@ from lact_modules.layers.chunking import Chunking
 from lact_modules.training.hparams import load_hparams
 from lact_modules.training.loop import RecipeBrain
 from lact_modules.training.stopping import EXIT_CODE
-from lact_modules.training.streams import StreamDataset
+from lact_modules.training.stream_dataset import StreamDataset
 
 RECIPES = sorted(Path(__file__).parents[2].glob("recipes/**/*streaming*.yaml"))
 # what the front end sees beyond a frame's 40 ms: its convolutions and its window

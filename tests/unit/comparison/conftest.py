@@ -4,6 +4,7 @@ import json
 import random
 
 import pytest
+import yaml
 
 from lact_modules.comparison.runs import Run, group_runs
 from lact_modules.training.error_rate import score
@@ -88,7 +89,9 @@ def make_run(tmp_path, monkeypatch):
         folder = tmp_path / f"{model}_{seed}_{len(list(tmp_path.iterdir()))}"
         folder.mkdir()
         values = {**SETTINGS, "seed": seed, "folder": folder, **settings}
-        (folder / "hyperparams.yaml").write_text(HYPERPARAMETERS.format(**values))
+        more = {name: settings[name] for name in settings if name not in SETTINGS}
+        lines = HYPERPARAMETERS.format(**values) + yaml.safe_dump(more) * bool(more)
+        (folder / "hyperparams.yaml").write_text(lines)
         write_log(folder / "metrics.jsonl", steps)
         metrics = {}
         for split in splits:

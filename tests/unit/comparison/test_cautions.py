@@ -27,6 +27,14 @@ def test_a_fair_comparison_has_none(arms):
             "not the same size: parameters 1,000,000 / 1,200,000",
         ),
         ({"seed": 2}, "not the same seeds: 1 / 2"),
+        (
+            {"last_stage_seconds": 120.0, "last_stage_epochs": 1},
+            "not the same budget: last_stage_seconds none / 120.0",
+        ),
+        (
+            {"stream_order": "reading"},
+            "not the same budget: stream_order random / reading",
+        ),
     ],
 )
 def test_tells_what_is_not_the_same(make_run, difference, caution):

@@ -8,8 +8,13 @@ from lact_modules.data.manifest import Utterance
 from lact_modules.data.token_batches import TokenBatchSampler
 from lact_modules.errors import InputError
 from lact_modules.training.resuming import ResumableSampler
-from lact_modules.training.samplers import BucketBatchSampler, EffectiveBatchSampler
-from lact_modules.training.streams import StreamDataset, duration, join_speakers
+from lact_modules.training.samplers import (
+    BucketBatchSampler,
+    EffectiveBatchSampler,
+    StagedSampler,
+)
+from lact_modules.training.stream_dataset import StreamDataset
+from lact_modules.training.streams import StreamPlan, join_speakers
 
 # by id, of 1 to 10 s
 SECONDS = {f"u{i}": 1 + 9 * i / 39 for i in range(40)}
@@ -39,8 +44,29 @@ def utterances_of(seconds, speakers=4):
 
 def streams(seconds, count=3):
     joined = join_speakers(utterances_of(seconds), count, max_duration=30)
-    entries = {s[0].id: {"stream": s, "duration": duration(s)} for s in joined}
-    return StreamDataset(entries, seed=1)
+    return StreamDataset([StreamPlan(joined, is_random=True)], seed=1)
+
+
+def stages(seconds):
+    """Utterances, and in the epoch that is looked at streams of them."""
+    utterances = utterances_of(seconds)
+    joined = join_speakers(utterances, None, max_duration=20)
+    return StreamDataset(
+        [StreamPlan([(u,) for u in utterances]), StreamPlan(joined, first_epoch=EPOCH)]
+    )
+
+
+def staged(make):
+    """Make a sampler for `stages`, of which the first is that of the dataset given."""
+
+    def make_staged(seconds, num_ranks=1):
+        dataset = stages(SECONDS if len(seconds) == len(SECONDS) else seconds)
+        dataset.set_epoch(EPOCH)
+        lengths = {name: entry["duration"] for name, entry in dataset.data.items()}
+        samplers = {1: make(seconds, num_ranks), EPOCH: make(lengths, num_ranks)}
+        return StagedSampler(samplers)
+
+    return make_staged
 
 
 def items(seconds):
@@ -96,6 +122,15 @@ KINDS = {
     "effective": {"make_sampler": effective},
     "tokens": {"make_sampler": tokens},
     "streams": {"data": streams},
+    "last stage": {
+        "data": stages,
+        "make_sampler": staged(lambda *a: bucketed(*a, num_buckets=None)),
+    },
+    "last stage, two processes, effective": {
+        "data": stages,
+        "make_sampler": staged(lambda *a: effective(*a, target=2)),
+        "num_ranks": 2,
+    },
     "two processes": {"num_ranks": 2},
     "two processes, effective": {"make_sampler": effective, "num_ranks": 2},
 }

@@ -7,11 +7,17 @@ import pytest
 import soundfile
 import torch
 
+from lact_modules.data.joining import duration
 from lact_modules.data.manifest import Utterance
 from lact_modules.data.vocabulary import Vocabulary
 from lact_modules.errors import InputError
-from lact_modules.training.dataset import make_dataset
-from lact_modules.training.streams import duration, exchange, join_speakers
+from lact_modules.training.dataset import make_dataset, make_stream_dataset
+from lact_modules.training.streams import (
+    StreamPlan,
+    exchange,
+    join_speakers,
+    join_utterances,
+)
 
 UTTERANCES = [
     Utterance(f"{speaker}-{i}", "x.wav", "ONE", 1.0 + i % 3, speaker=speaker)
@@ -60,7 +66,8 @@ def test_utterances_change_places_with_others_of_like_duration():
 
 def test_streams_are_others_in_each_epoch():
     streams = join_speakers(UTTERANCES, 4, 20.0)
-    dataset = make_dataset(streams, Vocabulary.from_texts(["ONE"]), seed=1)
+    plans = [StreamPlan(streams, is_random=True)]
+    dataset = make_stream_dataset(plans, Vocabulary.from_texts(["ONE"]), seed=1)
 
     def heard():
         for name in dataset.data_ids:
@@ -101,3 +108,56 @@ def test_a_dataset_reads_a_stream_as_one_utterance(tmp_path):
     torch.testing.assert_close(item["signal"], torch.from_numpy(expected))
     assert (item["id"], item["text"]) == ("late", "TWO ONE")
     assert item["tokens"].tolist() == vocabulary.encode("TWO ONE")
+
+
+CHAPTERS = [
+    Utterance(f"{speaker}-{chapter}-{i:04d}", "x.wav", "ONE", seconds, speaker)
+    for speaker in "78"
+    for chapter in (1, 2)
+    for i, seconds in enumerate([4.0, 9.5, 30.0, 2.5, 6.0, 6.5, 11.0])
+]
+
+
+@pytest.mark.parametrize("gap", [0.0, 0.5])
+@pytest.mark.parametrize("seconds", [8.0, 15.0, 60.0, 240.0, None])
+def test_chapters_are_read_on_utterance_by_utterance(seconds, gap):
+    shuffled = CHAPTERS[::2] + CHAPTERS[1::2]
+    streams = join_utterances(shuffled, "reading", None, seconds, gap)
+    assert sorted(u.id for s in streams for u in s) == [u.id for u in CHAPTERS]
+    for stream in streams:
+        first = CHAPTERS.index(stream[0])
+        assert list(stream) == CHAPTERS[first : first + len(stream)]
+        assert len({u.id.rpartition("-")[0] for u in stream}) == 1
+        if seconds is not None and len(stream) > 1:
+            assert duration(stream, gap) <= seconds
+        # what follows in the chapter would not have fitted
+        end = first + len(stream)
+        if end < len(CHAPTERS) and end % 7:
+            longer = duration(CHAPTERS[first : end + 1], gap)
+            assert seconds is not None and longer > seconds
+    lengths = [duration(stream, gap) for stream in streams]
+    assert lengths == sorted(lengths)
+
+
+def test_streams_without_bounds_are_all_that_a_speaker_says():
+    streams = join_speakers(UTTERANCES, None, None)
+    assert [len(stream) for stream in streams] == [50, 50]
+    assert {len(s) for s in join_utterances(CHAPTERS, "reading", 3, None)} == {3, 1}
+
+
+@pytest.mark.parametrize("gap", [0.0, 0.25])
+def test_a_gap_is_silence_of_its_length(tmp_path, gap):
+    path = tmp_path / "ones.wav"
+    soundfile.write(path, np.full(32000, 0.5, np.float32), 16000, subtype="FLOAT")
+    stream = tuple(
+        Utterance(name, str(path), "ONE", seconds, "7")
+        for name, seconds in [("a", 0.5), ("b", 1.0), ("c", 0.25)]
+    )
+    plans = [StreamPlan([stream])]
+    dataset = make_stream_dataset(plans, Vocabulary.from_texts(["ONE"]), gap=gap)
+    signal = dataset[0]["signal"]
+    silence = np.zeros(round(gap * 16000))
+    parts = [np.full(round(u.duration * 16000), 0.5) for u in stream]
+    expected = np.concatenate([parts[0], silence, parts[1], silence, parts[2]])
+    np.testing.assert_array_equal(signal, expected)
+    assert dataset.data["a"]["duration"] == len(signal) / 16000
