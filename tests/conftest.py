@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import signal
 import sys
 
 import pytest
@@ -10,6 +11,10 @@ import torch
 from tests.fake_hub import hub  # noqa: F401
 
 torch.set_num_threads(1)
+
+# a shell may ignore them, as under nohup, and children would too
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")

@@ -132,6 +132,7 @@ def open_copies(
     Example
     -------
     >>> import tempfile
+    >>> import torch
     >>> from lact_modules.data.conditions import read_conditions
     >>> from lact_modules.data.manifest import read_manifest
     >>> out = Path(tempfile.mkdtemp())

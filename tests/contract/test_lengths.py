@@ -13,6 +13,7 @@ from torch import nn
 import lact_modules
 from lact_modules.adaptation.adapter import TestTimeAdapter
 from lact_modules.adaptation.methods import build_adapter
+from lact_modules.adaptation.recording import RecordingAdapter
 from lact_modules.decoders import TextDecoder
 from lact_modules.encoders import CTCModel, Encoder, S2SModel
 from lact_modules.encoders.masked_prediction import MaskedPredictor
@@ -68,6 +69,9 @@ CALLS = {
     (MelFrontend, "forward"): lambda lengths: mel()(WAVEFORM, lengths),
     (MelFrontend, "features"): lambda n: mel().features(WAVEFORM, n),
     (MelFrontend, "subsample"): lambda n: mel().subsample(torch.ones(2, 5, 80), n),
+    (RecordingAdapter, "forward"): lambda n: build_adapter(ctc_model(), "self-train")(
+        WAVEFORM, n
+    ),
     (RunningNormalization, "forward"): lambda n: RunningNormalization(8)(FRAMES, n),
     (S2SModel, "forward"): lambda n: s2s_model()(WAVEFORM, n, tokens=TOKENS),
     (SpeechBrainEncoder, "forward"): lambda lengths: baseline()(FRAMES, lengths),
