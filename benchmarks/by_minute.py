@@ -26,7 +26,7 @@ from rich import box
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
-from study import read_some, tell, write_study
+from study import name_data, read_some, tell, write_study
 
 from lact_modules.cli.output import print_table
 from lact_modules.comparison.statistics import paired_bootstrap, utterance_interval
@@ -266,14 +266,14 @@ def main(
     arms += read_others(other or [])
     recordings = read_some(data, limit)
     heard: dict[str, list[list[Heard]]] = {}
-    for arm in track(arms, data.stem, console=Console(stderr=True)):
+    for arm in track(arms, name_data(data), console=Console(stderr=True)):
         found = arm.hear(recordings, way, chunk, left)
         if max(each.seconds for each in found) <= 60:
             raise InputError(f"{data}: no recording is longer than a minute")
         heard.setdefault(arm.name, []).append(found)
     summary = summarize(align(recordings, heard))
     draw(summary, output / PICTURE)
-    settings = dict(data=data.stem, way=way.value)
+    settings = dict(data=name_data(data), way=way.value)
     if way is not Way.TRANSCRIBE:
         settings |= dict(chunk_seconds=chunk, left_seconds=left)
     write_study(

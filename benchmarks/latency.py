@@ -14,7 +14,7 @@ from program import run_program
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
-from study import Counts, count_errors, rate, read_some, tell, write_study
+from study import Counts, count_errors, name_data, rate, read_some, tell, write_study
 
 from lact_modules.cli import options
 from lact_modules.cli.transcribed import load_utterance
@@ -86,14 +86,14 @@ def main(
     for path in data:
         utterances = read_some(path, limit)
         counted: dict[float | None, list[Counts]] = {}
-        for chunk in track(divisions, path.stem):
+        for chunk in track(divisions, name_data(path)):
             context = None if chunk is None else left
             chosen = options.given(chunk_seconds=chunk, left_seconds=context, **search)
             for run in runs:
                 transcriber = Transcriber.from_folder(run, device, **chosen)
                 found = measure(transcriber, utterances)
                 counted.setdefault(chunk, []).append(found)
-        splits[path.stem] = summarize(counted)
+        splits[name_data(path)] = summarize(counted)
     write_study(
         output,
         runs[0],

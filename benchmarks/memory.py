@@ -23,7 +23,7 @@ from program import run_program
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
-from study import Counts, count_errors, rate, read_some, tell, write_study
+from study import Counts, count_errors, name_data, rate, read_some, tell, write_study
 from torch import Tensor
 
 from lact_modules.cli.transcribed import load_utterance
@@ -242,13 +242,13 @@ def main(
         for seed, run in enumerate(runs)
     ]
     counted: dict[str, list[Counts]] = {}
-    for seed, run, seconds, memories in track(jobs, data.stem):
+    for seed, run, seconds, memories in track(jobs, name_data(data)):
         for name, memory in memories.items():
             listener = Listener(run, chunk, seconds, memory.learns)
             counts = measure(listener, utterances, memory, seed)
             counted.setdefault(name, []).append(counts)
     summary = summarize(counted)
-    settings = dict(chunk_seconds=chunk, left_seconds=left, data=data.stem)
+    settings = dict(chunk_seconds=chunk, left_seconds=left, data=name_data(data))
     write_study(
         output, lact[0], "cpu", "streaming", "memory", **settings, memory=summary
     )

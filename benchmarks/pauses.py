@@ -25,7 +25,7 @@ from program import run_program
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
-from study import Counts, count_errors, rate, read_some, tell, write_study
+from study import Counts, count_errors, name_data, rate, read_some, tell, write_study
 from torch import Tensor
 
 from lact_modules.cli.transcribed import load_utterance
@@ -255,7 +255,7 @@ def main(
     for path in data:
         utterances = read_some(path, limit)
         groups = make_groups(utterances, group)
-        rows = splits[path.stem] = []
+        rows = splits[name_data(path)] = []
         for way, (hear, hear_stream) in find_ways(trained).items():
             if hear is not None:
                 each = partial(hear, utterances)

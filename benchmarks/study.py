@@ -108,6 +108,11 @@ def rate(counts: Counts) -> float:
     return float(100 * errors / words)
 
 
+def name_data(path: Path) -> str:
+    """Name a split by its folder or manifest; ``manifest.jsonl`` by its folder."""
+    return path.parent.name if path.stem == "manifest" else path.stem
+
+
 def tell(value: float, interval: Sequence[float]) -> str:
     """Write a difference with its interval."""
     low, high = interval
