@@ -100,14 +100,7 @@ def stop_learning(model: nn.Module) -> bool:
 def _hear_files(
     transcriber: Transcriber, recordings: Sequence[Utterance]
 ) -> Iterator[Heard]:
-    def load(recording: Utterance) -> Tensor:
-        return transcriber.load(
-            recording.audio_filepath,
-            recording.offset,
-            recording.duration,
-            recording.channel,
-        )
-
+    load = transcriber.load_utterance
     for outcome in transcriber.transcribe_files(recordings, 4, load):
         if outcome.error is not None:
             raise outcome.error

@@ -4,19 +4,18 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from lact_modules.adaptation.base import Adapter
 from lact_modules.adaptation.gate import Gate, Traits
 from lact_modules.adaptation.objectives import Heard, Objective, Pass
 from lact_modules.adaptation.optimizers import OptimizerFactory
 from lact_modules.adaptation.outputs import soften, sum_certainty
 from lact_modules.adaptation.parameters import Adaptable, Values
-from lact_modules.adaptation.report import Report
 from lact_modules.adaptation.start import SlowStart
 from lact_modules.adaptation.steps import Run, Steps
 from lact_modules.data.audio import SAMPLE_RATE
-from lact_modules.ops.padding import check_lengths
 
 # Pieces of long audio that are adapted together.
 _PIECES_AT_ONCE = 16
@@ -55,7 +54,7 @@ class _Adapted(NamedTuple):
         return [_Encoded(hidden[:length], sure) for hidden, length, sure in rows]
 
 
-class TestTimeAdapter(nn.Module):
+class TestTimeAdapter(Adapter):
     """Minimize a loss without transcripts on each utterance, then transcribe it.
 
     Called as the model is, and gives what the model gives. The model itself is left as
@@ -119,42 +118,21 @@ class TestTimeAdapter(nn.Module):
         start: SlowStart | None = None,
         chunk_seconds: float | None = None,
     ):
-        super().__init__()
-        if steps < 1:
-            raise ValueError(f"steps={steps}: must be above 0")
-        if chunk_seconds is not None and chunk_seconds <= 0:
-            raise ValueError(f"chunk_seconds={chunk_seconds}: must be above 0")
-        self.model, self.adaptable = adaptable.model, adaptable
-        self.objective, self.optimizer, self.steps = objective, optimizer, steps
-        self.gate, self.start, self.chunk_seconds = gate, start, chunk_seconds
-        self.report = Report()
+        super().__init__(adaptable, objective, optimizer, steps, gate, chunk_seconds)
+        self.start, self.chunk_seconds = start, chunk_seconds
 
-    def forward(self, waveform: Tensor, lengths: Tensor) -> Any:
-        """Transcribe a batch.
-
-        Arguments
-        ---------
-        waveform : Tensor
-            (B, N) float32 at 16 kHz; padding has no influence.
-        lengths : Tensor
-            (B,) valid samples, int64.
-
-        Returns
-        -------
-        Any
-            What the model gives for its input.
-        """
-        check_lengths(lengths)
+    def transcribe(self, waveforms: Sequence[Tensor]) -> Any:
+        """Give the model's outputs, padded, for samples (N,) each."""
         # also under torch.inference_mode, whose tensors take no part in gradients
         with torch.inference_mode(False), torch.enable_grad():
-            waveforms = [
-                # one sample at least: an empty utterance has no frame to adapt to
-                row[: max(1, length)].clone()
-                for row, length in zip(waveform, lengths.tolist(), strict=True)
+            # one sample at least: an empty utterance has no frame to adapt to
+            heard = [
+                each.clone() if len(each) else each.new_zeros(1) for each in waveforms
             ]
-            hidden, certainty = zip(*self._encode_all(waveforms), strict=True)
-            frames = torch.tensor([len(each) for each in hidden], device=lengths.device)
-            frames = frames.where(lengths > 0, 0)
+            hidden, certainty = zip(*self._encode_all(heard), strict=True)
+            pairs = zip(hidden, waveforms, strict=True)
+            frames = torch.tensor([len(h) if len(w) else 0 for h, w in pairs])
+            frames = frames.to(hidden[0].device)
             with torch.no_grad():
                 padded = pad_sequence(list(hidden), batch_first=True)
                 outputs = self.model.outputs(padded, frames)

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from lact_modules.adaptation.adapter import TestTimeAdapter
+from lact_modules.adaptation.base import Adapter
 from lact_modules.adaptation.baselines import SELF_TRAIN, SUTA, SUTA_FAITHFUL, TENT
 from lact_modules.adaptation.gate import CleanStatistics, Gate
 from lact_modules.adaptation.objectives import find_objective
@@ -14,8 +15,6 @@ from lact_modules.adaptation.settings import DEFAULT_LR, Settings
 from lact_modules.adaptation.start import SlowStart
 from lact_modules.encoders.ctc_model import CTCModel
 from lact_modules.errors import InputError
-
-AnyAdapter = TestTimeAdapter | RecordingAdapter
 
 METHODS = {
     "lact": Settings(),
@@ -32,7 +31,7 @@ def build_adapter(
     method: str = "lact",
     statistics: CleanStatistics | None = None,
     **options: Any,
-) -> AnyAdapter:
+) -> Adapter:
     """Build what trains a model at test time.
 
     Arguments
@@ -48,7 +47,7 @@ def build_adapter(
 
     Returns
     -------
-    AnyAdapter
+    Adapter
         Called as the model is.
 
     Raises
@@ -94,7 +93,7 @@ def _build(
     optimizer: OptimizerFactory,
     settings: Settings,
     statistics: CleanStatistics | None,
-) -> AnyAdapter:
+) -> Adapter:
     parts = adaptable, find_objective(settings.loss), optimizer, settings.steps
     gate = Gate(statistics=statistics) if settings.is_gated else None
     if settings.mode == "recording":

@@ -4,19 +4,18 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from lact_modules.adaptation.base import Adapter
 from lact_modules.adaptation.gate import Gate, Traits
 from lact_modules.adaptation.learner import Learner
 from lact_modules.adaptation.objectives import Objective
 from lact_modules.adaptation.optimizers import OptimizerFactory
 from lact_modules.adaptation.outputs import join, soften, sum_certainty
 from lact_modules.adaptation.parameters import Adaptable
-from lact_modules.adaptation.report import Report
 from lact_modules.data.audio import SAMPLE_RATE
 from lact_modules.layers.chunking import Chunking
-from lact_modules.ops.padding import check_lengths
 
 PIECE_SECONDS = 16.0
 """Duration of a piece of a recording, unless another is asked for."""
@@ -32,7 +31,7 @@ class Recording(Protocol):
         """Give pieces of so many samples, the last perhaps shorter."""
 
 
-class RecordingAdapter(nn.Module):
+class RecordingAdapter(Adapter):
     """Minimize a loss without transcripts on a recording, then transcribe it.
 
     The recording is cut into pieces, and each takes a step of parameters that they
@@ -98,44 +97,20 @@ class RecordingAdapter(nn.Module):
         gate: Gate | None = None,
         chunk_seconds: float = PIECE_SECONDS,
     ):
-        super().__init__()
-        if steps < 1:
-            raise ValueError(f"steps={steps}: must be above 0")
-        if chunk_seconds <= 0:
-            raise ValueError(f"chunk_seconds={chunk_seconds}: must be above 0")
+        super().__init__(adaptable, objective, optimizer, steps, gate, chunk_seconds)
         adaptable.check_own()
-        self.model, self.adaptable = adaptable.model, adaptable
-        self.objective, self.optimizer = objective, optimizer
-        self.steps, self.gate = steps, gate
         self.piece_size = max(1, round(chunk_seconds * SAMPLE_RATE))
         self.chunking: Chunking | None = None
-        self.report = Report()
 
-    def forward(self, waveform: Tensor, lengths: Tensor) -> Any:
-        """Transcribe a batch.
-
-        Arguments
-        ---------
-        waveform : Tensor
-            (B, N) float32 at 16 kHz; padding has no influence.
-        lengths : Tensor
-            (B,) valid samples, int64.
-
-        Returns
-        -------
-        Any
-            What the model gives for its input.
-        """
-        check_lengths(lengths)
-        recordings = [
-            row[:length] for row, length in zip(waveform, lengths.tolist(), strict=True)
-        ]
+    def transcribe(self, waveforms: Sequence[Tensor]) -> Any:
+        """Give the model's outputs, padded, for samples (N,) each."""
 
         def run(recording: Tensor) -> Any:
             batch = pad_sequence([recording, recording.new_zeros(1)], batch_first=True)
-            return self.model(batch[:1], lengths.new_tensor([len(recording)]))
+            lengths = torch.tensor([len(recording)], device=batch.device)
+            return self.model(batch[:1], lengths)
 
-        return self.hear(recordings, run)
+        return self.hear(waveforms, run)
 
     def hear(self, recordings: Sequence[Any], run: Callable[[Any], Any]) -> Any:
         """Transcribe recordings by something else than one pass of the model.

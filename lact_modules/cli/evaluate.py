@@ -17,6 +17,7 @@ from lact_modules.cli.transcribed import read_transcribed
 from lact_modules.errors import InputError
 
 if TYPE_CHECKING:
+    from lact_modules.data.manifest import Utterance
     from lact_modules.decoding.rescore import Decoder
     from lact_modules.inference.transcriber import Transcriber
     from lact_modules.training.minutes import ByMinute
@@ -78,11 +79,6 @@ def evaluate(
 
     Of recordings of more than a minute, errors are told by minute too.
     """
-    from lact_modules.inference.files import process_files
-    from lact_modules.training.likeness import tell_likeness
-    from lact_modules.training.minutes import ByMinute
-    from lact_modules.training.transcripts import Transcripts
-
     decoding = options.given(
         beam_size=beam_size,
         lm=lm,
@@ -110,36 +106,15 @@ def evaluate(
     with open_report(json_file) as stream:
         transcriber, decoders = _load_model(model, device, each_step, running, decoding)
         utterances, unusable = read_transcribed(data, channel)
-        transcripts, tally = Transcripts(decoders), Tally(unusable)
-        minutes = {name: ByMinute() for name in decoders}
-        outcomes = process_files(
-            utterances,
-            lambda batch: transcripts.decode(transcriber.run_model(batch)),
-            batch_size,
-            lambda said: transcriber.load(
-                said.audio_filepath, said.offset, said.duration, said.channel
-            ),
-            in_order=transcriber.is_in_order,
+        tally = Tally(unusable)
+        transcripts, minutes = _transcribe(
+            transcriber, decoders, utterances, batch_size, tally
         )
-        for outcome in show_progress(outcomes, "Transcribing", len(utterances)):
-            tally.add(outcome)
-            if outcome.result is not None:
-                said = outcome.source
-                transcripts.record(said.id, said.text, outcome.result)
-                for name, found in outcome.result.items():
-                    minutes[name].add(said.text, found[0].words, outcome.seconds)
-        tally.report()
-        if transcriber.adapter is not None:
-            typer.echo(transcriber.adapter.report, err=True)
-        if not transcripts.ids:
-            raise InputError(f"{data}: not one utterance could be transcribed")
+        _check_transcripts(data, transcripts, [*decoders][-1])
         scores = {
             name: _score(transcripts, by_minute, tally, name)
             for name, by_minute in minutes.items()
         }
-        heard = transcripts.hypotheses[[*decoders][-1]]
-        if hint := tell_likeness(transcripts.references, heard):
-            typer.echo(f"{data}: {hint}", err=True)
         if stream is not None:
             summary = _summary(scores, transcripts, tally) | _latency(transcriber)
             summary |= {"precision": precision, "compiled": compiled}
@@ -172,6 +147,50 @@ def _load_model(
     transcriber = Transcriber.from_folder(folder, device, **running, **search)
     decoding["device"] = transcriber.device
     return transcriber, decoding_steps(transcriber.trained, **decoding)
+
+
+def _transcribe(
+    transcriber: "Transcriber",
+    decoders: "dict[str, Decoder]",
+    utterances: "list[Utterance]",
+    batch_size: int,
+    tally: Tally,
+) -> "tuple[Transcripts, dict[str, ByMinute]]":
+    """Transcribe utterances by each decoder, and count what was done."""
+    from lact_modules.inference.files import process_files
+    from lact_modules.training.minutes import ByMinute
+    from lact_modules.training.transcripts import Transcripts
+
+    transcripts = Transcripts(decoders)
+    minutes = {name: ByMinute() for name in decoders}
+    outcomes = process_files(
+        utterances,
+        lambda batch: transcripts.decode(transcriber.run_model(batch)),
+        batch_size,
+        transcriber.load_utterance,
+        in_order=transcriber.is_in_order,
+    )
+    for outcome in show_progress(outcomes, "Transcribing", len(utterances)):
+        tally.add(outcome)
+        if outcome.result is not None:
+            said = outcome.source
+            transcripts.record(said.id, said.text, outcome.result)
+            for name, found in outcome.result.items():
+                minutes[name].add(said.text, found[0].words, outcome.seconds)
+    tally.report()
+    if transcriber.adapter is not None:
+        typer.echo(transcriber.adapter.report, err=True)
+    return transcripts, minutes
+
+
+def _check_transcripts(data: Path, transcripts: "Transcripts", name: str) -> None:
+    """Refuse to score nothing; say so where texts differ in case alone, or the like."""
+    from lact_modules.training.likeness import tell_likeness
+
+    if not transcripts.ids:
+        raise InputError(f"{data}: not one utterance could be transcribed")
+    if hint := tell_likeness(transcripts.references, transcripts.hypotheses[name]):
+        typer.echo(f"{data}: {hint}", err=True)
 
 
 def _score(

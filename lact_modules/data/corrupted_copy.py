@@ -15,6 +15,7 @@ from lact_modules.data.conditions import Condition
 from lact_modules.data.flac import encode_flac, name_flac
 from lact_modules.data.manifest import Utterance, write_manifest
 from lact_modules.errors import InputError
+from lact_modules.whole_file import unfinished_name
 
 MANIFEST_FILE = "manifest.jsonl"
 
@@ -49,7 +50,7 @@ class CorruptedCopy:
         self.seed = seed
         self.utterances: list[Utterance] = []
         self.num_bytes = 0
-        self._unfinished = folder.with_name(folder.name + ".part")
+        self._unfinished = unfinished_name(folder)
         _check_replaceable(folder)
 
     @property
@@ -59,7 +60,6 @@ class CorruptedCopy:
 
     def start(self) -> None:
         """Make room for the files, without touching an earlier copy."""
-        shutil.rmtree(self._unfinished, ignore_errors=True)
         self._unfinished.mkdir(parents=True)
 
     def add(self, utterance: Utterance, waveform: Tensor) -> None:

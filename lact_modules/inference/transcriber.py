@@ -14,6 +14,7 @@ from lact_modules.adaptation.methods import build_adapter
 from lact_modules.adaptation.recording import RecordingAdapter
 from lact_modules.data.audio import SAMPLE_RATE, load_audio
 from lact_modules.data.audio_file import Waveform, open_audio
+from lact_modules.data.manifest import Utterance
 from lact_modules.decoding.hypothesis import Hypothesis
 from lact_modules.encoders.compilation import CompiledBlocks
 from lact_modules.errors import InputError
@@ -250,6 +251,15 @@ class Transcriber:
         if self.long_form is None:
             return load_audio(path, offset=offset, duration=duration, channel=channel)
         return open_audio(path, MAX_WHOLE_SECONDS, offset, duration, channel)
+
+    def load_utterance(self, utterance: Utterance) -> Waveform:
+        """Read an utterance's part of its file, see `load`."""
+        return self.load(
+            utterance.audio_filepath,
+            utterance.offset,
+            utterance.duration,
+            utterance.channel,
+        )
 
     def transcribe_files(
         self,

@@ -8,7 +8,7 @@ from torch.nn.functional import conv1d, pad
 
 from lact_modules.ops.fused import call_fused, differentiate, has_fused
 
-_SOURCE = "frames.cpp"
+_SOURCE = "depthwise.cpp"
 
 
 def convolve_frames(

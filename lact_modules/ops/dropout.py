@@ -7,7 +7,7 @@ from torch import Tensor
 
 from lact_modules.ops.fused import call_fused, has_fused
 
-_SOURCE = "frames.cpp"
+_SOURCE = "dropout.cpp"
 _RANGE = 2**32
 
 

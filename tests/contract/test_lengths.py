@@ -11,9 +11,8 @@ from speechbrain.lobes.models.transformer.Conformer import ConformerEncoder
 from torch import nn
 
 import lact_modules
-from lact_modules.adaptation.adapter import TestTimeAdapter
+from lact_modules.adaptation.base import Adapter
 from lact_modules.adaptation.methods import build_adapter
-from lact_modules.adaptation.recording import RecordingAdapter
 from lact_modules.decoders import TextDecoder
 from lact_modules.encoders import CTCModel, Encoder, S2SModel
 from lact_modules.encoders.masked_prediction import MaskedPredictor
@@ -60,6 +59,7 @@ def predict(lengths):
 
 
 CALLS = {
+    (Adapter, "forward"): lambda n: build_adapter(ctc_model())(WAVEFORM, n),
     (CTCModel, "forward"): lambda lengths: ctc_model()(WAVEFORM, lengths),
     (CTCModel, "make_frames"): lambda n: ctc_model().make_frames(WAVEFORM, n),
     (Encoder, "forward"): lambda lengths: encoder()(FRAMES, lengths),
@@ -69,13 +69,9 @@ CALLS = {
     (MelFrontend, "forward"): lambda lengths: mel()(WAVEFORM, lengths),
     (MelFrontend, "features"): lambda n: mel().features(WAVEFORM, n),
     (MelFrontend, "subsample"): lambda n: mel().subsample(torch.ones(2, 5, 80), n),
-    (RecordingAdapter, "forward"): lambda n: build_adapter(ctc_model(), "self-train")(
-        WAVEFORM, n
-    ),
     (RunningNormalization, "forward"): lambda n: RunningNormalization(8)(FRAMES, n),
     (S2SModel, "forward"): lambda n: s2s_model()(WAVEFORM, n, tokens=TOKENS),
     (SpeechBrainEncoder, "forward"): lambda lengths: baseline()(FRAMES, lengths),
-    (TestTimeAdapter, "forward"): lambda n: build_adapter(ctc_model())(WAVEFORM, n),
     (TextDecoder, "forward"): lambda n: decoder()(TOKENS, FRAMES, n),
     (TextDecoder, "start"): lambda lengths: decoder().start(FRAMES, lengths),
     (UtteranceNormalization, "forward"): lambda n: UtteranceNormalization()(FRAMES, n),

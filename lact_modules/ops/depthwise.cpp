@@ -1,4 +1,4 @@
-// What `depthwise.py` and `dropout.py` define, and its gradients, in float32 on a CPU.
+// What `depthwise.py` defines, and its gradients, in float32 on a CPU.
 // Arrays are contiguous.
 
 #include <algorithm>
@@ -9,8 +9,8 @@
 
 namespace {
 
-// frames whose inputs a cache holds, elements that share a key
-constexpr int64_t SEGMENT = 512, BLOCK = 4096;
+// frames whose inputs a cache holds
+constexpr int64_t SEGMENT = 512;
 // outputs, or taps of a kernel, that are summed in registers
 constexpr int64_t SUMS = 8;
 
@@ -51,22 +51,6 @@ inline void correlate_all(const float *fixed, const float *moved, int64_t count,
     correlate<SUMS>(fixed, moved + i * LANES, count, result + i * LANES);
   for (; i < rows; ++i)
     correlate<1>(fixed, moved + i * LANES, count, result + i * LANES);
-}
-
-inline uint64_t mix(uint64_t z) {
-  // splitmix64
-  z += 0x9e3779b97f4a7c15u;
-  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-  z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-  return z ^ (z >> 31);
-}
-
-// Whether element n of a block stays.
-inline bool stays(uint32_t n, uint32_t key, uint32_t other, uint32_t threshold) {
-  uint32_t h = n * 0x9e3779b1u + key;
-  h = (h ^ (h >> 16)) * 0x7feb352du + other;
-  h = (h ^ (h >> 15)) * 0x846ca68bu;
-  return (h ^ (h >> 16)) >= threshold;
 }
 
 }  // namespace
@@ -129,24 +113,6 @@ void depthwise_weight(const float *x, const float *grad, float *to_weight, int64
       for (int64_t c = 0; c < width; ++c)
         for (int64_t k = 0; k < taps; ++k)
           to_weight[(first + c) * taps + k] = sums[k * LANES + c];
-    }
-  }
-}
-
-// y[n] = x[n] / (1 - p) or 0, with p the threshold / 2^32
-void dropout(const float *x, float *y, int64_t size, int64_t seed, int64_t threshold,
-             int64_t threads) {
-  const float scale = 4294967296.0 / (4294967296.0 - threshold);
-  const uint32_t least = threshold;
-#pragma omp parallel for num_threads(threads) if (threads > 1)
-  for (int64_t start = 0; start < size; start += BLOCK) {
-    const uint64_t drawn = mix(mix(seed) + start);
-    const uint32_t key = drawn, other = drawn >> 32;
-    const int64_t count = std::min(BLOCK, size - start);
-#pragma omp simd
-    for (int64_t n = 0; n < count; ++n) {
-      const float kept = scale * x[start + n];
-      y[start + n] = stays(n, key, other, least) ? kept : 0.0f;
     }
   }
 }

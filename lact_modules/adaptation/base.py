@@ -1,0 +1,81 @@
+"""What stands in the place of a model and adapts it to what it hears."""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor, nn
+
+from lact_modules.adaptation.gate import Gate
+from lact_modules.adaptation.objectives import Objective
+from lact_modules.adaptation.optimizers import OptimizerFactory
+from lact_modules.adaptation.parameters import Adaptable
+from lact_modules.adaptation.report import Report
+from lact_modules.ops.padding import check_lengths
+
+
+class Adapter(nn.Module):
+    """Called as a model is; gives what the model gives, after adaptation.
+
+    Arguments
+    ---------
+    adaptable : Adaptable
+        The model and the parameters to train.
+    objective : Objective
+        What to minimize.
+    optimizer : OptimizerFactory
+        How to move.
+    steps : int
+        How often.
+    gate : Gate | None
+        Keeps unadapted results; None keeps none.
+    chunk_seconds : float | None
+        Duration of pieces into which audio is cut; None cuts nothing.
+
+    Raises
+    ------
+    ValueError
+        If steps or seconds are not above 0.
+    """
+
+    def __init__(
+        self,
+        adaptable: Adaptable,
+        objective: Objective,
+        optimizer: OptimizerFactory,
+        steps: int,
+        gate: Gate | None,
+        chunk_seconds: float | None,
+    ):
+        super().__init__()
+        if steps < 1:
+            raise ValueError(f"steps={steps}: must be above 0")
+        if chunk_seconds is not None and chunk_seconds <= 0:
+            raise ValueError(f"chunk_seconds={chunk_seconds}: must be above 0")
+        self.model, self.adaptable = adaptable.model, adaptable
+        self.objective, self.optimizer = objective, optimizer
+        self.steps, self.gate = steps, gate
+        self.report = Report()
+
+    def forward(self, waveform: Tensor, lengths: Tensor) -> Any:
+        """Transcribe a batch.
+
+        Arguments
+        ---------
+        waveform : Tensor
+            (B, N) float32 at 16 kHz; padding has no influence.
+        lengths : Tensor
+            (B,) valid samples, int64.
+
+        Returns
+        -------
+        Any
+            What the model gives for its input.
+        """
+        check_lengths(lengths)
+        rows = zip(waveform, lengths.tolist(), strict=True)
+        return self.transcribe([row[:length] for row, length in rows])
+
+    @abstractmethod
+    def transcribe(self, waveforms: Sequence[Tensor]) -> Any:
+        """Give the model's outputs, padded, for samples (N,) each."""
