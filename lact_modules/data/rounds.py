@@ -28,7 +28,20 @@ class RoundSampler(Protocol):
     num_ranks: int
 
     def rounds(self, rows: Batch, epoch: int) -> list[Round]:
-        """Batch rows of the dataset, each once, in the order of an epoch."""
+        """Batch rows, each once, in the order of an epoch.
+
+        Arguments
+        ---------
+        rows : Batch
+            Of the dataset.
+        epoch : int
+            Number of the epoch.
+
+        Returns
+        -------
+        list[Round]
+            A batch for each process.
+        """
         ...
 
 

@@ -91,20 +91,7 @@ class TokenBatchSampler:
             )
 
     def rounds(self, rows: Batch, epoch: int) -> list[Round]:
-        """Batch rows, each once, in the order of an epoch.
-
-        Arguments
-        ---------
-        rows : Batch
-            Of the sequences.
-        epoch : int
-            Number of the epoch.
-
-        Returns
-        -------
-        list[Round]
-            A batch for each process.
-        """
+        """Batch rows of the dataset, each once, see `RoundSampler`."""
         generator = np.random.default_rng((self.seed, epoch))
         order = rows[generator.permutation(len(rows))]
         batches = cut_batches(self.lengths[order], self.max_tokens)

@@ -39,7 +39,8 @@ def convolve_frames(
     tensor([10., 11., 11.])
     """
     if has_fused(x, _SOURCE) and weight.dtype == x.dtype:
-        return _Depthwise.apply(x, weight, bias, context)
+        bias = None if bias is None else bias.contiguous()
+        return _Depthwise.apply(x.contiguous(), weight.contiguous(), bias, context)
     return _convolve(x, weight, bias, context)
 
 
@@ -59,7 +60,6 @@ class _Depthwise(torch.autograd.Function):
         bias: Tensor | None,
         context: tuple[int, int],
     ) -> Tensor:
-        x, weight = x.contiguous(), weight.contiguous()
         ctx.save_for_backward(x, weight, bias)
         ctx.context = context
         return _correlate(x, weight, bias, context)

@@ -18,7 +18,7 @@ from lact_modules.ops.fast_weight import (
     descent_direction,
     hidden_units,
 )
-from lact_modules.ops.fused import call_fused, differentiate, has_fused
+from lact_modules.ops.fused import call_fused, differentiate, has_fused, in_rows
 from lact_modules.ops.heads import Activation, Part, join_heads, split_heads
 from lact_modules.ops.padding import is_known_whole, zero_padding
 from lact_modules.ops.rotary import Rotation
@@ -193,9 +193,7 @@ def _sizes(x: Tensor, gate: Tensor) -> list[int]:
 
 
 def _in_rows(x: Tensor, *others: Tensor) -> list[Tensor]:
-    """Give frames equal distances, as in a part of a wider projection."""
-    is_even = x.stride(2) == 1 and x.stride(0) == x.shape[1] * x.stride(1)
-    return [x if is_even else x.contiguous(), *(each.contiguous() for each in others)]
+    return [in_rows(x), *(each.contiguous() for each in others)]
 
 
 def _with_values(scale: Tensor, offset: Tensor) -> tuple[Tensor, Tensor]:

@@ -64,6 +64,32 @@ def call_fused(
     call_native(library, function, tensors, sizes)
 
 
+def in_rows(x: Tensor) -> Tensor:
+    """Give frames equal distances, as in a part of a wider projection.
+
+    Before a `torch.autograd.Function` is applied: gradients of gradients would not
+    find their way back through a copy that is made within.
+
+    Arguments
+    ---------
+    x : Tensor
+        (B, T, C)
+
+    Returns
+    -------
+    Tensor
+        The same, or a copy.
+
+    Example
+    -------
+    >>> x = torch.zeros(2, 5, 12)
+    >>> in_rows(x[..., :4]).stride(), in_rows(x[..., ::3]).stride()
+    ((60, 12, 1), (20, 4, 1))
+    """
+    is_even = x.stride(2) == 1 and x.stride(0) == x.shape[1] * x.stride(1)
+    return x if is_even else x.contiguous()
+
+
 def differentiate(
     written: Written, inputs: Sequence[Any], ctx: Any, grad: Tensors
 ) -> tuple[Tensor | None, ...]:

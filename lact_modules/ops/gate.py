@@ -27,7 +27,7 @@ def gate(x: Tensor) -> Tensor:
     >>> gate(torch.tensor([100.0, 0.0, 2.0, 3.0]))
     tensor([200.,   0.])
     """
-    return _Gate.apply(x) if has_fused(x) else _gate(x)
+    return _Gate.apply(x.contiguous()) if has_fused(x) else _gate(x)
 
 
 def _gate(x: Tensor) -> Tensor:
@@ -38,7 +38,6 @@ def _gate(x: Tensor) -> Tensor:
 class _Gate(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
-        x = x.contiguous()
         ctx.save_for_backward(x)
         size = x.shape[-1] // 2
         y = x.new_empty(*x.shape[:-1], size)

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.nn.functional import normalize, rms_norm, silu
 
-from lact_modules.ops.fused import call_fused, differentiate, has_fused
+from lact_modules.ops.fused import call_fused, differentiate, has_fused, in_rows
 from lact_modules.ops.rotary import Rotation, rotate
 
 # Sums over frames that threads take apart; a constant, so that more threads give the
@@ -83,8 +83,10 @@ def split_heads(x: Tensor, num_heads: int, parts: Sequence[Part]) -> tuple[Tenso
     """
     tables = [table for part in parts for table in part.tables]
     units = tuple(part.unit for part in parts)
-    split = _SplitHeads.apply if has_fused(x) else _split_heads
-    return split(x, num_heads, units, *tables)
+    if not has_fused(x):
+        return _split_heads(x, num_heads, units, *tables)
+    whole = [None if table is None else table.contiguous() for table in tables]
+    return _SplitHeads.apply(in_rows(x), num_heads, units, *whole)
 
 
 def _split_heads(
@@ -128,10 +130,6 @@ class _SplitHeads(Function):
         *tables: Tensor | None,
     ) -> tuple[Tensor, ...]:
         batch, num_frames, width = x.shape
-        # frames at equal distances, as in a part of a wider projection
-        if x.stride(2) != 1 or x.stride(0) != num_frames * x.stride(1):
-            x = x.contiguous()
-        tables = tuple(None if each is None else each.contiguous() for each in tables)
         ctx.save_for_backward(x, *tables)
         ctx.options = num_heads, units
         size = width // len(units) // num_heads
@@ -189,7 +187,7 @@ def join_heads(x: Tensor, weight: Tensor, opening: Tensor) -> Tensor:
     tensor(50.)
     """
     if has_fused(x) and x.dtype == opening.dtype == weight.dtype:
-        return _JoinHeads.apply(x, weight, opening)
+        return _JoinHeads.apply(*(each.contiguous() for each in (x, weight, opening)))
     return _join_heads(x, weight, opening)
 
 
@@ -201,8 +199,7 @@ def _join_heads(x: Tensor, weight: Tensor, opening: Tensor) -> Tensor:
 
 class _JoinHeads(Function):
     @staticmethod
-    def forward(ctx: Any, *inputs: Tensor) -> Tensor:
-        x, weight, opening = (each.contiguous() for each in inputs)
+    def forward(ctx: Any, x: Tensor, weight: Tensor, opening: Tensor) -> Tensor:
         ctx.save_for_backward(x, weight, opening)
         batch, heads, num_frames, size = x.shape
         ctx.sizes = batch, num_frames, heads, size

@@ -156,20 +156,7 @@ class BucketBatchSampler:
             self.options["max_batch_length"] = (1 + 2 * _ROUNDING) * max_batch_length
 
     def rounds(self, rows: Batch, epoch: int) -> list[Round]:
-        """Batch rows, each once, in the order of an epoch.
-
-        Arguments
-        ---------
-        rows : Batch
-            Of the utterances.
-        epoch : int
-            Number of the epoch.
-
-        Returns
-        -------
-        list[Round]
-            A batch for each process.
-        """
+        """Batch rows of the dataset, each once, see `RoundSampler`."""
         durations = self.durations[rows].tolist()
         sampler = DynamicBatchSampler(
             rows, lengths_list=durations, epoch=epoch, **self.options
@@ -206,19 +193,6 @@ class StagedSampler:
         return self.samplers[1]
 
     def rounds(self, rows: Batch, epoch: int) -> list[Round]:
-        """Batch rows of the epoch's dataset, each once.
-
-        Arguments
-        ---------
-        rows : Batch
-            Of the utterances.
-        epoch : int
-            Number of the epoch.
-
-        Returns
-        -------
-        list[Round]
-            A batch for each process.
-        """
+        """Batch rows of the dataset, each once, see `RoundSampler`."""
         begun = max(first for first in self.samplers if first <= epoch)
         return self.samplers[begun].rounds(rows, epoch)

@@ -144,6 +144,22 @@ def test_second_gradients_agree(name):
 
 
 @every_function
+def test_second_gradients_of_strided_inputs_agree(name):
+    results = []
+    for dtype in (torch.float32, torch.float64):
+        inputs = draw(name, 9, dtype)
+        # every other channel of what is twice as wide
+        wide = [x.detach().repeat_interleave(2, dim=-1) for x in inputs]
+        strided = [x.requires_grad_()[..., ::2] for x in wide]
+        y = FUNCTIONS[name][0](*strided)
+        weight = torch.linspace(-1, 2, y.numel(), dtype=dtype).view_as(y)
+        found = torch.autograd.grad(y, wide, weight, create_graph=True)
+        total = sum((each.square() + each * y.sum()).sum() for each in found)
+        results.append(torch.autograd.grad(total, wide, materialize_grads=True))
+    assert_close(*results, tolerance=1e-4)
+
+
+@every_function
 def test_threads_change_nothing(name):
     alone = run(name, draw(name, 20, torch.float32))
     torch.set_num_threads(3)
