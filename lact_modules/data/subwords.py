@@ -2,7 +2,7 @@
 
 import io
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from sentencepiece import SentencePieceProcessor, SentencePieceTrainer
@@ -51,6 +51,8 @@ class SubwordVocabulary:
     bos_id = 1
     eos_id = 2
     silent_ids = (blank_id, bos_id, eos_id)
+    # none: a piece that begins a word tells
+    delimiter = None
     file_name = "tokenizer.model"
 
     def __init__(self, model: bytes):
@@ -65,6 +67,11 @@ class SubwordVocabulary:
             )
         pieces = map(self._processor.id_to_piece, range(1, len(self._processor)))
         self.tokens = (BLANK, *pieces)
+        special = {*self.silent_ids, self._processor.unk_id()}
+        # what words are spelled with
+        self.letters = frozenset(
+            piece for i, piece in enumerate(self.tokens) if i not in special
+        )
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -163,6 +170,20 @@ class SubwordVocabulary:
         """Turn ids into text; blanks, begins and ends are passed over."""
         pieces = (self.tokens[i] for i in ids if i not in self.silent_ids)
         return " ".join("".join(pieces).replace(WORD_START, " ").split())
+
+    def spell(self, word: str) -> tuple[str, ...]:
+        """Cut a word into pieces, those that are no tokens too; see :meth:`is_word`."""
+        return tuple(self._processor.encode(word, out_type=str))
+
+    def is_word(self, tokens: Sequence[str]) -> bool:
+        """Tell whether pieces spell one word: the first alone begins one."""
+        first, *others = tokens or [""]
+        return (
+            first.startswith(WORD_START)
+            and not any(piece.startswith(WORD_START) for piece in others)
+            and self.letters.issuperset(tokens)
+            and [*tokens] != [WORD_START]
+        )
 
     def save(self, path: str | Path) -> None:
         """Write the SentencePiece model; a reader never sees half of it."""

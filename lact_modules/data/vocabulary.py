@@ -34,6 +34,7 @@ class Vocabulary:
 
     blank_id = 0
     silent_ids = (blank_id,)
+    delimiter = WORD_DELIMITER
     file_name = "vocabulary.txt"
 
     def __init__(self, tokens: Sequence[str]):
@@ -43,6 +44,8 @@ class Vocabulary:
         if len(set(self.tokens)) != len(self.tokens):
             raise InputError("vocabulary: a token stands twice")
         self._ids = {token: index for index, token in enumerate(self.tokens)}
+        # what words are spelled with
+        self.letters = frozenset(self.tokens) - {BLANK, WORD_DELIMITER}
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -92,6 +95,14 @@ class Vocabulary:
         """Turn ids (already collapsed, blanks allowed) into text."""
         spelled = "".join(self.tokens[i] for i in ids if i != self.blank_id)
         return " ".join(spelled.replace(WORD_DELIMITER, " ").split())
+
+    def spell(self, word: str) -> tuple[str, ...]:
+        """Cut a word into tokens, known or not; see :meth:`is_word`."""
+        return tuple(word)
+
+    def is_word(self, tokens: Sequence[str]) -> bool:
+        """Tell whether tokens spell one word."""
+        return len(tokens) > 0 and self.letters.issuperset(tokens)
 
     def save(self, path: str | Path) -> None:
         """Write one token a line; a reader never sees half of it."""

@@ -3,19 +3,21 @@
 import copy
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple, TypeGuard
+from typing import NamedTuple
 
 import numpy as np
 from torch import Tensor
 
 from lact_modules.data.subwords import AnyVocabulary, SubwordVocabulary
-from lact_modules.data.vocabulary import WORD_DELIMITER, Vocabulary
 from lact_modules.decoding.fit import choose_words
 from lact_modules.decoding.flashlight import IMPOSSIBLE, Found, Weights
 from lact_modules.decoding.hypothesis import Hypothesis, Word, group_words
 from lact_modules.decoding.numbers import MAX_BEAM, check_number
-from lact_modules.decoding.word_search import make_search
+from lact_modules.decoding.searches import make_search
 from lact_modules.errors import InputError
+
+MAX_PIECES = 1000
+"""Most pieces of words: flashlight takes a table of all steps from one to another."""
 
 
 class Prefix(NamedTuple):
@@ -43,21 +45,22 @@ class BeamSearch:
     The score is the log-probability of the text, plus `lm_weight` times log10 of
     the text's probability by the language model, plus `word_score` a word. With a
     language model of words or a lexicon only words of the lexicon come out; else any
-    spelling may. In scripts without spaces words stand with or without delimiters.
+    spelling may. Words are spelled by characters, or in pieces. In scripts without
+    spaces words of characters stand with or without delimiters.
 
     Arguments
     ---------
-    vocabulary : Vocabulary
+    vocabulary : AnyVocabulary
         Tokens of the model.
     frame_rate : float
         Frames a second.
     beam_size : int
         Hypotheses kept after each frame.
     lm : str | Path | None
-        N-gram of words or of characters: ARPA or KenLM binary.
+        N-gram of words or of tokens: ARPA or KenLM binary.
     lexicon : str | Path | None
         See :func:`~lact_modules.decoding.lexicon.read_lexicon`. If None, the words
-        of the ARPA file are spelled by their characters.
+        of the ARPA file are spelled as the vocabulary does.
     lm_weight : float
         Weight of the language model, not negative.
     word_score : float
@@ -75,6 +78,7 @@ class BeamSearch:
     Example
     -------
     >>> import torch
+    >>> from lact_modules.data.vocabulary import Vocabulary
     >>> search = BeamSearch(Vocabulary.from_texts(["HI"]), 10.0, beam_size=5)
     >>> search.begin()
     >>> search.step(torch.nn.functional.one_hot(torch.tensor([2, 0, 3])).log())
@@ -86,7 +90,7 @@ class BeamSearch:
 
     def __init__(
         self,
-        vocabulary: Vocabulary,
+        vocabulary: AnyVocabulary,
         frame_rate: float,
         beam_size: int = 50,
         lm: str | Path | None = None,
@@ -164,8 +168,11 @@ class BeamSearch:
 
     def _to_prefix(self, found: Found) -> Prefix:
         words = self._spell(found)
-        is_open = found.tokens[-1] != WORD_DELIMITER
-        num_complete = len(words) - is_open
+        if found.words is not None:
+            num_complete = len(found.words)
+        else:
+            is_over = found.tokens[-1:] == [self.vocabulary.delimiter]
+            num_complete = len(words) if is_over else max(0, len(words) - 1)
         return Prefix(
             found.score, tuple(words[:num_complete]), tuple(words[num_complete:])
         )
@@ -184,7 +191,7 @@ def wants_beam(
     beam_size: int,
     lm: str | Path | None,
     lexicon: str | Path | None,
-) -> TypeGuard[Vocabulary]:
+) -> bool:
     """Tell whether a user asks for beam search, and see that it can be done.
 
     Arguments
@@ -200,21 +207,22 @@ def wants_beam(
 
     Returns
     -------
-    TypeGuard[Vocabulary]
-        False for greedy decoding; if true, the tokens are characters.
+    bool
+        False for greedy decoding.
 
     Raises
     ------
     InputError
         If a language model or lexicon comes without beam search, beam search is asked
-        for over subwords, or the beam is too large.
+        for over too many pieces, or the beam is too large.
     """
     check_number("beam_size", beam_size, 0, MAX_BEAM, whole=True)
     if beam_size > 1:
-        if isinstance(vocabulary, SubwordVocabulary):
+        if isinstance(vocabulary, SubwordVocabulary) and len(vocabulary) > MAX_PIECES:
             raise InputError(
-                f"beam_size {beam_size}: the CTC beam search spells words with "
-                "characters; models of subwords search with attention, or greedily"
+                f"beam_size {beam_size}: the CTC beam search takes {MAX_PIECES} pieces "
+                f"at most, and the model has {len(vocabulary)}; search with attention, "
+                "or greedily"
             )
         return True
     for path in (lm, lexicon):

@@ -7,7 +7,6 @@ from typing import Any
 from torch import Tensor
 
 from lact_modules.data.subwords import AnyVocabulary
-from lact_modules.data.vocabulary import Vocabulary
 from lact_modules.decoding.beam_search import BeamSearch, wants_beam
 from lact_modules.decoding.greedy_stream import GreedyStream, best_path
 from lact_modules.decoding.hypothesis import Hypothesis
@@ -29,6 +28,7 @@ class GreedyDecoder:
     Example
     -------
     >>> import torch
+    >>> from lact_modules.data.vocabulary import Vocabulary
     >>> vocabulary = Vocabulary.from_texts(["HI"])
     >>> frames = torch.tensor([[0, 2, 2, 0, 3, 1]])
     >>> log_probs = torch.nn.functional.one_hot(frames, len(vocabulary)).log()
@@ -79,14 +79,14 @@ class BeamDecoder:
 
     Arguments
     ---------
-    vocabulary : Vocabulary
+    vocabulary : AnyVocabulary
         Tokens of the model.
     frame_rate : float
         Frames a second.
     beam_size : int
         Hypotheses kept after each frame.
     lm : str | Path | None
-        N-gram of words or of characters: ARPA or KenLM binary.
+        N-gram of words or of tokens: ARPA or KenLM binary.
     lexicon : str | Path | None
         Words that may come out, if not those of the ARPA file.
     num_best : int
@@ -102,6 +102,7 @@ class BeamDecoder:
     Example
     -------
     >>> import torch
+    >>> from lact_modules.data.vocabulary import Vocabulary
     >>> vocabulary = Vocabulary.from_texts(["HI"])
     >>> frames = torch.tensor([[0, 2, 2, 0, 3, 1]])
     >>> log_probs = torch.nn.functional.one_hot(frames, len(vocabulary)).log()
@@ -112,7 +113,7 @@ class BeamDecoder:
 
     def __init__(
         self,
-        vocabulary: Vocabulary,
+        vocabulary: AnyVocabulary,
         frame_rate: float,
         beam_size: int = 50,
         lm: str | Path | None = None,
@@ -202,10 +203,11 @@ def build_decoder(
     ------
     InputError
         If a language model or lexicon comes without beam search, or does not serve;
-        if beam search is asked for over subwords.
+        if beam search is asked for over too many pieces.
 
     Example
     -------
+    >>> from lact_modules.data.vocabulary import Vocabulary
     >>> vocabulary = Vocabulary.from_texts(["HI"])
     >>> type(build_decoder(vocabulary, 25.0, beam_size=20)).__name__
     'BeamDecoder'

@@ -8,8 +8,8 @@ import kenlm
 
 from lact_modules.data.letter_forms import tell_form
 from lact_modules.data.scripts import is_unspaced
-from lact_modules.data.subwords import AnyVocabulary
-from lact_modules.data.vocabulary import WORD_DELIMITER, Vocabulary
+from lact_modules.data.subwords import AnyVocabulary, SubwordVocabulary
+from lact_modules.data.vocabulary import WORD_DELIMITER, WORD_START, Vocabulary
 from lact_modules.decoding.lexicon import Lexicon, read_lexicon, spell_words
 from lact_modules.decoding.ngram_file import opened_for_kenlm, read_header, read_words
 from lact_modules.errors import InputError
@@ -21,13 +21,13 @@ _OTHER_SPACES = frozenset(("<space>", "\u2581", "<SPACE>"))
 
 
 def choose_words(
-    vocabulary: Vocabulary, lm: str | Path | None, lexicon: str | Path | None
+    vocabulary: AnyVocabulary, lm: str | Path | None, lexicon: str | Path | None
 ) -> Lexicon | None:
     """Find the words that a beam search may say.
 
     Arguments
     ---------
-    vocabulary : Vocabulary
+    vocabulary : AnyVocabulary
         Tokens of the model.
     lm : str | Path | None
         N-gram of words, or of the vocabulary's tokens.
@@ -44,6 +44,19 @@ def choose_words(
     InputError
         If a file does not serve, or nothing in it fits the others.
     """
+    words = _choose(vocabulary, lm, lexicon)
+    is_of_pieces = isinstance(vocabulary, SubwordVocabulary)
+    if is_of_pieces and words and is_unspaced(word for word, _ in words):
+        raise InputError(
+            f"{lexicon or lm}: words of a script without spaces, which pieces do not "
+            "part; take a model of characters"
+        )
+    return words
+
+
+def _choose(
+    vocabulary: AnyVocabulary, lm: str | Path | None, lexicon: str | Path | None
+) -> Lexicon | None:
     if lexicon is not None:
         words = read_lexicon(lexicon, vocabulary)
         if lm is not None:
@@ -52,17 +65,26 @@ def choose_words(
         return words
     if lm is None:
         return None
-    letters = _letters(vocabulary)
+    is_of_pieces = isinstance(vocabulary, SubwordVocabulary)
+    letters = [token for token in vocabulary.tokens if token in vocabulary.letters]
     if read_header(lm).is_binary:
         hidden = _open_words(lm)
         if all(letter in hidden for letter in letters) and (
-            WORD_DELIMITER in hidden or is_unspaced(letters)
+            is_of_pieces or WORD_DELIMITER in hidden or is_unspaced(letters)
         ):
             return None
         raise InputError(f"{lm}: a KenLM binary hides its words; give a lexicon")
     known = read_words(lm)
+    if is_of_pieces and any(word.startswith(WORD_START) for word in known):
+        check_known(lm, letters, "the model's pieces")
+        return None
     if not is_of_characters(known):
         return spell_words(known, vocabulary, str(lm))
+    if is_of_pieces:
+        raise InputError(
+            f"{lm}: an n-gram of characters, and the model's tokens are pieces of "
+            "words; give one of words"
+        )
     check_known(lm, letters, "the model's characters")
     return None
 
@@ -162,24 +184,20 @@ def check_rescoring(
             check_known(lm, words, "the words to be ranked")
         return
     known = read_words(lm)
-    letters = Vocabulary.from_texts("".join(vocabulary.tokens[1:]))
+    letters = Vocabulary.from_texts("".join(vocabulary.letters).replace(WORD_START, ""))
     if is_of_characters(known):
-        check_known(lm, _letters(letters), "the model's characters")
+        check_known(lm, letters.letters, "the model's characters")
         return
     if words is not None:
         check_known(lm, words, "the words to be ranked")
     else:
         spell_words(known, letters, str(lm))
-    if is_unspaced(vocabulary.tokens[1:]):
+    if is_unspaced(vocabulary.letters):
         logger.warning(
             "%s: a language model of words, which texts without spaces do not part; "
             "take one of characters (lact-asr ngram --units characters)",
             lm,
         )
-
-
-def _letters(vocabulary: Vocabulary) -> list[str]:
-    return [token for token in vocabulary.tokens[1:] if token != WORD_DELIMITER]
 
 
 def _open_words(lm: str | Path) -> Container[str]:

@@ -18,7 +18,7 @@ from flashlight.lib.text.decoder.kenlm import KenLM
 from flashlight.lib.text.dictionary import Dictionary
 from torch import Tensor
 
-from lact_modules.data.vocabulary import WORD_DELIMITER, Vocabulary
+from lact_modules.data.subwords import AnyVocabulary
 from lact_modules.decoding.ngram_file import opened_for_kenlm
 from lact_modules.errors import InputError
 
@@ -71,7 +71,7 @@ class Search:
 
     Arguments
     ---------
-    vocabulary : Vocabulary
+    vocabulary : AnyVocabulary
         Tokens of the model.
     names : Sequence[str]
         What the language model is asked about.
@@ -92,7 +92,7 @@ class Search:
 
     def __init__(
         self,
-        vocabulary: Vocabulary,
+        vocabulary: AnyVocabulary,
         names: Sequence[str],
         lm: str | Path | None,
         weights: Weights,
@@ -102,7 +102,13 @@ class Search:
         self._tokens = vocabulary.tokens
         self._token_ids = {token: index for index, token in enumerate(self._tokens)}
         self._blank = vocabulary.blank_id
-        self._delimiter = self._token_ids[WORD_DELIMITER]
+        # with what flashlight ends texts
+        self._delimiter = self._token_ids.get(vocabulary.delimiter, self._blank)
+        # the token of each column that is searched
+        self._columns = [*range(len(vocabulary))]
+        spoken = {*vocabulary.letters, vocabulary.tokens[self._blank]}
+        spoken.add(vocabulary.delimiter)
+        self._unspoken = [i for i, t in enumerate(vocabulary.tokens) if t not in spoken]
         self._lm_path = lm
         self._weights = weights
         self._names = Dictionary(list(names))
@@ -136,7 +142,12 @@ class Search:
 
     def step(self, log_probs: Tensor) -> None:
         """Go on with finite log-probabilities (T, V) of some frames."""
-        frames = log_probs.to("cpu", torch.float32).contiguous()
+        frames = log_probs.to("cpu", torch.float32)
+        if self._unspoken:
+            frames = frames.index_fill(1, torch.tensor(self._unspoken), IMPOSSIBLE)
+        if len(self._columns) > frames.shape[1]:
+            frames = frames[:, self._columns]
+        frames = frames.contiguous()
         self._decoder.decode_step(frames.data_ptr(), *frames.shape)
 
     def end(self) -> None:
@@ -165,7 +176,7 @@ class Search:
         return list(map(self._to_found, results))
 
     def _to_found(self, result: Any) -> Found:
-        path = np.asarray(result.tokens)
+        path = np.asarray(self._columns)[result.tokens]
         starts = np.flatnonzero(np.diff(path, prepend=-1))
         starts = starts[path[starts] != self._blank]
         tokens = [self._tokens[i] for i in path[starts].tolist()]
@@ -177,7 +188,9 @@ class Search:
 class SpellingSearch(Search):
     """Any spelling may come out; a language model is one of tokens."""
 
-    def __init__(self, vocabulary: Vocabulary, lm: str | Path | None, **options: Any):
+    def __init__(
+        self, vocabulary: AnyVocabulary, lm: str | Path | None, **options: Any
+    ):
         super().__init__(vocabulary, vocabulary.tokens, lm, **options)
         self._decoder = self._make()
 

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from lact_modules.data.letter_forms import tell_form
+from lact_modules.data.subwords import AnyVocabulary
 from lact_modules.data.text import read_lines
-from lact_modules.data.vocabulary import BLANK, WORD_DELIMITER, Vocabulary
+from lact_modules.data.vocabulary import WORD_DELIMITER, WORD_START
 from lact_modules.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -21,15 +22,17 @@ MAX_SPELLING = 1000
 _PROBABILITY = re.compile(r"(\d*\.\d+|\d+(?=e))(e[-+]?\d+)?|[01]", re.IGNORECASE)
 
 
-def spell_words(words: Iterable[str], vocabulary: Vocabulary, source: str) -> Lexicon:
-    """Spell words by their characters.
+def spell_words(
+    words: Iterable[str], vocabulary: AnyVocabulary, source: str
+) -> Lexicon:
+    """Spell words as the vocabulary does: by characters, or in pieces.
 
     Arguments
     ---------
     words : Iterable[str]
         What to spell; words that the vocabulary cannot spell are left out, and
         their number is logged.
-    vocabulary : Vocabulary
+    vocabulary : AnyVocabulary
         Tokens of the model.
     source : str
         Where the words are from, for messages.
@@ -46,27 +49,30 @@ def spell_words(words: Iterable[str], vocabulary: Vocabulary, source: str) -> Le
 
     Example
     -------
+    >>> from lact_modules.data.vocabulary import Vocabulary
     >>> vocabulary = Vocabulary.from_texts(["ONE TWO"])
     >>> spell_words(["TWO", "SIX"], vocabulary, source="numbers")
     [('TWO', ('T', 'W', 'O'))]
     """
-    return _select([(word, tuple(word)) for word in words], vocabulary, source)
+    spelled = [(word, vocabulary.spell(word)) for word in words]
+    return _select(spelled, vocabulary, source)
 
 
-def read_lexicon(path: str | Path, vocabulary: Vocabulary) -> Lexicon:
+def read_lexicon(path: str | Path, vocabulary: AnyVocabulary) -> Lexicon:
     """Read a lexicon: a word and its tokens on each line, between white space.
 
     A delimiter at the end of the spelling may be there or not. Probabilities between
     word and spelling, as in Kaldi's ``lexiconp.txt``, are passed over, and that is
-    logged. If no line has a spelling, words are spelled by their characters. Words
-    with other tokens than the vocabulary's are left out, and their number is logged.
+    logged. If no line has a spelling, words are spelled as the vocabulary does, and so
+    are spellings in characters where its tokens are pieces. Words with other tokens
+    than the vocabulary's are left out, and their number is logged.
 
     Arguments
     ---------
     path : str | Path
         Text file, for example with the line ``ONE O N E |``; packed by gzip if its
         name ends in ``.gz``.
-    vocabulary : Vocabulary
+    vocabulary : AnyVocabulary
         Tokens of the model.
 
     Returns
@@ -93,15 +99,18 @@ def read_lexicon(path: str | Path, vocabulary: Vocabulary) -> Lexicon:
             "%s: probabilities of spellings are not used; every spelling counts alike",
             path,
         )
-    given = [(line[0], _trim(line[1 + num_numbers :])) for line in lines]
+    given = [
+        (line[0], _respell(_trim(line[1 + num_numbers :]), vocabulary))
+        for line in lines
+    ]
     return _select(given, vocabulary, str(path))
 
 
-def _count_numbers(line: list[str], vocabulary: Vocabulary) -> int:
+def _count_numbers(line: list[str], vocabulary: AnyVocabulary) -> int:
     """Count the probabilities that follow a word and are no tokens."""
     count = 0
     for field in line[1:]:
-        if field in vocabulary.tokens or not _PROBABILITY.fullmatch(field):
+        if not _PROBABILITY.fullmatch(field) or field in vocabulary.tokens:
             break
         count += 1
     return count
@@ -111,20 +120,29 @@ def _trim(tokens: list[str]) -> tuple[str, ...]:
     return tuple(tokens[:-1] if tokens[-1:] == [WORD_DELIMITER] else tokens)
 
 
-def _select(given: Lexicon, vocabulary: Vocabulary, source: str) -> Lexicon:
+def _respell(tokens: tuple[str, ...], vocabulary: AnyVocabulary) -> tuple[str, ...]:
+    """Spell characters in the vocabulary's tokens; leave other tokens as they are."""
+    if vocabulary.is_word(tokens) or any(len(token) > 1 for token in tokens):
+        return tokens
+    return vocabulary.spell("".join(tokens))
+
+
+def _select(given: Lexicon, vocabulary: AnyVocabulary, source: str) -> Lexicon:
     """Leave out what cannot be spelled, and repetitions."""
-    letters = set(vocabulary.tokens) - {BLANK, WORD_DELIMITER}
     distinct = list(dict.fromkeys(given))
     lexicon = [
         (word, tokens)
         for word, tokens in distinct
-        if 0 < len(tokens) <= MAX_SPELLING and letters >= {*tokens}
+        if len(tokens) <= MAX_SPELLING and vocabulary.is_word(tokens)
     ]
     if len(lexicon) == len(distinct):
         return lexicon
     kept = {*lexicon}
     others = ["".join(entry[1]) for entry in distinct if entry not in kept]
-    hint = tell_form(others, lambda spelling: spelling != "" and letters >= {*spelling})
+    hint = tell_form(
+        [spelling.removeprefix(WORD_START) for spelling in others],
+        lambda word: vocabulary.is_word(vocabulary.spell(word)),
+    )
     if not lexicon:
         raise InputError(
             f"{source}: none of its {len(distinct)} words can be spelled with the "

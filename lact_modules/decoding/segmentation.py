@@ -21,14 +21,15 @@ class Node:
         Tokens that lead here.
     """
 
-    __slots__ = ("best", "children", "depth", "words")
+    __slots__ = ("best", "best_here", "children", "depth", "words")
 
     def __init__(self, depth: int = 0):
         self.children: dict[int, Node] = {}
         self.words: list[int] = []
         self.depth = depth
-        # of the words to come, by the language model and without context
-        self.best = -inf
+        # by the language model and without context: of the words that end here or
+        # later, and of those that end here
+        self.best = self.best_here = -inf
 
     def insert(self, spelling: list[int], word: int, score: float) -> None:
         """Add a word, spelled in ids of tokens."""
@@ -37,6 +38,7 @@ class Node:
             node = node.children.setdefault(token, Node(node.depth + 1))
             node.best = max(node.best, score)
         node.words.append(word)
+        node.best_here = max(node.best_here, score)
 
 
 class Cut(NamedTuple):

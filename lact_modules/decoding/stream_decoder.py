@@ -46,7 +46,7 @@ def build_stream_decoder(
     ------
     InputError
         If a language model or lexicon comes without beam search, or does not serve;
-        if beam search is asked for over subwords.
+        if beam search is asked for over too many pieces.
 
     Example
     -------

@@ -13,16 +13,12 @@ from flashlight.lib.text.decoder import (
     SmearingMode,
     Trie,
 )
-from torch import Tensor
 
-from lact_modules.data.scripts import is_unspaced
-from lact_modules.data.vocabulary import WORD_DELIMITER, Vocabulary
-from lact_modules.decoding.flashlight import IMPOSSIBLE, Found, Search, SpellingSearch
+from lact_modules.data.subwords import AnyVocabulary
+from lact_modules.data.vocabulary import Vocabulary
+from lact_modules.decoding.flashlight import IMPOSSIBLE, Found, Search
 from lact_modules.decoding.lexicon import Lexicon
 from lact_modules.decoding.segmentation import Node, SegmentingLM
-
-# flashlight asks for such a word; its score of minus infinity keeps it out
-_UNKNOWN = "<unk>"
 
 # A node of flashlight's trie keeps the words that come first, and drops others.
 _WORDS_A_NODE = 6
@@ -31,7 +27,46 @@ _WORDS_A_NODE = 6
 _MOST_SEGMENTED_TOKENS = 20
 
 
-class WordSearch(Search):
+class LexiconSearch(Search):
+    """Words of a lexicon come out.
+
+    Arguments
+    ---------
+    vocabulary : AnyVocabulary
+        Tokens of the model.
+    lexicon : Lexicon
+        Words that may come out.
+    lm : str | Path | None
+        Language model of these words that KenLM reads.
+    **options : Any
+        Other arguments of `Search`.
+    """
+
+    # flashlight asks for such a word; its score of minus infinity keeps it out
+    unknown = "<unk>"
+
+    def __init__(
+        self,
+        vocabulary: AnyVocabulary,
+        lexicon: Lexicon,
+        lm: str | Path | None,
+        **options: Any,
+    ):
+        names = dict.fromkeys((*(word for word, _ in lexicon), self.unknown))
+        super().__init__(vocabulary, [*names], lm, **options)
+
+    def _make_tree(self, lexicon: Lexicon) -> Node:
+        """Put the spellings into a tree, with the best that may come of each place."""
+        root = Node()
+        start = self._lm.start(False)
+        for word, spelling in lexicon:
+            index = self._names.get_index(word)
+            _, score = self._lm.score(start, index)
+            root.insert([self._token_ids[token] for token in spelling], index, score)
+        return root
+
+
+class WordSearch(LexiconSearch):
     """Words of a lexicon come out, each ended by a delimiter."""
 
     def __init__(
@@ -41,13 +76,13 @@ class WordSearch(Search):
         lm: str | Path | None,
         **options: Any,
     ):
-        super().__init__(vocabulary, _name_words(lexicon), lm, **options)
+        super().__init__(vocabulary, lexicon, lm, **options)
         spelled = _group(lexicon)
         most = max(map(len, spelled.values()))
         # Copies of the delimiter, with which more words of one spelling can end.
-        self._num_copies = (most - 1) // _WORDS_A_NODE
-        self._tokens += (WORD_DELIMITER,) * self._num_copies
-        self._settings["beam_size_token"] += self._num_copies
+        num_copies = (most - 1) // _WORDS_A_NODE
+        self._columns = [*self._columns, *[self._delimiter] * num_copies]
+        self._settings["beam_size_token"] += num_copies
         self._trie = self._build_trie(spelled)
         # One more frame that can only be a delimiter ends the last word.
         self._ending = torch.full((1, len(vocabulary)), IMPOSSIBLE)
@@ -58,13 +93,8 @@ class WordSearch(Search):
         options = LexiconDecoderOptions(
             word_score=self._weights.word, unk_score=-inf, **self._settings
         )
-        ids = self._delimiter, self._blank, self._names.get_index(_UNKNOWN)
+        ids = self._delimiter, self._blank, self._names.get_index(self.unknown)
         return LexiconDecoder(options, self._trie, self._lm, *ids, [], False)
-
-    def step(self, log_probs: Tensor) -> None:
-        """Go on with finite log-probabilities (T, V) of some frames."""
-        copies = log_probs[:, [self._delimiter] * self._num_copies]
-        super().step(torch.cat([log_probs, copies], dim=1))
 
     def end(self) -> None:
         """End the last word, add what is said of the text's end, and sort."""
@@ -76,8 +106,8 @@ class WordSearch(Search):
         return super()._to_found(result)._replace(words=words)
 
     def _build_trie(self, spelled: dict[tuple[str, ...], list[str]]) -> Trie:
-        ends = [self._delimiter, *range(len(self._token_ids), len(self._tokens))]
-        trie = Trie(len(self._tokens), self._delimiter)
+        ends = [self._delimiter, *range(len(self._tokens), len(self._columns))]
+        trie = Trie(len(self._columns), self._delimiter)
         start = self._lm.start(False)
         for spelling, words in spelled.items():
             ids = [self._token_ids[token] for token in spelling]
@@ -89,7 +119,7 @@ class WordSearch(Search):
         return trie
 
 
-class SegmentedSearch(Search):
+class SegmentedSearch(LexiconSearch):
     """Words of a lexicon come out, one after the other, with or without delimiters."""
 
     def __init__(
@@ -99,17 +129,11 @@ class SegmentedSearch(Search):
         lm: str | Path | None,
         **options: Any,
     ):
-        super().__init__(vocabulary, _name_words(lexicon), lm, **options)
+        super().__init__(vocabulary, lexicon, lm, **options)
         # the segmenter weighs by itself
         self._settings["lm_weight"] = 1.0
         self._settings["beam_size_token"] = min(len(vocabulary), _MOST_SEGMENTED_TOKENS)
-        self._root = Node()
-        start = self._lm.start(False)
-        for word, spelling in lexicon:
-            index = self._names.get_index(word)
-            _, score = self._lm.score(start, index)
-            ids = [self._token_ids[token] for token in spelling]
-            self._root.insert(ids, index, score)
+        self._root = self._make_tree(lexicon)
         self._decoder = self._make()
 
     def _make(self) -> Any:
@@ -133,55 +157,6 @@ class SegmentedSearch(Search):
         return found._replace(tokens=tokens, frames=found.frames[: len(tokens)])
 
 
-def make_search(
-    vocabulary: Vocabulary,
-    lexicon: Lexicon | None,
-    lm: str | Path | None,
-    **options: Any,
-) -> Search:
-    """Make the search that fits what may come out.
-
-    Arguments
-    ---------
-    vocabulary : Vocabulary
-        Tokens of the model.
-    lexicon : Lexicon | None
-        Words that may come out; any spelling if None.
-    lm : str | Path | None
-        Language model that KenLM reads: of the lexicon's words; without a lexicon, of
-        tokens.
-    **options : Any
-        ``weights``, ``beam_size`` and ``beam_threshold``.
-
-    Returns
-    -------
-    Search
-        Of one stream; its ``fork`` gives those of others.
-
-    Raises
-    ------
-    InputError
-        If KenLM cannot read the language model.
-
-    Example
-    -------
-    >>> vocabulary = Vocabulary.from_texts(["HI"])
-    >>> from lact_modules.decoding.flashlight import Weights
-    >>> options = {"weights": Weights(), "beam_size": 5, "beam_threshold": 25.0}
-    >>> search = make_search(vocabulary, [("Hi", ("H", "I"))], None, **options)
-    >>> frames = torch.nn.functional.one_hot(torch.tensor([2, 0, 3, 1])).float()
-    >>> search.begin()
-    >>> search.step(20 * frames)
-    >>> max(search.found()).words
-    ['Hi']
-    """
-    if lexicon is None:
-        return SpellingSearch(vocabulary, lm, **options)
-    if is_unspaced(word for word, _ in lexicon):
-        return SegmentedSearch(vocabulary, lexicon, lm, **options)
-    return WordSearch(vocabulary, lexicon, lm, **options)
-
-
 def _spread(name: str, tokens: list[str]) -> list[str]:
     """Put a word's name in the place of its tokens, from the first to the last."""
     if name == "".join(tokens):
@@ -189,10 +164,6 @@ def _spread(name: str, tokens: list[str]) -> list[str]:
     if len(tokens) == 1:
         return [name]
     return [name[:-1], *[""] * (len(tokens) - 2), name[-1:]]
-
-
-def _name_words(lexicon: Lexicon) -> list[str]:
-    return list(dict.fromkeys((*(word for word, _ in lexicon), _UNKNOWN)))
 
 
 def _group(lexicon: Lexicon) -> dict[tuple[str, ...], list[str]]:

@@ -1,25 +1,24 @@
-"""CTC recognizers of characters."""
+"""CTC recognizers of characters or word pieces."""
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import speechbrain as sb
 from speechbrain.dataio.batch import PaddedBatch
-from speechbrain.utils.distributed import run_on_main
 from torch import Tensor, nn
 
 from lact_modules.adaptation.meta import MetaOutput, MetaStep
 from lact_modules.adaptation.objectives import find_objective
-from lact_modules.data.vocabulary import Vocabulary
+from lact_modules.data.subwords import AnyVocabulary
 from lact_modules.encoders import CTCModel
 from lact_modules.errors import InputError
 from lact_modules.training.brain import ASRBrain
 from lact_modules.training.losses import count_tokens, ctc_losses
+from lact_modules.training.vocabulary import make_vocabulary
 
 
 class CTCBrain(ASRBrain):
-    """CTC over characters, and what prepares a model for test-time training.
+    """CTC over characters or pieces, and what prepares a model for test-time training.
 
     That is masked prediction, where the model has enabled it, or a step of test-time
     training in each step of training (`MetaStep`).
@@ -51,8 +50,8 @@ class CTCBrain(ASRBrain):
     @classmethod
     def make_vocabulary(
         cls, hparams: dict[str, Any], read_texts: Callable[[], Sequence[str]]
-    ) -> Vocabulary:
-        """Make a vocabulary of characters, see `make_vocabulary`."""
+    ) -> AnyVocabulary:
+        """Make a vocabulary of characters or pieces, see `make_vocabulary`."""
         return make_vocabulary(hparams, read_texts)
 
     def compute_forward(
@@ -113,59 +112,3 @@ def make_meta_step(
         raise
     except ValueError as error:
         raise InputError(f"meta_ttt: {error}") from error
-
-
-def make_vocabulary(
-    hparams: dict[str, Any], read_texts: Callable[[], Sequence[str]]
-) -> Vocabulary:
-    """Make the characters' vocabulary, and see that the model fits it.
-
-    Arguments
-    ---------
-    hparams : dict[str, Any]
-        ``characters``, None for those that the run began with or else those of the
-        texts; ``num_tokens``, None to size the output layer of ``model`` to them;
-        ``output_folder``, which gets ``vocabulary.txt``.
-    read_texts : Callable[[], Sequence[str]]
-        Gives the transcripts to learn from, if need be.
-
-    Returns
-    -------
-    Vocabulary
-        As many tokens as the model has outputs.
-
-    Raises
-    ------
-    InputError
-        If the model has another number of tokens, or the run began with others.
-    """
-    path = Path(hparams["output_folder"]) / Vocabulary.file_name
-    run_on_main(_write_vocabulary, args=[path, hparams, read_texts])
-    vocabulary = Vocabulary.load(path)
-    if hparams["num_tokens"] is None:
-        hparams["model"].set_num_tokens(len(vocabulary))
-    return vocabulary
-
-
-def _write_vocabulary(
-    path: Path, hparams: dict[str, Any], read_texts: Callable[[], Sequence[str]]
-) -> None:
-    """Write the vocabulary, unless the run began with another one."""
-    characters = hparams["characters"]
-    if characters is not None:
-        vocabulary = Vocabulary.from_texts([characters])
-    elif path.exists():
-        vocabulary = Vocabulary.load(path)
-    else:
-        vocabulary = Vocabulary.from_texts(read_texts())
-    if hparams["num_tokens"] not in (None, len(vocabulary)):
-        raise InputError(
-            f"num_tokens: {hparams['num_tokens']}, but characters, blank and word "
-            f"delimiter make {len(vocabulary)}; set it to that, or to null"
-        )
-    if path.exists() and Vocabulary.load(path) != vocabulary:
-        raise InputError(
-            f"{path}: differs from the YAML key 'characters'; take another "
-            "output_folder or the characters that this run began with"
-        )
-    vocabulary.save(path)

@@ -26,7 +26,8 @@ logger = logging.getLogger(__name__)
 _REMEDIES = {
     Vocabulary.file_name: "take the YAML key 'characters' from them: --characters null "
     "--num_tokens null, in a new output_folder if this run has begun",
-    SubwordVocabulary.file_name: "give the YAML key 'tokenizer' one that spells them",
+    SubwordVocabulary.file_name: "give the YAML key 'tokenizer' one that spells them, "
+    "or null to train one, in a new output_folder if this run has begun",
 }
 
 

@@ -206,11 +206,16 @@ _RECOGNIZER: Keys = {
 }
 
 _ABOUT_DECODING = "of the test splits, beside greedy"
+_TOKENIZER = Key(maybe(existing), None, "SentencePiece model; null: trains one")
 
 CTC: Keys = {
     **_RECOGNIZER,
     "decoding": Key(mapping(CTC_DECODING), REQUIRED, _ABOUT_DECODING),
+    "units": Key(
+        one_of("characters", "pieces"), "characters", "what the model's tokens are"
+    ),
     "characters": Key(maybe(text), None, "to spell with; null: the transcripts'"),
+    "tokenizer": _TOKENIZER,
     "num_tokens": Key(
         maybe(whole(2, 10**6)), None, "outputs of the model; null: as many as need be"
     ),
@@ -240,7 +245,7 @@ CTC: Keys = {
 S2S: Keys = {
     **_RECOGNIZER,
     "decoding": Key(mapping(DECODING), REQUIRED, _ABOUT_DECODING),
-    "tokenizer": Key(maybe(existing), None, "SentencePiece model; null: trains one"),
+    "tokenizer": _TOKENIZER,
     "num_tokens": Key(whole(4, 10**6), REQUIRED, "pieces of words"),
     "ctc_weight": Key(share, REQUIRED, "share of CTC in the loss"),
     "label_smoothing": Key(number(0, below=1), 0.0, "of the attention decoder's loss"),
@@ -257,7 +262,7 @@ _TEXTS: Keys = {
 LANGUAGE_MODEL: Keys = {
     **TRAINING,
     **_TEXTS,
-    "tokenizer": S2S["tokenizer"],
+    "tokenizer": _TOKENIZER,
     "max_text_tokens": Key(whole(1), REQUIRED, "longer texts are left out"),
     "max_batch_tokens": Key(whole(1), REQUIRED, "tokens in a batch"),
 }

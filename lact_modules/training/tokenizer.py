@@ -19,20 +19,21 @@ def prepare_tokenizer(
     ---------
     hparams : dict[str, Any]
         ``output_folder``; ``tokenizer``, a SentencePiece model or a folder with
-        ``tokenizer.model``, None to train one; ``num_tokens``.
+        ``tokenizer.model``, None to train one; ``num_tokens``, None for as many as it
+        has.
     read_texts : Callable[[], Sequence[str]]
         Gives the texts to train on, if need be.
 
     Returns
     -------
     SubwordVocabulary
-        Of ``num_tokens`` tokens.
+        Of ``num_tokens`` tokens, if that is a number.
 
     Raises
     ------
     InputError
         If the tokenizer has another number of tokens, the run began with another one,
-        or the texts do not make so many tokens.
+        the texts do not make so many tokens, or nothing tells how many to make.
 
     Example
     -------
@@ -45,7 +46,7 @@ def prepare_tokenizer(
     path = Path(hparams["output_folder"]) / SubwordVocabulary.file_name
     run_on_main(_write, args=[path, hparams, read_texts])
     vocabulary = SubwordVocabulary.load(path)
-    if len(vocabulary) != hparams["num_tokens"]:
+    if hparams["num_tokens"] not in (None, len(vocabulary)):
         raise InputError(
             f"num_tokens: {hparams['num_tokens']}, but {hparams['tokenizer'] or path} "
             f"has {len(vocabulary)}; set it to that"
@@ -67,6 +68,11 @@ def _write(
             )
     elif path.exists():
         return
+    elif hparams["num_tokens"] is None:
+        raise InputError(
+            "num_tokens: null; give the number of pieces to make, such as 256, or a "
+            "tokenizer"
+        )
     else:
         vocabulary = SubwordVocabulary.train(read_texts(), hparams["num_tokens"])
     vocabulary.save(path)

@@ -3,7 +3,6 @@
 import pytest
 import torch
 
-from lact_modules.data.subwords import SubwordVocabulary
 from lact_modules.data.vocabulary import Vocabulary
 from lact_modules.decoding import flashlight
 from lact_modules.decoding.arpa import write_arpa
@@ -169,6 +168,3 @@ def test_options_that_do_not_fit_are_refused(paths):
     for name in ("lm", "lexicon"):
         with pytest.raises(InputError, match=f"{name}: needs beam search"):
             build_stream_decoder(VOCABULARY, FRAME_RATE, **{name: paths / name})
-    subwords = SubwordVocabulary.train(["ONE TWO", "TWO ONE TEN"], num_tokens=12)
-    with pytest.raises(InputError, match="beam_size 5"):
-        build_stream_decoder(subwords, FRAME_RATE, beam_size=5)

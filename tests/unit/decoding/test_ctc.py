@@ -273,11 +273,6 @@ def test_greedy_decoder_joins_subwords(subwords):
     assert hypothesis.words[-1].end == (len(frames) - 2) / FRAME_RATE
 
 
-def test_beam_search_over_subwords_is_refused(subwords):
-    with pytest.raises(InputError, match=r"beam_size 5: .* attention"):
-        build_decoder(subwords, FRAME_RATE, beam_size=5)
-
-
 HOMOPHONES = [f"{place}ON" for place in range(15)]
 
 
