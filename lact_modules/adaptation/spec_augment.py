@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from lact_modules.ops.spans import place_spans
+
 
 def mask_bands(
     features: Tensor,
@@ -44,8 +46,7 @@ def mask_bands(
     # (B, num_masks, 2)
     drawn = torch.stack([torch.rand(num_masks, 2, generator=g) for g in generators])
     widths = (drawn[..., 0] * max_share * (num_bands + 1)).long()
-    starts = (drawn[..., 1] * (num_bands - widths + 1)).long()
-    bands = torch.arange(num_bands)
-    is_in = (bands >= starts[..., None]) & (bands < (starts + widths)[..., None])
-    is_masked = is_in.any(dim=1).to(features.device)
+    is_masked = place_spans(
+        widths, drawn[..., 1], torch.tensor(num_bands), num_bands
+    ).to(features.device)
     return features.masked_fill(is_masked[:, None], 0.0)

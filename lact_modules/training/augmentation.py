@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import Any
 
 import torch
@@ -13,6 +14,9 @@ from lact_modules.data.audio_folder import AudioFolder
 from lact_modules.data.corruption import CODECS, add_noise, apply_codec, reverberate
 from lact_modules.errors import InputError
 from lact_modules.training.pauses import Pauses
+
+Step = tuple[float, Callable[[Tensor], Tensor]]
+"""A share of the utterances, and what it does to one."""
 
 
 class WaveformAugmenter:
@@ -71,12 +75,14 @@ class WaveformAugmenter:
     ):
         self.noise_snr_db = _check_range("noise_snr_db", noise_snr_db)
         self.codecs = _check_codecs(codecs)
-        self.steps: list[tuple[float, Callable[[Tensor], Tensor]]] = []
+        # what makes utterances longer, and what follows
+        self.first_steps: list[Step] = []
+        self.steps: list[Step] = []
         pauses = Pauses(
             _check_share("pause_prob", pause_prob), _check_pauses(pause_seconds)
         )
         if pause_prob:
-            self.steps.append((1.0, pauses))
+            self.first_steps.append((1.0, pauses))
         if rir_folder is not None:
             self.rooms = AudioFolder(rir_folder)
             self.steps.append((_check_share("rir_prob", rir_prob), self._add_room))
@@ -86,7 +92,9 @@ class WaveformAugmenter:
         if codecs:
             self.steps.append((_check_share("codec_prob", codec_prob), self._encode))
 
-    def __call__(self, signals: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+    def __call__(
+        self, signals: Tensor, lengths: Tensor, num_views: int = 1
+    ) -> tuple[Tensor, Tensor]:
         """Augment a batch.
 
         Arguments
@@ -95,28 +103,33 @@ class WaveformAugmenter:
             (B, N) float32, padded.
         lengths : Tensor
             (B,) samples, int64.
+        num_views : int
+            V, how many there are to be of each utterance. They have the same pauses;
+            all else is drawn for each.
 
         Returns
         -------
         signals : Tensor
-            (B, N') float32, padded with 0; what was given if all is off.
+            (V B, N') float32, padded with 0, the utterances in their order in each
+            view; what was given if all is off and there is one view.
         lengths : Tensor
-            (B,) samples, int64.
+            (V B,) samples, int64.
         """
-        if not self.steps:
-            return signals, lengths
+        if not (self.first_steps or self.steps):
+            if num_views == 1:
+                return signals, lengths
+            return signals.repeat(num_views, 1), lengths.repeat(num_views)
         pairs = zip(signals, lengths.tolist(), strict=True)
-        augmented = [self._augment(signal[:length]) for signal, length in pairs]
+        views = [self._hear(signal[:length], num_views) for signal, length in pairs]
+        augmented = [*chain(*zip(*views, strict=True))]
         padded = pad_sequence(augmented, batch_first=True)
         # as wide as it was, if nothing has become longer
         missing = max(0, signals.shape[1] - padded.shape[1])
         return pad(padded, (0, missing)), lengths.new_tensor([*map(len, augmented)])
 
-    def _augment(self, waveform: Tensor) -> Tensor:
-        for share, step in self.steps:
-            if torch.rand(()) < share:
-                waveform = step(waveform)
-        return waveform
+    def _hear(self, waveform: Tensor, num_views: int) -> list[Tensor]:
+        waveform = _apply(self.first_steps, waveform)
+        return [_apply(self.steps, waveform) for _ in range(num_views)]
 
     def _add_room(self, waveform: Tensor) -> Tensor:
         return reverberate(waveform, self.rooms.draw().to(waveform.device))
@@ -129,6 +142,13 @@ class WaveformAugmenter:
 
     def _encode(self, waveform: Tensor) -> Tensor:
         return apply_codec(waveform, self.codecs[torch.randint(len(self.codecs), ())])
+
+
+def _apply(steps: Sequence[Step], waveform: Tensor) -> Tensor:
+    for share, step in steps:
+        if torch.rand(()) < share:
+            waveform = step(waveform)
+    return waveform
 
 
 def make_augmenter(hparams: Any) -> WaveformAugmenter:
