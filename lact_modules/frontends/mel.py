@@ -1,6 +1,8 @@
 """Log-mel filter banks and convolutional subsampling."""
 
 import math
+from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 import torch
@@ -15,8 +17,10 @@ from lact_modules.frontends.normalization import (
 from lact_modules.layers.dropout import Dropout
 from lact_modules.ops.padding import padding_mask
 
-_STRIDES = {25: 2, 50: 1, 100: 0}
+_STRIDES = {12.5: 3, 25: 2, 50: 1, 100: 0}
 """Convolutions of stride 2 for each frame rate."""
+
+_convolution = partial(nn.Conv2d, kernel_size=3, padding=1)
 
 _Count = TypeVar("_Count", int, Tensor)
 
@@ -34,8 +38,8 @@ class MelFrontend(nn.Module):
         Dimension of a frame given out.
     audio_encoder_layers : int
         Convolution layers, 2 to 4.
-    frame_rate : int
-        25, 50 or 100 frames a second.
+    frame_rate : float
+        12.5, 25, 50 or 100 frames a second; 12.5 takes 3 layers at least.
     channels : int
         Of each convolution layer.
     num_mels : int
@@ -47,6 +51,10 @@ class MelFrontend(nn.Module):
     statistics : str
         Of which frames it takes means and variances: ``"speech"`` or ``"all"``, see
         `Normalization`.
+    convolution : Callable[..., nn.Module]
+        Layers behind the first, made of channels, channels and a stride, by which each
+        shortens both axes, rounding up; they see one place to each side. Such as
+        `SeparableConvolution`.
 
     Raises
     ------
@@ -69,18 +77,25 @@ class MelFrontend(nn.Module):
         self,
         d_model: int,
         audio_encoder_layers: int = 2,
-        frame_rate: int = 25,
+        frame_rate: float = 25,
         channels: int = 32,
         num_mels: int = 80,
         normalization: str = "utterance",
         dropout: float = 0.0,
         statistics: str = "all",
+        convolution: Callable[..., nn.Module] = _convolution,
     ):
         super().__init__()
         if audio_encoder_layers not in (2, 3, 4):
             raise ValueError(f"audio_encoder_layers={audio_encoder_layers}: 2 to 4")
         if frame_rate not in _STRIDES:
             raise ValueError(f"frame_rate={frame_rate}: choose one of {[*_STRIDES]}")
+        num_strided = _STRIDES[frame_rate]
+        if audio_encoder_layers < num_strided:
+            raise ValueError(
+                f"frame_rate={frame_rate}: takes audio_encoder_layers={num_strided}, "
+                "each of which halves 100 frames a second"
+            )
         self.frame_rate = float(frame_rate)
         # its filter bank is computed: on a meta device that fails
         with torch.device("cpu"):
@@ -94,12 +109,13 @@ class MelFrontend(nn.Module):
                 center=False,
             )
         self.normalize = _make_normalization(normalization, num_mels, statistics)
-        num_strided = _STRIDES[frame_rate]
         layers = range(audio_encoder_layers)
         self.strides = [2 if i < num_strided else 1 for i in layers]
         self.convolutions = nn.ModuleList(
-            nn.Conv2d(channels if i else 1, channels, 3, self.strides[i], padding=1)
-            for i in layers
+            convolution(channels, channels, stride=stride)
+            if i
+            else _convolution(1, channels, stride=stride)
+            for i, stride in enumerate(self.strides)
         )
         num_bands = math.ceil(num_mels / 2**num_strided)
         self.project = nn.Linear(channels * num_bands, d_model)

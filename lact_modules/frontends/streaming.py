@@ -41,7 +41,8 @@ class StreamingFrontend:
     """Make frames of samples as they come; the state is passed in and given back.
 
     The frames are those that `MelFrontend` makes of the whole. A frame waits for the
-    samples it sees: at 25 frames a second 11 ms behind its own 40.
+    samples it sees, `look_ahead` of them behind its own: 11 ms, where all convolutions
+    have strides.
 
     Arguments
     ---------
@@ -74,6 +75,13 @@ class StreamingFrontend:
         # features that a frame sees on each side of its first one
         strides = frontend.strides
         self.reach = sum(prod(strides[:i]) for i in range(len(strides)))
+
+    @property
+    def look_ahead(self) -> int:
+        """Samples behind a frame's own that it sees."""
+        # a feature sees as far ahead as back
+        beyond = self.reach + 1 - self.stride
+        return beyond * self.frontend.hop + self.frontend.look_back
 
     def start(self, batch_size: int) -> FrontendState:
         """Give the state before the first sample."""

@@ -1,18 +1,21 @@
 """The mel front end: rates, lengths, and that padding has no influence."""
 
+import itertools
 import math
 
 import pytest
 import torch
 
-from lact_modules.frontends import MelFrontend
+from lact_modules.frontends import MelFrontend, SeparableConvolution
 from lact_modules.frontends.normalization import STATISTICS, RunningNormalization
 
 NORMALIZATIONS = ["utterance", "running"]
 
 
-@pytest.mark.parametrize("frame_rate", [25, 50, 100])
-@pytest.mark.parametrize("audio_encoder_layers", [2, 3, 4])
+@pytest.mark.parametrize(
+    ("frame_rate", "audio_encoder_layers"),
+    [*itertools.product([25, 50, 100], [2, 3, 4]), (12.5, 3), (12.5, 4)],
+)
 @pytest.mark.parametrize("num_samples", [1, 159, 160, 161, 16000, 16001])
 def test_frames_are_the_rate_times_the_duration(
     frame_rate, audio_encoder_layers, num_samples
@@ -27,11 +30,18 @@ def test_frames_are_the_rate_times_the_duration(
 
 @pytest.mark.parametrize("statistics", STATISTICS)
 @pytest.mark.parametrize("normalization", NORMALIZATIONS)
-@pytest.mark.parametrize("frame_rate", [25, 50, 100])
-def test_alone_equals_in_a_batch_of_nan(normalization, frame_rate, statistics):
+@pytest.mark.parametrize(
+    "options",
+    [
+        *({"frame_rate": rate} for rate in (12.5, 25, 50, 100)),
+        {"frame_rate": 12.5, "convolution": SeparableConvolution},
+    ],
+    ids=str,
+)
+def test_alone_equals_in_a_batch_of_nan(normalization, options, statistics):
     torch.manual_seed(0)
-    options = {"normalization": normalization, "statistics": statistics}
-    frontend = MelFrontend(8, 3, frame_rate, **options).eval()
+    options = {"normalization": normalization, "statistics": statistics, **options}
+    frontend = MelFrontend(8, 3, **options).eval()
     lengths = torch.tensor([8000, 5003, 4961])
     waveform = torch.randn(3, 8000)
     for i, length in enumerate(lengths):
@@ -42,6 +52,27 @@ def test_alone_equals_in_a_batch_of_nan(normalization, frame_rate, statistics):
         torch.testing.assert_close(
             together[i, : frames[i]], alone[0], atol=1e-5, rtol=1e-4
         )
+
+
+def test_separable_convolutions_are_cheap_and_as_large_as_in_fastconformer():
+    torch.manual_seed(0)
+    frontend = MelFrontend(512, 3, 12.5, 256, convolution=SeparableConvolution)
+    # 3 x 3 from one channel, then twice 3 x 3 of each and all to all; 10 bands are left
+    expected = 256 * 10 + 2 * (256 * 10 + 256 * 257) + 512 * (2560 + 1) + 2 * 512
+    assert sum(p.numel() for p in frontend.parameters()) == expected
+
+
+def test_the_frames_of_other_rates_are_those_before():
+    # parameters are drawn in the same order, by the same names
+    torch.manual_seed(0)
+    frontend = MelFrontend(8, channels=4)
+    torch.manual_seed(0)
+    first, second = torch.nn.Conv2d(1, 4, 3, 2, 1), torch.nn.Conv2d(4, 4, 3, 2, 1)
+    project = torch.nn.Linear(4 * 20, 8)
+    state = frontend.state_dict()
+    assert torch.equal(state["convolutions.0.weight"], first.weight)
+    assert torch.equal(state["convolutions.1.weight"], second.weight)
+    assert torch.equal(state["project.weight"], project.weight)
 
 
 def test_loudness_does_not_matter():
@@ -87,6 +118,7 @@ def test_running_prior_learns_from_valid_frames_alone():
     [
         {"audio_encoder_layers": 5},
         {"frame_rate": 30},
+        {"frame_rate": 12.5},
         {"normalization": "batch"},
         {"statistics": "loud"},
     ],

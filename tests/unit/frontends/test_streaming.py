@@ -3,8 +3,14 @@
 import pytest
 import torch
 
-from lact_modules.frontends import MelFrontend
+from lact_modules.frontends import MelFrontend, SeparableConvolution
 from lact_modules.frontends.streaming import StreamingFrontend
+
+SEPARABLE = {
+    "frame_rate": 12.5,
+    "audio_encoder_layers": 3,
+    "convolution": SeparableConvolution,
+}
 
 
 def make(**options):
@@ -33,6 +39,8 @@ def feed(streaming, waveform, sizes):
         {"frame_rate": 100, "audio_encoder_layers": 3},
         {"audio_encoder_layers": 4},
         {"statistics": "speech"},
+        SEPARABLE,
+        {**SEPARABLE, "audio_encoder_layers": 4},
     ],
     ids=str,
 )
@@ -47,8 +55,9 @@ def test_pieces_of_any_size_equal_the_whole(options, num_samples, size):
     torch.testing.assert_close(frames, expected, atol=1e-5, rtol=1e-5)
 
 
-def test_single_samples_equal_the_whole():
-    frontend = make()
+@pytest.mark.parametrize("options", [{}, SEPARABLE], ids=str)
+def test_single_samples_equal_the_whole(options):
+    frontend = make(**options)
     waveform = 0.1 * torch.randn(1, 1500)
     expected, _ = frontend(waveform, torch.tensor([1500]))
     frames = feed(StreamingFrontend(frontend), waveform, 1)
@@ -63,6 +72,23 @@ def test_what_it_remembers_stays_small():
         if count > 5:
             sizes.add((state.samples.shape, state.features.shape))
     assert len(sizes) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "late"),
+    [({}, 176), (SEPARABLE, 176), ({**SEPARABLE, "audio_encoder_layers": 4}, 1456)],
+    ids=str,
+)
+def test_a_frame_waits_for_the_samples_that_it_sees(options, late):
+    frontend = make(**options)
+    streaming = StreamingFrontend(frontend)
+    assert streaming.look_ahead == late
+    count = round(10 * 16000 / frontend.frame_rate) + late
+    waveform = 0.1 * torch.randn(1, count)
+    frames, _ = streaming.accept(waveform, streaming.start(1))
+    assert frames.shape[1] == 10
+    frames, _ = streaming.accept(waveform[:, :-1], streaming.start(1))
+    assert frames.shape[1] == 9
 
 
 def test_utterance_normalization_is_refused():
