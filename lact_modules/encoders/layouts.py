@@ -1,7 +1,8 @@
 """Which block of a stack gets which of several mixers."""
 
-from collections.abc import Sequence
-from typing import TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, TypeVar
 
 Each = TypeVar("Each")
 
@@ -65,6 +66,52 @@ def divide(choices: Sequence[Each], num_layers: int) -> list[Each]:
     _check(choices, num_layers)
     count = len(choices)
     return [choices[layer * count // num_layers] for layer in range(num_layers)]
+
+
+def upper_blocks(
+    choices: Sequence[Callable[..., Any]],
+    num_layers: int,
+    below: Mapping[str, Any],
+    share: float = 1 / 3,
+) -> list[Callable[..., Any]]:
+    """Give the last blocks a mixer as it is, and those below it one changed.
+
+    With ``below: {num_lact_heads: 0}`` only they have fast weights, as in
+    arXiv 2512.23675.
+
+    Arguments
+    ---------
+    choices : Sequence[Callable[..., Any]]
+        One factory.
+    num_layers : int
+        Blocks.
+    below : Mapping[str, Any]
+        Arguments of the factory in the blocks below.
+    share : float
+        Of the blocks, above 0, that take it as it is; rounded, and one at least.
+
+    Returns
+    -------
+    list[Callable[..., Any]]
+        One for each block, the lowest first.
+
+    Raises
+    ------
+    ValueError
+        If there is not one factory, or no such share.
+
+    Example
+    -------
+    >>> [make() for make in upper_blocks([dict], 4, {"num_lact_heads": 0})]
+    [{'num_lact_heads': 0}, {'num_lact_heads': 0}, {'num_lact_heads': 0}, {}]
+    """
+    if len(choices) != 1:
+        raise ValueError(f"mixer: {len(choices)}, but layouts.upper_blocks takes one")
+    if not 0 < share <= 1:
+        raise ValueError(f"share={share}: must be above 0, and 1 at most")
+    num_upper = max(1, round(share * num_layers))
+    changed = partial(choices[0], **below)
+    return [changed] * (num_layers - num_upper) + [choices[0]] * num_upper
 
 
 def _check(choices: Sequence[Each], num_layers: int) -> None:

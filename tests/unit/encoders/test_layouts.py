@@ -5,7 +5,7 @@ import io
 import pytest
 from hyperpyyaml import load_hyperpyyaml
 
-from lact_modules.encoders.layouts import alternate, divide
+from lact_modules.encoders.layouts import alternate, divide, upper_blocks
 
 YAML = """
 encoder: !new:lact_modules.encoders.Encoder
@@ -53,3 +53,37 @@ def test_the_last_third_of_any_number_of_blocks(num_layers, count):
 def test_mixers_that_get_no_block_are_refused(layout, choices):
     with pytest.raises(ValueError, match=f"mixer: {len(choices)} for 2 blocks"):
         layout(choices, 2)
+
+
+UPPER = """
+    layout: !name:lact_modules.encoders.layouts.upper_blocks
+        below:
+            num_lact_heads: 0
+"""
+
+
+@pytest.mark.parametrize(("num_layers", "count"), [(1, 1), (4, 1), (5, 2), (12, 4)])
+def test_upper_blocks_alone_have_fast_weights(num_layers, count):
+    mixer = YAML[YAML.index("        - !name", YAML.index("num_lact_heads: 0")) :]
+    one = YAML[: YAML.index("        -")] + mixer
+    one = one.replace("    mixer:\n        - !name:", "    mixer: !name:")
+    found = has_fast_weights(one + UPPER, num_layers=num_layers)
+    assert found == [False] * (num_layers - count) + [True] * count
+    # keys of the one mixer, and the share, may be changed from outside
+    assert (
+        has_fast_weights(
+            one + UPPER,
+            num_layers=num_layers,
+            mixer={"window": [1, 1]},
+            layout={"share": 1.0},
+        )
+        == [True] * num_layers
+    )
+
+
+@pytest.mark.parametrize("share", [0, -1, 1.1])
+def test_no_such_share_is_refused(share):
+    with pytest.raises(ValueError, match=f"share={share}"):
+        upper_blocks([dict], 4, {}, share)
+    with pytest.raises(ValueError, match=r"mixer: 2, .* takes one"):
+        upper_blocks([dict, dict], 4, {})
