@@ -51,6 +51,7 @@ S2S = ["transformer/hparams/lact_demo.yaml", MEL, "num_layers: 2"]
 DROP = "encoder: {num_layers: 3, dropout: 0.1, layer_drop: 0.5}"
 DYNAMIC = "dynamic_chunking: {hold_steps: 0, warmup_steps: 0, router: %s}"
 ROUTED = f"encoder: {{num_layers: 3, layer_drop: 0.3, {DYNAMIC}}}"
+HEADS = "encoder: {heads: {1: ctc, 2: self-conditioned-ctc}}"
 FIRST = "{epochs: [1, 1], rates: {output: 0.05, encoder.norm: 0.01}}"
 STAGES = f"stages: [{FIRST}, {{epochs: [2, 2], rates: {{encoder: 0.05}}}}]"
 GROUPS = "layer_decay: 0.5\nparameter_groups: [{match: output, lr_scale: 2}]"
@@ -73,6 +74,8 @@ CASES = {
     "ctc-blank router": ([*HNET, ROUTED % "ctc-blank"], 1),
     "similarity router": ([*HNET, ROUTED % "similarity"], 1),
     "uniform router": ([*HNET, ROUTED % "uniform"], 1),
+    "heads": ([*STREAMING, HEADS, "frontend: {normalization: utterance}"], 1),
+    "attention, heads, layer_drop": ([*S2S, DROP, HEADS], 1),
     "enable_ttt": ([*HYBRID, TTT], 1),
     "meta_ttt": ([*CTC, META], 1),
     "meta_ttt, second order": ([*CTC, SECOND_ORDER], 1),
@@ -98,7 +101,7 @@ FEW = [
     "ctc-blank router",
     "enable_ttt",
     "meta_ttt, second order",
-    "attention, layer_drop",
+    "attention, heads, layer_drop",
     "running normalization",
     "effective, stages, layer_drop, groups",
     "effective, enable_ttt",

@@ -5,8 +5,8 @@ from typing import Any, Protocol
 
 from torch import Tensor, nn
 
+from lact_modules.encoders.heads import CTCHead
 from lact_modules.encoders.masked_prediction import MaskedPredictor
-from lact_modules.layers.routers import BlankRouter
 
 Augmentation = Callable[[Tensor, Tensor], Tensor]
 
@@ -92,10 +92,10 @@ class CTCModel(nn.Module):
         )
 
     def set_num_tokens(self, num_tokens: int) -> None:
-        """Make an output layer for so many tokens, with fresh weights."""
+        """Make output layers for so many tokens, with fresh weights; heads' too."""
         self.output = nn.Linear(self.encoder.d_model, num_tokens)
         for module in self.modules():
-            if isinstance(module, BlankRouter):
+            if isinstance(module, CTCHead):
                 module.set_num_tokens(num_tokens)
 
     @property

@@ -9,6 +9,13 @@ from torch import Tensor, nn
 
 from lact_modules.encoders.block import EncoderBlock
 from lact_modules.encoders.dynamic_chunks import DynamicChunks
+from lact_modules.encoders.heads import (
+    CTCHead,
+    Heads,
+    ctc_head_after,
+    heads_after,
+    make_heads,
+)
 from lact_modules.encoders.layouts import alternate
 from lact_modules.encoders.stages import (
     StackState,
@@ -63,12 +70,16 @@ class Encoder(nn.Module):
     layout : Layout
         Gives mixers to blocks: takes them by turns, or as another function of
         ``layouts.py`` says.
+    heads : Heads | None
+        What stands after blocks, by their number from 1, see `make_heads`: such as
+        ``{6: "ctc"}``. A router that goes by blanks has one before it in any case.
 
     Raises
     ------
     ValueError
         If there are `stages` without `dynamic_chunking`, or they do not fit
-        `num_layers`, or there are more mixers than blocks, or none.
+        `num_layers`, or there are more mixers than blocks, or none, or heads after
+        blocks that are not there.
 
     Attributes
     ----------
@@ -104,6 +115,7 @@ class Encoder(nn.Module):
         dynamic_chunking: Callable[[int], DynamicChunking] | None = None,
         stages: Sequence[int] | None = None,
         layout: Layout = alternate,
+        heads: Heads | None = None,
     ):
         super().__init__()
         self.d_model = d_model
@@ -125,11 +137,14 @@ class Encoder(nn.Module):
             for make_mixer in layout(mixers, num_layers)
         )
         self.norm = nn.LayerNorm(d_model)
+        self.heads = make_heads(heads or {}, d_model, num_layers)
         self.dynamic_chunking = None
         if dynamic_chunking is not None:
             # with a seed, all else begins as without it
             with torch.random.fork_rng(devices=[]):
                 self.dynamic_chunking = dynamic_chunking(d_model)
+            if self.dynamic_chunking.router.reads_tokens:
+                self._ask_head(self.inner[0])
 
     @property
     def frame_share(self) -> float:
@@ -221,7 +236,7 @@ class Encoder(nn.Module):
         x = self._enter(x, is_padding)
         after: StackState
         if self.dynamic_chunking is None:
-            x, after = run_blocks(stages.outer, x, is_padding, chunking, state)
+            x, after, _ = run_blocks(stages.outer, x, is_padding, chunking, state)
         else:
             x, after = run_stages(
                 stages, self.dynamic_chunking, x, is_padding, chunking, state
@@ -247,19 +262,24 @@ class Encoder(nn.Module):
             return self.chunking
         return self.chunks.draw() if self.chunks is not None else None
 
+    def _ask_head(self, block: int) -> None:
+        """Have a CTC head after a block speak, which is made if there is none."""
+        if block == 0:
+            raise ValueError("router ctc-blank: needs a block before the chunks")
+        head = ctc_head_after(self.heads, block)
+        if head is None:
+            head = self.heads[f"{block}"] = CTCHead(self.d_model)
+        head.is_asked = True
+
     def _stages(self) -> Stages:
-        """Divide the blocks that are not passed over."""
+        """Divide the blocks that are not passed over, and the heads."""
+        stages = Stages([], [], [])
         first, stop = self.inner
-        return Stages(
-            *(
-                [block for block in part if self._is_kept()]
-                for part in (
-                    self.blocks[:first],
-                    self.blocks[first:stop],
-                    self.blocks[stop:],
-                )
-            )
-        )
+        for number, block in enumerate(self.blocks, start=1):
+            stage = stages[(number > first) + (number > stop)]
+            stage += [block] if self._is_kept() else []
+            stage += heads_after(self.heads, number)
+        return stages
 
     def _is_kept(self) -> bool:
         if not self.training or not self.layer_drop:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from lact_modules.encoders.block import BlockState
+from lact_modules.encoders.heads import CTCHead, Head
 from lact_modules.layers.chunking import ChunkedLayer, Chunking
 from lact_modules.layers.dynamic_chunking import DynamicChunking
 from lact_modules.layers.router import RouterState
@@ -14,7 +15,7 @@ from lact_modules.ops.routing import Routing
 
 
 class Stages(NamedTuple):
-    """Blocks before chunks are made, on chunks, and after."""
+    """Blocks before chunks are made, on chunks, and after; heads among them."""
 
     outer: Sequence[nn.Module]
     inner: Sequence[nn.Module] = ()
@@ -95,16 +96,25 @@ def run_blocks(
     is_padding: Tensor,
     chunking: Chunking,
     state: Sequence[BlockState] | None,
-) -> tuple[Tensor, list[BlockState]]:
-    """Run blocks chunk by chunk, see `ChunkedLayer`."""
-    after = []
-    for index, block in enumerate(blocks):
-        before = state[index] if state else None
+    row: int | None = None,
+) -> tuple[Tensor, list[BlockState], Tensor | None]:
+    """Run blocks chunk by chunk, see `ChunkedLayer`; heads, see `Head`.
+
+    The last one given is what the last CTC head among them says.
+    """
+    after: list[BlockState] = []
+    log_probs = None
+    for block in blocks:
+        if isinstance(block, Head):
+            x, said = block(x, is_padding, row)
+            log_probs = said if isinstance(block, CTCHead) else log_probs
+            continue
+        before = state[len(after)] if state else None
         x, remembered = cast(ChunkedLayer, block).chunked(
             x, is_padding, chunking, before
         )
         after.append(remembered)
-    return x, after
+    return x, after, log_probs
 
 
 def run_whole(
@@ -130,23 +140,31 @@ def run_whole(
     is_padding : Tensor
         (B, T) or (B, K) bool.
     """
-    x = _run_each(stages.outer, x, is_padding)
+    x, log_probs = _run_each(stages.outer, x, is_padding)
     if dynamic is not None:
-        routing, _ = dynamic.route(x, is_padding)
+        routing, _ = dynamic.route(x, is_padding, log_probs=log_probs)
         chunks = dynamic.compress(x, is_padding, routing)
-        z = _run_each(stages.inner, chunks.x, chunks.is_padding)
+        z, _ = _run_each(stages.inner, chunks.x, chunks.is_padding)
         if dynamic.full_rate:
             x = dynamic.expand(z, chunks, x)
         else:
             x, is_padding = dynamic.settle(z, chunks), chunks.is_padding
-    return _run_each(stages.last, x, is_padding), is_padding
+    return _run_each(stages.last, x, is_padding)[0], is_padding
 
 
-def _run_each(blocks: Sequence[nn.Module], x: Tensor, is_padding: Tensor) -> Tensor:
-    # of empty utterances alone there are no chunks
-    for block in blocks if x.shape[1] else ():
-        x = block(x, is_padding)
-    return x
+def _run_each(
+    blocks: Sequence[nn.Module], x: Tensor, is_padding: Tensor
+) -> tuple[Tensor, Tensor | None]:
+    """Run blocks and heads; give what the last CTC head says, too."""
+    log_probs = None
+    for block in blocks:
+        if isinstance(block, Head):
+            x, said = block(x, is_padding)
+            log_probs = said if isinstance(block, CTCHead) else log_probs
+        # of empty utterances alone there are no chunks
+        elif x.shape[1]:
+            x = block(x, is_padding)
+    return x, log_probs
 
 
 def run_stages(
@@ -162,11 +180,11 @@ def run_stages(
     What begins in a chunk of `chunking` is what inner blocks see together. Utterances
     have different numbers of that, so inner blocks run on each alone.
     """
-    x, outer = run_blocks(
+    x, outer, log_probs = run_blocks(
         stages.outer, x, is_padding, chunking, state.outer if state else None
     )
     routing, router = dynamic.route(
-        x, is_padding, state.router if state else None, chunking.size
+        x, is_padding, state.router if state else None, chunking.size, log_probs
     )
     inner, outputs = [], []
     for row in range(len(x)):
@@ -175,11 +193,11 @@ def run_stages(
         length = int((~is_padding[row]).sum())
         each = Routing(*(part[here, :length] for part in routing))
         output, known = _run_inner(
-            stages.inner, dynamic, x[here, :length], each, chunking, known
+            stages.inner, dynamic, x[here, :length], each, chunking, known, row
         )
         inner.append(known)
         outputs.append(nn.functional.pad(output, (0, 0, 0, x.shape[1] - length)))
-    x, last = run_blocks(
+    x, last, _ = run_blocks(
         stages.last,
         torch.cat(outputs),
         is_padding,
@@ -196,6 +214,7 @@ def _run_inner(
     routing: Routing,
     chunking: Chunking,
     state: InnerState,
+    row: int,
 ) -> tuple[Tensor, InnerState]:
     """Run the inner blocks on one utterance (1, T, D) without padding."""
     outputs = [x[:, :0]]
@@ -208,7 +227,7 @@ def _run_inner(
         if z.shape[1]:
             none = torch.zeros(z.shape[:2], dtype=torch.bool, device=z.device)
             size = Chunking(z.shape[1], left)
-            z, after = run_blocks(blocks, z, none, size, state.blocks)
+            z, after, _ = run_blocks(blocks, z, none, size, state.blocks, row)
         output, value = dynamic.resume(z, chunks, x[:, span], state.value)
         state = InnerState(after, value)
         outputs.append(output)

@@ -142,6 +142,7 @@ class DynamicChunking(nn.Module):
         is_padding: Tensor,
         state: RouterState | None = None,
         border: int | None = None,
+        log_probs: Tensor | None = None,
     ) -> tuple[Routing, RouterState]:
         """Tell where chunks begin.
 
@@ -155,6 +156,9 @@ class DynamicChunking(nn.Module):
             After the frames before.
         border : int | None
             Frames after which a mean has to end, for it is wanted then.
+        log_probs : Tensor | None
+            (B, T, V), what a CTC head says of the frames, for a router that reads it
+            in their place.
 
         Returns
         -------
@@ -162,8 +166,16 @@ class DynamicChunking(nn.Module):
             Of (B, T) frames.
         state : RouterState
             After these frames, none of them padding.
+
+        Raises
+        ------
+        ValueError
+            If the router has nothing to read.
         """
-        routing, state = self.router(x, is_padding, self.current_kept, state)
+        read = log_probs if self.router.reads_tokens else x
+        if read is None:
+            raise ValueError("router ctc-blank: needs a CTC head before the chunks")
+        routing, state = self.router(read, is_padding, self.current_kept, state)
         if self.training:
             self.num_steps += 1
         if border is not None and self.pool == "mean":

@@ -17,7 +17,7 @@ class RouterState(NamedTuple):
     reached : Tensor
         (B,) float64, the sum of rates since the last boundary.
     last : Tensor
-        (B, 1, D), the last frame.
+        (B, 1, D), the last frame, as it was read.
     """
 
     reached: Tensor
@@ -49,9 +49,13 @@ class Router(nn.Module):
     ----------
     merges : bool
         Whether the frames of a chunk are so alike that their mean stands for them.
+    reads_tokens : bool
+        Whether it reads what a CTC head says of frames, (B, T, V) log-probabilities,
+        in the place of frames.
     """
 
     merges = False
+    reads_tokens = False
     temperature: Tensor
 
     def __init__(self, temperature: float = 1.0, learn_temperature: bool = False):

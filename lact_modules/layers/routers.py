@@ -149,53 +149,36 @@ class SimilarityRouter(NeighbourRouter):
 
 
 class BlankRouter(Router):
-    """Pass over the frames that an output layer for CTC, halfway, is sure are blank.
+    """Pass over the frames that a CTC head is sure are blank.
 
-    After blank skipping (arXiv 2305.11558). The output layer is trained with a CTC loss
-    of its own, for which `log_probs` is; no gradient of it flows into the encoder. The
-    score is the logarithm of the odds that a frame is not blank. The temperature is
-    high: frames that words are in are kept one and all.
-
-    Arguments
-    ---------
-    d_model : int
-        Model dimension.
-    num_tokens : int
-        Output units, the blank, token 0, included; a model whose encoder this is in
-        sets them to its own.
+    After blank skipping (arXiv 2305.11558). What is read is the head's; no gradient
+    flows into it. The score is the logarithm of the odds that a frame is not blank. The
+    temperature is high: frames that words are in are kept one and all.
 
     Example
     -------
-    >>> router, is_padding = BlankRouter(8, num_tokens=5), torch.zeros(2, 100).bool()
-    >>> routing, _ = router(torch.randn(2, 100, 8), is_padding, kept=0.5)
+    >>> router, is_padding = BlankRouter(), torch.zeros(2, 100).bool()
+    >>> log_probs = torch.randn(2, 100, 5).log_softmax(dim=-1)
+    >>> routing, _ = router(log_probs, is_padding, kept=0.5)
     >>> 97 <= routing.num_chunks.sum() <= 103
     tensor(True)
     """
 
-    def __init__(self, d_model: int, num_tokens: int = 2):
-        super().__init__(temperature=10.0)
-        self.d_model = d_model
-        self.set_num_tokens(num_tokens)
+    reads_tokens = True
 
-    def set_num_tokens(self, num_tokens: int) -> None:
-        """Make an output layer for so many tokens, with fresh weights."""
-        with torch.random.fork_rng(devices=[]):
-            self.output = nn.Linear(self.d_model, num_tokens)
+    def __init__(self) -> None:
+        super().__init__(temperature=10.0)
 
     def score(self, x: Tensor, before: Tensor) -> Tensor:
-        """See `Router`."""
-        log_blank = self.log_probs(x)[..., 0].detach()
+        """See `Router`; `x` are log-probabilities."""
+        log_blank = x[..., 0].detach()
         return torch.log(-torch.expm1(log_blank.clamp(max=-1e-7))) - log_blank
-
-    def log_probs(self, x: Tensor) -> Tensor:
-        """Map frames (B, T, D) to log-probabilities (B, T, num_tokens) float32."""
-        return self.output(x.detach()).float().log_softmax(dim=-1)
 
 
 ROUTERS: dict[str, Callable[[int], Router]] = {
     "cosine": CosineRouter,
     "uniform": lambda d_model: UniformRouter(),
-    "ctc-blank": BlankRouter,
+    "ctc-blank": lambda d_model: BlankRouter(),
     "similarity": SimilarityRouter,
 }
 

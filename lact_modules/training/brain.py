@@ -21,6 +21,7 @@ from lact_modules.layers.fast_weight_memory import FastWeightMemory
 from lact_modules.training.augmentation import make_augmenter
 from lact_modules.training.averaging import Weights, validate_weights
 from lact_modules.training.chunking import ChunkingWatch
+from lact_modules.training.head_losses import HeadsWatch
 from lact_modules.training.loop import RecipeBrain
 from lact_modules.training.transcripts import Decoder, Transcripts
 from lact_modules.training.worst import WorstUtterances
@@ -66,6 +67,7 @@ class ASRBrain(RecipeBrain):
         self.first_decoder = next(iter(decoders))
         self.num_infeasible: Counter[sb.Stage] = Counter()
         self.chunking = ChunkingWatch.of(self.modules.model)
+        self.heads = HeadsWatch.of(self.modules.model)
         if if_main_process():
             logger.info(describe_size(self.modules))
 
@@ -91,6 +93,8 @@ class ASRBrain(RecipeBrain):
         **inputs: Any,
     ) -> Any:
         """Run the model, or `run`, on a batch's waveforms, augmented in training."""
+        if self.heads is not None:
+            self.heads.begin()
         signals, relative_lengths = batch.signal
         lengths, augment = _num_samples(signals, relative_lengths), None
         if stage == sb.Stage.TRAIN:
@@ -134,9 +138,30 @@ class ASRBrain(RecipeBrain):
             return torch.zeros_like(num_tokens, dtype=torch.float32)
         return self.chunking.losses(tokens, num_tokens)
 
+    def head_losses(
+        self, tokens: Tensor, num_tokens: Tensor, stage: sb.Stage
+    ) -> Tensor:
+        """Give what heads after blocks add to the loss of each utterance, (B,)."""
+        if self.heads is None or stage != sb.Stage.TRAIN:
+            return torch.zeros_like(num_tokens, dtype=torch.float32)
+        losses = self.heads.losses(tokens, num_tokens)
+        return self.hparams.inter_ctc_weight * losses
+
+    def output_share(self, stage: sb.Stage) -> float:
+        """Give the share of the output layer in what heads are trained by, too: CTC."""
+        if self.heads is None or stage != sb.Stage.TRAIN or not self.heads.ctc_heads:
+            return 1.0
+        return 1.0 - self.hparams.inter_ctc_weight
+
     def step_metrics(self) -> dict[str, float]:
-        """Tell of the last batch's chunks."""
-        return self.chunking.metrics() if self.chunking is not None else {}
+        """Tell of the last batch's chunks, and of its losses after blocks."""
+        watches = (self.chunking, self.heads)
+        return {
+            name: value
+            for watch in watches
+            if watch is not None
+            for name, value in watch.metrics().items()
+        }
 
     def show_sample(self, batch: PaddedBatch, outputs: Any) -> None:
         """Log what was said and heard in a batch's first utterance."""

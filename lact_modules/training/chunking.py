@@ -7,9 +7,7 @@ from speechbrain.core import Stage
 from torch import Tensor, nn
 
 from lact_modules.layers.dynamic_chunking import DynamicChunking
-from lact_modules.layers.routers import BlankRouter
 from lact_modules.ops.routing import Routing, ratio_loss
-from lact_modules.training.losses import ctc_losses
 
 
 class Routed(NamedTuple):
@@ -18,7 +16,7 @@ class Routed(NamedTuple):
     Arguments
     ---------
     x : Tensor
-        (B, T, D) frames.
+        (B, T, D) frames, or what it reads in their place.
     is_padding : Tensor
         (B, T) bool.
     routing : Routing
@@ -111,17 +109,11 @@ class ChunkingWatch:
         """
         if self.last is None:
             raise ValueError("no batch was turned into chunks")
-        x, is_padding, routing = self.last
+        _, is_padding, routing = self.last
         # at 1 it would ask for nothing else
         kept = self.chunking.current_kept.clamp(max=0.99)
         ratio = ratio_loss(routing, is_padding, kept)
-        losses = self.chunking.ratio_weight * ratio * num_tokens
-        router = self.chunking.router
-        if isinstance(router, BlankRouter):
-            frames = (~is_padding).sum(dim=1)
-            early, _ = ctc_losses(router.log_probs(x), frames, tokens, num_tokens)
-            losses = losses + early
-        return losses
+        return self.chunking.ratio_weight * ratio * num_tokens
 
     def metrics(self) -> dict[str, float]:
         """Sum up the last batch's chunks.

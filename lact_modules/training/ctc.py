@@ -71,7 +71,9 @@ class CTCBrain(ASRBrain):
         if isinstance(outputs, MetaOutput):
             adapted, _ = ctc_losses(outputs.adapted, frames, tokens, num_tokens)
             losses = (losses + adapted) / 2
-        elif more:
+        losses = self.output_share(stage) * losses
+        losses = losses + self.head_losses(tokens, num_tokens, stage)
+        if more and not isinstance(outputs, MetaOutput):
             # an error a frame, beside losses that are shared out among labels
             losses = losses + self.hparams.ttt_loss_weight * more[0] * num_tokens
         losses = losses + self.chunking_losses(tokens, num_tokens, stage)

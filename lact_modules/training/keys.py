@@ -181,6 +181,9 @@ _RECOGNIZER: Keys = {
         whole(1), 1024, "utterances of shards that a batch is chosen from"
     ),
     **STREAMS,
+    "inter_ctc_weight": Key(
+        share, 0.3, "share of CTC after the encoder's heads in the loss of CTC"
+    ),
     # a rate of words says little while few are right
     "best_by": Key(one_of(*METRICS), "WER", "tells which checkpoints are the best"),
     "num_worst_utterances": Key(

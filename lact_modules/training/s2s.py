@@ -59,6 +59,8 @@ class S2SBrain(ASRBrain):
             outputs.log_probs, outputs.lengths, tokens, num_tokens
         )
         self.num_infeasible[stage] += int(is_infeasible.sum())
+        ctc = self.output_share(stage) * ctc
+        ctc = ctc + self.head_losses(tokens, num_tokens, stage)
         assert outputs.token_log_probs is not None
         attention = token_losses(
             outputs.token_log_probs,

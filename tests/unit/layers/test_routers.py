@@ -14,7 +14,7 @@ from lact_modules.layers.routers import (
 )
 
 ROUTERS = {
-    "blank": partial(BlankRouter, 8, num_tokens=5),
+    "blank": BlankRouter,
     "cosine": partial(CosineRouter, 8),
     "similarity": partial(SimilarityRouter, 8),
     "uniform": UniformRouter,

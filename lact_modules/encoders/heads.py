@@ -1,0 +1,193 @@
+"""Heads: what stands after a block of an encoder and says what was heard so far."""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+
+class Head(nn.Module):
+    """Reads frames after a block, and gives them on.
+
+    In training the last axis of what it says is for a loss; a head remembers nothing.
+
+    Example
+    -------
+    >>> x = torch.randn(1, 5, 8)
+    >>> Head()(x, torch.zeros(1, 5).bool())[0] is x
+    True
+    """
+
+    def forward(
+        self, x: Tensor, is_padding: Tensor, row: int | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """Say something of frames.
+
+        Arguments
+        ---------
+        x : Tensor
+            (B, T, D); finite, but without influence at padding.
+        is_padding : Tensor
+            (B, T) bool.
+        row : int | None
+            Which utterance of the batch they are of, where each is run alone, for
+            whoever watches; None: of all.
+
+        Returns
+        -------
+        x : Tensor
+            (B, T, D), for the next block.
+        said : Tensor | None
+            (B, T, ...); None if it was not asked.
+        """
+        return x, None
+
+
+class CTCHead(Head):
+    """A norm and an output layer for CTC, as after the last block.
+
+    Intermediate CTC (arXiv 2102.03216) trains it, and so the blocks below. With
+    `self_conditioning` (arXiv 2104.02724) the blocks above are told what it says: a
+    projection of its posteriors is added to the frames.
+
+    Arguments
+    ---------
+    d_model : int
+        Model dimension.
+    num_tokens : int
+        Output units, the blank, token 0, included; a model whose encoder this is in
+        sets them to its own.
+    self_conditioning : bool
+        Whether to tell.
+
+    Attributes
+    ----------
+    is_asked : bool
+        Whether it speaks outside of training, though nothing is added to the frames.
+
+    Example
+    -------
+    >>> head, x = CTCHead(8, num_tokens=5, self_conditioning=True), torch.randn(2, 9, 8)
+    >>> conditioned, log_probs = head(x, torch.zeros(2, 9).bool())
+    >>> conditioned.shape, log_probs.shape
+    (torch.Size([2, 9, 8]), torch.Size([2, 9, 5]))
+    """
+
+    def __init__(
+        self, d_model: int, num_tokens: int = 2, self_conditioning: bool = False
+    ):
+        super().__init__()
+        self.d_model, self.self_conditioning = d_model, self_conditioning
+        self.is_asked = False
+        self.norm = nn.LayerNorm(d_model)
+        self.set_num_tokens(num_tokens)
+
+    def set_num_tokens(self, num_tokens: int) -> None:
+        """Make layers for so many tokens, with fresh weights."""
+        # with a seed, all else begins as without it
+        with torch.random.fork_rng(devices=[]):
+            self.output = nn.Linear(self.d_model, num_tokens)
+            self.condition = (
+                nn.Linear(num_tokens, self.d_model) if self.self_conditioning else None
+            )
+
+    def forward(
+        self, x: Tensor, is_padding: Tensor, row: int | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """See `Head`: says log-probabilities (B, T, num_tokens), float32 at least."""
+        if self.condition is None and not (self.training or self.is_asked):
+            return x, None
+        scores = self.output(self.norm(x))
+        log_probs = scores.to(torch.promote_types(scores.dtype, torch.float32))
+        log_probs = log_probs.log_softmax(dim=-1)
+        if self.condition is not None:
+            told = self.condition(log_probs.exp().to(scores.dtype))
+            x = x + told.masked_fill(is_padding[..., None], 0.0)
+        return x, log_probs
+
+
+HeadFactory = Callable[[int], Head]
+"""Makes a head, given the model dimension."""
+
+HEADS: dict[str, HeadFactory] = {
+    "ctc": CTCHead,
+    "self-conditioned-ctc": partial(CTCHead, self_conditioning=True),
+}
+"""By the names that YAML may have in the place of a factory."""
+
+Heads = Mapping[int, str | HeadFactory | Sequence[str | HeadFactory]]
+"""By the block that they stand after, counted from 1."""
+
+
+def make_heads(heads: Heads, d_model: int, num_layers: int) -> nn.ModuleDict:
+    """Make the heads of an encoder.
+
+    Arguments
+    ---------
+    heads : Heads
+        Names of `HEADS` or factories; numbers may be text, as in JSON.
+    d_model : int
+        Model dimension.
+    num_layers : int
+        Blocks.
+
+    Returns
+    -------
+    nn.ModuleDict
+        By the block's number; of several after one block, the second is ``"6_2"``.
+
+    Raises
+    ------
+    ValueError
+        If there is no such block, or no head of that name.
+
+    Example
+    -------
+    >>> list(make_heads({2: "ctc", 3: ["ctc", "self-conditioned-ctc"]}, 8, 4))
+    ['2', '3', '3_2']
+    """
+    made = nn.ModuleDict()
+    for block, given in heads.items():
+        if not str(block).isdecimal() or not 1 <= int(block) <= num_layers:
+            raise ValueError(
+                f"heads: {block!r}: the block before the head, from 1 to {num_layers}"
+            )
+        each = [given] if isinstance(given, str) or callable(given) else given
+        for number, factory in enumerate(each, start=1):
+            if isinstance(factory, str) and factory not in HEADS:
+                raise ValueError(f"heads: {factory!r}: choose one of {sorted(HEADS)}")
+            make = HEADS[factory] if isinstance(factory, str) else factory
+            name = f"{int(block)}" if number == 1 else f"{int(block)}_{number}"
+            with torch.random.fork_rng(devices=[]):
+                made[name] = make(d_model)
+    return made
+
+
+def heads_after(heads: nn.ModuleDict, block: int) -> list[nn.Module]:
+    """Give the heads after a block, counted from 1.
+
+    Arguments
+    ---------
+    heads : nn.ModuleDict
+        From `make_heads`.
+    block : int
+        Its number.
+
+    Returns
+    -------
+    list[nn.Module]
+        Perhaps none.
+    """
+    return [head for name, head in heads.items() if block_of(name) == block]
+
+
+def block_of(name: str) -> int:
+    """Give the number of the block that the head of a name stands after."""
+    return int(name.partition("_")[0])
+
+
+def ctc_head_after(heads: nn.ModuleDict, block: int) -> CTCHead | None:
+    """Give the CTC head after a block, counted from 1; None if there is none."""
+    found = (head for head in heads_after(heads, block) if isinstance(head, CTCHead))
+    return next(found, None)
