@@ -10,6 +10,7 @@ from rich.text import Text
 from torch import nn
 from torch.optim import Optimizer
 
+from lact_modules.training.muon import hidden_matrices, wants_hidden
 from lact_modules.training.parameter_groups import (
     ParameterGroup,
     group_parameters,
@@ -63,7 +64,7 @@ def plan_optimizer(
     Raises
     ------
     InputError
-        If rules or stages are at fault.
+        If rules or stages are at fault, or the model has nothing for Muon.
 
     Example
     -------
@@ -82,6 +83,7 @@ def plan_optimizer(
         stages,
         hparams["layer_decay"],
         decay_vectors,
+        hidden_matrices(model) if wants_hidden(opt_class) else (),
     )
     optimizer = _make_optimizer(opt_class, groups)
     unfreezing = None
@@ -99,6 +101,8 @@ def _make_optimizer(
         options.append({"params": group.parameters, "name": group.name})
         if group.weight_decay is not None:
             options[-1]["weight_decay"] = group.weight_decay
+        if group.is_hidden:
+            options[-1]["is_hidden"] = True
     optimizer = opt_class(options)
     for made, group in zip(optimizer.param_groups, groups, strict=True):
         lr = made["lr"] if group.lr is None else group.lr

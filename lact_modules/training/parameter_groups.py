@@ -1,6 +1,6 @@
 """Learning rates and weight decay by part of the model."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 from torch import nn
@@ -31,6 +31,8 @@ class ParameterGroup(NamedTuple):
         None: the optimizer's.
     stage_rates : list[float | None]
         Peak learning rate in each stage, scaled; None: frozen.
+    is_hidden : bool
+        Whether they are matrices that an optimizer treats otherwise.
     """
 
     name: str
@@ -39,6 +41,7 @@ class ParameterGroup(NamedTuple):
     scale: float
     weight_decay: float | None
     stage_rates: list[float | None]
+    is_hidden: bool = False
 
 
 def read_rules(entries: Sequence[dict[str, Any]] | None) -> list[dict[str, Any]]:
@@ -89,6 +92,7 @@ def group_parameters(
     stages: Sequence[Stage] = (),
     layer_decay: float = 1.0,
     decay_vectors: bool = True,
+    hidden: Collection[str] = (),
 ) -> list[ParameterGroup]:
     """Part a model's parameters by how they are trained.
 
@@ -109,6 +113,8 @@ def group_parameters(
         Above 0, at most 1; with 1 all layers learn alike.
     decay_vectors : bool
         Whether weight decay shrinks biases, norms and the like too.
+    hidden : Collection[str]
+        Parameters to group apart, see `hidden_matrices`.
 
     Returns
     -------
@@ -145,9 +151,11 @@ def group_parameters(
             if name.startswith(f"{layer}."):
                 scale *= layer_decay**depth
                 labels[name].append(layer)
-        if not decay_vectors and _is_vector(name, parameter):
+        if not decay_vectors and is_vector(name, parameter):
             weight_decay = 0.0
             labels[name].append("vectors")
+        if name in hidden:
+            labels[name].append("matrices")
         rates = [rates.get(name) for rates in stage_rates]
         group = ParameterGroup(
             name=" + ".join(dict.fromkeys(labels[name])) or "others",
@@ -156,6 +164,7 @@ def group_parameters(
             scale=scale,
             weight_decay=weight_decay,
             stage_rates=[None if rate is None else rate * scale for rate in rates],
+            is_hidden=name in hidden,
         )
         key = (group.name, group.lr, scale, weight_decay, *rates)
         groups.setdefault(key, group).parameters.append(parameter)
@@ -185,5 +194,25 @@ def _layers(model: nn.Module) -> list[str]:
     raise InputError("layer_decay: the model's encoder has no list of blocks")
 
 
-def _is_vector(name: str, parameter: nn.Parameter) -> bool:
+def is_vector(name: str, parameter: nn.Parameter) -> bool:
+    """Tell whether a parameter is a vector, or several that no matrix multiplies.
+
+    Arguments
+    ---------
+    name : str
+        Its path.
+    parameter : nn.Parameter
+        A parameter.
+
+    Returns
+    -------
+    bool
+        True for biases, norms, scales and the like.
+
+    Example
+    -------
+    >>> import torch
+    >>> is_vector("memory.qk_scale", nn.Parameter(torch.ones(2, 8)))
+    True
+    """
     return parameter.ndim < 2 or name.rpartition(".")[2] in _VECTORS

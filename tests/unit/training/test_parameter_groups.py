@@ -34,7 +34,7 @@ def test_every_parameter_is_in_one_group():
 def test_without_rules_all_is_one_group():
     [group] = group_parameters(make_model())
     assert group[0] == "others"
-    assert group[2:] == (None, 1.0, None, [])
+    assert group[2:] == (None, 1.0, None, [], False)
 
 
 def test_last_rule_that_gives_a_setting_counts():
