@@ -1,5 +1,6 @@
 """Hyperparameters of a recipe: read, checked, and made, before anything is written."""
 
+import io
 import re
 from collections.abc import Callable, Mapping
 from copy import deepcopy
@@ -143,8 +144,8 @@ def _read_settings(
         _check_file(path, known, source, keys, overrides)
     missing = {name: defaults[name] for name in defaults if name not in known}
     complete = {**missing, **overrides}
-    with open(path, encoding="utf-8") as stream:
-        resolved = resolve_references(stream, deepcopy(complete)).read()
+    stream = _without_replaced(path, source, overrides)
+    resolved = resolve_references(stream, deepcopy(complete)).read()
     plain = _PlainLoader(resolved).get_single_data()
     values = {k: v for k, v in plain.items() if not isinstance(v, _Unmade)}
     _check_values(values, known_keys)
@@ -156,6 +157,30 @@ def _read_settings(
     given = frozenset(overrides)
     named = given | known.keys()
     return Settings(path, complete, values, resolved, known_keys, given, named)
+
+
+def _without_replaced(
+    path: Path, source: str, overrides: Mapping[str, Any]
+) -> io.StringIO:
+    """Drop objects from a file that others replace: arguments would join, not classes.
+
+    The result has the file's name, which paths in it are relative to.
+    """
+    replaced = [name for name in overrides if _is_object(overrides[name])]
+    stream = io.StringIO(source)
+    if replaced:
+        left = YAML().load(source)
+        for name in replaced:
+            left.pop(name, None)
+        stream = io.StringIO()
+        YAML().dump(left, stream)
+        stream.seek(0)
+    stream.name = str(path)  # type: ignore[attr-defined]
+    return stream
+
+
+def _is_object(value: Any) -> bool:
+    return isinstance(value, CommentedMap) and value.tag.value is not None
 
 
 def make_hparams(settings: Settings) -> dict[str, Any]:

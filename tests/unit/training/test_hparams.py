@@ -1,4 +1,5 @@
 import pytest
+import torch
 
 from lact_modules.errors import InputError
 from lact_modules.training.hparams import load_hparams, make_hparams, read_settings
@@ -76,6 +77,26 @@ def test_keys_are_replaced_and_objects_made(recipe_yaml):
         recipe_yaml, {"output_folder": "x", "decoding": {"beam_size": 9}}
     )
     assert hparams["decoding"] == {"beam_size": 9, "lm": None}
+
+
+@pytest.mark.parametrize(
+    ("value", "made", "arguments"),
+    [
+        ("!name:torch.optim.Adam {lr: !ref <learning_rate>}", "Adam", {"lr": 0.1}),
+        ("!include:sgd.yaml {momentum: 0.5}", "SGD", {"lr": 0.2, "momentum": 0.5}),
+        # arguments alone join those of the file
+        ("{weight_decay: 0.3}", "AdamW", {"lr": 0.1, "weight_decay": 0.3}),
+    ],
+)
+def test_an_object_with_arguments_replaces_that_of_the_file(
+    recipe_yaml, value, made, arguments
+):
+    recipe_yaml.write_text(MODEL_YAML)
+    fragment = "!name:torch.optim.SGD\nlr: 0.2\nmomentum: 0.9\n"
+    recipe_yaml.with_name("sgd.yaml").write_text(fragment)
+    hparams = load_hparams(recipe_yaml, f"opt_class: {value}", LANGUAGE_MODEL)
+    assert hparams["opt_class"].func is getattr(torch.optim, made)
+    assert hparams["opt_class"].keywords == arguments
 
 
 def test_defaults_hold_where_nobody_says_otherwise(recipe_yaml):
