@@ -49,6 +49,8 @@ _TRACKER = one_of(*TRACKERS)
 _PATHS = maybe(either(text, list_of(text, "paths")))
 _AUGMENTER = maybe(Kind("an augmenter, made by !new:", callable))
 
+_RATES = pair(number(above=0), "two rates above 0, the lower first")
+
 DATA: Keys = {
     "seed": Key(whole(0, 2**31 - 1), REQUIRED, "of all that is drawn at random"),
     "output_folder": Key(text, REQUIRED, "where all that a run writes is kept"),
@@ -99,6 +101,15 @@ TRAINING: Keys = {
         None,
         "utterances of an optimizer step, whatever memory and processes allow",
     ),
+    "find_lr": Key(
+        flag, False, "look for a learning rate, and keep nothing but losses by rate"
+    ),
+    "find_lr_steps": Key(whole(20, 10**6), 200, "optimizer steps of the search"),
+    "find_lr_range": Key(
+        _RATES,
+        [1e-6, 1.0],
+        "learning rates that the search begins and ends with",
+    ),
     # in optimizer steps
     "log_interval": Key(_INTERVAL, 50, "steps between logs; 0: none"),
     "sample_interval": Key(_INTERVAL, 0, "steps between samples; 0: none"),
@@ -142,6 +153,23 @@ TRAINING: Keys = {
 _AUGMENTATION: Keys = {
     "wav_augment": Key(_AUGMENTER, None, "augmentation of waveforms"),
     "fea_augment": Key(_AUGMENTER, None, "augmentation of features"),
+    "time_mask_scale": Key(
+        maybe(number(0, 100)),
+        None,
+        "factor of the number of its time masks; null: 2.5 with cr_loss_scale, else 1",
+    ),
+    "cr_loss_scale": Key(
+        number(0),
+        0.0,
+        "hear two views of each utterance, and weight of what they disagree (CR-CTC), "
+        "such as 0.2; 0: one view",
+    ),
+    "cr_warmup_steps": Key(
+        maybe(whole(0)),
+        None,
+        "optimizer steps in which cr_loss_scale rises from 0; null: 2000, but at most "
+        "a tenth of the training",
+    ),
     "pause_prob": Key(
         share, 0.2, "chance of a pause before, in and after an utterance, each"
     ),
@@ -183,6 +211,12 @@ _RECOGNIZER: Keys = {
     **STREAMS,
     "inter_ctc_weight": Key(
         share, 0.3, "share of CTC after the encoder's heads in the loss of CTC"
+    ),
+    "teacher_codes": Key(
+        maybe(existing), None, "what lact-asr teacher-codes wrote, for a CodeHead"
+    ),
+    "teacher_weight": Key(
+        number(0), 0.5, "weight of the codes' cross-entropy, beside losses a label"
     ),
     # a rate of words says little while few are right
     "best_by": Key(one_of(*METRICS), "WER", "tells which checkpoints are the best"),

@@ -1,12 +1,8 @@
 """Start a recipe from the command line; its user's faults are one line, exit code 2."""
 
-import contextlib
-import logging
-import shutil
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -40,12 +36,11 @@ from lact_modules.training.run_options import (
     make_run_options,
 )
 from lact_modules.training.testing_again import as_trained, check_is_left
+from lact_modules.training.throwaway import nothing_kept_of_trials
 from lact_modules.training.trial import try_out
 from lact_modules.training.usage import show_usage
 
 Recipe = Callable[[dict[str, Any], Any, list[str]], None]
-
-logger = logging.getLogger(__name__)
 
 
 def launch(recipe: Recipe, keys: Keys) -> None:
@@ -53,7 +48,8 @@ def launch(recipe: Recipe, keys: Keys) -> None:
 
     Options are SpeechBrain's run options and overrides of YAML keys; all are checked
     before anything is written. The output folder gets ``hyperparams.yaml``, which says
-    all that holds, and ``log.txt``. With ``--debug`` nothing is kept.
+    all that holds, and ``log.txt``. With ``--debug`` nothing is kept, and with
+    ``--find_lr`` the losses by learning rate.
 
     Arguments
     ---------
@@ -85,7 +81,7 @@ def launch(recipe: Recipe, keys: Keys) -> None:
 def _run(recipe: Recipe, settings: Settings) -> None:
     check_run_options(settings.values)
     ddp_init_group(make_run_options(settings.given, settings.values))
-    with _nothing_kept_of_debugging(settings) as settings:
+    with nothing_kept_of_trials(settings) as settings:
         trained = read_trained(settings.values.get("save_folder"))
         if settings.values["test_only"]:
             settings = as_trained(settings, trained)
@@ -116,27 +112,3 @@ def _write_settings(settings: Settings, folder: str) -> None:
     device = settings.values["device"] or infer_device()
     resolved = settings.with_changes({"device": device}).resolved
     write_settings(Path(folder) / HYPERPARAMETERS_FILE, resolved, settings.path)
-
-
-@contextlib.contextmanager
-def _nothing_kept_of_debugging(settings: Settings) -> Iterator[Settings]:
-    """Give a run with ``debug`` a folder that all processes share and none keeps."""
-    values = settings.values
-    if not values["debug"] or values["debug_persistently"]:
-        yield settings
-        return
-    with contextlib.ExitStack() as stack:
-        make = tempfile.TemporaryDirectory(
-            prefix="train-debug-", ignore_cleanup_errors=True
-        )
-        folder = Path(from_main(lambda: stack.enter_context(make)))
-        # what was prepared already need not be prepared again
-        prepared = Path(values["output_folder"]) / "manifests"
-        if prepared.is_dir():
-            from_main(shutil.copytree, prepared, folder / "manifests")
-        changes: dict[str, Any] = {"output_folder": str(folder), "push_to_hub": None}
-        changes |= {"save_folder": str(folder / "save"), "debug_persistently": True}
-        yield settings.with_changes(
-            {name: value for name, value in changes.items() if name in values}
-        )
-        logger.info("done; of debugging nothing is kept")

@@ -14,6 +14,7 @@ from lact_modules.data.rounds import RoundSampler
 from lact_modules.errors import InputError
 from lact_modules.training.averaging import Weights, choose_weights, validate_weights
 from lact_modules.training.gathering import Outcome
+from lact_modules.training.range_test import find_learning_rate
 from lact_modules.training.saving import SavingBrain
 
 
@@ -89,6 +90,8 @@ class RecipeBrain(SavingBrain):
         InputError
             If an epoch has fewer batches than one step accumulates, or training
             diverges.
+        RateFound
+            If a learning rate was to be found.
         """
         self.use_sampler(batch_sampler)
         train_loader = self.make_train_loader(train_set, batch_sampler, train_options)
@@ -103,6 +106,8 @@ class RecipeBrain(SavingBrain):
             )
         self.steps_per_epoch = math.ceil(num_batches / factor)
         self.total_steps = self.steps_per_epoch * self.hparams.epoch_counter.limit
+        if self.hparams.find_lr:
+            find_learning_rate(self, train_loader)
         with self.stop_request:
             self.fit(self.hparams.epoch_counter, train_loader, self.valid_loader)
 

@@ -1,0 +1,62 @@
+import itertools
+import json
+import math
+
+import pytest
+
+SEARCH = {"find_lr": "true", "find_lr_steps": 20, "find_lr_range": "[1.0e-4, 1.0]"}
+LANGUAGE_MODEL = {
+    **{"device": "cpu", "num_tokens": 40, "d_model": 32, "num_layers": 1},
+    **{"d_ffn": 64, "max_batch_tokens": 60},
+}
+
+
+def contents(folder):
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+@pytest.mark.parametrize(
+    ("recipe", "options"),
+    [
+        # 10 batches, so 5 steps an epoch
+        ("ASR/CTC", {"grad_accumulation_factor": 2}),
+        ("ASR/transformer", {"d_ffn": 64, "num_tokens": 40, "num_decoder_layers": 1}),
+        ("LM", {"hparams": "transformer_demo", "tiny": LANGUAGE_MODEL}),
+    ],
+)
+def test_a_search_leaves_its_curve_and_nothing_else(
+    train, tmp_path, capsys, recipe, options
+):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / "hyperparams.yaml").write_text("of a training before")
+    run = train(folder, recipe, **SEARCH, **options)
+    assert run.code == 0, run.error
+    found = contents(folder)
+    assert found.keys() == {"hyperparams.yaml", "find_lr.json", "find_lr.svg"}
+    assert found["hyperparams.yaml"] == b"of a training before"
+    assert b"<svg" in found["find_lr.svg"]
+    curve = json.loads(found["find_lr.json"])
+    rates, losses = curve["learning_rates"], curve["losses"]
+    assert len(rates) == len(losses) > 10
+    assert rates[0] == pytest.approx(1e-4)
+    ratios = [high / low for low, high in itertools.pairwise(rates)]
+    assert ratios == pytest.approx([10 ** (4 / 19)] * len(ratios))
+    assert all(map(math.isfinite, losses))
+    # it learns, at these rates
+    assert min(losses) < 0.9 * losses[0]
+    assert 1e-4 < curve["suggestion"] < 1
+    told = capsys.readouterr().out
+    assert f"--learning_rate {curve['suggestion']:g}\n" in told
+    assert f"{folder}/find_lr.svg" in told
+
+
+def test_there_is_nothing_to_find_in_a_test(train, tmp_path):
+    run = train(tmp_path / "run", test_only="true", **SEARCH)
+    assert run.code == 2
+    assert "--find_lr: --test_only trains nothing; want one of them" in run.error
+    assert not (tmp_path / "run").exists()
