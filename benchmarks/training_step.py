@@ -1,9 +1,10 @@
-"""Time training steps of a model: forward, CTC loss, backward, clipping, AdamW.
+"""Time training steps of a model: forward, CTC loss, backward, clipping, update.
 
 python benchmarks/training_step.py hparams.yaml --seconds 20 -- --d_model=144
 
 Prints one JSON object: the median step, audio seconds a second, memory, hardware. What
-follows ``--`` overrides keys of the YAML file.
+follows ``--`` overrides keys of the YAML file. With ``--cr_loss_scale 0.2`` each
+utterance is heard twice, as in training.
 """
 
 import json
@@ -21,6 +22,8 @@ from lact_modules.training.command_line import read_command_line
 from lact_modules.training.environment import describe_hardware, package_versions
 from lact_modules.training.hparams import load_hparams
 from lact_modules.training.keys import EVERY
+from lact_modules.training.optimizer_plan import plan_optimizer
+from lact_modules.training.views import consistency_losses
 
 HPARAMS = Path("recipes/LibriSpeech/ASR/CTC/hparams/lact_demo.yaml")
 SAMPLE_RATE, LABELS_A_SECOND = 16000, 14
@@ -45,14 +48,16 @@ def main(
     torch.manual_seed(0)
     paths = ["--data_folder=none", "--output_folder=runs/benchmark"]
     line = read_command_line([*paths, *(overrides or [])], EVERY)
-    model = load_hparams(hparams, line.overrides)["model"].to(device).train()
+    made = load_hparams(hparams, line.overrides)
+    model, cr_loss_scale = made["model"].to(device).train(), made["cr_loss_scale"]
     forward = torch.compile(model) if compile_model else model
-    optimizer = torch.optim.AdamW(model.parameters())
+    optimizer = plan_optimizer(model, made["opt_class"], made).optimizer
     num_samples = round(seconds * SAMPLE_RATE)
-    waveform = torch.randn(batch_size, num_samples, device=device)
-    lengths = torch.full((batch_size,), num_samples, device=device)
-    num_labels = torch.full((batch_size,), round(seconds * LABELS_A_SECOND))
-    tokens = torch.randint(1, 29, (batch_size, int(num_labels[0])), device=device)
+    num_heard = batch_size * (2 if cr_loss_scale else 1)
+    waveform = torch.randn(num_heard, num_samples, device=device)
+    lengths = torch.full((num_heard,), num_samples, device=device)
+    num_labels = torch.full((num_heard,), round(seconds * LABELS_A_SECOND))
+    tokens = torch.randint(1, 29, (num_heard, int(num_labels[0])), device=device)
 
     def step() -> float:
         started = time.perf_counter()
@@ -61,6 +66,9 @@ def main(
         loss = torch.nn.functional.ctc_loss(
             log_probs.transpose(0, 1), tokens, frames, num_labels.to(device)
         )
+        if cr_loss_scale:
+            disagreement = consistency_losses(log_probs, frames).sum()
+            loss = loss + cr_loss_scale * disagreement / num_labels.sum()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()

@@ -18,11 +18,10 @@ from lact_modules.errors import InputError
 from lact_modules.inference.decoders import decoding_steps
 from lact_modules.inference.trained_model import TrainedModel
 from lact_modules.layers.fast_weight_memory import FastWeightMemory
-from lact_modules.training.augmentation import make_augmenter
 from lact_modules.training.averaging import Weights, validate_weights
 from lact_modules.training.chunking import ChunkingWatch
 from lact_modules.training.head_losses import HeadsWatch
-from lact_modules.training.loop import RecipeBrain
+from lact_modules.training.hearing import HearingBrain, num_samples
 from lact_modules.training.transcripts import Decoder, Transcripts
 from lact_modules.training.worst import WorstUtterances
 
@@ -32,15 +31,15 @@ METRICS = ("loss", "WER", "CER")
 logger = logging.getLogger(__name__)
 
 
-class ASRBrain(RecipeBrain):
+class ASRBrain(HearingBrain):
     """The training loop for recognizers.
 
     A recognizer's Brain adds `make_vocabulary`, `compute_forward`, by `run_model`,
-    whose outputs the decoders take, and `utterance_losses`. Here the waveforms are
-    augmented and the transcripts are collected.
+    whose outputs the decoders take, and `utterance_losses`. Here the transcripts are
+    collected.
 
-    Reads from the YAML what `RecipeBrain` and `make_augmenter` do, ``wav_augment``,
-    ``fea_augment``, and ``best_by``: what tells which checkpoints are the best.
+    Reads from the YAML what `HearingBrain` does, and ``best_by``: what tells which
+    checkpoints are the best.
 
     Arguments
     ---------
@@ -62,7 +61,6 @@ class ASRBrain(RecipeBrain):
             raise InputError(
                 f"best_by {self.metric!r}: choose from {', '.join(METRICS)}"
             )
-        self.augmenter = make_augmenter(self.hparams)
         self.decoders = decoders
         self.first_decoder = next(iter(decoders))
         self.num_infeasible: Counter[sb.Stage] = Counter()
@@ -92,32 +90,10 @@ class ASRBrain(RecipeBrain):
         run: Callable[..., Any] | None = None,
         **inputs: Any,
     ) -> Any:
-        """Run the model, or `run`, on a batch's waveforms, augmented in training."""
+        """Run the model, or `run`, on what is heard of a batch."""
         if self.heads is not None:
             self.heads.begin()
-        signals, relative_lengths = batch.signal
-        lengths, augment = _num_samples(signals, relative_lengths), None
-        if stage == sb.Stage.TRAIN:
-            signals, lengths = self._augment_waveforms(signals, relative_lengths)
-            if self.hparams.fea_augment is not None:
-                augment = self._augment_features
-        return (run or self.model)(signals, lengths, augment, **inputs)
-
-    @torch.no_grad()
-    def _augment_waveforms(
-        self, signals: Tensor, relative_lengths: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        # resampling in bfloat16 would add noise of its own
-        with torch.autocast(signals.device.type, enabled=False):
-            if self.hparams.wav_augment is not None:
-                signals, relative_lengths = self.hparams.wav_augment(
-                    signals, relative_lengths
-                )
-            lengths = _num_samples(signals, relative_lengths)
-            return self.augmenter(signals, lengths)
-
-    def _augment_features(self, features: Tensor, lengths: Tensor) -> Tensor:
-        return self.hparams.fea_augment(features, lengths / features.shape[1])[0]
+        return (run or self.model)(*self.hear(batch, stage), **inputs)
 
     def observe(self, outputs: Any, batch: PaddedBatch, stage: sb.Stage) -> None:
         """Collect transcripts, and of a validation what tells of its utterances."""
@@ -126,7 +102,7 @@ class ASRBrain(RecipeBrain):
             log_probs, frames, *_ = outputs
             self.traits.append(Traits.of(log_probs, frames))
             signals, relative_lengths = batch.signal
-            lengths = _num_samples(signals, relative_lengths)
+            lengths = num_samples(signals, relative_lengths)
             heard = self.transcripts.hypotheses[self.first_decoder][-len(batch.id) :]
             self.worst.add(batch.id, batch.text, heard, signals, lengths)
 
@@ -154,8 +130,8 @@ class ASRBrain(RecipeBrain):
         return 1.0 - self.hparams.inter_ctc_weight
 
     def step_metrics(self) -> dict[str, float]:
-        """Tell of the last batch's chunks, and of its losses after blocks."""
-        watches = (self.chunking, self.heads)
+        """Tell of the last batch's views, its chunks, and its losses after blocks."""
+        watches = (self.views, self.chunking, self.heads)
         return {
             name: value
             for watch in watches
@@ -269,7 +245,3 @@ def describe_size(model: nn.Module) -> str:
 
 def _are_equal(some: Weights, others: Weights) -> bool:
     return all(torch.equal(some[name], others[name].to(some[name])) for name in some)
-
-
-def _num_samples(signals: Tensor, relative_lengths: Tensor) -> Tensor:
-    return (relative_lengths * signals.shape[1]).round().long()

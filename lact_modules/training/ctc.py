@@ -13,7 +13,7 @@ from lact_modules.data.subwords import AnyVocabulary
 from lact_modules.encoders import CTCModel
 from lact_modules.errors import InputError
 from lact_modules.training.brain import ASRBrain
-from lact_modules.training.losses import count_tokens, ctc_losses
+from lact_modules.training.losses import ctc_losses
 from lact_modules.training.vocabulary import make_vocabulary
 
 
@@ -66,8 +66,9 @@ class CTCBrain(ASRBrain):
     ) -> tuple[Tensor, Tensor]:
         """CTC loss of each utterance; those that cannot be aligned count as 0."""
         log_probs, frames, *more = outputs
-        tokens, num_tokens = batch.tokens.data, count_tokens(batch.tokens)
-        losses, is_infeasible = ctc_losses(log_probs, frames, tokens, num_tokens)
+        tokens, num_tokens = self.labels(batch, stage)
+        ctc, is_infeasible = ctc_losses(log_probs, frames, tokens, num_tokens)
+        losses = ctc
         if isinstance(outputs, MetaOutput):
             adapted, _ = ctc_losses(outputs.adapted, frames, tokens, num_tokens)
             losses = (losses + adapted) / 2
@@ -77,8 +78,9 @@ class CTCBrain(ASRBrain):
             # an error a frame, beside losses that are shared out among labels
             losses = losses + self.hparams.ttt_loss_weight * more[0] * num_tokens
         losses = losses + self.chunking_losses(tokens, num_tokens, stage)
-        self.num_infeasible[stage] += int(is_infeasible.sum())
-        return losses, num_tokens * ~is_infeasible
+        self.num_infeasible[stage] += int(is_infeasible.sum()) // self.num_views(stage)
+        num_labels = num_tokens * ~is_infeasible
+        return self.merge_views(losses, num_labels, ctc, log_probs, frames, stage)
 
 
 def make_meta_step(

@@ -13,7 +13,6 @@ from lact_modules.encoders import S2SOutput
 from lact_modules.inference.trained_model import TrainedModel
 from lact_modules.training.brain import ASRBrain
 from lact_modules.training.losses import (
-    count_tokens,
     ctc_losses,
     token_losses,
     with_start,
@@ -47,20 +46,20 @@ class S2SBrain(ASRBrain):
     def compute_forward(self, batch: PaddedBatch, stage: sb.Stage) -> S2SOutput:
         """Score tokens by frame, and by the tokens before them."""
         batch = batch.to(self.device)
-        tokens = with_start(batch.tokens.data, SubwordVocabulary.bos_id)
+        tokens, _ = self.labels(batch, stage)
+        tokens = with_start(tokens, SubwordVocabulary.bos_id)
         return self.run_model(batch, stage, tokens=tokens)
 
     def utterance_losses(
         self, outputs: S2SOutput, batch: PaddedBatch, stage: sb.Stage
     ) -> tuple[Tensor, Tensor]:
         """Add the losses of each utterance; one too short for CTC has attention's."""
-        tokens, num_tokens = batch.tokens.data, count_tokens(batch.tokens)
-        ctc, is_infeasible = ctc_losses(
-            outputs.log_probs, outputs.lengths, tokens, num_tokens
-        )
-        self.num_infeasible[stage] += int(is_infeasible.sum())
-        ctc = self.output_share(stage) * ctc
-        ctc = ctc + self.head_losses(tokens, num_tokens, stage)
+        log_probs, frames = outputs.log_probs, outputs.lengths
+        tokens, num_tokens = self.labels(batch, stage)
+        ctc, is_infeasible = ctc_losses(log_probs, frames, tokens, num_tokens)
+        self.num_infeasible[stage] += int(is_infeasible.sum()) // self.num_views(stage)
+        by_frames = self.output_share(stage) * ctc
+        by_frames = by_frames + self.head_losses(tokens, num_tokens, stage)
         assert outputs.token_log_probs is not None
         attention = token_losses(
             outputs.token_log_probs,
@@ -70,5 +69,6 @@ class S2SBrain(ASRBrain):
             self.hparams.label_smoothing,
         )
         weight = self.hparams.ctc_weight
-        losses = weight * ctc + (1 - weight) * attention
-        return losses + self.chunking_losses(tokens, num_tokens, stage), num_tokens
+        losses = weight * by_frames + (1 - weight) * attention
+        losses = losses + self.chunking_losses(tokens, num_tokens, stage)
+        return self.merge_views(losses, num_tokens, ctc, log_probs, frames, stage)

@@ -12,6 +12,8 @@ from lact_modules.errors import InputError
 from lact_modules.training.ctc import make_meta_step
 from lact_modules.training.kinds import is_number
 from lact_modules.training.optimizer_plan import plan_optimizer
+from lact_modules.training.time_masks import check_time_masks
+from lact_modules.training.views import check_views
 
 _SAMPLES = 16_000
 _FRAMES, _BANDS = 100, 80
@@ -45,6 +47,8 @@ def try_out(hparams: Mapping[str, Any]) -> None:
             plan_optimizer(hparams["model"], hparams["opt_class"], hparams)
     if "schedule" in hparams:
         _try_schedule(hparams["schedule"])
+    check_views(hparams)
+    check_time_masks(hparams.get("fea_augment"), hparams.get("time_mask_scale"))
     if hparams.get("meta_ttt") is not None:
         make_meta_step(hparams["model"], hparams["meta_ttt"])
     ones = torch.ones(2)

@@ -69,7 +69,7 @@ class TwoViews:
         warmup_steps = self.warmup_steps
         if warmup_steps is None:
             warmup_steps = min(WARMUP_STEPS, total_steps // 10)
-        return self.scale * min(1.0, step / max(1, warmup_steps))
+        return self.scale * (step / warmup_steps if step < warmup_steps else 1.0)
 
     def merge(
         self,

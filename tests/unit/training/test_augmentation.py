@@ -67,6 +67,27 @@ def test_does_not_depend_on_the_padding(folders, signals):
     assert torch.equal(augment(padded, LENGTHS[:1])[0][:, :16000], together)
 
 
+def test_views_have_the_same_pauses_and_all_else_of_their_own(signals):
+    def hear(**options):
+        augment = WaveformAugmenter(pause_prob=1.0, pause_seconds=[0.1, 0.2], **options)
+        torch.manual_seed(1)
+        return augment(signals, LENGTHS, num_views=2)
+
+    views, lengths = hear()
+    assert torch.equal(*views.chunk(2))
+    assert torch.equal(*lengths.chunk(2))
+    assert (lengths[:3] > LENGTHS).all()
+    augmented, _ = hear(codecs=["mulaw", "narrowband", "vorbis"], codec_prob=0.8)
+    assert augmented.shape == views.shape
+    assert not torch.equal(*augmented.chunk(2))
+
+
+def test_views_that_nothing_changes_are_alike(signals):
+    views, lengths = WaveformAugmenter()(signals.nan_to_num(), LENGTHS, num_views=2)
+    assert torch.equal(views, signals.nan_to_num().repeat(2, 1))
+    assert torch.equal(lengths, LENGTHS.repeat(2))
+
+
 def test_the_seed_decides(folders, signals):
     augment = everything(folders)
 

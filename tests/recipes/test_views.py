@@ -1,0 +1,137 @@
+"""Two views of each utterance, and what they disagree (CR-CTC), in the recipes."""
+
+import pytest
+import torch
+
+from lact_modules.encoders import CTCModel, S2SModel
+
+CR = {"cr_loss_scale": 0.2, "cr_warmup_steps": 3}
+AS_IT_IS = {"wav_augment": "{augment_prob: 0.0}", "pause_prob": 0.0}
+
+
+@pytest.fixture
+def heard(monkeypatch):
+    """Batches in training, and in validation and tests: waveforms and lengths."""
+    batches = {True: [], False: []}
+
+    def listen(model_class):
+        forward = model_class.forward
+
+        def listening(model, waveform, lengths, *arguments, **options):
+            batches[model.training].append((waveform, lengths))
+            return forward(model, waveform, lengths, *arguments, **options)
+
+        monkeypatch.setattr(model_class, "forward", listening)
+
+    listen(CTCModel)
+    listen(S2SModel)
+    return batches
+
+
+def numbers(run, *names):
+    return [tuple(entry[name] for name in names) for entry in run.metrics("train")]
+
+
+@pytest.fixture(scope="module")
+def whole(train, tmp_path_factory):
+    """A run that nothing stops: 2 epochs of 10 steps, with dropout."""
+    folder = tmp_path_factory.mktemp("views")
+    return train(folder, num_epochs=2, encoder="{num_layers: 1, dropout: 0.1}", **CR)
+
+
+def test_the_loss_is_ctc_and_what_views_disagree_warmed_up(whole):
+    assert whole.code == 0, whole.error
+    found = numbers(whole, "step", "loss", "ctc", "cr")
+    assert len(found) == 20
+    for step, loss, ctc, cr in found:
+        weight = 0.2 * min(1.0, (step - 1) / 3)
+        assert loss == pytest.approx(ctc + weight * cr, rel=1e-5)
+        assert cr > 0
+    assert found[-1][2] < found[0][2] - 0.5
+
+
+def test_a_resumed_run_goes_on_alike(whole, train, tmp_path):
+    options = {"num_epochs": 2, "encoder": "{num_layers: 1, dropout: 0.1}", **CR}
+    assert train(tmp_path, optimizer_step_limit=7, **options).code == 0
+    resumed = train(tmp_path, **options)
+    names = "step", "loss", "ctc", "cr", "grad_norm"
+    assert numbers(resumed, *names) == numbers(whole, *names)
+
+
+def test_both_views_have_one_speed_and_masks_of_their_own(train, heard, tmp_path):
+    options = {**CR, "frontend": "{channels: 4, dropout: 0.0}", "pause_prob": 1.0}
+    run = train(tmp_path / "masked", pause_seconds="[0.1, 0.2]", **options)
+    assert len(heard[True]) == 10
+    for waveform, lengths in heard[True]:
+        assert len(lengths) == 4
+        assert torch.equal(*waveform.chunk(2))
+        assert torch.equal(*lengths.chunk(2))
+    # after a second of noise, the four utterances of dev and of test
+    assert {len(lengths) for _, lengths in heard[False][1:]} == {4}
+    # there is no dropout
+    assert all(cr > 0 for (cr,) in numbers(run, "cr"))
+    alike = train(tmp_path / "alike", fea_augment="null", **AS_IT_IS, **CR)
+    assert all(cr == 0 for (cr,) in numbers(alike, "cr"))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        # frames that are hidden, and batches that are accumulated
+        {"model": "{enable_ttt: true}", "grad_accumulation_factor": 2},
+        {
+            "encoder": "{num_layers: 3, dynamic_chunking: {hold_steps: 1}}",
+            "hparams": "lact_hnet_demo",
+            "target_effective_batch": 4,
+        },
+        # both views are divided alike
+        {"hparams": "lact_streaming_demo"},
+        {"encoder": "{num_layers: 2, heads: {1: ctc}}"},
+    ],
+    ids=["masked-prediction", "chunks-of-frames", "streaming", "heads"],
+)
+def test_goes_with_what_else_a_model_learns(train, heard, tmp_path, options):
+    run = train(tmp_path, **CR, **options)
+    assert run.code == 0, run.error
+    assert all(len(lengths) == 4 for _, lengths in heard[True])
+    assert all(ctc > 0 and cr > 0 for ctc, cr in numbers(run, "ctc", "cr"))
+
+
+def test_attention_reads_both_views_too(train, heard, tmp_path):
+    run = train(
+        tmp_path,
+        recipe="ASR/transformer",
+        d_ffn=64,
+        num_tokens=40,
+        num_decoder_layers=1,
+        **CR,
+    )
+    assert run.code == 0, run.error
+    assert all(len(lengths) == 4 for _, lengths in heard[True])
+    losses = [loss for (loss,) in numbers(run, "loss")]
+    assert losses[-1] < losses[0]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"meta_ttt": "suta"}, "cr_loss_scale 0.2: not with meta_ttt"),
+        (
+            {
+                "hparams": "lact_hnet_demo",
+                "encoder": "{num_layers: 3, dynamic_chunking: {full_rate: false}}",
+            },
+            "set dynamic_chunking.full_rate to true",
+        ),
+        (
+            {"fea_augment": "null", "time_mask_scale": 2},
+            "time_mask_scale 2: fea_augment has no time masks",
+        ),
+        ({"cr_loss_scale": -1}, "cr_loss_scale -1: want a number of at least 0"),
+    ],
+)
+def test_what_cannot_be_is_told_before_training(train, tmp_path, options, words):
+    run = train(tmp_path / "run", **{**CR, **options})
+    assert run.code == 2
+    assert words in run.error.strip().splitlines()[-1]
+    assert not (tmp_path / "run" / "hyperparams.yaml").exists()
