@@ -30,6 +30,7 @@ SUBCOMMANDS = (
     "shard",
     "stream",
     "synth",
+    "teacher-codes",
     "transcribe",
     "tune-lm",
 )

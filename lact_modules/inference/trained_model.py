@@ -13,6 +13,7 @@ from lact_modules.encoders import CTCModel
 from lact_modules.errors import InputError
 from lact_modules.inference.checkpoint import average_checkpoints
 from lact_modules.inference.choice import find_weights
+from lact_modules.inference.code_heads import without_code_heads
 from lact_modules.inference.hyperparameters import read_hyperparameter
 from lact_modules.inference.model_builder import build_trained_model
 
@@ -69,7 +70,8 @@ def load_run(
     """
     run_folder = Path(run_folder)
     metric = read_hyperparameter(run_folder / HYPERPARAMETERS_FILE, "best_by", "WER")
-    return assemble(run_folder, *read_run(run_folder, num_checkpoints, metric))
+    found = read_run(run_folder, num_checkpoints, metric)
+    return assemble(run_folder, *without_code_heads(*found))
 
 
 def read_run(

@@ -20,6 +20,7 @@ from lact_modules.inference.trained_model import TrainedModel
 from lact_modules.layers.fast_weight_memory import FastWeightMemory
 from lact_modules.training.averaging import Weights, validate_weights
 from lact_modules.training.chunking import ChunkingWatch
+from lact_modules.training.distillation import Distillation
 from lact_modules.training.head_losses import HeadsWatch
 from lact_modules.training.hearing import HearingBrain, num_samples
 from lact_modules.training.transcripts import Decoder, Transcripts
@@ -66,6 +67,8 @@ class ASRBrain(HearingBrain):
         self.num_infeasible: Counter[sb.Stage] = Counter()
         self.chunking = ChunkingWatch.of(self.modules.model)
         self.heads = HeadsWatch.of(self.modules.model)
+        self.teacher = Distillation.of(self.hparams, self.modules.model)
+        self.heard_ids: list[str] = []
         if if_main_process():
             logger.info(describe_size(self.modules))
 
@@ -93,6 +96,7 @@ class ASRBrain(HearingBrain):
         """Run the model, or `run`, on what is heard of a batch."""
         if self.heads is not None:
             self.heads.begin()
+        self.heard_ids = batch.id
         return (run or self.model)(*self.hear(batch, stage), **inputs)
 
     def observe(self, outputs: Any, batch: PaddedBatch, stage: sb.Stage) -> None:
@@ -120,8 +124,10 @@ class ASRBrain(HearingBrain):
         """Give what heads after blocks add to the loss of each utterance, (B,)."""
         if self.heads is None or stage != sb.Stage.TRAIN:
             return torch.zeros_like(num_tokens, dtype=torch.float32)
-        losses = self.heads.losses(tokens, num_tokens)
-        return self.hparams.inter_ctc_weight * losses
+        losses = self.hparams.inter_ctc_weight * self.heads.losses(tokens, num_tokens)
+        if self.teacher is None:
+            return losses
+        return losses + self.teacher.losses(self.heads, self.heard_ids, num_tokens)
 
     def output_share(self, stage: sb.Stage) -> float:
         """Give the share of the output layer in what heads are trained by, too: CTC."""
@@ -131,7 +137,7 @@ class ASRBrain(HearingBrain):
 
     def step_metrics(self) -> dict[str, float]:
         """Tell of the last batch's views, its chunks, and its losses after blocks."""
-        watches = (self.views, self.chunking, self.heads)
+        watches = (self.views, self.chunking, self.heads, self.teacher)
         return {
             name: value
             for watch in watches

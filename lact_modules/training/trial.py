@@ -10,6 +10,7 @@ import torch
 from lact_modules.encoders import CTCModel, S2SModel
 from lact_modules.errors import InputError
 from lact_modules.training.ctc import make_meta_step
+from lact_modules.training.distillation import check_distillation
 from lact_modules.training.kinds import is_number
 from lact_modules.training.optimizer_plan import plan_optimizer
 from lact_modules.training.time_masks import check_time_masks
@@ -48,6 +49,7 @@ def try_out(hparams: Mapping[str, Any]) -> None:
     if "schedule" in hparams:
         _try_schedule(hparams["schedule"])
     check_views(hparams)
+    check_distillation(hparams)
     check_time_masks(hparams.get("fea_augment"), hparams.get("time_mask_scale"))
     if hparams.get("meta_ttt") is not None:
         make_meta_step(hparams["model"], hparams["meta_ttt"])

@@ -1,0 +1,62 @@
+"""Leave out of a trained model what only training needs: heads for codes."""
+
+from typing import Any
+
+from torch import Tensor
+
+_PREFIX = "encoder.heads."
+
+
+def without_code_heads(
+    description: Any, weights: dict[str, Tensor]
+) -> tuple[Any, dict[str, Tensor]]:
+    """Drop every `CodeHead` of an encoder.
+
+    Arguments
+    ---------
+    description : Any
+        Of the model, see :func:`~.hyperparameters.read_hyperparameter`.
+    weights : dict[str, Tensor]
+        Its whole state dictionary.
+
+    Returns
+    -------
+    description : Any
+        Without them; what is given is not changed.
+    weights : dict[str, Tensor]
+        The same.
+    """
+    match description:
+        case {"arguments": {"encoder": {"arguments": {"heads": dict(heads)}}}}:
+            encoder = description["arguments"]["encoder"]
+        case _:
+            return description, weights
+    left: dict[str, list[Any]] = {}
+    names: dict[str, str] = {}
+    for block, given in heads.items():
+        for number, head in enumerate(given if isinstance(given, list) else [given], 1):
+            if not _is_code_head(head):
+                others = left.setdefault(block, [])
+                others.append(head)
+                names[_name(block, number)] = _name(block, len(others))
+    arguments = {**encoder["arguments"], "heads": left}
+    encoder = {**encoder, "arguments": arguments}
+    arguments = {**description["arguments"], "encoder": encoder}
+    kept = {}
+    for path, value in weights.items():
+        name, _, inner = path.removeprefix(_PREFIX).partition(".")
+        if not path.startswith(_PREFIX):
+            kept[path] = value
+        elif name in names:
+            kept[f"{_PREFIX}{names[name]}.{inner}"] = value
+    return {**description, "arguments": arguments}, kept
+
+
+def _is_code_head(head: Any) -> bool:
+    path = head.get("partial") or head.get("class") if isinstance(head, dict) else ""
+    return str(path).rpartition(".")[2] == "CodeHead"
+
+
+def _name(block: str, number: int) -> str:
+    # as `make_heads` has it
+    return f"{block}" if number == 1 else f"{block}_{number}"

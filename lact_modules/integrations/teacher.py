@@ -1,0 +1,115 @@
+"""A pretrained model of transformers, as a teacher: codes of what it has heard."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lact_modules.errors import InputError
+
+_KINDS = "wav2vec 2.0, HuBERT or WavLM"
+
+
+class Teacher:
+    """Frames of a middle layer of a wav2vec 2.0, HuBERT or WavLM.
+
+    Arguments
+    ---------
+    folder : str | Path
+        Of the model, as transformers saves it, with safetensors.
+    layer : int
+        Whose output to take, from 1.
+    device : str
+        Where to run it.
+
+    Raises
+    ------
+    InputError
+        If it cannot be loaded, is of another kind, or has fewer layers.
+
+    Attributes
+    ----------
+    hop : int
+        Samples from frame to frame.
+    """
+
+    def __init__(self, folder: str | Path, layer: int, device: str = "cpu"):
+        self.layer, self.device = layer, device
+        self._normalize, self._model = _load(Path(folder))
+        config = self._model.config
+        if not hasattr(config, "conv_stride"):
+            raise InputError(f"{folder}: is a {config.model_type}; take a {_KINDS}")
+        if not 1 <= layer <= config.num_hidden_layers:
+            raise InputError(
+                f"--layer {layer}: {folder} has layers 1 to {config.num_hidden_layers}"
+            )
+        self.hop = math.prod(config.conv_stride)
+        self._fewest = _receptive_field(config.conv_kernel, config.conv_stride)
+        self._model.to(device)
+
+    @torch.inference_mode()
+    def hear(self, samples: Tensor) -> NDArray[np.float32]:
+        """Give the frames of an utterance.
+
+        Arguments
+        ---------
+        samples : Tensor
+            (N,) float32 at 16 kHz.
+
+        Returns
+        -------
+        NDArray[np.float32]
+            (T, D); at least one, of what is too short also.
+        """
+        if len(samples) < self._fewest:
+            samples = torch.nn.functional.pad(samples, (0, self._fewest - len(samples)))
+        if self._normalize:
+            samples = (samples - samples.mean()) / (
+                samples.var(correction=0) + 1e-7
+            ).sqrt()
+        given = samples[None].to(self.device)
+        states = self._model(given, output_hidden_states=True).hidden_states
+        frames: NDArray[np.float32] = states[self.layer][0].float().cpu().numpy()
+        return frames
+
+
+def _receptive_field(kernels: list[int], strides: list[int]) -> int:
+    samples = 1
+    for kernel, stride in zip(reversed(kernels), reversed(strides), strict=True):
+        samples = (samples - 1) * stride + kernel
+    return samples
+
+
+def _load(folder: Path) -> tuple[bool, Any]:
+    """Give whether waveforms are normalized, and the model."""
+    from transformers import AutoFeatureExtractor, AutoModel
+    from transformers.utils import logging
+
+    if not folder.is_dir():
+        raise InputError(
+            f"{folder}: no such folder; give that of a {_KINDS}, as transformers saves "
+            "it"
+        )
+    options = {"local_files_only": True, "trust_remote_code": False}
+    logging.disable_progress_bar()
+    try:
+        extractor = AutoFeatureExtractor.from_pretrained(folder, **options)
+        model = AutoModel.from_pretrained(
+            folder, use_safetensors=True, dtype=torch.float32, **options
+        )
+    # what a damaged folder raises depends on the architecture
+    except Exception as error:
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise InputError(
+            f"{folder}: transformers cannot load it as a model with safetensors and a "
+            f"feature extractor ({reason})"
+        ) from error
+    finally:
+        logging.enable_progress_bar()
+    if getattr(extractor, "sampling_rate", 16000) != 16000:
+        raise InputError(f"{folder}: hears {extractor.sampling_rate} Hz; want 16000")
+    return bool(getattr(extractor, "do_normalize", False)), model.eval()
