@@ -54,6 +54,8 @@ def evaluate(
     rescore_word_score: options.RescoreWordScore = None,
     rescore_lowercase: options.RescoreLowercase = None,
     num_best: options.NumBest = None,
+    skip_blanks: options.SkipBlanks = None,
+    exit_block: options.ExitBlock = None,
     chunk: options.Chunk = None,
     left: options.Left = None,
     ttt: options.TTT = None,
@@ -92,6 +94,7 @@ def evaluate(
         rescore_word_score=rescore_word_score,
         rescore_lowercase=rescore_lowercase,
         num_best=num_best,
+        skip_blanks=skip_blanks,
     )
     adaptation = options.ttt_options(
         *(ttt, ttt_loss, ttt_steps, ttt_params),
@@ -100,6 +103,7 @@ def evaluate(
     running = {
         "ttt": adaptation,
         "avg_checkpoints": avg_checkpoints,
+        "exit_block": exit_block,
         "compiled": compiled,
         **options.given(chunk_seconds=chunk, left_seconds=left, precision=precision),
     }
@@ -118,6 +122,7 @@ def evaluate(
         if stream is not None:
             summary = _summary(scores, transcripts, tally) | _latency(transcriber)
             summary |= {"precision": precision, "compiled": compiled}
+            summary["exit_block"] = exit_block
             if transcriber.adapter is not None:
                 report = asdict(transcriber.adapter.report)
                 summary["ttt"] = {**(adaptation or {}), **report}

@@ -18,6 +18,7 @@ def load_recognizer(
     precision: str,
     ttt: dict[str, Any] | None = None,
     compiled: bool = False,
+    exit_block: int | None = None,
     **decoding: Any,
 ) -> "StreamingRecognizer":
     """Load a model that hears streams.
@@ -40,6 +41,8 @@ def load_recognizer(
         How to learn from the stream, see `StreamingRecognizer`.
     compiled : bool
         Whether to compile the model's blocks.
+    exit_block : int | None
+        Block to exit at, see `load_model`.
     **decoding : Any
         Options of the search; what is None has its default.
 
@@ -59,6 +62,7 @@ def load_recognizer(
 
     return StreamingRecognizer.from_export(
         model,
+        exit_block,
         endpoint=Endpoint(**options.given(silence=silence)),
         device=find_device(device),
         precision=precision,

@@ -78,6 +78,24 @@ NumBest = Annotated[
     int | None,
     typer.Option(min=1, help="Texts of an utterance to rank; as many as beams."),
 ]
+SkipBlanks = Annotated[
+    float | None,
+    typer.Option(
+        "--skip-blanks",
+        help="Leave out of the beam search frames that are blank with at least this "
+        "probability, such as 0.99.",
+        metavar="P",
+    ),
+]
+ExitBlock = Annotated[
+    int | None,
+    typer.Option(
+        "--exit-block",
+        min=1,
+        help="Early exit: say what the CTC head after this block of the encoder says; "
+        "blocks above it are not run.",
+    ),
+]
 Channel = Annotated[
     int | None,
     typer.Option(

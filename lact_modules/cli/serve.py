@@ -43,11 +43,13 @@ def serve(
             metavar="URL",
         ),
     ] = None,
+    exit_block: options.ExitBlock = None,
     beam_size: options.BeamSize = 0,
     lm: options.LanguageModel = None,
     lexicon: options.Lexicon = None,
     lm_weight: options.LanguageModelWeight = None,
     word_score: options.WordScore = None,
+    skip_blanks: options.SkipBlanks = None,
     device: options.Device = "auto",
     precision: options.Precision = "fp32",
     compiled: options.Compile = False,
@@ -76,11 +78,13 @@ def serve(
             device,
             precision,
             compiled=compiled,
+            exit_block=exit_block,
             beam_size=beam_size,
             lm=lm,
             lexicon=lexicon,
             lm_weight=lm_weight,
             word_score=word_score,
+            skip_blanks=skip_blanks,
         )
         num_threads = threads or torch.get_num_threads()
         app = create_app(recognizer, limits, origins, num_threads)

@@ -54,11 +54,13 @@ def stream(
     chunk: options.StreamChunk = None,
     left: options.StreamLeft = None,
     silence: options.Silence = None,
+    exit_block: options.ExitBlock = None,
     beam_size: options.BeamSize = 0,
     lm: options.LanguageModel = None,
     lexicon: options.Lexicon = None,
     lm_weight: options.LanguageModelWeight = None,
     word_score: options.WordScore = None,
+    skip_blanks: options.SkipBlanks = None,
     format: Annotated[
         Format, typer.Option(help="text: start, end, text; json: with word times.")
     ] = Format.TEXT,
@@ -117,11 +119,13 @@ def stream(
         precision,
         adaptation,
         compiled=compiled,
+        exit_block=exit_block,
         beam_size=beam_size,
         lm=lm,
         lexicon=lexicon,
         lm_weight=lm_weight,
         word_score=word_score,
+        skip_blanks=skip_blanks,
     )
     if load_state is not None:
         load_stream(recognizer, load_state)

@@ -77,6 +77,8 @@ def transcribe(
     rescore_word_score: options.RescoreWordScore = None,
     rescore_lowercase: options.RescoreLowercase = None,
     num_best: options.NumBest = None,
+    skip_blanks: options.SkipBlanks = None,
+    exit_block: options.ExitBlock = None,
     chunk: options.Chunk = None,
     left: options.Left = None,
     ttt: options.TTT = None,
@@ -110,6 +112,7 @@ def transcribe(
         rescore_word_score=rescore_word_score,
         rescore_lowercase=rescore_lowercase,
         num_best=num_best,
+        skip_blanks=skip_blanks,
     )
     adaptation = options.ttt_options(
         *(ttt, ttt_loss, ttt_steps, ttt_params),
@@ -121,7 +124,13 @@ def transcribe(
     }
     with _open_writer(format, sources, output) as write:
         transcriber = Transcriber.from_folder(
-            model, device, avg_checkpoints, ttt=adaptation, **running, **decoding
+            model,
+            device,
+            avg_checkpoints,
+            exit_block,
+            ttt=adaptation,
+            **running,
+            **decoding,
         )
         tally = Tally()
         outcomes = transcriber.transcribe_files(

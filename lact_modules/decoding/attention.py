@@ -8,6 +8,7 @@ from torch import Tensor
 
 from lact_modules.data.subwords import SubwordVocabulary
 from lact_modules.decoding.alignment import align_tokens
+from lact_modules.decoding.blank_skipping import check_threshold, drop_blanks
 from lact_modules.decoding.ctc import check_frames
 from lact_modules.decoding.ctc_prefix import PrefixScorer, PrefixState
 from lact_modules.decoding.hypothesis import Hypothesis, group_words
@@ -74,6 +75,9 @@ class AttentionDecoder:
         Most tokens a frame, above 0 and at most 1; a text that long is ended.
     num_best : int
         Most hypotheses that :meth:`n_best` gives.
+    skip_blanks : float | None
+        Probability of the blank from which on CTC's score passes over frames, see
+        `BlankSkipper`; the text decoder reads all.
 
     Raises
     ------
@@ -112,12 +116,15 @@ class AttentionDecoder:
         lm_weight: float = 0.6,
         max_ratio: float = 1.0,
         num_best: int = 1,
+        skip_blanks: float | None = None,
     ):
         check_number("beam_size", beam_size, 1, MAX_BEAM, whole=True)
         check_number("ctc_weight", ctc_weight, 0, below=1)
         check_number("lm_weight", lm_weight, 0)
         check_number("max_ratio", max_ratio, most=1, above=0)
         check_number("num_best", num_best, 1, whole=True)
+        check_threshold(skip_blanks)
+        self.skip_blanks = skip_blanks
         self.text_decoder = model.decoder
         self.vocabulary = vocabulary
         self.frame_rate = model.frame_rate
@@ -169,7 +176,10 @@ class AttentionDecoder:
     def _search(
         self, log_probs: Tensor, lengths: Tensor, memory: Tensor
     ) -> list[Texts]:
-        ctc = PrefixScorer(log_probs, lengths, self.vocabulary.blank_id)
+        blank_id, searched = self.vocabulary.blank_id, (log_probs, lengths)
+        if self.skip_blanks is not None:
+            searched = drop_blanks(*searched, self.skip_blanks, blank_id)
+        ctc = PrefixScorer(*searched, blank_id)
         # at least one token, but none without audio
         most = (self.max_ratio * lengths).long().clamp(min=1).minimum(lengths)
         beams = _Beams(

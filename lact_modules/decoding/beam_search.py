@@ -9,6 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from lact_modules.data.subwords import AnyVocabulary, SubwordVocabulary
+from lact_modules.decoding.blank_skipping import BlankSkipper
 from lact_modules.decoding.fit import choose_words
 from lact_modules.decoding.flashlight import IMPOSSIBLE, Found, Weights
 from lact_modules.decoding.hypothesis import Hypothesis, Word, group_words
@@ -67,6 +68,9 @@ class BeamSearch:
         Added for each word of a lexicon; positive favours more words.
     beam_threshold : float
         Hypotheses this far below the best are dropped.
+    skip_blanks : float | None
+        Probability of the blank from which on frames are not searched, see
+        `BlankSkipper`; None: all are.
 
     Raises
     ------
@@ -98,6 +102,7 @@ class BeamSearch:
         lm_weight: float = 1.5,
         word_score: float = 0.0,
         beam_threshold: float = 25.0,
+        skip_blanks: float | None = None,
     ):
         check_number("beam_size", beam_size, 1, MAX_BEAM, whole=True)
         check_number("lm_weight", lm_weight, 0)
@@ -120,21 +125,26 @@ class BeamSearch:
             beam_threshold=beam_threshold,
         )
         self._offset = 0
+        self._skipper = BlankSkipper(skip_blanks, vocabulary.blank_id)
 
     def fork(self) -> "BeamSearch":
         """Give another search with the same language model and lexicon."""
         other = copy.copy(self)
         other._search = self._search.fork()
+        other._skipper = self._skipper.fork()
         return other
 
     def begin(self, num_frames: int = 0) -> None:
         """Begin an utterance, so many frames after time 0."""
         self._offset = num_frames
+        self._skipper.begin()
         self._search.begin()
 
     def step(self, log_probs: Tensor) -> None:
         """Go on with the log-probabilities (T, V) of some frames; none is NaN."""
-        self._search.step(log_probs.clamp(min=IMPOSSIBLE))
+        frames = self._skipper(log_probs.clamp(min=IMPOSSIBLE))
+        if len(frames):
+            self._search.step(frames)
 
     def prefixes(self) -> list[Prefix]:
         """Tell what the frames so far may be: the hypotheses in the beam, unsorted."""
@@ -156,7 +166,8 @@ class BeamSearch:
             if found.words is not None:
                 # a word that the audio cuts off is spelled but not named
                 words = words[: len(found.words)]
-            hypothesis = Hypothesis.from_words(words, found.score)
+            score = found.score + self._skipper.score
+            hypothesis = Hypothesis.from_words(words, score)
             same_text.setdefault(hypothesis.text, []).append(hypothesis)
         merged = [
             replace(
@@ -178,7 +189,7 @@ class BeamSearch:
         )
 
     def _spell(self, found: Found) -> list[Word]:
-        frames = (frame + self._offset for frame in found.frames)
+        frames = (self._skipper.frame(each) + self._offset for each in found.frames)
         words = group_words(found.tokens, frames, self.frame_rate)
         names = found.words or []
         named = zip(words, names, strict=False)

@@ -20,8 +20,10 @@ from lact_modules.inference.trained_model import TrainedModel
 _SEARCHES = ("auto", "ctc", "attention")
 
 # What else than the beam size a search takes.
-_CTC_OPTIONS = ("lm", "lexicon", "lm_weight", "word_score", "num_best")
-_ATTENTION_OPTIONS = ("lm", "lm_weight", "ctc_weight", "max_ratio", "num_best")
+_CTC_OPTIONS = ("lm", "lexicon", "lm_weight", "word_score", "num_best", "skip_blanks")
+_ATTENTION_OPTIONS = (
+    *("lm", "lm_weight", "ctc_weight", "max_ratio", "num_best", "skip_blanks"),
+)
 
 # What belongs to the language model alone.
 _LM_OPTIONS = ("lm", "lm_weight", "word_score")
@@ -67,7 +69,7 @@ def build_search(
     device : str | torch.device
         Where Transformer language models run.
     **options : Any
-        ``lm``, ``lm_weight`` of both searches; ``lexicon``, ``word_score`` of
+        ``lm``, ``lm_weight``, ``skip_blanks`` of both; ``lexicon``, ``word_score`` of
         :class:`~lact_modules.decoding.ctc.BeamDecoder`; ``ctc_weight``, ``max_ratio``
         of the attention search. `lm` is an n-gram for CTC, and a TransformerLM over
         the model's own tokens for attention.
@@ -188,7 +190,7 @@ def uses_attention(trained: TrainedModel, search: str = "auto") -> bool:
 
 
 def _require_no_search(given: dict[str, Any], **options: Any) -> None:
-    for name in ("lm", "lexicon"):
+    for name in ("lm", "lexicon", "skip_blanks"):
         options[name] = given.get(name)
     for name, value in options.items():
         if value is not None:

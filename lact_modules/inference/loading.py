@@ -1,8 +1,10 @@
 """Load a model from wherever it is: a training run, an export, the hub."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
+from lact_modules.encoders.early_exit import exit_at
 from lact_modules.errors import InputError
 from lact_modules.inference.export import CONFIG_FILE, load_export
 from lact_modules.inference.hub import fetch_model
@@ -15,7 +17,11 @@ from lact_modules.inference.trained_model import (
 _REPO_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 
 
-def load_model(source: str | Path, num_checkpoints: int | None = None) -> TrainedModel:
+def load_model(
+    source: str | Path,
+    num_checkpoints: int | None = None,
+    exit_block: int | None = None,
+) -> TrainedModel:
     """Load a trained model; no code that comes with it is run.
 
     Arguments
@@ -25,6 +31,8 @@ def load_model(source: str | Path, num_checkpoints: int | None = None) -> Traine
         a model's id on the Hugging Face hub, ``organization/name``.
     num_checkpoints : int | None
         Of a training run: how many of the best to average; None: what it has chosen.
+    exit_block : int | None
+        Block after whose CTC head the model ends, see `exit_at`; None: its own end.
 
     Returns
     -------
@@ -34,8 +42,21 @@ def load_model(source: str | Path, num_checkpoints: int | None = None) -> Traine
     Raises
     ------
     InputError
-        If there is no model, or what there is is damaged, or has no checkpoints.
+        If there is no model, or what there is is damaged, or has no checkpoints, or no
+        such head.
     """
+    trained = _load_whole(source, num_checkpoints)
+    if exit_block is None:
+        return trained
+    try:
+        early = exit_at(trained.model, exit_block)
+    except InputError as error:
+        raise InputError(f"{source}: {error}") from None
+    # what describes the whole model, and its results, does not describe this one
+    return replace(trained, model=early, description=None, statistics=None)
+
+
+def _load_whole(source: str | Path, num_checkpoints: int | None) -> TrainedModel:
     folder = Path(source)
     if not folder.is_dir() and _REPO_ID.fullmatch(str(source)):
         folder = fetch_model(str(source))

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from lact_modules.errors import InputError
 from lact_modules.inference.blueprint import without_weights
 from lact_modules.inference.model_arguments import check_arguments
+from lact_modules.layers.routers import refuse_old_weights
 
 PACKAGES = ("ops", "layers", "encoders", "frontends", "decoders")
 """Sub-packages of ``lact_modules`` whose classes a model may be built of."""
@@ -176,6 +177,7 @@ def _is_own(found: type) -> bool:
 
 
 def _check_shapes(wanted: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> None:
+    refuse_old_weights(given)
     advice = "the weights and the model's description do not belong together"
     for name in sorted(wanted.keys() - given.keys()):
         raise InputError(f"weights: tensor {name!r} is missing; {advice}")

@@ -128,13 +128,17 @@ class StreamingRecognizer:
             self._warm_up()
 
     @classmethod
-    def from_export(cls, folder: str | Path, **options: Any) -> "StreamingRecognizer":
+    def from_export(
+        cls, folder: str | Path, exit_block: int | None = None, **options: Any
+    ) -> "StreamingRecognizer":
         """Load an export, a training run, or a model of the hub.
 
         Arguments
         ---------
         folder : str | Path
             See :func:`~lact_modules.inference.loading.load_model`.
+        exit_block : int | None
+            Early exit, likewise.
         **options : Any
             As for the class.
 
@@ -148,7 +152,7 @@ class StreamingRecognizer:
         InputError
             If there is no model, or none that streams.
         """
-        return cls(load_model(folder), **options)
+        return cls(load_model(folder, exit_block=exit_block), **options)
 
     def fork(self) -> "StreamingRecognizer":
         """Give a recognizer of another stream, with the same model and options."""

@@ -117,6 +117,7 @@ class Transcriber:
         folder: str | Path,
         device: str = "cpu",
         avg_checkpoints: int | None = None,
+        exit_block: int | None = None,
         **options: Any,
     ) -> "Transcriber":
         """Load a training run, an export, or a model of the hub.
@@ -130,6 +131,8 @@ class Transcriber:
             As for the class.
         avg_checkpoints : int | None
             Of a training run, see :func:`~lact_modules.inference.loading.load_model`.
+        exit_block : int | None
+            Early exit, likewise.
         **options : Any
             As for the class.
 
@@ -141,9 +144,10 @@ class Transcriber:
         Raises
         ------
         InputError
-            If the folder holds no model, or what it holds is damaged.
+            If the folder holds no model, or what it holds is damaged, or no such exit.
         """
-        return cls(load_model(folder, avg_checkpoints), device, **options)
+        trained = load_model(folder, avg_checkpoints, exit_block)
+        return cls(trained, device, **options)
 
     @torch.inference_mode()
     def transcribe(

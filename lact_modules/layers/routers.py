@@ -1,11 +1,13 @@
 """Routers by name: what they go by."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity
 
+from lact_modules.errors import InputError
 from lact_modules.layers.moving_average import MovingAverage
 from lact_modules.layers.router import Router
 
@@ -169,10 +171,36 @@ class BlankRouter(Router):
     def __init__(self) -> None:
         super().__init__(temperature=10.0)
 
+    def _load_from_state_dict(
+        self, state_dict: dict[str, Any], prefix: str, *others: Any
+    ) -> None:
+        refuse_old_weights(state_dict)
+        super()._load_from_state_dict(state_dict, prefix, *others)
+
     def score(self, x: Tensor, before: Tensor) -> Tensor:
         """See `Router`; `x` are log-probabilities."""
         log_blank = x[..., 0].detach()
         return torch.log(-torch.expm1(log_blank.clamp(max=-1e-7))) - log_blank
+
+
+def refuse_old_weights(names: Iterable[str]) -> None:
+    """Raise an `InputError` if weights are of a `BlankRouter` without a CTC head.
+
+    Arguments
+    ---------
+    names : Iterable[str]
+        Of a model's tensors.
+
+    Raises
+    ------
+    InputError
+        If its own output layer is among them.
+    """
+    if any(name.endswith("dynamic_chunking.router.output.weight") for name in names):
+        raise InputError(
+            "weights: of a ctc-blank router with an output layer of its own, as in old "
+            "versions; it now reads a CTC head of the encoder: train it again"
+        )
 
 
 ROUTERS: dict[str, Callable[[int], Router]] = {

@@ -59,7 +59,7 @@ class HeadsWatch:
     """
 
     def __init__(self, encoder: Encoder):
-        self.heads = dict(encoder.heads.items())
+        self.encoder, self.heads = encoder, dict(encoder.heads.items())
         encoder.register_forward_pre_hook(self._begin_pass)
         for name, head in self.heads.items():
             head.register_forward_hook(partial(self._note, name))

@@ -36,6 +36,7 @@ CTC_DECODING = {
     "lexicon": maybe(existing),
     "lm_weight": number(0),
     "word_score": number(),
+    "skip_blanks": maybe(number(0.5, below=1)),
     # may be a model on the hub
     "rescore": maybe(text),
     "rescore_weight": number(),

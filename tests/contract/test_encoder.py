@@ -1,11 +1,14 @@
 """The contract that every encoder keeps; a new encoder is one more entry."""
 
+import copy
 from functools import partial
 
 import pytest
 import torch
 
-from lact_modules.encoders import Encoder
+from lact_modules.encoders import CTCModel, Encoder
+from lact_modules.encoders.early_exit import exit_at
+from lact_modules.encoders.heads import CTCHead
 from lact_modules.encoders.layouts import divide
 from lact_modules.encoders.streaming import StreamingEncoder
 from lact_modules.layers import (
@@ -19,6 +22,7 @@ from lact_modules.layers import (
 from lact_modules.layers.chunking import Chunking
 from lact_modules.layers.dynamic_chunking import DynamicChunking
 from lact_modules.layers.routers import (
+    BlankRouter,
     CosineRouter,
     SimilarityRouter,
     UniformRouter,
@@ -61,13 +65,15 @@ def conformer(mixer, causal=False, **options):
     )
 
 
-def compressed(mixer, router, **options):
+def compressed(mixer, router, heads=None, **options):
     """An encoder whose second block runs on chunks; its router has seen some frames."""
     chunking = partial(DynamicChunking, router=router(), **options)
-    encoder = conformer(mixer, dynamic_chunking=chunking, stages=[1, 1])
+    encoder = conformer(mixer, dynamic_chunking=chunking, stages=[1, 1], heads=heads)
     encoder(*make_batch())
     return encoder
 
+
+CONDITIONED = "self-conditioned-ctc"
 
 ENCODERS = {
     "lact_transformer": partial(transformer, lact()),
@@ -140,6 +146,10 @@ ENCODERS = {
     "conmamba_dynamic": partial(
         compressed, mamba(), partial(SimilarityRouter, D_MODEL), pool="mean"
     ),
+    "conformer_conditioned": partial(conformer, attention(), heads={1: CONDITIONED}),
+    "lact_dynamic_blank": partial(
+        compressed, lact(), BlankRouter, heads={1: CONDITIONED}
+    ),
 }
 CAUSAL = {
     "lact_shifted": 1,
@@ -163,6 +173,8 @@ CHUNKED = [
     "summary",
     "lact_dynamic",
     "conformer_dynamic_mean",
+    "conformer_conditioned",
+    "lact_dynamic_blank",
 ]
 """Encoders that run in chunks."""
 
@@ -292,6 +304,38 @@ def test_layers_start_from_different_weights():
     )
 
 
+def with_head(encoder):
+    """Make a model whose encoder's first block tells the second one what it hears."""
+    torch.manual_seed(0)
+    encoder.heads["1"] = CTCHead(D_MODEL, self_conditioning=True)
+    model = CTCModel(torch.nn.Identity(), encoder, num_tokens=5)
+    return model.to(next(encoder.blocks.parameters())).eval()
+
+
+def listen(model, run):
+    """Give what the head says while something runs the encoder."""
+    said = []
+    head = model.encoder.heads["1"]
+    note = head.register_forward_hook(lambda *call: said.append(call[2]))
+    run(model.encoder)
+    note.remove()
+    [(_, log_probs)] = said
+    return log_probs
+
+
+def test_an_early_exit_says_what_the_head_says(encoder):
+    model = with_head(encoder)
+    x, lengths = make_batch()
+    said = listen(model, lambda whole: whole(x, lengths))
+    early = exit_at(copy.deepcopy(model), 1)
+    output, output_lengths = early.encoder(x, lengths)
+    assert output_lengths.tolist() == NUM_FRAMES
+    for log_probs, heard, num_frames in zip(
+        early.score_frames(output), said, NUM_FRAMES, strict=True
+    ):
+        torch.testing.assert_close(log_probs[:num_frames], heard[:num_frames])
+
+
 @pytest.fixture(params=CHUNKED)
 def chunked(request, device):
     """Give an encoder that runs in chunks; Muon on a few frames amplifies rounding."""
@@ -315,6 +359,16 @@ def test_pieces_of_any_size_equal_one_call(chunked, sizes):
     output = torch.cat(outputs, dim=1)
     # token rates are float32
     torch.testing.assert_close(output, expected, atol=1e-5, rtol=1e-5)
+
+
+def test_an_early_exit_in_chunks_says_what_the_head_says(chunked):
+    model = with_head(chunked)
+    x, lengths = make_batch()
+    given = x.double()[:1], lengths[:1], CHUNKING
+    said = listen(model, lambda whole: whole.chunked(*given))
+    early = exit_at(copy.deepcopy(model), 1)
+    output, _ = early.encoder.chunked(*given)
+    torch.testing.assert_close(early.score_frames(output), said.float())
 
 
 def test_in_chunks_alone_equals_in_a_batch_of_nan(chunked):

@@ -66,6 +66,15 @@ def chunked_run(tmp_path_factory):
     return make_run(tmp_path_factory.mktemp("chunked"), hyperparameters)
 
 
+@pytest.fixture(scope="session")
+def headed_run(tmp_path_factory):
+    """Make a run with a CTC head after its first block, which hears streams."""
+    hyperparameters = streaming_hyperparameters().replace(
+        "    ffn_in:", "    heads:\n        1: self-conditioned-ctc\n    ffn_in:"
+    )
+    return make_run(tmp_path_factory.mktemp("headed"), hyperparameters)
+
+
 def streaming_hyperparameters():
     """Give those of a model that hears streams."""
     # updates of all matrices are chaotic: rounding would show after some seconds

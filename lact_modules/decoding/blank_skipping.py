@@ -1,0 +1,137 @@
+"""Pass over frames that are blank beyond doubt, before they are searched."""
+
+import copy
+from math import log
+
+import torch
+from torch import Tensor
+
+from lact_modules.decoding.numbers import check_number
+
+
+def check_threshold(threshold: float | None) -> None:
+    """Raise an `InputError` if it is no probability that makes a blank sure."""
+    if threshold is not None:
+        check_number("skip_blanks", threshold, 0.5, below=1)
+
+
+def drop_blanks(
+    log_probs: Tensor, lengths: Tensor, threshold: float, blank_id: int = 0
+) -> tuple[Tensor, Tensor]:
+    """Leave frames out of a batch as `BlankSkipper` does.
+
+    Arguments
+    ---------
+    log_probs : Tensor
+        (B, T, V); frames beyond the lengths are not looked at.
+    lengths : Tensor
+        (B,) int64 frames.
+    threshold : float
+        See `BlankSkipper`.
+    blank_id : int
+        Token that is the blank.
+
+    Returns
+    -------
+    log_probs : Tensor
+        (B, T', V)
+    lengths : Tensor
+        (B,) of them.
+
+    Example
+    -------
+    >>> log_probs = torch.tensor([[[0.99, 0.01]] * 4 + [[0.1, 0.9]]]).log()
+    >>> drop_blanks(log_probs, torch.tensor([5]), 0.9)[1]
+    tensor([2])
+    """
+    is_kept = ~_is_left_out(log_probs[..., blank_id], log(threshold))
+    frames = torch.arange(log_probs.shape[1], device=log_probs.device)
+    is_kept &= frames < lengths[:, None]
+    counts = is_kept.sum(dim=1)
+    first = (~is_kept).int().argsort(dim=1, stable=True)
+    first = first[:, : int(counts.max())] if len(counts) else first
+    return log_probs.take_along_dim(first[..., None], dim=1), counts
+
+
+def _is_left_out(blank: Tensor, least: float, was_sure: bool = False) -> Tensor:
+    """Tell which frames are sure to be blank, as is the one before; both (..., T)."""
+    sure = blank >= least
+    first = torch.full_like(sure[..., :1], was_sure)
+    return sure & torch.cat([first, sure], dim=-1)[..., :-1]
+
+
+class BlankSkipper:
+    """Leave out frames whose blank is all but certain (arXiv 2305.11558).
+
+    The first of each run of them stays, for a blank tells a token that is said twice
+    from one that goes on. So texts remain, and nearly their scores: what is left out
+    could have been hardly anything else.
+
+    Arguments
+    ---------
+    threshold : float | None
+        Probability of the blank from which on a frame is left out, at least 0.5 and
+        below 1; None: none is.
+    blank_id : int
+        Token that is the blank.
+
+    Attributes
+    ----------
+    score : float
+        Log-probability of the blanks that were left out since `begin`.
+
+    Example
+    -------
+    >>> skipper = BlankSkipper(threshold=0.9)
+    >>> blank = torch.tensor([0.1, 0.95, 0.99, 0.99, 0.2])
+    >>> frames = torch.stack([blank, 1 - blank], dim=1).log()
+    >>> len(skipper(frames)), [skipper.frame(i) for i in range(3)]
+    (3, [0, 1, 4])
+    """
+
+    def __init__(self, threshold: float | None, blank_id: int = 0):
+        check_threshold(threshold)
+        self.threshold, self.blank_id = threshold, blank_id
+        self.begin()
+
+    def begin(self) -> None:
+        """Begin an utterance."""
+        self.score, self._num_frames, self._was_sure = 0.0, 0, False
+        self._kept: list[int] = []
+
+    def fork(self) -> "BlankSkipper":
+        """Give another of the same kind, at the beginning."""
+        other = copy.copy(self)
+        other.begin()
+        return other
+
+    def __call__(self, log_probs: Tensor) -> Tensor:
+        """Give those of the next frames that are to be searched.
+
+        Arguments
+        ---------
+        log_probs : Tensor
+            (T, V)
+
+        Returns
+        -------
+        Tensor
+            (T', V), perhaps none.
+        """
+        if self.threshold is None or not len(log_probs):
+            return log_probs
+        blank, least = log_probs[:, self.blank_id], log(self.threshold)
+        is_left_out = _is_left_out(blank, least, self._was_sure)
+        self._was_sure = bool(blank[-1] >= least)
+        self.score += blank[is_left_out].sum().item()
+        kept = (~is_left_out).nonzero()[:, 0]
+        self._kept += (kept + self._num_frames).tolist()
+        self._num_frames += len(blank)
+        return log_probs[kept]
+
+    def frame(self, index: int) -> int:
+        """Give the number of a frame that was kept, or of one before or after all."""
+        if self.threshold is None or index < 0:
+            return index
+        beyond = index - len(self._kept)
+        return self._kept[index] if beyond < 0 else self._num_frames + beyond
