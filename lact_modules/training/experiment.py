@@ -17,6 +17,7 @@ from lact_modules.training.dataset import (
     make_stream_dataset,
     read_manifests,
 )
+from lact_modules.training.feasibility import check_feasible
 from lact_modules.training.first_try import vocabulary_kept_on_success
 from lact_modules.training.initialization import start_from
 from lact_modules.training.loop import RecipeBrain
@@ -107,7 +108,7 @@ def make_datasets(
     Arguments
     ---------
     hparams : dict[str, Any]
-        ``in_memory``; see `plan_streams` and `make_shard_batches` too.
+        ``in_memory`` and ``model``; see `plan_streams` and `make_shard_batches` too.
     manifests : Manifests
         Of the recipe.
     vocabulary : AnyVocabulary
@@ -121,9 +122,11 @@ def make_datasets(
     Raises
     ------
     InputError
-        If streams are to be made of speakers, or in an order, that nobody knows.
+        If streams are to be made of speakers, or in an order, that nobody knows, or
+        CTC cannot learn any utterance.
     """
     in_memory = hparams["in_memory"]
+    frame_rate = hparams["model"].frame_rate
 
     def to_score(paths: list[Path]) -> DynamicItemDataset:
         utterances = read_manifests(paths, data_root=manifests.data_folder)
@@ -131,15 +134,22 @@ def make_datasets(
 
     def to_learn() -> DynamicItemDataset | ShardBatches:
         if manifests.shards:
-            return make_shard_batches(hparams, manifests.shards, vocabulary)
+            batches = make_shard_batches(hparams, manifests.shards, vocabulary)
+            check_feasible(batches.listed(), vocabulary, frame_rate)
+            return batches
         utterances = read_manifests(
             manifests.train, hparams["max_train_duration"], manifests.data_folder
         )
         plans = plan_streams(utterances, hparams)
         if not plans:
-            return make_dataset(utterances, vocabulary, in_memory)
-        gap, seed = hparams["stream_gap_seconds"], hparams["seed"]
-        return make_stream_dataset(plans, vocabulary, in_memory, gap, seed)
+            dataset = make_dataset(utterances, vocabulary, in_memory)
+        else:
+            gap, seed = hparams["stream_gap_seconds"], hparams["seed"]
+            dataset = make_stream_dataset(plans, vocabulary, in_memory, gap, seed)
+        # spelled without a fault by now
+        listed = ((u.duration, u.text) for u in utterances)
+        check_feasible(listed, vocabulary, frame_rate)
+        return dataset
 
     return Datasets(
         train=to_learn(),

@@ -1,6 +1,7 @@
 """Start training from a trained model, also where the vocabulary is another."""
 
 import logging
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -13,14 +14,16 @@ from lact_modules.frontends import Wav2Vec2Frontend
 from lact_modules.frontends.pretrained import load_pretrained
 from lact_modules.inference.loading import load_model
 from lact_modules.training.module_paths import select
+from lact_modules.training.vocabulary import UNITS
 
 logger = logging.getLogger(__name__)
 
-TOKEN_PARAMETERS = (
-    *("output.weight", "output.bias"),
-    *("decoder.embedding.weight", "decoder.output.weight", "decoder.output.bias"),
-)
-"""Parameters with a row for each token."""
+_TOKEN_AXES = {
+    re.compile(r"(encoder\.heads\.\w+\.|decoder\.)?output\.(weight|bias)"): 0,
+    re.compile(r"decoder\.embedding\.weight"): 0,
+    re.compile(r"encoder\.heads\.\w+\.condition\.weight"): 1,
+}
+"""Parameters with a row or a column for each token, and which axis that is."""
 
 
 class TokenMap(NamedTuple):
@@ -104,7 +107,10 @@ def start_from(hparams: Mapping[str, Any], vocabulary: AnyVocabulary) -> None:
     if source is None:
         return
     trained = load_model(source)
-    tokens = map_tokens(trained.vocabulary.tokens, vocabulary.tokens)
+    old, new = trained.vocabulary, vocabulary
+    are_alike = type(old) is type(new)
+    # a letter of its own and one between pieces are not heard at the same frames
+    tokens = map_tokens(old.tokens if are_alike else [], new.tokens)
     try:
         transfer(
             trained.model.state_dict(), hparams["model"], tokens, hparams["init_fresh"]
@@ -112,7 +118,8 @@ def start_from(hparams: Mapping[str, Any], vocabulary: AnyVocabulary) -> None:
     except InputError as error:
         raise InputError(f"init_from {source}: {error}") from error
     if if_main_process():
-        logger.info("starts from %s; %s", source, _describe(tokens))
+        told = _describe(tokens) if are_alike else _describe_units(old, new)
+        logger.info("starts from %s; %s", source, told)
 
 
 def _load_frontend(frontend: nn.Module, source: str) -> None:
@@ -132,7 +139,8 @@ def transfer(
 ) -> None:
     """Copy parameters by name; of those with a row a token, rows that are shared.
 
-    Rows of new tokens keep the values that the model was made with.
+    Heads of the encoder have columns a token too. Those of new tokens keep the values
+    that the model was made with.
 
     Arguments
     ---------
@@ -169,10 +177,18 @@ def transfer(
     for name in wanted:
         # shares its memory with the model's parameter
         own, given = target[name], source[name].to(target[name].device)
-        if name in TOKEN_PARAMETERS:
-            own[tokens.rows] = given[tokens.old_rows]
+        axis = _token_axis(name)
+        if axis is not None:
+            by_token = given.movedim(axis, 0)
+            own.movedim(axis, 0)[tokens.rows] = by_token[tokens.old_rows]
         else:
             own.copy_(given)
+
+
+def _token_axis(name: str) -> int | None:
+    """Find along which axis of a parameter there are tokens, if along any."""
+    found = (axis for form, axis in _TOKEN_AXES.items() if form.fullmatch(name))
+    return next(found, None)
 
 
 def _check(name: str, given: Tensor | None, own: Tensor | None) -> None:
@@ -183,12 +199,25 @@ def _check(name: str, given: Tensor | None, own: Tensor | None) -> None:
         raise InputError(f"it has no {name!r}, which the new model has; {advice}")
     if own is None:
         raise InputError(f"it has {name!r}, which the new model lacks; {advice}")
-    first = 1 if name in TOKEN_PARAMETERS else 0
-    if given.shape[first:] != own.shape[first:]:
+    axis = _token_axis(name)
+    sizes = [
+        [size for i, size in enumerate(tensor.shape) if i != axis]
+        for tensor in (given, own)
+    ]
+    if sizes[0] != sizes[1]:
         raise InputError(
             f"its {name!r} is {tuple(given.shape)} and the new model's "
             f"{tuple(own.shape)}; give the new model the sizes of the old"
         )
+
+
+def _describe_units(old: AnyVocabulary, new: AnyVocabulary) -> str:
+    """Say that two models have tokens of other kinds."""
+    names = {kind: units for units, (kind, _) in UNITS.items()}
+    return (
+        f"its {len(old)} tokens are {names[type(old)]}, the new model's {len(new)} are "
+        f"{names[type(new)]}: output layers start fresh, all else is taken over"
+    )
 
 
 def _describe(tokens: TokenMap) -> str:

@@ -5,6 +5,7 @@ import io
 import itertools
 import json
 import logging
+import math
 import os
 import random
 import tarfile
@@ -100,6 +101,14 @@ class ShardBatches(IterableDataset):
     def num_utterances(self) -> int:
         """Of all shards."""
         return sum(len(shard.texts) for shard in self.shards)
+
+    def listed(self) -> Iterator[tuple[float, str]]:
+        """Give seconds and transcript of each utterance that is not left out."""
+        longest = math.inf if self.max_duration is None else self.max_duration
+        for shard in self.shards:
+            for listed in zip(shard.durations, shard.texts, strict=True):
+                if listed[0] <= longest:
+                    yield listed
 
     def start(
         self, epoch: int, num_done: int, heard: NDArray[np.uint64] = NOTHING

@@ -8,6 +8,7 @@ from lact_modules.data.audio import load_audio
 from lact_modules.data.manifest import read_manifest
 from lact_modules.data.vocabulary import Vocabulary
 from lact_modules.inference.export import export_model
+from lact_modules.inference.trained_model import load_run
 from lact_modules.inference.transcriber import Transcriber
 
 
@@ -74,6 +75,14 @@ def test_resumes_with_the_characters_it_began_with(train_clips, tmp_path):
     assert second.steps() == list(range(1, 21))
     assert second.parameters()["output.weight"].shape == weights.shape
     assert not torch.equal(second.parameters()["output.weight"], weights)
+
+
+def test_ctc_learns_pieces_of_the_training_text(train_clips, tmp_path):
+    run = train_clips(tmp_path, units="pieces", num_tokens=40)
+    assert run.code == 0, run.error
+    trained = load_run(run.folder)
+    assert len(trained.vocabulary) == trained.model.output.out_features == 40
+    assert (tmp_path / "tokenizer.model").is_file()
 
 
 def test_characters_of_tests_alone_are_scored_and_not_learned(

@@ -10,6 +10,7 @@ import torch
 from hyperpyyaml import load_hyperpyyaml, resolve_references
 from speechbrain.utils.checkpoints import Checkpointer
 
+from lact_modules.data.subwords import SubwordVocabulary
 from lact_modules.data.vocabulary import Vocabulary
 
 HYPERPARAMETERS = """
@@ -56,6 +57,20 @@ def streaming_run(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def pieces_run(tmp_path_factory):
+    """Make a run over word pieces at 12.5 frames a second, which hears streams."""
+    vocabulary = SubwordVocabulary.train(["AB BA", "DAB CAB", "A BAD CAB"], 13)
+    separable = "!name:lact_modules.frontends.SeparableConvolution"
+    options = "frame_rate: 12.5", "audio_encoder_layers: 3", f"convolution: {separable}"
+    hyperparameters = (
+        streaming_hyperparameters()
+        .replace("num_tokens: 6", f"num_tokens: {len(vocabulary)}")
+        .replace("channels: 4", "\n        ".join(["channels: 4", *options]))
+    )
+    return make_run(tmp_path_factory.mktemp("pieces"), hyperparameters, vocabulary)
+
+
+@pytest.fixture(scope="session")
 def chunked_run(tmp_path_factory):
     """Make a run whose second block runs on dynamic chunks; not to be changed."""
     chunking = "!name:lact_modules.layers.dynamic_chunking.DynamicChunking"
@@ -84,16 +99,24 @@ def streaming_hyperparameters():
     ).replace("channels: 4", "channels: 4\n        normalization: running")
 
 
-def make_run(folder, hyperparameters):
+LETTERS = Vocabulary(["<blank>", "|", "A", "B", "C", "D"])
+
+
+def make_run(folder, hyperparameters, vocabulary=LETTERS):
     resolved = resolve_references(io.StringIO(hyperparameters)).getvalue()
     (folder / "hyperparams.yaml").write_text(resolved)
     (folder / "result.json").write_text('{"wer": 30.0}')
-    Vocabulary(["<blank>", "|", "A", "B", "C", "D"]).save(folder / "vocabulary.txt")
+    vocabulary.save(folder / vocabulary.file_name)
     # what it hears decides what tests can see
     torch.manual_seed(0)
     model = load_hyperpyyaml(resolved)["model"]
     # Large, or an untrained model hears the same in every frame.
     torch.nn.init.normal_(model.output.weight, std=1.0)
+    # begins and ends of texts are nothing to hear, nor is what cannot be spelled
+    special = [
+        i for i, t in enumerate(vocabulary.tokens) if t in ("<s>", "</s>", "<unk>")
+    ]
+    model.output.bias.data[special] = -100.0
     checkpointer = Checkpointer(folder / "save", {"model": model})
     for wer in (40.0, 30.0, 50.0):
         with torch.no_grad():

@@ -122,3 +122,20 @@ def test_a_fresh_module_must_exist():
     model = make_ctc(OLD)
     with pytest.raises(InputError, match="init_fresh: 'decodr'"):
         transfer(model.state_dict(), model, map_tokens(OLD, OLD), fresh=["decodr"])
+
+
+def test_heads_of_the_encoder_are_taken_over_by_token():
+    def make(tokens):
+        mixer, ffn = partial(LaCTMixer, 8, 2, 2), partial(FeedForward, 8, 16)
+        heads = {1: "self-conditioned-ctc"}
+        encoder = Encoder(8, 1, mixer, ffn, heads=heads)
+        return CTCModel(MelFrontend(8), encoder, len(tokens))
+
+    old, new = make(OLD), make(NEW)
+    before, tokens = copy_of(new), map_tokens(OLD, NEW)
+    transfer(old.state_dict(), new, tokens)
+    [condition] = [name for name in before if name.endswith("condition.weight")]
+    given, now = old.state_dict()[condition], new.state_dict()[condition]
+    assert now[:, tokens.rows].equal(given[:, tokens.old_rows])
+    fresh = [NEW.index(token) for token in tokens.new]
+    assert now[:, fresh].equal(before[condition][:, fresh])
