@@ -102,12 +102,12 @@ class Search:
         self._tokens = vocabulary.tokens
         self._token_ids = {token: index for index, token in enumerate(self._tokens)}
         self._blank = vocabulary.blank_id
+        delimiter = vocabulary.delimiter
         # with what flashlight ends texts
-        self._delimiter = self._token_ids.get(vocabulary.delimiter, self._blank)
+        self._delimiter = self._token_ids[delimiter] if delimiter else self._blank
         # the token of each column that is searched
         self._columns = [*range(len(vocabulary))]
-        spoken = {*vocabulary.letters, vocabulary.tokens[self._blank]}
-        spoken.add(vocabulary.delimiter)
+        spoken = {*vocabulary.letters, vocabulary.tokens[self._blank], delimiter}
         self._unspoken = [i for i, t in enumerate(vocabulary.tokens) if t not in spoken]
         self._lm_path = lm
         self._weights = weights

@@ -119,7 +119,9 @@ def _write_characters(
     vocabulary.save(path)
 
 
-UNITS = {
+_Preparation = Callable[[dict[str, Any], ReadTexts], AnyVocabulary]
+
+UNITS: dict[str, tuple[type[AnyVocabulary], _Preparation]] = {
     "characters": (Vocabulary, prepare_characters),
     "pieces": (SubwordVocabulary, prepare_tokenizer),
 }
