@@ -16,7 +16,7 @@ from lact_modules.ops.spans import place_spans
 class TimeMasks(nn.Module):
     """Set spans of frames to 0, longer utterances more and longer ones.
 
-    Adaptive SpecAugment (arXiv 1912.05533, sec. 3): an utterance of L frames gets
+    Adaptive SpecAugment (arXiv 1912.05533): an utterance of L frames gets
     ``count_share * L`` masks, `max_count` at most, and each is 0 to ``width_share * L``
     frames long, all as likely; both rounded down. None lies beyond the end, so how much
     of an utterance is hidden does not depend on what it is batched with. Masks may

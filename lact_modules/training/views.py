@@ -14,7 +14,7 @@ WARMUP_STEPS = 2000
 """Of the loss, as in icefall's recipes."""
 
 TIME_MASK_SCALE = 2.5
-"""Of time masks in two views (arXiv 2410.05101, sec. 4.1)."""
+"""Of time masks in two views, as published."""
 
 
 class TwoViews:
@@ -118,7 +118,7 @@ class TwoViews:
 def consistency_losses(log_probs: Tensor, frames: Tensor) -> Tensor:
     """Give how far two views disagree: the mean of KL divergences in both directions.
 
-    What a divergence is measured from has no gradient (arXiv 2410.05101, eq. 4); it is
+    What a divergence is measured from has no gradient (arXiv 2410.05101); it is
     summed over frames, as CTC's loss is.
 
     Arguments
