@@ -2,10 +2,12 @@
 
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 from lact_modules.layers.chunking import Chunking
 from lact_modules.layers.dropout import Dropout
+from lact_modules.layers.pieces import Context, by_pieces, is_cut
 
 
 class BlockState(NamedTuple):
@@ -71,11 +73,22 @@ class EncoderBlock(nn.Module):
 
     def forward(self, x: Tensor, is_padding: Tensor) -> Tensor:
         """Map (B, T, D) with its (B, T) padding to (B, T, D)."""
-        x = self._before_mixer(x)
-        x = x + self.dropout(self.mixer(self.norm_mixer(x), is_padding))
+        x = by_pieces(self._before_mixer, x)
+        # from here on nobody else has it
+        x = by_pieces(
+            self._add_mixed,
+            x,
+            is_padding,
+            context=_context(self.mixer),
+            known=self._learned(x, is_padding),
+            overwrite=True,
+        )
         if self.conv is not None:
-            x = x + self.dropout(self.conv(self.norm_conv(x), is_padding))
-        return self._after_conv(x)
+            context = _context(self.conv)
+            x = by_pieces(
+                self._add_convolved, x, is_padding, context=context, overwrite=True
+            )
+        return by_pieces(self._after_conv, x, overwrite=True)
 
     def chunked(
         self,
@@ -98,11 +111,31 @@ class EncoderBlock(nn.Module):
             x = x + self.dropout(convolved)
         return self._after_conv(x), BlockState(mixer, conv)
 
+    def _learned(self, x: Tensor, is_padding: Tensor) -> Any:
+        """Give what the mixer has to know of all frames, before it answers some."""
+        learns = hasattr(self.mixer, "learn") and _context(self.mixer) is not None
+        if not learns or not is_cut(x):
+            return None
+        return self.mixer.learn(x, is_padding, self.norm_mixer)
+
+    def _add_mixed(self, x: Tensor, is_padding: Tensor, *learned: Any) -> Tensor:
+        y = self.mixer(self.norm_mixer(x), is_padding, *learned)
+        return x + self.dropout(y)
+
+    def _add_convolved(self, x: Tensor, is_padding: Tensor) -> Tensor:
+        return x + self.dropout(self.conv(self.norm_conv(x), is_padding))
+
     def _before_mixer(self, x: Tensor) -> Tensor:
         if self.ffn_in is None:
             return x
-        return x + self.ffn_weight * self.dropout(self.ffn_in(self.norm_ffn_in(x)))
+        y = self.dropout(self.ffn_in(self.norm_ffn_in(x)))
+        return torch.add(x, y, alpha=self.ffn_weight)
 
     def _after_conv(self, x: Tensor) -> Tensor:
-        x = x + self.ffn_weight * self.dropout(self.ffn_out(self.norm_ffn_out(x)))
-        return self.norm(x)
+        y = self.dropout(self.ffn_out(self.norm_ffn_out(x)))
+        return self.norm(torch.add(x, y, alpha=self.ffn_weight))
+
+
+def _context(layer: nn.Module) -> Context | None:
+    """Frames that a frame depends on; a layer that does not say sees all."""
+    return getattr(layer, "context", None)

@@ -28,7 +28,8 @@ from lact_modules.encoders.stages import (
 from lact_modules.layers.chunking import Chunking, map_tensors
 from lact_modules.layers.dropout import Dropout
 from lact_modules.layers.dynamic_chunking import DynamicChunking
-from lact_modules.ops.padding import padding_mask
+from lact_modules.layers.pieces import by_pieces
+from lact_modules.ops.padding import padding_mask, zero_padding
 
 Factory = Callable[[], nn.Module]
 Layout = Callable[[Sequence[Factory], int], Sequence[Factory]]
@@ -175,8 +176,7 @@ class Encoder(nn.Module):
         is_padding = padding_mask(lengths, x.shape[1])
         x = self._enter(x, is_padding)
         x, is_padding = run_whole(self._stages(), self.dynamic_chunking, x, is_padding)
-        x = self.norm(x).masked_fill(is_padding[..., None], 0.0)
-        return x, (~is_padding).sum(dim=1)
+        return by_pieces(self._leave, x, is_padding), (~is_padding).sum(dim=1)
 
     def chunked(
         self,
@@ -220,7 +220,11 @@ class Encoder(nn.Module):
         if torch.is_autocast_enabled(x.device.type):
             # what blocks add up: sums of many would be rounded
             x = x.float()
+        # always a copy: compiled steps of streams want the same strides
         return self.dropout(x.masked_fill(is_padding[..., None], 0.0))
+
+    def _leave(self, x: Tensor, is_padding: Tensor) -> Tensor:
+        return zero_padding(self.norm(x), is_padding)
 
     def _run_chunked(
         self,
@@ -241,7 +245,7 @@ class Encoder(nn.Module):
             x, after = run_stages(
                 stages, self.dynamic_chunking, x, is_padding, chunking, state
             )
-        return self.norm(x).masked_fill(is_padding[..., None], 0.0), after
+        return by_pieces(self._leave, x, is_padding), after
 
     def _in_segments(self, x: Tensor, lengths: Tensor, chunking: Chunking) -> Tensor:
         """Encode chunk by chunk; what is remembered of a segment has no gradient."""

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from lact_modules.layers.chunking import Chunking, keep_last
+from lact_modules.layers.pieces import Context, context_of
 from lact_modules.ops.attention import Window, chunk_attention, window_attention
 from lact_modules.ops.heads import Part, split_heads
 from lact_modules.ops.local_attention import has_native_attention
@@ -64,6 +65,12 @@ class RotaryAttention(nn.Module):
         self.window: Window = (left, right)
         self.num_heads = num_heads
         self.dropout = dropout
+
+    @property
+    def context(self) -> Context | None:
+        """Frames around a frame that it attends to, see `PiecedLayer`."""
+        # positions are relative: those of a piece may begin at 0
+        return context_of(*self.window)
 
     def forward(self, qkv: Tensor, is_padding: Tensor) -> Tensor:
         """Map queries, keys and values (B, T, 3 D), padding (B, T) to (B, T, D)."""

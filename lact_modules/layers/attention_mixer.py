@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from lact_modules.layers.attention import AttentionState, RotaryAttention
 from lact_modules.layers.chunking import Chunking
+from lact_modules.layers.pieces import Context
 from lact_modules.layers.relative_attention import RelativeAttention
 
 Positions = Literal["rope", "relpos"]
@@ -62,13 +63,18 @@ class AttentionMixer(nn.Module):
             )
         self.project_qkv = nn.Linear(d_model, 3 * d_model)
         self.project_output = nn.Linear(d_model, d_model)
-        self.attention: nn.Module
+        self.attention: RotaryAttention | RelativeAttention
         if positions == "rope":
             self.attention = RotaryAttention(num_heads, window, dropout)
         elif positions == "relpos":
             self.attention = RelativeAttention(d_model, num_heads, window, dropout)
         else:
             raise ValueError(f"positions={positions!r}: choose 'rope' or 'relpos'")
+
+    @property
+    def context(self) -> Context | None:
+        """Frames around a frame that it attends to, see `PiecedLayer`."""
+        return self.attention.context
 
     def forward(self, x: Tensor, is_padding: Tensor) -> Tensor:
         """Map (B, T, D) with its (B, T) padding to (B, T, D)."""

@@ -7,6 +7,7 @@ from torch.nn.functional import glu, pad, silu
 from lact_modules.layers.chunking import Chunking, keep_last
 from lact_modules.layers.pieces import by_pieces
 from lact_modules.ops.depthwise import convolve_frames
+from lact_modules.ops.padding import zero_padding
 
 
 class ConvolutionModule(nn.Module):
@@ -50,9 +51,8 @@ class ConvolutionModule(nn.Module):
 
     def forward(self, x: Tensor, is_padding: Tensor) -> Tensor:
         """Map (B, T, D) with its (B, T) padding to (B, T, D)."""
-        x = by_pieces(self._open, x).masked_fill(is_padding[..., None], 0.0)
-        x = self._convolve(x, self.context)
-        return by_pieces(self._close, x)
+        x = self._open_valid(x, is_padding)
+        return self._close(self._convolve(x, self.context))
 
     def chunked(
         self,
@@ -67,7 +67,7 @@ class ConvolutionModule(nn.Module):
         whole utterances and chunks. See `ChunkedLayer`; the state is (B, left context,
         D), the gated frames before.
         """
-        x = by_pieces(self._open, x).masked_fill(is_padding[..., None], 0.0)
+        x = by_pieces(self._open_valid, x, is_padding)
         num_frames, (left, right) = x.shape[1], self.context
         if state is None:
             state = x.new_zeros(x.shape[0], left, x.shape[2])
@@ -85,8 +85,8 @@ class ConvolutionModule(nn.Module):
     def _convolve(self, x: Tensor, context: tuple[int, int]) -> Tensor:
         return convolve_frames(x, self.depthwise.weight, self.depthwise.bias, context)
 
-    def _open(self, x: Tensor) -> Tensor:
-        return glu(self.expand(x))
+    def _open_valid(self, x: Tensor, is_padding: Tensor) -> Tensor:
+        return zero_padding(glu(self.expand(x)), is_padding)
 
     def _close(self, x: Tensor) -> Tensor:
         return self.project(silu(self.norm(x)))

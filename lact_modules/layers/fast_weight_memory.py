@@ -152,6 +152,11 @@ class FastWeightMemory(nn.Module):
         return rule
 
     @property
+    def is_sum(self) -> bool:
+        """Whether it learns by sums over all frames, wherever they stand."""
+        return self.mode == "bidirectional" and not self.rotate_fast
+
+    @property
     def initial(self) -> FastWeight:
         """Fast weights before any update, (H, F, D) and (H, D, F)."""
         return FastWeight(gate=self.gate, up=self.up, down=self.down)
@@ -164,7 +169,13 @@ class FastWeightMemory(nn.Module):
         # softplus(bias) = base_lr
         nn.init.constant_(self.project_lr.bias, math.log(math.expm1(self.base_lr)))
 
-    def forward(self, x: Tensor, qkv: Tensor, is_padding: Tensor) -> Tensor:
+    def forward(
+        self,
+        x: Tensor,
+        qkv: Tensor,
+        is_padding: Tensor,
+        learned: FastWeight | None = None,
+    ) -> Tensor:
         """Learn from the frames and answer them.
 
         Arguments
@@ -175,15 +186,28 @@ class FastWeightMemory(nn.Module):
             (B, T, 3 D) shared projection.
         is_padding : Tensor
             (B, T) bool.
+        learned : FastWeight | None
+            Of all frames, if these are not all: what :meth:`settle` gave.
 
         Returns
         -------
         Tensor
             (B, T, D)
         """
-        self._count_batch()
         if self.mode == "bidirectional":
-            return self._answer_all(x, qkv, is_padding)
+            q, kv = divide_projection(qkv)
+            if learned is None:
+                learned = self.settle(self.summands(x, kv, is_padding), is_padding)
+            return answer_frames(
+                q,
+                learned,
+                Activation(self.qk_scale[0], self.qk_offset[0]),
+                self.norm.weight,
+                self.project_gate(x),
+                is_padding,
+                self._rotation(q, 0),
+            )
+        self._count_batch()
         output, _ = self._learn_and_answer(
             x, qkv, is_padding, self.mode, self.chunk_size, MemoryState(0, None)
         )
@@ -215,22 +239,30 @@ class FastWeightMemory(nn.Module):
         if self.training and self.gain_warmup:
             self.num_batches += 1
 
-    def _answer_all(self, x: Tensor, qkv: Tensor, is_padding: Tensor) -> Tensor:
-        """Learn from all frames at once, then answer all."""
-        rule, initial = self.current_rule, per_utterance(self.initial, len(x))
-        width = qkv.shape[-1] // 3
-        q, kv = qkv.split([width, 2 * width], dim=-1)
-        of_q, of_k = map(Activation, self.qk_scale, self.qk_offset)
-        rotation = self._rotation(qkv, 0)
-        rates = rule.rates(self._rates(x), ~is_padding[..., None, None], dim=1)
-        direction = learn_frames(
-            kv, rates, initial, of_k, is_padding, rule.update, rotation
+    def summands(self, x: Tensor, kv: Tensor, is_padding: Tensor) -> dict[str, Tensor]:
+        """Give what :meth:`settle` wants, summed over these frames.
+
+        As :meth:`forward`, with keys and values (B, T, 2 D) alone; a sum (B, H, ...)
+        is the direction of one of the matrices.
+        """
+        directions = learn_frames(
+            kv,
+            self._rates(x),
+            per_utterance(self.initial, len(x)),
+            Activation(self.qk_scale[1], self.qk_offset[1]),
+            is_padding,
+            self.rule.update,
+            self._rotation(kv, 0),
         )
-        weight = weight_after(direction, is_padding, rule, initial)
-        opening = self.project_gate(x)
-        return answer_frames(
-            q, weight, of_q, self.norm.weight, opening, is_padding, rotation
-        )
+        return {name: _in_full(each) for name, each in directions.items()}
+
+    def settle(self, sums: dict[str, Tensor], is_padding: Tensor) -> FastWeight:
+        """Take the step that sums over all frames tell; (B, T) is their padding."""
+        self._count_batch()
+        rule, is_valid = self.current_rule, ~is_padding[:, None, :, None]
+        direction = {name: rule.rates(each, is_valid) for name, each in sums.items()}
+        initial = per_utterance(self.initial, len(is_padding))
+        return weight_after(direction, is_padding, rule, initial)
 
     def _learn_and_answer(
         self,
@@ -277,16 +309,22 @@ class FastWeightMemory(nn.Module):
         q, k, v = (each.transpose(1, 2) for each in heads)
         return q, k, v
 
-    def _rotation(self, qkv: Tensor, first: int) -> Rotation | None:
+    def _rotation(self, x: Tensor, first: int) -> Rotation | None:
         if not self.rotate_fast:
             return None
-        size = qkv.shape[-1] // 3 // self.num_heads
-        return make_rotation(first, qkv.shape[1], size, like=qkv)
+        return make_rotation(first, x.shape[1], self.gate.shape[-1], like=x)
 
     def _rates(self, x: Tensor) -> Tensor:
         # (B, T, 3 H) -> (B, T, H, 3)
         rates = _in_full(self.project_lr(x)).unflatten(-1, (self.num_heads, -1))
         return softplus(rates)
+
+
+def divide_projection(qkv: Tensor) -> tuple[Tensor, Tensor]:
+    """Divide (B, T, 3 D) into queries (B, T, D), and keys and values (B, T, 2 D)."""
+    width = qkv.shape[-1] // 3
+    q, kv = qkv.split([width, 2 * width], dim=-1)
+    return q, kv
 
 
 def _in_full(x: Tensor) -> Tensor:

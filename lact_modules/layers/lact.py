@@ -1,6 +1,6 @@
 """The LaCT mixer: attention over a window, fast weights over the whole."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import reduce
 from typing import NamedTuple
 
@@ -9,8 +9,13 @@ from torch import Tensor, nn
 
 from lact_modules.layers.attention import AttentionState, RotaryAttention
 from lact_modules.layers.chunking import Chunking
-from lact_modules.layers.fast_weight_memory import FastWeightMemory, MemoryState
-from lact_modules.ops import UpdateRule
+from lact_modules.layers.fast_weight_memory import (
+    FastWeightMemory,
+    MemoryState,
+    divide_projection,
+)
+from lact_modules.layers.pieces import Context, sum_by_pieces
+from lact_modules.ops import FastWeight, UpdateRule
 from lact_modules.ops.chunked import Mode
 
 
@@ -130,14 +135,41 @@ class LaCTMixer(nn.Module):
             else None
         )
 
-    def forward(self, x: Tensor, is_padding: Tensor) -> Tensor:
-        """Map (B, T, D) with its (B, T) padding to (B, T, D)."""
+    @property
+    def context(self) -> Context | None:
+        """Frames around a frame that both branches hear, see `MemoryLayer`."""
+        if self.fast is not None and not self.fast.is_sum:
+            return None
+        return (0, 0) if self.attention is None else self.attention.context
+
+    def learn(
+        self, x: Tensor, is_padding: Tensor, read: Callable[[Tensor], Tensor]
+    ) -> FastWeight | None:
+        """Give the fast weights after all frames, see `MemoryLayer`."""
+        if self.fast is None:
+            return None
+        fast = self.fast
+
+        def summands(x: Tensor, is_padding: Tensor) -> dict[str, Tensor]:
+            x = read(x)
+            _, kv = divide_projection(self.project_qkv(x))
+            return fast.summands(x, kv, is_padding)
+
+        return fast.settle(sum_by_pieces(summands, x, is_padding), is_padding)
+
+    def forward(
+        self, x: Tensor, is_padding: Tensor, learned: FastWeight | None = None
+    ) -> Tensor:
+        """Map (B, T, D) with its (B, T) padding to (B, T, D).
+
+        Of a piece of the frames, after :meth:`learn`, that is its third argument.
+        """
         qkv = self.project_qkv(x)
         branches = []
         if self.attention is not None:
             branches.append(self.attention(qkv, is_padding))
         if self.fast is not None:
-            branches.append(self.fast(x, qkv, is_padding))
+            branches.append(self.fast(x, qkv, is_padding, learned))
         # memory for what follows, unless gradients want it
         del qkv
         return self.project_output(reduce(torch.add, branches))

@@ -11,6 +11,7 @@ from torch.nn.functional import linear, pad, silu
 
 from lact_modules.layers.chunking import Chunking
 from lact_modules.ops.chunking import take_frames
+from lact_modules.ops.padding import zero_padding
 from lact_modules.ops.selective_scan import resume_scan, selective_scan
 
 # Step sizes before training: log-uniform between the first two, at least the last.
@@ -98,7 +99,7 @@ class BiMambaMixer(nn.Module):
 
     def forward(self, x: Tensor, is_padding: Tensor) -> Tensor:
         """Map (B, T, D) with its (B, T) padding to (B, T, D)."""
-        xz = self.in_proj(x).masked_fill(is_padding[..., None], 0.0)
+        xz = zero_padding(self.in_proj(x), is_padding)
         y = self.forwards(xz)
         if self.backwards is not None:
             flipped = self.backwards(flip_valid(xz, is_padding))
@@ -115,7 +116,7 @@ class BiMambaMixer(nn.Module):
         """Scan from left to right, see `ChunkedLayer`; chunks make no difference."""
         if self.backwards is not None:
             raise NotImplementedError("chunks need bidirectional=False")
-        xz = self.in_proj(x).masked_fill(is_padding[..., None], 0.0)
+        xz = zero_padding(self.in_proj(x), is_padding)
         y, state = self.forwards.resume(xz, state or self.forwards.start(len(x)))
         return self.out_proj(y), state
 

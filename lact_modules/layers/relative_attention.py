@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
+from lact_modules.layers.pieces import Context, context_of
 from lact_modules.ops.attention import Window, attend, attention_mask
 
 
@@ -50,6 +51,11 @@ class RelativeAttention(nn.Module):
         self.project_distance = nn.Linear(d_model, d_model, bias=False)
         self.content_bias = nn.Parameter(torch.zeros(num_heads, d_model // num_heads))
         self.distance_bias = nn.Parameter(torch.zeros(num_heads, d_model // num_heads))
+
+    @property
+    def context(self) -> Context | None:
+        """Frames around a frame that it attends to, see `PiecedLayer`."""
+        return context_of(*self.window)
 
     def forward(self, qkv: Tensor, is_padding: Tensor) -> Tensor:
         """Map queries, keys and values (B, T, 3 D), padding (B, T) to (B, T, D)."""

@@ -1,5 +1,6 @@
 """A mean over time in the place of attention."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -7,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn.functional import gelu, pad
 
 from lact_modules.layers.chunking import Chunking
+from lact_modules.layers.pieces import sum_by_pieces
 
 
 class SummaryState(NamedTuple):
@@ -36,17 +38,36 @@ class SummaryMixer(nn.Module):
     torch.Size([2, 9, 8])
     """
 
+    context = (0, 0)
+
     def __init__(self, d_model: int):
         super().__init__()
         self.project_local = nn.Linear(d_model, d_model)
         self.project_summary = nn.Linear(d_model, d_model)
         self.combine = nn.Linear(2 * d_model, d_model)
 
-    def forward(self, x: Tensor, is_padding: Tensor) -> Tensor:
-        """Map (B, T, D) with its (B, T) padding to (B, T, D)."""
-        frames, counts = self._summands(x, is_padding)
-        total, count = (s.sum(dim=1, keepdim=True) for s in (frames, counts))
-        return self._combine(x, total / count.clamp(min=1))
+    def forward(
+        self, x: Tensor, is_padding: Tensor, mean: Tensor | None = None
+    ) -> Tensor:
+        """Map (B, T, D) with its (B, T) padding to (B, T, D).
+
+        Of a piece of the frames, after :meth:`learn`, that is its third argument.
+        """
+        if mean is None:
+            mean = self.learn(x, is_padding, nn.Identity())
+        return self._combine(x, mean)
+
+    def learn(
+        self, x: Tensor, is_padding: Tensor, read: Callable[[Tensor], Tensor]
+    ) -> Tensor:
+        """Give the mean (B, 1, D) over all frames, see `MemoryLayer`."""
+
+        def sums(x: Tensor, is_padding: Tensor) -> dict[str, Tensor]:
+            total, count = self._summands(read(x), is_padding)
+            return {"total": total.sum(1, True), "count": count.sum(1, True)}
+
+        summed = sum_by_pieces(sums, x, is_padding)
+        return summed["total"] / summed["count"].clamp(min=1)
 
     def chunked(
         self,

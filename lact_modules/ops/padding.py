@@ -68,25 +68,27 @@ def zero_padding(x: Tensor, is_padding: Tensor) -> Tensor:
     Arguments
     ---------
     x : Tensor
-        (B, H, T, D)
+        (B, T, D), or (B, H, T, D) with heads before frames.
     is_padding : Tensor
         (B, T) bool, True at padding.
 
     Returns
     -------
     Tensor
-        (B, H, T, D), `x` itself where it is known that nothing is padded.
+        Like `x`; `x` itself where it is known that nothing is padded.
 
     Example
     -------
-    >>> x = torch.full((1, 1, 2, 2), torch.nan)
-    >>> zero_padding(x, torch.tensor([[False, True]]))[0, 0]
+    >>> x = torch.full((1, 2, 2), torch.nan)
+    >>> zero_padding(x, torch.tensor([[False, True]]))[0]
     tensor([[nan, nan],
             [0., 0.]])
     """
     if is_known_whole(is_padding):
         return x
-    return x.masked_fill(is_padding[:, None, :, None], 0.0)
+    # (B, T) -> (B, T, 1) or (B, 1, T, 1)
+    where = is_padding[..., None] if x.dim() == 3 else is_padding[:, None, :, None]
+    return x.masked_fill(where, 0.0)
 
 
 def check_lengths(lengths: Tensor) -> None:

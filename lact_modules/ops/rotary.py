@@ -6,6 +6,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+# frames that a table is made for at least
+_TABLE = 1024
+
 
 class Rotation(NamedTuple):
     """By how much each pair of channels is turned, frame by frame.
@@ -59,7 +62,12 @@ def make_rotation(
         or type(like) not in (Tensor, torch.nn.Parameter)
     ):
         return _make(*wanted)
-    return _remember(*wanted)
+    # whole tables, so that pieces and chunks of an utterance share them
+    begin = first // _TABLE * _TABLE
+    end = -(-(first + num_frames) // _TABLE) * _TABLE
+    table = _remember(begin, end - begin, *wanted[2:])
+    here = slice(first - begin, first - begin + num_frames)
+    return Rotation(table.cosine[here], table.sine[here])
 
 
 # one for each size of heads; tables of long recordings take megabytes

@@ -100,17 +100,15 @@ class UpdateRule:
     def _moved(self) -> tuple[str, ...]:
         return FastWeight._fields if self.update == "all" else ("down",)
 
-    def rates(self, lr: Tensor, is_valid: Tensor, dim: int = -2) -> Tensor:
+    def rates(self, lr: Tensor, is_valid: Tensor) -> Tensor:
         """Give the rates at which frames are learned.
 
         Arguments
         ---------
         lr : Tensor
-            Learning rates, such as (..., H, T, 3).
+            Learning rates (..., H, T, 3), or what was summed over frames with them.
         is_valid : Tensor
-            Broadcasts to them; False at padding.
-        dim : int
-            Where frames stand.
+            (..., 1, T, 1) bool, False at padding.
 
         Returns
         -------
@@ -125,7 +123,7 @@ class UpdateRule:
         """
         if self.optimizer != "clipped_descent":
             return lr
-        return lr / is_valid.sum(dim=dim, keepdim=True).clamp(min=1)
+        return lr / is_valid.sum(dim=-2, keepdim=True).clamp(min=1)
 
     def kept_share(self, frames: Frames) -> Tensor:
         """Tell how much of the running directions a chunk keeps.
