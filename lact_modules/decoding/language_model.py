@@ -16,6 +16,7 @@ from lact_modules.data.vocabulary import WORD_DELIMITER
 from lact_modules.decoding.fit import is_of_characters
 from lact_modules.decoding.ngram_file import opened_for_kenlm, read_header, read_words
 from lact_modules.errors import InputError
+from lact_modules.transformers_folder import LOCAL, loading_from
 
 # A batch's logits take this many times the size of the LM's vocabulary.
 _MAX_BATCH_TOKENS = 2048
@@ -192,29 +193,17 @@ class CausalModel:
 
 def _load(folder: Path) -> tuple[Any, Any]:
     from transformers import AutoModelForCausalLM, AutoTokenizer
-    from transformers.utils import logging
 
-    options = {"local_files_only": True, "trust_remote_code": False}
-    logging.disable_progress_bar()
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, **options)
+    with loading_from(folder, "a causal language model with safetensors"):
+        tokenizer = AutoTokenizer.from_pretrained(folder, **LOCAL)
         model, report = AutoModelForCausalLM.from_pretrained(
             folder,
             use_safetensors=True,
             dtype=torch.float32,
             output_loading_info=True,
-            **options,
+            **LOCAL,
         )
         looks_ahead = _looks_ahead(model.eval())
-    # What a damaged folder raises depends on the architecture.
-    except Exception as error:
-        reason = str(error).partition("\n")[0] or type(error).__name__
-        raise InputError(
-            f"{folder}: transformers cannot load it as a causal language model with "
-            f"safetensors ({reason})"
-        ) from error
-    finally:
-        logging.enable_progress_bar()
     if report["missing_keys"]:
         missing = min(report["missing_keys"])
         raise InputError(f"{folder}: its weights lack {missing}; take a whole model")

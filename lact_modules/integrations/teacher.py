@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lact_modules.errors import InputError
+from lact_modules.transformers_folder import LOCAL, loading_from
 
 _KINDS = "wav2vec 2.0, HuBERT or WavLM"
 
@@ -87,29 +88,25 @@ def _receptive_field(kernels: list[int], strides: list[int]) -> int:
 def _load(folder: Path) -> tuple[bool, Any]:
     """Give whether waveforms are normalized, and the model."""
     from transformers import AutoFeatureExtractor, AutoModel
-    from transformers.utils import logging
 
     if not folder.is_dir():
         raise InputError(
             f"{folder}: no such folder; give that of a {_KINDS}, as transformers saves "
             "it"
         )
-    options = {"local_files_only": True, "trust_remote_code": False}
-    logging.disable_progress_bar()
-    try:
-        extractor = AutoFeatureExtractor.from_pretrained(folder, **options)
-        model = AutoModel.from_pretrained(
-            folder, use_safetensors=True, dtype=torch.float32, **options
+    with loading_from(folder, "a model with safetensors and a feature extractor"):
+        extractor = AutoFeatureExtractor.from_pretrained(folder, **LOCAL)
+        model, report = AutoModel.from_pretrained(
+            folder,
+            use_safetensors=True,
+            dtype=torch.float32,
+            output_loading_info=True,
+            **LOCAL,
         )
-    # what a damaged folder raises depends on the architecture
-    except Exception as error:
-        reason = str(error).partition("\n")[0] or type(error).__name__
-        raise InputError(
-            f"{folder}: transformers cannot load it as a model with safetensors and a "
-            f"feature extractor ({reason})"
-        ) from error
-    finally:
-        logging.enable_progress_bar()
+    # what hides frames in its own training is not used
+    missing = {*report["missing_keys"]} - {"masked_spec_embed"}
+    if missing:
+        raise InputError(f"{folder}: its weights lack {min(missing)}; take a whole one")
     if getattr(extractor, "sampling_rate", 16000) != 16000:
         raise InputError(f"{folder}: hears {extractor.sampling_rate} Hz; want 16000")
     return bool(getattr(extractor, "do_normalize", False)), model.eval()

@@ -175,7 +175,7 @@ def _without_replaced(
         stream = io.StringIO()
         YAML().dump(left, stream)
         stream.seek(0)
-    stream.name = str(path)  # type: ignore[attr-defined]
+    stream.name = str(path)
     return stream
 
 

@@ -1,6 +1,7 @@
 """Keys of the recipes: what fits them, what holds without them, what they are for."""
 
 from copy import deepcopy
+from dataclasses import replace
 from typing import Any
 
 from lact_modules.adaptation.objectives import find_objective
@@ -49,7 +50,8 @@ _TRACKER = one_of(*TRACKERS)
 _PATHS = maybe(either(text, list_of(text, "paths")))
 _AUGMENTER = maybe(Kind("an augmenter, made by !new:", callable))
 
-_RATES = pair(number(above=0), "two rates above 0, the lower first")
+_RISING = pair(number(above=0), "two rates above 0, the lower first")
+_RATES = replace(_RISING, fits=lambda value: _RISING.fits(value) and len({*value}) > 1)
 
 DATA: Keys = {
     "seed": Key(whole(0, 2**31 - 1), REQUIRED, "of all that is drawn at random"),

@@ -68,7 +68,8 @@ def find_learning_rate(brain: "RecipeBrain", loader: Any) -> NoReturn:
     """
     brain.on_fit_start()
     base = brain.optimizer.defaults["lr"]
-    rates = rising_rates(*brain.hparams.find_lr_range, brain.hparams.find_lr_steps)
+    low, high = brain.hparams.find_lr_range
+    rates = rising_rates(low, high, brain.hparams.find_lr_steps)
     brain.hparams.schedule = lambda step, _: rates[brain.optimizer_step] / base
     losses: list[float] = []
     bar = tqdm(

@@ -13,8 +13,8 @@ from scipy.ndimage import gaussian_filter1d
 from lact_modules.errors import InputError
 from lact_modules.whole_file import whole_file
 
-FEWEST = 20
-"""Steps of a test."""
+FEWEST = 10
+"""Steps that tell anything."""
 
 # of the steps: as wide as they are averaged over
 _WIDTH = 1 / 40

@@ -1,3 +1,4 @@
+import json
 import re
 import shutil
 
@@ -48,10 +49,10 @@ def codes(teacher, manifests, tmp_path_factory):
     return path
 
 
-def run_codes(teacher, manifests, path, *options):
+def run_codes(teacher, manifests, path, layer=1):
     words = ["teacher-codes", str(manifests / "train.jsonl"), "-o", str(path)]
-    words += ["--teacher", str(teacher), "--layer", "1", "--codes", "8", *options]
-    return CliRunner().invoke(app, words, catch_exceptions=True)
+    words += ["--teacher", str(teacher), "--layer", str(layer), "--codes", "8"]
+    return CliRunner().invoke(app, words)
 
 
 def test_codes_are_written_once_for_each_utterance(codes, manifests, teacher):
@@ -67,18 +68,26 @@ def test_codes_are_written_once_for_each_utterance(codes, manifests, teacher):
 
 
 def test_a_teacher_without_that_layer_is_refused(teacher, manifests, tmp_path):
-    path = tmp_path / "codes.npz"
-    words = ["teacher-codes", str(manifests / "train.jsonl"), "-o", str(path)]
-    words += ["--teacher", str(teacher), "--layer", "3", "--codes", "8"]
-    result = CliRunner().invoke(app, words)
-    assert "--layer 3" in str(result.exception)
+    result = run_codes(teacher, manifests, tmp_path / "codes.npz", layer=3)
+    assert f"--layer 3: {teacher} has layers 1 to 2" in str(result.exception)
     assert not [*tmp_path.iterdir()]
+
+
+def test_a_teacher_with_weights_that_are_missing_is_refused(
+    teacher, manifests, tmp_path
+):
+    config = json.loads((teacher / "config.json").read_text())
+    part = tmp_path / "part"
+    shutil.copytree(teacher, part)
+    (part / "config.json").write_text(json.dumps(config | {"num_hidden_layers": 3}))
+    result = run_codes(part, manifests, tmp_path / "codes.npz", layer=3)
+    assert f"{part}: its weights lack encoder.layers.2" in str(result.exception)
 
 
 def test_a_model_learns_the_codes_and_loses_their_head(codes, train, tmp_path):
     options = {"teacher_codes": codes, "teacher_weight": 3.0, "pause_prob": 0.0}
     run = train(
-        tmp_path / "run", encoder=ENCODER, num_epochs=3, learning_rate=0.01, **options
+        tmp_path / "run", encoder=ENCODER, num_epochs=2, learning_rate=0.01, **options
     )
     assert run.code == 0, run.error
     losses = [entry["teacher"] for entry in run.metrics("train")]

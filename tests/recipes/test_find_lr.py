@@ -55,8 +55,17 @@ def test_a_search_leaves_its_curve_and_nothing_else(
     assert f"{folder}/find_lr.svg" in told
 
 
-def test_there_is_nothing_to_find_in_a_test(train, tmp_path):
-    run = train(tmp_path / "run", test_only="true", **SEARCH)
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"test_only": "true"}, "--find_lr: --test_only trains nothing; want one of"),
+        ({"find_lr_range": "[0.1, 0.1]"}, "want two rates above 0, the lower first"),
+        ({"find_lr_range": "[0, 0.1]"}, "want two rates above 0, the lower first"),
+        ({"find_lr_steps": 5}, "want a whole number from 20"),
+    ],
+)
+def test_what_cannot_be_searched_is_told_at_the_door(train, tmp_path, options, message):
+    run = train(tmp_path / "run", **SEARCH | options)
     assert run.code == 2
-    assert "--find_lr: --test_only trains nothing; want one of them" in run.error
+    assert message in run.error
     assert not (tmp_path / "run").exists()
