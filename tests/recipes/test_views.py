@@ -5,7 +5,9 @@ import torch
 
 from lact_modules.encoders import CTCModel, S2SModel
 
-CR = {"cr_loss_scale": 0.2, "cr_warmup_steps": 3}
+CR = {"cr_loss_scale": 0.2, "cr_warmup_steps": 3, "test_splits": "[]"}
+WHOLE = {"num_epochs": 2, "encoder": "{num_layers: 1, dropout: 0.1}", **CR}
+SHORT = {"optimizer_step_limit": 3, **CR}
 AS_IT_IS = {"wav_augment": "{augment_prob: 0.0}", "pause_prob": 0.0}
 
 
@@ -35,8 +37,7 @@ def numbers(run, *names):
 @pytest.fixture(scope="module")
 def whole(train, tmp_path_factory):
     """A run that nothing stops: 2 epochs of 10 steps, with dropout."""
-    folder = tmp_path_factory.mktemp("views")
-    return train(folder, num_epochs=2, encoder="{num_layers: 1, dropout: 0.1}", **CR)
+    return train(tmp_path_factory.mktemp("views"), **WHOLE)
 
 
 def test_the_loss_is_ctc_and_what_views_disagree_warmed_up(whole):
@@ -51,34 +52,37 @@ def test_the_loss_is_ctc_and_what_views_disagree_warmed_up(whole):
 
 
 def test_a_resumed_run_goes_on_alike(whole, train, tmp_path):
-    options = {"num_epochs": 2, "encoder": "{num_layers: 1, dropout: 0.1}", **CR}
-    assert train(tmp_path, optimizer_step_limit=7, **options).code == 0
-    resumed = train(tmp_path, **options)
+    assert train(tmp_path, optimizer_step_limit=7, **WHOLE).code == 0
+    resumed = train(tmp_path, **WHOLE)
     names = "step", "loss", "ctc", "cr", "grad_norm"
     assert numbers(resumed, *names) == numbers(whole, *names)
 
 
 def test_both_views_have_one_speed_and_masks_of_their_own(train, heard, tmp_path):
-    options = {**CR, "frontend": "{channels: 4, dropout: 0.0}", "pause_prob": 1.0}
-    run = train(tmp_path / "masked", pause_seconds="[0.1, 0.2]", **options)
-    assert len(heard[True]) == 10
+    pauses = {"pause_prob": 1.0, "pause_seconds": "[0.1, 0.2]"}
+    run = train(tmp_path / "masked", **pauses, **SHORT)
+    assert len(heard[True]) == 3
     for waveform, lengths in heard[True]:
         assert len(lengths) == 4
         assert torch.equal(*waveform.chunk(2))
         assert torch.equal(*lengths.chunk(2))
-    # after a second of noise, the four utterances of dev and of test
+    # after a second of noise, the four utterances of dev
     assert {len(lengths) for _, lengths in heard[False][1:]} == {4}
     # there is no dropout
     assert all(cr > 0 for (cr,) in numbers(run, "cr"))
-    alike = train(tmp_path / "alike", fea_augment="null", **AS_IT_IS, **CR)
+    alike = train(tmp_path / "alike", fea_augment="null", **AS_IT_IS, **SHORT)
     assert all(cr == 0 for (cr,) in numbers(alike, "cr"))
 
 
 @pytest.mark.parametrize(
     "options",
     [
-        # frames that are hidden, and batches that are accumulated
-        {"model": "{enable_ttt: true}", "grad_accumulation_factor": 2},
+        {
+            "encoder": "{num_layers: 2, heads: {1: ctc}}",
+            # masked prediction
+            "model": "{enable_ttt: true}",
+            "grad_accumulation_factor": 2,
+        },
         {
             "encoder": "{num_layers: 3, dynamic_chunking: {hold_steps: 1}}",
             "hparams": "lact_hnet_demo",
@@ -86,12 +90,11 @@ def test_both_views_have_one_speed_and_masks_of_their_own(train, heard, tmp_path
         },
         # both views are divided alike
         {"hparams": "lact_streaming_demo"},
-        {"encoder": "{num_layers: 2, heads: {1: ctc}}"},
     ],
-    ids=["masked-prediction", "chunks-of-frames", "streaming", "heads"],
+    ids=["heads", "chunks-of-frames", "streaming"],
 )
 def test_goes_with_what_else_a_model_learns(train, heard, tmp_path, options):
-    run = train(tmp_path, **CR, **options)
+    run = train(tmp_path, **SHORT, **options)
     assert run.code == 0, run.error
     assert all(len(lengths) == 4 for _, lengths in heard[True])
     assert all(ctc > 0 and cr > 0 for ctc, cr in numbers(run, "ctc", "cr"))
@@ -104,12 +107,11 @@ def test_attention_reads_both_views_too(train, heard, tmp_path):
         d_ffn=64,
         num_tokens=40,
         num_decoder_layers=1,
-        **CR,
+        **SHORT,
     )
     assert run.code == 0, run.error
     assert all(len(lengths) == 4 for _, lengths in heard[True])
-    losses = [loss for (loss,) in numbers(run, "loss")]
-    assert losses[-1] < losses[0]
+    assert all(ctc > 0 and cr > 0 for ctc, cr in numbers(run, "ctc", "cr"))
 
 
 @pytest.mark.parametrize(
