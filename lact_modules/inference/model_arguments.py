@@ -23,7 +23,7 @@ def check_arguments(
     Arguments
     ---------
     factory : Callable[..., Any]
-        A class with annotations.
+        A class or function with annotations.
     positional : list[Any]
         Its first arguments.
     named : dict[str, Any]
@@ -69,7 +69,8 @@ def _check_number(name: str, value: float, hint: Any) -> None:
 
 def _find_hints(factory: Callable[..., Any]) -> dict[str, Any]:
     try:
-        return get_type_hints(getattr(factory, "__init__", factory))
+        is_class = isinstance(factory, type)
+        return get_type_hints(factory.__init__ if is_class else factory)
     # of classes of other projects, whose annotations need not be known
     except (NameError, TypeError):
         return {}

@@ -26,6 +26,12 @@ OTHER_CLASSES = frozenset(
 )
 """Classes of other projects that a model may be."""
 
+FUNCTIONS = frozenset(
+    f"lact_modules.encoders.layouts.{name}"
+    for name in ("alternate", "divide", "upper_blocks")
+)
+"""Functions that a model may be given."""
+
 _OWN_CLASS = re.compile(
     rf"lact_modules\.(?:{'|'.join(PACKAGES)})(?:\.[a-z][a-z0-9_]*)*\.[A-Z][A-Za-z0-9]*"
 )
@@ -35,8 +41,8 @@ def build_model(description: Any) -> nn.Module:
     """Build what :func:`~.hyperparameters.read_hyperparameter` has read.
 
     Only classes that are defined in this package's :data:`PACKAGES`, those in
-    :data:`TORCH_CLASSES` and in :data:`OTHER_CLASSES` are looked up; no other module
-    is imported.
+    :data:`TORCH_CLASSES` and in :data:`OTHER_CLASSES`, and :data:`FUNCTIONS` are looked
+    up; no other module is imported.
 
     Arguments
     ---------
@@ -130,7 +136,7 @@ def _build(node: Any, labelled: dict[str, Any]) -> Any:
 
 
 def _construct(
-    kind: type,
+    kind: Callable[..., Any],
     factory: Callable[..., Any],
     node: dict[str, Any],
     labelled: dict[str, Any],
@@ -150,12 +156,12 @@ def _construct(
         raise InputError(f"model: {name} cannot be built ({reason})") from error
 
 
-def _find_class(path: Any) -> type:
-    """Look a class up by its dotted path, if it is one of those allowed."""
+def _find_class(path: Any) -> Callable[..., Any]:
+    """Look a class up, or a function, by its dotted path, if that is allowed."""
     package, _, name = str(path).rpartition(".")
     if package == "torch.nn" and name in TORCH_CLASSES:
         return getattr(nn, name)
-    if str(path) in OTHER_CLASSES:
+    if str(path) in OTHER_CLASSES | FUNCTIONS:
         return getattr(importlib.import_module(package), name)
     if _OWN_CLASS.fullmatch(str(path)):
         try:

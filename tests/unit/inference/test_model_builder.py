@@ -47,6 +47,38 @@ def test_a_factory_without_arguments():
     assert isinstance(encoder.blocks[0].ffn_out, nn.Identity)
 
 
+LAYOUTS = "lact_modules.encoders.layouts"
+
+
+@pytest.mark.parametrize(
+    ("layout", "found"),
+    [
+        ({"partial": f"{LAYOUTS}.divide"}, [True, True, True]),
+        (
+            {
+                "partial": f"{LAYOUTS}.upper_blocks",
+                "arguments": {"below": {"num_lact_heads": 0}},
+            },
+            [False, False, True],
+        ),
+    ],
+)
+def test_layouts_of_mixers_are_functions(layout, found):
+    encoder = build_model(
+        {**ENCODER, "arguments": {**ENCODER["arguments"], "layout": layout}}
+    )
+    assert [block.mixer.fast is not None for block in encoder.blocks] == found
+
+
+def test_numbers_of_functions_are_checked():
+    layout = {
+        "partial": f"{LAYOUTS}.upper_blocks",
+        "arguments": {"below": {}, "share": float("nan")},
+    }
+    with pytest.raises(InputError, match="share: nan"):
+        build_model(layout)
+
+
 def test_a_labelled_object_is_built_once():
     block = {
         "class": "lact_modules.encoders.EncoderBlock",
