@@ -277,13 +277,13 @@ class Encoder(nn.Module):
 
     def _stages(self) -> Stages:
         """Divide the blocks that are not passed over, and the heads."""
-        stages = Stages([], [], [])
+        stages: tuple[list[nn.Module], ...] = ([], [], [])
         first, stop = self.inner
         for number, block in enumerate(self.blocks, start=1):
             stage = stages[(number > first) + (number > stop)]
             stage += [block] if self._is_kept() else []
             stage += heads_after(self.heads, number)
-        return stages
+        return Stages(*stages)
 
     def _is_kept(self) -> bool:
         if not self.training or not self.layer_drop:
