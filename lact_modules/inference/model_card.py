@@ -147,6 +147,7 @@ def _training(result: Mapping[str, Any]) -> str:
         return ""
     hardware = result.get("hardware") or {}
     facts = {
+        "size": (result.get("options") or {}).get("size"),
         "seed": result.get("seed"),
         "hardware": hardware.get("gpu") or hardware.get("cpu"),
         "seconds of training": result.get("training_wall_s"),

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from hyperpyyaml import load_hyperpyyaml, resolve_references
 from ruamel.yaml import YAML, Loader, SafeLoader
 from ruamel.yaml.comments import CommentedMap
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.error import YAMLError
 
 from lact_modules.errors import InputError
 from lact_modules.training.keys import EVERY, Keys, defaults_of
@@ -18,6 +18,7 @@ from lact_modules.training.kinds import did_you_mean
 from lact_modules.training.last_stage import LastStage
 from lact_modules.training.run_options import OPTIONAL, REQUIRED
 from lact_modules.training.signatures import check_arguments
+from lact_modules.training.sizes import with_size
 from lact_modules.training.stream_keys import STREAMS, check_streams
 from lact_modules.training.trial import reason_of
 
@@ -111,7 +112,8 @@ def read_settings(
     ------
     InputError
         If the file is missing, is not valid, lacks a key or has one that nothing
-        reads, an override names no key of it, or a value or an argument does not fit.
+        reads, an override names no key of it, a value or an argument does not fit, or
+        there is no such size.
     """
     path = Path(yaml_file)
     if not path.is_file():
@@ -119,6 +121,8 @@ def read_settings(
     if isinstance(overrides, str):
         overrides = _read_overrides(overrides)
     try:
+        known_keys = EVERY if keys is None else keys
+        overrides = with_size(overrides, path, _read_file(path), known_keys)
         return _read_settings(path, overrides, keys)
     except InputError:
         raise
@@ -126,16 +130,21 @@ def read_settings(
         *(ValueError, TypeError, KeyError, AttributeError, ImportError),
         *(YAMLError, OSError, RecursionError),
     ) as error:
-        raise InputError(f"{path}: {_reason(error)}") from error
+        raise InputError(f"{path}: {reason_of(error)}") from error
+
+
+def _read_file(path: Path) -> CommentedMap:
+    known = YAML().load(path.read_text(encoding="utf-8"))
+    if not isinstance(known, CommentedMap):
+        raise ValueError("not a mapping of hyperparameters")
+    return known
 
 
 def _read_settings(
     path: Path, overrides: Mapping[str, Any], keys: Keys | None
 ) -> Settings:
     source = path.read_text(encoding="utf-8")
-    known = YAML().load(source)
-    if not isinstance(known, CommentedMap):
-        raise ValueError("not a mapping of hyperparameters")
+    known = _read_file(path)
     known_keys = EVERY if keys is None else keys
     defaults = defaults_of(known_keys)
     required = (n for n, key in known_keys.items() if key.default is REQUIRED)
@@ -209,9 +218,9 @@ def make_hparams(settings: Settings) -> dict[str, Any]:
         tag, line, error = fault.args
         _check_output_folder(settings, error)
         name, made = _key_at(settings.resolved, line), tag.rpartition(".")[2]
-        raise InputError(f"--{name}: {made}: {_reason(error)}") from error
+        raise InputError(f"--{name}: {made}: {reason_of(error)}") from error
     except YAMLError as error:
-        raise InputError(f"{settings.path}: {_reason(error)}") from error
+        raise InputError(f"{settings.path}: {reason_of(error)}") from error
     _check_values(values, settings.keys)
     if stage := LastStage.of(values):
         values["schedule"] = stage.schedule(values["schedule"])
@@ -234,14 +243,7 @@ def _read_overrides(text: str) -> dict[str, Any]:
     try:
         return YAML().load(text) or {}
     except YAMLError as error:
-        raise InputError(f"command line: {_reason(error)}") from error
-
-
-def _reason(error: Exception) -> str:
-    """Say on one line what went wrong, and where in a file."""
-    if isinstance(error, MarkedYAMLError) and error.problem_mark:
-        return f"line {error.problem_mark.line + 1}: {error.problem}"
-    return reason_of(error)
+        raise InputError(f"command line: {reason_of(error)}") from error
 
 
 def _check_names(

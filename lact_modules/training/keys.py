@@ -199,6 +199,13 @@ _AUGMENTATION: Keys = {
 
 _RECOGNIZER: Keys = {
     **TRAINING,
+    "size": Key(
+        maybe(text),
+        None,
+        "sets width, depth, batch and rate: a name of sizes, or the path of a YAML "
+        "file; what is given beside it counts",
+    ),
+    "sizes": Key(maybe(text), None, "folder with a YAML file for each size"),
     **_AUGMENTATION,
     "max_train_duration": Key(
         maybe(number(above=0)), None, "seconds; longer utterances are left out"

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
+from ruamel.yaml.error import MarkedYAMLError
 
 from lact_modules.encoders import CTCModel, S2SModel
 from lact_modules.errors import InputError
@@ -79,7 +80,7 @@ def _fault_of(key: str) -> Iterator[None]:
 
 
 def reason_of(error: Exception) -> str:
-    """Say on one line what went wrong.
+    """Say on one line what went wrong, and where in a file of YAML.
 
     Arguments
     ---------
@@ -96,6 +97,8 @@ def reason_of(error: Exception) -> str:
     >>> reason_of(IndexError())
     'IndexError'
     """
+    if isinstance(error, MarkedYAMLError) and error.problem_mark:
+        return f"line {error.problem_mark.line + 1}: {error.problem}"
     # HyperPyYAML puts words of its own before those of a constructor
     reason = error.args[-1] if isinstance(error, TypeError) and error.args else error
     return " ".join(str(reason).split()) or type(error).__name__

@@ -14,6 +14,7 @@ from lact_modules.errors import InputError
 from lact_modules.training.keys import Keys
 from lact_modules.training.kinds import shown
 from lact_modules.training.run_options import OPTIONAL, REQUIRED, RUN_OPTIONS
+from lact_modules.training.sizes import sizes_in
 
 
 class _Row(NamedTuple):
@@ -55,6 +56,9 @@ def show_usage(script: str, yaml_file: str | None, keys: Keys) -> None:
         names = "\n".join(f"    hparams/{file.name}" for file in files)
         console.print(Text(f"YAML files; --help shows the values of one:\n{names}\n"))
     in_file = {row.name: row for row in read_rows(yaml_file)} if yaml_file else {}
+    if yaml_file and "sizes" in in_file:
+        sizes = sizes_in(Path(yaml_file).parent / in_file["sizes"].value)
+        console.print(Text(f"Sizes, for --size: {', '.join(sizes)}\n"))
     rows = [
         _Row(name, _default(key.default), key.about)
         for name, key in keys.items()

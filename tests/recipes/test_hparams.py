@@ -23,7 +23,8 @@ COMMON_VOICE = ROOT / "recipes" / "CommonVoice" / "ASR"
 RECIPES = sorted(ROOT.glob("recipes/**/hparams/*.yaml"))
 MODELS = [path for path in RECIPES if path.parents[1].name != "Tokenizer"]
 FINETUNING = sorted(ROOT.glob("hparams/finetuning/*.yaml"))
-FRAGMENTS = sorted({*ROOT.glob("hparams/**/*.yaml")} - {*FINETUNING})
+SIZES = sorted(ROOT.glob("hparams/size/*/*.yaml"))
+FRAGMENTS = sorted({*ROOT.glob("hparams/**/*.yaml")} - {*FINETUNING, *SIZES})
 
 # Where a file has these keys, they make its model small.
 SMALL = {"d_model": 64, "num_layers": 1, "num_heads": 4, "num_lact_heads": 4}
@@ -76,7 +77,7 @@ def test_every_key_is_used(path):
     used |= set(re.findall(r'hparams\["(\w+)"\]', sources))
     used |= set(re.findall(r"hparams\.(\w+)", sources))
     used |= set(re.findall(r'is_due\("(\w+)"\)', sources))
-    used |= {field.name for field in fields(RunOptions)}
+    used |= {field.name for field in fields(RunOptions)} | {"size", "sizes"}
     assert keys_of(path) - used <= {"__set_seed"}
 
 

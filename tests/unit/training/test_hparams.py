@@ -11,10 +11,10 @@ from lact_modules.training.trial import try_out
 RECIPE_YAML = """
 seed: 3
 output_folder: !PLACEHOLDER
-size: 4
+span: 4
 mine: 2
 layer: !new:torch.nn.Linear
-    in_features: !ref <size>
+    in_features: !ref <span>
     out_features: !ref <mine>
 decoding:
     beam_size: 0
@@ -24,7 +24,7 @@ decoding:
 KEYS = {
     "seed": DATA["seed"],
     "output_folder": DATA["output_folder"],
-    "size": Key(whole(1), OPTIONAL, ""),
+    "span": Key(whole(1), OPTIONAL, ""),
     "width": Key(whole(1), OPTIONAL, ""),
     "layer": Key(made, REQUIRED, ""),
     "shape": Key(maybe(list_of(whole(), "sizes")), None, ""),
@@ -71,7 +71,7 @@ def fault_of(path, overrides="", keys=None):
 
 
 def test_keys_are_replaced_and_objects_made(recipe_yaml):
-    hparams = load_hparams(recipe_yaml, "output_folder: x\nsize: 5")
+    hparams = load_hparams(recipe_yaml, "output_folder: x\nspan: 5")
     assert hparams["layer"].in_features == 5
     hparams = load_hparams(
         recipe_yaml, {"output_folder": "x", "decoding": {"beam_size": 9}}
@@ -125,16 +125,16 @@ def test_missing_file_is_named(tmp_path):
     ("overrides", "message"),
     [
         ("", "'output_folder' is a !PLACEHOLDER and must be replaced"),
-        ("sise: 5", "no key 'sise'; did you mean 'size'?"),
+        ("spam: 5", "no key 'spam'; did you mean 'span'?"),
         ("zzz: 5", "no key 'zzz'; see the file for its keys"),
         ("decoding: {beam: 5}", "no key 'beam'; did you mean 'beam_size'?"),
         (
             "layer: {in_featurs: 5}",
             "--layer: Linear has no argument 'in_featurs'; did you mean 'in_features'?",
         ),
-        ("size: many", "--layer.in_features many: want a whole number"),
+        ("span: many", "--layer.in_features many: want a whole number"),
         ("layer: !new:torch.nn.Linear {in_features", "command line: line 2: "),
-        ("size: 1\nsize: 2", "command line: line 3: found duplicate key"),
+        ("span: 1\nspan: 2", "command line: line 3: found duplicate key"),
     ],
 )
 def test_wrong_override_is_named_on_one_line(recipe_yaml, overrides, message):
