@@ -126,7 +126,8 @@ def make_datasets(
         CTC cannot learn any utterance.
     """
     in_memory = hparams["in_memory"]
-    frame_rate = hparams["model"].frame_rate
+    # at the most: dynamic chunks may leave fewer
+    frame_rate = hparams["model"].frontend.frame_rate
 
     def to_score(paths: list[Path]) -> DynamicItemDataset:
         utterances = read_manifests(paths, data_root=manifests.data_folder)
