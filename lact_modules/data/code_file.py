@@ -51,16 +51,21 @@ class CodeFile:
                 f"{path}: no such file; lact-asr teacher-codes writes codes"
             )
         try:
+            # what NumPy cannot read it takes for a pickle, and of one array it makes
+            # nothing to be closed
             with np.load(self.path, allow_pickle=False) as saved:
-                ids, ends = saved["ids"].tolist(), saved["ends"]
+                ids, ends = saved["ids"].tolist(), saved["ends"].tolist()
                 self._codes, self.num_codes = saved["codes"], int(saved["num_codes"])
-        except (KeyError, ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+            parts = zip(ids, itertools.pairwise([0, *ends]), strict=True)
+            self._parts = dict(parts)
+        except (
+            *(KeyError, ValueError, TypeError, AttributeError),
+            *(OSError, EOFError, zipfile.BadZipFile),
+        ) as error:
             raise InputError(
-                f"{path}: not codes of a teacher ({error}); compute them again, by "
+                f"{path}: not codes of a teacher, or damaged; compute them again, by "
                 "lact-asr teacher-codes"
             ) from error
-        starts = [0, *ends.tolist()]
-        self._parts = dict(zip(ids, itertools.pairwise(starts), strict=True))
 
     def __contains__(self, name: str) -> bool:
         return name in self._parts

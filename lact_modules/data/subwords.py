@@ -16,6 +16,8 @@ MODEL_TYPES = ("unigram", "bpe")
 # bytes; SentencePiece leaves longer sentences out
 _MAX_SENTENCE = 1 << 16
 
+# tokens that are no pieces: blank, begin, end, unknown
+_SPECIAL = 4
 _TOO_MANY = re.compile(r"value <= (\d+)")
 _TOO_FEW = re.compile(r"required_chars\. \d+ vs (\d+)")
 
@@ -116,6 +118,11 @@ class SubwordVocabulary:
         sentences = [text for text in texts if text.strip()]
         if not sentences:
             raise InputError("tokenizer: no text to learn from; give some sentences")
+        if num_tokens <= _SPECIAL:
+            raise InputError(
+                f"num_tokens {num_tokens}: the blank and three others are no pieces; "
+                f"give at least {_SPECIAL + 1}"
+            )
         model = io.BytesIO()
         try:
             SentencePieceTrainer.train(

@@ -119,6 +119,8 @@ HEADS: dict[str, HeadFactory] = {
 Heads = Mapping[int, str | HeadFactory | Sequence[str | HeadFactory]]
 """By the block that they stand after, counted from 1."""
 
+_FORM = f"{{BLOCK: HEAD}}, each of {sorted(HEADS)} or a class by !name:"
+
 
 def make_heads(heads: Heads, d_model: int, num_layers: int) -> nn.ModuleDict:
     """Make the heads of an encoder.
@@ -140,7 +142,7 @@ def make_heads(heads: Heads, d_model: int, num_layers: int) -> nn.ModuleDict:
     Raises
     ------
     ValueError
-        If there is no such block, or no head of that name.
+        If there is no such block, or no head of that name, or that is no head.
 
     Example
     -------
@@ -148,20 +150,35 @@ def make_heads(heads: Heads, d_model: int, num_layers: int) -> nn.ModuleDict:
     ['2', '3', '3_2']
     """
     made = nn.ModuleDict()
+    if not isinstance(heads, Mapping):
+        raise ValueError(f"heads: {heads!r}: want {_FORM}")
     for block, given in heads.items():
         if not str(block).isdecimal() or not 1 <= int(block) <= num_layers:
             raise ValueError(
                 f"heads: {block!r}: the block before the head, from 1 to {num_layers}"
             )
-        each = [given] if isinstance(given, str) or callable(given) else given
-        for number, factory in enumerate(each, start=1):
-            if isinstance(factory, str) and factory not in HEADS:
-                raise ValueError(f"heads: {factory!r}: choose one of {sorted(HEADS)}")
-            make = HEADS[factory] if isinstance(factory, str) else factory
+        if f"{int(block)}" in made:
+            raise ValueError(f"heads: {block!r} twice; want its heads in a list")
+        is_list = isinstance(given, Sequence) and not isinstance(given, str)
+        for number, each in enumerate(given if is_list else [given], start=1):
             name = f"{int(block)}" if number == 1 else f"{int(block)}_{number}"
-            with torch.random.fork_rng(devices=[]):
-                made[name] = make(d_model)
+            made[name] = _make_head(each, d_model)
     return made
+
+
+def _make_head(given: str | HeadFactory, d_model: int) -> Head:
+    if isinstance(given, str) and given not in HEADS:
+        raise ValueError(f"heads: {given!r}: choose one of {sorted(HEADS)}")
+    make = HEADS[given] if isinstance(given, str) else given
+    if isinstance(make, nn.Module):
+        raise ValueError(f"heads: a {type(make).__name__} that is made; want {_FORM}")
+    if not callable(make):
+        raise ValueError(f"heads: {given!r}: want {_FORM}")
+    with torch.random.fork_rng(devices=[]):
+        head = make(d_model)
+    if not isinstance(head, Head):
+        raise ValueError(f"heads: a {type(head).__name__} is no head; want {_FORM}")
+    return head
 
 
 def heads_after(heads: nn.ModuleDict, block: int) -> list[nn.Module]:

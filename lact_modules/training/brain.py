@@ -121,13 +121,16 @@ class ASRBrain(HearingBrain):
     def head_losses(
         self, tokens: Tensor, num_tokens: Tensor, stage: sb.Stage
     ) -> Tensor:
-        """Give what heads after blocks add to the loss of each utterance, (B,)."""
+        """Give what CTC heads after blocks add to that of CTC, (B,)."""
         if self.heads is None or stage != sb.Stage.TRAIN:
             return torch.zeros_like(num_tokens, dtype=torch.float32)
-        losses = self.hparams.inter_ctc_weight * self.heads.losses(tokens, num_tokens)
-        if self.teacher is None:
-            return losses
-        return losses + self.teacher.losses(self.heads, self.heard_ids, num_tokens)
+        return self.hparams.inter_ctc_weight * self.heads.losses(tokens, num_tokens)
+
+    def teacher_losses(self, num_tokens: Tensor, stage: sb.Stage) -> Tensor:
+        """Give what a teacher's codes add to the loss of each utterance, (B,)."""
+        if self.heads is None or self.teacher is None or stage != sb.Stage.TRAIN:
+            return torch.zeros_like(num_tokens, dtype=torch.float32)
+        return self.teacher.losses(self.heads, self.heard_ids, num_tokens)
 
     def output_share(self, stage: sb.Stage) -> float:
         """Give the share of the output layer in what heads are trained by, too: CTC."""

@@ -77,6 +77,7 @@ class CTCBrain(ASRBrain):
         if more and not isinstance(outputs, MetaOutput):
             # an error a frame, beside losses that are shared out among labels
             losses = losses + self.hparams.ttt_loss_weight * more[0] * num_tokens
+        losses = losses + self.teacher_losses(num_tokens, stage)
         losses = losses + self.chunking_losses(tokens, num_tokens, stage)
         self.num_infeasible[stage] += int(is_infeasible.sum()) // self.num_views(stage)
         num_labels = num_tokens * ~is_infeasible

@@ -30,11 +30,16 @@ class MuonWithAdamW(Optimizer):
     momentum : float
         Of Muon, by Nesterov.
     ns_steps : int
-        Newton-Schulz steps of Muon.
+        Newton-Schulz steps of Muon, 1 to 99.
     betas : Sequence[float]
         Of AdamW.
     eps : float
         Of AdamW.
+
+    Raises
+    ------
+    ValueError
+        If a number is out of its range.
 
     Example
     -------
@@ -57,6 +62,14 @@ class MuonWithAdamW(Optimizer):
         betas: Sequence[float] = (0.9, 0.98),
         eps: float = 1e-8,
     ):
+        # PyTorch's looks at these no sooner than at the first step, or never
+        for name, value, is_right, want in (
+            ("momentum", momentum, 0 <= momentum < 1, "a number from 0 to below 1"),
+            ("ns_steps", ns_steps, 1 <= ns_steps < 100, "a number from 1 to 99"),
+            ("betas", [*betas], len(betas) == 2, "two numbers"),
+        ):
+            if not is_right:
+                raise ValueError(f"{name} {value}: want {want}")
         hidden, others = _part(groups)
         # each sets what its groups lack
         self._muon = torch.optim.Muon(

@@ -19,6 +19,7 @@ from speechbrain.utils.distributed import (
 from torch.distributed import ReduceOp
 from tqdm import tqdm
 
+from lact_modules.training.last_stage import LastStage
 from lact_modules.training.rate_curve import (
     RateCurve,
     check_curve,
@@ -49,7 +50,8 @@ class RateFound(Exception):
 def find_learning_rate(brain: "RecipeBrain", loader: Any) -> NoReturn:
     """Train at rising rates, write the losses, and say which rate to take.
 
-    All parameter groups rise together.
+    All parameter groups rise together. What else changes in the course of a training
+    does so within the search; of its stages there is the first.
 
     Arguments
     ---------
@@ -70,6 +72,7 @@ def find_learning_rate(brain: "RecipeBrain", loader: Any) -> NoReturn:
     base = brain.optimizer.defaults["lr"]
     low, high = brain.hparams.find_lr_range
     rates = rising_rates(low, high, brain.hparams.find_lr_steps)
+    brain.total_steps = len(rates)
     brain.hparams.schedule = lambda step, _: rates[brain.optimizer_step] / base
     losses: list[float] = []
     bar = tqdm(
@@ -99,7 +102,9 @@ def find_learning_rate(brain: "RecipeBrain", loader: Any) -> NoReturn:
 def _losses(brain: "RecipeBrain", loader: Any) -> Iterator[float]:
     """Train on and on, and give the loss of each optimizer step; NaN if it was bad."""
     brain.guard.patience, patience = sys.maxsize, brain.guard.patience
-    for epoch in itertools.count(1):
+    for epoch in _epochs(brain):
+        # its limit is of the training
+        brain.hparams.epoch_counter.current += 1
         brain.on_stage_start(sb.Stage.TRAIN, epoch)
         brain.modules.train()
         gathered = []
@@ -112,6 +117,14 @@ def _losses(brain: "RecipeBrain", loader: Any) -> Iterator[float]:
                 loss = torch.stack(gathered).nanmean().to(brain.device)
                 yield _average(loss, brain.distributed_launch)
                 gathered = []
+
+
+def _epochs(brain: "RecipeBrain") -> Iterator[int]:
+    """Give epochs again and again, those before rates, data or frozen parts change."""
+    ends = [brain.unfreezing.stages[0].last] if brain.unfreezing else []
+    if last := LastStage.of(vars(brain.hparams)):
+        ends.append(last.first_epoch - 1)
+    return itertools.cycle(range(1, min(ends) + 1)) if ends else itertools.count(1)
 
 
 def _average(loss: torch.Tensor, is_distributed: bool) -> float:

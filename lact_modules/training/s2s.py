@@ -70,5 +70,6 @@ class S2SBrain(ASRBrain):
         )
         weight = self.hparams.ctc_weight
         losses = weight * by_frames + (1 - weight) * attention
+        losses = losses + self.teacher_losses(num_tokens, stage)
         losses = losses + self.chunking_losses(tokens, num_tokens, stage)
         return self.merge_views(losses, num_tokens, ctc, log_probs, frames, stage)

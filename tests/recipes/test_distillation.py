@@ -86,13 +86,12 @@ def test_a_teacher_with_weights_that_are_missing_is_refused(
 
 def test_a_model_learns_the_codes_and_loses_their_head(codes, train, tmp_path):
     options = {"teacher_codes": codes, "teacher_weight": 3.0, "pause_prob": 0.0}
-    run = train(
-        tmp_path / "run", encoder=ENCODER, num_epochs=2, learning_rate=0.01, **options
-    )
+    options |= {"test_splits": "[]", "learning_rate": 0.02}
+    run = train(tmp_path / "run", encoder=ENCODER, **options)
     assert run.code == 0, run.error
     losses = [entry["teacher"] for entry in run.metrics("train")]
     # a few steps tell it how often there is each code
-    assert losses[0] > sum(losses[-5:]) / 5 + 0.1
+    assert losses[0] > sum(losses[-4:]) / 4 + 0.1
     trained = run.parameters()
     assert "encoder.heads.1.output.weight" in trained
     export_model(run.folder, tmp_path / "export", num_checkpoints=1)

@@ -4,7 +4,12 @@ import math
 
 import pytest
 
+from lact_modules.training.loop import RecipeBrain
+from lact_modules.training.views import TwoViews
+
 SEARCH = {"find_lr": "true", "find_lr_steps": 20, "find_lr_range": "[1.0e-4, 1.0]"}
+# four utterances an epoch, one by one
+FEW = {"train_splits": "[dev]", "max_batch_size": 1}
 LANGUAGE_MODEL = {
     **{"device": "cpu", "num_tokens": 40, "d_model": 32, "num_layers": 1},
     **{"d_ffn": 64, "max_batch_tokens": 60},
@@ -22,9 +27,11 @@ def contents(folder):
 @pytest.mark.parametrize(
     ("recipe", "options"),
     [
-        # 10 batches, so 5 steps an epoch
-        ("ASR/CTC", {"grad_accumulation_factor": 2}),
-        ("ASR/transformer", {"d_ffn": 64, "num_tokens": 40, "num_decoder_layers": 1}),
+        ("ASR/CTC", {"grad_accumulation_factor": 2, **FEW}),
+        (
+            "ASR/transformer",
+            {"d_ffn": 64, "num_tokens": 40, "num_decoder_layers": 1, **FEW},
+        ),
         ("LM", {"hparams": "transformer_demo", "tiny": LANGUAGE_MODEL}),
     ],
 )
@@ -53,6 +60,37 @@ def test_a_search_leaves_its_curve_and_nothing_else(
     told = capsys.readouterr().out
     assert f"--learning_rate {curve['suggestion']:g}\n" in told
     assert f"{folder}/find_lr.svg" in told
+
+
+LATER = "[{epochs: [1, 2], rates: {'*': 0.01}}, {epochs: [3, 9], rates: {output: 1}}]"
+
+
+@pytest.mark.parametrize(
+    "later", [{"stages": LATER}, {"last_stage_seconds": 60, "last_stage_epochs": 7}]
+)
+def test_a_search_stays_before_later_stages_and_its_steps_count_on(
+    train, tmp_path, monkeypatch, later
+):
+    epochs, places = [], []
+    start, weight = RecipeBrain.on_stage_start, TwoViews.weight
+
+    def note_epoch(brain, stage, epoch=None):
+        epochs.append(epoch)
+        start(brain, stage, epoch)
+
+    def note_place(views, step, total_steps):
+        places.append((step, total_steps))
+        return weight(views, step, total_steps)
+
+    monkeypatch.setattr(RecipeBrain, "on_stage_start", note_epoch)
+    monkeypatch.setattr(TwoViews, "weight", note_place)
+    options = {**SEARCH, "find_lr_range": "[1.0e-4, 0.01]", "num_epochs": 9, **later}
+    # one batch an epoch
+    options |= {**FEW, "max_batch_size": 4, "cr_loss_scale": 0.2, "cr_warmup_steps": 0}
+    run = train(tmp_path, **options)
+    assert run.code == 0, run.error
+    assert epochs == [1, 2] * 10
+    assert places == [(step, 20) for step in range(20)]
 
 
 @pytest.mark.parametrize(

@@ -131,3 +131,8 @@ def test_no_text_is_refused(texts):
 def test_unknown_model_type_is_refused():
     with pytest.raises(InputError, match="unigram, bpe"):
         SubwordVocabulary.train(TEXTS, 36, model_type="word")
+
+
+def test_tokens_that_are_no_pieces_are_not_all_there_is():
+    with pytest.raises(InputError, match=r"num_tokens 4: the blank and three .* 5$"):
+        SubwordVocabulary.train(TEXTS, num_tokens=4)

@@ -159,6 +159,13 @@ def test_numbers_may_be_text_as_in_json():
         ({"heads": {4: "ctc"}}, "heads: 4: "),
         ({"heads": {"last": "ctc"}}, "heads: 'last': "),
         ({"heads": {1: "attention"}}, "'attention': choose one of"),
+        ({"heads": {1: "ctc", "1": "ctc"}}, "heads: '1' twice; want its heads in a l"),
+        ({"heads": "ctc"}, "heads: 'ctc': want {BLOCK: HEAD}, each of"),
+        ({"heads": ["ctc"]}, r"heads: \['ctc'\]: want {BLOCK: HEAD}"),
+        ({"heads": {1: None}}, "heads: None: want {BLOCK: HEAD}"),
+        ({"heads": {1: ["ctc", 3]}}, "heads: 3: want {BLOCK: HEAD}"),
+        ({"heads": {1: CTCHead(8)}}, "heads: a CTCHead that is made; want {BLOCK: "),
+        ({"heads": {1: torch.nn.LayerNorm}}, "a LayerNorm is no head; want {BLOCK: "),
     ],
 )
 def test_what_does_not_fit_is_refused(options, message):

@@ -1,3 +1,4 @@
+import io
 import itertools
 
 import numpy as np
@@ -70,7 +71,21 @@ def test_more_codes_than_frames_are_refused(utterances, tmp_path):
         compute_codes(utterances, Ear(), 200, tmp_path / "codes.npz", "ear")
 
 
-@pytest.mark.parametrize("content", [b"", b"codes", b"PK\x03\x04"])
+def saved(save, *arrays, **named):
+    stream = io.BytesIO()
+    save(stream, *arrays, **named)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *(b"", b"codes", b"PK\x03\x04"),
+        saved(np.save, np.arange(3)),
+        saved(np.savez, ids=["a", "b"], ends=[1], codes=[0], num_codes=2),
+        saved(np.savez, ids=["a"], ends=1, codes=[0], num_codes=2),
+    ],
+)
 def test_a_damaged_file_is_named(tmp_path, content):
     (tmp_path / "codes.npz").write_bytes(content)
     with pytest.raises(InputError, match="not codes of a teacher"):

@@ -1,7 +1,14 @@
+import numpy as np
 import pytest
 import torch
+from speechbrain.core import Stage
+from speechbrain.dataio.batch import PaddedBatch
 
+from lact_modules.data.code_file import write_codes
 from lact_modules.training.distillation import code_losses
+from tests import processes
+
+HEAD = "!name:lact_modules.encoders.code_head.CodeHead {num_codes: 4}"
 
 
 @pytest.mark.parametrize(("num_frames", "num_codes"), [(12, 24), (12, 50), (20, 10)])
@@ -24,3 +31,20 @@ def test_padding_has_no_influence_and_no_frames_no_loss():
     assert losses[2].item() == 0
     log_probs[1, 5:] = torch.nan
     assert torch.equal(code_losses(log_probs, torch.tensor([8, 5, 0]), codes), losses)
+
+
+@pytest.mark.parametrize("recipe", [processes.CTC, processes.S2S])
+def test_codes_weigh_the_same_whatever_else_is_learned(recipe, tmp_path):
+    batch = PaddedBatch(processes.make_examples(0, 2))
+    codes = {name: np.arange(9) % 4 for name in batch.id}
+    write_codes(tmp_path / "codes.npz", codes, num_codes=4)
+    heads = f"encoder: {{heads: {{1: {HEAD}, 2: ctc}}}}\npause_prob: 0.0"
+    given = f"teacher_codes: {tmp_path}/codes.npz"
+    brain = processes.make_brain(*recipe, heads, given, effective=False)
+    outputs, losses = brain.compute_forward(batch, Stage.TRAIN), []
+    for weight in (0.0, 3.0):
+        brain.teacher.weight = weight
+        found, num_labels = brain.utterance_losses(outputs, batch, Stage.TRAIN)
+        losses.append(found)
+    added = ((losses[1] - losses[0]) / num_labels).mean().item()
+    assert added == pytest.approx(3 * brain.step_metrics()["teacher"], rel=1e-4)

@@ -65,6 +65,20 @@ def test_a_model_without_blocks_is_refused():
         plan_optimizer(nn.Linear(2, 2), MUON, DEFAULTS)
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"momentum": 1.5}, "momentum 1.5: want a number from 0"),
+        ({"ns_steps": 0}, "ns_steps 0: want a number from 1 to 99"),
+        ({"ns_steps": 100}, "ns_steps 100: want a number from 1 to 99"),
+        ({"betas": [0.9]}, r"betas \[0.9\]: want two numbers"),
+    ],
+)
+def test_what_no_step_could_be_taken_with_is_refused_at_once(options, message):
+    with pytest.raises(ValueError, match=message):
+        plan_optimizer(make_model(), partial(MUON, **options), DEFAULTS)
+
+
 def test_what_is_not_hidden_learns_as_by_adamw():
     model = make_model()
     twin = copy.deepcopy(model)
