@@ -12,6 +12,7 @@ from ruamel.yaml import YAML
 from lact_modules.errors import InputError
 from lact_modules.inference.hyperparameters import read_hyperparameter
 from lact_modules.inference.model_builder import build_model
+from lact_modules.inference.model_card import model_card
 from lact_modules.training.hparams import read_settings
 from lact_modules.training.keys import CTC, S2S
 from lact_modules.training.usage import show_usage
@@ -93,6 +94,14 @@ def test_arms_of_a_size_have_as_many_parameters_as_lact(kind, size, count):
     assert others == pytest.approx([lact] * len(others), rel=0.05)
 
 
+@pytest.mark.parametrize("variant", ["streaming", "hnet"])
+def test_arms_of_variants_have_as_many_parameters_as_lact(variant, count):
+    other = {"streaming": "conformer", "hnet": "conmamba"}[variant]
+    lact = count("ctc", f"lact_{variant}_demo", "large")
+    expected = pytest.approx(lact, rel=0.05)
+    assert count("ctc", f"{other}_{variant}_demo", "large") == expected
+
+
 @pytest.mark.parametrize("kind", ARMS)
 def test_sizes_grow(kind, count):
     counts = [count(kind, ARMS[kind][0], size) for size in NAMES]
@@ -172,6 +181,7 @@ def test_a_run_says_its_size_and_goes_on_with_no_other(train, tmp_path):
     assert run.steps()[-1] == 2
     held = {"size": "tiny", "d_model": 128, "num_layers": 4, "max_batch_size": 4}
     assert held.items() <= run.result["options"].items()
+    assert "- size: tiny" in model_card("me/digits", 1, 29, run.result)
     settings = tmp_path / "hyperparams.yaml"
     # what a run has written holds as it stands
     again = read_settings(settings, {}).values
