@@ -129,7 +129,7 @@ def test_stages_fit_their_model_in_one_line(path, tmp_path):
         ),
         ("lact_streaming.yaml", {}, 74.48),
         ("hybrid_wav2vec2.yaml", {}, 175.9),
-        ("hybrid_demo.yaml", {}, 2.176),
+        ("hybrid_demo.yaml", {}, 2.131),
     ],
 )
 def test_full_size_models_have_their_size(name, overrides, millions, tmp_path):
