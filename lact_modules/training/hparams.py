@@ -1,13 +1,11 @@
 """Hyperparameters of a recipe: read, checked, and made, before anything is written."""
 
-import io
 import re
 from collections.abc import Callable, Mapping
-from copy import deepcopy
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from hyperpyyaml import load_hyperpyyaml, resolve_references
+from hyperpyyaml import load_hyperpyyaml
 from ruamel.yaml import YAML, Loader, SafeLoader
 from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import YAMLError
@@ -16,6 +14,7 @@ from lact_modules.errors import InputError
 from lact_modules.training.keys import EVERY, Keys, defaults_of
 from lact_modules.training.kinds import did_you_mean
 from lact_modules.training.last_stage import LastStage
+from lact_modules.training.resolving import resolve
 from lact_modules.training.run_options import OPTIONAL, REQUIRED
 from lact_modules.training.signatures import check_arguments
 from lact_modules.training.sizes import with_size
@@ -153,8 +152,7 @@ def _read_settings(
         _check_file(path, known, source, keys, overrides)
     missing = {name: defaults[name] for name in defaults if name not in known}
     complete = {**missing, **overrides}
-    stream = _without_replaced(path, source, overrides)
-    resolved = resolve_references(stream, deepcopy(complete)).read()
+    resolved = resolve(path, complete)
     plain = _PlainLoader(resolved).get_single_data()
     values = {k: v for k, v in plain.items() if not isinstance(v, _Unmade)}
     _check_values(values, known_keys)
@@ -166,30 +164,6 @@ def _read_settings(
     given = frozenset(overrides)
     named = given | known.keys()
     return Settings(path, complete, values, resolved, known_keys, given, named)
-
-
-def _without_replaced(
-    path: Path, source: str, overrides: Mapping[str, Any]
-) -> io.StringIO:
-    """Drop objects from a file that others replace: arguments would join, not classes.
-
-    The result has the file's name, which paths in it are relative to.
-    """
-    replaced = [name for name in overrides if _is_object(overrides[name])]
-    stream = io.StringIO(source)
-    if replaced:
-        left = YAML().load(source)
-        for name in replaced:
-            left.pop(name, None)
-        stream = io.StringIO()
-        YAML().dump(left, stream)
-        stream.seek(0)
-    stream.name = str(path)
-    return stream
-
-
-def _is_object(value: Any) -> bool:
-    return isinstance(value, CommentedMap) and value.tag.value is not None
 
 
 def make_hparams(settings: Settings) -> dict[str, Any]:
