@@ -52,6 +52,7 @@ DROP = "encoder: {num_layers: 3, dropout: 0.1, layer_drop: 0.5}"
 DYNAMIC = "dynamic_chunking: {hold_steps: 0, warmup_steps: 0, router: %s}"
 ROUTED = f"encoder: {{num_layers: 3, layer_drop: 0.3, {DYNAMIC}}}"
 HEADS = "encoder: {heads: {1: ctc, 2: self-conditioned-ctc}}"
+VIEWS = "cr_loss_scale: 0.5\ncr_warmup_steps: 0"
 FIRST = "{epochs: [1, 1], rates: {output: 0.05, encoder.norm: 0.01}}"
 STAGES = f"stages: [{FIRST}, {{epochs: [2, 2], rates: {{encoder: 0.05}}}}]"
 GROUPS = "layer_decay: 0.5\nparameter_groups: [{match: output, lr_scale: 2}]"
@@ -75,7 +76,9 @@ CASES = {
     "similarity router": ([*HNET, ROUTED % "similarity"], 1),
     "uniform router": ([*HNET, ROUTED % "uniform"], 1),
     "heads": ([*STREAMING, HEADS, "frontend: {normalization: utterance}"], 1),
+    "views": ([*CTC, VIEWS], 1),
     "attention, heads, layer_drop": ([*S2S, DROP, HEADS], 1),
+    "attention, heads, layer_drop, views": ([*S2S, DROP, HEADS, VIEWS], 1),
     "enable_ttt": ([*HYBRID, TTT], 1),
     "meta_ttt": ([*CTC, META], 1),
     "meta_ttt, second order": ([*CTC, SECOND_ORDER], 1),
@@ -93,6 +96,7 @@ CASES = {
     "effective, enable_ttt": ([*HYBRID, TTT], 0),
     "effective, meta_ttt": ([*CTC, META], 0),
     "effective, attention": ([*S2S, DROP], 0),
+    "effective, heads, layer_drop, views": ([*CTC, DROP, HEADS, VIEWS], 0),
     "effective, running normalization": (STREAMING, 0),
     "effective, out of memory": ([*CTC, STILL, DRY], 0),
 }
@@ -101,7 +105,7 @@ FEW = [
     "ctc-blank router",
     "enable_ttt",
     "meta_ttt, second order",
-    "attention, heads, layer_drop",
+    "attention, heads, layer_drop, views",
     "running normalization",
     "effective, stages, layer_drop, groups",
     "effective, enable_ttt",

@@ -56,7 +56,8 @@ class Adaptable:
     Raises
     ------
     ValueError
-        If a group is unknown, or the model has none of the parameters.
+        If a group is unknown, the model has none of the parameters, or it gives fewer
+        frames than its encoder hears.
 
     Example
     -------
@@ -73,6 +74,11 @@ class Adaptable:
 
     def __init__(self, model: CTCModel, groups: Sequence[str]):
         check_groups(groups)
+        if model.encoder.frame_share != 1:
+            raise ValueError(
+                "no step is taken on dynamic chunks that are not made frames again, by "
+                "full_rate: false or an early exit: each moves their boundaries"
+            )
         self.model = model
         self.parameters: dict[str, Tensor] = {
             name: parameter

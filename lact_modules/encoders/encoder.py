@@ -235,7 +235,10 @@ class Encoder(nn.Module):
         state: Any,
     ) -> tuple[Tensor, StackState]:
         if self.frame_share != 1:
-            raise NotImplementedError("dynamic_chunking has full_rate: false")
+            raise NotImplementedError(
+                "dynamic chunks are not made frames again, by full_rate: false or an "
+                "early exit"
+            )
         is_padding = padding_mask(lengths, x.shape[1])
         x = self._enter(x, is_padding)
         after: StackState

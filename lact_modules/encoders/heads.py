@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -159,8 +160,10 @@ def make_heads(heads: Heads, d_model: int, num_layers: int) -> nn.ModuleDict:
             )
         if f"{int(block)}" in made:
             raise ValueError(f"heads: {block!r} twice; want its heads in a list")
-        is_list = isinstance(given, Sequence) and not isinstance(given, str)
-        for number, each in enumerate(given if is_list else [given], start=1):
+        several: list[Any] = [given]
+        if isinstance(given, Sequence) and not isinstance(given, str):
+            several = [*given]
+        for number, each in enumerate(several, start=1):
             name = f"{int(block)}" if number == 1 else f"{int(block)}_{number}"
             made[name] = _make_head(each, d_model)
     return made

@@ -219,7 +219,9 @@ _RECOGNIZER: Keys = {
     ),
     **STREAMS,
     "inter_ctc_weight": Key(
-        share, 0.3, "share of CTC after the encoder's heads in the loss of CTC"
+        number(0, below=1),
+        0.3,
+        "share of CTC after the encoder's heads in the loss of CTC",
     ),
     "teacher_codes": Key(
         maybe(existing), None, "what lact-asr teacher-codes wrote, for a CodeHead"

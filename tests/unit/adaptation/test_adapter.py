@@ -1,6 +1,7 @@
 """Test-time training: what it lowers, what it leaves alone, and whom it listens to."""
 
 import copy
+from functools import partial
 
 import pytest
 import torch
@@ -8,7 +9,12 @@ import torch
 from lact_modules.adaptation.gate import CleanStatistics, Traits
 from lact_modules.adaptation.methods import METHODS, build_adapter
 from lact_modules.adaptation.outputs import sum_certainty
+from lact_modules.adaptation.parameters import Adaptable
+from lact_modules.encoders import CTCModel, Encoder
 from lact_modules.errors import InputError
+from lact_modules.frontends import MelFrontend
+from lact_modules.layers import FeedForward, LaCTMixer
+from lact_modules.layers.dynamic_chunking import DynamicChunking
 
 UNGATED = {"is_gated": False}
 LOSSES = ["suta", "entropy", "masked_prediction", "entropy+masked_prediction"]
@@ -287,3 +293,12 @@ def test_the_input_begins_anew_with_every_utterance(model, batch):
     assert "input" in adapter.adaptable.parameters
     assert adapter.start.point.keys() == adapter.adaptable.carried.keys()
     assert "input" not in adapter.start.point
+
+
+def test_what_is_left_in_chunks_is_not_adapted():
+    mixer, ffn = partial(LaCTMixer, 8, 2, 2), partial(FeedForward, 8, 16)
+    chunking = partial(DynamicChunking, router="uniform", full_rate=False)
+    encoder = Encoder(8, 2, mixer, ffn, dynamic_chunking=chunking)
+    model = CTCModel(MelFrontend(8, channels=4), encoder, num_tokens=5)
+    with pytest.raises(ValueError, match="dynamic chunks that are not made frames"):
+        Adaptable(model, ["fast_weights"])

@@ -11,6 +11,7 @@ from speechbrain.dataio.batch import PaddedBatch
 from lact_modules.encoders import CTCModel, Encoder
 from lact_modules.encoders.dynamic_chunks import DynamicChunks
 from lact_modules.encoders.early_exit import exit_at
+from lact_modules.errors import InputError
 from lact_modules.frontends import MelFrontend
 from lact_modules.layers import AttentionMixer, FeedForward
 from lact_modules.layers.dynamic_chunking import DynamicChunking
@@ -151,3 +152,8 @@ def test_the_weight_parts_the_loss_of_ctc(case):
     # what is validated is the output, whatever the weight
     torch.testing.assert_close(dev, losses[0.0])
     assert {*shown} >= {"ctc/1", "ctc/2"}
+
+
+def test_a_weight_that_leaves_the_output_untrained_is_refused():
+    with pytest.raises(InputError, match=r"inter_ctc_weight 1.0: want .* below 1"):
+        processes.make_brain(*processes.CTC, "inter_ctc_weight: 1.0", effective=False)
