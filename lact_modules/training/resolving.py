@@ -56,12 +56,17 @@ def _replacing() -> Iterator[None]:
     """Let objects replace others, in files that are included too."""
     join = core.recursive_update
 
-    def update(known: Any, given: Any, must_match: bool = False) -> None:
-        if isinstance(known, dict) and isinstance(given, Mapping):
-            for name in given:
-                if _is_object(given[name]):
-                    known.pop(name, None)
-        join(known, given, must_match)
+    def update(known: Any, given: Mapping[str, Any], must_match: bool = False) -> None:
+        replaced = {
+            name: value
+            for name, value in given.items()
+            if _is_object(value) and isinstance(known, dict) and name in known
+        }
+        # where it stood: what is made first draws first
+        for name, value in replaced.items():
+            known[name] = value
+        rest = {name: given[name] for name in given if name not in replaced}
+        join(known, rest, must_match)
 
     # it calls itself by its name in its module
     core.recursive_update = update
