@@ -98,9 +98,11 @@ def _in_blocks(known: Any) -> str:
 
 
 def _set_blocks(value: Any) -> None:
-    """Have all be written line by line."""
+    """Have all be written line by line, without comments, which undo tags in lists."""
     if hasattr(value, "fa"):
         value.fa.set_block_style()
+        value.ca.comment = None
+        value.ca.items.clear()
     if isinstance(value, dict | list):
         for each in value.values() if isinstance(value, dict) else value:
             _set_blocks(each)

@@ -71,3 +71,23 @@ def test_objects_in_lists_keep_their_only_argument(recipe, where):
     else:
         found = resolved(recipe, f"encoder: {{heads: {heads}}}")
     assert found[1]["heads"] == {1: [("name:Codes", {"num_codes": 5}), "ctc"]}
+
+
+COMMENTED = """
+parts:
+  # the first
+  - !name:a
+    # how large
+    size: 1
+    depth: 2
+  - !name:b {size: 3}  # the last
+"""
+
+
+def test_comments_between_objects_of_a_list_change_nothing(tmp_path):
+    path = tmp_path / "recipe.yaml"
+    path.write_text(COMMENTED)
+    assert made(resolve(path, {}))["parts"] == [
+        ("name:a", {"size": 1, "depth": 2}),
+        ("name:b", {"size": 3}),
+    ]
