@@ -67,10 +67,14 @@ def make_shallow(node):
         return [*map(make_shallow, node)]
     if not isinstance(node, dict):
         return node
-    return {
+    shallow = {
         key: min(value, 2) if key == "num_layers" else make_shallow(value)
         for key, value in node.items()
     }
+    if "heads" in shallow:
+        heads = shallow["heads"].items()
+        shallow["heads"] = {min(int(block), 2): head for block, head in heads}
+    return shallow
 
 
 def kind_of(node):
