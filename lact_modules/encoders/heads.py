@@ -164,8 +164,7 @@ def make_heads(heads: Heads, d_model: int, num_layers: int) -> nn.ModuleDict:
         if isinstance(given, Sequence) and not isinstance(given, str):
             several = [*given]
         for number, each in enumerate(several, start=1):
-            name = f"{int(block)}" if number == 1 else f"{int(block)}_{number}"
-            made[name] = _make_head(each, d_model)
+            made[name_of(int(block), number)] = _make_head(each, d_model)
     return made
 
 
@@ -200,6 +199,11 @@ def heads_after(heads: nn.ModuleDict, block: int) -> list[nn.Module]:
         Perhaps none.
     """
     return [head for name, head in heads.items() if block_of(name) == block]
+
+
+def name_of(block: int, number: int) -> str:
+    """Name a head by the block that it stands after, and its place there, from 1."""
+    return f"{block}" if number == 1 else f"{block}_{number}"
 
 
 def block_of(name: str) -> int:

@@ -4,6 +4,8 @@ from typing import Any
 
 from torch import Tensor
 
+from lact_modules.encoders.heads import name_of
+
 _PREFIX = "encoder.heads."
 
 
@@ -38,7 +40,7 @@ def without_code_heads(
             if not _is_code_head(head):
                 others = left.setdefault(block, [])
                 others.append(head)
-                names[_name(block, number)] = _name(block, len(others))
+                names[name_of(int(block), number)] = name_of(int(block), len(others))
     arguments = {**encoder["arguments"], "heads": left}
     encoder = {**encoder, "arguments": arguments}
     arguments = {**description["arguments"], "encoder": encoder}
@@ -55,8 +57,3 @@ def without_code_heads(
 def _is_code_head(head: Any) -> bool:
     path = head.get("partial") or head.get("class") if isinstance(head, dict) else ""
     return str(path).rpartition(".")[2] == "CodeHead"
-
-
-def _name(block: str, number: int) -> str:
-    # as `make_heads` has it
-    return f"{block}" if number == 1 else f"{block}_{number}"
