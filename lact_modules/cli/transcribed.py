@@ -46,11 +46,6 @@ def read_transcribed(
 
 def load_utterance(utterance: "Utterance") -> "Tensor":
     """Read an utterance's part of its file, (N,) float32 at 16 kHz."""
-    from lact_modules.data.audio import load_audio
+    from lact_modules.data import audio
 
-    return load_audio(
-        utterance.audio_filepath,
-        offset=utterance.offset,
-        duration=utterance.duration,
-        channel=utterance.channel,
-    )
+    return audio.load_utterance(utterance)

@@ -7,6 +7,7 @@ from operator import itemgetter
 import torch
 from torch import Tensor
 
+from lact_modules.data.manifest import Utterance
 from lact_modules.data.media.segment import (
     Source,
     open_decoders,
@@ -81,6 +82,41 @@ def load_audio(
                 "read at once; cut it into shorter files"
             )
     return torch.cat(blocks)
+
+
+def load_utterance(utterance: Utterance) -> Tensor:
+    """Read an utterance's part of its file.
+
+    Arguments
+    ---------
+    utterance : Utterance
+        Of a manifest.
+
+    Returns
+    -------
+    Tensor
+        (N,) float32 at 16 kHz, full scale is 1.
+
+    Raises
+    ------
+    InputError
+        As :func:`load_audio`.
+
+    Example
+    -------
+    >>> import soundfile, tempfile
+    >>> from pathlib import Path
+    >>> path = Path(tempfile.mkdtemp()) / "two.wav"
+    >>> soundfile.write(path, torch.zeros(32000).numpy(), 16000)
+    >>> load_utterance(Utterance("two", str(path), "TWO", 0.5, offset=1.0)).shape
+    torch.Size([8000])
+    """
+    return load_audio(
+        utterance.audio_filepath,
+        offset=utterance.offset,
+        duration=utterance.duration,
+        channel=utterance.channel,
+    )
 
 
 def stream_audio(
@@ -208,6 +244,15 @@ def count_samples(
     ------
     InputError
         As :func:`load_audio`.
+
+    Example
+    -------
+    >>> import soundfile, tempfile
+    >>> from pathlib import Path
+    >>> path = Path(tempfile.mkdtemp()) / "two.wav"
+    >>> soundfile.write(path, torch.zeros(32000).numpy(), 16000)
+    >>> load_utterance(Utterance("two", str(path), "TWO", 0.5, offset=1.0)).shape
+    torch.Size([8000])
     """
     runs = _count(source, offset, duration, channel)
     return sum(resampled_length(n, rate, sample_rate) for rate, n in runs)

@@ -98,7 +98,7 @@ def upper_blocks(
     Raises
     ------
     ValueError
-        If there is not one factory, or no such share.
+        If there is not one factory, no such share, or `below` is no mapping.
 
     Example
     -------
@@ -109,6 +109,8 @@ def upper_blocks(
         raise ValueError(f"mixer: {len(choices)}, but layouts.upper_blocks takes one")
     if not 0 < share <= 1:
         raise ValueError(f"share={share}: must be above 0, and 1 at most")
+    if not isinstance(below, Mapping):
+        raise ValueError(f"below: {below!r}: want arguments by name")
     num_upper = max(1, round(share * num_layers))
     changed = partial(choices[0], **below)
     return [changed] * (num_layers - num_upper) + [choices[0]] * num_upper

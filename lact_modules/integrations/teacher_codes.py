@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.cluster.vq import kmeans2, vq
 from torch import Tensor
 
-from lact_modules.data.audio import load_audio
+from lact_modules.data.audio import load_utterance
 from lact_modules.data.code_file import MOST_CODES, CodeFile, write_codes
 from lact_modules.data.manifest import Utterance
 from lact_modules.errors import InputError
@@ -87,7 +87,7 @@ def compute_codes(
         sum(len(some) for _, some in todo),
     )
     for part, some in todo:
-        codes = {u.id: _encode(_listen(next(heard), hear), means) for u in some}
+        codes = {u.id: _encode(hear(load_utterance(next(heard))), means) for u in some}
         write_codes(part, codes, num_codes)
     files = [(CodeFile(part), some) for part, some in left]
     whole = {u.id: file[u.id] for file, some in files for u in some}
@@ -128,7 +128,7 @@ def _find_means(
     order = random.Random(0).sample(utterances, len(utterances))
     enough = -(-wanted // _FRAMES_AN_UTTERANCE)
     for utterance in watch(order, "Clustering", min(enough, len(order))):
-        frames = _listen(utterance, hear)
+        frames = hear(load_utterance(utterance))
         some = draw.permutation(len(frames))[:_FRAMES_AN_UTTERANCE]
         samples.append(frames[some])
         found += len(some)
@@ -146,17 +146,6 @@ def _find_means(
     with whole_file(path) as unfinished, open(unfinished, "wb") as stream:
         np.save(stream, means)
     return means
-
-
-def _listen(utterance: Utterance, hear: Hear) -> Frames:
-    return hear(
-        load_audio(
-            utterance.audio_filepath,
-            offset=utterance.offset,
-            duration=utterance.duration,
-            channel=utterance.channel,
-        )
-    )
 
 
 def _encode(frames: Frames, means: Frames) -> NDArray[np.integer]:

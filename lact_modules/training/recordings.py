@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from torch import Tensor
 from tqdm import tqdm
 
-from lact_modules.data.audio import load_audio
+from lact_modules.data.audio import load_utterance
 from lact_modules.data.manifest import Utterance
 from lact_modules.errors import InputError
 
@@ -83,11 +83,6 @@ class Recordings:
 
 def _load(utterance: Utterance) -> Tensor | InputError:
     try:
-        return load_audio(
-            utterance.audio_filepath,
-            offset=utterance.offset,
-            duration=utterance.duration,
-            channel=utterance.channel,
-        )
+        return load_utterance(utterance)
     except InputError as error:
         return error

@@ -183,15 +183,15 @@ def test_a_damaged_file_is_named_once_and_passed_over(
     train, manifests, tmp_path, monkeypatch, num_workers, in_memory
 ):
     lost = []
-    load, read = recordings.load_audio, tmp_path / "read"
+    load, read = recordings.load_utterance, tmp_path / "read"
 
-    def load_and_note(path, **options):
+    def load_and_note(utterance):
         # of workers, too
         with open(read, "a") as stream:
-            stream.write(f"{os.getpid()} {path}\n")
-        return load(path, **options)
+            stream.write(f"{os.getpid()} {utterance.audio_filepath}\n")
+        return load(utterance)
 
-    monkeypatch.setattr(recordings, "load_audio", load_and_note)
+    monkeypatch.setattr(recordings, "load_utterance", load_and_note)
 
     def damage(utterances):
         path = tmp_path / f"{utterances[0].id}.flac"

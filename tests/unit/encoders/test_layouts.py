@@ -87,3 +87,5 @@ def test_no_such_share_is_refused(share):
         upper_blocks([dict], 4, {}, share)
     with pytest.raises(ValueError, match=r"mixer: 2, .* takes one"):
         upper_blocks([dict, dict], 4, {})
+    with pytest.raises(ValueError, match="below: 'none': want arguments by name"):
+        upper_blocks([dict], 4, "none")

@@ -28,13 +28,13 @@ def utterances(tmp_path):
 
 @pytest.fixture
 def reads(monkeypatch):
-    load, reads = module.load_audio, []
+    load, reads = module.load_utterance, []
 
-    def load_and_count(path, **options):
-        reads.append(path)
-        return load(path, **options)
+    def load_and_count(utterance):
+        reads.append(utterance.audio_filepath)
+        return load(utterance)
 
-    monkeypatch.setattr(module, "load_audio", load_and_count)
+    monkeypatch.setattr(module, "load_utterance", load_and_count)
     return reads
 
 
@@ -51,7 +51,7 @@ def test_workers_find_what_was_read_before_them(utterances, reads, monkeypatch):
     read_ahead(dataset)
     read_ahead(dataset)
     assert sorted(reads) == sorted(u.audio_filepath for u in utterances)
-    monkeypatch.delattr(module, "load_audio")
+    monkeypatch.delattr(module, "load_utterance")
     loader = torch.utils.data.DataLoader(dataset, num_workers=2, collate_fn=list)
     for _ in range(2):
         items = [item for batch in loader for item in batch]
