@@ -7,13 +7,18 @@ from typing import NamedTuple
 import torch
 from encoder_arms import Arm
 from resident import memory_mib, reset_peak
-from torch import nn
+from torch import Tensor, nn
 
 from lact_modules.allocator import keep_freed_memory
 from lact_modules.errors import InputError
+from lact_modules.layers.chunking import Chunking
 
 FRAME_RATE = 25
 FORWARD, TRAINING = PASSES = ("forward", "training step")
+STREAM = "stream"
+"""Chunk by chunk, of encoders that can."""
+# 640 ms, with 5 s before them
+_CHUNKING = Chunking(16, 128)
 
 
 class Point(NamedTuple):
@@ -71,6 +76,9 @@ class Setting(NamedTuple):
             encoder.train(is_training)
             with torch.inference_mode(not is_training):
                 with torch.autocast(self.device, torch.bfloat16, enabled=self.bf16):
+                    if kind == STREAM:
+                        hear_stream(encoder, x, lengths)
+                        return
                     output, _ = encoder(x, lengths)
                 if not is_training:
                     return
@@ -81,6 +89,14 @@ class Setting(NamedTuple):
             optimizer.zero_grad(set_to_none=False)
 
         return hear
+
+
+def hear_stream(encoder: nn.Module, x: Tensor, lengths: Tensor) -> None:
+    """Hear frames (B, T, D) chunk by chunk, each after what is remembered."""
+    state = None
+    for index, chunk in enumerate(x.split(_CHUNKING.size, dim=1)):
+        rest = (lengths - index * _CHUNKING.size).clamp(max=chunk.shape[1])
+        _, state = encoder.chunked(chunk, rest, _CHUNKING, state)
 
 
 def measure_memory(arm: Arm, setting: Setting, point: Point, kind: str) -> float:

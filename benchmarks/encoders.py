@@ -22,7 +22,14 @@ import torch
 import typer
 from apart import Limits, run_apart, run_here
 from encoder_arms import Arm
-from encoder_passes import FRAME_RATE, PASSES, Point, Setting, measure_memory
+from encoder_passes import (
+    FRAME_RATE,
+    PASSES,
+    STREAM,
+    Point,
+    Setting,
+    measure_memory,
+)
 from program import run_program
 from rich.console import Console
 from rich.table import Table
@@ -113,7 +120,7 @@ class Study:
         """Print time and memory by length, and the first one's shares of time."""
         points = list(dict.fromkeys(map(point_of, self.costs + self.left_out)))
         table = Table("", "s, MiB", *map(str, points))
-        for kind in PASSES:
+        for kind in (*PASSES, STREAM):
             rows = {
                 arm.name: [self._cost(arm.name, kind, point) for point in points]
                 for arm in self.arms
@@ -173,7 +180,7 @@ def main(
     points: Annotated[
         str, typer.Option(help="Seconds; 15x4 is four of 15 at once.")
     ] = "1,5,15x4,60,240,960,1800",
-    passes: Annotated[str, typer.Option(help="Of forward, training step.")] = (
+    passes: Annotated[str, typer.Option(help="Of forward, training step, stream.")] = (
         ",".join(PASSES)
     ),
     d_model: int = 256,

@@ -75,6 +75,23 @@ def test_what_a_limit_ends_is_left_out_from_there_on(
     )
 
 
+def test_streams_are_heard_chunk_by_chunk(load_benchmark, arms):
+    passes = load_benchmark("encoder_passes")
+    setting = passes.Setting(16, 1, "cpu", bf16=False, threads=1, keep_freed=True)
+    encoder, heard = setting.load(arms.Arm.parse("lact_streaming")), []
+    chunked = encoder.chunked
+    encoder.chunked = lambda *given: heard.append(given) or chunked(*given)
+    setting.prepare(encoder, passes.Point(1.5, 2), passes.STREAM)(0)
+    # 38 frames
+    found = [lengths.tolist() for _, lengths, *_ in heard]
+    assert found == [[16, 16], [16, 16], [6, 6]]
+        [16] * 2,
+        [16] * 2,
+        [6] * 2,
+    ]
+    assert [given[-1] is None for given in heard] == [True, False, False]
+
+
 def test_memory_is_what_is_kept_beyond_the_model(load_benchmark, arms, apart):
     passes = load_benchmark("encoder_passes")
     setting = passes.Setting(16, 1, "cpu", bf16=False, threads=1, keep_freed=True)
