@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, get_type_hints
 
 import torch
 from encoder_arms import Arm
@@ -11,14 +11,13 @@ from torch import Tensor, nn
 
 from lact_modules.allocator import keep_freed_memory
 from lact_modules.errors import InputError
-from lact_modules.layers.chunking import Chunking
 
 FRAME_RATE = 25
 FORWARD, TRAINING = PASSES = ("forward", "training step")
 STREAM = "stream"
 """Chunk by chunk, of encoders that can."""
 # 640 ms, with 5 s before them
-_CHUNKING = Chunking(16, 128)
+_SIZE, _LEFT = 16, 128
 
 
 class Point(NamedTuple):
@@ -93,10 +92,12 @@ class Setting(NamedTuple):
 
 def hear_stream(encoder: nn.Module, x: Tensor, lengths: Tensor) -> None:
     """Hear frames (B, T, D) chunk by chunk, each after what is remembered."""
+    # of another checkout it is another class
+    chunking = get_type_hints(encoder.chunked)["chunking"](_SIZE, _LEFT)
     state = None
-    for index, chunk in enumerate(x.split(_CHUNKING.size, dim=1)):
-        rest = (lengths - index * _CHUNKING.size).clamp(max=chunk.shape[1])
-        _, state = encoder.chunked(chunk, rest, _CHUNKING, state)
+    for index, chunk in enumerate(x.split(_SIZE, dim=1)):
+        rest = (lengths - index * _SIZE).clamp(max=chunk.shape[1])
+        _, state = encoder.chunked(chunk, rest, chunking, state)
 
 
 def measure_memory(arm: Arm, setting: Setting, point: Point, kind: str) -> float:
