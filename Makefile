@@ -7,8 +7,9 @@ RECIPE := recipes/LibriSpeech/ASR/CTC
 RUN = runs/$(subst -,_,$@)
 DEMO_MODEL := lact_demo
 DEMO_FILES := find corpus/LibriSpeech/test -name '*.flac' | sort | head -n
-DEMO_EPOCHS ?= 14
-DEMO_ARGS ?=
+DEMO_EPOCHS ?= 15
+# the last one on joined sentences, for files that are longer than one
+DEMO_ARGS ?= --last_stage_seconds 20 --last_stage_lr_scale 0.1
 COMPARE_ARGS ?=
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -38,6 +39,9 @@ demo: install ## Make a corpus, train, test and transcribe on this CPU
 	@$(BIN)/python tools/demo_summary.py $(RUN)
 
 demo-streaming: DEMO_MODEL := lact_streaming_demo
+# it is trained on joined sentences anyway
+demo-streaming: DEMO_EPOCHS := 14
+demo-streaming: DEMO_ARGS :=
 demo-streaming: install ## The same with a model for stream and serve; hear a file as a stream
 	$(train-demo)
 	$(BIN)/lact-asr stream --model $(RUN) --beam-size 50 --lm $(RUN)/lm.arpa \
