@@ -1,14 +1,29 @@
-"""``lact-asr export``: a training run to a folder that can be passed on."""
+"""``lact-asr export``: a trained model to a folder that can be passed on."""
 
+import importlib
+from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 
+class Format(str, Enum):
+    """Who is to read the folder."""
+
+    LACT = "lact"
+
+
+WRITERS = {Format.LACT: "lact_modules.inference.export:export_model"}
+"""``(run, folder, num_checkpoints, force) -> TrainedModel``, imported when needed."""
+
+
 def export(
     run: Annotated[Path, typer.Argument(help="Output folder of a training run.")],
     folder: Annotated[Path, typer.Argument(help="Where to write.")],
+    format: Annotated[
+        Format, typer.Option(help="Who is to read the folder.")
+    ] = Format.LACT,
     avg_checkpoints: Annotated[
         int | None,
         typer.Option(
@@ -22,9 +37,9 @@ def export(
     ] = False,
 ) -> None:
     """Export a trained model: safetensors and JSON, nothing that can run."""
-    from lact_modules.inference.export import export_model
-
-    trained = export_model(run, folder, avg_checkpoints, force)
+    module, _, name = WRITERS[format].partition(":")
+    write = getattr(importlib.import_module(module), name)
+    trained = write(run, folder, avg_checkpoints, force)
     parameters = sum(p.numel() for p in trained.model.parameters())
     print(
         f"{folder}: {parameters / 1e6:.1f} M parameters, "

@@ -27,3 +27,9 @@ def test_no_run(lact_asr, tmp_path):
     assert finished.code == 2
     assert "hyperparams.yaml" in finished.err
     assert not (tmp_path / "export").exists()
+
+
+def test_an_unknown_format_is_refused_with_those_there_are(lact_asr, tmp_path):
+    finished = lact_asr("export", tmp_path, tmp_path / "e", "--format", "pickle")
+    assert finished.code == 2
+    assert "'lact'" in finished.err
