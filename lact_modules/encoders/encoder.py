@@ -126,6 +126,11 @@ class Encoder(nn.Module):
         self.layer_drop = layer_drop
         self.dropout = Dropout(dropout)
         mixers = mixer if isinstance(mixer, Sequence) else [mixer]
+        if not callable(layout):
+            raise ValueError(
+                f"layout={layout!r}: want a function, such as "
+                "!name:lact_modules.encoders.layouts.divide"
+            )
         self.blocks = nn.ModuleList(
             EncoderBlock(
                 d_model,

@@ -52,7 +52,8 @@ class ASRBrain(HearingBrain):
     Raises
     ------
     InputError
-        If ``best_by`` is none of ``WER``, ``CER`` and ``loss``.
+        If ``best_by`` is none of ``WER``, ``CER`` and ``loss``, or the head that a
+        router reads is not trained.
     """
 
     def __init__(self, decoders: dict[str, Decoder], **brain_arguments: Any):
@@ -67,6 +68,11 @@ class ASRBrain(HearingBrain):
         self.num_infeasible: Counter[sb.Stage] = Counter()
         self.chunking = ChunkingWatch.of(self.modules.model)
         self.heads = HeadsWatch.of(self.modules.model)
+        if self.heads and self.heads.asked and not self.hparams.inter_ctc_weight:
+            raise InputError(
+                "inter_ctc_weight: 0, but router ctc-blank reads the head after block "
+                f"{self.heads.asked[0]}, which learns nothing then; give more"
+            )
         self.teacher = Distillation.of(self.hparams, self.modules.model)
         self.heard_ids: list[str] = []
         if if_main_process():

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -128,6 +129,12 @@ def make_datasets(
     in_memory = hparams["in_memory"]
     # at the most: dynamic chunks may leave fewer
     frame_rate = hparams["model"].frontend.frame_rate
+    feasible = partial(
+        check_feasible,
+        vocabulary=vocabulary,
+        frame_rate=frame_rate,
+        ctc_weight=hparams.get("ctc_weight", 1.0),
+    )
 
     def to_score(paths: list[Path]) -> DynamicItemDataset:
         utterances = read_manifests(paths, data_root=manifests.data_folder)
@@ -136,7 +143,7 @@ def make_datasets(
     def to_learn() -> DynamicItemDataset | ShardBatches:
         if manifests.shards:
             batches = make_shard_batches(hparams, manifests.shards, vocabulary)
-            check_feasible(batches.listed(), vocabulary, frame_rate)
+            feasible(batches.listed())
             return batches
         utterances = read_manifests(
             manifests.train, hparams["max_train_duration"], manifests.data_folder
@@ -149,7 +156,7 @@ def make_datasets(
             dataset = make_stream_dataset(plans, vocabulary, in_memory, gap, seed)
         # spelled without a fault by now
         listed = ((u.duration, u.text) for u in utterances)
-        check_feasible(listed, vocabulary, frame_rate)
+        feasible(listed)
         return dataset
 
     return Datasets(

@@ -18,6 +18,7 @@ def check_feasible(
     utterances: Iterable[tuple[float, str]],
     vocabulary: AnyVocabulary,
     frame_rate: float,
+    ctc_weight: float = 1.0,
 ) -> int:
     """Warn of utterances with more labels than frames, which CTC cannot learn.
 
@@ -33,6 +34,8 @@ def check_feasible(
         Gives the labels.
     frame_rate : float
         Frames a second that the model gives out.
+    ctc_weight : float
+        Share of CTC in the loss; below 1, attention learns what CTC cannot.
 
     Returns
     -------
@@ -42,7 +45,7 @@ def check_feasible(
     Raises
     ------
     InputError
-        If no utterance can be learned.
+        If no utterance can be learned, by CTC or by attention.
 
     Example
     -------
@@ -51,6 +54,8 @@ def check_feasible(
     >>> check_feasible([(0.2, "HELLO"), (0.24, "HELLO")], vocabulary, frame_rate=25.0)
     1
     """
+    if not ctc_weight:
+        return 0
     total = count = 0
     for seconds, text in utterances:
         total += 1
@@ -64,7 +69,7 @@ def check_feasible(
         f"more labels than frames, at {frame_rate:g} frames a second"
     )
     advice = " or ".join(_remedies(vocabulary, frame_rate))
-    if count == total:
+    if count == total and ctc_weight == 1:
         raise InputError(f"{complaint}: CTC can learn none of them; {advice}")
     logger.warning("%s; CTC passes over them: %s", complaint, advice)
     return count

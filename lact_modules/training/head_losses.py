@@ -134,6 +134,11 @@ class HeadsWatch:
         """Names of the heads that CTC trains."""
         return [name for name, head in self.heads.items() if isinstance(head, CTCHead)]
 
+    @property
+    def asked(self) -> list[str]:
+        """Names of the CTC heads that a router reads."""
+        return [name for name in self.ctc_heads if self.heads[name].is_asked]
+
     def metrics(self) -> dict[str, float]:
         """Give the last batch's mean loss a token of each CTC head, ``ctc/<block>``."""
         return {f"ctc/{name}": loss.item() for name, loss in self.last_losses.items()}

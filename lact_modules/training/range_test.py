@@ -192,17 +192,24 @@ def use_rate(words: Sequence[str], rate: float) -> str:
     >>> words = ["train.py", "--find_lr", "a.yaml", "--find_lr_steps", "99", "--seed=2"]
     >>> use_rate(words, 0.001)
     'train.py a.yaml --seed=2 --learning_rate 0.001'
+    >>> use_rate(["train.py", "finds_lr.yaml"], 0.001)
+    'train.py finds_lr.yaml --find_lr false --learning_rate 0.001'
     """
     left, kept = list(words), []
+    has_asked = False
     while left:
         word = left.pop(0)
         name, is_joined, _ = word.removeprefix("--").partition("=")
         if not word.startswith("--") or name not in (*_OPTIONS, "learning_rate"):
             kept.append(word)
-        elif (
+            continue
+        has_asked |= name == "find_lr"
+        if (
             not is_joined
             and left
             and (name != "find_lr" or left[0].lower() in ("true", "false"))
         ):
             left.pop(0)
-    return shlex.join([*kept, "--learning_rate", f"{rate:g}"])
+    # what the YAML file itself asks for
+    trains = [] if has_asked else ["--find_lr", "false"]
+    return shlex.join([*kept, *trains, "--learning_rate", f"{rate:g}"])

@@ -58,3 +58,9 @@ def test_ctc_on_chunks_gives_words_their_times_on_average(in_chunks):
 def test_ctc_on_chunks_is_refused_for_streams(in_chunks):
     with pytest.raises(InputError, match="full_rate"):
         Transcriber.from_folder(in_chunks.folder, chunk_seconds=0.32)
+
+
+def test_a_router_does_not_read_a_head_that_nothing_trains(train, tmp_path):
+    run = chunked(train, tmp_path, "router: ctc-blank", inter_ctc_weight=0)
+    assert run.code == 2
+    assert "inter_ctc_weight: 0, but router ctc-blank reads the head" in run.error

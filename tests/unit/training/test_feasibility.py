@@ -48,3 +48,12 @@ def test_nothing_to_learn_is_refused():
     with pytest.raises(InputError, match=r"2 of 2 .* learn none of them; take word"):
         check_feasible([(0.1, "HELLO"), (0.12, "HELLO")], LETTERS, 25.0)
     assert check_feasible([], LETTERS, 25.0) == 0
+
+
+def test_attention_learns_what_ctc_cannot(caplog):
+    listed = [(0.1, "HELLO"), (0.12, "HELLO")]
+    assert check_feasible(listed, LETTERS, 25.0, ctc_weight=0.3) == 2
+    assert "2 of 2 training utterances" in caplog.text
+    caplog.clear()
+    assert check_feasible(listed, LETTERS, 25.0, ctc_weight=0.0) == 0
+    assert not caplog.text
