@@ -5,6 +5,7 @@ from lact_modules.layers.causal_mamba import CausalMamba, CrossMamba
 from lact_modules.layers.convolution import ConvolutionModule
 from lact_modules.layers.decoder_attention import CausalAttention, CrossAttention
 from lact_modules.layers.feed_forward import FeedForward
+from lact_modules.layers.gated_deltanet import GatedDeltaNetMixer
 from lact_modules.layers.lact import LaCTMixer
 from lact_modules.layers.mamba import BiMambaMixer
 from lact_modules.layers.summary import SummaryMixer
@@ -18,6 +19,7 @@ __all__ = [
     "CrossAttention",
     "CrossMamba",
     "FeedForward",
+    "GatedDeltaNetMixer",
     "LaCTMixer",
     "SummaryMixer",
 ]

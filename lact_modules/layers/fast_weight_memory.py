@@ -20,6 +20,7 @@ from lact_modules.ops.heads import (
     split_heads,
 )
 from lact_modules.ops.one_step import weight_after
+from lact_modules.ops.precision import in_full
 from lact_modules.ops.rotary import Rotation, make_rotation
 from lact_modules.ops.ttt_state import TTTState, per_utterance
 
@@ -231,7 +232,7 @@ class FastWeightMemory(nn.Module):
         size = self.chunk_size if mode == "shifted" else chunking.size
         if state is None:
             self._count_batch()
-            initial = per_utterance(self.initial, len(x))
+            initial = per_utterance(self.initial, x.shape[0])
             state = MemoryState(0, start_ttt(initial, self.current_rule))
         return self._learn_and_answer(x, qkv, is_padding, mode, size, state)
 
@@ -248,20 +249,20 @@ class FastWeightMemory(nn.Module):
         directions = learn_frames(
             kv,
             self._rates(x),
-            per_utterance(self.initial, len(x)),
+            per_utterance(self.initial, x.shape[0]),
             Activation(self.qk_scale[1], self.qk_offset[1]),
             is_padding,
             self.rule.update,
             self._rotation(kv, 0),
         )
-        return {name: _in_full(each) for name, each in directions.items()}
+        return {name: in_full(each) for name, each in directions.items()}
 
     def settle(self, sums: dict[str, Tensor], is_padding: Tensor) -> FastWeight:
         """Take the step that sums over all frames tell; (B, T) is their padding."""
         self._count_batch()
         rule, is_valid = self.current_rule, ~is_padding[:, None, :, None]
         direction = {name: rule.rates(each, is_valid) for name, each in sums.items()}
-        initial = per_utterance(self.initial, len(is_padding))
+        initial = per_utterance(self.initial, is_padding.shape[0])
         return weight_after(direction, is_padding, rule, initial)
 
     def _learn_and_answer(
@@ -276,7 +277,7 @@ class FastWeightMemory(nn.Module):
         q, k, v = self._project(qkv, state.num_frames)
         momentum = None
         if self.project_momentum is not None:
-            momentum = torch.sigmoid(_in_full(self.project_momentum(x)))[..., None]
+            momentum = torch.sigmoid(in_full(self.project_momentum(x)))[..., None]
         output, carried = chunked_ttt(
             q,
             k,
@@ -316,7 +317,7 @@ class FastWeightMemory(nn.Module):
 
     def _rates(self, x: Tensor) -> Tensor:
         # (B, T, 3 H) -> (B, T, H, 3)
-        rates = _in_full(self.project_lr(x)).unflatten(-1, (self.num_heads, -1))
+        rates = in_full(self.project_lr(x)).unflatten(-1, (self.num_heads, -1))
         return softplus(rates)
 
 
@@ -325,8 +326,3 @@ def divide_projection(qkv: Tensor) -> tuple[Tensor, Tensor]:
     width = qkv.shape[-1] // 3
     q, kv = qkv.split([width, 2 * width], dim=-1)
     return q, kv
-
-
-def _in_full(x: Tensor) -> Tensor:
-    """Give float32, or float64 if that is what came."""
-    return x.to(torch.promote_types(x.dtype, torch.float32))

@@ -4,7 +4,6 @@ Legend: B batch, D channels, L frames, N state size; as arguments, A, B, C, D ar
 matrices of the state space model, named as in arXiv 2312.00752.
 """
 
-import functools
 import math
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -13,10 +12,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad, silu, softplus
 
+from lact_modules.ops.kernels import kernel_for
 from lact_modules.ops.native_scan import has_native_scan, native_scan
 from lact_modules.ops.uncompiled import uncompiled
 
-_KERNEL_DTYPES = (torch.float32, torch.float16, torch.bfloat16)
 # Below, chunks save a GPU too few launches to pay for their second pass.
 _MIN_CHUNKED_FRAMES = 32
 
@@ -79,7 +78,9 @@ def selective_scan(
     torch.Size([3, 4, 5])
     """
     dtype = u.dtype
-    kernel = _cuda_kernel() if u.is_cuda and dtype in _KERNEL_DTYPES else None
+    kernel = kernel_for(
+        u, "mamba_ssm.ops.selective_scan_interface", "selective_scan_fn"
+    )
     if kernel is not None:
         delta, B, C = (x.to(dtype) for x in (delta, B, C))
         A, D = A.float(), D.float()
@@ -285,12 +286,3 @@ def _choose_form(u: Tensor, d_state: int) -> Callable[..., Tensor]:
     if u.device.type == "cpu" or u.shape[-1] < _MIN_CHUNKED_FRAMES:
         return sequential_scan
     return chunked_scan
-
-
-@functools.cache
-def _cuda_kernel() -> Callable[..., Tensor] | None:
-    try:
-        from mamba_ssm.ops.selective_scan_interface import selective_scan_fn
-    except ImportError:
-        return None
-    return selective_scan_fn

@@ -1,0 +1,25 @@
+"""The precision that sums over many frames are kept in."""
+
+import torch
+from torch import Tensor
+
+
+def in_full(x: Tensor) -> Tensor:
+    """Give float32, or float64 if that is what came.
+
+    Arguments
+    ---------
+    x : Tensor
+        Of any floating dtype.
+
+    Returns
+    -------
+    Tensor
+        The same, or a copy.
+
+    Example
+    -------
+    >>> in_full(torch.ones(1, dtype=torch.bfloat16)).dtype
+    torch.float32
+    """
+    return x.to(torch.promote_types(x.dtype, torch.float32))
