@@ -68,7 +68,7 @@ test: install ## Run the tests and doctests; measure coverage
 
 check: check-fast test ## All lints, then the tests
 
-check-fast: install ## Lints, types, import layers, docstrings, YAML, tables of README and docs
+check-fast: install ## Lints, types, import layers, docstrings, YAML, tables of docs
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -77,7 +77,7 @@ check-fast: install ## Lints, types, import layers, docstrings, YAML, tables of 
 	$(BIN)/yamllint --strict .
 	$(BIN)/python -m tools.render_results --check
 
-results: install ## Render the tables of README and docs from results/
+results: install ## Render the tables of docs from results/
 	$(BIN)/python -m tools.render_results
 
 clean: ## Remove .venv, caches and build leftovers; keeps corpus/ and runs/

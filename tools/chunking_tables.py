@@ -31,7 +31,7 @@ def _word_rows(path: Path, root: Path) -> Iterator[Row]:
             if not shares:
                 parent = arm
             yield [
-                link(path, root, "../", arm),
+                link(path, root, arm),
                 trial["split"],
                 f"{mean(shares):.2f}" if shares else "1",
                 f"{score['wer']:.2f}",
@@ -68,7 +68,7 @@ def _time_rows(path: Path, root: Path) -> Iterator[Row]:
             if row["is_even"] or row["kept"] == 1:
                 continue
             yield [
-                link(path, root, "../", row["name"]),
+                link(path, root, row["name"]),
                 timed,
                 f"{row['kept']:.2f}",
                 _saved(row["predicted"]),
@@ -84,7 +84,7 @@ def _even_rows(path: Path, root: Path) -> Iterator[Row]:
         even = [row for row in rows if row["is_even"]]
         if len(even) > 1:
             yield [
-                link(path, root, "../", even[0]["name"].partition(",")[0]),
+                link(path, root, even[0]["name"].partition(",")[0]),
                 timed,
                 *(_at(share, even) for share in SHARES),
             ]

@@ -84,7 +84,7 @@ def _cost_rows(
     for kind in PASSES:
         for arm, costs in _costs(study, kind).items():
             cells = (tell(costs[c]) if c in costs else "-" for c in LENGTHS.values())
-            yield [link(path, root, "../", describe(study)), kind, arm, *cells]
+            yield [link(path, root, describe(study)), kind, arm, *cells]
 
 
 def _time_rows(path: Path, root: Path) -> Iterator[Row]:
@@ -114,7 +114,7 @@ def _ratio_rows(path: Path, root: Path) -> Iterator[Row]:
                 aims = AIMS.get((kind, what, arm), ())
                 aim = dict(zip(AIMED_AT, aims, strict=False))
                 yield [
-                    link(path, root, "../", describe(study)),
+                    link(path, root, describe(study)),
                     *(f"{kind}, {what}", arm),
                     *(
                         _beside(ratio(mine[c], others[c]), aim.get(c))

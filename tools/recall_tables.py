@@ -15,7 +15,7 @@ def _recall_rows(path: Path, root: Path) -> Iterator[Row]:
     study = json.loads(path.read_text(encoding="utf-8"))
     for row in study.get("recall", []):
         yield [
-            link(path, root, "../", row["arm"]),
+            link(path, root, row["arm"]),
             *(str(row[name]) for name in ("pairs", "gap", "length")),
             f"{100 * row['accuracy']:.1f}",
             " ".join(f"{100 * each:.1f}" for each in row["accuracy_by_seed"]),
@@ -30,7 +30,7 @@ def _permutation_rows(path: Path, root: Path) -> Iterator[Row]:
     for run, rates in study.get("permutation", {}).items():
         plan = study["plan"]
         yield [
-            link(path, root, "../", run),
+            link(path, root, run),
             str(plan["names"]),
             f"{plan['gap']:g}",
             f"{rates['beginning']:.2f}",
@@ -43,7 +43,7 @@ def _minute_rows(path: Path, root: Path) -> Iterator[Row]:
     for arm, found in study.get("by_minute", {}).items():
         on = study["by_minute"][ON]["against"].get(arm)
         yield [
-            link(path, root, "../", study["data"]),
+            link(path, root, study["data"]),
             study["way"],
             arm,
             f"{found['wer']:.2f}",

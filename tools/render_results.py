@@ -1,4 +1,4 @@
-"""Render the tables and plots of README and docs from what ``results/`` holds.
+"""Render the tables and plots of documents from what ``results/`` holds.
 
 python -m tools.render_results
 """
@@ -19,7 +19,7 @@ from tools.tables import Rendered
 
 ROOT = Path(__file__).resolve().parents[1]
 TABLES: dict[str, dict[str, Rendered]] = {
-    "README.md": {
+    "results/README.md": {
         "results": run_tables.RUNS,
         "comparisons": run_tables.COMPARISONS,
         "decodings": run_tables.DECODINGS,
@@ -111,7 +111,7 @@ def main() -> None:
     """Write tables and plots, or with ``--check`` tell whether they are current."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--root", type=Path, default=ROOT, help="folder of README.md, docs and results"
+        "--root", type=Path, default=ROOT, help="folder of docs and results"
     )
     parser.add_argument(
         "--check", action="store_true", help="write nothing; fail if one is stale"

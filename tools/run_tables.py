@@ -66,7 +66,7 @@ def _method_rows(path: Path, root: Path) -> Iterator[Row]:
     # none in a comparison's runs
     for name, method in study.get("methods", {}).items():
         yield [
-            link(path, root, "../", path.parent.name),
+            link(path, root),
             name,
             f"{method['wer']:.2f}",
             difference(method["difference"], method["interval"]),

@@ -16,7 +16,7 @@ def _latency_rows(path: Path, root: Path) -> Iterator[Row]:
     for split, rows in study.get("latency", {}).items():
         for row in rows:
             yield [
-                link(path, root, "../", study["model"]),
+                link(path, root, study["model"]),
                 split,
                 study["decoding"],
                 f"{1000 * row['chunk_seconds']:.0f} ms"
@@ -33,7 +33,7 @@ def _memory_rows(path: Path, root: Path) -> Iterator[Row]:
     study = json.loads(path.read_text(encoding="utf-8"))
     for name, row in study.get("memory", {}).items():
         yield [
-            link(path, root, "../", study["data"]),
+            link(path, root, study["data"]),
             name,
             f"{row['wer']:.2f}",
             _by_run(row["wer_by_run"]),
@@ -52,7 +52,7 @@ def _piece_rows(path: Path, root: Path) -> Iterator[Row]:
     study = json.loads(path.read_text(encoding="utf-8"))
     for chunk, row in study.get("difference", {}).items():
         yield [
-            link(path, root, "../", study["model"]),
+            link(path, root, study["model"]),
             f"{1000 * float(chunk):.0f} ms",
             *(f"{row[size]:.1e}" for size in PIECES.header[2:]),
         ]
@@ -67,7 +67,7 @@ def _hour_rows(path: Path, root: Path) -> Iterator[Row]:
         if i and ends[i] == ends[i - 1]:
             continue
         yield [
-            link(path, root, "../", study["model"]),
+            link(path, root, study["model"]),
             f"{row['hours']:.2f}",
             f"{row['resident_mib']:.1f}",
             f"{row['state_kib']:.0f}",
@@ -84,7 +84,7 @@ def _serving_rows(path: Path, root: Path) -> Iterator[Row]:
     lag = study["lag"]
     waves = [point["resident_mib"] for point in study["waves"]]
     yield [
-        link(path, root, "../", study["model"]),
+        link(path, root, study["model"]),
         str(study["clients"]),
         f"{study['chunk_s']} s",
         *(f"{lag[name]:.3f}" for name in ("p50_s", "p95_s", "max_s")),
@@ -104,7 +104,7 @@ def _pause_rows(path: Path, root: Path) -> Iterator[Row]:
                 continue
             ((without,), several) = found[way, place, "none"], of_kind
             yield [
-                link(path, root, "../", study["model"]),
+                link(path, root, study["model"]),
                 *(split, way, f"{pause}, {place}", f"{without['wer']:.2f}"),
                 ", ".join(f"{r['seconds']:g} s {r['wer']:.2f}" for r in several),
             ]

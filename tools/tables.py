@@ -57,8 +57,8 @@ class Table:
         return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
-def link(path: Path, root: Path, up: str = "", name: str | None = None) -> str:
-    """Link the folder of a file.
+def link(path: Path, root: Path, name: str | None = None) -> str:
+    """Link the folder of a file, from a document in a folder such as docs.
 
     Arguments
     ---------
@@ -66,8 +66,6 @@ def link(path: Path, root: Path, up: str = "", name: str | None = None) -> str:
         Of the file.
     root : Path
         Folder above `results`.
-    up : str
-        The way there from the folder of the document, such as ``"../"``.
     name : str | None
         What it is called; None for the folder's name.
 
@@ -79,10 +77,10 @@ def link(path: Path, root: Path, up: str = "", name: str | None = None) -> str:
     Example
     -------
     >>> link(Path("a/results/run/result.json"), Path("a"))
-    '[run](results/run)'
+    '[run](../results/run)'
     """
     folder = path.parent
-    return f"[{name or folder.name}]({up}{folder.relative_to(root).as_posix()})"
+    return f"[{name or folder.name}](../{folder.relative_to(root).as_posix()})"
 
 
 def interval(value: float, bounds: Sequence[float] | None) -> str:

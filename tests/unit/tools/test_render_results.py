@@ -48,7 +48,7 @@ def test_row_for_each_split_with_interval_and_link(results):
     assert "| digits | CTC | lact_demo | 1.5 M | test |" in test
     assert "2.38 [1.50, 3.25]" in test
     assert "1.75 [1.50, 3.25]" in test
-    assert "[digits_ctc_lact_demo](results/digits_ctc_lact_demo)" in test
+    assert "[digits_ctc_lact_demo](../results/digits_ctc_lact_demo)" in test
     assert "| dev |  |  |  |" in dev
 
 
@@ -103,7 +103,7 @@ def test_comparison_has_a_row_for_each_arm_on_each_split(results):
     assert len(rows) == 4
     assert "| test | lact | 1.00 M | 2 | 2.00 [0.00, 4.50] | 1.00 | 1.50 |" in rows[0]
     assert "| test | conformer | 1.00 M | 1 | 3.00 | 2.00 | 3.00 |" in rows[1]
-    assert "[digits_arms](results/digits_arms)" in rows[0]
+    assert "[digits_arms](../results/digits_arms)" in rows[0]
 
 
 def test_dynamic_chunks_are_compared_with_none_and_with_even_ones(results):
@@ -268,8 +268,8 @@ def test_studies_of_streams(results):
 
 
 def test_replaces_only_what_stands_between_the_markers():
-    document = f"before\n{MARKERS['README.md']}after\n"
-    for name in TABLES["README.md"]:
+    document = f"before\n{MARKERS['results/README.md']}after\n"
+    for name in TABLES["results/README.md"]:
         empty = f"<!-- {name}:begin -->\n"
         assert insert_table(document, name, "new") == document.replace(
             empty, f"{empty}new\n"
@@ -281,15 +281,15 @@ def test_replaces_only_what_stands_between_the_markers():
 def test_check_fails_until_the_documents_are_rendered(results):
     root = results.parent
     (root / "docs").mkdir()
-    (root / "README.md").touch()
-    assert run(root).stderr.startswith(f"{root / 'README.md'}: wants")
+    (root / "results/README.md").touch()
+    assert run(root).stderr.startswith(f"{root / 'results' / 'README.md'}: wants")
     for name, markers in MARKERS.items():
         (root / name).write_text(markers)
     stale = run(root, "--check")
     assert stale.returncode == 1
     assert "make results" in stale.stderr
-    readme = root / "README.md"
-    assert readme.read_text() == MARKERS["README.md"]
+    readme = root / "results/README.md"
+    assert readme.read_text() == MARKERS["results/README.md"]
     assert run(root).returncode == 0
     assert "| lact_demo | 1.5 M |" in readme.read_text()
     assert "| lact_demo | test | beam+lm |" in readme.read_text()
