@@ -1,7 +1,25 @@
-"""Speech recognition with LaCT encoders: a SpeechBrain recipe plugin."""
+"""Speech recognition with LaCT encoders: a SpeechBrain recipe plugin.
+
+``lact_modules.load`` gives a trained model, see :mod:`lact_modules.recognizer`.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from lact_modules.compiler_cache import name_compiler_cache
+
+if TYPE_CHECKING:
+    from lact_modules.recognizer import HeardWord, Recognizer, Transcript, load
+
+__all__ = ["HeardWord", "Recognizer", "Transcript", "load"]
 
 __version__ = "0.1.0"
 
 name_compiler_cache()
+
+
+def __getattr__(name: str) -> Any:
+    # imports torch, which takes seconds
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module("lact_modules.recognizer"), name)

@@ -1,7 +1,7 @@
 """What a decoder hears: text, and when each word was said."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from lact_modules.data.vocabulary import WORD_DELIMITER, WORD_START
 
@@ -18,6 +18,8 @@ class Word:
         Seconds at which its first token's frame begins.
     end : float
         Seconds at which its last token's frame ends.
+    tokens : tuple[tuple[str, int], ...]
+        Its tokens, and the frames at which they begin; not compared.
 
     Example
     -------
@@ -28,6 +30,7 @@ class Word:
     word: str
     start: float
     end: float
+    tokens: tuple[tuple[str, int], ...] = field(default=(), compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -93,12 +96,12 @@ def group_words(
         is_delimiter = token == WORD_DELIMITER
         if is_delimiter or token.startswith(WORD_START):
             groups.append([])
-        letters = token.removeprefix(WORD_START)
-        if letters and not is_delimiter:
-            groups[-1].append((letters, frame))
+        # a mark by itself is no letter
+        if not is_delimiter and token != WORD_START:
+            groups[-1].append((token, frame))
     words = []
     for group in filter(None, groups):
-        spelling, times = zip(*group, strict=True)
-        start, end = times[0] / frame_rate, (times[-1] + 1) / frame_rate
-        words.append(Word("".join(spelling), start, end))
+        spelling = "".join(token.removeprefix(WORD_START) for token, _ in group)
+        start, end = group[0][1] / frame_rate, (group[-1][1] + 1) / frame_rate
+        words.append(Word(spelling, start, end, tuple(group)))
     return words

@@ -141,6 +141,10 @@ class CTCModel(nn.Module):
             features = augment(features, lengths)
         return self.frontend.subsample(features, lengths)
 
+    def encode(self, waveform: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Map samples (B, N) to encoded frames (B, T, D), and lengths."""
+        return self.encoder(*self.make_frames(waveform, lengths))
+
     def outputs(self, x: Tensor, lengths: Tensor) -> Any:
         """Give what decoders take, from encoded frames (B, T, D) and lengths."""
         return self.score_frames(x), lengths

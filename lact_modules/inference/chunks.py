@@ -87,6 +87,10 @@ class ChunkedModel:
 
     def __call__(self, waveform: Tensor, lengths: Tensor) -> Any:
         """Give the model's outputs for samples (B, N) of (B,) lengths."""
+        return self.model.outputs(*self.encode(waveform, lengths))
+
+    def encode(self, waveform: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Map samples (B, N) to encoded frames (B, T, D), and lengths."""
         frames, lengths = self.model.make_frames(waveform, lengths)
         hidden, _ = self.encoder.encoder.chunked(frames, lengths, self.encoder.chunking)
-        return self.model.outputs(hidden, lengths)
+        return hidden, lengths

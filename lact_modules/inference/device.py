@@ -1,7 +1,11 @@
 """Where a model runs."""
 
+from collections.abc import Iterator, Sequence, Sized
+from contextlib import contextmanager
+
 import torch
 
+from lact_modules.data.audio import SAMPLE_RATE
 from lact_modules.errors import InputError
 
 
@@ -37,3 +41,46 @@ def find_device(name: str) -> torch.device:
     except (RuntimeError, AssertionError, TypeError) as error:
         raise InputError(f"device {name!r}: not available here; try 'auto'") from error
     return device
+
+
+@contextmanager
+def memory_for(waveforms: Sequence[Sized], device: torch.device) -> Iterator[None]:
+    """Name the batch for which memory does not suffice.
+
+    Arguments
+    ---------
+    waveforms : Sequence[Sized]
+        At 16 kHz.
+    device : torch.device
+        Where they are run.
+
+    Yields
+    ------
+    None
+        To run them.
+
+    Raises
+    ------
+    InputError
+        In the place of what PyTorch raises.
+
+    Example
+    -------
+    >>> with memory_for([range(16000)], torch.device("cpu")):
+    ...     raise torch.OutOfMemoryError
+    Traceback (most recent call last):
+    ...
+    lact_modules.errors.InputError: batch of 1 x 1 s: out of memory on cpu; ...
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        # of a CPU's memory there is no exception of its own
+        is_full = isinstance(error, torch.OutOfMemoryError)
+        if not is_full and "can't allocate memory" not in str(error):
+            raise
+        longest = max(map(len, waveforms)) / SAMPLE_RATE
+        raise InputError(
+            f"batch of {len(waveforms)} x {longest:.0f} s: "
+            f"out of memory on {device}; take a smaller batch"
+        ) from error

@@ -3,7 +3,7 @@
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from lact_modules.data.audio import SAMPLE_RATE
 from lact_modules.errors import InputError
 from lact_modules.inference.checkpoint import SAVE_FOLDER
 from lact_modules.inference.publishable import check_own_files
+from lact_modules.inference.speechbrain_yaml import speechbrain_yaml
 from lact_modules.inference.trained_model import (
     HYPERPARAMETERS_FILE,
     VOCABULARY_FILES,
@@ -30,9 +31,15 @@ WEIGHTS_FILE = "model.safetensors"
 RESULT_FILE = "result.json"
 EXPORT_FILES = (
     *(WEIGHTS_FILE, *VOCABULARY_FILES, CONFIG_FILE),
-    *(RESULT_FILE, CleanStatistics.file_name),
+    *(RESULT_FILE, CleanStatistics.file_name, HYPERPARAMETERS_FILE),
 )
 """What an export may hold; of the vocabularies it holds one."""
+
+TRANSFORMERS_FILES = (
+    *("modeling_lact.py", "tokenizer_config.json"),
+    *("preprocessor_config.json", "processor_config.json"),
+)
+"""What it holds beside, if transformers is to read it too."""
 
 
 def export_model(
@@ -40,23 +47,27 @@ def export_model(
     out_folder: str | Path,
     num_checkpoints: int | None = None,
     force: bool = False,
+    complete: Callable[[Path], None] | None = None,
 ) -> TrainedModel:
-    """Write the model of a training run as a folder that can be passed on.
+    """Write a trained model as a folder that can be passed on.
 
     It holds ``model.safetensors``, ``config.json``, ``vocabulary.txt`` (of subwords:
-    ``tokenizer.model``) and, if the run was tested, its ``result.json`` and
-    ``clean_statistics.json``. An earlier export in the folder is replaced.
+    ``tokenizer.model``), ``hyperparams.yaml`` for SpeechBrain's recognizers and, if the
+    run was tested, its ``result.json`` and ``clean_statistics.json``. An earlier export
+    in the folder is replaced.
 
     Arguments
     ---------
     run_folder : str | Path
-        Output folder of a training run.
+        Output folder of a training run, or an export.
     out_folder : str | Path
         Made with its parents.
     num_checkpoints : int | None
-        As for `load_run`.
+        As for `load_run`; None for an export.
     force : bool
         Write into a folder that holds other files; they stay.
+    complete : Callable[[Path], None] | None
+        Writes into the folder of an export what is in `TRANSFORMERS_FILES`.
 
     Returns
     -------
@@ -67,12 +78,12 @@ def export_model(
     ------
     InputError
         If the run cannot be loaded or has links out of its folder, or the folder holds
-        other files than an export.
+        other files than an export, or a training run.
     """
     run_folder, out_folder = Path(run_folder), Path(out_folder)
     _check_destination(out_folder, force)
     check_own_files(run_folder, _read_of_run(run_folder))
-    trained = load_run(run_folder, num_checkpoints)
+    trained = _load(run_folder, num_checkpoints)
     unfinished = unfinished_name(out_folder)
     unfinished.mkdir(parents=True)
     try:
@@ -82,13 +93,33 @@ def export_model(
         # safetensors writes files that their owner alone can read
         shutil.copymode(unfinished / CONFIG_FILE, unfinished / WEIGHTS_FILE)
         trained.vocabulary.save(unfinished / trained.vocabulary.file_name)
+        needed = (CONFIG_FILE, WEIGHTS_FILE, trained.vocabulary.file_name)
+        for_speechbrain = unfinished / HYPERPARAMETERS_FILE
+        for_speechbrain.write_text(speechbrain_yaml(needed), encoding="utf-8")
         for name in (RESULT_FILE, CleanStatistics.file_name):
             if (run_folder / name).is_file():
                 shutil.copyfile(run_folder / name, unfinished / name)
+        if complete is not None:
+            complete(unfinished)
         _move_files(unfinished, out_folder)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
     return trained
+
+
+def is_run(folder: Path) -> bool:
+    """Tell whether a folder is that of a training run; exports tell SpeechBrain so."""
+    return (folder / HYPERPARAMETERS_FILE).is_file() and not (
+        folder / CONFIG_FILE
+    ).is_file()
+
+
+def _load(folder: Path, num_checkpoints: int | None) -> TrainedModel:
+    if not (folder / CONFIG_FILE).is_file():
+        return load_run(folder, num_checkpoints)
+    if num_checkpoints is not None:
+        raise InputError(f"{folder}: an export has no checkpoints to average")
+    return load_export(folder)
 
 
 def load_export(folder: str | Path) -> TrainedModel:
@@ -118,12 +149,16 @@ def load_export(folder: str | Path) -> TrainedModel:
         weights = load_file(weights_file)
     except SafetensorError as error:
         raise InputError(f"{weights_file}: not safetensors ({error})") from error
+    # transformers gives all names a beginning
+    weights = {name.removeprefix("model."): value for name, value in weights.items()}
     return assemble(folder, config["model"], weights)
 
 
 def _check_destination(folder: Path, force: bool) -> None:
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder}: is a file; name a folder for the export")
+    if is_run(folder):
+        raise InputError(f"{folder}: is a training run; name another folder")
     names = {entry.name for entry in folder.iterdir()} if folder.exists() else set()
     is_export = {WEIGHTS_FILE, CONFIG_FILE} <= names and names & {*VOCABULARY_FILES}
     if names and not is_export and not force:
@@ -142,7 +177,8 @@ def _write_weights(trained: TrainedModel, path: Path) -> None:
     # Cloned because safetensors refuses tensors that share their memory.
     state = {k: v.clone().contiguous() for k, v in trained.model.state_dict().items()}
     try:
-        save_file(state, path)
+        # transformers wants to be told
+        save_file(state, path, metadata={"format": "pt"})
     except SafetensorError as error:
         raise InputError(f"{path}: cannot be written ({error})") from error
 
@@ -176,7 +212,7 @@ def _read_config(path: Path) -> dict[str, Any]:
 
 def _move_files(source: Path, destination: Path) -> None:
     destination.mkdir(exist_ok=True)
-    for name in EXPORT_FILES:
+    for name in (*EXPORT_FILES, *TRANSFORMERS_FILES):
         if (source / name).exists():
             os.replace(source / name, destination / name)
         else:

@@ -23,6 +23,7 @@ from lact_modules.inference.export import (
     EXPORT_FILES,
     RESULT_FILE,
     export_model,
+    is_run,
     load_export,
 )
 from lact_modules.inference.model_card import model_card
@@ -156,8 +157,8 @@ def fetch_model(repo_id: str) -> Path:
 def _collect(folder: Path, repo_id: str) -> dict[str, Path | bytes]:
     """Gather what is to be uploaded, by its name in the repository."""
     files: dict[str, Path | bytes] = {}
-    hyperparameters = folder / HYPERPARAMETERS_FILE
-    if hyperparameters.is_file():
+    if is_run(folder):
+        hyperparameters = folder / HYPERPARAMETERS_FILE
         text = without_folders(hyperparameters.read_text(encoding="utf-8"))
         files[SETTINGS_FILE] = text.encode()
         folder = folder / EXPORT_FOLDER

@@ -1,6 +1,7 @@
 """Load a model from wherever it is: a training run, an export, the hub."""
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,12 @@ from lact_modules.inference.trained_model import (
     TrainedModel,
     load_run,
 )
+
+FORMS: dict[str, Callable[[Path], TrainedModel]] = {CONFIG_FILE: load_export}
+"""What loads a folder that is no training run, by a file that tells its form.
+
+The first that is there decides.
+"""
 
 _REPO_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 
@@ -65,16 +72,17 @@ def _load_whole(source: str | Path, num_checkpoints: int | None) -> TrainedModel
             f"{folder}: no such folder; give a run's folder, an export, or a model's "
             "id on the hub"
         )
-    if (folder / HYPERPARAMETERS_FILE).is_file():
-        return load_run(folder, num_checkpoints)
-    if not (folder / CONFIG_FILE).is_file():
+    for name, load in FORMS.items():
+        if (folder / name).is_file():
+            if num_checkpoints is not None:
+                raise InputError(
+                    f"{folder}: no training run, so it has no checkpoints to average; "
+                    "leave --avg-checkpoints out"
+                )
+            return load(folder)
+    if not (folder / HYPERPARAMETERS_FILE).is_file():
         raise InputError(
             f"{folder.absolute()}: no model: neither a run's {HYPERPARAMETERS_FILE} "
             f"nor an export's {CONFIG_FILE} is there"
         )
-    if num_checkpoints is not None:
-        raise InputError(
-            f"{folder}: no training run, so it has no checkpoints to average; leave "
-            "--avg-checkpoints out"
-        )
-    return load_export(folder)
+    return load_run(folder, num_checkpoints)

@@ -54,7 +54,7 @@ def pack(state: Any) -> Any:
     Example
     -------
     >>> pack(Word("ONE", 0.0, 0.5))
-    {'kind': 'Word', 'fields': ['ONE', 0.0, 0.5]}
+    {'kind': 'Word', 'fields': ['ONE', 0.0, 0.5, {'kind': 'tuple', 'fields': []}]}
     >>> unpack(pack((1, Word("ONE", 0.0, 0.5))))
     (1, Word(word='ONE', start=0.0, end=0.5))
     """

@@ -20,7 +20,7 @@ from lact_modules.encoders.compilation import CompiledBlocks
 from lact_modules.errors import InputError
 from lact_modules.inference.chunks import LEFT_SECONDS, ChunkedModel, chunk_encoder
 from lact_modules.inference.decoders import build_search, uses_attention
-from lact_modules.inference.device import find_device
+from lact_modules.inference.device import find_device, memory_for
 from lact_modules.inference.files import Outcome, Source, process_files
 from lact_modules.inference.loading import load_model
 from lact_modules.inference.long_form import MAX_WHOLE_SECONDS, LongForm
@@ -180,7 +180,27 @@ class Transcriber:
         waveforms = to_waveforms(audio, sample_rate, self.load)
         if not waveforms:
             return []
-        hypotheses = self.decoder(*self.run_model(waveforms))
+        return self.decode(self.run_model(waveforms), waveforms)
+
+    @torch.inference_mode()
+    def decode(
+        self, outputs: tuple[Any, ...], waveforms: Sequence[Waveform]
+    ) -> list[Hypothesis]:
+        """Search the model's outputs for a batch.
+
+        Arguments
+        ---------
+        outputs : tuple[Any, ...]
+            What :meth:`run_model` gave.
+        waveforms : Sequence[Waveform]
+            What it was given.
+
+        Returns
+        -------
+        list[Hypothesis]
+            In the same order.
+        """
+        hypotheses = self.decoder(*outputs)
         return [
             _clip(hypothesis, len(waveform) / SAMPLE_RATE)
             for hypothesis, waveform in zip(hypotheses, waveforms, strict=True)
@@ -206,21 +226,37 @@ class Transcriber:
         InputError
             If the GPU's memory does not hold the batch.
         """
-        longest = max(map(len, waveforms)) / SAMPLE_RATE
-        try:
-            with self.caster.running():
-                if isinstance(self.adapter, RecordingAdapter):
-                    return self.adapter.hear(waveforms, self._run_one)
-                return self._run(waveforms)
-        except RuntimeError as error:
-            # of a CPU's memory there is no exception of its own
-            is_full = isinstance(error, torch.OutOfMemoryError)
-            if not is_full and "can't allocate memory" not in str(error):
-                raise
-            raise InputError(
-                f"batch of {len(waveforms)} x {longest:.0f} s: "
-                f"out of memory on {self.device}; take a smaller batch"
-            ) from error
+        with memory_for(waveforms, self.device), self.caster.running():
+            if isinstance(self.adapter, RecordingAdapter):
+                return self.adapter.hear(waveforms, self._run_one)
+            return self._run(waveforms)
+
+    @torch.inference_mode()
+    def encode(self, waveforms: Sequence[Waveform]) -> tuple[Tensor, Tensor]:
+        """Give what the encoder makes of a batch, on its device.
+
+        Arguments
+        ---------
+        waveforms : Sequence[Waveform]
+            As for :meth:`transcribe`; of any length, all are run as a whole.
+
+        Returns
+        -------
+        encoded : Tensor
+            (B, T, D) frames, zero at padding.
+        lengths : Tensor
+            (B,) valid frames.
+
+        Raises
+        ------
+        InputError
+            If the GPU's memory does not hold the batch, or the model would learn.
+        """
+        if self.adapter is not None:
+            raise InputError("encode: --ttt learns while it transcribes; leave it")
+        whole = [torch.cat([*each.split(SAMPLE_RATE)]) for each in waveforms]
+        with memory_for(whole, self.device), self.caster.running():
+            return (self.chunked or self.model).encode(*self._pad(whole))
 
     def load(
         self,
@@ -317,14 +353,18 @@ class Transcriber:
         return self._run_whole(cast(Sequence[Tensor], waveforms))
 
     def _run_whole(self, waveforms: Sequence[Tensor]) -> tuple[Any, ...]:
+        run: Callable[..., Any] = self.chunked or self.model
+        if isinstance(self.adapter, TestTimeAdapter):
+            run = self.adapter
+        return run(*self._pad(waveforms))
+
+    def _pad(self, waveforms: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        """Give a batch (B, N), N > 0, and its lengths, on the device."""
         lengths = torch.tensor([len(waveform) for waveform in waveforms])
         batch = pad_sequence(list(waveforms), batch_first=True)
         if batch.shape[1] == 0:
             batch = torch.zeros(len(waveforms), 1)
-        run: Callable[..., Any] = self.chunked or self.model
-        if isinstance(self.adapter, TestTimeAdapter):
-            run = self.adapter
-        return run(batch.to(self.device), lengths.to(self.device))
+        return batch.to(self.device), lengths.to(self.device)
 
 
 def _find_long_form(chunked: ChunkedModel) -> LongForm | None:

@@ -13,7 +13,8 @@ from lact_modules.inference import export
 from lact_modules.inference.export import export_model, load_export
 from lact_modules.inference.trained_model import load_run
 
-FILES = ["config.json", "model.safetensors", "result.json", "vocabulary.txt"]
+FILES = ["config.json", "hyperparams.yaml"]
+FILES += ["model.safetensors", "result.json", "vocabulary.txt"]
 
 
 @pytest.fixture

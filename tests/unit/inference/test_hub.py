@@ -30,7 +30,7 @@ RESULT = {
 }
 PUBLISHED = {
     *("README.md", "config.json", "hparams.yaml", "model.safetensors"),
-    *("result.json", "vocabulary.txt"),
+    *("hyperparams.yaml", "result.json", "vocabulary.txt"),
 }
 
 

@@ -151,13 +151,13 @@ def test_samples_of_another_rate_are_resampled(transcriber, paths, tmp_path):
 @pytest.mark.parametrize(
     ("audio", "line"),
     [
-        (torch.zeros(2, 8), r"audio 0: of shape \(2, 8\)"),
-        ([torch.zeros(8), np.zeros((8, 2))], r"audio 1: of shape \(8, 2\)"),
+        (torch.zeros(3, 8), r"audio 0: of shape \(3, 8\)"),
+        ([torch.zeros(8), np.zeros((8, 2, 1))], r"audio 1: of shape \(8, 2, 1\)"),
         (torch.tensor(1.0), r"audio 0: of shape \(\)"),
         (np.zeros(8, dtype=bool), "audio 0: samples of torch.bool"),
         (np.array([0.0, np.nan]), "audio 0: holds NaN or infinite samples"),
         (np.array([0.0, -1e30]), "audio 0: holds samples of 1e\\+30; full scale is 1"),
-        ([None], "audio 0: no samples"),
+        ([None], "audio 0: a NoneType; give an array of samples"),
         ("missing.wav", "missing.wav"),
     ],
 )

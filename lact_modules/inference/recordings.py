@@ -1,0 +1,102 @@
+"""What users of Python give to be heard: one recording, several, or its blocks."""
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
+from pathlib import Path
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lact_modules.data.audio import SAMPLE_RATE
+from lact_modules.data.audio_file import Waveform
+from lact_modules.errors import InputError
+from lact_modules.inference.waveforms import Samples, join_blocks, to_waveform
+
+Recording: TypeAlias = str | Path | Samples
+"""A file, or its samples."""
+
+
+class Source(NamedTuple):
+    """A recording before it is read.
+
+    Arguments
+    ---------
+    id : str
+        What messages call it.
+    recording : Recording
+        A file, or samples.
+    sample_rate : int
+        Hz of samples; files tell their own.
+    """
+
+    id: str
+    recording: Recording
+    sample_rate: int = SAMPLE_RATE
+
+    def __str__(self) -> str:
+        return self.id
+
+    def load(self, read: Callable[[str | Path], Waveform]) -> Waveform:
+        """Make what models hear; `read` reads files."""
+        if isinstance(self.recording, str | Path):
+            return read(self.recording)
+        return to_waveform(self.recording, self.sample_rate, self.id)
+
+
+def gather(
+    given: Recording | Iterable[Recording], sample_rate: int
+) -> tuple[list[Source], bool]:
+    """Tell recordings apart.
+
+    Arguments
+    ---------
+    given : Recording | Iterable[Recording]
+        A recording; several, in what can be gone through, but for an iterator of
+        samples: they are the blocks of one.
+    sample_rate : int
+        Hz of samples.
+
+    Returns
+    -------
+    sources : list[Source]
+        Of recordings; blocks are joined.
+    is_one : bool
+        Whether one alone was given, not several of which there is one.
+
+    Raises
+    ------
+    InputError
+        If it is nothing of the kind.
+
+    Example
+    -------
+    >>> gather(iter(["a.wav", "b.wav"]), 16000)[1]
+    False
+    >>> [source], _ = gather(iter(torch.zeros(3, 100)), 16000)
+    >>> len(source.recording)
+    300
+    """
+    if isinstance(given, str | Path | Tensor | np.ndarray):
+        return [_name(0, given, sample_rate)], True
+    if not isinstance(given, Iterable):
+        raise InputError(f"audio: a {type(given).__name__}; give samples, or a file")
+    if isinstance(given, Iterator):
+        first = next(given, None)
+        if first is None:
+            raise InputError("audio: an empty generator; give blocks, or files")
+        given = chain([first], given)
+        if not isinstance(first, str | Path):
+            return [
+                Source("audio", torch.cat([*join_blocks(given, sample_rate)]))
+            ], True
+    return [
+        _name(number, each, sample_rate) for number, each in enumerate(given)
+    ], False
+
+
+def _name(number: int, recording: Recording, sample_rate: int) -> Source:
+    is_file = isinstance(recording, str | Path)
+    name = str(recording) if is_file else f"audio {number}"
+    return Source(name, recording, sample_rate)

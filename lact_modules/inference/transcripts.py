@@ -1,0 +1,137 @@
+"""What users of Python are told: text, words in time, and how sure they are."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from lact_modules.decoding.hypothesis import Word
+
+
+@dataclass(frozen=True)
+class HeardWord:
+    """A word of a transcript.
+
+    Arguments
+    ---------
+    word : str
+        Its spelling.
+    start : float
+        Seconds at which it begins.
+    end : float
+        Seconds at which it ends.
+    confidence : float | None
+        From 0 to 1: the geometric mean of its tokens' CTC probabilities, each at its
+        surest frame. None in streams; not compared.
+    """
+
+    word: str
+    start: float
+    end: float
+    confidence: float | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """What was heard; ``str`` of it is the text.
+
+    Arguments
+    ---------
+    text : str
+        Words joined by one space.
+    words : tuple[HeardWord, ...]
+        The same words in time.
+    confidence : float | None
+        Of all words, as of one; None where there is none, and of streams; not compared.
+    is_final : bool
+        False for an utterance of a stream that goes on.
+
+    Example
+    -------
+    >>> print(Transcript("ONE", (HeardWord("ONE", 0.2, 0.48, 0.9),), 0.9))
+    ONE
+    """
+
+    text: str
+    words: tuple[HeardWord, ...]
+    confidence: float | None = field(default=None, compare=False)
+    is_final: bool = True
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def to_transcript(
+    words: Sequence[Word],
+    log_probs: Tensor | None = None,
+    tokens: Sequence[str] = (),
+    is_final: bool = True,
+) -> Transcript:
+    """Tell words as users read them.
+
+    Arguments
+    ---------
+    words : Sequence[Word]
+        As a decoder gives them.
+    log_probs : Tensor | None
+        (T, V) of the utterance, on any device; None: nothing is said of confidence.
+    tokens : Sequence[str]
+        The V of them.
+    is_final : bool
+        False if more may come.
+
+    Returns
+    -------
+    Transcript
+        Of these words.
+
+    Example
+    -------
+    >>> from lact_modules.decoding.hypothesis import group_words
+    >>> words = group_words("HI", [0, 2], frame_rate=10.0)
+    >>> probs = torch.tensor([[0.1, 0.4, 0.5], [0.1, 0.9, 0.0], [0.2, 0.0, 0.4]])
+    >>> transcript = to_transcript(words, probs.log(), ["<blank>", "H", "I"])
+    >>> transcript.text, f"{transcript.confidence:.2f}"
+    ('HI', '0.60')
+    """
+    text = " ".join(word.word for word in words)
+    if log_probs is None:
+        sure: list[float | None] = [None] * len(words)
+        return Transcript(text, _time(words, sure), is_final=is_final)
+    scores = _score_tokens(words, log_probs, tokens)
+    sure = [_mean(each) for each in scores]
+    joined = torch.cat([torch.zeros(0), *scores])
+    return Transcript(text, _time(words, sure), _mean(joined), is_final)
+
+
+def _time(
+    words: Sequence[Word], confidences: Sequence[float | None]
+) -> tuple[HeardWord, ...]:
+    return tuple(
+        HeardWord(word.word, word.start, word.end, confidence)
+        for word, confidence in zip(words, confidences, strict=True)
+    )
+
+
+def _score_tokens(
+    words: Sequence[Word], log_probs: Tensor, names: Sequence[str]
+) -> list[Tensor]:
+    """Give of each word its tokens' log-probabilities: each at its surest frame."""
+    tokens = [token for word in words for token in word.tokens]
+    if not tokens:
+        return []
+    ids = {name: index for index, name in enumerate(names)}
+    columns = torch.tensor([ids[name] for name, _ in tokens])
+    starts = torch.tensor([frame for _, frame in tokens])
+    # each may last until the next begins; what leaves the device is a number a frame
+    frames = torch.arange(int(starts[0]), len(log_probs))
+    said = torch.searchsorted(starts, frames, right=True) - 1
+    begun = log_probs[starts, columns].float().cpu()
+    lasting = log_probs[frames, columns[said]].float().cpu()
+    scores = begun.scatter_reduce(0, said, lasting, "amax")
+    return [*scores.split([len(word.tokens) for word in words])]
+
+
+def _mean(scores: Tensor) -> float | None:
+    return float(scores.mean().exp()) if len(scores) else None
