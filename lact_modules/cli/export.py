@@ -12,14 +12,20 @@ class Format(str, Enum):
     """Who is to read the folder."""
 
     LACT = "lact"
+    TRANSFORMERS = "transformers"
 
 
-WRITERS = {Format.LACT: "lact_modules.inference.export:export_model"}
+WRITERS = {
+    Format.LACT: "lact_modules.inference.export:export_model",
+    Format.TRANSFORMERS: "lact_modules.hf.export:export_for_transformers",
+}
 """``(run, folder, num_checkpoints, force) -> TrainedModel``, imported when needed."""
 
 
 def export(
-    run: Annotated[Path, typer.Argument(help="Output folder of a training run.")],
+    run: Annotated[
+        Path, typer.Argument(help="Output folder of a training run, or an export.")
+    ],
     folder: Annotated[Path, typer.Argument(help="Where to write.")],
     format: Annotated[
         Format, typer.Option(help="Who is to read the folder.")

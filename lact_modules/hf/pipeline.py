@@ -1,0 +1,49 @@
+"""transformers' pipeline, which reads audio as `lact-asr` does."""
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from transformers import AutomaticSpeechRecognitionPipeline
+
+from lact_modules.data.audio import load_audio
+from lact_modules.hf.model import LaCTForCTC
+from lact_modules.inference.waveforms import to_waveforms
+
+
+class SpeechRecognitionPipeline(AutomaticSpeechRecognitionPipeline):
+    """Reads files, and resamples, as `lact-asr` does, without a program ``ffmpeg``.
+
+    For models of other kinds it is what it is derived from.
+    """
+
+    def preprocess(self, inputs: Any, **options: Any) -> Iterator[dict[str, Any]]:
+        """Make what the model hears of samples, a file, its bytes, or a dictionary."""
+        if not isinstance(self.model, LaCTForCTC):
+            yield from super().preprocess(inputs, **options)
+            return
+        for item in super().preprocess(_read(inputs), **options):
+            if "stride" in item:
+                num_samples, *strides = item["stride"]
+                # to the end of a frame, or what is heard in half of one is cut off
+                num_samples += -num_samples % self._align_to
+                item["stride"] = (num_samples, *strides)
+            yield item
+
+
+def _read(given: Any) -> Any:
+    """Give samples at 16 kHz; what transformers has to fetch or to cut stays as is."""
+    if isinstance(given, bytes):
+        stream = io.BytesIO(given)
+        stream.name = "audio"
+        return load_audio(stream).numpy()
+    if isinstance(given, str | Path):
+        is_address = str(given).startswith(("http://", "https://"))
+        return given if is_address else load_audio(given).numpy()
+    if isinstance(given, dict) and "stride" not in given and "sampling_rate" in given:
+        samples = given["raw"] if given.get("raw") is not None else given.get("array")
+        if getattr(samples, "ndim", None) == 1:
+            [waveform] = to_waveforms(samples, given["sampling_rate"], load_audio)
+            return waveform.numpy()
+    return given
