@@ -6,6 +6,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from lact_modules.ops.running import running_minimum
+
 _DECIBEL = math.log(10) / 10
 
 # Decibels below the peak from which on frames count, and count fully.
@@ -16,6 +18,8 @@ _SUSTAINED = 5
 _STEADY, _MODULATED = 5.0, 10.0
 # Decibels a frame: how fast the quietest is forgotten, and the peak while things go on.
 _RISE, _FALL = 0.2, 30 / 6000
+# Frames in which what is forgotten of the quietest is more than any two levels differ.
+_FORGOTTEN = 1024
 # The first peak of a stream, of white noise at -60 dB: what is below is no speech.
 _FIRST_PEAK = -15.0
 # What steady sound counts in an utterance: all, where there is nothing else.
@@ -66,7 +70,7 @@ def weigh_frames(levels: Tensor, is_valid: Tensor) -> Tensor:
     >>> weigh_frames(levels, torch.tensor([[True] * 7 + [False]]))[0, 5:]
     tensor([1.0000, 0.5000, 0.0000])
     """
-    before = levels.new_full((len(levels), _SUSTAINED - 1), torch.inf)
+    before = levels.new_full((levels.shape[0], _SUSTAINED - 1), torch.inf)
     sustained = _sustain(torch.cat([before, levels], dim=1))
     peak = sustained.where(is_valid, -torch.inf).amax(1, keepdim=True)
     going_on, _ = _watch(levels, before[:, :1])
@@ -152,7 +156,7 @@ def _watch(levels: Tensor, quietest: Tensor) -> tuple[Tensor, Tensor]:
     """Tell whether something goes on (B, T), from 0 to 1, and the quietest (B, 1)."""
     frames = torch.arange(1, levels.shape[1] + 1, device=levels.device)
     steps = _RISE * frames.to(levels.dtype)
-    lowest = torch.cat([quietest, levels - steps], dim=1).cummin(1).values
+    lowest = running_minimum(torch.cat([quietest, levels - steps], dim=1), _FORGOTTEN)
     floor = lowest[:, 1:] + steps
     going_on = (levels - floor - _STEADY) / (_MODULATED - _STEADY)
     return going_on.clamp(0, 1), floor[:, -1:]
@@ -164,4 +168,5 @@ def _near(levels: Tensor, peak: Tensor) -> Tensor:
 
 def _sustain(levels: Tensor) -> Tensor:
     """Give the level (B, T) that each frame and the four before all reach."""
-    return levels.unfold(1, _SUSTAINED, 1).amin(-1)
+    last = levels.shape[1] - _SUSTAINED + 1
+    return torch.stack([levels[:, i : last + i] for i in range(_SUSTAINED)]).amin(0)

@@ -174,9 +174,12 @@ def _window_attention(
     left, right = window
     if left is None and right is None:
         return attend(q, k, v, _key_mask(is_padding), dropout)
+    if left is None or right is None:
+        return attend(q, k, v, attention_mask(is_padding, window), dropout)
     # with blocks as long as the longer side most of what is computed is seen
-    size = max(left or 0, right or 0, _MIN_BLOCK)
-    if left is None or right is None or q.shape[1] <= size + left + right:
+    size = max(left, right, _MIN_BLOCK)
+    # an exported graph has one way for all lengths
+    if not torch.compiler.is_exporting() and q.shape[1] <= size + left + right:
         return attend(q, k, v, attention_mask(is_padding, window), dropout)
     query = torch.arange(size, device=q.device)[:, None]
     key = torch.arange(-left, size + right, device=q.device)
@@ -254,7 +257,8 @@ def _in_blocks(
     """
     batch, num_frames = q.shape[:2]
     size, span = near.shape
-    num_blocks = -(-num_frames // size)
+    # ONNX divides numbers below zero otherwise
+    num_blocks = (num_frames + size - 1) // size
     # so many keys are missing at both ends, or, where negative, are seen by no query
     before = left - (k.shape[1] - num_frames)
     after = num_blocks * size - num_frames + span - left - size
@@ -268,9 +272,9 @@ def _in_blocks(
 
     ends = [0, 0, 0, 0, 0, num_blocks * size - num_frames]
     q = pad(q, ends).unflatten(1, (num_blocks, size)).flatten(0, 1)
-    mask = ~spans(is_padding, True)[:, None] & near
     # a frame always sees itself, so that rows of padding stay finite
-    mask.diagonal(left, dim1=-2, dim2=-1).fill_(True)
+    itself = torch.ones_like(near).triu(left).tril(left)
+    mask = ~spans(is_padding, True)[:, None] & near | itself
     output = attend(q, spans(k), spans(v), mask[:, None], dropout)
     return output.unflatten(0, (batch, num_blocks)).flatten(1, 2)[:, :num_frames]
 

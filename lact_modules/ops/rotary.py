@@ -1,6 +1,7 @@
 """Rotary position embedding (arXiv 2104.09864)."""
 
 import functools
+import math
 from typing import Any, NamedTuple
 
 import torch
@@ -91,6 +92,10 @@ def _make(
     positions = torch.arange(first, first + num_frames, device=device).double()
     exponents = torch.arange(half, device=device).double() / half
     angles = positions[:, None] * base**-exponents
+    if torch.compiler.is_exporting():
+        # not every runtime has a cosine of float64; whole turns change nothing
+        turn = 2 * math.pi
+        angles = (angles - (angles / turn).long().double() * turn).float()
     return Rotation(angles.cos().to(dtype), angles.sin().to(dtype))
 
 

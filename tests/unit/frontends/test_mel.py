@@ -7,7 +7,12 @@ import pytest
 import torch
 
 from lact_modules.frontends import MelFrontend, SeparableConvolution
-from lact_modules.frontends.normalization import STATISTICS, RunningNormalization
+from lact_modules.frontends.normalization import (
+    STATISTICS,
+    RunningNormalization,
+    UtteranceNormalization,
+)
+from lact_modules.frontends.spectrum import MelProducts
 
 NORMALIZATIONS = ["utterance", "running"]
 
@@ -154,3 +159,27 @@ def test_running_statistics_notice_another_voice_after_hours():
     _, state = normalization.resume(torch.randn(1, 100_000, 1), normalization.start(1))
     later, _ = normalization.resume(5 + torch.randn(1, 2000, 1), state)
     assert later[:, 1000:].mean().abs() < 2.0
+
+
+def test_products_are_the_spectrogram():
+    torch.manual_seed(0)
+    mel = MelFrontend(8).mel
+    quiet = 1e-3 * torch.randn(2, 4000)
+    samples = torch.cat([quiet, 100 * quiet, torch.zeros(2, 1000)], dim=1)
+    expected, products = (each(samples) for each in (mel, MelProducts(mel)))
+    assert products.shape == expected.shape
+    logs = [(each + 1e-6).log() for each in (products, expected)]
+    torch.testing.assert_close(*logs, atol=1e-4, rtol=0.0)
+
+
+@pytest.mark.parametrize("num_frames", [1, 4, 1500])
+def test_exported_statistics_are_the_same(monkeypatch, num_frames):
+    torch.manual_seed(0)
+    # pauses that are longer than what a running minimum of a graph looks back
+    loudness = torch.rand(2, num_frames // 700 + 1).repeat_interleave(700, 1)
+    features = 5 * loudness[:, :num_frames, None] + torch.rand(2, num_frames, 8)
+    normalization = UtteranceNormalization("speech")
+    lengths = torch.tensor([num_frames, (num_frames + 1) // 2])
+    expected = normalization(features, lengths)
+    monkeypatch.setattr(torch.compiler, "is_exporting", lambda: True)
+    torch.testing.assert_close(normalization(features, lengths), expected)

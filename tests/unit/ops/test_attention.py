@@ -224,3 +224,13 @@ def test_memory_is_linear_in_the_frames(run):
         largest.append(counter.count)
     assert largest[1] < 2.2 * largest[0]
     assert largest[0] < 2000 * 2000
+
+
+@pytest.mark.parametrize("num_frames", [1, 31, 32, 33, 64, 97, 200])
+def test_an_exported_graph_goes_by_blocks_at_any_length(monkeypatch, num_frames):
+    q, k, v = draw(num_frames)
+    is_padding = padding(num_frames)
+    expected = attend(q, k, v, attention_mask(is_padding, (32, 3)))
+    monkeypatch.setattr(torch.compiler, "is_exporting", lambda: True)
+    output = window_attention(q, k, v, is_padding, (32, 3))
+    assert_alike(output, expected, is_padding, (q, k, v))
