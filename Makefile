@@ -58,7 +58,7 @@ define train-demo
 		--decoding '{beam_size: 50, lm: ../../../../$(RUN)/lm.arpa}' $(DEMO_ARGS)
 endef
 
-compare: install ## Train three encoders with three seeds on DATA=.../LibriSpeech, compare
+compare: install ## Train four encoders with three seeds on DATA=.../LibriSpeech, compare
 	@test -n "$(DATA)" || { echo "make compare DATA=FOLDER: which corpus?" >&2; exit 2; }
 	$(BIN)/python benchmarks/compare_arms.py --data_folder "$(DATA)" --epochs 10 \
 		$(COMPARE_ARGS) -- '--frontend={channels: 40}'

@@ -40,7 +40,7 @@ from lact_modules.errors import InputError
 from lact_modules.inference.hyperparameters import read_hyperparameter
 from lact_modules.inference.model_builder import build_model
 
-ARMS = "lact_demo,conformer_demo,conmamba_demo"
+ARMS = "lact_demo,conformer_demo,conmamba_demo,gated_deltanet_demo"
 
 
 def count_parameters(arm: Arm, options: Sequence[str]) -> int:

@@ -36,8 +36,8 @@ from rich.table import Table
 from study import write_study
 from timing import take_turns
 
-ARMS = ["lact_conformer", "conformer", "conmamba", "lact_streaming"]
-ARMS.append("speechbrain_conformer")
+ARMS = ["lact_conformer", "conformer", "conmamba", "gated_deltanet_narrow"]
+ARMS += ["lact_streaming", "speechbrain_conformer"]
 
 
 class Study:

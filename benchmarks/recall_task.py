@@ -13,6 +13,7 @@ from lact_modules.layers import (
     AttentionMixer,
     BiMambaMixer,
     FeedForward,
+    GatedDeltaNetMixer,
     LaCTMixer,
     SummaryMixer,
 )
@@ -153,6 +154,7 @@ ARMS: dict[str, Factory] = {
     "window": attention(4),
     "full attention": attention(),
     "ConMamba": BiMambaMixer,
+    "Gated DeltaNet": partial(GatedDeltaNetMixer, num_heads=2, expand=1.0),
     "SummaryMixing": SummaryMixer,
     "LaCT that never learns": lact(**_STILL),
     "Muon, down": lact(update="down"),

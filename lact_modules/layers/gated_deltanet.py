@@ -45,8 +45,8 @@ class GatedDeltaNetMixer(nn.Module):
     mean is gated. The backward one reads each utterance from its own last frame, so
     that padding never enters it.
 
-    With heads of keys half as wide as those of values, and values as wide as the
-    model, it has as many parameters as attention has.
+    As published it has about 6 d_model^2 parameters; with ``expand=1.0`` 4, which is
+    what attention has.
 
     Arguments
     ---------
@@ -54,10 +54,10 @@ class GatedDeltaNetMixer(nn.Module):
         Model dimension.
     num_heads : int
         Heads of each direction.
-    expand_k : float
-        Dimension of all keys over model dimension.
-    expand_v : float
+    expand : float
         Dimension of all values over model dimension.
+    key_share : float
+        Dimension of keys over that of values.
     d_conv : int
         Frames of the causal convolutions.
     bidirectional : bool
@@ -79,17 +79,18 @@ class GatedDeltaNetMixer(nn.Module):
         self,
         d_model: int,
         num_heads: int = 4,
-        expand_k: float = 0.5,
-        expand_v: float = 1.0,
+        expand: float = 1.5,
+        key_share: float = 0.5,
         d_conv: int = 4,
         bidirectional: bool = True,
     ):
         super().__init__()
-        keys, values = (round(d_model * expand) for expand in (expand_k, expand_v))
-        if not keys or not values or keys % num_heads or values % num_heads:
+        values = round(expand * d_model)
+        keys = round(key_share * values)
+        if not keys or keys % num_heads or values % num_heads:
             raise ValueError(
-                f"d_model={d_model}: {keys} keys and {values} values, by expand_k and "
-                f"expand_v, must be multiples of num_heads={num_heads}"
+                f"d_model={d_model}: {values} channels of values by expand and {keys} "
+                f"of keys by key_share must be multiples of num_heads={num_heads}"
             )
         self.directions = 2 if bidirectional else 1
         self.num_heads, self.sizes = num_heads, (keys, keys, values)
@@ -186,7 +187,7 @@ class GatedDeltaNetMixer(nn.Module):
             memory,
             is_padding,
         )
-        return self.norm(y).flatten(2), memory
+        return self.norm(in_full(y)).flatten(2), memory
 
 
 def _unit(x: Tensor) -> Tensor:

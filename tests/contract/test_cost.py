@@ -17,8 +17,9 @@ ROOT = Path(__file__).parents[2]
 FRAGMENTS = sorted(path.stem for path in (ROOT / "hparams" / "encoder").glob("*.yaml"))
 FULL = [name for name in FRAGMENTS if name.startswith(("conformer", "speechbrain"))]
 LINEAR = [name for name in FRAGMENTS if name not in FULL]
-# those without relative positions, and without a Mamba that scans from both ends
-CHUNKED = [*filter(re.compile(r"lact|conformer(?!_relpos)").match, FRAGMENTS)]
+# those without relative positions, and without a memory that goes from both ends
+CAN_BE_CHUNKED = r"lact|conformer(?!_relpos)|gated_deltanet_streaming"
+CHUNKED = [*filter(re.compile(CAN_BE_CHUNKED).match, FRAGMENTS)]
 DYNAMIC = "with dynamic chunks"
 
 # longer than any window, and no multiple of a chunk

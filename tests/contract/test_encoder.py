@@ -16,6 +16,7 @@ from lact_modules.layers import (
     BiMambaMixer,
     ConvolutionModule,
     FeedForward,
+    GatedDeltaNetMixer,
     LaCTMixer,
     SummaryMixer,
     pieces,
@@ -46,6 +47,10 @@ def attention(**options):
 
 def mamba(**options):
     return partial(BiMambaMixer, D_MODEL, d_state=4, **options)
+
+
+def gated_deltanet(**options):
+    return partial(GatedDeltaNetMixer, D_MODEL, num_heads=2, **options)
 
 
 def transformer(mixer):
@@ -139,6 +144,11 @@ ENCODERS = {
     "conmamba": partial(conformer, mamba()),
     "mamba_transformer": partial(transformer, mamba()),
     "mamba_causal": partial(conformer, mamba(bidirectional=False), causal=True),
+    "gated_deltanet": partial(conformer, gated_deltanet()),
+    "gated_deltanet_causal": partial(
+        conformer, gated_deltanet(bidirectional=False), causal=True
+    ),
+    "gated_deltanet_stream": partial(conformer, gated_deltanet(bidirectional=False)),
     "lact_dynamic": partial(compressed, lact(), partial(CosineRouter, D_MODEL)),
     "conformer_dynamic": partial(compressed, attention(), UniformRouter),
     "conformer_dynamic_mean": partial(
@@ -158,6 +168,7 @@ CAUSAL = {
     "conformer_rope_causal": 1,
     "conformer_relpos_causal": 1,
     "mamba_causal": 1,
+    "gated_deltanet_causal": 1,
 }
 """Frames that a causal encoder may look at together."""
 
@@ -171,6 +182,8 @@ CHUNKED = [
     "conformer_rope",
     "conformer_rope_causal",
     "mamba_causal",
+    "gated_deltanet_causal",
+    "gated_deltanet_stream",
     "summary",
     "lact_dynamic",
     "conformer_dynamic_mean",

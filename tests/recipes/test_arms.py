@@ -3,6 +3,7 @@
 import difflib
 import io
 from pathlib import Path
+from statistics import mean
 
 import pytest
 import torch
@@ -21,15 +22,19 @@ def arms(recipe, *names):
     return [ASR / recipe / "hparams" / f"{name}.yaml" for name in names]
 
 
+MIXERS = ("conformer", "conmamba", "gated_deltanet")
+DEMOS = ("lact", *MIXERS, "summary")
+STREAMING = ("lact", "conformer", "gated_deltanet")
+
 # LaCT comes first
 GROUPS = [
-    arms("CTC", "lact_demo", "conformer_demo", "conmamba_demo", "summary_demo"),
-    arms("CTC", "lact_streaming_demo", "conformer_streaming_demo"),
+    arms("CTC", *(f"{name}_demo" for name in DEMOS)),
+    arms("CTC", *(f"{name}_streaming_demo" for name in STREAMING)),
     arms("CTC", "lact_hnet_demo", "conmamba_hnet_demo"),
-    arms("CTC", "lact_matched", "conformer_large", "conmamba_large"),
+    arms("CTC", "lact_matched", *(f"{name}_large" for name in MIXERS)),
     arms("transformer", "lact_small_hnet", "conmamba_small_hnet"),
     *(
-        arms("transformer", f"lact_{size}", f"conformer_{size}", f"conmamba_{size}")
+        arms("transformer", *(f"{name}_{size}" for name in ("lact", *MIXERS)))
         for size in ("small", "small_ls100", "large")
     ),
 ]
@@ -111,8 +116,7 @@ def fragment(name):
 def test_every_baseline_stands_in_a_comparison():
     compared = {path for group in (*GROUPS, DECODERS) for path in group}
     recipes = (ROOT / "recipes").glob("**/hparams/*.yaml")
-    kinds = ("conformer", "conmamba", "summary")
-    baselines = [path for path in recipes if path.stem.startswith(kinds)]
+    baselines = [path for path in recipes if path.stem.startswith(DEMOS[1:])]
     assert baselines
     assert set(baselines) <= compared
     assert all(group[0].stem.startswith("lact") for group in GROUPS)
@@ -165,7 +169,7 @@ def test_published_parameter_counts_are_met(recipe, arm, tmp_path):
     assert count_parameters(path, tmp_path) == pytest.approx(expected, rel=0.01)
 
 
-@pytest.mark.parametrize("name", ["conformer", "conmamba", "summary"])
+@pytest.mark.parametrize("name", DEMOS[1:])
 def test_encoders_differ_in_the_mixer_alone(name):
     lact, other = fragment("lact_conformer"), fragment(name)
     assert lact.pop("mixer") != other.pop("mixer")
@@ -179,6 +183,7 @@ def test_encoders_differ_in_the_mixer_alone(name):
     [
         ("conmamba", "conmamba_narrow", {"ffn_in", "ffn_out"}),
         ("conformer", "conformer_relpos", {"mixer"}),
+        ("gated_deltanet", "gated_deltanet_narrow", {"mixer"}),
         ("lact_conformer", "lact_conformer_wide", {"mixer", "layout"}),
     ],
 )
@@ -190,11 +195,12 @@ def test_variants_differ_in_one_line_of_each_entry(name, variant, entries):
         assert len(set(lines[key]) ^ set(other_lines[key])) <= 2
 
 
-@pytest.mark.parametrize("arm", ["conformer_demo", "conmamba_demo"])
+@pytest.mark.parametrize("arm", [f"{name}_demo" for name in MIXERS])
 def test_baselines_train_like_lact(train, arm, tmp_path):
     run = train(tmp_path, hparams=arm, num_epochs=2)
     assert run.code == 0
     assert run.steps() == list(range(1, 21))
     losses = [entry["loss"] for entry in run.metrics("train")]
-    assert losses[-1] < losses[0] - 1
+    # batches differ: one may be harder than another
+    assert mean(losses[-5:]) < mean(losses[:5]) - 1
     assert run.result["model"] == arm

@@ -28,11 +28,12 @@ RECIPES = sorted(
 )
 
 # LaCT comes first
+MIXERS = ("lact", "conformer", "conmamba", "gated_deltanet")
 ARMS = {
-    "ctc": ["lact_demo", "conformer_demo", "conmamba_demo", "summary_demo"],
-    "ctc_attention": ["lact_small", "conformer_small", "conmamba_small"],
+    "ctc": [f"{name}_demo" for name in (*MIXERS, "summary")],
+    "ctc_attention": [f"{name}_small" for name in MIXERS],
 }
-ENCODERS = ("LaCT", "Conformer", "ConMamba", "SummaryMixing")
+ENCODERS = ("LaCT", "Conformer", "ConMamba", "Gated DeltaNet", "SummaryMixing")
 FOLDERS = {"ctc": "CTC", "ctc_attention": "transformer"}
 EACH = [(kind, size) for kind in ARMS for size in NAMES]
 
@@ -94,9 +95,15 @@ def test_arms_of_a_size_have_as_many_parameters_as_lact(kind, size, count):
     assert others == pytest.approx([lact] * len(others), rel=0.05)
 
 
-@pytest.mark.parametrize("variant", ["streaming", "hnet"])
-def test_arms_of_variants_have_as_many_parameters_as_lact(variant, count):
-    other = {"streaming": "conformer", "hnet": "conmamba"}[variant]
+@pytest.mark.parametrize(
+    ("variant", "other"),
+    [
+        ("streaming", "conformer"),
+        ("streaming", "gated_deltanet"),
+        ("hnet", "conmamba"),
+    ],
+)
+def test_arms_of_variants_have_as_many_parameters_as_lact(variant, other, count):
     lact = count("ctc", f"lact_{variant}_demo", "large")
     expected = pytest.approx(lact, rel=0.05)
     assert count("ctc", f"{other}_{variant}_demo", "large") == expected
@@ -141,7 +148,7 @@ def test_what_files_say_is_a_size(recipe, size):
     assert values_of(recipe, size=size) == values_of(recipe)
 
 
-@pytest.mark.parametrize("arm", ["lact", "conformer", "conmamba"])
+@pytest.mark.parametrize("arm", MIXERS)
 def test_large_with_attention_is_the_published_recipe(arm):
     small = recipe_of("ctc_attention", f"{arm}_small")
     large = values_of(recipe_of("ctc_attention", f"{arm}_large"))

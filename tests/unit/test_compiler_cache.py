@@ -9,7 +9,7 @@ from lact_modules import compiler_cache
 
 CTC = Path(__file__).parents[2] / "recipes" / "LibriSpeech" / "ASR" / "CTC"
 # between them they have every layer
-MODELS = ("conmamba_hnet_demo", "hybrid_demo", "lact_streaming")
+MODELS = ("conmamba_hnet_demo", "gated_deltanet_demo", "hybrid_demo", "lact_streaming")
 
 # the user of a container: a number without an entry in /etc/passwd, and no HOME
 NAMELESS = """
