@@ -14,8 +14,15 @@ def push(
     public: Annotated[
         bool, typer.Option("--public", help="Let all see a repository that is made.")
     ] = False,
+    transformers: Annotated[
+        bool,
+        typer.Option(
+            "--transformers/--no-transformers",
+            help="Whether Hugging Face's transformers is to load it too.",
+        ),
+    ] = True,
 ) -> None:
     """Publish a model on the Hugging Face hub, with a card of its metrics."""
     from lact_modules.inference.hub import push_model
 
-    print(push_model(folder, repository, private=not public))
+    print(push_model(folder, repository, not public, transformers))

@@ -115,8 +115,11 @@ def is_run(folder: Path) -> bool:
 
 
 def _load(folder: Path, num_checkpoints: int | None) -> TrainedModel:
-    if not (folder / CONFIG_FILE).is_file():
+    if is_run(folder):
         return load_run(folder, num_checkpoints)
+    if not (folder / CONFIG_FILE).is_file():
+        names = f"a run's {HYPERPARAMETERS_FILE} nor an export's {CONFIG_FILE}"
+        raise InputError(f"{folder}: no model: neither {names} is there")
     if num_checkpoints is not None:
         raise InputError(f"{folder}: an export has no checkpoints to average")
     return load_export(folder)

@@ -19,9 +19,11 @@ from huggingface_hub.utils import validate_repo_id
 
 from lact_modules.errors import InputError
 from lact_modules.hub_session import describe_fault, hub_session, is_unreachable
+from lact_modules.inference.evaluations import find_evaluations
 from lact_modules.inference.export import (
     EXPORT_FILES,
     RESULT_FILE,
+    TRANSFORMERS_FILES,
     export_model,
     is_run,
     load_export,
@@ -81,15 +83,21 @@ def check_repo_id(repo_id: str) -> None:
         raise InputError(f"{repo_id}: no name on the hub; give organization/name")
 
 
-def push_model(folder: str | Path, repo_id: str, private: bool = True) -> str:
+def push_model(
+    folder: str | Path,
+    repo_id: str,
+    private: bool = True,
+    for_transformers: bool = True,
+) -> str:
     """Publish a model with a card; it stays in its folder whatever happens.
 
-    A run is first exported into its folder ``export``. Uploaded are the files of the
-    export, ``hparams.yaml`` of a run, and a card with its metrics; a ``README.md``
-    that stands beside the export is uploaded in the card's place. All come in one
-    commit, after as many attempts as it takes up to `ATTEMPTS`. The token is
-    huggingface_hub's (``HF_TOKEN``, or that of ``hf auth login``), and so is the
-    address (``HF_ENDPOINT``).
+    A run is first exported into its folder ``export``; an export is brought into the
+    form asked for. Uploaded are the files of the export, ``hparams.yaml`` of a run, a
+    card with its metrics, and what `find_evaluations` finds beside the export; a
+    ``README.md`` there is uploaded in the card's place. All come in one commit, after
+    as many attempts as it takes up to `ATTEMPTS`. The token is huggingface_hub's
+    (``HF_TOKEN``, or that of ``hf auth login``), and so is the address
+    (``HF_ENDPOINT``).
 
     Arguments
     ---------
@@ -99,6 +107,8 @@ def push_model(folder: str | Path, repo_id: str, private: bool = True) -> str:
         ``organization/name``; made if it does not exist.
     private : bool
         Who may see a repository that is made: its organization alone, or all.
+    for_transformers : bool
+        Whether transformers is to load it as well.
 
     Returns
     -------
@@ -112,13 +122,14 @@ def push_model(folder: str | Path, repo_id: str, private: bool = True) -> str:
     """
     check_repo_id(repo_id)
     folder = Path(folder)
-    files = _collect(folder, repo_id)
+    files = _collect(folder, repo_id, for_transformers)
     try:
         with hub_session(UPLOAD_PATIENCE):
             return _try_often(lambda: _upload(files, repo_id, private))
     # HTTP, the storage behind the hub, and a refused token raise errors of their own
     except Exception as error:
         command = f"lact-asr push {folder} {repo_id}{'' if private else ' --public'}"
+        command += "" if for_transformers else " --no-transformers"
         raise InputError(
             f"{repo_id}: cannot be uploaded ({_reason(error)}); the model stays in "
             f"{folder}; try again: {command}"
@@ -154,26 +165,47 @@ def fetch_model(repo_id: str) -> Path:
     return Path(folder)
 
 
-def _collect(folder: Path, repo_id: str) -> dict[str, Path | bytes]:
+def _collect(
+    folder: Path, repo_id: str, for_transformers: bool
+) -> dict[str, Path | bytes]:
     """Gather what is to be uploaded, by its name in the repository."""
     files: dict[str, Path | bytes] = {}
+    source = folder
     if is_run(folder):
         hyperparameters = folder / HYPERPARAMETERS_FILE
         text = without_folders(hyperparameters.read_text(encoding="utf-8"))
         files[SETTINGS_FILE] = text.encode()
         folder = folder / EXPORT_FOLDER
-        export_model(folder.parent, folder)
-    check_own_files(folder, [folder / name for name in (*EXPORT_FILES, CARD_FILE)])
+    names = (*EXPORT_FILES, *TRANSFORMERS_FILES, CARD_FILE)
+    check_own_files(folder, [folder / name for name in names])
+    _export(source, folder, for_transformers)
     trained = load_export(folder)
-    for name in (*EXPORT_FILES, CARD_FILE):
+    for name in names:
         if (folder / name).is_file():
             files[name] = folder / name
     if CARD_FILE not in files:
         num_parameters = sum(p.numel() for p in trained.model.parameters())
         result = _read_result(folder / RESULT_FILE)
-        card = model_card(repo_id, num_parameters, len(trained.vocabulary), result)
+        card = model_card(
+            repo_id, num_parameters, len(trained.vocabulary), result, for_transformers
+        )
         files[CARD_FILE] = card.encode()
-    return files
+    return {**files, **find_evaluations(folder)}
+
+
+def _export(source: Path, folder: Path, for_transformers: bool) -> None:
+    """Export a run, or an export into its own folder, if it has another form."""
+    wanted = TRANSFORMERS_FILES if for_transformers else ()
+    found = [name for name in TRANSFORMERS_FILES if (folder / name).is_file()]
+    if source == folder and found == [*wanted]:
+        return
+    if not for_transformers:
+        export_model(source, folder)
+        return
+    # takes seconds to import
+    from lact_modules.hf.export import export_for_transformers
+
+    export_for_transformers(source, folder)
 
 
 def _read_result(path: Path) -> dict:
@@ -189,7 +221,8 @@ def _upload(files: dict[str, Path | bytes], repo_id: str, private: bool) -> str:
     api = HfApi()
     url = api.create_repo(repo_id, private=private, exist_ok=True)
     # such as another vocabulary, or results of a model that was there before
-    outdated = {*EXPORT_FILES} & {*api.list_repo_files(repo_id)} - files.keys()
+    ours = {*EXPORT_FILES, *TRANSFORMERS_FILES}
+    outdated = ours & {*api.list_repo_files(repo_id)} - files.keys()
     added = [CommitOperationAdd(name, content) for name, content in files.items()]
     removed = [CommitOperationDelete(name) for name in sorted(outdated)]
     api.create_commit(repo_id, [*added, *removed], commit_message="Publish the model")

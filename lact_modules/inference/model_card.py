@@ -22,6 +22,19 @@ lact-asr transcribe --model {repo_id} talk.mp3
 ```
 {sections}"""
 
+_TRANSFORMERS = """
+With lact-asr installed, transformers loads it too:
+
+```python
+from transformers import pipeline
+
+recognize = pipeline(
+    "automatic-speech-recognition", model="{repo_id}", trust_remote_code=True
+)
+recognize("talk.mp3", return_timestamps="word")
+```
+"""
+
 
 class Measurement(NamedTuple):
     """One number of a test.
@@ -45,7 +58,11 @@ class Measurement(NamedTuple):
 
 
 def model_card(
-    repo_id: str, num_parameters: int, num_tokens: int, result: Mapping[str, Any]
+    repo_id: str,
+    num_parameters: int,
+    num_tokens: int,
+    result: Mapping[str, Any],
+    for_transformers: bool = True,
 ) -> str:
     """Write the card of an export.
 
@@ -59,6 +76,8 @@ def model_card(
         Of its vocabulary.
     result : Mapping[str, Any]
         The run's ``result.json``; what it lacks, the card lacks.
+    for_transformers : bool
+        Whether transformers loads it as well.
 
     Returns
     -------
@@ -80,14 +99,16 @@ def model_card(
     recipe, dataset = result.get("recipe"), result.get("dataset")
     training = f" by the recipe `{recipe}`" if recipe else ""
     training += f" on {dataset}" if dataset else ""
+    sections = [_TRANSFORMERS.format(repo_id=repo_id)] if for_transformers else []
+    sections += [_results(measured), _training(result)]
     return _PAGE.format(
-        metadata=_metadata(repo_id, dataset or "unknown", measured),
+        metadata=_metadata(repo_id, dataset or "unknown", measured, for_transformers),
         name=repo_id.partition("/")[2],
         parameters=num_parameters / 1e6,
         training=training,
         num_tokens=num_tokens,
         repo_id=repo_id,
-        sections=_results(measured) + _training(result),
+        sections="".join(sections),
     )
 
 
@@ -99,7 +120,9 @@ def _measurements(result: Mapping[str, Any]) -> Iterator[Measurement]:
                     yield Measurement(split, decoding, metric, metrics[metric])
 
 
-def _metadata(repo_id: str, dataset: str, measured: list[Measurement]) -> str:
+def _metadata(
+    repo_id: str, dataset: str, measured: list[Measurement], for_transformers: bool
+) -> str:
     evaluations = [
         EvalResult(
             task_type="automatic-speech-recognition",
@@ -114,10 +137,11 @@ def _metadata(repo_id: str, dataset: str, measured: list[Measurement]) -> str:
         for each in measured
     ]
     card = ModelCardData(
-        library_name="lact-asr",
+        library_name="transformers" if for_transformers else "lact-asr",
         pipeline_tag="automatic-speech-recognition",
         tags=["automatic-speech-recognition", "lact-asr", "speechbrain"],
         model_name=repo_id.partition("/")[2],
+        metrics=sorted({each.metric for each in measured}, reverse=True) or None,
         eval_results=evaluations or None,
     )
     return card.to_yaml().rstrip()

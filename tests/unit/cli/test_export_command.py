@@ -1,3 +1,6 @@
+from lact_modules.inference.export import TRANSFORMERS_FILES
+
+
 def test_an_export_is_written_and_described(lact_asr, trained_run, tmp_path):
     finished = lact_asr("export", trained_run, tmp_path / "a" / "export")
     assert finished.code == 0
@@ -20,6 +23,37 @@ def test_other_files_are_not_overwritten(lact_asr, trained_run, tmp_path):
     assert finished.code == 2
     assert finished.err.count("\n") == 1
     assert lact_asr("export", trained_run, tmp_path, "--force").code == 0
+
+
+def test_an_export_for_transformers_is_an_export(
+    lact_asr, trained_run, audio_folder, tmp_path
+):
+    plain, both = tmp_path / "plain", tmp_path / "both"
+    assert lact_asr("export", trained_run, plain).code == 0
+    finished = lact_asr("export", plain, both, "--format", "transformers")
+    assert finished.code == 0, finished.err
+    assert {path.name for path in both.iterdir()} - {
+        path.name for path in plain.iterdir()
+    } == {*TRANSFORMERS_FILES}
+    weights = [(folder / "model.safetensors").read_bytes() for folder in (plain, both)]
+    assert weights[0] == weights[1]
+    heard = [
+        lact_asr("transcribe", audio_folder, "--model", folder).out
+        for folder in (trained_run, both)
+    ]
+    assert heard[0] == heard[1] != ""
+    # and back again
+    assert lact_asr("export", both, both).code == 0
+    assert {path.name for path in both.iterdir()} == {
+        path.name for path in plain.iterdir()
+    }
+
+
+def test_an_export_has_no_checkpoints(lact_asr, trained_run, tmp_path):
+    lact_asr("export", trained_run, tmp_path / "a")
+    finished = lact_asr("export", tmp_path / "a", tmp_path / "b", "--avg-checkpoints=2")
+    assert finished.code == 2
+    assert "no checkpoints to average" in finished.err
 
 
 def test_no_run(lact_asr, tmp_path):

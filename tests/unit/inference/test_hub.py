@@ -4,14 +4,18 @@ import socket
 
 import pytest
 import yaml
-from huggingface_hub import constants
+from huggingface_hub import EvalResultEntry, constants, eval_result_entries_to_yaml
 from safetensors.torch import load
 
 from lact_modules import hub_session
 from lact_modules.data.subwords import SubwordVocabulary
 from lact_modules.errors import InputError
 from lact_modules.inference import hub as module
-from lact_modules.inference.export import export_model, load_export
+from lact_modules.inference.export import (
+    TRANSFORMERS_FILES,
+    export_model,
+    load_export,
+)
 from lact_modules.inference.hub import ATTEMPTS, check_repo_id, fetch_model, push_model
 from lact_modules.inference.loading import load_model
 from lact_modules.inference.trained_model import load_run
@@ -31,6 +35,7 @@ RESULT = {
 PUBLISHED = {
     *("README.md", "config.json", "hparams.yaml", "model.safetensors"),
     *("hyperparams.yaml", "result.json", "vocabulary.txt"),
+    *TRANSFORMERS_FILES,
 }
 
 
@@ -68,9 +73,12 @@ def test_the_card_has_what_was_measured(hub, run):
     push_model(run, "me/digits")
     card = hub.files["me/digits"]["README.md"].decode()
     assert "lact-asr transcribe --model me/digits" in card
+    assert 'model="me/digits", trust_remote_code=True' in card
     assert "| test | beam+lm | 1.50 | 0.75 |" in card
     metadata = metadata_of(card)
     assert metadata["pipeline_tag"] == "automatic-speech-recognition"
+    assert metadata["library_name"] == "transformers"
+    assert metadata["metrics"] == ["wer", "cer"]
     [index] = metadata["model-index"]
     [result] = index["results"]
     assert result["dataset"] == {"name": "digits", "type": "digits", "split": "test"}
@@ -117,6 +125,36 @@ def test_an_export_is_published_with_a_card_of_its_own(hub, run, tmp_path):
     files = hub.files["me/digits"]
     assert files.keys() == PUBLISHED - {"hparams.yaml"}
     assert files["README.md"] == b"My model"
+
+
+def test_what_transformers_reads_may_be_left_out(hub, run):
+    push_model(run, "me/digits")
+    push_model(run, "me/digits", for_transformers=False)
+    files = hub.files["me/digits"]
+    assert files.keys() == PUBLISHED - {*TRANSFORMERS_FILES}
+    assert b"auto_map" not in files["config.json"]
+    assert b"from transformers" not in files["README.md"]
+    # an export of its own, too
+    push_model(run / "export", "me/digits")
+    assert files.keys() == PUBLISHED
+    assert b"auto_map" in files["config.json"]
+
+
+def test_results_of_benchmarks_go_with_the_export(hub, run):
+    folder = run / "export" / ".eval_results"
+    folder.mkdir(parents=True)
+    entry = EvalResultEntry("hf-audio/open-asr-leaderboard", "mean_wer", 5.5)
+    path = folder / "open_asr_leaderboard.yaml"
+    path.write_text(yaml.safe_dump(eval_result_entries_to_yaml([entry])))
+    with pytest.raises(InputError, match="--force"):
+        push_model(run, "me/digits")
+    export_model(run, run / "export", force=True)
+    push_model(run, "me/digits")
+    name = ".eval_results/open_asr_leaderboard.yaml"
+    assert hub.files["me/digits"][name] == path.read_bytes()
+    path.write_text("- wer: 5.5")
+    with pytest.raises(InputError, match=r"open_asr_leaderboard\.yaml: no results"):
+        push_model(run, "me/digits")
 
 
 def test_what_belonged_to_another_model_is_removed(hub, run):
@@ -219,7 +257,7 @@ def test_links_out_of_an_export_are_not_uploaded(hub, run, tmp_path):
 
 
 def test_a_folder_without_a_model_is_not_uploaded(hub, tmp_path):
-    with pytest.raises(InputError, match=r"config\.json: no such file"):
+    with pytest.raises(InputError, match=r"no model: .*config\.json is there"):
         push_model(tmp_path, "me/digits")
     assert hub.files == {}
 
@@ -235,5 +273,6 @@ def test_a_fetched_model_stays_for_when_there_is_no_network(hub, run, monkeypatc
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     assert fetch_model("me/digits") == folder
     names = {path.name for path in folder.iterdir()}
-    assert names == PUBLISHED - {"README.md", "hparams.yaml"}
+    # least of all code
+    assert names == PUBLISHED - {"README.md", "hparams.yaml", *TRANSFORMERS_FILES}
     assert load(hub.files["me/digits"]["model.safetensors"])
