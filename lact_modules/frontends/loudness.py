@@ -20,6 +20,8 @@ _STEADY, _MODULATED = 5.0, 10.0
 _RISE, _FALL = 0.2, 30 / 6000
 # Frames in which what is forgotten of the quietest is more than any two levels differ.
 _FORGOTTEN = 1024
+# Frames, of what an exported graph remembers the peak in: 2.9 hours.
+_HOURS = 2**20
 # The first peak of a stream, of white noise at -60 dB: what is below is no speech.
 _FIRST_PEAK = -15.0
 # What steady sound counts in an utterance: all, where there is nothing else.
@@ -140,9 +142,9 @@ def track_loudness(
     fallen = _FALL * going_on.cumsum(1)
     recent = torch.cat([state.recent, levels], dim=1)
     sustained = _sustain(recent)
-    peaks = torch.cat([state.peak, sustained + fallen], dim=1).cummax(1).values[:, 1:]
+    peaks = _highest(torch.cat([state.peak, sustained + fallen], dim=1))[:, 1:]
     peaks = peaks - fallen
-    loudest = torch.cat([state.loudest, sustained], dim=1).cummax(1).values
+    loudest = _highest(torch.cat([state.loudest, sustained], dim=1))
     state = LoudnessState(
         recent=recent[:, levels.shape[1] :],
         quietest=quietest,
@@ -160,6 +162,11 @@ def _watch(levels: Tensor, quietest: Tensor) -> tuple[Tensor, Tensor]:
     floor = lowest[:, 1:] + steps
     going_on = (levels - floor - _STEADY) / (_MODULATED - _STEADY)
     return going_on.clamp(0, 1), floor[:, -1:]
+
+
+def _highest(levels: Tensor) -> Tensor:
+    """Give the highest so far."""
+    return -running_minimum(-levels, _HOURS)
 
 
 def _near(levels: Tensor, peak: Tensor) -> Tensor:

@@ -162,7 +162,7 @@ class RunningNormalization(Normalization):
         x = torch.where(is_valid, x, 0.0)
         if self.training:
             self._update_prior(x.detach(), is_valid)
-        normalized, _ = self.resume(x, self.start(len(x)))
+        normalized, _ = self.resume(x, self.start(x.shape[0]))
         return torch.where(is_valid, normalized, 0.0)
 
     def start(self, batch_size: int) -> RunningState:
@@ -174,6 +174,9 @@ class RunningNormalization(Normalization):
 
     def resume(self, x: Tensor, state: RunningState) -> tuple[Tensor, RunningState]:
         """Go on with frames (B, T, M), none of them padding."""
+        if torch.compiler.is_exporting():
+            # a graph does not loop; for hours float64 holds the factors
+            return self._resume_piece(x, state)
         normalized = [x[:, :0]]
         # longer pieces would have factors that float64 cannot hold
         for piece in x.split(self.max_frames, dim=1):

@@ -173,12 +173,16 @@ def test_products_are_the_spectrogram():
 
 
 @pytest.mark.parametrize("num_frames", [1, 4, 1500])
-def test_exported_statistics_are_the_same(monkeypatch, num_frames):
+@pytest.mark.parametrize("name", NORMALIZATIONS)
+def test_exported_statistics_are_the_same(monkeypatch, num_frames, name):
     torch.manual_seed(0)
     # pauses that are longer than what a running minimum of a graph looks back
     loudness = torch.rand(2, num_frames // 700 + 1).repeat_interleave(700, 1)
     features = 5 * loudness[:, :num_frames, None] + torch.rand(2, num_frames, 8)
-    normalization = UtteranceNormalization("speech")
+    normalization = {
+        "utterance": UtteranceNormalization("speech"),
+        "running": RunningNormalization(8, statistics="speech", max_frames=500),
+    }[name].eval()
     lengths = torch.tensor([num_frames, (num_frames + 1) // 2])
     expected = normalization(features, lengths)
     monkeypatch.setattr(torch.compiler, "is_exporting", lambda: True)
