@@ -7,19 +7,27 @@ from typing import Annotated
 
 import typer
 
+from lact_modules.cli.options import given
+from lact_modules.errors import InputError
+
 
 class Format(str, Enum):
     """Who is to read the folder."""
 
     LACT = "lact"
     TRANSFORMERS = "transformers"
+    ONNX = "onnx"
 
 
 WRITERS = {
     Format.LACT: "lact_modules.inference.export:export_model",
     Format.TRANSFORMERS: "lact_modules.hf.export:export_for_transformers",
+    Format.ONNX: "lact_modules.inference.onnx.export:export_to_onnx",
 }
-"""``(run, folder, num_checkpoints, force) -> TrainedModel``, imported when needed."""
+"""``(run, folder, num_checkpoints, force, **options) -> TrainedModel``.
+
+Imported when needed.
+"""
 
 
 def export(
@@ -38,14 +46,26 @@ def export(
             help="Best checkpoints to average; else what did better in training.",
         ),
     ] = None,
+    quantize: Annotated[
+        str | None,
+        typer.Option(
+            help="Of --format onnx: int8 for weights of 8 bits, smaller and faster.",
+            metavar="int8",
+        ),
+    ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Write beside other files in the folder.")
     ] = False,
 ) -> None:
-    """Export a trained model: safetensors and JSON, nothing that can run."""
+    """Export a trained model: its weights or a graph of it, and what describes it."""
     module, _, name = WRITERS[format].partition(":")
     write = getattr(importlib.import_module(module), name)
-    trained = write(run, folder, avg_checkpoints, force)
+    options = given(quantize=quantize)
+    if options and format is not Format.ONNX:
+        raise InputError(f"--quantize {quantize}: needs --format onnx")
+    if format is Format.ONNX:
+        typer.echo(f"{folder}: making the graph, which takes a minute or two", err=True)
+    trained = write(run, folder, avg_checkpoints, force, **options)
     parameters = sum(p.numel() for p in trained.model.parameters())
     print(
         f"{folder}: {parameters / 1e6:.1f} M parameters, "

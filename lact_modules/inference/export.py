@@ -28,6 +28,8 @@ from lact_modules.whole_file import unfinished_name
 FORMAT_VERSION = 1
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
+GRAPH_FILE = "model.onnx"
+TOKENS_FILE = "tokens.txt"
 RESULT_FILE = "result.json"
 EXPORT_FILES = (
     *(WEIGHTS_FILE, *VOCABULARY_FILES, CONFIG_FILE),
@@ -40,6 +42,9 @@ TRANSFORMERS_FILES = (
     *("preprocessor_config.json", "processor_config.json"),
 )
 """What it holds beside, if transformers is to read it too."""
+
+ONNX_FILES = (GRAPH_FILE, TOKENS_FILE)
+"""What it holds in the place of weights, if onnxruntime is to run it."""
 
 
 def export_model(
@@ -67,7 +72,8 @@ def export_model(
     force : bool
         Write into a folder that holds other files; they stay.
     complete : Callable[[Path], None] | None
-        Writes into the folder of an export what is in `TRANSFORMERS_FILES`.
+        Makes the folder of an export one for others too, with what is in
+        `TRANSFORMERS_FILES` or `ONNX_FILES`.
 
     Returns
     -------
@@ -144,7 +150,7 @@ def load_export(folder: str | Path) -> TrainedModel:
         If a file is missing or damaged, or the files do not belong together.
     """
     folder = Path(folder)
-    config = _read_config(folder / CONFIG_FILE)
+    config = read_config(folder / CONFIG_FILE)
     weights_file = folder / WEIGHTS_FILE
     if not weights_file.is_file():
         raise InputError(f"{weights_file}: no such file; export the run again")
@@ -163,7 +169,8 @@ def _check_destination(folder: Path, force: bool) -> None:
     if is_run(folder):
         raise InputError(f"{folder}: is a training run; name another folder")
     names = {entry.name for entry in folder.iterdir()} if folder.exists() else set()
-    is_export = {WEIGHTS_FILE, CONFIG_FILE} <= names and names & {*VOCABULARY_FILES}
+    kinds = {CONFIG_FILE}, {WEIGHTS_FILE, GRAPH_FILE}, {*VOCABULARY_FILES}
+    is_export = all(names & kind for kind in kinds)
     if names and not is_export and not force:
         raise InputError(f"{folder}: holds other files; name a new folder, or --force")
 
@@ -196,7 +203,24 @@ def _config(trained: TrainedModel) -> dict[str, Any]:
     }
 
 
-def _read_config(path: Path) -> dict[str, Any]:
+def read_config(path: Path) -> dict[str, Any]:
+    """Read what describes the model of an export.
+
+    Arguments
+    ---------
+    path : Path
+        Its `CONFIG_FILE`.
+
+    Returns
+    -------
+    dict[str, Any]
+        With a key ``model``, of whatever kind.
+
+    Raises
+    ------
+    InputError
+        If it is missing or damaged, or of another version.
+    """
     if not path.is_file():
         raise InputError(f"{path}: no such file; is this an export?")
     try:
@@ -215,7 +239,7 @@ def _read_config(path: Path) -> dict[str, Any]:
 
 def _move_files(source: Path, destination: Path) -> None:
     destination.mkdir(exist_ok=True)
-    for name in (*EXPORT_FILES, *TRANSFORMERS_FILES):
+    for name in (*EXPORT_FILES, *TRANSFORMERS_FILES, *ONNX_FILES):
         if (source / name).exists():
             os.replace(source / name, destination / name)
         else:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lact_modules.encoders.early_exit import exit_at
 from lact_modules.errors import InputError
-from lact_modules.inference.export import CONFIG_FILE, load_export
+from lact_modules.inference.export import CONFIG_FILE, GRAPH_FILE, load_export
 from lact_modules.inference.hub import fetch_model
 from lact_modules.inference.trained_model import (
     HYPERPARAMETERS_FILE,
@@ -15,7 +15,18 @@ from lact_modules.inference.trained_model import (
     load_run,
 )
 
-FORMS: dict[str, Callable[[Path], TrainedModel]] = {CONFIG_FILE: load_export}
+
+def _load_onnx(folder: Path) -> TrainedModel:
+    # imports onnxruntime, which is an extra
+    from lact_modules.inference.onnx.loading import load_onnx
+
+    return load_onnx(folder)
+
+
+FORMS: dict[str, Callable[[Path], TrainedModel]] = {
+    GRAPH_FILE: _load_onnx,
+    CONFIG_FILE: load_export,
+}
 """What loads a folder that is no training run, by a file that tells its form.
 
 The first that is there decides.

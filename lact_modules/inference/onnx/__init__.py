@@ -1,0 +1,1 @@
+"""Models as ONNX graphs: written from PyTorch, and run by onnxruntime."""

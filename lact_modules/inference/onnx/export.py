@@ -1,0 +1,122 @@
+"""Exports for onnxruntime and sherpa-onnx: a graph, its tokens, and what it was."""
+
+import json
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from typing import get_args
+
+from lact_modules.data.audio import SAMPLE_RATE
+from lact_modules.data.subwords import AnyVocabulary
+from lact_modules.data.vocabulary import WORD_START
+from lact_modules.errors import InputError
+from lact_modules.inference.export import (
+    CONFIG_FILE,
+    GRAPH_FILE,
+    TOKENS_FILE,
+    WEIGHTS_FILE,
+    export_model,
+    load_export,
+)
+from lact_modules.inference.onnx.check import check_graph
+from lact_modules.inference.onnx.quantization import Quantization, quantize_graph
+from lact_modules.inference.trained_model import HYPERPARAMETERS_FILE, TrainedModel
+
+_NEEDED = ("onnx", "onnxscript", "onnxruntime")
+
+
+def export_to_onnx(
+    run_folder: str | Path,
+    out_folder: str | Path,
+    num_checkpoints: int | None = None,
+    force: bool = False,
+    quantize: Quantization | None = None,
+) -> TrainedModel:
+    """Write a trained model as a folder for onnxruntime and sherpa-onnx.
+
+    It holds ``model.onnx``, ``tokens.txt`` as sherpa-onnx reads it, and what every
+    export holds but its weights. The graph was compared with the model, see
+    `check_graph`.
+
+    Arguments
+    ---------
+    run_folder : str | Path
+        As for `export_model`.
+    out_folder : str | Path
+        Likewise.
+    num_checkpoints : int | None
+        Likewise.
+    force : bool
+        Likewise.
+    quantize : Quantization | None
+        ``"int8"`` for products with weights of 8 bits; None keeps float32.
+
+    Returns
+    -------
+    TrainedModel
+        What was written.
+
+    Raises
+    ------
+    InputError
+        As `export_model`, or if ONNX cannot hold the model, or a package is missing.
+    """
+    for name in _NEEDED:
+        if find_spec(name) is None:
+            raise InputError(
+                f"ONNX: {name} is not installed; pip install 'lact-asr[onnx-export]'"
+            )
+    if quantize not in (None, *get_args(Quantization)):
+        choices = ", ".join(get_args(Quantization))
+        raise InputError(f"quantize {quantize!r}: choose one of {choices}")
+    complete = partial(_complete, quantize=quantize)
+    return export_model(run_folder, out_folder, num_checkpoints, force, complete)
+
+
+def write_tokens(vocabulary: AnyVocabulary, path: Path) -> None:
+    """Write symbols and ids as sherpa-onnx reads them; U+2581 stands for a space.
+
+    Arguments
+    ---------
+    vocabulary : AnyVocabulary
+        The model's.
+    path : Path
+        File to write.
+    """
+    lines = [
+        f"{WORD_START if token == vocabulary.delimiter else token} {number}\n"
+        for number, token in enumerate(vocabulary.tokens)
+    ]
+    path.write_text("".join(lines), encoding="utf-8")
+
+
+def _complete(folder: Path, quantize: Quantization | None) -> None:
+    """Make an export one that holds a graph in the place of weights."""
+    # what they import is not there where models only run
+    import onnx
+
+    from lact_modules.inference.onnx.graph import make_graph
+
+    trained, path = load_export(folder), folder / GRAPH_FILE
+    graph = make_graph(trained.model)
+    properties = {
+        "model_type": "lact_asr_ctc",
+        "sample_rate": SAMPLE_RATE,
+        "frame_rate": trained.model.frame_rate,
+        "vocab_size": len(trained.vocabulary),
+        "quantize": quantize or "none",
+    }
+    onnx.helper.set_model_props(
+        graph, {key: str(each) for key, each in properties.items()}
+    )
+    onnx.save(graph, path)
+    difference = check_graph(trained.model, path)
+    if quantize is not None:
+        quantize_graph(path)
+    write_tokens(trained.vocabulary, folder / TOKENS_FILE)
+    config = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
+    config["onnx"] = {"quantize": quantize, "difference": difference}
+    text = json.dumps(config, indent=2) + "\n"
+    (folder / CONFIG_FILE).write_text(text, encoding="utf-8")
+    for name in (WEIGHTS_FILE, HYPERPARAMETERS_FILE):
+        (folder / name).unlink()

@@ -1,0 +1,103 @@
+"""What an exported graph does with samples before the model: pad them, and guess.
+
+sherpa-onnx gives a model that reads samples nothing but samples, one utterance after
+the other, each brought to mean 0 and variance 1. Log-mel features have a floor, and so
+want the loudness that it had. It can be had: sherpa-onnx divides by
+``sqrt(variance + 1e-5)``, so what is missing to a mean square of 1 tells.
+"""
+
+from onnx import ModelProto, TensorProto, compose, helper, parser
+
+# lengths that are left out: all samples are valid, as sherpa-onnx has it
+_OMITTED = -1
+
+_TEXT = """
+<ir_version: {ir_version}, opset_import: ["" : {opset}]>
+prologue (float[batch, samples] waveform, int64[rows] lengths)
+    => (float[batch, frames, {unit}] blocks, int64[batch] valid)
+{{
+    batch = Shape<start = 0, end = 1>(waveform)
+    count = Shape<start = 1, end = 2>(waveform)
+    each = Expand(lengths, batch)
+    none = Constant<value_ints = [0]>()
+    is_omitted = Less(each, none)
+    valid = Where(is_omitted, count, each)
+
+    # what would have been left of the mean square, if it was divided as is said above
+    wide = Cast<to = {double}>(waveform)
+    square = Mul(wide, wide)
+    axis = Constant<value_ints = [1]>()
+    power = ReduceMean<keepdims = 1>(square, axis)
+    one = Constant<value = double {{1.0}}>()
+    tenth = Constant<value = double {{0.1}}>()
+    added = Constant<value = double {{0.00001}}>()
+    # of what is as loud as can be
+    least = Constant<value = double {{0.00001}}>()
+    missing = Sub(one, power)
+    at_least = Max(missing, least)
+    variance = Div(added, at_least)
+    deviation = Sqrt(variance)
+    gain = Cast<to = {float}>(deviation)
+    # speech from -1 to 1 is seldom so loud; what was below -60 dB stays as it comes
+    is_loud = Greater(power, tenth)
+    column = Unsqueeze(is_omitted, axis)
+    is_divided = And(is_loud, column)
+    as_it_is = Constant<value = float {{1.0}}>()
+    factor = Where(is_divided, gain, as_it_is)
+    heard = Mul(waveform, factor)
+
+    # whole frames, and at least one
+    unit = Constant<value_ints = [{unit}]>()
+    first = Constant<value_ints = [1]>()
+    some = Max(count, first)
+    beyond = Sub(some, first)
+    before = Div(beyond, unit)
+    frames = Add(before, first)
+    total = Mul(frames, unit)
+    silence = Sub(total, count)
+    three = Constant<value_ints = [0, 0, 0]>()
+    ends = Concat<axis = 0>(three, silence)
+    whole = Pad(heard, ends)
+    shape = Constant<value_ints = [0, -1, {unit}]>()
+    blocks = Reshape(whole, shape)
+}}
+"""
+
+
+def add_prologue(core: ModelProto, unit: int) -> ModelProto:
+    """Let a model that wants whole frames and all lengths take any samples.
+
+    Arguments
+    ---------
+    core : ModelProto
+        Of samples (B, T, unit) and lengths (B,) int64.
+    unit : int
+        Samples of a frame.
+
+    Returns
+    -------
+    ModelProto
+        With ``waveform`` (B, N) and ``lengths`` (B,); the latter may be left out.
+    """
+    opset = next(each.version for each in core.opset_import if not each.domain)
+    text = _TEXT.format(
+        ir_version=core.ir_version,
+        opset=opset,
+        unit=unit,
+        double=TensorProto.DOUBLE,
+        float=TensorProto.FLOAT,
+    )
+    prologue = parser.parse_model(text)
+    joined = compose.merge_models(
+        compose.add_prefix(prologue, "given.", rename_inputs=False),
+        core,
+        io_map=[
+            (f"given.{name}", each.name)
+            for name, each in zip(("blocks", "valid"), core.graph.input, strict=True)
+        ],
+    )
+    # merged, it names its operators twice, which the quantizer does not know
+    del joined.opset_import[1:]
+    omitted = helper.make_tensor("lengths", TensorProto.INT64, [1], [_OMITTED])
+    joined.graph.initializer.append(omitted)
+    return joined
