@@ -2,6 +2,7 @@
 
 import io
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,52 @@ def headed_run(tmp_path_factory):
         "    ffn_in:", "    heads:\n        1: self-conditioned-ctc\n    ffn_in:"
     )
     return make_run(tmp_path_factory.mktemp("headed"), hyperparameters)
+
+
+@pytest.fixture(scope="session")
+def windowed_run(tmp_path_factory):
+    """Make a run of what the default recipe has: windows, fast weights at the top."""
+    options = "window: [32, 32]", "rule: !new:lact_modules.ops.UpdateRule"
+    block = (
+        "layout: !name:lact_modules.encoders.layouts.upper_blocks",
+        "    share: 0.5",
+        "    below:",
+        "        num_lact_heads: 0",
+        "conv: !name:lact_modules.layers.ConvolutionModule",
+        "    d_model: !ref <d_model>",
+        "    kernel_size: 31",
+        "ffn_in:",
+    )
+    hyperparameters = (
+        HYPERPARAMETERS.replace(
+            "num_lact_heads: 2",
+            "\n    ".join(["num_lact_heads: 2", *options, "    update: down"]),
+        )
+        .replace("channels: 4", "channels: 4\n        statistics: speech")
+        .replace("    ffn_in:", "    " + "\n    ".join(block))
+    )
+    return make_run(tmp_path_factory.mktemp("windowed"), hyperparameters)
+
+
+@pytest.fixture(scope="session")
+def onnx_export(windowed_run, tmp_path_factory):
+    """Export that run as a graph, which takes long; not to be changed."""
+    from lact_modules.cli.main import main
+
+    folder = tmp_path_factory.mktemp("onnx") / "export"
+    arguments = "lact-asr", "export", windowed_run, folder, "--format", "onnx"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", [*map(str, arguments)])
+        with pytest.raises(SystemExit) as caught:
+            main()
+    assert not caught.value.code
+    return folder
+
+
+@pytest.fixture
+def onnx_copy(onnx_export, tmp_path):
+    """Copy the export, for a test that changes it."""
+    return Path(shutil.copytree(onnx_export, tmp_path / "onnx"))
 
 
 def streaming_hyperparameters():

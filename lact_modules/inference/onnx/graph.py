@@ -19,6 +19,7 @@ from lact_modules.frontends import MelFrontend
 from lact_modules.frontends.spectrum import MelProducts
 from lact_modules.inference.onnx.prologue import add_prologue
 from lact_modules.layers import AttentionMixer, LaCTMixer, SummaryMixer
+from lact_modules.layers.relative_attention import RelativeAttention
 
 OUTPUTS = ("log_probs", "num_frames")
 """Of a graph: (B, T, V) float32 and (B,) int64."""
@@ -103,6 +104,8 @@ def check_exportable(model: CTCModel) -> None:
         if not isinstance(block.mixer, _MIXERS):
             name = type(block.mixer).__name__
             raise InputError(f"ONNX: a {name} is not exported; its scan has no graph")
+        if isinstance(getattr(block.mixer, "attention", None), RelativeAttention):
+            raise InputError("ONNX: positions relpos are not exported; rope is")
         fast = getattr(block.mixer, "fast", None)
         if fast is not None and fast.mode != "bidirectional":
             raise InputError(f"ONNX: fast weights in mode {fast.mode!r} learn chunks")
@@ -150,7 +153,7 @@ def _without_traces(graph: ModelProto) -> ModelProto:
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Silence what the exporter warns of, which is its own workings."""
-    logger = logging.getLogger("torch.onnx")
+    logger = logging.getLogger("torch")
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:

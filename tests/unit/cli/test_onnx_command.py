@@ -1,0 +1,128 @@
+"""Exported graphs by the command line, and by sherpa-onnx."""
+
+import json
+import re
+import sys
+
+import onnx
+import pytest
+import sherpa_onnx
+import soundfile
+from onnx import parser
+
+from lact_modules.encoders import CTCModel
+
+OTHER = """
+<ir_version: 8, opset_import: ["": 15]>
+other (float[n] x) => (float[n] y) { y = Identity(x) }
+"""
+NUMBER = re.compile(r"-?\d+\.\d+")
+
+
+def transcribe(lact_asr, model, audio_folder, *options):
+    finished = lact_asr("transcribe", audio_folder, "--model", model, *options)
+    assert finished.code == 0, finished.err
+    return finished.out
+
+
+def test_transcripts_are_pytorchs(
+    lact_asr, windowed_run, onnx_export, audio_folder, monkeypatch
+):
+    for options in [], ["--format", "json"], ["--beam-size", 4]:
+        expected = transcribe(lact_asr, windowed_run, audio_folder, *options)
+        with monkeypatch.context() as patch:
+            # no model of PyTorch's is made
+            patch.setattr(CTCModel, "__init__", None)
+            heard = transcribe(lact_asr, onnx_export, audio_folder, *options)
+        assert NUMBER.sub("", heard) == NUMBER.sub("", expected)
+        numbers, others = (
+            [*map(float, NUMBER.findall(each))] for each in (heard, expected)
+        )
+        assert numbers == pytest.approx(others, abs=0.01)
+    assert len(set(expected.split())) > 3
+
+
+def test_scores_are_pytorchs(lact_asr, windowed_run, onnx_export, split, tmp_path):
+    scores = []
+    for number, model in enumerate((windowed_run, onnx_export)):
+        path = tmp_path / f"{number}.json"
+        options = "--model", model, "--data", split, "--json", path
+        assert lact_asr("evaluate", *options).code == 0
+        scores.append(json.loads(path.read_text()))
+    assert scores[0]["wer"] == scores[1]["wer"]
+    assert scores[0]["utterances"] == scores[1]["utterances"]
+
+
+def test_sherpa_onnx_says_the_same(
+    lact_asr, windowed_run, onnx_export, audio_folder, tmp_path
+):
+    recognizer = sherpa_onnx.OfflineRecognizer.from_omnilingual_asr_ctc(
+        model=str(onnx_export / "model.onnx"), tokens=str(onnx_export / "tokens.txt")
+    )
+    for path in audio_folder.iterdir():
+        samples, rate = soundfile.read(path, dtype="float32")
+        # the mean is lost on the way, unlike the loudness
+        quieter = 0.1 * (samples - samples.mean())
+        soundfile.write(tmp_path / f"{path.stem}.wav", quieter, rate, "FLOAT")
+    lines = transcribe(lact_asr, windowed_run, tmp_path).splitlines()
+    assert len(lines) == 10
+    for line in lines:
+        path, expected = line.split("\t")
+        stream = recognizer.create_stream()
+        samples, rate = soundfile.read(path, dtype="float32")
+        stream.accept_waveform(rate, samples)
+        recognizer.decode_stream(stream)
+        assert " ".join(stream.result.text.split()) == expected
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--ttt", "lact"),
+        ("--chunk", "0.64"),
+        ("--precision", "bf16"),
+        ("--exit-block", "1"),
+        ("--compile",),
+        ("--avg-checkpoints", "1"),
+    ],
+    ids=str,
+)
+def test_what_a_graph_cannot_do_is_said(lact_asr, onnx_export, audio_folder, options):
+    finished = lact_asr("transcribe", audio_folder, "--model", onnx_export, *options)
+    assert finished.code == 2
+    assert str(onnx_export) in finished.err.splitlines()[-1]
+
+
+def test_a_graph_hears_no_streams(lact_asr, onnx_export, audio_folder):
+    file = audio_folder / "noise-0.flac"
+    finished = lact_asr("stream", file, "--model", onnx_export)
+    assert finished.code == 2
+    assert finished.err.count("\n") == 1
+
+
+def test_options_that_do_not_fit(lact_asr, windowed_run, tmp_path):
+    plain = lact_asr("export", windowed_run, tmp_path / "a", "--quantize", "int8")
+    assert (plain.code, "--format onnx" in plain.err) == (2, True)
+    other = "--format", "onnx", "--quantize", "int3"
+    finished = lact_asr("export", windowed_run, tmp_path / "a", *other)
+    assert (finished.code, "int8" in finished.err) == (2, True)
+    assert not (tmp_path / "a").exists()
+
+
+def test_damaged_exports_are_named(lact_asr, onnx_copy, audio_folder):
+    arguments = "transcribe", audio_folder, "--model", onnx_copy
+    (onnx_copy / "vocabulary.txt").write_text("<blank>\n|\nA\n")
+    assert "3 tokens" in lact_asr(*arguments).err
+    (onnx_copy / "model.onnx").write_bytes(b"none")
+    finished = lact_asr(*arguments)
+    assert finished.code == 2
+    assert "model.onnx: onnxruntime cannot read it" in finished.err
+    onnx.save(parser.parse_model(OTHER), onnx_copy / "model.onnx")
+    assert "no recognizer of lact-asr" in lact_asr(*arguments).err
+
+
+def test_without_the_extra(lact_asr, onnx_export, audio_folder, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    finished = lact_asr("transcribe", audio_folder, "--model", onnx_export)
+    assert finished.code == 2
+    assert "pip install 'lact-asr[onnx]'" in finished.err
