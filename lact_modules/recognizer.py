@@ -75,8 +75,9 @@ class Recognizer:
         """Frames of log-probabilities a second; on average, if in dynamic chunks."""
         return self._transcriber.model.frame_rate
 
+    # a str is a sequence of str, too
     @overload
-    def transcribe(
+    def transcribe(  # type: ignore[overload-overlap]
         self, audio: Recording, sample_rate: int = ..., batch_size: int = ...
     ) -> Transcript: ...
 

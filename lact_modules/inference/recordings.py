@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias, cast
 
 import numpy as np
 import torch
@@ -88,9 +88,8 @@ def gather(
             raise InputError("audio: an empty generator; give blocks, or files")
         given = chain([first], given)
         if not isinstance(first, str | Path):
-            return [
-                Source("audio", torch.cat([*join_blocks(given, sample_rate)]))
-            ], True
+            blocks = join_blocks(cast(Iterator[Samples], given), sample_rate)
+            return [Source("audio", torch.cat([*blocks]))], True
     return [
         _name(number, each, sample_rate) for number, each in enumerate(given)
     ], False

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from numbers import Real
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -144,10 +144,7 @@ def join_blocks(
     >>> sum(map(len, join_blocks(blocks, 8000)))
     16000
     """
-    if not (isinstance(sample_rate, Real) and MIN_RATE <= sample_rate <= MAX_RATE):
-        raise InputError(
-            f"sample_rate {sample_rate}: give Hz, from {MIN_RATE} to {MAX_RATE}"
-        )
+    _check_rate(sample_rate)
 
     @cache
     def tell(remark: str) -> None:
@@ -156,6 +153,15 @@ def join_blocks(
     mixed = Mixer(tell=tell).mix(_by_channel(blocks, name), sample_rate)
     yield torch.zeros(0)
     yield from resample_blocks(map(torch.from_numpy, mixed), sample_rate, SAMPLE_RATE)
+
+
+def _check_rate(sample_rate: Any) -> None:
+    # NumPy's numbers, too
+    rate = float(sample_rate) if isinstance(sample_rate, Real) else 0.0
+    if not MIN_RATE <= rate <= MAX_RATE:
+        raise InputError(
+            f"sample_rate {sample_rate}: give Hz, from {MIN_RATE} to {MAX_RATE}"
+        )
 
 
 def _by_channel(blocks: Iterable[Samples], name: str) -> Iterator[np.ndarray]:
@@ -185,7 +191,7 @@ def _find_channels(samples: Tensor, name: str) -> int:
     )
 
 
-def _to_tensor(samples: Samples, name: str) -> Tensor:
+def _to_tensor(samples: Any, name: str) -> Tensor:
     if not isinstance(samples, Tensor | np.ndarray):
         kind = type(samples).__name__
         raise InputError(f"{name}: a {kind}; give an array of samples, or a file")

@@ -275,7 +275,9 @@ def _build_encoder(
         d_model,
         num_layers,
         mixer=partial(
-            *(LaCTMixer, d_model, num_heads),
+            LaCTMixer,
+            d_model,
+            num_heads,
             num_lact_heads=num_heads,
             window=(32, 32),
             rule=rule,

@@ -10,7 +10,6 @@ import soundfile
 import torch
 
 import lact_modules
-from lact_modules.cli.transcribe import Format, transcribe
 from lact_modules.data.audio import load_audio
 from lact_modules.data.subwords import SubwordVocabulary
 from lact_modules.decoding.arpa import write_arpa
@@ -18,6 +17,7 @@ from lact_modules.decoding.ngram import estimate_ngrams
 from lact_modules.errors import InputError
 from lact_modules.inference.streaming import StreamingRecognizer
 from tests.documents import examples
+from tests.unit.cli.conftest import lact_asr  # noqa: F401
 from tests.unit.conftest import HYPERPARAMETERS, make_run
 
 
@@ -90,15 +90,21 @@ def check_confidences(transcripts):
     [("trained_run", 0, 20), ("trained_run", 10, 6), ("subword_run", 10, 6)],
 )
 def test_texts_and_times_are_those_of_the_command_line(
-    request, paths, lm, tmp_path, run, beam_size, num_files
+    request,
+    lact_asr,  # noqa: F811
+    paths,
+    lm,
+    run,
+    beam_size,
+    num_files,
 ):
     run, paths = request.getfixturevalue(run), paths[-num_files:]
     # the language model's words are those of the run over characters
     lm = lm if beam_size and run.name.startswith("run") else None
+    command = ["transcribe", *paths, "--model", run, "--format", "json"]
+    command += ["--beam-size", beam_size, *(["--lm", lm] if lm else [])]
+    expected = [json.loads(line) for line in lact_asr(*command).out.splitlines()]
     options = {"beam_size": beam_size, "lm": lm}
-    output = tmp_path / "out.jsonl"
-    transcribe([str(p) for p in paths], run, Format.JSON, output, **options)
-    expected = [json.loads(line) for line in output.read_text().splitlines()]
     transcripts = lact_modules.load(run, **options).transcribe(paths)
     assert listed(transcripts, paths) == expected
     assert len({each.text for each in transcripts}) > num_files // 2
