@@ -39,7 +39,6 @@ class LaCTForCTC(WithOwnCode, PreTrainedModel):
 
     Example
     -------
-    >>> import io
     >>> path = "lact_modules"
     >>> ffn = {"partial": f"{path}.layers.FeedForward", "arguments": [8, 16]}
     >>> mixer = {"partial": f"{path}.layers.LaCTMixer", "arguments": [8, 2, 2]}
@@ -59,6 +58,7 @@ class LaCTForCTC(WithOwnCode, PreTrainedModel):
     input_modalities = ("audio",)
     supports_gradient_checkpointing = True
     _keep_in_fp32_modules_strict = ("model",)
+    model: CTCModel
 
     def __init__(self, config: LaCTConfig):
         super().__init__(config)
@@ -71,7 +71,7 @@ class LaCTForCTC(WithOwnCode, PreTrainedModel):
             )
         for parameter in model.parameters():
             # as its class initializes it
-            parameter._is_hf_initialized = True
+            parameter._is_hf_initialized = True  # type: ignore[attr-defined]
         self.model = model
         self.gradient_checkpointing = False
         config.frame_rate = model.frame_rate
@@ -114,8 +114,9 @@ class LaCTForCTC(WithOwnCode, PreTrainedModel):
         """Initialize what no file had, such as an output layer of another size."""
         own = module.parameters(recurse=False)
         is_loaded = all(getattr(p, "_is_hf_initialized", False) for p in own)
-        if not is_loaded and hasattr(module, "reset_parameters"):
-            module.reset_parameters()
+        reset = getattr(module, "reset_parameters", None)
+        if not is_loaded and callable(reset):
+            reset()
 
     def _set_gradient_checkpointing(
         self,

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from transformers import AutomaticSpeechRecognitionPipeline
 
 from lact_modules.data.audio import load_audio
@@ -42,8 +43,9 @@ def _read(given: Any) -> Any:
         is_address = str(given).startswith(("http://", "https://"))
         return given if is_address else load_audio(given).numpy()
     if isinstance(given, dict) and "stride" not in given and "sampling_rate" in given:
-        samples = given["raw"] if given.get("raw") is not None else given.get("array")
+        samples: Any = given.get("raw")
+        samples = given.get("array") if samples is None else samples
         if getattr(samples, "ndim", None) == 1:
-            [waveform] = to_waveforms(samples, given["sampling_rate"], load_audio)
-            return waveform.numpy()
+            blocks = to_waveforms(samples, given["sampling_rate"], load_audio)
+            return np.asarray(blocks[0])
     return given
