@@ -1,7 +1,8 @@
 """What commands write: results to a file or stdout, all else to stderr."""
 
 import sys
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, redirect_stdout
 from pathlib import Path
 from typing import TextIO, TypeVar
@@ -17,6 +18,8 @@ from lact_modules.whole_file import whole_file
 Item = TypeVar("Item")
 
 STDOUT = Path("-")
+
+_SECONDS_BETWEEN_LINES = 60
 
 
 @contextmanager
@@ -163,6 +166,48 @@ def show_progress(
     Item
         Each of the items.
     """
+    with progress_bar(description, total) as advance:
+        for item in items:
+            yield item
+            advance(1)
+
+
+def now_and_then() -> Callable[[Callable[[], str]], None]:
+    """Give what prints a line on stderr each minute, where no terminal shows a bar.
+
+    Returns
+    -------
+    Callable[[Callable[[], str]], None]
+        To be called often; makes the line when it is time.
+    """
+    last = time.monotonic()
+
+    def tell(line: Callable[[], str]) -> None:
+        nonlocal last
+        is_due = time.monotonic() - last >= _SECONDS_BETWEEN_LINES
+        if is_due and not Console(stderr=True).is_terminal:
+            print(line(), file=sys.stderr, flush=True)
+            last = time.monotonic()
+
+    return tell
+
+
+@contextmanager
+def progress_bar(description: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Show a terminal a bar on stderr while items are worked on.
+
+    Arguments
+    ---------
+    description : str
+        Left of the bar.
+    total : int
+        Number of items.
+
+    Yields
+    ------
+    Callable[[int], None]
+        Takes the number of items that have been done since.
+    """
     console = Console(stderr=True)
     # Redirecting stdout, as rich does, would mix results into stderr.
     bar = Progress(
@@ -172,4 +217,5 @@ def show_progress(
         disable=not console.is_terminal,
     )
     with bar:
-        yield from bar.track(items, total, description=description)
+        task = bar.add_task(description, total=total)
+        yield lambda number: bar.advance(task, number)

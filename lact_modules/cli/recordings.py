@@ -56,10 +56,38 @@ def list_recordings(paths: Iterable[Path], channel: str | None) -> list[Recordin
     """
     if channel == EACH:
         return [each for path in paths for each in _split(path)]
-    if channel is not None and not (channel.isascii() and channel.isdecimal()):
-        raise InputError(f"--channel {channel}: give a number, from 0, or {EACH}")
-    number = None if channel is None else int(channel)
+    number = parse_channel(channel)
     return [Recording(path, number) for path in paths]
+
+
+def parse_channel(channel: str | None) -> int | None:
+    """Read the number of one channel.
+
+    Arguments
+    ---------
+    channel : str | None
+        As the command line has it.
+
+    Returns
+    -------
+    int | None
+        From 0; the mean of all if None.
+
+    Raises
+    ------
+    InputError
+        If it is no number.
+
+    Example
+    -------
+    >>> parse_channel("1")
+    1
+    """
+    if channel is None:
+        return None
+    if not (channel.isascii() and channel.isdecimal()):
+        raise InputError(f"--channel {channel}: give a number, from 0, or {EACH}")
+    return int(channel)
 
 
 def _split(path: Path) -> Iterator[Recording]:

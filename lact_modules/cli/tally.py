@@ -43,20 +43,27 @@ class Tally:
 
     def add(self, result: "Outcome[Any, Any]") -> None:
         """Count one file."""
-        self.wall_s = time.perf_counter() - self._started
-        self.audio_s += result.seconds
-        if result.error is None:
-            self.num_read += 1
-        else:
-            self.failures.append(str(result.error))
+        failures = [] if result.error is None else [str(result.error)]
+        self.count(1 - len(failures), result.seconds, failures)
 
-    def report(self) -> None:
-        """List the failures and sum up, on stderr."""
-        for failure in self.failures:
+    def count(self, num_read: int, seconds: float, failures: Iterable[str]) -> None:
+        """Count some files: done, of so many seconds together, or failed."""
+        self.wall_s = time.perf_counter() - self._started
+        self.audio_s += seconds
+        self.num_read += num_read
+        self.failures += failures
+
+    def report(self, most: int | None = None) -> None:
+        """List the failures, or so many at most, and sum up, on stderr."""
+        for failure in self.failures[:most]:
             print(f"not {self._done}: {on_one_line(failure)}", file=sys.stderr)
-        print(
+        if more := len(self.failures[most:]) if most is not None else 0:
+            print(f"not {self._done}: {more} more", file=sys.stderr)
+        print(self, file=sys.stderr)
+
+    def __str__(self) -> str:
+        return (
             f"{self.num_read} {self._done}, {len(self.failures)} failed; "
             f"{self.audio_s:.1f} s of audio in {self.wall_s:.1f} s "
-            f"(real-time factor {self.rtf:.3f})",
-            file=sys.stderr,
+            f"(real-time factor {self.rtf:.3f})"
         )

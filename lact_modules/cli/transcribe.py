@@ -13,6 +13,16 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import typer
 
 from lact_modules.cli import options
+from lact_modules.cli.corpus import (
+    Corpus,
+    Engine,
+    Engines,
+    Manifest,
+    PartSize,
+    Place,
+    Workers,
+    transcribe_corpus,
+)
 from lact_modules.cli.output import STDOUT, open_output, show_progress
 from lact_modules.cli.recordings import Recording, list_recordings
 from lact_modules.cli.tally import Tally
@@ -40,21 +50,29 @@ CAPTIONS = (Format.SRT, Format.VTT)
 
 
 def transcribe(
-    files: Annotated[
-        list[str],
-        typer.Argument(help="Audio files or folders; - reads a list from stdin."),
-    ],
     model: options.Model,
+    files: Annotated[
+        list[str] | None,
+        typer.Argument(help="Audio files or folders; - reads a list from stdin."),
+    ] = None,
+    manifest: Manifest = None,
     format: Annotated[
-        Format, typer.Option(help="Captions: srt, vtt; word times: json, ctm.")
-    ] = Format.TEXT,
+        Format | None,
+        typer.Option(
+            help="Captions: srt, vtt; word times: json, ctm.", show_default="text"
+        ),
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option(
             help="File to write, stdout if not given; "
-            "for captions of several files, a folder, made if missing."
+            "for captions of several files, a folder, made if missing, and for parts: "
+            "those that are in it are not made again."
         ),
     ] = None,
+    part_size: PartSize = None,
+    engine: Engine = Engines.LOCAL,
+    workers: Workers = None,
     avg_checkpoints: options.AvgCheckpoints = None,
     channel: Annotated[
         str | None,
@@ -93,12 +111,14 @@ def transcribe(
     precision: options.Precision = "fp32",
     compiled: options.Compile = False,
 ) -> None:
-    """Transcribe audio files of any format and sample rate."""
+    """Transcribe audio files of any format and sample rate, or a corpus by part.
+
+    A corpus becomes JSON lines in a folder, part by part: --manifest, --engine ray or
+    --part-size. Stopped, the same command goes on where it was.
+    """
     from lact_modules.data.sources import collect_audio
     from lact_modules.inference.transcriber import Transcriber
 
-    sources = collect_audio(files, listed=sys.stdin)
-    recordings = list_recordings(sources, channel)
     decoding = options.given(
         beam_size=beam_size,
         lm=lm,
@@ -118,20 +138,28 @@ def transcribe(
         *(ttt, ttt_loss, ttt_steps, ttt_params),
         *(ttt_optimizer, ttt_lr, ttt_mode, ttt_chunk),
     )
-    running = {
+    loading = {
+        "avg_checkpoints": avg_checkpoints,
+        "exit_block": exit_block,
+        "ttt": adaptation,
         "compiled": compiled,
         **options.given(chunk_seconds=chunk, left_seconds=left, precision=precision),
+        **decoding,
     }
+    if workers is not None and engine is not Engines.RAY:
+        raise InputError("--workers: give --engine ray too")
+    if manifest is not None or part_size is not None or engine is Engines.RAY:
+        if format is not None and format is not Format.JSON:
+            raise InputError(f"--format {format.value}: parts are json; leave it")
+        corpus = Corpus(manifest, files or [], channel, part_size)
+        place = Place(engine, device, workers, batch_size)
+        transcribe_corpus(corpus, model, loading, place, output)
+        return
+    sources = collect_audio(files or (), listed=sys.stdin)
+    recordings = list_recordings(sources, channel)
+    format = format or Format.TEXT
     with _open_writer(format, sources, output) as write:
-        transcriber = Transcriber.from_folder(
-            model,
-            device,
-            avg_checkpoints,
-            exit_block,
-            ttt=adaptation,
-            **running,
-            **decoding,
-        )
+        transcriber = Transcriber.from_folder(model, device, **loading)
         tally = Tally()
         outcomes = transcriber.transcribe_files(
             recordings,

@@ -1,12 +1,12 @@
 """Audio that stays in its file until it is used."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from lact_modules.data.audio import SAMPLE_RATE, count_samples, stream_audio
+from lact_modules.data.media.segment import Source
 from lact_modules.data.prefetch import prefetch
 
 
@@ -18,7 +18,7 @@ class AudioFile:
 
     Arguments
     ---------
-    path : str | Path
+    path : Source
         See :func:`~lact_modules.data.audio.load_audio`.
     offset : float
         Seconds to skip.
@@ -35,7 +35,7 @@ class AudioFile:
     Example
     -------
     >>> import soundfile, tempfile
-    >>> path = Path(tempfile.mkdtemp()) / "a.wav"
+    >>> path = tempfile.mkdtemp() + "/a.wav"
     >>> soundfile.write(path, torch.zeros(4000).numpy(), 8000)
     >>> audio = AudioFile(path)
     >>> len(audio), [len(piece) for piece in audio.split(5000)]
@@ -44,7 +44,7 @@ class AudioFile:
 
     def __init__(
         self,
-        path: str | Path,
+        path: Source,
         offset: float = 0.0,
         duration: float | None = None,
         channel: int | None = None,
@@ -75,7 +75,7 @@ Waveform = Tensor | AudioFile
 
 
 def open_audio(
-    path: str | Path,
+    path: Source,
     max_seconds: float,
     offset: float = 0.0,
     duration: float | None = None,
@@ -85,7 +85,7 @@ def open_audio(
 
     Arguments
     ---------
-    path : str | Path
+    path : Source
         See :func:`~lact_modules.data.audio.load_audio`.
     max_seconds : float
         Most to read.
@@ -109,7 +109,7 @@ def open_audio(
     Example
     -------
     >>> import soundfile, tempfile
-    >>> path = Path(tempfile.mkdtemp()) / "a.wav"
+    >>> path = tempfile.mkdtemp() + "/a.wav"
     >>> soundfile.write(path, torch.zeros(4000).numpy(), 8000)
     >>> [type(open_audio(path, seconds)).__name__ for seconds in (1, 0.4)]
     ['Tensor', 'AudioFile']

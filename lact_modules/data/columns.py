@@ -2,7 +2,7 @@
 
 import functools
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from lact_modules.errors import InputError
@@ -27,6 +27,9 @@ _NAMES = {
         *("turn_index", "sequence_number"),
     ),
 }
+
+REQUIRED = ("audio_filepath", "text")
+"""What each utterance of a data set has; without `text`, it can be transcribed."""
 
 _ALL_NAMES = frozenset(name for synonyms in _NAMES.values() for name in synonyms)
 
@@ -189,18 +192,22 @@ def rename_columns(entry: Mapping[str, Any]) -> dict[str, Any]:
     return {field: entry[name] for field, name in find_columns(entry).fields.items()}
 
 
-def missing_columns(names: Collection[str]) -> list[str]:
+def missing_columns(
+    names: Collection[str], required: Sequence[str] = REQUIRED
+) -> list[str]:
     """Say what a table lacks, each with the names by which it could go.
 
     Arguments
     ---------
     names : Collection[str]
         Columns of the table.
+    required : Sequence[str]
+        Fields that it must have.
 
     Returns
     -------
     list[str]
-        One entry for audio, one for text, if missing.
+        One entry for each of them that is missing.
 
     Example
     -------
@@ -210,6 +217,6 @@ def missing_columns(names: Collection[str]) -> list[str]:
     found = find_columns(names).fields
     return [
         f"{field} ({', '.join(_NAMES[field][1:])})"
-        for field in ("audio_filepath", "text")
+        for field in required
         if field not in found
     ]

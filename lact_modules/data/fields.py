@@ -2,12 +2,12 @@
 
 import math
 import reprlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from lact_modules.data.audio_paths import find_audio
-from lact_modules.data.columns import rename_columns
+from lact_modules.data.columns import REQUIRED, rename_columns
 from lact_modules.errors import InputError
 
 
@@ -16,6 +16,7 @@ def read_fields(
     place: str,
     folder: str | Path,
     placeholder: str | Path | None = None,
+    required: Sequence[str] = REQUIRED,
 ) -> dict[str, Any]:
     """Read and check what is no time.
 
@@ -29,16 +30,18 @@ def read_fields(
         See `find_audio`.
     placeholder : str | Path | None
         See `find_audio`.
+    required : Sequence[str]
+        Fields that the entry must have.
 
     Returns
     -------
     dict[str, Any]
-        By names of `Utterance`; the id is empty if there is none.
+        By names of `Utterance`; the id is empty if there is none, and so is the text.
 
     Raises
     ------
     InputError
-        If there is no audio or text, or something is not what it should be.
+        If a required field is missing, or something is not what it should be.
 
     Example
     -------
@@ -50,7 +53,7 @@ def read_fields(
         fields = rename_columns(entry)
     except InputError as error:
         raise InputError(f"{place}: {error}") from error
-    for field in ("audio_filepath", "text"):
+    for field in required:
         if not isinstance(fields.get(field), str):
             raise not_an_utterance(place, f"{field} is missing or no string")
     try:
@@ -59,7 +62,7 @@ def read_fields(
             "audio_filepath": find_audio(
                 _check(fields["audio_filepath"]), folder, placeholder
             ),
-            "text": _check(fields["text"]),
+            "text": _check(fields["text"]) if "text" in required else "",
             "speaker": _read_name(fields, "speaker"),
             "channel": _read_channel(fields.get("channel")),
             "recording": _read_recording(fields),

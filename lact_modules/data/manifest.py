@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from lact_modules.data.beginnings import Spoken, check_beginnings
+from lact_modules.data.columns import REQUIRED
 from lact_modules.data.fields import read_fields
 from lact_modules.data.json_entries import Entry, read_json
 from lact_modules.data.lhotse import is_cut, read_cuts
@@ -98,6 +99,7 @@ def read_manifest(
     path: str | Path,
     audio_folder: str | Path | None = None,
     data_root: str | Path | None = None,
+    required: Sequence[str] = REQUIRED,
 ) -> list[Utterance]:
     """Read a manifest, also one written by other tools.
 
@@ -119,6 +121,8 @@ def read_manifest(
         For which SpeechBrain's ``{data_root}`` stands, or another such name at the
         beginning of a path; the `audio_folder` if None, and if that is None too, there
         may be no such names.
+    required : Sequence[str]
+        Fields that each utterance must have; without ``text``, texts are not read.
 
     Returns
     -------
@@ -140,14 +144,14 @@ def read_manifest(
         raise InputError(
             f"{path}: no such manifest; give a .jsonl, .csv or .tsv file or prepare one"
         )
-    entries = list(_read_entries(path))
+    entries = list(_read_entries(path, required))
     if not entries:
         raise InputError(f"{path}: the manifest has no utterances")
     folder = path.parent if audio_folder is None else Path(audio_folder)
     numbers, said = zip(*entries, strict=True)
     places = [f"{path}:{number}" for number in numbers]
     fields = [
-        read_fields(entry, place, folder, data_root or audio_folder)
+        read_fields(entry, place, folder, data_root or audio_folder, required)
         for place, entry in zip(places, said, strict=True)
     ]
     audio = [each["audio_filepath"] for each in fields]
@@ -236,7 +240,7 @@ def manifest_name(path: str | Path) -> str:
     return Path(Path(path).name.removesuffix(".gz")).stem
 
 
-def _read_entries(path: Path) -> Iterator[tuple[int, Entry]]:
+def _read_entries(path: Path, required: Sequence[str]) -> Iterator[tuple[int, Entry]]:
     try:
         text = read_text(path)
     except InputError as error:
@@ -244,7 +248,7 @@ def _read_entries(path: Path) -> Iterator[tuple[int, Entry]]:
             f"{error}; not a manifest, not a set of Lhotse's cuts"
         ) from error
     if path.name.lower().removesuffix(".gz").endswith(TABLE_ENDINGS):
-        yield from read_table(path, text)
+        yield from read_table(path, text, required)
         return
     for number, entry in read_json(path, text):
         if is_cut(entry):

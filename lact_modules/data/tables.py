@@ -3,11 +3,11 @@
 import csv
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lact_modules.data.columns import find_columns, missing_columns
+from lact_modules.data.columns import REQUIRED, find_columns, missing_columns
 from lact_modules.errors import InputError
 
 if TYPE_CHECKING:
@@ -19,7 +19,9 @@ _DELIMITERS = (",", ";", "\t")
 _DELIMITER_TOLD = re.compile(r'"?sep=(.)"?\r?\n', re.I)
 
 
-def read_table(path: str | Path, text: str) -> Iterator[tuple[int, dict[str, str]]]:
+def read_table(
+    path: str | Path, text: str, required: Sequence[str] = REQUIRED
+) -> Iterator[tuple[int, dict[str, str]]]:
     r"""Read a table row by row.
 
     Arguments
@@ -31,6 +33,8 @@ def read_table(path: str | Path, text: str) -> Iterator[tuple[int, dict[str, str
         What it holds: commas between the cells and quotes as in RFC 4180, or else
         semicolons or tabs, by what parts the column names. In a ``.tsv`` a quote is a
         character like others.
+    required : Sequence[str]
+        Fields that there must be columns for.
 
     Yields
     ------
@@ -41,7 +45,7 @@ def read_table(path: str | Path, text: str) -> Iterator[tuple[int, dict[str, str
     Raises
     ------
     InputError
-        If there is no column for audio or text, a known column stands twice or is
+        If there is no column for a required field, a known column stands twice or is
         lacking in a row, a row has more cells than the table columns, or quotes are not
         closed.
 
@@ -57,7 +61,7 @@ def read_table(path: str | Path, text: str) -> Iterator[tuple[int, dict[str, str
     else:
         rows = _read_quoted(text)
     try:
-        columns = _read_columns(path, rows)
+        columns = _read_columns(path, rows, required)
         for cells in rows:
             if any(map(str.strip, cells)):
                 _check_cells(f"{path}:{rows.line_num}", cells, columns)
@@ -85,12 +89,12 @@ def _read_quoted(text: str) -> "Reader":
     return rows
 
 
-def _read_columns(path: Path, rows: "Reader") -> list[str]:
+def _read_columns(path: Path, rows: "Reader", required: Sequence[str]) -> list[str]:
     columns: list[str] = next(
         (cells for cells in rows if any(map(str.strip, cells))), []
     )
     try:
-        missing = missing_columns(columns)
+        missing = missing_columns(columns, required)
     except InputError as error:
         raise InputError(f"{path}:{rows.line_num}: {error}") from error
     if missing:

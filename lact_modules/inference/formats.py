@@ -6,6 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from lact_modules.decoding.hypothesis import Hypothesis, Word
 from lact_modules.errors import InputError
@@ -15,7 +16,10 @@ MAX_CAPTION_SECONDS = 5.0
 
 
 def to_json(
-    source: str | Path, hypothesis: Hypothesis, channel: int | None = None
+    source: str | Path,
+    hypothesis: Hypothesis,
+    channel: int | None = None,
+    about: Mapping[str, Any] | None = None,
 ) -> str:
     """Write one line ``{"file", "text", "words": [{"word", "start", "end"}]}``.
 
@@ -27,6 +31,8 @@ def to_json(
         What was heard.
     channel : int | None
         Where it was heard, from 0, which ``"channel"`` tells then.
+    about : Mapping[str, Any] | None
+        What else the line tells, before all this.
 
     Returns
     -------
@@ -44,7 +50,13 @@ def to_json(
         for w in hypothesis.words
     ]
     place = {} if channel is None else {"channel": channel}
-    entry = {"file": str(source), **place, "text": hypothesis.text, "words": words}
+    entry = {
+        **(about or {}),
+        "file": str(source),
+        **place,
+        "text": hypothesis.text,
+        "words": words,
+    }
     line = json.dumps(entry, ensure_ascii=False)
     # bytes of a file name that are not UTF-8, as Python has them: JSON can say them so
     return line.encode("utf-8", "backslashreplace").decode() + "\n"

@@ -15,6 +15,7 @@ from lact_modules.adaptation.recording import RecordingAdapter
 from lact_modules.data.audio import SAMPLE_RATE, load_audio
 from lact_modules.data.audio_file import Waveform, open_audio
 from lact_modules.data.manifest import Utterance
+from lact_modules.data.media.segment import Source as Media
 from lact_modules.decoding.hypothesis import Hypothesis
 from lact_modules.encoders.compilation import CompiledBlocks
 from lact_modules.errors import InputError
@@ -250,7 +251,8 @@ class Transcriber:
         Raises
         ------
         InputError
-            If the GPU's memory does not hold the batch, or the model would learn.
+            If the GPU's memory does not hold the batch, the model would learn, or is a
+            graph that ends at log-probabilities.
         """
         if self.adapter is not None:
             raise InputError("encode: --ttt learns while it transcribes; leave it")
@@ -260,7 +262,7 @@ class Transcriber:
 
     def load(
         self,
-        path: str | Path,
+        path: Media,
         offset: float = 0.0,
         duration: float | None = None,
         channel: int | None = None,
@@ -269,8 +271,8 @@ class Transcriber:
 
         Arguments
         ---------
-        path : str | Path
-            See :func:`~lact_modules.data.audio.load_audio`.
+        path : Media
+            A file, or a stream, see :func:`~lact_modules.data.audio.load_audio`.
         offset : float
             Seconds to skip.
         duration : float | None

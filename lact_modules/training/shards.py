@@ -1,16 +1,13 @@
 """Training batches out of shards, read from front to end and shuffled in a buffer."""
 
 import hashlib
-import io
 import itertools
-import json
 import logging
 import math
 import os
 import random
-import tarfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +18,7 @@ from speechbrain.utils.distributed import get_rank
 from torch.utils.data import IterableDataset, get_worker_info
 
 from lact_modules.data.audio import load_audio
+from lact_modules.data.shard_reader import Sample, import_webdataset, read_shard
 from lact_modules.data.shards import Shard
 from lact_modules.data.subwords import AnyVocabulary
 from lact_modules.errors import InputError
@@ -29,8 +27,6 @@ from lact_modules.training.resuming import NOTHING, hash_id
 from lact_modules.training.speech_batch import SpeechBatch
 
 logger = logging.getLogger(__name__)
-
-Sample = dict[str, Any]
 
 
 class ShardBatches(IterableDataset):
@@ -79,7 +75,7 @@ class ShardBatches(IterableDataset):
         rank: int = 0,
         num_ranks: int = 1,
     ):
-        _import_webdataset()
+        import_webdataset()
         if len(shards) < num_ranks:
             raise InputError(
                 f"train_shards: {len(shards)} are too few for {num_ranks} processes; "
@@ -166,7 +162,7 @@ class ShardBatches(IterableDataset):
         order = random.Random(key).sample(self.shards, len(self.shards))
         mine = order[self.rank :: self.num_ranks][number::num_workers]
         samples: Iterator[Sample] = itertools.chain.from_iterable(
-            map(_read_shard, mine)
+            read_shard(shard.path) for shard in mine
         )
         if pass_ == 0 and len(self.heard):
             heard = set(self.heard.tolist())
@@ -259,34 +255,3 @@ def make_shard_batches(
         # set by torchrun
         num_ranks=int(os.environ.get("WORLD_SIZE", 1)),
     )
-
-
-def _read_shard(shard: Shard) -> Iterator[Sample]:
-    """Read what a shard holds; the audio stays packed."""
-    read_tars = _import_webdataset()
-    try:
-        for members in read_tars([{"url": str(shard.path)}]):
-            sample = json.loads(members["json"])
-            [ending] = [key for key in members if not _is_note(key)]
-            audio = io.BytesIO(members[ending])
-            audio.name = f"{shard.path}/{sample['id']}.{ending}"
-            yield {**sample, "audio": audio}
-    except (tarfile.TarError, OSError, ValueError, KeyError) as error:
-        # webdataset adds to the reason
-        reason = error.args[0]
-        raise InputError(f"{shard.path}: damaged ({reason}); write it again") from error
-
-
-def _is_note(key: str) -> bool:
-    return key.startswith("__") or key == "json"
-
-
-def _import_webdataset() -> Callable[[Iterable[dict[str, str]]], Iterator[Sample]]:
-    try:
-        from webdataset.tariterators import tarfile_samples
-    except ImportError as error:
-        raise InputError(
-            "train_shards: shards are read by webdataset; "
-            "pip install 'lact-asr[shards]'"
-        ) from error
-    return tarfile_samples
