@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from lact_modules.compiler_cache import name_compiler_cache
 
 if TYPE_CHECKING:
-    from lact_modules.recognizer import HeardWord, Recognizer, Transcript, load
+    from lact_modules.recognizer import Recognizer, TimedWord, Transcript, load
 
-__all__ = ["HeardWord", "Recognizer", "Transcript", "load"]
+__all__ = ["Recognizer", "TimedWord", "Transcript", "load"]
 
 __version__ = "0.1.0"
 

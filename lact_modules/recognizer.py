@@ -17,10 +17,10 @@ from lact_modules.inference.precision import Precision
 from lact_modules.inference.recordings import Recording, Source, gather
 from lact_modules.inference.streaming import StreamingRecognizer
 from lact_modules.inference.transcriber import Transcriber
-from lact_modules.inference.transcripts import HeardWord, Transcript, to_transcript
+from lact_modules.inference.transcripts import TimedWord, Transcript, to_transcript
 from lact_modules.inference.waveforms import Samples, join_blocks
 
-__all__ = ["HeardWord", "Recognizer", "Transcript", "load"]
+__all__ = ["Recognizer", "TimedWord", "Transcript", "load"]
 
 Result = TypeVar("Result")
 

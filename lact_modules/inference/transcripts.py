@@ -10,7 +10,7 @@ from lact_modules.decoding.hypothesis import Word
 
 
 @dataclass(frozen=True)
-class HeardWord:
+class TimedWord:
     """A word of a transcript.
 
     Arguments
@@ -40,7 +40,7 @@ class Transcript:
     ---------
     text : str
         Words joined by one space.
-    words : tuple[HeardWord, ...]
+    words : tuple[TimedWord, ...]
         The same words in time.
     confidence : float | None
         Of all words, as of one; None where there is none, and of streams; not compared.
@@ -49,12 +49,12 @@ class Transcript:
 
     Example
     -------
-    >>> print(Transcript("ONE", (HeardWord("ONE", 0.2, 0.48, 0.9),), 0.9))
+    >>> print(Transcript("ONE", (TimedWord("ONE", 0.2, 0.48, 0.9),), 0.9))
     ONE
     """
 
     text: str
-    words: tuple[HeardWord, ...]
+    words: tuple[TimedWord, ...]
     confidence: float | None = field(default=None, compare=False)
     is_final: bool = True
 
@@ -107,9 +107,9 @@ def to_transcript(
 
 def _time(
     words: Sequence[Word], confidences: Sequence[float | None]
-) -> tuple[HeardWord, ...]:
+) -> tuple[TimedWord, ...]:
     return tuple(
-        HeardWord(word.word, word.start, word.end, confidence)
+        TimedWord(word.word, word.start, word.end, confidence)
         for word, confidence in zip(words, confidences, strict=True)
     )
 

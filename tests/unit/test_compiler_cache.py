@@ -13,7 +13,8 @@ MODELS = ("conmamba_hnet_demo", "gated_deltanet_demo", "hybrid_demo", "lact_stre
 
 # the user of a container: a number without an entry in /etc/passwd, and no HOME
 NAMELESS = """
-import importlib, os, pkgutil, pwd, sys
+import importlib, os, pwd, sys
+from pathlib import Path
 
 def refuse(number):
     raise KeyError(f"getpwuid(): uid not found: {number}")
@@ -22,9 +23,16 @@ pwd.getpwuid = refuse
 for name in ("LOGNAME", "USER", "LNAME", "USERNAME", "HOME"):
     os.environ.pop(name, None)
 import lact_modules
-for module in pkgutil.walk_packages(lact_modules.__path__, "lact_modules."):
-    importlib.import_module(module.name)
+root = Path(lact_modules.__path__[0])
+paths = [path.relative_to(root.parent) for path in root.rglob("[!_]*.py")]
+names = [".".join(path.with_suffix("").parts) for path in paths]
+# transformers imports the compiler
+of_transformers = [name for name in names if name.startswith("lact_modules.hf.")]
+for name in set(names) - {*of_transformers}:
+    importlib.import_module(name)
 assert "torch._dynamo" not in sys.modules, "imports the compiler"
+for name in of_transformers:
+    importlib.import_module(name)
 import torch
 torch.optim.AdamW(torch.nn.Linear(1, 1).parameters())
 print(os.environ["TORCHINDUCTOR_CACHE_DIR"])
