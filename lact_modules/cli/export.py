@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from lact_modules.cli.options import given
+from lact_modules.cli.options import StreamChunk, StreamLeft, given
 from lact_modules.errors import InputError
 
 
@@ -53,6 +53,14 @@ def export(
             metavar="int8",
         ),
     ] = None,
+    streaming: Annotated[
+        bool,
+        typer.Option(
+            "--streaming", help="Of --format onnx: a step of a stream too, stream.onnx."
+        ),
+    ] = False,
+    chunk: StreamChunk = None,
+    left: StreamLeft = None,
     force: Annotated[
         bool, typer.Option("--force", help="Write beside other files in the folder.")
     ] = False,
@@ -60,9 +68,18 @@ def export(
     """Export a trained model: its weights or a graph of it, and what describes it."""
     module, _, name = WRITERS[format].partition(":")
     write = getattr(importlib.import_module(module), name)
-    options = given(quantize=quantize)
+    options = given(
+        quantize=quantize,
+        streaming=streaming or None,
+        chunk_seconds=chunk,
+        left_seconds=left,
+    )
     if options and format is not Format.ONNX:
-        raise InputError(f"--quantize {quantize}: needs --format onnx")
+        raise InputError(
+            "--quantize, --streaming, --chunk, --left: need --format onnx; leave them"
+        )
+    if not streaming and (chunk is not None or left is not None):
+        raise InputError("--chunk and --left: need --streaming; leave them")
     if format is Format.ONNX:
         typer.echo(f"{folder}: making the graph, which takes a minute or two", err=True)
     trained = write(run, folder, avg_checkpoints, force, **options)

@@ -127,6 +127,9 @@ def stream(
         word_score=word_score,
         skip_blanks=skip_blanks,
     )
+    if save_state is not None:
+        # what cannot be kept is said before it is heard
+        recognizer.state_dict()
     if load_state is not None:
         load_stream(recognizer, load_state)
     meter = LatencyMeter(recognizer)

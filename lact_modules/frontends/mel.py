@@ -164,12 +164,22 @@ class MelFrontend(nn.Module):
         # (B, M, T) -> (B, T, M)
         return (self.mel(waveform).mT + 1e-6).log()
 
-    def subsample(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """Map features (B, T, num_mels) to (B, T', d_model) at the frame rate."""
+    def subsample(
+        self, features: Tensor, lengths: Tensor, skipped: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Map features (B, T, num_mels) to (B, T', d_model) at the frame rate.
+
+        Of (B,) `skipped` features at the beginning, multiples of all strides, nothing
+        is heard, as if the utterance began behind them.
+        """
         # (B, T, M) -> (B, C, T, M)
         x = features[:, None]
         for convolution, stride in zip(self.convolutions, self.strides, strict=True):
-            is_padding = padding_mask(lengths, x.shape[2])[:, None, :, None]
+            is_padding = padding_mask(lengths, x.shape[2])
+            if skipped is not None:
+                is_padding = is_padding | ~padding_mask(skipped, x.shape[2])
+                skipped = skipped // stride
+            is_padding = is_padding[:, None, :, None]
             x = nn.functional.silu(convolution(torch.where(is_padding, 0.0, x)))
             lengths = _divide_up(lengths, stride)
         # (B, C, T, M) -> (B, T, C M)

@@ -10,6 +10,9 @@ from lact_modules.encoders.streaming import EncoderState, StreamingEncoder
 from lact_modules.errors import InputError
 from lact_modules.layers.chunking import Chunking
 
+CHUNK_SECONDS = 0.64
+"""How much a stream encodes together, if nothing else is asked for."""
+
 LEFT_SECONDS = 5.12
 """What attention sees before a chunk, if nothing else is asked for."""
 

@@ -29,6 +29,7 @@ FORMAT_VERSION = 1
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
 GRAPH_FILE = "model.onnx"
+STREAM_FILE = "stream.onnx"
 TOKENS_FILE = "tokens.txt"
 RESULT_FILE = "result.json"
 EXPORT_FILES = (
@@ -43,7 +44,7 @@ TRANSFORMERS_FILES = (
 )
 """What it holds beside, if transformers is to read it too."""
 
-ONNX_FILES = (GRAPH_FILE, TOKENS_FILE)
+ONNX_FILES = (GRAPH_FILE, STREAM_FILE, TOKENS_FILE)
 """What it holds in the place of weights, if onnxruntime is to run it."""
 
 

@@ -81,7 +81,7 @@ class LatencyMeter:
                 f"latency of words: mean {np.mean(self._latencies):.2f} s, "
                 f"p50 {median:.2f} s, p95 {most:.2f} s"
             )
-        chunking = self.recognizer.encoder.chunking
+        chunking = self.recognizer.chunking
         rate = self.recognizer.model.frame_rate
         size, left = chunking.size / rate, chunking.left / rate
         lines[-1] += f"; chunk {size:g} s, left {left:g} s"

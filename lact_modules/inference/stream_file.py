@@ -79,5 +79,5 @@ def _describe(recognizer: StreamingRecognizer) -> list[Any]:
         digest.update(name.encode())
         values = tensor.detach().cpu().contiguous().reshape(-1)
         digest.update(values.view(torch.uint8).numpy().data)
-    chunking = recognizer.encoder.chunking
+    chunking = recognizer.chunking
     return [digest.hexdigest(), chunking.size, chunking.left]

@@ -17,12 +17,19 @@ from lact_modules.decoding.hypothesis import Hypothesis, Word
 from lact_modules.decoding.stream import Endpoint, Heard
 from lact_modules.decoding.stream_decoder import build_stream_decoder
 from lact_modules.decoding.utterances import UtteranceDecoder, UtteranceState
+from lact_modules.encoders import CTCModel
 from lact_modules.encoders.compilation import CompiledBlocks
 from lact_modules.encoders.streaming import EncoderState
 from lact_modules.errors import InputError
 from lact_modules.frontends.streaming import FrontendState
-from lact_modules.inference.chunks import LEFT_SECONDS, chunk_encoder
+from lact_modules.inference.chunks import (
+    CHUNK_SECONDS,
+    LEFT_SECONDS,
+    chunk_encoder,
+)
 from lact_modules.inference.loading import load_model
+from lact_modules.inference.onnx.model import OnnxModel
+from lact_modules.inference.onnx.stream_model import OnnxStreamingModel
 from lact_modules.inference.precision import Caster, Precision
 from lact_modules.inference.stream_state import fits, pack, unpack
 from lact_modules.inference.streaming_model import ModelState, StreamingModel
@@ -40,6 +47,20 @@ _PARTS = {
 }
 
 
+def _open(
+    model: CTCModel | OnnxModel, chunk: float | None, left: float | None
+) -> StreamingModel | OnnxStreamingModel:
+    """Let a model hear streams; None is what is usual, or what a graph was made for."""
+    if isinstance(model, OnnxModel):
+        return model.open_stream(chunk, left)
+    encoder = chunk_encoder(
+        model,
+        CHUNK_SECONDS if chunk is None else chunk,
+        LEFT_SECONDS if left is None else left,
+    )
+    return StreamingModel(model, encoder)
+
+
 class StreamingRecognizer:
     """Hear samples as they come and tell the text so far.
 
@@ -51,10 +72,11 @@ class StreamingRecognizer:
     ---------
     trained : TrainedModel
         Trained in chunks, with running normalization.
-    chunk_seconds : float
-        How much is recognized together, which is the latency; rounded to frames.
-    left_seconds : float
-        How much attention remembers.
+    chunk_seconds : float | None
+        How much is recognized together, which is the latency; rounded to frames. None:
+        0.64, or what an ONNX graph was exported for.
+    left_seconds : float | None
+        How much attention remembers. None: 5.12, or what an ONNX graph remembers.
     endpoint : Endpoint | None
         When an utterance is over; None is `Endpoint`'s defaults.
     device : str | torch.device
@@ -100,8 +122,8 @@ class StreamingRecognizer:
     def __init__(
         self,
         trained: TrainedModel,
-        chunk_seconds: float = 0.64,
-        left_seconds: float = LEFT_SECONDS,
+        chunk_seconds: float | None = None,
+        left_seconds: float | None = None,
         endpoint: Endpoint | None = None,
         device: str | torch.device = "cpu",
         precision: Precision = "fp32",
@@ -113,8 +135,8 @@ class StreamingRecognizer:
             raise InputError("compile: --ttt trains what is uncompiled; leave one")
         self.device = torch.device(device)
         self.model = trained.model.to(self.device)
-        self.encoder = chunk_encoder(self.model, chunk_seconds, left_seconds)
-        self.streaming = StreamingModel(self.model, self.encoder)
+        self.streaming = _open(self.model, chunk_seconds, left_seconds)
+        self.chunking = self.streaming.chunking
         self.adapter = None if ttt is None else self._build_adapter(trained, ttt)
         self.caster = Caster(self.model, precision, self.device)
         if ttt is not None and precision != "fp32":
@@ -163,7 +185,7 @@ class StreamingRecognizer:
 
     def reset(self) -> None:
         """Go back to the beginning of a stream; what has been heard is forgotten."""
-        self._state = self.streaming.start(batch_size=1)
+        self._state: Any = self.streaming.start(batch_size=1)
         self._learner = None if self.adapter is None else StreamLearner(self.adapter)
         self._utterance = self.decoder.start()
         self._ended: tuple[Hypothesis, ...] = ()
@@ -173,7 +195,7 @@ class StreamingRecognizer:
     @property
     def seconds(self) -> float:
         """How much of the stream has been heard."""
-        return self._state.frontend.num_samples / SAMPLE_RATE
+        return self._state.num_samples / SAMPLE_RATE
 
     @property
     def heard(self) -> Heard:
@@ -235,7 +257,23 @@ class StreamingRecognizer:
         return self.text
 
     def state_dict(self) -> dict[str, Any]:
-        """Give what is remembered, for `torch.save`; not what `ttt` has learned."""
+        """Give what is remembered, for `torch.save`; not what `ttt` has learned.
+
+        Returns
+        -------
+        dict[str, Any]
+            For `load_state_dict`.
+
+        Raises
+        ------
+        InputError
+            If the model is an ONNX graph.
+        """
+        if not isinstance(self.streaming, StreamingModel):
+            raise InputError(
+                f"{self.streaming.path}: the state of a graph is not kept in files; "
+                "take the training run or an export of --format lact"
+            )
         if self._is_over:
             self.reset()
         return {
@@ -284,7 +322,7 @@ class StreamingRecognizer:
                 "stream: only --ttt self-train learns from what was heard before, "
                 "others from whole utterances before they are transcribed; leave --ttt"
             )
-        adapter.chunking = self.encoder.chunking
+        adapter.chunking = self.chunking
         return adapter
 
     @contextmanager
@@ -311,7 +349,7 @@ class StreamingRecognizer:
 
     def _warm_up(self) -> None:
         """Hear silence, chunk by chunk, until a chunk is what it will always be."""
-        chunking, rate = self.encoder.chunking, self.model.frame_rate
+        chunking, rate = self.chunking, self.model.frame_rate
         # some more show that states do not grow, and that positions alone change
         num_chunks = -(-chunking.left // chunking.size) + 6
         silence = torch.zeros(round(chunking.size / rate * SAMPLE_RATE))
@@ -321,7 +359,7 @@ class StreamingRecognizer:
 
     def _decode(self, log_probs: Tensor) -> None:
         # chunk by chunk, so that utterances end where they do whatever the pieces
-        for chunk in log_probs.split(self.encoder.chunking.size):
+        for chunk in log_probs.split(self.chunking.size):
             self._utterance, ended = self.decoder.accept(chunk, self._utterance)
             self._end(ended)
 

@@ -10,6 +10,7 @@ from lact_modules.encoders.streaming import EncoderState, StreamingEncoder
 from lact_modules.errors import InputError
 from lact_modules.frontends import MelFrontend
 from lact_modules.frontends.streaming import FrontendState, StreamingFrontend
+from lact_modules.layers.chunking import Chunking
 
 
 class ModelState(NamedTuple):
@@ -17,6 +18,11 @@ class ModelState(NamedTuple):
 
     frontend: FrontendState
     encoder: EncoderState
+
+    @property
+    def num_samples(self) -> int:
+        """How many samples have come."""
+        return self.frontend.num_samples
 
 
 class StreamingModel:
@@ -61,6 +67,11 @@ class StreamingModel:
         except ValueError as error:
             raise InputError(f"stream: {error}") from error
         self.model, self.encoder = model, encoder
+
+    @property
+    def chunking(self) -> Chunking:
+        """What is scored together, and what attention sees before it."""
+        return self.encoder.chunking
 
     @property
     def device(self) -> torch.device:

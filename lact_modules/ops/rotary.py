@@ -27,7 +27,7 @@ class Rotation(NamedTuple):
 
 
 def make_rotation(
-    first: int,
+    first: int | Tensor,
     num_frames: int,
     size: int,
     like: Tensor,
@@ -39,8 +39,9 @@ def make_rotation(
 
     Arguments
     ---------
-    first : int
-        Position of the first frame.
+    first : int | Tensor
+        Position of the first frame; a tensor without dimensions in an exported step of
+        a stream.
     num_frames : int
         T
     size : int
@@ -58,7 +59,8 @@ def make_rotation(
     wanted = first, num_frames, size, like.device, like.dtype, base
     # what is traced belongs to a graph, and what is fake has no memory
     if (
-        torch.compiler.is_compiling()
+        isinstance(first, Tensor)
+        or torch.compiler.is_compiling()
         or torch.jit.is_tracing()
         or type(like) not in (Tensor, torch.nn.Parameter)
     ):
@@ -80,7 +82,7 @@ def _remember(*wanted: Any) -> Rotation:
 
 
 def _make(
-    first: int,
+    first: int | Tensor,
     num_frames: int,
     size: int,
     device: torch.device,
@@ -89,7 +91,7 @@ def _make(
 ) -> Rotation:
     half = size // 2
     # float64: hours of audio have positions whose angles float32 cannot hold
-    positions = torch.arange(first, first + num_frames, device=device).double()
+    positions = (torch.arange(num_frames, device=device) + first).double()
     exponents = torch.arange(half, device=device).double() / half
     angles = positions[:, None] * base**-exponents
     if torch.compiler.is_exporting():

@@ -41,7 +41,7 @@ def test_a_stream_gives_what_its_chunks_give(streaming, corpus, monkeypatch):
     folder, _ = streaming
     recognizer = StreamingRecognizer.from_export(folder)
     transcriber = Transcriber.from_folder(folder)
-    transcriber.model.encoder.chunking = recognizer.encoder.chunking
+    transcriber.model.encoder.chunking = recognizer.chunking
     given, accept = [], recognizer.decoder.accept
 
     def record(log_probs, heard):
@@ -56,7 +56,7 @@ def test_a_stream_gives_what_its_chunks_give(streaming, corpus, monkeypatch):
         text = recognizer.finish()
         expected, lengths = transcriber.run_model([waveform])
         assert (
-            expected.shape[1] == lengths.item() > 2 * recognizer.encoder.chunking.size
+            expected.shape[1] == lengths.item() > 2 * recognizer.chunking.size
         )
         streamed = torch.cat(given)
         torch.testing.assert_close(streamed, expected[0], atol=1e-4, rtol=1e-4)

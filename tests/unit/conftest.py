@@ -94,6 +94,20 @@ def headed_run(tmp_path_factory):
 @pytest.fixture(scope="session")
 def windowed_run(tmp_path_factory):
     """Make a run of what the default recipe has: windows, fast weights at the top."""
+    return make_run(tmp_path_factory.mktemp("windowed"), windowed_hyperparameters())
+
+
+@pytest.fixture(scope="session")
+def windowed_stream_run(tmp_path_factory):
+    """Make a run of the same, which hears streams; not to be changed."""
+    hyperparameters = windowed_hyperparameters().replace(
+        "channels: 4", "channels: 4\n        normalization: running"
+    )
+    return make_run(tmp_path_factory.mktemp("windowed_stream"), hyperparameters)
+
+
+def windowed_hyperparameters():
+    """Give those of the default recipe, made small."""
     options = "window: [32, 32]", "rule: !new:lact_modules.ops.UpdateRule"
     block = (
         "layout: !name:lact_modules.encoders.layouts.upper_blocks",
@@ -105,7 +119,7 @@ def windowed_run(tmp_path_factory):
         "    kernel_size: 31",
         "ffn_in:",
     )
-    hyperparameters = (
+    return (
         HYPERPARAMETERS.replace(
             "num_lact_heads: 2",
             "\n    ".join(["num_lact_heads: 2", *options, "    update: down"]),
@@ -113,16 +127,35 @@ def windowed_run(tmp_path_factory):
         .replace("channels: 4", "channels: 4\n        statistics: speech")
         .replace("    ffn_in:", "    " + "\n    ".join(block))
     )
-    return make_run(tmp_path_factory.mktemp("windowed"), hyperparameters)
 
 
 @pytest.fixture(scope="session")
 def onnx_export(windowed_run, tmp_path_factory):
     """Export that run as a graph, which takes long; not to be changed."""
+    return export_graph(windowed_run, tmp_path_factory.mktemp("onnx") / "export")
+
+
+@pytest.fixture(scope="session")
+def onnx_stream_export(windowed_stream_run, onnx_export, tmp_path_factory):
+    """Export the step of a stream; the graph beside it is the other run's."""
+    import onnx
+
+    from lact_modules.inference.onnx import export, graph
+
+    folder = tmp_path_factory.mktemp("onnx_stream") / "export"
+    whole = onnx.load(onnx_export / "model.onnx")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(graph, "make_graph", lambda _: whole)
+        patch.setattr(export, "check_graph", lambda *_: 0.0)
+        options = "--streaming", "--chunk", "0.32", "--left", "0.64"
+        return export_graph(windowed_stream_run, folder, *options)
+
+
+def export_graph(run, folder, *options):
+    """Export as the command line does, from fixtures that a session shares."""
     from lact_modules.cli.main import main
 
-    folder = tmp_path_factory.mktemp("onnx") / "export"
-    arguments = "lact-asr", "export", windowed_run, folder, "--format", "onnx"
+    arguments = "lact-asr", "export", run, folder, "--format", "onnx", *options
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", [*map(str, arguments)])
         with pytest.raises(SystemExit) as caught:

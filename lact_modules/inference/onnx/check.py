@@ -1,13 +1,17 @@
 """See that a graph says what the model says, at several lengths and batch sizes."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from lact_modules.data.audio import SAMPLE_RATE
 from lact_modules.encoders import CTCModel
 from lact_modules.errors import InputError
 from lact_modules.inference.onnx.model import OnnxModel
+from lact_modules.inference.onnx.stream_model import OnnxStreamingModel, StreamLayout
+from lact_modules.inference.streaming_model import StreamingModel
 
 TOLERANCE = 1e-4
 """Of log-probabilities, absolute or relative."""
@@ -49,15 +53,69 @@ def check_graph(model: CTCModel, path: Path) -> float:
                 f"PyTorch has {num_frames.tolist()}"
             )
         for row, count in enumerate(num_frames.tolist()):
-            expected = log_probs[row, :count]
-            difference = (said[row, :count] - expected).abs()
-            if not (difference <= TOLERANCE * expected.abs().clamp(min=1)).all():
-                raise InputError(
-                    f"ONNX: log-probabilities of {sizes[row]} samples differ from "
-                    f"PyTorch's by {difference.max():.1e}; want {TOLERANCE:g} at most"
-                )
-            worst = max([worst, *difference.amax(-1).tolist()])
+            difference = _compare(said[row, :count], log_probs[row, :count], sizes[row])
+            worst = max(worst, difference)
     return worst
+
+
+def check_stream_graph(streaming: StreamingModel, path: Path) -> float:
+    """Compare the graph of a stream's step with the model that it was made of.
+
+    Arguments
+    ---------
+    streaming : StreamingModel
+        On the CPU.
+    path : Path
+        The graph's file.
+
+    Returns
+    -------
+    float
+        The largest difference of log-probabilities.
+
+    Raises
+    ------
+    InputError
+        As `check_graph`.
+    """
+    graph, worst = OnnxStreamingModel(path, streaming.model.frame_rate), 0.0
+    generator = torch.Generator().manual_seed(0)
+    for size in _streams(graph.layout):
+        waveform, _ = _make_noise((size,), generator)
+        expected, said = (hear_stream(each, waveform) for each in (streaming, graph))
+        if said.shape != expected.shape:
+            raise InputError(
+                f"ONNX: {said.shape[1]} frames of a stream of {size} samples, where "
+                f"PyTorch has {expected.shape[1]}"
+            )
+        worst = max(worst, _compare(said, expected, size))
+    return worst
+
+
+@torch.inference_mode()
+def hear_stream(model: StreamingModel | OnnxStreamingModel, waveform: Tensor) -> Tensor:
+    """Score a stream from its beginning to its end: (1, N) samples to (1, T, V)."""
+    state: Any = model.start(batch_size=1)
+    log_probs, state = model.accept(waveform, state)
+    return torch.cat([log_probs, model.finish(state)], dim=1)
+
+
+def _streams(layout: StreamLayout) -> tuple[int, ...]:
+    """Give samples of streams: within a chunk, some chunks, more than is remembered."""
+    chunk, whole = layout.chunk, layout.chunk + layout.look_ahead
+    remembered = round(layout.left_seconds * SAMPLE_RATE)
+    return 1, 1000, chunk, whole, whole + 1, remembered + 5 * chunk // 2
+
+
+def _compare(said: Tensor, expected: Tensor, num_samples: int) -> float:
+    """Give the largest difference of (..., V), or refuse it."""
+    difference = (said - expected).abs()
+    if not (difference <= TOLERANCE * expected.abs().clamp(min=1)).all():
+        raise InputError(
+            f"ONNX: log-probabilities of {num_samples} samples differ from PyTorch's "
+            f"by {difference.max():.1e}; want {TOLERANCE:g} at most"
+        )
+    return max(difference.flatten().tolist(), default=0.0)
 
 
 def _make_noise(

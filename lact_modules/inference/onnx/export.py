@@ -10,16 +10,23 @@ from lact_modules.data.audio import SAMPLE_RATE
 from lact_modules.data.subwords import AnyVocabulary
 from lact_modules.data.vocabulary import WORD_START
 from lact_modules.errors import InputError
+from lact_modules.inference.chunks import (
+    CHUNK_SECONDS,
+    LEFT_SECONDS,
+    chunk_encoder,
+)
 from lact_modules.inference.export import (
     CONFIG_FILE,
     GRAPH_FILE,
+    STREAM_FILE,
     TOKENS_FILE,
     WEIGHTS_FILE,
     export_model,
     load_export,
 )
-from lact_modules.inference.onnx.check import check_graph
+from lact_modules.inference.onnx.check import check_graph, check_stream_graph
 from lact_modules.inference.onnx.quantization import Quantization, quantize_graph
+from lact_modules.inference.streaming_model import StreamingModel
 from lact_modules.inference.trained_model import HYPERPARAMETERS_FILE, TrainedModel
 
 _NEEDED = ("onnx", "onnxscript", "onnxruntime")
@@ -31,6 +38,9 @@ def export_to_onnx(
     num_checkpoints: int | None = None,
     force: bool = False,
     quantize: Quantization | None = None,
+    streaming: bool = False,
+    chunk_seconds: float = CHUNK_SECONDS,
+    left_seconds: float = LEFT_SECONDS,
 ) -> TrainedModel:
     """Write a trained model as a folder for onnxruntime and sherpa-onnx.
 
@@ -50,6 +60,12 @@ def export_to_onnx(
         Likewise.
     quantize : Quantization | None
         ``"int8"`` for products with weights of 8 bits; None keeps float32.
+    streaming : bool
+        Write ``stream.onnx`` too, a step of a stream, see `make_stream_graph`.
+    chunk_seconds : float
+        How much a step hears, which is the latency; rounded to frames.
+    left_seconds : float
+        What attention sees before a chunk; likewise.
 
     Returns
     -------
@@ -69,7 +85,8 @@ def export_to_onnx(
     if quantize not in (None, *get_args(Quantization)):
         choices = ", ".join(get_args(Quantization))
         raise InputError(f"quantize {quantize!r}: choose one of {choices}")
-    complete = partial(_complete, quantize=quantize)
+    chunks = (chunk_seconds, left_seconds) if streaming else None
+    complete = partial(_complete, quantize=quantize, chunks=chunks)
     return export_model(run_folder, out_folder, num_checkpoints, force, complete)
 
 
@@ -90,14 +107,21 @@ def write_tokens(vocabulary: AnyVocabulary, path: Path) -> None:
     path.write_text("".join(lines), encoding="utf-8")
 
 
-def _complete(folder: Path, quantize: Quantization | None) -> None:
+def _complete(
+    folder: Path, quantize: Quantization | None, chunks: tuple[float, float] | None
+) -> None:
     """Make an export one that holds a graph in the place of weights."""
     # what they import is not there where models only run
     import onnx
 
     from lact_modules.inference.onnx.graph import make_graph
+    from lact_modules.inference.onnx.stream_graph import make_stream_graph
 
     trained, path = load_export(folder), folder / GRAPH_FILE
+    # what does not stream is said before the whole takes its time
+    streaming = chunks and StreamingModel(
+        trained.model, chunk_encoder(trained.model, *chunks)
+    )
     graph = make_graph(trained.model)
     properties = {
         "model_type": "lact_asr_ctc",
@@ -111,8 +135,13 @@ def _complete(folder: Path, quantize: Quantization | None) -> None:
     )
     onnx.save(graph, path)
     difference = check_graph(trained.model, path)
+    if streaming:
+        onnx.save(make_stream_graph(streaming), folder / STREAM_FILE)
+        heard = check_stream_graph(streaming, folder / STREAM_FILE)
+        difference = max(difference, heard)
     if quantize is not None:
-        quantize_graph(path)
+        for each in folder.glob("*.onnx"):
+            quantize_graph(each)
     write_tokens(trained.vocabulary, folder / TOKENS_FILE)
     config = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
     config["onnx"] = {"quantize": quantize, "difference": difference}

@@ -4,8 +4,9 @@ import contextlib
 import copy
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from math import prod
+from typing import Any
 
 import onnx
 import torch
@@ -57,21 +58,8 @@ def make_graph(model: CTCModel) -> ModelProto:
     blocks = torch.zeros(2, _count_frames(core), core.unit)
     lengths = torch.tensor([blocks[0].numel(), 1000])
     shapes = {"blocks": {0: batch, 1: Dim("frames")}, "lengths": {0: batch}}
-    with torch.no_grad(), _quiet():
-        try:
-            program = torch.onnx.export(
-                core,
-                (blocks, lengths),
-                dynamic_shapes=shapes,
-                output_names=OUTPUTS,
-                opset_version=OPSET,
-                dynamo=True,
-                verbose=False,
-            )
-        except torch.onnx.errors.OnnxExporterError as error:
-            raise InputError(f"ONNX cannot hold this model ({_tell(error)})") from error
-    assert program is not None
-    graph = add_prologue(_without_traces(program.model_proto), core.unit)
+    made = export_module(core, (blocks, lengths), OUTPUTS, dynamic_shapes=shapes)
+    graph = add_prologue(made, core.unit)
     onnx.checker.check_model(graph)
     return graph
 
@@ -111,6 +99,66 @@ def check_exportable(model: CTCModel) -> None:
             raise InputError(f"ONNX: fast weights in mode {fast.mode!r} learn chunks")
 
 
+def with_products(model: CTCModel) -> CTCModel:
+    """Give a model that has its spectrum by products; the rest is shared."""
+    frontend = copy.copy(model.frontend)
+    assert isinstance(frontend, MelFrontend)
+    frontend._modules = {**frontend._modules, "mel": MelProducts(frontend.mel)}
+    changed = copy.copy(model)
+    changed._modules = {**model._modules, "frontend": frontend}
+    return changed
+
+
+def export_module(
+    module: nn.Module,
+    example: tuple[Tensor, ...],
+    output_names: Sequence[str],
+    input_names: Sequence[str] | None = None,
+    dynamic_shapes: dict[str, Any] | None = None,
+) -> ModelProto:
+    """Express a module in ONNX, without a trace of this machine.
+
+    Arguments
+    ---------
+    module : nn.Module
+        Of tensors, to a tuple of tensors.
+    example : tuple[Tensor, ...]
+        Inputs.
+    output_names : Sequence[str]
+        Of the graph.
+    input_names : Sequence[str] | None
+        Likewise; None: the names of the module's arguments.
+    dynamic_shapes : dict[str, Any] | None
+        As for `torch.onnx.export`; None: all are those of the example.
+
+    Returns
+    -------
+    ModelProto
+        The graph.
+
+    Raises
+    ------
+    InputError
+        If the exporter refuses it.
+    """
+    with torch.no_grad(), _quiet():
+        try:
+            program = torch.onnx.export(
+                module,
+                example,
+                dynamic_shapes=dynamic_shapes,
+                input_names=input_names,
+                output_names=output_names,
+                opset_version=OPSET,
+                dynamo=True,
+                verbose=False,
+            )
+        except torch.onnx.errors.OnnxExporterError as error:
+            raise InputError(f"ONNX cannot hold this model ({_tell(error)})") from error
+    assert program is not None
+    return _without_traces(program.model_proto)
+
+
 class _Whole(nn.Module):
     """A model that hears whole frames, of which `unit` samples are one.
 
@@ -122,11 +170,7 @@ class _Whole(nn.Module):
         frontend = model.frontend
         assert isinstance(frontend, MelFrontend)
         self.unit = frontend.hop * prod(frontend.strides)
-        # the rest is shared
-        frontend = copy.copy(frontend)
-        frontend._modules = {**frontend._modules, "mel": MelProducts(frontend.mel)}
-        self.model = copy.copy(model)
-        self.model._modules = {**model._modules, "frontend": frontend}
+        self.model = with_products(model)
 
     def forward(self, blocks: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Map (B, T, unit) of (B,) samples to log-probabilities and frames."""

@@ -1,15 +1,15 @@
 """Run an exported graph by onnxruntime: what stands in the place of a model."""
 
-import logging
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import torch
 from torch import Tensor
 
-from lact_modules.errors import InputError, on_one_line
-
-logger = logging.getLogger(__name__)
+from lact_modules.errors import InputError
+from lact_modules.inference.export import STREAM_FILE
+from lact_modules.inference.onnx.session import open_session
+from lact_modules.inference.onnx.stream_model import OnnxStreamingModel
 
 _CUDA = "CUDAExecutionProvider"
 
@@ -18,7 +18,7 @@ _GIVEN, _LENGTHS = "waveform", "lengths"
 
 
 class OnnxModel:
-    """A graph that scores whole utterances, called as `CTCModel` is; nothing else.
+    """A graph that scores whole utterances, called as `CTCModel` is.
 
     Arguments
     ---------
@@ -36,7 +36,7 @@ class OnnxModel:
     def __init__(self, path: Path, frame_rate: float):
         self.path = path
         self.frame_rate = frame_rate
-        self._session = _open(path, "CPUExecutionProvider")
+        self._session = open_session(path, "CPUExecutionProvider")
         inputs = (
             self._session.get_inputs(),
             self._session.get_overridable_initializers(),
@@ -49,8 +49,46 @@ class OnnxModel:
     def to(self, device: torch.device | str) -> "OnnxModel":
         """Move to a device, if onnxruntime can; outputs are on the CPU in any case."""
         if torch.device(device).type != "cpu":
-            self._session = _open(self.path, _CUDA, "CPUExecutionProvider")
+            self._session = open_session(self.path, _CUDA, "CPUExecutionProvider")
         return self
+
+    def open_stream(
+        self, chunk_seconds: float | None = None, left_seconds: float | None = None
+    ) -> OnnxStreamingModel:
+        """Open the graph of a stream's step that was exported beside.
+
+        Arguments
+        ---------
+        chunk_seconds : float | None
+            Of a chunk; None: what it was exported for.
+        left_seconds : float | None
+            What attention sees before a chunk; likewise.
+
+        Returns
+        -------
+        OnnxStreamingModel
+            Of that graph.
+
+        Raises
+        ------
+        InputError
+            If there is none, or it was exported for other durations.
+        """
+        path = self.path.with_name(STREAM_FILE)
+        if not path.is_file():
+            raise InputError(f"{path}: no such file; export the run with --streaming")
+        streaming = OnnxStreamingModel(path, self.frame_rate)
+        layout = streaming.layout
+        for option, asked, given in (
+            ("--chunk", chunk_seconds, layout.chunk_seconds),
+            ("--left", left_seconds, layout.left_seconds),
+        ):
+            if asked is not None and abs(asked - given) * self.frame_rate > 0.5:
+                raise InputError(
+                    f"{path}: exported with {option} {given:g}, not {asked:g}; leave "
+                    f"{option} out, or export the run again"
+                )
+        return streaming
 
     def parameters(self) -> list[Tensor]:
         """Give none: a graph does not learn."""
@@ -83,31 +121,6 @@ class OnnxModel:
         if name.startswith("_"):
             raise AttributeError(name)
         raise InputError(
-            f"{self.path}: an ONNX graph transcribes whole utterances, in float32, and "
-            f"has no {name!r}; take the training run or an export of --format lact"
+            f"{self.path}: an ONNX graph scores audio in float32 and has no {name!r}; "
+            "take the training run or an export of --format lact"
         )
-
-
-def _open(path: Path, *providers: str) -> Any:
-    """Open a file; providers that are not installed are left out."""
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise InputError(
-            f"{path}: onnxruntime is not installed; pip install 'lact-asr[onnx]'"
-        ) from error
-    there = onnxruntime.get_available_providers()
-    if providers[0] not in there:
-        logger.warning("onnxruntime has no CUDA here; %s runs on the CPU", path)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = torch.get_num_threads()
-    # errors are raised; warnings are of its own workings
-    options.log_severity_level = 4
-    try:
-        return onnxruntime.InferenceSession(
-            str(path), options, providers=[each for each in providers if each in there]
-        )
-    except Exception as error:
-        # its exceptions have no class of their own in common
-        reason = on_one_line(str(error).split("\n")[0])
-        raise InputError(f"{path}: onnxruntime cannot read it ({reason})") from error

@@ -8,9 +8,13 @@ import onnx
 import pytest
 import sherpa_onnx
 import soundfile
+import torch
 from onnx import parser
 
+import lact_modules
 from lact_modules.encoders import CTCModel
+from lact_modules.errors import InputError
+from lact_modules.inference.onnx import graph
 
 OTHER = """
 <ir_version: 8, opset_import: ["": 15]>
@@ -93,11 +97,87 @@ def test_what_a_graph_cannot_do_is_said(lact_asr, onnx_export, audio_folder, opt
     assert str(onnx_export) in finished.err.splitlines()[-1]
 
 
-def test_a_graph_hears_no_streams(lact_asr, onnx_export, audio_folder):
+def test_weights_of_a_language_model_are_those_of_pytorch(
+    lact_asr, windowed_run, onnx_export, split, lm, tmp_path
+):
+    dev = split.rename(split.with_name("dev"))
+    found = []
+    for number, model in enumerate((windowed_run, onnx_export)):
+        path = tmp_path / f"{number}.json"
+        grid = "--lm-weights", "0,2", "--word-scores", "0,3", "--beam-size", 5
+        options = "--data", dev, "--lm", lm, *grid, "--json", path
+        assert lact_asr("tune-lm", "--model", model, *options).code == 0
+        found.append(json.loads(path.read_text()))
+    assert len(found[0]["trials"]["search"]) == 4
+    assert found[0] == found[1]
+
+
+def test_weights_of_8_bits(
+    lact_asr, windowed_run, onnx_export, split, tmp_path, monkeypatch
+):
+    # the same graph, which takes long to make
+    whole = onnx.load(onnx_export / "model.onnx")
+    monkeypatch.setattr(graph, "make_graph", lambda _: whole)
+    options = "--format", "onnx", "--quantize", "int8"
+    assert lact_asr("export", windowed_run, tmp_path / "int8", *options).code == 0
+    config = json.loads((tmp_path / "int8" / "config.json").read_text())
+    assert config["onnx"]["quantize"] == "int8"
+    kinds = onnx.load(tmp_path / "int8" / "model.onnx").graph.node
+    assert "MatMulInteger" in {node.op_type for node in kinds}
+    scores = []
+    for model in onnx_export, tmp_path / "int8":
+        path = tmp_path / "scores.json"
+        options = "--model", model, "--data", split, "--json", path
+        assert lact_asr("evaluate", *options).code == 0
+        scores.append(json.loads(path.read_text())["cer"])
+    assert scores[1] == pytest.approx(scores[0], rel=0.2)
+
+
+def test_a_graph_in_python(windowed_run, onnx_export, audio_folder):
+    files = sorted(audio_folder.iterdir())[:3]
+    expected, model = (lact_modules.load(each) for each in (windowed_run, onnx_export))
+    heard = model.transcribe(files)
+    assert [each.text for each in heard] == [
+        each.text for each in expected.transcribe(files)
+    ]
+    (scores, lengths), (others, other_lengths) = (
+        each.log_probs(files) for each in (model, expected)
+    )
+    assert torch.equal(lengths, other_lengths)
+    torch.testing.assert_close(scores, others, atol=1e-3, rtol=1e-4)
+    with pytest.raises(InputError, match="no 'encode'") as caught:
+        model.encode(files)
+    assert str(onnx_export) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_graph_of_whole_utterances_hears_no_stream(
+    lact_asr, onnx_export, audio_folder
+):
     file = audio_folder / "noise-0.flac"
     finished = lact_asr("stream", file, "--model", onnx_export)
     assert finished.code == 2
     assert finished.err.count("\n") == 1
+    assert "--streaming" in finished.err
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--streaming",), "--format onnx"),
+        (("--format", "onnx", "--chunk", "0.32"), "--streaming"),
+        # of a model that normalizes whole utterances
+        (("--format", "onnx", "--streaming"), "normalization"),
+        (("--format", "onnx", "--streaming", "--chunk", "0"), "chunks of 0.0 s"),
+    ],
+    ids=str,
+)
+def test_streaming_options_that_do_not_fit(
+    lact_asr, windowed_run, tmp_path, options, said
+):
+    finished = lact_asr("export", windowed_run, tmp_path / "a", *options)
+    assert (finished.code, said in finished.err) == (2, True)
+    assert not (tmp_path / "a").exists()
 
 
 def test_options_that_do_not_fit(lact_asr, windowed_run, tmp_path):

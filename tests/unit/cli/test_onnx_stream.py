@@ -1,0 +1,102 @@
+"""Streams by an exported step: what PyTorch says, chunk by chunk."""
+
+import pytest
+import soundfile
+import torch
+
+from lact_modules.errors import InputError
+from lact_modules.inference.chunks import chunk_encoder
+from lact_modules.inference.onnx.check import check_stream_graph, hear_stream
+from lact_modules.inference.onnx.stream_model import OnnxStreamingModel
+from lact_modules.inference.streaming_model import StreamingModel
+from lact_modules.inference.trained_model import load_run
+
+
+@pytest.fixture(scope="module")
+def noise():
+    generator = torch.Generator().manual_seed(1)
+    waveform = 0.3 * torch.randn(1, 60001, generator=generator)
+    return waveform * torch.linspace(0, 20, waveform.shape[1]).sin().abs()
+
+
+@pytest.fixture
+def pytorch(windowed_stream_run):
+    model = load_run(windowed_stream_run).model
+    return StreamingModel(model, chunk_encoder(model, 0.32, 0.64))
+
+
+@pytest.fixture
+def step(onnx_stream_export):
+    return OnnxStreamingModel(onnx_stream_export / "stream.onnx", frame_rate=25)
+
+
+def test_a_stream_has_the_text_of_pytorch(
+    lact_asr, windowed_stream_run, onnx_stream_export, noise, tmp_path
+):
+    audio = tmp_path / "a.flac"
+    soundfile.write(audio, noise[0].clamp(-1, 1).numpy(), 16000)
+    chunks = "--model", windowed_stream_run, "--chunk", "0.32", "--left", "0.64"
+    # one utterance, then several
+    for silence in "9", "0.1":
+        options = audio, "--silence", silence, "--device", "cpu"
+        expected = lact_asr("stream", *options, *chunks).out
+        heard = lact_asr("stream", *options, "--model", onnx_stream_export).out
+        assert heard == expected
+        if silence == "9":
+            whole = lact_asr("transcribe", audio, *chunks).out.split("\t")[-1].strip()
+            assert heard.split("\t")[-1].strip() == whole
+    assert heard.count("\n") > 1
+    assert len(whole.split()) > 3
+
+
+@pytest.mark.parametrize("size", [1, 639, 5120, 5296, 5297, 60001])
+def test_scores_are_pytorchs(pytorch, step, noise, size):
+    expected = hear_stream(pytorch, noise[:, :size])
+    torch.testing.assert_close(
+        hear_stream(step, noise[:, :size]), expected, atol=1e-4, rtol=1e-4
+    )
+
+
+def test_pieces_do_not_matter(step, noise):
+    state, scores = step.start(1), []
+    for piece in noise.split(1777, dim=1):
+        log_probs, state = step.accept(piece, state)
+        scores.append(log_probs)
+    scores.append(step.finish(state))
+    assert torch.equal(torch.cat(scores, dim=1), hear_stream(step, noise))
+    assert state.num_samples == 60001
+
+
+def test_a_step_that_says_something_else_is_refused(pytorch, onnx_stream_export):
+    path = onnx_stream_export / "stream.onnx"
+    assert check_stream_graph(pytorch, path) < 1e-3
+    with torch.no_grad():
+        pytorch.model.output.bias[2] += 0.01
+    with pytest.raises(InputError, match=r"log-probabilities .* differ"):
+        check_stream_graph(pytorch, path)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--chunk", "0.64"), "exported with --chunk 0.32"),
+        (("--left", "5.12"), "exported with --left 0.64"),
+        (("--save-state", "STATE"), "not kept"),
+        (("--precision", "bf16"), "no 'get_submodule'"),
+    ],
+    ids=str,
+)
+def test_what_a_step_cannot_do_is_said(
+    lact_asr, onnx_stream_export, audio_folder, tmp_path, monkeypatch, options, said
+):
+    monkeypatch.chdir(tmp_path)
+    file = audio_folder / "noise-0.flac"
+    finished = lact_asr("stream", file, "--model", onnx_stream_export, *options)
+    assert (finished.code, finished.out) == (2, "")
+    assert said in finished.err.splitlines()[-1]
+    assert not list(tmp_path.iterdir())
+
+
+def test_another_graph_is_no_step(onnx_export):
+    with pytest.raises(InputError, match=r"model\.onnx: no step of a stream"):
+        OnnxStreamingModel(onnx_export / "model.onnx", frame_rate=25)
