@@ -10,6 +10,7 @@ from lact_modules.inference.onnx.check import check_stream_graph, hear_stream
 from lact_modules.inference.onnx.stream_model import OnnxStreamingModel
 from lact_modules.inference.streaming_model import StreamingModel
 from lact_modules.inference.trained_model import load_run
+from tests.documents import examples
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +66,17 @@ def test_pieces_do_not_matter(step, noise):
     scores.append(step.finish(state))
     assert torch.equal(torch.cat(scores, dim=1), hear_stream(step, noise))
     assert state.num_samples == 60001
+
+
+def test_the_example_of_the_page_runs(
+    step, onnx_stream_export, noise, tmp_path, monkeypatch
+):
+    soundfile.write(tmp_path / "speech.wav", noise[0].numpy(), 16000, "FLOAT")
+    (tmp_path / "DIR").symlink_to(onnx_stream_export)
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    exec(examples("onnx.md", "python")[0], names)
+    assert names["best"] == hear_stream(step, noise)[0].argmax(-1).tolist()
 
 
 def test_a_step_that_says_something_else_is_refused(pytorch, onnx_stream_export):
