@@ -28,6 +28,9 @@ def running_minimum(x: Tensor, reach: int) -> Tensor:
     """
     if not torch.compiler.is_exporting():
         return x.cummin(1).values
+    if isinstance(x.shape[1], int):
+        # the length is known: a step of a stream
+        reach = min(reach, x.shape[1] - 1)
     shift = 1
     while shift <= reach:
         # each frame knows 2 shift frames after this
