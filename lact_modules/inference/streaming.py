@@ -17,22 +17,18 @@ from lact_modules.decoding.hypothesis import Hypothesis, Word
 from lact_modules.decoding.stream import Endpoint, Heard
 from lact_modules.decoding.stream_decoder import build_stream_decoder
 from lact_modules.decoding.utterances import UtteranceDecoder, UtteranceState
-from lact_modules.encoders import CTCModel
 from lact_modules.encoders.compilation import CompiledBlocks
 from lact_modules.encoders.streaming import EncoderState
 from lact_modules.errors import InputError
 from lact_modules.frontends.streaming import FrontendState
-from lact_modules.inference.chunks import (
-    CHUNK_SECONDS,
-    LEFT_SECONDS,
-    chunk_encoder,
-)
 from lact_modules.inference.loading import load_model
-from lact_modules.inference.onnx.model import OnnxModel
-from lact_modules.inference.onnx.stream_model import OnnxStreamingModel
 from lact_modules.inference.precision import Caster, Precision
 from lact_modules.inference.stream_state import fits, pack, unpack
-from lact_modules.inference.streaming_model import ModelState, StreamingModel
+from lact_modules.inference.streaming_model import (
+    ModelState,
+    StreamingModel,
+    open_stream,
+)
 from lact_modules.inference.trained_model import TrainedModel
 
 # What goes through the model at once, so that memory does not depend on the pieces.
@@ -45,20 +41,6 @@ _PARTS = {
     "utterance": UtteranceState,
     "ended": tuple[Hypothesis, ...],
 }
-
-
-def _open(
-    model: CTCModel | OnnxModel, chunk: float | None, left: float | None
-) -> StreamingModel | OnnxStreamingModel:
-    """Let a model hear streams; None is what is usual, or what a graph was made for."""
-    if isinstance(model, OnnxModel):
-        return model.open_stream(chunk, left)
-    encoder = chunk_encoder(
-        model,
-        CHUNK_SECONDS if chunk is None else chunk,
-        LEFT_SECONDS if left is None else left,
-    )
-    return StreamingModel(model, encoder)
 
 
 class StreamingRecognizer:
@@ -135,7 +117,7 @@ class StreamingRecognizer:
             raise InputError("compile: --ttt trains what is uncompiled; leave one")
         self.device = torch.device(device)
         self.model = trained.model.to(self.device)
-        self.streaming = _open(self.model, chunk_seconds, left_seconds)
+        self.streaming = open_stream(self.model, chunk_seconds, left_seconds)
         self.chunking = self.streaming.chunking
         self.adapter = None if ttt is None else self._build_adapter(trained, ttt)
         self.caster = Caster(self.model, precision, self.device)

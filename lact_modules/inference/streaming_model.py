@@ -10,6 +10,13 @@ from lact_modules.encoders.streaming import EncoderState, StreamingEncoder
 from lact_modules.errors import InputError
 from lact_modules.frontends import MelFrontend
 from lact_modules.frontends.streaming import FrontendState, StreamingFrontend
+from lact_modules.inference.chunks import (
+    CHUNK_SECONDS,
+    LEFT_SECONDS,
+    chunk_encoder,
+)
+from lact_modules.inference.onnx.model import OnnxModel
+from lact_modules.inference.onnx.stream_model import OnnxStreamingModel
 from lact_modules.layers.chunking import Chunking
 
 
@@ -111,3 +118,36 @@ class StreamingModel:
         hidden, encoder = self.encoder.accept(frames, state.encoder)
         rest = self.encoder.finish(encoder)
         return self.model.score_frames(torch.cat([hidden, rest], dim=1))
+
+
+def open_stream(
+    model: CTCModel | OnnxModel,
+    chunk_seconds: float | None = None,
+    left_seconds: float | None = None,
+) -> StreamingModel | OnnxStreamingModel:
+    """Let a model hear streams, one of PyTorch or an exported graph.
+
+    Arguments
+    ---------
+    model : CTCModel | OnnxModel
+        In evaluation mode.
+    chunk_seconds : float | None
+        Of a chunk; None: 0.64, or what a graph was exported for.
+    left_seconds : float | None
+        What attention sees before a chunk; None: 5.12, or what a graph remembers.
+
+    Returns
+    -------
+    StreamingModel | OnnxStreamingModel
+        Before the first sample.
+
+    Raises
+    ------
+    InputError
+        If the model does not stream, or a graph was exported for other durations.
+    """
+    if isinstance(model, OnnxModel):
+        return model.open_stream(chunk_seconds, left_seconds)
+    chunk = CHUNK_SECONDS if chunk_seconds is None else chunk_seconds
+    left = LEFT_SECONDS if left_seconds is None else left_seconds
+    return StreamingModel(model, chunk_encoder(model, chunk, left))

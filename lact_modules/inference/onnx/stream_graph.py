@@ -96,27 +96,29 @@ class StreamStep(nn.Module):
             chunk_seconds=chunking.size / streaming.model.frame_rate,
             left_seconds=chunking.left / streaming.model.frame_rate,
         )
-        self._form: Any = None
+        self._leaves, self._form = tree_flatten(self._begin())
+
+    def start(self) -> list[Tensor]:
+        """Give the state of a new stream, without the position, which is 0."""
+        # copies: one tensor in two places would be one input
+        return [
+            leaf.clone(memory_format=torch.contiguous_format)
+            for leaf in self._leaves
+            if isinstance(leaf, Tensor)
+        ]
 
     @torch.no_grad()
-    def start(self) -> list[Tensor]:
-        """Give the state of a new stream: what is left of a time that is all padding.
+    def _begin(self) -> tuple[Any, ...]:
+        """Give what is left of a time that is all padding.
 
-        It is as long as what attention remembers.
+        It is as long as what attention remembers, so that shapes will not change.
         """
         _, encoder, normalize = self._parts
         num_chunks = max(1, -(-self.chunking.left // self.chunking.size))
         nothing = torch.zeros(1, num_chunks * self.chunking.size, encoder.d_model)
         _, blocks = encoder.chunked(nothing, torch.tensor([0]), self.chunking)
         features = torch.zeros(1, self.context, len(normalize.prior_mean))
-        leaves, self._form = tree_flatten((features, normalize.start(1), blocks))
-        self._leaves = leaves
-        # copies: one tensor in two places would be one input
-        return [
-            leaf.clone(memory_format=torch.contiguous_format)
-            for leaf in leaves
-            if isinstance(leaf, Tensor)
-        ]
+        return features, normalize.start(1), blocks
 
     def forward(
         self, waveform: Tensor, lengths: Tensor, position: Tensor, *state: Tensor
