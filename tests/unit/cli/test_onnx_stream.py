@@ -4,10 +4,12 @@ import pytest
 import soundfile
 import torch
 
+import lact_modules
 from lact_modules.errors import InputError
 from lact_modules.inference.chunks import chunk_encoder
 from lact_modules.inference.onnx.check import check_stream_graph, hear_stream
 from lact_modules.inference.onnx.stream_model import OnnxStreamingModel
+from lact_modules.inference.streaming import StreamingRecognizer
 from lact_modules.inference.streaming_model import StreamingModel
 from lact_modules.inference.trained_model import load_run
 from tests.documents import examples
@@ -58,6 +60,16 @@ def test_scores_are_pytorchs(pytorch, step, noise, size):
     )
 
 
+def test_a_stream_in_python(windowed_stream_run, onnx_stream_export, noise):
+    expected = StreamingRecognizer.from_export(
+        windowed_stream_run, chunk_seconds=0.32, left_seconds=0.64
+    )
+    expected.accept(noise[0])
+    model = lact_modules.load(onnx_stream_export)
+    heard = [each for each in model.stream(noise[0].split(4000)) if each.is_final]
+    assert " ".join(each.text for each in heard) == expected.finish() != ""
+
+
 def test_pieces_do_not_matter(step, noise):
     state, scores = step.start(1), []
     for piece in noise.split(1777, dim=1):
@@ -94,7 +106,10 @@ def test_a_step_that_says_something_else_is_refused(pytorch, onnx_stream_export)
         (("--chunk", "0.64"), "exported with --chunk 0.32"),
         (("--left", "5.12"), "exported with --left 0.64"),
         (("--save-state", "STATE"), "not kept"),
-        (("--precision", "bf16"), "no 'get_submodule'"),
+        (("--precision", "bf16"), "an ONNX graph"),
+        (("--ttt", "self-train"), "an ONNX graph"),
+        (("--exit-block", "1"), "an ONNX graph"),
+        (("--compile",), "an ONNX graph"),
     ],
     ids=str,
 )
