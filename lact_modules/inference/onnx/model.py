@@ -72,12 +72,18 @@ class OnnxModel:
         Raises
         ------
         InputError
-            If there is none, or it was exported for other durations.
+            If there is none, or it was exported of another model or for other
+            durations.
         """
         path = self.path.with_name(STREAM_FILE)
         if not path.is_file():
             raise InputError(f"{path}: no such file; export the run with --streaming")
         streaming = OnnxStreamingModel(path, self.frame_rate)
+        if streaming.num_tokens != self.num_tokens:
+            raise InputError(
+                f"{path}: {streaming.num_tokens} outputs, but {self.path.name} has "
+                f"{self.num_tokens}; take the file of the same export"
+            )
         layout = streaming.layout
         for option, asked, given in (
             ("--chunk", chunk_seconds, layout.chunk_seconds),

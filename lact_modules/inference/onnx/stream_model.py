@@ -113,7 +113,9 @@ class OnnxStreamingModel:
             round(self.layout.chunk_seconds * frame_rate),
             round(self.layout.left_seconds * frame_rate),
         )
-        self._outputs = [output.name for output in self._session.get_outputs()]
+        outputs = self._session.get_outputs()
+        self._outputs = [output.name for output in outputs]
+        self.num_tokens: int = outputs[0].shape[-1]
 
     def start(self, batch_size: int) -> OnnxStreamState:
         """Give the state before the first sample, of one stream."""
@@ -160,5 +162,4 @@ class OnnxStreamingModel:
         return log_probs[:, : int(num_frames)], arrays
 
     def _join(self, scores: list[Tensor]) -> Tensor:
-        width = self._session.get_outputs()[0].shape[-1]
-        return torch.cat([torch.zeros(1, 0, width), *scores], dim=1)
+        return torch.cat([torch.zeros(1, 0, self.num_tokens), *scores], dim=1)

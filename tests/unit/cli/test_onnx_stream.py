@@ -8,6 +8,7 @@ import lact_modules
 from lact_modules.errors import InputError
 from lact_modules.inference.chunks import chunk_encoder
 from lact_modules.inference.onnx.check import check_stream_graph, hear_stream
+from lact_modules.inference.onnx.model import OnnxModel
 from lact_modules.inference.onnx.stream_model import OnnxStreamingModel
 from lact_modules.inference.streaming import StreamingRecognizer
 from lact_modules.inference.streaming_model import StreamingModel
@@ -122,6 +123,13 @@ def test_what_a_step_cannot_do_is_said(
     assert (finished.code, finished.out) == (2, "")
     assert said in finished.err.splitlines()[-1]
     assert not list(tmp_path.iterdir())
+
+
+def test_a_step_of_another_model_is_refused(onnx_stream_export):
+    model = OnnxModel(onnx_stream_export / "model.onnx", frame_rate=25)
+    model.num_tokens += 1
+    with pytest.raises(InputError, match=r"stream\.onnx: 6 outputs"):
+        model.open_stream()
 
 
 def test_another_graph_is_no_step(onnx_export):
