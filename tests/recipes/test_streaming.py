@@ -55,9 +55,7 @@ def test_a_stream_gives_what_its_chunks_give(streaming, corpus, monkeypatch):
             recognizer.accept(piece)
         text = recognizer.finish()
         expected, lengths = transcriber.run_model([waveform])
-        assert (
-            expected.shape[1] == lengths.item() > 2 * recognizer.chunking.size
-        )
+        assert expected.shape[1] == lengths.item() > 2 * recognizer.chunking.size
         streamed = torch.cat(given)
         torch.testing.assert_close(streamed, expected[0], atol=1e-4, rtol=1e-4)
         assert text == transcriber.transcribe([waveform])[0].text
