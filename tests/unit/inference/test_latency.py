@@ -15,7 +15,7 @@ ONE, TWO, SIX = Word("ONE", 0.1, 0.5), Word("TWO", 0.6, 0.9), Word("SIX", 2.5, 3
 class FakeRecognizer:
     """Take 0.5 s for each call, and hear 1 s in it."""
 
-    encoder = SimpleNamespace(chunking=Chunking(size=8, left=50))
+    chunking = Chunking(size=8, left=50)
     model = SimpleNamespace(frame_rate=25.0)
 
     def __init__(self, stable, ended=()):
