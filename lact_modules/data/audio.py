@@ -251,8 +251,8 @@ def count_samples(
     >>> from pathlib import Path
     >>> path = Path(tempfile.mkdtemp()) / "two.wav"
     >>> soundfile.write(path, torch.zeros(32000).numpy(), 16000)
-    >>> load_utterance(Utterance("two", str(path), "TWO", 0.5, offset=1.0)).shape
-    torch.Size([8000])
+    >>> count_samples(path, sample_rate=8000, offset=0.5)
+    12000
     """
     runs = _count(source, offset, duration, channel)
     return sum(resampled_length(n, rate, sample_rate) for rate, n in runs)
