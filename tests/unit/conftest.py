@@ -170,6 +170,28 @@ def onnx_copy(onnx_export, tmp_path):
     return Path(shutil.copytree(onnx_export, tmp_path / "onnx"))
 
 
+DECODER = """\
+decoder: !new:lact_modules.decoders.TextDecoder
+    d_model: !ref <d_model>
+    num_layers: 1
+    num_tokens: !ref <num_tokens>
+    self_mixer: !name:lact_modules.layers.CausalMamba
+        d_model: !ref <d_model>
+    cross_mixer: !name:lact_modules.layers.CrossMamba
+        d_model: !ref <d_model>
+    ffn: !ref <feed_forward>
+
+model: !new:lact_modules.encoders.S2SModel
+    decoder: !ref <decoder>"""
+
+
+def with_decoder(hyperparameters):
+    """Give the model a text decoder."""
+    return hyperparameters.replace(
+        "model: !new:lact_modules.encoders.CTCModel", DECODER
+    )
+
+
 def streaming_hyperparameters():
     """Give those of a model that hears streams."""
     # updates of all matrices are chaotic: rounding would show after some seconds

@@ -9,7 +9,7 @@ from lact_modules.data.manifest import Utterance, write_manifest
 from lact_modules.decoding.arpa import write_arpa
 from lact_modules.decoding.ngram import estimate_ngrams
 from lact_modules.inference.long_form import LongForm
-from tests.unit.conftest import make_run, streaming_hyperparameters
+from tests.unit.conftest import make_run, streaming_hyperparameters, with_decoder
 
 SENTENCES = ["A B", "B A B", "D C"]
 # the trained run hears A, B, C and D in noise
@@ -169,24 +169,8 @@ def test_evaluate_tells_of_words_that_differ_in_case(
 @pytest.fixture
 def run_with_decoder(tmp_path):
     """Make a run whose model has a text decoder and hears streams."""
-    decoder = """
-decoder: !new:lact_modules.decoders.TextDecoder
-    d_model: !ref <d_model>
-    num_layers: 1
-    num_tokens: !ref <num_tokens>
-    self_mixer: !name:lact_modules.layers.CausalMamba
-        d_model: !ref <d_model>
-    cross_mixer: !name:lact_modules.layers.CrossMamba
-        d_model: !ref <d_model>
-    ffn: !ref <feed_forward>
-
-model: !new:lact_modules.encoders.S2SModel
-    decoder: !ref <decoder>"""
-    settings = streaming_hyperparameters().replace(
-        "model: !new:lact_modules.encoders.CTCModel", decoder.strip()
-    )
     (tmp_path / "run").mkdir()
-    return make_run(tmp_path / "run", settings)
+    return make_run(tmp_path / "run", with_decoder(streaming_hyperparameters()))
 
 
 def test_each_step_hears_long_audio_in_pieces(

@@ -16,30 +16,16 @@ from lact_modules.inference.export import export_model
 from lact_modules.inference.hub import push_model
 from lact_modules.inference.transcriber import Transcriber
 from tests.documents import examples
-from tests.unit.conftest import HYPERPARAMETERS, make_run
-
-DECODER = """
-decoder: !new:lact_modules.decoders.TextDecoder
-    d_model: !ref <d_model>
-    num_layers: 1
-    num_tokens: !ref <num_tokens>
-    self_mixer: !name:lact_modules.layers.CausalMamba
-        d_model: !ref <d_model>
-    cross_mixer: !name:lact_modules.layers.CrossMamba
-        d_model: !ref <d_model>
-    ffn: !ref <feed_forward>
-
-model: !new:lact_modules.encoders.S2SModel
-    decoder: !ref <decoder>"""
+from tests.unit.conftest import HYPERPARAMETERS, make_run, with_decoder
 
 
 @pytest.fixture(scope="module")
 def attention_run(tmp_path_factory):
     """Make a run whose model has a text decoder."""
     vocabulary = SubwordVocabulary.train(["AB BA", "DAB CAB", "A BAD CAB"], 13)
-    settings = HYPERPARAMETERS.replace(
-        "model: !new:lact_modules.encoders.CTCModel", DECODER.strip()
-    ).replace("num_tokens: 6", f"num_tokens: {len(vocabulary)}")
+    settings = with_decoder(HYPERPARAMETERS).replace(
+        "num_tokens: 6", f"num_tokens: {len(vocabulary)}"
+    )
     return make_run(tmp_path_factory.mktemp("attention"), settings, vocabulary)
 
 
