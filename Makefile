@@ -60,7 +60,7 @@ endef
 
 compare: install ## Train four encoders with three seeds on DATA=.../LibriSpeech, compare
 	@test -n "$(DATA)" || { echo "make compare DATA=FOLDER: which corpus?" >&2; exit 2; }
-	$(BIN)/python benchmarks/compare_arms.py --data_folder "$(DATA)" --epochs 10 \
+	$(BIN)/python benchmarks/compare_systems.py --data_folder "$(DATA)" --epochs 10 \
 		$(COMPARE_ARGS) -- '--frontend={channels: 40}'
 
 test: install ## Run the tests and doctests; measure coverage

@@ -4,8 +4,8 @@ python benchmarks/by_minute.py --lact RUN --lact RUN --data chapters.jsonl \
     --other window=RUN --other window=RUN --other conformer=RUN
 
 ``--lact`` are trainings of one recipe that differ in the seed; their fast weights are
-let learn, and are kept as they were trained. Other arms are named; a name may come
-several times, with other seeds. Errors of an arm are the mean over its seeds, and
+let learn, and are kept as they were trained. Other systems are named; a name may come
+several times, with other seeds. Errors of a system are the mean over its seeds, and
 differences are drawn over recordings (paired bootstrap). In ``by_minute.svg`` the rates
 are drawn with their intervals over recordings.
 """
@@ -45,8 +45,8 @@ Counts = NDArray[numpy.float64]
 """(R, U, M, 4) by training, recording and minute, as `count_minutes` has them."""
 
 
-class Arm(NamedTuple):
-    """A training by the name of its arm, and whether its fast weights learn."""
+class System(NamedTuple):
+    """A training by the name of its system, and whether its fast weights learn."""
 
     name: str
     run: Path
@@ -65,9 +65,9 @@ class Arm(NamedTuple):
 def align(
     recordings: Sequence[Utterance], heard: dict[str, list[list[Heard]]]
 ) -> dict[str, Counts]:
-    """Count the errors of all arms by minute.
+    """Count the errors of all systems by minute.
 
-    A word that was said is in the same minute for all arms, so that they can be
+    A word that was said is in the same minute for all systems, so that they can be
     compared: at the mean of the times that they would have it.
     """
     found = {
@@ -109,7 +109,7 @@ def _count(
 
 
 class Rates:
-    """Word error rates of an arm, by recording and minute.
+    """Word error rates of a system, by recording and minute.
 
     Arguments
     ---------
@@ -126,7 +126,7 @@ class Rates:
         self.by_run = [float(100 * e.sum() / self.words.sum()) for e in by_run]
 
     def sum_up(self, others: dict[str, "Rates"]) -> dict[str, Any]:
-        """Give rates of all, and by minute, with differences from other arms."""
+        """Give rates of all, and by minute, with differences from other systems."""
         return {
             "wer_by_run": self.by_run,
             **self._rate(numpy.arange(self.words.shape[1]), others),
@@ -177,7 +177,7 @@ class Rates:
 
 
 def summarize(counted: dict[str, Counts]) -> dict[str, dict[str, Any]]:
-    """Give rates by arm, and differences of fast weights that learn from the others."""
+    """Rates by system, and what fast weights that learn differ by from the others."""
     rates = {name: Rates(counts) for name, counts in counted.items()}
     others = {name: each for name, each in rates.items() if name != ON}
     return {
@@ -210,7 +210,7 @@ def show(summary: dict[str, dict[str, Any]]) -> None:
 
 
 def draw(summary: dict[str, dict[str, Any]], path: Path) -> None:
-    """Draw the rates of all arms by minute, with their intervals."""
+    """Draw the rates of all systems by minute, with their intervals."""
     # without pyplot there is no global state and no display to open
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.add_subplot(xlabel="minute", ylabel="word error rate (%)")
@@ -234,14 +234,14 @@ def draw(summary: dict[str, dict[str, Any]], path: Path) -> None:
         figure.savefig(place, format="svg", metadata={"Date": None})
 
 
-def read_others(arms: Sequence[str]) -> list[Arm]:
+def read_others(systems: Sequence[str]) -> list[System]:
     """Read ``NAME=RUN``."""
     found = []
-    for text in arms:
+    for text in systems:
         name, _, run = text.partition("=")
         if not (name and run) or name in (ON, OFF):
             raise InputError(f"--other {text}: give NAME=RUN, such as window=runs/1")
-        found.append(Arm(name, Path(run)))
+        found.append(System(name, Path(run)))
     return found
 
 
@@ -249,7 +249,7 @@ def main(
     lact: Annotated[list[Path], typer.Option(help="Trainings with fast weights.")],
     data: Annotated[Path, typer.Option(help="Manifest of long recordings.")],
     other: Annotated[
-        list[str] | None, typer.Option(help="NAME=RUN: a training of another arm.")
+        list[str] | None, typer.Option(help="NAME=RUN: a training of another system.")
     ] = None,
     way: Annotated[
         Way, typer.Option(help="How recordings are heard.")
@@ -261,16 +261,18 @@ def main(
     ] = None,
     output: Path = Path("runs/memory/by_minute"),
 ) -> None:
-    """Hear the recordings with every arm, and compare by minute."""
-    arms = [Arm(ON, run) for run in lact] + [Arm(OFF, run, False) for run in lact]
-    arms += read_others(other or [])
+    """Hear the recordings with every system, and compare by minute."""
+    systems = [System(ON, run) for run in lact] + [
+        System(OFF, run, False) for run in lact
+    ]
+    systems += read_others(other or [])
     recordings = read_some(data, limit)
     heard: dict[str, list[list[Heard]]] = {}
-    for arm in track(arms, name_data(data), console=Console(stderr=True)):
-        found = arm.hear(recordings, way, chunk, left)
+    for system in track(systems, name_data(data), console=Console(stderr=True)):
+        found = system.hear(recordings, way, chunk, left)
         if max(each.seconds for each in found) <= 60:
             raise InputError(f"{data}: no recording is longer than a minute")
-        heard.setdefault(arm.name, []).append(found)
+        heard.setdefault(system.name, []).append(found)
     summary = summarize(align(recordings, heard))
     draw(summary, output / PICTURE)
     settings = dict(data=name_data(data), way=way.value)

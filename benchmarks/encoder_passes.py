@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import NamedTuple, get_type_hints
 
 import torch
-from encoder_arms import Arm
+from encoder_systems import System
 from resident import memory_mib, reset_peak
 from torch import Tensor, nn
 
@@ -50,13 +50,13 @@ class Setting(NamedTuple):
     threads: int
     keep_freed: bool
 
-    def load(self, arm: Arm) -> nn.Module:
+    def load(self, system: System) -> nn.Module:
         """Make an encoder, with random weights."""
         if self.keep_freed:
             keep_freed_memory()
         torch.set_num_threads(self.threads)
         torch.manual_seed(0)
-        encoder = arm.build(d_model=self.d_model, num_layers=self.num_layers)
+        encoder = system.build(d_model=self.d_model, num_layers=self.num_layers)
         return encoder.to(self.device)
 
     def prepare(
@@ -100,9 +100,9 @@ def hear_stream(encoder: nn.Module, x: Tensor, lengths: Tensor) -> None:
         _, state = encoder.chunked(chunk, rest, chunking, state)
 
 
-def measure_memory(arm: Arm, setting: Setting, point: Point, kind: str) -> float:
+def measure_memory(system: System, setting: Setting, point: Point, kind: str) -> float:
     """Tell the MiB that a pass takes beyond the model."""
-    encoder = setting.load(arm)
+    encoder = setting.load(system)
     # kernels, threads, gradients, and the optimizer's state are there afterwards
     setting.prepare(encoder, Point(0.2, 1), kind)(0)
     hear = setting.prepare(encoder, point, kind)

@@ -2,7 +2,8 @@
 
 python benchmarks/encoders.py --output runs/encoders/1_thread
 python benchmarks/encoders.py --points 15x4,60 \
-    --arm lact_conformer --arm 'window 64=lact_conformer {mixer: {window: [64, 64]}}'
+    --system lact_conformer \
+    --system 'window 64=lact_conformer {mixer: {window: [64, 64]}}'
 
 Encoders of one size hear noise, in evaluation and in a step of training. They take
 turns in one process, and the median of the rounds tells the time. Memory is what a
@@ -21,7 +22,6 @@ from typing import Annotated, Any
 import torch
 import typer
 from apart import Limits, run_apart, run_here
-from encoder_arms import Arm
 from encoder_passes import (
     FRAME_RATE,
     PASSES,
@@ -30,14 +30,15 @@ from encoder_passes import (
     Setting,
     measure_memory,
 )
+from encoder_systems import System
 from program import run_program
 from rich.console import Console
 from rich.table import Table
 from study import write_study
 from timing import take_turns
 
-ARMS = ["lact_conformer", "conformer", "conmamba", "gated_deltanet_narrow"]
-ARMS += ["lact_streaming", "speechbrain_conformer"]
+SYSTEMS = ["lact_conformer", "conformer", "conmamba", "gated_deltanet_narrow"]
+SYSTEMS += ["lact_streaming", "speechbrain_conformer"]
 
 
 class Study:
@@ -45,7 +46,7 @@ class Study:
 
     Arguments
     ---------
-    arms : Sequence[Arm]
+    systems : Sequence[System]
         What is compared.
     setting : Setting
         What they have in common.
@@ -53,10 +54,10 @@ class Study:
         Of each pass.
     """
 
-    def __init__(self, arms: Sequence[Arm], setting: Setting, limits: Limits):
-        self.arms = arms
+    def __init__(self, systems: Sequence[System], setting: Setting, limits: Limits):
+        self.systems = systems
         self.setting, self.limits = setting, limits
-        self.encoders = {arm.name: setting.load(arm) for arm in arms}
+        self.encoders = {system.name: setting.load(system) for system in systems}
         self.costs: list[dict[str, Any]] = []
         self.left_out: list[dict[str, Any]] = []
 
@@ -64,30 +65,30 @@ class Study:
         """Measure the encoders that no limit has ended before, and tell."""
         found = {"pass": kind, **point._asdict()}
         memory = {}
-        for arm in self.arms:
-            mib = self._measure_memory(arm, point, kind)
+        for system in self.systems:
+            mib = self._measure_memory(system, point, kind)
             if isinstance(mib, str):
-                self.left_out.append({"arm": arm.name, **found, "reason": mib})
-                say(point, kind, f"{arm.name} is left out: {mib}")
+                self.left_out.append({"system": system.name, **found, "reason": mib})
+                say(point, kind, f"{system.name} is left out: {mib}")
             else:
-                memory[arm.name] = mib
+                memory[system.name] = mib
         passes = {
             name: self.setting.prepare(self.encoders[name], point, kind)
             for name in memory
         }
         times = take_turns(passes, rounds, budget_s, self.setting.device)
         for name, mib in memory.items():
-            cost = {"arm": name, **found, "times_s": times[name], "memory_mib": mib}
+            cost = {"system": name, **found, "times_s": times[name], "memory_mib": mib}
             self.costs.append(cost)
             say(point, kind, f"{name} {median_s(cost):.3g} s, {mib:.0f} MiB")
 
-    def _measure_memory(self, arm: Arm, point: Point, kind: str) -> float | str:
+    def _measure_memory(self, system: System, point: Point, kind: str) -> float | str:
         """Give MiB, or what prevented it, here or at a shorter length."""
         for each in self.left_out:
-            if (each["arm"], each["pass"]) == (arm.name, kind):
+            if (each["system"], each["pass"]) == (system.name, kind):
                 return each["reason"]
         run = run_here if self.limits.device == "cuda" else run_apart
-        return run(measure_memory, self.limits, arm, self.setting, point, kind)
+        return run(measure_memory, self.limits, system, self.setting, point, kind)
 
     def write(self, folder: Path, name: str, **options: Any) -> None:
         """Write ``result.json`` of a study so named."""
@@ -111,7 +112,7 @@ class Study:
             precision="bf16" if setting.bf16 else "fp32",
             frame_rate=FRAME_RATE,
             limits=self.limits._asdict(),
-            arms=parameters,
+            systems=parameters,
             costs=self.costs,
             left_out=self.left_out,
         )
@@ -122,8 +123,8 @@ class Study:
         table = Table("", "s, MiB", *map(str, points))
         for kind in (*PASSES, STREAM):
             rows = {
-                arm.name: [self._cost(arm.name, kind, point) for point in points]
-                for arm in self.arms
+                system.name: [self._cost(system.name, kind, point) for point in points]
+                for system in self.systems
             }
             for name, row in rows.items():
                 if any(row):
@@ -135,9 +136,9 @@ class Study:
                     table.add_row(kind, f"{first} / {name}", *shares)
         Console().print(table)
 
-    def _cost(self, arm: str, kind: str, point: Point) -> dict[str, Any] | None:
+    def _cost(self, system: str, kind: str, point: Point) -> dict[str, Any] | None:
         for each in self.costs:
-            if (each["arm"], each["pass"], point_of(each)) == (arm, kind, point):
+            if (each["system"], each["pass"], point_of(each)) == (system, kind, point):
                 return each
         return None
 
@@ -171,11 +172,11 @@ def say(point: Point, kind: str, line: str) -> None:
 
 
 def main(
-    arm: Annotated[
+    system: Annotated[
         list[str], typer.Option(help="FRAGMENT, or NAME=FRAGMENT {key: value}.")
-    ] = ARMS,
+    ] = SYSTEMS,
     beside: Annotated[
-        Path | None, typer.Option(help="Another checkout, for its first arm too.")
+        Path | None, typer.Option(help="Another checkout, for its first system too.")
     ] = None,
     points: Annotated[
         str, typer.Option(help="Seconds; 15x4 is four of 15 at once.")
@@ -204,12 +205,12 @@ def main(
 ) -> None:
     """Write seconds and MiB of every encoder, pass and length."""
     torch.set_num_threads(threads)
-    arms = [Arm.parse(text) for text in arm]
+    systems = [System.parse(text) for text in system]
     if beside is not None:
-        arms.append(Arm.parse(arm[0], beside))
+        systems.append(System.parse(system[0], beside))
     lengths = [Point.parse(text) for text in points.split(",")]
     setting = Setting(d_model, num_layers, device, bf16, threads, keep_freed)
-    found = Study(arms, setting, Limits(limit, max_memory, device))
+    found = Study(systems, setting, Limits(limit, max_memory, device))
     for point in lengths:
         for kind in passes.split(","):
             found.measure(point, kind, rounds, budget)

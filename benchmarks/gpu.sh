@@ -9,7 +9,7 @@
 #   training   three encoders of 10 M parameters on DATA, with an n-gram; takes several
 #              calls, each goes on where the last one stopped
 #   inference  real-time factor and memory of what "training" trained
-#   adaptation test-time training of its first arm beside SUTA, on DATA's test
+#   adaptation test-time training of its first system beside SUTA, on DATA's test
 #   hybrid     training steps of the hybrid at full size, fp32 and bf16
 #   streaming  training steps of recipes for streams, at full size and small
 #   chunking   training steps of encoders with dynamic chunks, and of their parents
@@ -36,7 +36,7 @@ cd "$(dirname "$0")/.."
 python=${PYTHON:-.venv/bin/python}
 device=${DEVICE:-cuda}
 hparams=recipes/LibriSpeech/ASR/CTC/hparams
-arms=(lact_matched conformer_large conmamba_large)
+systems=(lact_matched conformer_large conmamba_large)
 seeds=${SEEDS:-1}
 
 lact_asr() {
@@ -130,9 +130,9 @@ training() {
         lact_asr prepare librispeech "$data" "$1/manifests" --splits train
         lact_asr ngram "$1/manifests/train.jsonl" --output "$1/lm.arpa"
     fi
-    "$python" benchmarks/compare_arms.py --data_folder "$data" --output "$1" \
+    "$python" benchmarks/compare_systems.py --data_folder "$data" --output "$1" \
         --dataset "$(basename "$(dirname "$data")")" --test-splits dev,test \
-        --arms "$(IFS=,; echo "${arms[*]}")" --seeds "$seeds" \
+        --systems "$(IFS=,; echo "${systems[*]}")" --seeds "$seeds" \
         --d-model "${WIDTH:-256}" --epochs "${EPOCHS:-60}" \
         --limit-minutes "${LIMIT:-8}" ${STEPS:+--size-tolerance 1} -- \
         "--num_layers=${LAYERS:-6}" "--train_splits=[$split]" "--dev_splits=[dev]" \
@@ -143,7 +143,7 @@ training() {
 }
 
 inference() {
-    local trained=("${arms[@]/#/"$out/training/"}") durations=1,5,15,60,300,900,3600
+    local trained=("${systems[@]/#/"$out/training/"}") durations=1,5,15,60,300,900,3600
     [[ -n ${STEPS:-} ]] && durations=1,2
     measure "$1/inference.json" inference.py \
         "${trained[@]/%/_${seeds%%,*}}" --durations "$durations" --limit 60
@@ -151,7 +151,7 @@ inference() {
 
 adaptation() {
     : "${data:?set DATA to the corpus to test on}"
-    "$python" benchmarks/test_time_training.py "$out/training/${arms[0]}_${seeds%%,*}" \
+    "$python" benchmarks/test_time_training.py "$out/training/${systems[0]}_${seeds%%,*}" \
         --data "$data/test" --methods benchmarks/methods/published.yaml \
         --conditions gaussian:0.01,gaussian:0.02,speed:0.9,speed:1.1 \
         --limit "${STEPS:-40}" --device "$device" --output "$1/methods"

@@ -235,10 +235,10 @@ def main(
 ) -> None:
     """Measure every run with every kind of memory."""
     utterances = read_some(data, limit)
-    arms = [(lact, left, LACT), (window or [], window_left, WINDOW)]
+    systems = [(lact, left, LACT), (window or [], window_left, WINDOW)]
     jobs = [
         (seed, run, seconds, memories)
-        for runs, seconds, memories in arms
+        for runs, seconds, memories in systems
         for seed, run in enumerate(runs)
     ]
     counted: dict[str, list[Counts]] = {}

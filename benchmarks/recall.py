@@ -1,7 +1,7 @@
 """Associative recall over a gap, by mixers that can no longer see what is asked.
 
 python benchmarks/recall.py --output runs/recall/rules
-python benchmarks/recall.py --arms "window;Muon, down" --pairs 4,8,16 --lengths 64,128
+python benchmarks/recall.py --systems "window;Muon, down" --pairs 4,8 --lengths 64,128
 
 A sequence begins with pairs of a key and its value, scattered among blanks; blanks
 follow, and then the keys again in another order, each to be answered by its value
@@ -22,7 +22,7 @@ from typing import Annotated, Any, NamedTuple
 import torch
 import typer
 from program import run_program
-from recall_task import ARMS, NO_ANSWER, Recall, Recaller
+from recall_task import NO_ANSWER, SYSTEMS, Recall, Recaller
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -92,7 +92,7 @@ def _accuracy(logits: Tensor, answers: Tensor) -> float:
 
 
 class Study:
-    """What has been found so far, by arm and task; it goes on where it was stopped.
+    """What has been found so far, by system and task; it goes on where it was stopped.
 
     Arguments
     ---------
@@ -116,7 +116,7 @@ class Study:
         try:
             report = json.loads(path.read_text(encoding="utf-8"))
             before = {name: report[name] for name in settings}
-            rows = {(row["arm"], _task(row)): row for row in report["recall"]}
+            rows = {(row["system"], _task(row)): row for row in report["recall"]}
         except (ValueError, KeyError, TypeError, OSError) as error:
             raise InputError(
                 f"{path}: no results of this program; give another --output"
@@ -127,18 +127,20 @@ class Study:
             )
         self.rows = rows
 
-    def num_done(self, arm: str, task: Recall) -> int:
+    def num_done(self, system: str, task: Recall) -> int:
         """Tell how many seeds have been trained."""
-        row = self.rows.get((arm, task))
+        row = self.rows.get((system, task))
         return len(row["steps"]) if row else 0
 
-    def add(self, arm: str, task: Recall, trained: Trained) -> None:
+    def add(self, system: str, task: Recall, trained: Trained) -> None:
         """Write what became of the next seed's training."""
         empty = dict(accuracy_by_seed=[], steps=[], cpu_seconds=[])
-        row = self.rows.get((arm, task), {**empty, "arm": arm, **task._asdict()})
+        row = self.rows.get(
+            (system, task), {**empty, "system": system, **task._asdict()}
+        )
         by_seed = [*row["accuracy_by_seed"], trained.accuracy]
-        self.rows[arm, task] = {
-            "arm": arm,
+        self.rows[system, task] = {
+            "system": system,
             **task._asdict(),
             "accuracy": mean(by_seed),
             "accuracy_by_seed": by_seed,
@@ -159,29 +161,38 @@ def _listed(settings: Mapping[str, Any]) -> str:
 
 
 def measure(
-    study: Study, arms: Sequence[str], tasks: Sequence[Recall], seeds: int
+    study: Study, systems: Sequence[str], tasks: Sequence[Recall], seeds: int
 ) -> None:
-    """Train every arm on every task, with the seeds that are missing."""
+    """Train every system on every task, with the seeds that are missing."""
     jobs = [
-        (task, arm, seed)
-        for task, arm in itertools.product(tasks, arms)
-        for seed in range(study.num_done(arm, task) + 1, seeds + 1)
+        (task, system, seed)
+        for task, system in itertools.product(tasks, systems)
+        for seed in range(study.num_done(system, task) + 1, seeds + 1)
     ]
     settings = dict(study.settings)
     d_model = settings.pop("d_model")
-    for task, arm, seed in track(jobs, "recall", console=Console(stderr=True)):
+    for task, system, seed in track(jobs, "recall", console=Console(stderr=True)):
         torch.manual_seed(seed)
-        model = Recaller(task, ARMS[arm], d_model)
-        study.add(arm, task, train(model, task, seed=seed, **settings))
+        model = Recaller(task, SYSTEMS[system], d_model)
+        study.add(system, task, train(model, task, seed=seed, **settings))
 
 
 def show(rows: Sequence[dict[str, Any]]) -> None:
     """Print what was found as a table."""
-    names = ("arm", "pairs", "gap", "length", "accuracy %", "by seed", "steps", "CPU s")
+    names = (
+        "system",
+        "pairs",
+        "gap",
+        "length",
+        "accuracy %",
+        "by seed",
+        "steps",
+        "CPU s",
+    )
     table = Table(*names)
     for row in rows:
         table.add_row(
-            row["arm"],
+            row["system"],
             *(str(row[name]) for name in names[1:4]),
             f"{100 * row['accuracy']:.1f}",
             " ".join(f"{100 * each:.1f}" for each in row["accuracy_by_seed"]),
@@ -191,12 +202,14 @@ def show(rows: Sequence[dict[str, Any]]) -> None:
     Console().print(table)
 
 
-def choose_arms(names: str) -> list[str]:
+def choose_systems(names: str) -> list[str]:
     """Read names, with ``;`` between them; all if there are none."""
-    chosen = [name.strip() for name in names.split(";") if name.strip()] or list(ARMS)
+    chosen = [name.strip() for name in names.split(";") if name.strip()] or list(
+        SYSTEMS
+    )
     for name in chosen:
-        if name not in ARMS:
-            raise InputError(f"--arms: {name!r} is none of {'; '.join(ARMS)}")
+        if name not in SYSTEMS:
+            raise InputError(f"--systems: {name!r} is none of {'; '.join(SYSTEMS)}")
     return chosen
 
 
@@ -209,7 +222,7 @@ def read_numbers(option: str, text: str) -> list[int]:
 
 
 def main(
-    arms: Annotated[str, typer.Option(help="Names with ; between; all.")] = "",
+    systems: Annotated[str, typer.Option(help="Names with ; between; all.")] = "",
     pairs: Annotated[str, typer.Option(help="Numbers to remember.")] = "8",
     gaps: Annotated[str, typer.Option(help="Tokens, at the least.")] = "28",
     lengths: Annotated[str, typer.Option(help="Tokens in all.")] = "128",
@@ -222,9 +235,9 @@ def main(
     threads: Annotated[int, typer.Option(help="Of the CPU.")] = 1,
     output: Path = Path("runs/recall/rules"),
 ) -> None:
-    """Train every arm on every task, but for what the output already tells."""
+    """Train every system on every task, but for what the output already tells."""
     torch.set_num_threads(threads)
-    chosen = choose_arms(arms)
+    chosen = choose_systems(systems)
     numbers = {"--pairs": pairs, "--gaps": gaps, "--lengths": lengths}
     grid = itertools.product(*(read_numbers(*each) for each in numbers.items()))
     tasks = [Recall(*each, values) for each in grid]

@@ -150,7 +150,7 @@ _CLIPPED: dict[str, Any] = dict(
 )
 # nothing moves at gain 0: the cheapest rule stands for all
 _STILL: dict[str, Any] = dict(optimizer="gradient_descent", update="down", gain=0.0)
-ARMS: dict[str, Factory] = {
+SYSTEMS: dict[str, Factory] = {
     "window": attention(4),
     "full attention": attention(),
     "ConMamba": BiMambaMixer,

@@ -1,11 +1,11 @@
 """Judge variants of a model by speakers left out of training, without any test split.
 
 python benchmarks/speaker_folds.py --data_folder digits/LibriSpeech \
-    --arms benchmarks/studies/lact_variants.yaml -- '--frontend={channels: 40}'
+    --systems benchmarks/studies/lact_variants.yaml -- '--frontend={channels: 40}'
 
 Fold k trains, with seed k, on all speakers of the training split but one, and is tested
 on that one (`unseen`) and on what the dev split has of the others (`seen`). Like
-compare_arms.py it goes on where it was stopped. Differences are from the first arm.
+compare_systems.py it continues where it stopped. Differences are from the first system.
 """
 
 import itertools
@@ -22,14 +22,14 @@ import typer
 from program import run_program
 from trainings import (
     LIBRISPEECH,
-    Arms,
     DataFolder,
     Jobs,
     LimitMinutes,
     Overrides,
     Recipe,
+    Systems,
     Training,
-    read_arms,
+    read_systems,
     train,
 )
 
@@ -69,30 +69,30 @@ def fold_options(fold: Path) -> list[str]:
 
 
 def summarize(trainings: Sequence[Training]) -> dict[str, Any]:
-    """Give WER in percent, and by how much it differs from the first arm's."""
+    """Give WER in percent, and by how much it differs from the first system's."""
     wers: dict[str, dict[str, dict[int, float]]] = {}
     result: dict[str, Any] = {}
     for training in trainings:
         result = json.loads(training.result.read_text("utf-8"))
         metrics = result["metrics"]
-        by_test = wers.setdefault(training.arm.name, {test: {} for test in TESTS})
+        by_test = wers.setdefault(training.system.name, {test: {} for test in TESTS})
         for test in TESTS:
             by_test[test][training.seed] = metrics[test]["greedy"]["wer"]
     first, *_ = wers.values()
-    arms = {
-        arm: {
+    systems = {
+        system: {
             test: _describe(by_fold, first[test]) for test, by_fold in by_test.items()
         }
-        for arm, by_test in wers.items()
+        for system, by_test in wers.items()
     }
-    options = {training.arm.name: training.arm.options for training in trainings}
+    options = {training.system.name: training.system.options for training in trainings}
     # of the last run: all should be of one commit and machine
     told = {key: result.get(key) for key in ("commit", "hardware", "date")}
-    return {**told, "options": options, "arms": arms}
+    return {**told, "options": options, "systems": systems}
 
 
 def _describe(by_fold: dict[int, float], first: dict[int, float]) -> dict[str, Any]:
-    # folds differ more than arms do: only what both have is compared
+    # folds differ more than systems do: only what both have is compared
     differences = [by_fold[fold] - first[fold] for fold in by_fold if fold in first]
     return {
         "wer_by_fold": by_fold,
@@ -104,18 +104,18 @@ def _describe(by_fold: dict[int, float], first: dict[int, float]) -> dict[str, A
 
 def show(summary: dict[str, Any]) -> None:
     """Print the summary as a table."""
-    print(f"{'arm':24} {'split':7} {'WER':>6}  difference [95 % over folds]")
-    for arm, by_test in summary["arms"].items():
+    print(f"{'system':24} {'split':7} {'WER':>6}  difference [95 % over folds]")
+    for system, by_test in summary["systems"].items():
         for test, row in by_test.items():
             interval = row["interval"]
             bounds = "[{:+.2f}, {:+.2f}]".format(*interval) if interval else ""
             wer = f"{row['wer']:6.2f}  {row['difference']:+.2f}"
-            print(f"{arm:24} {test:7} {wer} {bounds}")
+            print(f"{system:24} {test:7} {wer} {bounds}")
 
 
 def main(
     data_folder: DataFolder,
-    arms: Arms,
+    systems: Systems,
     overrides: Overrides = None,
     output: Path = Path("runs/speaker_folds"),
     recipe: Recipe = LIBRISPEECH,
@@ -125,20 +125,20 @@ def main(
     jobs: Jobs = 1,
     limit_minutes: LimitMinutes = float("inf"),
 ) -> None:
-    """Train every arm on every fold, and compare."""
+    """Train every system on every fold, and compare."""
     deadline = time.monotonic() + 60 * limit_minutes
     # so that trainings are stopped too
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
-    listed = read_arms(arms, recipe)
+    listed = read_systems(systems, recipe)
     common = [f"--num_epochs={epochs}", f"--d_model={d_model}", *(overrides or [])]
     folders = write_folds(data_folder, output / "manifests")[:folds]
-    # all arms of a fold before the next fold: what is there can be compared
+    # all systems of a fold before the next fold: what is there can be compared
     trainings = [
-        Training(arm, number, output, [*fold_options(fold), *common])
-        for (number, fold), arm in itertools.product(enumerate(folders, 1), listed)
+        Training(system, number, output, [*fold_options(fold), *common])
+        for (number, fold), system in itertools.product(enumerate(folders, 1), listed)
     ]
     done = train(trainings, jobs, deadline)
-    if any(training.arm == listed[0] for training in done):
+    if any(training.system == listed[0] for training in done):
         summary = summarize(done)
         unfinished = output / "folds.json.part"
         unfinished.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")

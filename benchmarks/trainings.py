@@ -1,4 +1,4 @@
-"""Trainings of several arms with several seeds, each in a process of its own."""
+"""Trainings of several systems with several seeds, each in a process of its own."""
 
 import json
 import os
@@ -22,18 +22,20 @@ POLL_S = 0.5
 DataFolder = Annotated[Path, typer.Option("--data_folder", help="The corpus.")]
 Overrides = Annotated[list[str] | None, typer.Argument(help="For train.py, after --.")]
 Recipe = Annotated[str, typer.Option(help="Below recipes/.")]
-Arms = Annotated[str, typer.Option(help="YAML files without .yaml, or a file of arms.")]
+Systems = Annotated[
+    str, typer.Option(help="YAML files without .yaml, or a file of systems.")
+]
 Jobs = Annotated[int, typer.Option(min=1, help="Trainings at a time.")]
 LimitMinutes = Annotated[float, typer.Option(help="Stop then; start again to go on.")]
 
 
-class Arm(NamedTuple):
+class System(NamedTuple):
     """What is compared: a recipe's hyperparameter file, and options of its own.
 
     Arguments
     ---------
     name : str
-        By which the arm goes.
+        By which the system goes.
     hparams : Path
         Absolute, ``<recipe>/hparams/<model>.yaml``.
     options : tuple[str, ...]
@@ -50,7 +52,7 @@ class Arm(NamedTuple):
         return self.hparams.parents[1]
 
     def settings(self, shared: Sequence[str]) -> list[str]:
-        """Give the options of all arms, but its own for what both of them set."""
+        """Give the options of all systems, but its own for what both of them set."""
         by_key: dict[str, list[str]] = {}
         for word in (*shared, *self.options):
             if word.startswith("--"):
@@ -60,21 +62,21 @@ class Arm(NamedTuple):
         return [word for words in by_key.values() for word in words]
 
 
-def read_arms(which: str, recipe: str) -> list[Arm]:
-    """Find the arms of a comparison.
+def read_systems(which: str, recipe: str) -> list[System]:
+    """Find the systems of a comparison.
 
     Arguments
     ---------
     which : str
         Names of hyperparameter files without ``.yaml``, between commas; or a YAML file
-        that maps each arm's name to ``model``, such a name, and ``options``, a list in
+        that maps a name of each system to ``model`` and ``options``, a list in
         which ``$NAME`` stands for an environment variable.
     recipe : str
         Folder below ``recipes/``.
 
     Returns
     -------
-    list[Arm]
+    list[System]
         In the order given.
     """
     if which.endswith(".yaml"):
@@ -82,40 +84,40 @@ def read_arms(which: str, recipe: str) -> list[Arm]:
     else:
         listed = {name: {"model": name} for name in which.split(",")}
     hparams = RECIPES / recipe / "hparams"
-    arms = [
-        Arm(
+    systems = [
+        System(
             name,
-            hparams / f"{arm['model']}.yaml",
-            tuple(map(os.path.expandvars, arm.get("options", ()))),
+            hparams / f"{system['model']}.yaml",
+            tuple(map(os.path.expandvars, system.get("options", ()))),
         )
-        for name, arm in listed.items()
+        for name, system in listed.items()
     ]
-    for arm in arms:
-        if not arm.hparams.is_file():
+    for system in systems:
+        if not system.hparams.is_file():
             raise InputError(
-                f"{arm.hparams}: no such file; give another arm or --recipe"
+                f"{system.hparams}: no such file; give another system or --recipe"
             )
-    return arms
+    return systems
 
 
 class Training:
-    """One arm with one seed.
+    """One system with one seed.
 
     Arguments
     ---------
-    arm : Arm
+    system : System
         What to train.
     seed : int
         Of the training.
     output : Path
-        Gets the folder ``<arm>_<seed>``.
+        Gets the folder ``<system>_<seed>``.
     options : Sequence[str]
-        For ``train.py``; where the arm sets the same key, its own counts.
+        For ``train.py``; where the system sets the same key, its own counts.
     """
 
-    def __init__(self, arm: Arm, seed: int, output: Path, options: Sequence[str]):
-        self.arm, self.seed, self.options = arm, seed, options
-        self.folder = output / f"{arm.name}_{seed}"
+    def __init__(self, system: System, seed: int, output: Path, options: Sequence[str]):
+        self.system, self.seed, self.options = system, seed, options
+        self.folder = output / f"{system.name}_{seed}"
         self.result = self.folder / "result.json"
         self.console = self.folder / "console.txt"
         self.epoch = len(self.validations())
@@ -126,13 +128,17 @@ class Training:
         with open(self.console, "a", encoding="utf-8") as console:
             self.process = subprocess.Popen(
                 [
-                    *(sys.executable, "train.py", f"hparams/{self.arm.hparams.name}"),
+                    *(
+                        sys.executable,
+                        "train.py",
+                        f"hparams/{self.system.hparams.name}",
+                    ),
                     f"--output_folder={self.folder.resolve()}",
-                    *(f"--seed={self.seed}", f"--arm={self.arm.name}"),
+                    *(f"--seed={self.seed}", f"--system={self.system.name}"),
                     "--noprogressbar",
-                    *self.arm.settings(self.options),
+                    *self.system.settings(self.options),
                 ],
-                cwd=self.arm.recipe,
+                cwd=self.system.recipe,
                 env={**os.environ, "OMP_NUM_THREADS": str(num_threads)},
                 stdout=console,
                 stderr=subprocess.STDOUT,

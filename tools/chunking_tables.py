@@ -15,8 +15,8 @@ SHARES = (1.0, 0.75, 0.5, 0.33, 0.25)
 def _word_rows(path: Path, root: Path) -> Iterator[Row]:
     comparison = json.loads(path.read_text(encoding="utf-8"))
     kept = {
-        arm["name"]: [_kept(path.parent / run["folder"]) for run in arm["runs"]]
-        for arm in comparison["arms"]
+        system["name"]: [_kept(path.parent / run["folder"]) for run in system["runs"]]
+        for system in comparison["systems"]
     }
     if not any(shares for runs in kept.values() for shares in runs):
         return
@@ -25,19 +25,19 @@ def _word_rows(path: Path, root: Path) -> Iterator[Row]:
             continue
         parent = ""
         for score in trial["scores"]:
-            arm = score["arm"]
+            system = score["system"]
             split = trial["split"]
-            shares = [each[split] for each in kept[arm] if split in each]
+            shares = [each[split] for each in kept[system] if split in each]
             if not shares:
-                parent = arm
+                parent = system
             yield [
-                link(path, root, arm),
+                link(path, root, system),
                 trial["split"],
                 f"{mean(shares):.2f}" if shares else "1",
                 f"{score['wer']:.2f}",
                 " ".join(f"{wer:.2f}" for wer in score["wers"].values()),
-                _against(trial, arm, parent),
-                _against(trial, arm, f"{parent}_{EVEN}"),
+                _against(trial, system, parent),
+                _against(trial, system, f"{parent}_{EVEN}"),
             ]
 
 
@@ -51,11 +51,11 @@ def _kept(run: Path) -> dict[str, float]:
     }
 
 
-def _against(trial: Mapping[str, Any], arm: str, other: str) -> str:
-    """Write the difference of two arms; nothing if it was not taken."""
+def _against(trial: Mapping[str, Any], system: str, other: str) -> str:
+    """Write the difference of two systems; nothing if it was not taken."""
     for found in trial["differences"]:
-        if set(found["arms"]) == {arm, other}:
-            sign = 1 if found["arms"] == [other, arm] else -1
+        if set(found["systems"]) == {system, other}:
+            sign = 1 if found["systems"] == [other, system] else -1
             bounds = sorted(sign * bound for bound in found["interval"])
             told = difference(sign * found["wer"], bounds)
             return f"{told}, p {found['p_value']:.4f}"
@@ -111,14 +111,14 @@ def _saved(share: float) -> str:
 
 WORDS = Table(
     (
-        *("arm", "split", "kept", "WER mean", "by seed"),
+        *("system", "split", "kept", "WER mean", "by seed"),
         *("against the parent [95 %]", "against even chunks [95 %]"),
     ),
     "*/compare.json",
     _word_rows,
     "No comparison is published yet.",
 )
-"""A row for each arm of a comparison with dynamic chunks, on each split."""
+"""A row for each system of a comparison with dynamic chunks, on each split."""
 
 TIME = Table(
     (

@@ -99,14 +99,15 @@ class Plot:
     def _figure(self, study: Mapping[str, Any]) -> Figure:
         figure = Figure(figsize=(9, 4), layout="constrained")
         for axes, kind in zip(figure.subplots(1, 2), PASSES, strict=True):
-            for arm in study["arms"]:
+            for system in study["systems"]:
                 found = sorted(
                     (each["seconds"], self.value(each))
                     for each in study["costs"]
-                    if (each["arm"], each["pass"], each["batch"]) == (arm, kind, 1)
+                    if (each["system"], each["pass"], each["batch"])
+                    == (system, kind, 1)
                 )
                 if found:
-                    axes.loglog(*zip(*found, strict=True), marker="o", label=arm)
+                    axes.loglog(*zip(*found, strict=True), marker="o", label=system)
             axes.set(title=kind, xlabel="seconds of speech", ylabel=self.label)
             axes.grid(alpha=0.3, which="both")
             axes.spines[["top", "right"]].set_visible(False)

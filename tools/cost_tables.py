@@ -66,12 +66,12 @@ def describe(study: Mapping[str, Any]) -> str:
 
 
 def _costs(study: Mapping[str, Any], kind: str) -> dict[str, dict[str, Cost]]:
-    """Give costs of a pass by arm and column."""
+    """Give costs of a pass by system and column."""
     found: dict[str, dict[str, Cost]] = {}
     for each in study["costs"]:
         column = LENGTHS.get((each["seconds"], each["batch"]))
         if each["pass"] == kind and column:
-            found.setdefault(each["arm"], {})[column] = each
+            found.setdefault(each["system"], {})[column] = each
     return found
 
 
@@ -82,9 +82,9 @@ def _cost_rows(
     if not is_study(study, name):
         return
     for kind in PASSES:
-        for arm, costs in _costs(study, kind).items():
+        for system, costs in _costs(study, kind).items():
             cells = (tell(costs[c]) if c in costs else "-" for c in LENGTHS.values())
-            yield [link(path, root, describe(study)), kind, arm, *cells]
+            yield [link(path, root, describe(study)), kind, system, *cells]
 
 
 def _time_rows(path: Path, root: Path) -> Iterator[Row]:
@@ -110,12 +110,12 @@ def _ratio_rows(path: Path, root: Path) -> Iterator[Row]:
         for kind in PASSES:
             costs = _costs(study, kind)
             mine = costs.pop(LACT, {})
-            for arm, others in costs.items():
-                aims = AIMS.get((kind, what, arm), ())
+            for system, others in costs.items():
+                aims = AIMS.get((kind, what, system), ())
                 aim = dict(zip(AIMED_AT, aims, strict=False))
                 yield [
                     link(path, root, describe(study)),
-                    *(f"{kind}, {what}", arm),
+                    *(f"{kind}, {what}", system),
                     *(
                         _beside(ratio(mine[c], others[c]), aim.get(c))
                         if c in mine and c in others

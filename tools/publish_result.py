@@ -78,8 +78,8 @@ def publish_comparison(
     }
     runs = {
         run["folder"]: _read(comparison / run["folder"], FILES)
-        for arm in json.loads(texts["compare.json"])["arms"]
-        for run in arm["runs"]
+        for system in json.loads(texts["compare.json"])["systems"]
+        for run in system["runs"]
     }
     results_of_runs = [json.loads(files["result.json"]) for files in runs.values()]
     last = max(results_of_runs, key=lambda result: result["date"])

@@ -15,7 +15,7 @@ def _recall_rows(path: Path, root: Path) -> Iterator[Row]:
     study = json.loads(path.read_text(encoding="utf-8"))
     for row in study.get("recall", []):
         yield [
-            link(path, root, row["arm"]),
+            link(path, root, row["system"]),
             *(str(row[name]) for name in ("pairs", "gap", "length")),
             f"{100 * row['accuracy']:.1f}",
             " ".join(f"{100 * each:.1f}" for each in row["accuracy_by_seed"]),
@@ -40,12 +40,12 @@ def _permutation_rows(path: Path, root: Path) -> Iterator[Row]:
 
 def _minute_rows(path: Path, root: Path) -> Iterator[Row]:
     study = json.loads(path.read_text(encoding="utf-8"))
-    for arm, found in study.get("by_minute", {}).items():
-        on = study["by_minute"][ON]["against"].get(arm)
+    for system, found in study.get("by_minute", {}).items():
+        on = study["by_minute"][ON]["against"].get(system)
         yield [
             link(path, root, study["data"]),
             study["way"],
-            arm,
+            system,
             f"{found['wer']:.2f}",
             " ".join(f"{each:.2f}" for each in found["wer_by_run"]),
             f"{100 * found['deletions'] / max(found['n_words'], 1):.2f}",
@@ -76,11 +76,11 @@ PERMUTATION = Table(
 
 BY_MINUTE = Table(
     (
-        *("recordings", "heard by", "arm", "WER", "by seed", "deletions %"),
+        *("recordings", "heard by", "system", "WER", "by seed", "deletions %"),
         *("WER by minute", "rise after the first [95 %]", f"{ON} against it [95 %]"),
     ),
     "*/*/result.json",
     _minute_rows,
     NOTHING,
 )
-"""A row for each arm of ``benchmarks/by_minute.py``."""
+"""A row for each system of ``benchmarks/by_minute.py``."""

@@ -43,21 +43,21 @@ def _decoding_rows(path: Path, root: Path) -> Iterator[Row]:
 
 def _comparison_rows(path: Path, root: Path) -> Iterator[Row]:
     comparison = json.loads(path.read_text(encoding="utf-8"))
-    arms = {arm["name"]: arm for arm in comparison["arms"]}
+    systems = {system["name"]: system for system in comparison["systems"]}
     for trial in comparison["trials"]:
         if trial["decoding"] != "greedy":
             continue
         for score in trial["scores"]:
-            arm = arms[score["arm"]]
+            system = systems[score["system"]]
             yield [
                 link(path, root),
                 trial["split"],
-                arm["name"],
-                f"{arm['parameters'] / 1e6:.2f} M",
-                str(len(arm["runs"])),
+                system["name"],
+                f"{system['parameters'] / 1e6:.2f} M",
+                str(len(system["runs"])),
                 interval(score["wer"], score["seed_interval"]),
                 f"{score['cer']:.2f}",
-                f"{arm['steps_a_second']:.2f}",
+                f"{system['steps_a_second']:.2f}",
             ]
 
 
@@ -111,14 +111,14 @@ DECODINGS = Table(
 
 COMPARISONS = Table(
     (
-        *("comparison", "split", "arm", "parameters", "seeds"),
+        *("comparison", "split", "system", "parameters", "seeds"),
         *("WER mean [95 % over seeds]", "CER mean", "training steps/s"),
     ),
     "*/compare.json",
     _comparison_rows,
-    "No arms were compared yet: `make compare` does it.",
+    "No systems were compared yet: `make compare` does it.",
 )
-"""A row for each arm on each split, by greedy error rates."""
+"""A row for each system on each split, by greedy error rates."""
 
 METHODS = Table(
     (

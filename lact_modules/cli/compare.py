@@ -36,16 +36,16 @@ def compare(
 ) -> None:
     """Compare runs: error rates with intervals, learning curves, settings.
 
-    Runs of one model that differ in the seed alone count as one arm.
+    Runs of one model that differ in the seed alone count as one system.
     """
-    from lact_modules.comparison.compare import compare as compare_arms
+    from lact_modules.comparison.compare import compare as compare_systems
     from lact_modules.comparison.report import to_html, to_json
     from lact_modules.comparison.runs import Run, group_runs
     from lact_modules.comparison.speed import read_speed
 
-    arms = group_runs([Run.from_folder(folder) for folder in runs])
+    systems = group_runs([Run.from_folder(folder) for folder in runs])
     speed = read_speed(benchmarks or ())
-    comparison = compare_arms(arms, split_names(splits) if splits else ())
+    comparison = compare_systems(systems, split_names(splits) if splits else ())
     page = to_html(comparison, speed)
     output.mkdir(parents=True, exist_ok=True)
     with open_output(output / "compare.html") as stream:
@@ -58,7 +58,7 @@ def compare(
 def _print(comparison: "Comparison", page: Path) -> None:
     console = Console()
     print_table(_scores_table(comparison))
-    if len(comparison.arms) > 1:
+    if len(comparison.systems) > 1:
         print_table(_differences_table(comparison))
     for caution in comparison.cautions:
         console.print(f"CAUTION: {caution}", style="bold red", markup=False)
@@ -73,18 +73,18 @@ def _scores_table(comparison: "Comparison") -> Table:
         names=["model"],
         title="".join(unfair).upper() or None,
     )
-    arms = {arm.name: arm for arm in comparison.arms}
+    systems = {system.name: system for system in comparison.systems}
     for trial in comparison.trials:
         table.add_row(f"[bold]{trial.split}, {trial.decoding}[/bold]")
         for score in trial.scores:
-            arm = arms[score.arm]
+            system = systems[score.system]
             table.add_row(
-                *(score.arm, str(len(score.wers)), f"{score.wer:.2f}"),
+                *(score.system, str(len(score.wers)), f"{score.wer:.2f}"),
                 _range(score.seed_interval),
                 _range(score.utterance_interval),
-                f"{arm.parameters / 1e6:.2f}",
-                _format(arm.steps_a_second, ".2f"),
-                _format(arm.training_s, ".0f"),
+                f"{system.parameters / 1e6:.2f}",
+                _format(system.steps_a_second, ".2f"),
+                _format(system.training_s, ".0f"),
                 _format(score.rtf, ".4f"),
             )
         table.add_section()

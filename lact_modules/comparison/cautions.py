@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from lact_modules.comparison.runs import DECODING, UNTIL, Arm
+from lact_modules.comparison.runs import DECODING, UNTIL, System
 from lact_modules.comparison.settings import differing, section
 
 # Settings that decide how much a model is trained, and on what.
@@ -28,66 +28,67 @@ _FORMER = {
     "last_stage_order": "reading",
     "last_stage_lr_scale": "0.3",
 }
-# Relative to the first arm; batches of random lengths do not always make as many steps.
+# Relative to the first system; batches of random lengths differ a little in steps.
 _STEPS_TOLERANCE, _SIZE_TOLERANCE = 0.01, 0.05
 
 
-def find_cautions(arms: Sequence[Arm]) -> list[str]:
+def find_cautions(systems: Sequence[System]) -> list[str]:
     """List what a reader of a comparison must know first.
 
     Arguments
     ---------
-    arms : Sequence[Arm]
+    systems : Sequence[System]
         What is compared.
 
     Returns
     -------
     list[str]
         A line for each kind of inequality: budget, options that were changed within a
-        training, size, decoding, seeds, hardware, source. What belongs to arms stands
-        in their order.
+        training, size, decoding, seeds, hardware, source. Systems keep their order.
     """
-    sizes = [arm.parameters for arm in arms]
-    seeds = [", ".join(map(str, arm.seeds)) for arm in arms]
+    sizes = [system.parameters for system in systems]
+    seeds = [", ".join(map(str, system.seeds)) for system in systems]
     kinds = {
-        "not the same budget": _budget(arms),
-        "options changed within a training": _changed(arms),
+        "not the same budget": _budget(systems),
+        "options changed within a training": _changed(systems),
         "not the same size": _unequal("parameters", sizes, _SIZE_TOLERANCE),
-        "not the same decoding": _decoding(arms),
+        "not the same decoding": _decoding(systems),
         "not the same seeds": [" / ".join(seeds)] if len(set(seeds)) > 1 else [],
-        "speeds are not comparable": _several(arms, "hardware", _hardware),
-        "not the same source": _several(arms, "commit", _commit),
+        "speeds are not comparable": _several(systems, "hardware", _hardware),
+        "not the same source": _several(systems, "commit", _commit),
     }
     return [f"{kind}: {'; '.join(what)}" for kind, what in kinds.items() if what]
 
 
-def _budget(arms: Sequence[Arm]) -> list[str]:
-    settings = {arm.name: section(arm.settings, _BUDGET) for arm in arms}
+def _budget(systems: Sequence[System]) -> list[str]:
+    settings = {system.name: section(system.settings, _BUDGET) for system in systems}
     rows = differing({name: _FORMER | settings[name] for name in settings})
     # a value that was set once may stand in several places
     first_keys: dict[str, str] = {}
     for key, row in rows.items():
         first_keys.setdefault(" / ".join(v or "none" for v in row.values()), key)
     found = [f"{key} {values}" for values, key in first_keys.items()]
-    return found + _unequal("steps", [arm.steps for arm in arms], _STEPS_TOLERANCE)
+    return found + _unequal(
+        "steps", [system.steps for system in systems], _STEPS_TOLERANCE
+    )
 
 
-def _changed(arms: Sequence[Arm]) -> list[str]:
+def _changed(systems: Sequence[System]) -> list[str]:
     # a value that was set once may stand in several places
     first_keys: dict[tuple[str, str, str], str] = {}
-    for arm in arms:
-        for key, value in arm.settings.items():
+    for system in systems:
+        for key, value in system.settings.items():
             if key.startswith(UNTIL):
                 step, _, name = key.partition(": ")
-                first_keys.setdefault((arm.name, step, value), name)
+                first_keys.setdefault((system.name, step, value), name)
     return [
-        f"{arm} has {key} {value or 'none'} {step}"
-        for (arm, step, value), key in first_keys.items()
+        f"{system} has {key} {value or 'none'} {step}"
+        for (system, step, value), key in first_keys.items()
     ]
 
 
-def _decoding(arms: Sequence[Arm]) -> list[str]:
-    runs = [run for arm in arms for run in arm.runs]
+def _decoding(systems: Sequence[System]) -> list[str]:
+    runs = [run for system in systems for run in system.runs]
     if all(set(one) == {"greedy"} for run in runs for one in run.decodings.values()):
         return []
     rows = differing({str(r.folder): section(r.settings, DECODING) for r in runs})
@@ -104,10 +105,10 @@ def _unequal(what: str, values: Sequence[int], tolerance: float) -> list[str]:
 
 
 def _several(
-    arms: Sequence[Arm], key: str, describe: Callable[[Any], str]
+    systems: Sequence[System], key: str, describe: Callable[[Any], str]
 ) -> list[str]:
     found = dict.fromkeys(
-        describe(run.result.get(key)) for arm in arms for run in arm.runs
+        describe(run.result.get(key)) for system in systems for run in system.runs
     )
     return [f"{key} {' / '.join(found)}"] if len(found) > 1 else []
 

@@ -1,4 +1,4 @@
-"""Compare arms on the utterances that all of them were tested on."""
+"""Compare systems on the utterances that all of them were tested on."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import numpy
 from numpy.typing import NDArray
 
 from lact_modules.comparison.cautions import find_cautions
-from lact_modules.comparison.runs import Arm, Pairs, Run
+from lact_modules.comparison.runs import Pairs, Run, System
 from lact_modules.comparison.settings import differing
 from lact_modules.comparison.statistics import (
     Difference,
@@ -24,12 +24,12 @@ from lact_modules.training.error_rate import count_word_errors
 
 @dataclass(frozen=True)
 class Score:
-    """What an arm reached in one trial; rates in percent.
+    """What a system reached in one trial; rates in percent.
 
     Arguments
     ---------
-    arm : str
-        Name of the arm.
+    system : str
+        Name of the system.
     wers : dict[int, float]
         Word error rate by seed.
     wer : float
@@ -44,7 +44,7 @@ class Score:
         Real-time factor, the mean over seeds.
     """
 
-    arm: str
+    system: str
     wers: dict[int, float]
     wer: float
     seed_interval: Interval | None
@@ -55,7 +55,7 @@ class Score:
 
 @dataclass(frozen=True)
 class Trial:
-    """All arms on one split with one decoding.
+    """All systems on one split with one decoding.
 
     Arguments
     ---------
@@ -68,9 +68,9 @@ class Trial:
     num_words : int
         Words of its references.
     scores : tuple[Score, ...]
-        In the order of the arms.
+        In the order of the systems.
     differences : dict[tuple[str, str], Difference]
-        Of each two arms: the second one's rate less the first one's.
+        Of each two systems: the second one's rate less the first one's.
     """
 
     split: str
@@ -83,32 +83,32 @@ class Trial:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Arms side by side.
+    """Systems side by side.
 
     Arguments
     ---------
-    arms : tuple[Arm, ...]
+    systems : tuple[System, ...]
         What was compared.
     trials : tuple[Trial, ...]
         By split and decoding.
     settings : dict[str, dict[str, str]]
-        Hyperparameters that differ: by key, the value by arm.
+        Hyperparameters that differ: by key, the value by system.
     cautions : tuple[str, ...]
         What makes the comparison unfair.
     """
 
-    arms: tuple[Arm, ...]
+    systems: tuple[System, ...]
     trials: tuple[Trial, ...]
     settings: dict[str, dict[str, str]]
     cautions: tuple[str, ...]
 
 
-def compare(arms: Sequence[Arm], splits: Sequence[str] = ()) -> Comparison:
-    """Compare arms.
+def compare(systems: Sequence[System], splits: Sequence[str] = ()) -> Comparison:
+    """Compare systems.
 
     Arguments
     ---------
-    arms : Sequence[Arm]
+    systems : Sequence[System]
         One at least.
     splits : Sequence[str]
         Which to compare on; all that every run was tested on if empty.
@@ -123,14 +123,16 @@ def compare(arms: Sequence[Arm], splits: Sequence[str] = ()) -> Comparison:
     InputError
         If a run lacks a split, or its references differ from another run's.
     """
-    runs = [run for arm in arms for run in arm.runs]
+    runs = [run for system in systems for run in system.runs]
     trials = [
-        _trial(arms, split, decoding)
+        _trial(systems, split, decoding)
         for split in splits or _common_splits(runs)
         for decoding in _common_decodings(runs, split)
     ]
-    settings = differing({arm.name: arm.settings for arm in arms})
-    return Comparison(tuple(arms), tuple(trials), settings, tuple(find_cautions(arms)))
+    settings = differing({system.name: system.settings for system in systems})
+    return Comparison(
+        tuple(systems), tuple(trials), settings, tuple(find_cautions(systems))
+    )
 
 
 def _common_splits(runs: Sequence[Run]) -> list[str]:
@@ -158,28 +160,29 @@ def _common_decodings(runs: Sequence[Run], split: str) -> list[str]:
     return common
 
 
-def _trial(arms: Sequence[Arm], split: str, decoding: str) -> Trial:
+def _trial(systems: Sequence[System], split: str, decoding: str) -> Trial:
     pairs = {
         run.folder: run.read_transcripts(split, decoding)
-        for arm in arms
-        for run in arm.runs
+        for system in systems
+        for run in system.runs
     }
     _check_references(pairs, split)
     counts = {folder: _count(heard) for folder, heard in pairs.items()}
     words = next(iter(counts.values()))[:, 3]
     errors = {}
-    for arm in arms:
-        _check_scores(arm.runs, counts, split, decoding)
+    for system in systems:
+        _check_scores(system.runs, counts, split, decoding)
         # (seeds, U, 4)
-        stacked = numpy.stack([counts[run.folder] for run in arm.runs])
-        errors[arm.name] = stacked[:, :, :3].sum(axis=2).mean(axis=0)
+        stacked = numpy.stack([counts[run.folder] for run in system.runs])
+        errors[system.name] = stacked[:, :, :3].sum(axis=2).mean(axis=0)
     return Trial(
         split,
         decoding,
         num_utterances=len(words),
         num_words=int(words.sum()),
         scores=tuple(
-            _score(arm, split, decoding, errors[arm.name], words) for arm in arms
+            _score(system, split, decoding, errors[system.name], words)
+            for system in systems
         ),
         differences={
             (a, b): paired_bootstrap(errors[a], errors[b], words)
@@ -225,17 +228,17 @@ def _check_scores(
 
 
 def _score(
-    arm: Arm,
+    system: System,
     split: str,
     decoding: str,
     errors: NDArray[numpy.float64],
     words: NDArray[numpy.int64],
 ) -> Score:
-    metrics = [run.result["metrics"][split][decoding] for run in arm.runs]
-    wers = {run.seed: m["wer"] for run, m in zip(arm.runs, metrics, strict=True)}
+    metrics = [run.result["metrics"][split][decoding] for run in system.runs]
+    wers = {run.seed: m["wer"] for run, m in zip(system.runs, metrics, strict=True)}
     rtfs = [m["rtf"] for m in metrics if "rtf" in m]
     return Score(
-        arm=arm.name,
+        system=system.name,
         wers=wers,
         wer=float(numpy.mean(list(wers.values()))),
         seed_interval=seed_interval(list(wers.values())),

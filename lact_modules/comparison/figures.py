@@ -13,19 +13,19 @@ from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 from numpy.typing import NDArray
 
 from lact_modules.comparison.compare import Trial
-from lact_modules.comparison.runs import Arm, Run
+from lact_modules.comparison.runs import Run, System
 from lact_modules.comparison.speed import SpeedCurve
 
-# A page has as many colors for arms; further arms take them again.
+# A page has as many colors for systems; further systems take them again.
 NUM_COLORS = 6
 
 # Stand in a drawn figure for what the page's style sheet decides.
 _TEXT, _LINE = "#010203", "#040506"
-_ARMS = [f"#0708{index:02x}" for index in range(NUM_COLORS)]
+_SYSTEMS = [f"#0708{index:02x}" for index in range(NUM_COLORS)]
 _STYLE_SHEET = {
     _TEXT: "currentColor",
     _LINE: "var(--line)",
-    **{color: f"var(--arm-{index})" for index, color in enumerate(_ARMS)},
+    **{color: f"var(--system-{index})" for index, color in enumerate(_SYSTEMS)},
 }
 _DASHES = ["-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1))]
 _MARKERS = ["o", "s", "^", "D", "v", "P"]
@@ -47,12 +47,12 @@ _SETTINGS: dict[Any, Any] = {
 
 
 def draw_scores(trial: Trial) -> str:
-    """Draw each arm's word error rate: seeds, their mean, and its two intervals.
+    """Draw each system's word error rate: seeds, their mean, and its two intervals.
 
     Arguments
     ---------
     trial : Trial
-        What the arms reached.
+        What the systems reached.
 
     Returns
     -------
@@ -60,11 +60,11 @@ def draw_scores(trial: Trial) -> str:
         An SVG element: dots for the seeds, a mark for the mean, a thick bar over
         utterances, a thin one with ends over seeds.
     """
-    names = [score.arm for score in trial.scores]
+    names = [score.system for score in trial.scores]
 
     def draw(axes: Axes) -> None:
         for place, score in enumerate(trial.scores):
-            color = _ARMS[place % NUM_COLORS]
+            color = _SYSTEMS[place % NUM_COLORS]
             seeds = list(score.wers.values())
             axes.hlines(place, *score.utterance_interval, color, lw=9, alpha=0.3)
             if score.seed_interval:
@@ -84,13 +84,17 @@ def draw_scores(trial: Trial) -> str:
 
 
 def draw_curves(
-    arms: Sequence[Arm], split: str, quantity: str, against: str, labels: Sequence[str]
+    systems: Sequence[System],
+    split: str,
+    quantity: str,
+    against: str,
+    labels: Sequence[str],
 ) -> str | None:
-    """Draw a learning curve for each run, and its mean for each arm.
+    """Draw a learning curve for each run, and its mean for each system.
 
     Arguments
     ---------
-    arms : Sequence[Arm]
+    systems : Sequence[System]
         Whose curves.
     split : str
         ``"train"`` or ``"dev"``.
@@ -107,8 +111,8 @@ def draw_curves(
         An SVG element; None if no run has logged that.
     """
     curves = {
-        arm.name: [_curve(run, split, quantity, against) for run in arm.runs]
-        for arm in arms
+        system.name: [_curve(run, split, quantity, against) for run in system.runs]
+        for system in systems
     }
     if not any(x.size for one in curves.values() for x, _ in one):
         return None
@@ -116,7 +120,7 @@ def draw_curves(
     def draw(axes: Axes) -> None:
         for place, (name, of_seeds) in enumerate(curves.items()):
             drawn = [(x, _smooth(y)) for x, y in of_seeds if x.size]
-            color = _ARMS[place % NUM_COLORS]
+            color = _SYSTEMS[place % NUM_COLORS]
             for x, y in drawn if len(drawn) > 1 else []:
                 axes.plot(x, y, lw=0.7, alpha=0.45, color=color)
             if drawn:
@@ -149,7 +153,7 @@ def draw_speed(
     curves : Sequence[SpeedCurve]
         What was measured.
     names : Sequence[str]
-        Of the arms, in order; a curve of another model follows them.
+        Of the systems, in order; a curve of another model follows them.
     quantity : str
         Field of a `SpeedPoint`.
     labels : Sequence[str]
@@ -168,7 +172,7 @@ def draw_speed(
             axes.plot(
                 [point.audio_s for point in curve.points],
                 [getattr(point, quantity) for point in curve.points],
-                color=_ARMS[place],
+                color=_SYSTEMS[place],
                 ls=_DASHES[place],
                 marker=_MARKERS[place],
                 markersize=4,

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from lact_modules.comparison.compare import Comparison
 from lact_modules.comparison.figures import draw_curves, draw_scores, draw_speed
-from lact_modules.comparison.runs import DECODING, Arm, Run
+from lact_modules.comparison.runs import DECODING, Run, System
 from lact_modules.comparison.settings import section
 from lact_modules.comparison.speed import SpeedCurve
 
@@ -44,17 +44,17 @@ def to_json(comparison: Comparison, speed: Sequence[SpeedCurve] = ()) -> dict[st
     Returns
     -------
     dict[str, Any]
-        What JSON can hold: ``cautions``, ``arms``, ``trials``, ``settings`` and
+        What JSON can hold: ``cautions``, ``systems``, ``trials``, ``settings`` and
         ``speed``.
     """
     return {
         "cautions": comparison.cautions,
-        "arms": [_arm(arm) for arm in comparison.arms],
+        "systems": [_system(system) for system in comparison.systems],
         "trials": [
             {
                 **asdict(trial),
                 "differences": [
-                    {"arms": pair, **difference._asdict()}
+                    {"systems": pair, **difference._asdict()}
                     for pair, difference in trial.differences.items()
                 ],
             }
@@ -65,17 +65,17 @@ def to_json(comparison: Comparison, speed: Sequence[SpeedCurve] = ()) -> dict[st
     }
 
 
-def _arm(arm: Arm) -> dict[str, Any]:
+def _system(system: System) -> dict[str, Any]:
     keys = ("seed", "command", "date", "commit", "versions", "hardware")
     return {
-        "name": arm.name,
-        "parameters": arm.parameters,
-        "steps": arm.steps,
-        "training_s": arm.training_s,
-        "steps_a_second": arm.steps_a_second,
+        "name": system.name,
+        "parameters": system.parameters,
+        "steps": system.steps,
+        "training_s": system.training_s,
+        "steps_a_second": system.steps_a_second,
         "runs": [
             {"folder": run.folder.name, **{key: run.result.get(key) for key in keys}}
-            for run in arm.runs
+            for run in system.runs
         ],
     }
 
@@ -103,17 +103,17 @@ def to_html(comparison: Comparison, speed: Sequence[SpeedCurve] = ()) -> str:
         undefined=StrictUndefined,
     )
     environment.filters["interval"] = format_interval
-    runs = [run for arm in comparison.arms for run in arm.runs]
+    runs = [run for system in comparison.systems for run in system.runs]
     return environment.get_template("report.html.jinja").render(
         comparison=comparison,
         datasets=_values(runs, "dataset"),
-        places={arm.name: place for place, arm in enumerate(comparison.arms)},
+        places={system.name: place for place, system in enumerate(comparison.systems)},
         scores=[(trial, Markup(draw_scores(trial))) for trial in comparison.trials],
-        curves=_draw_curves(comparison.arms),
+        curves=_draw_curves(comparison.systems),
         speed=speed,
         speed_figures=_draw_speed(comparison, speed),
         decoding=_decoding(comparison),
-        runs=[(arm, run) for arm in comparison.arms for run in arm.runs],
+        runs=[(system, run) for system in comparison.systems for run in system.runs],
         hardware=_values(runs, "hardware"),
         versions=_values(runs, "versions"),
     )
@@ -152,11 +152,11 @@ def _values(runs: Sequence[Run], key: str) -> list[Any]:
     return found
 
 
-def _draw_curves(arms: Sequence[Arm]) -> dict[str, Markup]:
+def _draw_curves(systems: Sequence[System]) -> dict[str, Markup]:
     figures = {}
     for title, (split, quantity, against) in _CURVES.items():
         labels = [_LABELS[against], _LABELS[quantity]]
-        svg = draw_curves(arms, split, quantity, against, labels)
+        svg = draw_curves(systems, split, quantity, against, labels)
         if svg is not None:
             figures[title] = Markup(svg)
     return figures
@@ -167,7 +167,7 @@ def _draw_speed(
 ) -> dict[str, Markup]:
     if not speed:
         return {}
-    names = [arm.name for arm in comparison.arms]
+    names = [system.name for system in comparison.systems]
     titles = {"Real-time factor": "rtf", "Memory": "peak_memory_mib"}
     return {
         title: Markup(
@@ -178,10 +178,12 @@ def _draw_speed(
 
 
 def _decoding(comparison: Comparison) -> dict[str, str]:
-    """Give the settings of searches that all arms have in common."""
+    """Give the settings of searches that all systems have in common."""
     if all(trial.decoding == "greedy" for trial in comparison.trials):
         return {}
-    first, *others = (section(arm.settings, DECODING) for arm in comparison.arms)
+    first, *others = (
+        section(system.settings, DECODING) for system in comparison.systems
+    )
     return {
         key.partition(".")[2] or key: value
         for key, value in first.items()

@@ -18,8 +18,11 @@ from lact_modules.training.plots import Curves, read_log
 DECODING = ("decoding",)
 """Sections of the hyperparameters that training does not depend on."""
 
-NAME = "arm"
-"""Hyperparameter that says what a run is called."""
+NAME = "system"
+"""Hyperparameter that names a run's system."""
+
+# of runs before 0.1.0
+_FORMER_NAME = "arm"
 
 UNTIL = "until step "
 """Before the key of a setting whose value held for a part of the training."""
@@ -72,6 +75,8 @@ class Run:
         folder = Path(folder)
         result = _read_result(folder / "result.json")
         settings = read_settings(folder / "hyperparams.yaml")
+        if _FORMER_NAME in settings:
+            settings.setdefault(NAME, settings.pop(_FORMER_NAME))
         log = read_log(folder / "metrics.jsonl")
         return cls(folder, result, settings | _settings_before(result), log)
 
@@ -160,13 +165,13 @@ def _settings_before(result: dict[str, Any]) -> Settings:
 
 
 @dataclass(frozen=True)
-class Arm:
+class System:
     """Runs that were trained alike, but for the seed.
 
     Arguments
     ---------
     name : str
-        The model's, with what sets it apart from an arm of the same model.
+        The model's, with what sets it apart from a system of the same model.
     runs : tuple[Run, ...]
         In the order of their seeds.
     """
@@ -208,7 +213,7 @@ class Arm:
         return self.steps / self.training_s if self.training_s else None
 
 
-def group_runs(runs: Iterable[Run]) -> list[Arm]:
+def group_runs(runs: Iterable[Run]) -> list[System]:
     """Join runs of one model whose trainings differ in the seed alone.
 
     Arguments
@@ -218,7 +223,7 @@ def group_runs(runs: Iterable[Run]) -> list[Arm]:
 
     Returns
     -------
-    list[Arm]
+    list[System]
         In the order of their first runs.
 
     Raises
@@ -233,7 +238,7 @@ def group_runs(runs: Iterable[Run]) -> list[Arm]:
     for group in groups.values():
         _check_seeds(group)
     return [
-        Arm(name, tuple(sorted(group, key=lambda run: run.seed)))
+        System(name, tuple(sorted(group, key=lambda run: run.seed)))
         for name, group in zip(_names(groups.values()), groups.values(), strict=True)
     ]
 

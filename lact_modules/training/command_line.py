@@ -64,9 +64,9 @@ def read_command_line(words: Sequence[str], keys: Keys) -> CommandLine:
     Example
     -------
     >>> from lact_modules.training.keys import CTC
-    >>> words = ["demo.yaml", "--arm", "lr=0.1", "--noprogressbar", "--seed=3"]
+    >>> words = ["demo.yaml", "--system", "lr=0.1", "--noprogressbar", "--seed=3"]
     >>> read_command_line(words, CTC).overrides
-    {'arm': 'lr=0.1', 'noprogressbar': True, 'seed': 3}
+    {'system': 'lr=0.1', 'noprogressbar': True, 'seed': 3}
     """
     line = CommandLine()
     left = list(words)

@@ -56,7 +56,7 @@ _RATES = replace(_RISING, fits=lambda value: _RISING.fits(value) and len({*value
 DATA: Keys = {
     "seed": Key(whole(0, 2**31 - 1), REQUIRED, "of all that is drawn at random"),
     "output_folder": Key(text, REQUIRED, "where all that a run writes is kept"),
-    "arm": Key(maybe(text), None, "what lact-asr compare calls the run"),
+    "system": Key(maybe(text), None, "what lact-asr compare calls the run"),
     "data_folder": Key(maybe(text), None, "folder of the corpus"),
     "language": Key(text, OPTIONAL, "code of the language, such as de"),
     "train_splits": Key(SPLITS, [], "splits of the corpus to learn from"),

@@ -19,7 +19,7 @@ INDIFFERENT = (
 
 NOT_OF_TRAINING = (
     *INDIFFERENT,
-    *("arm", "dataset_name", "decoding", "test_splits", "test_manifest"),
+    *("system", "dataset_name", "decoding", "test_splits", "test_manifest"),
     *("valid_batch_size", "eval_precision", "avg_checkpoints", "best_by"),
     *("optimizer_step_limit", "valid_interval", "compile", "compile_module_keys"),
     *("compile_mode", "compile_using_fullgraph", "compile_using_dynamic_shape_tracing"),

@@ -58,11 +58,11 @@ def test_testing_keeps_what_was_trained_with(finished, train):
         encoder="{num_layers: 1, dropout: 0.5}",
         test_only=None,
         test_splits="[dev]",
-        arm="again",
+        system="again",
     )
     assert again.code == 0, again.error
     assert options_of(again) == AS_TRAINED
-    assert again.result["options"]["arm"] == "again"
+    assert again.result["options"]["system"] == "again"
     assert again.result["metrics"].keys() == {"dev"}
     settings = read_settings(again.folder / "hyperparams.yaml")
     assert (settings["encoder.dropout"], settings["test_splits"]) == ("0.0", "[dev]")

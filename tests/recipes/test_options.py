@@ -45,7 +45,7 @@ def test_a_run_says_what_was_run(train, own_yaml, tmp_path):
     yaml = own_yaml(r"(?s)wav_augment:.*?# Decoding", "wav_augment: null\n# Decoding")
     assert "fea_augment" not in YAML().load(yaml.with_suffix(".yaml"))
     options = {"grad_accumulation_factor": 2, "max_grad_norm": 0.01, "seed": 7}
-    run = train(tmp_path / "exp #2: [a]=b", hparams=yaml, arm="lr=0.1", **options)
+    run = train(tmp_path / "exp #2: [a]=b", hparams=yaml, system="lr=0.1", **options)
     assert run.code == 0, run.error
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         run.folder.name,
@@ -53,9 +53,13 @@ def test_a_run_says_what_was_run(train, own_yaml, tmp_path):
     ]
     said = run.result["options"]
     assert {key: said[key] for key in options} == options
-    assert (said["arm"], said["precision"], said["device"]) == ("lr=0.1", "fp32", "cpu")
+    assert (said["system"], said["precision"], said["device"]) == (
+        "lr=0.1",
+        "fp32",
+        "cpu",
+    )
     settings = read_settings(run.folder / "hyperparams.yaml")
-    assert (settings["max_grad_norm"], settings["arm"]) == ("0.01", "lr=0.1")
+    assert (settings["max_grad_norm"], settings["system"]) == ("0.01", "lr=0.1")
     assert run.steps() == [1, 2, 3, 4, 5]
 
 
@@ -133,7 +137,7 @@ def test_processes_that_debug_share_a_folder_that_is_not_the_runs(
         launcher=["-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"],
         distributed_backend="gloo",
         debug=None,
-        arm=told,
+        system=told,
     )
     assert run.code == 0, run.error
     first, second = ((told / rank).read_text() for rank in "01")

@@ -29,18 +29,18 @@ RECIPES = sorted(
 
 # LaCT comes first
 MIXERS = ("lact", "conformer", "conmamba", "gated_deltanet")
-ARMS = {
+SYSTEMS = {
     "ctc": [f"{name}_demo" for name in (*MIXERS, "summary")],
     "ctc_attention": [f"{name}_small" for name in MIXERS],
 }
 ENCODERS = ("LaCT", "Conformer", "ConMamba", "Gated DeltaNet", "SummaryMixing")
 FOLDERS = {"ctc": "CTC", "ctc_attention": "transformer"}
-EACH = [(kind, size) for kind in ARMS for size in NAMES]
+EACH = [(kind, size) for kind in SYSTEMS for size in NAMES]
 
 
-def recipe_of(kind, arm):
+def recipe_of(kind, system):
     folder = ROOT / "recipes" / "LibriSpeech" / "ASR" / FOLDERS[kind]
-    return folder / "hparams" / f"{arm}.yaml"
+    return folder / "hparams" / f"{system}.yaml"
 
 
 def settings_of(path, **overrides):
@@ -55,10 +55,10 @@ def values_of(path, **overrides):
 
 
 @functools.cache
-def count_parameters(kind, arm, size, folder):
+def count_parameters(kind, system, size, folder):
     """Count without allocating, of the model as it is built for inference."""
-    path = folder / f"{arm}_{size}.yaml"
-    path.write_text(settings_of(recipe_of(kind, arm), size=size).resolved)
+    path = folder / f"{system}_{size}.yaml"
+    path.write_text(settings_of(recipe_of(kind, system), size=size).resolved)
     with torch.device("meta"):
         model = build_model(read_hyperparameter(path, "model"))
     return sum(parameter.numel() for parameter in model.parameters())
@@ -66,7 +66,7 @@ def count_parameters(kind, arm, size, folder):
 
 @pytest.fixture(scope="module")
 def count(tmp_path_factory):
-    """Count the parameters of an arm by kind of recipe, arm and size."""
+    """Count the parameters of a system by kind of recipe, system and size."""
     folder = tmp_path_factory.mktemp("sizes")
     return functools.partial(count_parameters, folder=folder)
 
@@ -75,7 +75,7 @@ def table_of(kind):
     """Read the documented table of sizes: a mapping of cells by column for each."""
     text = (ROOT / "docs" / "small_data.md").read_text().partition("\n## Sizes\n")[2]
     tables = [table.splitlines() for table in re.findall(r"(?:\|.*\n)+", text)]
-    header, _, *rows = tables[list(ARMS).index(kind)]
+    header, _, *rows = tables[list(SYSTEMS).index(kind)]
     split = functools.partial(re.split, r"\s*\|\s*")
     columns = split(header.strip("| "))
     cells = [dict(zip(columns, split(row.strip("| ")), strict=True)) for row in rows]
@@ -83,15 +83,15 @@ def table_of(kind):
 
 
 def test_both_kinds_have_all_sizes_with_the_same_keys():
-    for kind in ARMS:
+    for kind in SYSTEMS:
         files = {path.stem: path for path in (SIZES / kind).glob("*.yaml")}
         assert files.keys() == {*NAMES}
         assert len({tuple(YAML().load(path)) for path in files.values()}) == 1
 
 
 @pytest.mark.parametrize(("kind", "size"), EACH)
-def test_arms_of_a_size_have_as_many_parameters_as_lact(kind, size, count):
-    lact, *others = [count(kind, arm, size) for arm in ARMS[kind]]
+def test_systems_of_a_size_have_as_many_parameters_as_lact(kind, size, count):
+    lact, *others = [count(kind, system, size) for system in SYSTEMS[kind]]
     assert others == pytest.approx([lact] * len(others), rel=0.05)
 
 
@@ -103,15 +103,15 @@ def test_arms_of_a_size_have_as_many_parameters_as_lact(kind, size, count):
         ("hnet", "conmamba"),
     ],
 )
-def test_arms_of_variants_have_as_many_parameters_as_lact(variant, other, count):
+def test_systems_of_variants_have_as_many_parameters_as_lact(variant, other, count):
     lact = count("ctc", f"lact_{variant}_demo", "large")
     expected = pytest.approx(lact, rel=0.05)
     assert count("ctc", f"{other}_{variant}_demo", "large") == expected
 
 
-@pytest.mark.parametrize("kind", ARMS)
+@pytest.mark.parametrize("kind", SYSTEMS)
 def test_sizes_grow(kind, count):
-    counts = [count(kind, ARMS[kind][0], size) for size in NAMES]
+    counts = [count(kind, SYSTEMS[kind][0], size) for size in NAMES]
     assert counts == sorted(counts)
     assert all(large > 1.4 * small for small, large in pairwise(counts))
 
@@ -131,15 +131,18 @@ def test_the_documented_table_is_true(kind, size, count):
     }
     said = {columns[name]: float(row[name]) for name in row if name in columns}
     assert said == values
-    for name, arm in zip(ENCODERS, ARMS[kind], strict=False):
-        assert row[f"{name}, M"] == f"{count(kind, arm, size) / 1e6:.1f}"
+    for name, system in zip(ENCODERS, SYSTEMS[kind], strict=False):
+        assert row[f"{name}, M"] == f"{count(kind, system, size) / 1e6:.1f}"
 
 
 @pytest.mark.parametrize(
     ("recipe", "size"),
     [
-        *((recipe_of("ctc", arm), "tiny") for arm in ARMS["ctc"]),
-        *((recipe_of("ctc_attention", arm), "small") for arm in ARMS["ctc_attention"]),
+        *((recipe_of("ctc", system), "tiny") for system in SYSTEMS["ctc"]),
+        *(
+            (recipe_of("ctc_attention", system), "small")
+            for system in SYSTEMS["ctc_attention"]
+        ),
         (recipe_of("ctc_attention", "lact_demo"), "tiny"),
     ],
     ids=str,
@@ -148,10 +151,10 @@ def test_what_files_say_is_a_size(recipe, size):
     assert values_of(recipe, size=size) == values_of(recipe)
 
 
-@pytest.mark.parametrize("arm", MIXERS)
-def test_large_with_attention_is_the_published_recipe(arm):
-    small = recipe_of("ctc_attention", f"{arm}_small")
-    large = values_of(recipe_of("ctc_attention", f"{arm}_large"))
+@pytest.mark.parametrize("system", MIXERS)
+def test_large_with_attention_is_the_published_recipe(system):
+    small = recipe_of("ctc_attention", f"{system}_small")
+    large = values_of(recipe_of("ctc_attention", f"{system}_large"))
     sized = values_of(small, size="large", num_epochs=large["num_epochs"])
     assert sized == large
 
@@ -205,7 +208,7 @@ def test_a_run_says_its_size_and_goes_on_with_no_other(train, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("size", "arm", "message"),
+    ("size", "system", "message"),
     [
         (
             "huge",
@@ -222,10 +225,10 @@ def test_a_run_says_its_size_and_goes_on_with_no_other(train, tmp_path):
     ],
 )
 def test_unknown_sizes_are_refused_with_those_there_are(
-    size, arm, message, train, tmp_path
+    size, system, message, train, tmp_path
 ):
-    run = train(tmp_path / "run", hparams=arm, size=size)
-    recipe = str(recipe_of("ctc", arm))
+    run = train(tmp_path / "run", hparams=system, size=size)
+    recipe = str(recipe_of("ctc", system))
     assert run.code == 2
     assert run.error == f"train.py: {message.replace('RECIPE', recipe)}\n"
     assert not run.folder.exists()

@@ -1,4 +1,4 @@
-"""Arms are compared by minute: what each hears, whose words are where, and pictures."""
+"""Systems are compared by minute: transcripts, positions of words, and plots."""
 
 import json
 
@@ -51,8 +51,8 @@ def test_every_way_to_hear_is_compared_by_minute(
 ):
     way = by_minute.Way(way)
     data = write(62, "A")
-    arm = by_minute.Arm(by_minute.ON, streaming_run)
-    [found] = arm.hear(by_minute.read_some(data, None), way, 0.64, 5.12)
+    system = by_minute.System(by_minute.ON, streaming_run)
+    [found] = system.hear(by_minute.read_some(data, None), way, 0.64, 5.12)
     # what is heard while fast weights learn is called right
     data = write(62, " ".join(word.word for word in found.words))
     by_minute.main(
@@ -80,19 +80,19 @@ def test_every_way_to_hear_is_compared_by_minute(
     assert all(f">{name}</text>" in picture for name in rates)
 
 
-def test_words_are_in_the_same_minute_for_all_arms(by_minute, heard):
+def test_words_are_in_the_same_minute_for_all_systems(by_minute, heard):
     said = [Utterance(name, "", "A B C D", 0.0) for name in "ab"]
     late = heard("A B C D", 100.0)
     late = late._replace(words=[Word(w.word, w.start + 70, 0.0) for w in late.words])
-    arms = {
+    systems = {
         # the word in between is missed, where the others say it
         "update on": [[heard("A B D", 100.0)] * 2],
         "update off": [[late] * 2, [heard("A B X D", 100.0)] * 2],
     }
-    counts = by_minute.align(said, arms)
-    for of_arm in counts.values():
+    counts = by_minute.align(said, systems)
+    for of_system in counts.values():
         # the mean of 0 to 6 s, of 70 to 76 s, and of 0 to 6 s
-        assert of_arm[..., 3].tolist() == [[[4, 0]] * 2] * len(of_arm)
+        assert of_system[..., 3].tolist() == [[[4, 0]] * 2] * len(of_system)
     assert counts["update on"][0, :, 0].tolist() == [[0, 0, 1, 4]] * 2
     summary = by_minute.summarize(counts)
     assert summary["update off"]["wer_by_run"] == [0.0, 25.0]
@@ -101,7 +101,7 @@ def test_words_are_in_the_same_minute_for_all_arms(by_minute, heard):
 
 
 def test_a_rise_is_told_over_recordings(by_minute):
-    # four words a minute; an error more in each minute of one arm
+    # four words a minute; an error more in each minute of one system
     counts = numpy.zeros((1, 5, 3, 4))
     counts[..., 3] = 4
     rising = counts.copy()
@@ -126,6 +126,8 @@ def test_faults_are_told_in_a_line(by_minute, streaming_run, write, tmp_path):
 def test_a_model_without_fast_weights_is_no_lact(by_minute, tmp_path):
     plain = HYPERPARAMETERS.replace("num_lact_heads: 2", "num_lact_heads: 0")
     (tmp_path / "run").mkdir()
-    arm = by_minute.Arm(by_minute.OFF, make_run(tmp_path / "run", plain), learns=False)
+    system = by_minute.System(
+        by_minute.OFF, make_run(tmp_path / "run", plain), learns=False
+    )
     with pytest.raises(InputError, match=r"--lact .*run: has no fast weights"):
-        arm.hear([], by_minute.Way.CHUNK, 0.64, 5.12)
+        system.hear([], by_minute.Way.CHUNK, 0.64, 5.12)

@@ -12,8 +12,8 @@ from lact_modules.errors import InputError
 
 
 @pytest.fixture
-def arms(load_benchmark):
-    return load_benchmark("encoder_arms")
+def systems(load_benchmark):
+    return load_benchmark("encoder_systems")
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def apart(load_benchmark, monkeypatch):
     return module
 
 
-def test_each_arm_is_measured_in_each_pass_and_length(
+def test_each_system_is_measured_in_each_pass_and_length(
     load_benchmark, tmp_path, capsys, monkeypatch
 ):
     benchmark = load_benchmark("encoders")
@@ -38,8 +38,10 @@ def test_each_arm_is_measured_in_each_pass_and_length(
         output=tmp_path,
     )
     result = json.loads((tmp_path / "result.json").read_text())
-    assert result["arms"]["near"] == result["arms"]["lact_conformer"] > 1000
-    found = [(c["seconds"], c["batch"], c["pass"], c["arm"]) for c in result["costs"]]
+    assert result["systems"]["near"] == result["systems"]["lact_conformer"] > 1000
+    found = [
+        (c["seconds"], c["batch"], c["pass"], c["system"]) for c in result["costs"]
+    ]
     assert found == [
         (*length, kind, name)
         for length in ((0.4, 1), (0.8, 2))
@@ -58,8 +60,8 @@ def test_what_a_limit_ends_is_left_out_from_there_on(
 ):
     benchmark = load_benchmark("encoders")
 
-    def measure(function, limits, arm, setting, point, kind):
-        is_ended = (arm.name, point.seconds) == ("conmamba", 0.4)
+    def measure(function, limits, system, setting, point, kind):
+        is_ended = (system.name, point.seconds) == ("conmamba", 0.4)
         return "more than 1 s" if is_ended else 1.0
 
     monkeypatch.setattr(benchmark, "run_apart", measure)
@@ -68,7 +70,7 @@ def test_what_a_limit_ends_is_left_out_from_there_on(
         ["conformer", "conmamba"], points="0.2,0.4,0.6", output=tmp_path, **options
     )
     result = json.loads((tmp_path / "result.json").read_text())
-    left_out = [(each["arm"], each["seconds"]) for each in result["left_out"]]
+    left_out = [(each["system"], each["seconds"]) for each in result["left_out"]]
     assert left_out == [("conmamba", 0.4), ("conmamba", 0.6)]
     assert len(result["costs"]) == 4
     assert "0.4 s, forward: conmamba is left out: more than 1 s" in (
@@ -76,10 +78,10 @@ def test_what_a_limit_ends_is_left_out_from_there_on(
     )
 
 
-def test_streams_are_heard_chunk_by_chunk(load_benchmark, arms):
+def test_streams_are_heard_chunk_by_chunk(load_benchmark, systems):
     passes = load_benchmark("encoder_passes")
     setting = passes.Setting(16, 1, "cpu", bf16=False, threads=1, keep_freed=True)
-    encoder, heard = setting.load(arms.Arm.parse("lact_streaming")), []
+    encoder, heard = setting.load(systems.System.parse("lact_streaming")), []
     chunked = encoder.chunked
 
     @wraps(chunked)
@@ -95,10 +97,10 @@ def test_streams_are_heard_chunk_by_chunk(load_benchmark, arms):
     assert [given[-1] is None for given in heard] == [True, False, False]
 
 
-def test_memory_is_what_is_kept_beyond_the_model(load_benchmark, arms, apart):
+def test_memory_is_what_is_kept_beyond_the_model(load_benchmark, systems, apart):
     passes = load_benchmark("encoder_passes")
     setting = passes.Setting(16, 1, "cpu", bf16=False, threads=1, keep_freed=True)
-    told = (arms.Arm.parse("conformer"), setting, passes.Point(240, 1))
+    told = (systems.System.parse("conformer"), setting, passes.Point(240, 1))
     limits = apart.Limits(60.0, 4.0, "cpu")
     heard, trained = (
         apart.run_apart(passes.measure_memory, limits, *told, kind)
@@ -124,28 +126,28 @@ def test_its_faults_are_told(apart):
 
 
 @pytest.mark.parametrize("name", ["lact_conformer", "speechbrain_conformer"])
-def test_sizes_are_set_where_the_fragment_has_them(arms, name):
-    encoder = arms.Arm.parse(name).build(d_model=16, num_layers=3)
+def test_sizes_are_set_where_the_fragment_has_them(systems, name):
+    encoder = systems.System.parse(name).build(d_model=16, num_layers=3)
     layers = encoder.blocks if name.startswith("lact") else encoder.encoder.layers
     assert len(layers) == 3
     assert encoder.d_model == 16
 
 
-def test_an_arm_changes_keys_of_its_fragment(arms):
-    arm = arms.Arm.parse("wide=lact_conformer {mixer: {hidden_ratio: 2.0}}")
+def test_a_system_changes_keys_of_its_fragment(systems):
+    system = systems.System.parse("wide=lact_conformer {mixer: {hidden_ratio: 2.0}}")
     encoder, other = (
         each.build(d_model=16, num_layers=1)
-        for each in (arm, arms.Arm.parse("lact_conformer"))
+        for each in (system, systems.System.parse("lact_conformer"))
     )
-    assert arm.name == "wide"
+    assert system.name == "wide"
     assert sum(p.numel() for p in encoder.parameters()) > sum(
         p.numel() for p in other.parameters()
     )
 
 
-def test_an_unknown_arm_is_named(arms):
+def test_an_unknown_system_is_named(systems):
     with pytest.raises(InputError, match=r"no_such\.yaml: no such file"):
-        arms.Arm.parse("no_such")
+        systems.System.parse("no_such")
 
 
 def test_lengths_that_are_none_are_refused(load_benchmark):
@@ -153,7 +155,7 @@ def test_lengths_that_are_none_are_refused(load_benchmark):
         load_benchmark("encoder_passes").Point.parse("1m")
 
 
-def test_an_arm_of_another_checkout_is_made_there(arms, tmp_path):
+def test_a_system_of_another_checkout_is_made_there(systems, tmp_path):
     package = tmp_path / "old" / "lact_modules"
     package.mkdir(parents=True)
     (package / "__init__.py").write_text(
@@ -163,9 +165,9 @@ def test_an_arm_of_another_checkout_is_made_there(arms, tmp_path):
     fragments = tmp_path / "old" / "hparams" / "encoder"
     fragments.mkdir(parents=True)
     (fragments / "old.yaml").write_text("!new:lact_modules.Encoder\nd_model: 8\n")
-    arm = arms.Arm.parse("old", tmp_path / "old")
-    encoder = arm.build(d_model=16, num_layers=1)
-    assert arm.name == "old, old"
+    system = systems.System.parse("old", tmp_path / "old")
+    encoder = system.build(d_model=16, num_layers=1)
+    assert system.name == "old, old"
     assert encoder.options == {"d_model": 16}
     assert sys.modules["lact_modules"] is lact_modules
 

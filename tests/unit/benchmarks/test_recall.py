@@ -1,4 +1,4 @@
-"""The recall task, its arms, and what the program writes."""
+"""The recall task, its systems, and what the program writes."""
 
 import json
 
@@ -35,7 +35,7 @@ def test_more_pairs_than_places_are_refused(recall):
         recall.Recall(pairs=6, gap=8, length=28).draw(1, torch.Generator())
 
 
-def test_every_arm_is_trained_and_written(recall, tmp_path, monkeypatch):
+def test_every_system_is_trained_and_written(recall, tmp_path, monkeypatch):
     monkeypatch.setattr(recall, "NUM_TESTED", 8)
     small = dict(pairs="2", gaps="8", lengths="24", values=4, d_model=16)
     # the tests' own threads stay as they are
@@ -44,7 +44,7 @@ def test_every_arm_is_trained_and_written(recall, tmp_path, monkeypatch):
         **small, seeds=2, steps=2, batch_size=4, threads=threads, output=tmp_path
     )
     report = json.loads((tmp_path / "result.json").read_text())
-    assert [row["arm"] for row in report["recall"]] == list(recall.ARMS)
+    assert [row["system"] for row in report["recall"]] == list(recall.SYSTEMS)
     for row in report["recall"]:
         assert row["steps"] == [2, 2]
         assert len(row["accuracy_by_seed"]) == 2
@@ -75,36 +75,36 @@ def test_a_study_goes_on_where_it_was_stopped(recall, tmp_path, monkeypatch):
         options = {**SMALL, "threads": torch.get_num_threads(), **options}
         recall.main(**options, output=tmp_path / folder)
         report = json.loads((tmp_path / folder / "result.json").read_text())
-        return {(row["arm"], row["pairs"]): row for row in report["recall"]}
+        return {(row["system"], row["pairs"]): row for row in report["recall"]}
 
-    first = go_on(arms="window", pairs="2", seeds=1)
-    go_on(arms="window;Muon, down", pairs="2", seeds=2)
+    first = go_on(systems="window", pairs="2", seeds=1)
+    go_on(systems="window;Muon, down", pairs="2", seeds=2)
     assert trained == [(2, 2), (2, 1), (2, 2)]
     # fewer seeds and other tasks take nothing away
-    rows = go_on(arms="window", pairs="1,2", seeds=1)
+    rows = go_on(systems="window", pairs="1,2", seeds=1)
     assert trained == [(1, 1)]
     found = rows["window", 2]["accuracy_by_seed"]
     assert found[:1] == first["window", 2]["accuracy_by_seed"]
     assert rows["window", 2]["accuracy"] == pytest.approx(sum(found) / 2)
     assert rows.keys() == {("window", 2), ("Muon, down", 2), ("window", 1)}
-    at_once = go_on(folder="b", arms="window", pairs="2", seeds=2)
+    at_once = go_on(folder="b", systems="window", pairs="2", seeds=2)
     assert found == at_once["window", 2]["accuracy_by_seed"]
     with pytest.raises(InputError, match=r"found with max_steps 2, .*another --output"):
-        go_on(arms="window", pairs="2", seeds=3, steps=3)
+        go_on(systems="window", pairs="2", seeds=3, steps=3)
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"study": "latency"}'])
 def test_results_of_something_else_are_left_alone(recall, tmp_path, content):
     (tmp_path / "result.json").write_text(content)
     with pytest.raises(InputError, match=r"result.json: no results of this program"):
-        recall.main(**SMALL, pairs="2", arms="window", output=tmp_path)
+        recall.main(**SMALL, pairs="2", systems="window", output=tmp_path)
     assert (tmp_path / "result.json").read_text() == content
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"arms": "window;Muno"}, "--arms: 'Muno' is none of window; "),
+        ({"systems": "window;Muno"}, "--systems: 'Muno' is none of window; "),
         ({"pairs": "4,x"}, "--pairs 4,x: give whole numbers"),
         ({"pairs": "99"}, "99 pairs"),
     ],

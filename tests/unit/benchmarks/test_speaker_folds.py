@@ -37,17 +37,17 @@ def test_a_fold_is_tested_on_the_speaker_it_lacks(load_benchmark, corpus, tmp_pa
         }
 
 
-def test_arms_are_compared_fold_by_fold(load_benchmark, tmp_path):
+def test_systems_are_compared_fold_by_fold(load_benchmark, tmp_path):
     trainings = load_benchmark("trainings")
     done = []
     for name, by_fold in {"a": [10, 40], "b": [9, 38], "c": [12]}.items():
         for fold, wer in enumerate(by_fold, start=1):
-            arm = trainings.Arm(name, tmp_path)
-            done.append(trainings.Training(arm, fold, tmp_path, []))
+            system = trainings.System(name, tmp_path)
+            done.append(trainings.Training(system, fold, tmp_path, []))
             done[-1].folder.mkdir()
             metrics = {test: {"greedy": {"wer": wer}} for test in ("seen", "unseen")}
             done[-1].result.write_text(json.dumps({"metrics": metrics}))
-    summary = load_benchmark("speaker_folds").summarize(done)["arms"]
+    summary = load_benchmark("speaker_folds").summarize(done)["systems"]
     assert summary["a"]["seen"]["difference"] == 0
     assert summary["b"]["unseen"]["wer"] == 23.5
     assert summary["b"]["unseen"]["difference"] == -1.5

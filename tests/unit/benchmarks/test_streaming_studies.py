@@ -35,8 +35,8 @@ def test_latency_of_a_beam(measure, data):
 
 
 def test_memory_is_compared_on_the_same_words(measure, data):
-    arms = {"window": [measure.model], "window_left": 5.12, "data": data}
-    found = measure("memory", [measure.model], **arms)["memory"]
+    systems = {"window": [measure.model], "window_left": 5.12, "data": data}
+    found = measure("memory", [measure.model], **systems)["memory"]
     assert len(found) == 7
     # here the window's run is the same one
     assert found["nothing"]["wer"] == found["nothing, longer window"]["wer"]

@@ -121,8 +121,8 @@ def make_run(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def arms(make_run):
-    """Two arms of two seeds each; the second one is much worse."""
+def systems(make_run):
+    """Two systems of two seeds each; the second one is much worse."""
     folders = [
         make_run(model, seed, errors, mixer=mixer)
         for seed in (1, 2)

@@ -11,8 +11,8 @@ def cautions(*folders):
     return find_cautions(group_runs(map(Run.from_folder, folders)))
 
 
-def test_a_fair_comparison_has_none(arms):
-    assert find_cautions(arms) == []
+def test_a_fair_comparison_has_none(systems):
+    assert find_cautions(systems) == []
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ def group(*folders):
     return group_runs(map(Run.from_folder, folders))
 
 
-def test_finds_the_better_arm_and_how_sure_that_is(arms):
-    greedy, beam = compare(arms).trials
+def test_finds_the_better_system_and_how_sure_that_is(systems):
+    greedy, beam = compare(systems).trials
     assert (greedy.split, greedy.decoding, beam.decoding) == (
         *("test", "greedy"),
         "beam+lm",
@@ -31,8 +31,8 @@ def test_finds_the_better_arm_and_how_sure_that_is(arms):
     assert difference.p_value < 0.01
 
 
-def test_tells_the_settings_that_differ(arms):
-    assert compare(arms).settings == {
+def test_tells_the_settings_that_differ(systems):
+    assert compare(systems).settings == {
         "encoder.mixer": {
             "lact_demo": "!name:lact_modules.layers.LaCTMixer",
             "conformer_demo": "!name:lact_modules.layers.AttentionMixer",
@@ -49,16 +49,16 @@ def test_order_of_the_utterances_does_not_matter(make_run):
 
 
 def test_compares_on_the_splits_that_all_have(make_run):
-    arms = group(make_run(splits=["a", "b"]), make_run("other", splits=["b", "c"]))
-    assert {trial.split for trial in compare(arms).trials} == {"b"}
+    systems = group(make_run(splits=["a", "b"]), make_run("other", splits=["b", "c"]))
+    assert {trial.split for trial in compare(systems).trials} == {"b"}
     with pytest.raises(InputError, match=r"other.*'a'"):
-        compare(arms, ["a"])
+        compare(systems, ["a"])
 
 
 def test_without_a_common_split_nothing_can_be_compared(make_run):
-    arms = group(make_run(splits=["a"]), make_run("other", splits=["b"]))
+    systems = group(make_run(splits=["a"]), make_run("other", splits=["b"]))
     with pytest.raises(InputError, match="tested on a"):
-        compare(arms)
+        compare(systems)
 
 
 def test_other_test_data_is_refused(make_run):

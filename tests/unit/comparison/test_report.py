@@ -45,15 +45,15 @@ class Page(HTMLParser):
         self.links += [v for k, v in attributes if k in ("src", "href")]
 
 
-def test_page_is_well_formed_and_needs_nothing_else(arms):
-    page = Page(to_html(compare(arms), SPEED))
+def test_page_is_well_formed_and_needs_nothing_else(systems):
+    page = Page(to_html(compare(systems), SPEED))
     assert page.open == []
     assert not {"script", "link", "img", "iframe"} & set(page.seen)
     assert page.seen.count("svg") == 2 + 4 + 2
 
 
-def test_page_tells_scores_and_settings(arms):
-    comparison = compare(arms)
+def test_page_tells_scores_and_settings(systems):
+    comparison = compare(systems)
     text = to_html(comparison)
     for trial in comparison.trials:
         for score in trial.scores:
@@ -69,11 +69,11 @@ def test_page_warns_of_unequal_budgets(make_run):
     assert "not the same budget: num_epochs 20 / 26" in text
 
 
-def test_colors_are_left_to_the_style_sheet(arms):
-    figures = re.findall(r"<svg.*?</svg>", to_html(compare(arms), SPEED), re.DOTALL)
+def test_colors_are_left_to_the_style_sheet(systems):
+    figures = re.findall(r"<svg.*?</svg>", to_html(compare(systems), SPEED), re.DOTALL)
     for figure in figures:
-        assert "var(--arm-0)" in figure
-        assert "var(--arm-1)" in figure
+        assert "var(--system-0)" in figure
+        assert "var(--system-1)" in figure
         assert "currentColor" in figure
         colors = set(re.findall(r"(?:fill|stroke): ?(#\w+)", figure))
         assert not colors
@@ -97,14 +97,17 @@ def test_runs_of_one_seed_and_of_older_logs_are_shown(make_run):
     assert "Differences" not in text
 
 
-def test_json_holds_what_the_page_shows(arms):
-    comparison = compare(arms)
+def test_json_holds_what_the_page_shows(systems):
+    comparison = compare(systems)
     data = json.loads(json.dumps(to_json(comparison, SPEED)))
-    assert [arm["name"] for arm in data["arms"]] == ["lact_demo", "conformer_demo"]
+    assert [system["name"] for system in data["systems"]] == [
+        "lact_demo",
+        "conformer_demo",
+    ]
     trial = data["trials"][0]
     assert trial["scores"][0]["wer"] == pytest.approx(
         comparison.trials[0].scores[0].wer
     )
-    assert trial["differences"][0]["arms"] == ["lact_demo", "conformer_demo"]
+    assert trial["differences"][0]["systems"] == ["lact_demo", "conformer_demo"]
     assert data["speed"][0]["points"][1]["audio_s"] == 60.0
-    assert data["arms"][0]["runs"][0]["hardware"]["cpu"]
+    assert data["systems"][0]["runs"][0]["hardware"]["cpu"]

@@ -15,7 +15,7 @@ def publish(tmp_path):
     ):
         costs = [
             {
-                "arm": arm,
+                "system": system,
                 "pass": kind,
                 "seconds": seconds,
                 "batch": batch,
@@ -24,8 +24,8 @@ def publish(tmp_path):
             }
             for seconds, batch in ((15.0, 4), (60.0, 1), (960.0, 1))
             for kind in ("forward", "training step")
-            for arm, time in (("lact_conformer", 0.5), ("conformer", 1.0))
-            if (arm, seconds) != ("conformer", 960.0)
+            for system, time in (("lact_conformer", 0.5), ("conformer", 1.0))
+            if (system, seconds) != ("conformer", 960.0)
         ]
         study = {
             "group": "cost",
@@ -34,7 +34,7 @@ def publish(tmp_path):
             "date": f"{date}T00:00:00+00:00",
             "hardware": {"gpu": None, "cpu": "CPU", "threads": threads},
             "precision": "fp32",
-            "arms": {"lact_conformer": 1, "conformer": 1},
+            "systems": {"lact_conformer": 1, "conformer": 1},
             "costs": costs,
             **changes,
         }

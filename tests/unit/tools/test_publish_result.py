@@ -64,8 +64,8 @@ def test_comparison_comes_with_its_runs(run, tmp_path):
     run.rename(comparison / "lact_1")
     page = "<p>no </p> /path is cut</p>"
     (comparison / "compare.html").write_text(page)
-    arms = [{"runs": [{"folder": "lact_1"}]}]
-    (comparison / "compare.json").write_text(json.dumps({"arms": arms}))
+    systems = [{"runs": [{"folder": "lact_1"}]}]
+    (comparison / "compare.json").write_text(json.dumps({"systems": systems}))
     folder = publish_comparison(comparison, tmp_path / "results")
     assert folder.name.startswith("my-digits_ctc_comparison_")
     named = publish_comparison(comparison, tmp_path / "results", "chunks")

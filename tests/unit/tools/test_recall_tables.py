@@ -5,7 +5,7 @@ import json
 from tools.recall_tables import BY_MINUTE, PERMUTATION, RECALL
 
 ROW = {
-    "arm": "Muon, down",
+    "system": "Muon, down",
     "pairs": 8,
     "gap": 28,
     "length": 128,
@@ -39,11 +39,11 @@ def test_a_row_for_each_mixer_and_each_run(tmp_path):
     assert row == "| [lact](../results/memory/speech) | 6 | 3 | 2.50 | 12.35 |"
 
 
-def test_arms_by_minute_and_what_learning_makes_of_each(tmp_path):
+def test_systems_by_minute_and_what_learning_makes_of_each(tmp_path):
     folder = tmp_path / "results" / "memory" / "chapters"
     folder.mkdir(parents=True)
 
-    def arm(wer, **against):
+    def system(wer, **against):
         return {
             "wer": wer,
             "wer_by_run": [wer, wer],
@@ -54,11 +54,11 @@ def test_arms_by_minute_and_what_learning_makes_of_each(tmp_path):
             "against": against,
         }
 
-    on = arm(5.0, window={"wer": -2.0, "interval": [-3.0, -1.0]})
+    on = system(5.0, window={"wer": -2.0, "interval": [-3.0, -1.0]})
     study = {
         "data": "chapters",
         "way": "chunk",
-        "by_minute": {"update on": on, "window": arm(7.0)},
+        "by_minute": {"update on": on, "window": system(7.0)},
     }
     (folder / "result.json").write_text(json.dumps(study))
     *_, learns, window = BY_MINUTE.render(tmp_path / "results").splitlines()

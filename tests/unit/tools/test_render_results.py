@@ -80,30 +80,30 @@ def test_decodings_of_runs_that_have_several(results, tmp_path):
     assert "No run was decoded" in DECODINGS.render(tmp_path)
 
 
-def test_comparison_has_a_row_for_each_arm_on_each_split(results):
-    assert "No arms" in COMPARISONS.render(results)
-    arms = [
+def test_comparison_has_a_row_for_each_system_on_each_split(results):
+    assert "No systems" in COMPARISONS.render(results)
+    systems = [
         {"name": "lact", "parameters": 1e6, "runs": [1, 2], "steps_a_second": 1.5},
         {"name": "conformer", "parameters": 1e6, "runs": [1], "steps_a_second": 3.0},
     ]
     scores = [
-        {"arm": "lact", "wer": 2.0, "cer": 1.0, "seed_interval": [-0.5, 4.5]},
-        {"arm": "conformer", "wer": 3.0, "cer": 2.0, "seed_interval": None},
+        {"system": "lact", "wer": 2.0, "cer": 1.0, "seed_interval": [-0.5, 4.5]},
+        {"system": "conformer", "wer": 3.0, "cer": 2.0, "seed_interval": None},
     ]
     trials = [
         {"split": split, "decoding": decoding, "scores": scores}
         for split in ("test", "other")
         for decoding in ("greedy", "beam")
     ]
-    path = results / "digits_arms" / "compare.json"
+    path = results / "digits_systems" / "compare.json"
     path.parent.mkdir()
-    path.write_text(json.dumps({"arms": arms, "trials": trials}))
+    path.write_text(json.dumps({"systems": systems, "trials": trials}))
     header, rule, *rows = COMPARISONS.render(results).splitlines()
     assert {line.count("|") for line in (header, rule, *rows)} == {9}
     assert len(rows) == 4
     assert "| test | lact | 1.00 M | 2 | 2.00 [0.00, 4.50] | 1.00 | 1.50 |" in rows[0]
     assert "| test | conformer | 1.00 M | 1 | 3.00 | 2.00 | 3.00 |" in rows[1]
-    assert "[digits_arms](../results/digits_arms)" in rows[0]
+    assert "[digits_systems](../results/digits_systems)" in rows[0]
 
 
 def test_dynamic_chunks_are_compared_with_none_and_with_even_ones(results):
@@ -118,17 +118,22 @@ def test_dynamic_chunks_are_compared_with_none_and_with_even_ones(results):
     trial = {
         "split": "test",
         "decoding": "greedy",
-        "scores": [{"arm": name, "wer": 2.0, "wers": {"1": 2.0}} for name in names],
+        "scores": [{"system": name, "wer": 2.0, "wers": {"1": 2.0}} for name in names],
         "differences": [
-            {"arms": pair, "wer": wer, "interval": [wer - 1, wer + 2], "p_value": 0.5}
+            {
+                "systems": pair,
+                "wer": wer,
+                "interval": [wer - 1, wer + 2],
+                "p_value": 0.5,
+            }
             for pair, wer in (
                 (["lact", "lact_cosine"], 0.5),
                 (["lact_cosine", "lact_uniform"], 3.0),
             )
         ],
     }
-    arms = [{"name": name, "runs": [{"folder": f"{name}_1"}]} for name in names]
-    content = {"arms": arms, "trials": [trial]}
+    systems = [{"name": name, "runs": [{"folder": f"{name}_1"}]} for name in names]
+    content = {"systems": systems, "trials": [trial]}
     (folder / "compare.json").write_text(json.dumps(content))
     header, rule, *rows = WORDS.render(results).splitlines()
     assert {line.count("|") for line in (header, rule, *rows)} == {8}

@@ -1,4 +1,4 @@
-"""A comparison's arms: one recipe, another encoder, as many parameters."""
+"""A comparison's systems: one recipe, another encoder, as many parameters."""
 
 import difflib
 import io
@@ -18,7 +18,7 @@ ASR = ROOT / "recipes" / "LibriSpeech" / "ASR"
 FRAGMENTS = ROOT / "hparams"
 
 
-def arms(recipe, *names):
+def systems(recipe, *names):
     return [ASR / recipe / "hparams" / f"{name}.yaml" for name in names]
 
 
@@ -28,31 +28,31 @@ STREAMING = ("lact", "conformer", "gated_deltanet")
 
 # LaCT comes first
 GROUPS = [
-    arms("CTC", *(f"{name}_demo" for name in DEMOS)),
-    arms("CTC", *(f"{name}_streaming_demo" for name in STREAMING)),
-    arms("CTC", "lact_hnet_demo", "conmamba_hnet_demo"),
-    arms("CTC", "lact_matched", *(f"{name}_large" for name in MIXERS)),
-    arms("transformer", "lact_small_hnet", "conmamba_small_hnet"),
+    systems("CTC", *(f"{name}_demo" for name in DEMOS)),
+    systems("CTC", *(f"{name}_streaming_demo" for name in STREAMING)),
+    systems("CTC", "lact_hnet_demo", "conmamba_hnet_demo"),
+    systems("CTC", "lact_matched", *(f"{name}_large" for name in MIXERS)),
+    systems("transformer", "lact_small_hnet", "conmamba_small_hnet"),
     *(
-        arms("transformer", *(f"{name}_{size}" for name in ("lact", *MIXERS)))
+        systems("transformer", *(f"{name}_{size}" for name in ("lact", *MIXERS)))
         for size in ("small", "small_ls100", "large")
     ),
 ]
 PAIRS = [
-    pytest.param(group[0], arm, id=f"{group[0].stem}-{arm.stem}")
+    pytest.param(group[0], system, id=f"{group[0].stem}-{system.stem}")
     for group in GROUPS
-    for arm in group[1:]
+    for system in group[1:]
 ]
 
 # another decoder, the same encoder
-DECODERS = arms("transformer", "conmamba_small", "conmamba_mamba_small")
+DECODERS = systems("transformer", "conmamba_small", "conmamba_mamba_small")
 
 # some blocks on dynamic chunks, and none
 CHUNKED = [
-    arms("CTC", "lact_hnet_demo", "lact_demo"),
-    arms("CTC", "conmamba_hnet_demo", "conmamba_demo"),
-    arms("transformer", "lact_small_hnet", "lact_small"),
-    arms("transformer", "conmamba_small_hnet", "conmamba_small"),
+    systems("CTC", "lact_hnet_demo", "lact_demo"),
+    systems("CTC", "conmamba_hnet_demo", "conmamba_demo"),
+    systems("transformer", "lact_small_hnet", "lact_small"),
+    systems("transformer", "conmamba_small_hnet", "conmamba_small"),
 ]
 
 # Mamba-ASR's counts of its models
@@ -66,9 +66,9 @@ PUBLISHED = {
 }
 
 
-def settings(text, arm):
-    """Split a recipe into lines without comments, and without the arm's name."""
-    lines = text.replace(arm, "ARM").splitlines()
+def settings(text, system):
+    """Split a recipe into lines without comments, and without the system's name."""
+    lines = text.replace(system, "SYSTEM").splitlines()
     return [line for line in lines if not line.lstrip().startswith("#")]
 
 
@@ -123,7 +123,7 @@ def test_every_baseline_stands_in_a_comparison():
 
 
 @pytest.mark.parametrize(("lact", "baseline"), PAIRS)
-def test_arms_differ_in_one_include_line(lact, baseline):
+def test_systems_differ_in_one_include_line(lact, baseline):
     [pair] = differing(lact, baseline)
     assert all(line.startswith("encoder: !include:") for line in pair)
 
@@ -157,15 +157,15 @@ def test_all_but_the_encoder_resolves_to_the_same(lact, baseline):
 
 
 @pytest.mark.parametrize(("lact", "baseline"), PAIRS)
-def test_arms_have_as_many_parameters_as_lact(lact, baseline, tmp_path):
+def test_systems_have_as_many_parameters_as_lact(lact, baseline, tmp_path):
     expected = count_parameters(lact, tmp_path)
     assert count_parameters(baseline, tmp_path) == pytest.approx(expected, rel=0.05)
 
 
-@pytest.mark.parametrize(("recipe", "arm"), PUBLISHED)
-def test_published_parameter_counts_are_met(recipe, arm, tmp_path):
-    [path] = arms(recipe, arm)
-    expected = PUBLISHED[recipe, arm]
+@pytest.mark.parametrize(("recipe", "system"), PUBLISHED)
+def test_published_parameter_counts_are_met(recipe, system, tmp_path):
+    [path] = systems(recipe, system)
+    expected = PUBLISHED[recipe, system]
     assert count_parameters(path, tmp_path) == pytest.approx(expected, rel=0.01)
 
 
@@ -195,12 +195,12 @@ def test_variants_differ_in_one_line_of_each_entry(name, variant, entries):
         assert len(set(lines[key]) ^ set(other_lines[key])) <= 2
 
 
-@pytest.mark.parametrize("arm", [f"{name}_demo" for name in MIXERS])
-def test_baselines_train_like_lact(train, arm, tmp_path):
-    run = train(tmp_path, hparams=arm, num_epochs=2)
+@pytest.mark.parametrize("system", [f"{name}_demo" for name in MIXERS])
+def test_baselines_train_like_lact(train, system, tmp_path):
+    run = train(tmp_path, hparams=system, num_epochs=2)
     assert run.code == 0
     assert run.steps() == list(range(1, 21))
     losses = [entry["loss"] for entry in run.metrics("train")]
     # batches differ: one may be harder than another
     assert mean(losses[-5:]) < mean(losses[:5]) - 1
-    assert run.result["model"] == arm
+    assert run.result["model"] == system

@@ -1,10 +1,10 @@
 """Train several encoders with several seeds by one recipe, and compare them.
 
-python benchmarks/compare_arms.py --data_folder digits/LibriSpeech -- --weight_decay 0.1
+python benchmarks/compare_systems.py --data_folder FOLDER -- --weight_decay 0.1
 
-Runs that have ended are left alone and broken ones go on, so it can be stopped at any
-time and started again. What follows ``--`` goes to every training. Arms that differ in
-options rather than in the YAML file stand in a file of their own, as in ``studies/``.
+Finished runs are kept and interrupted ones resume, so it can be stopped and started
+again at any time. What follows ``--`` goes to every training. Systems that differ in
+options rather than in the YAML file are listed in a file, as in ``studies/``.
 """
 
 import itertools
@@ -24,15 +24,15 @@ from hyperpyyaml import resolve_references
 from program import run_program
 from trainings import (
     LIBRISPEECH,
-    Arm,
-    Arms,
     DataFolder,
     Jobs,
     LimitMinutes,
     Overrides,
     Recipe,
+    System,
+    Systems,
     Training,
-    read_arms,
+    read_systems,
     train,
 )
 
@@ -40,15 +40,15 @@ from lact_modules.errors import InputError
 from lact_modules.inference.hyperparameters import read_hyperparameter
 from lact_modules.inference.model_builder import build_model
 
-ARMS = "lact_demo,conformer_demo,conmamba_demo,gated_deltanet_demo"
+SYSTEMS = "lact_demo,conformer_demo,conmamba_demo,gated_deltanet_demo"
 
 
-def count_parameters(arm: Arm, options: Sequence[str]) -> int:
-    """Count the parameters of an arm's model without allocating them."""
+def count_parameters(system: System, options: Sequence[str]) -> int:
+    """Count the parameters of a system's model without allocating them."""
     _, _, overrides = sb.parse_arguments(
-        [str(arm.hparams), "--output_folder=none", *arm.settings(options)]
+        [str(system.hparams), "--output_folder=none", *system.settings(options)]
     )
-    with open(arm.hparams, encoding="utf-8") as stream:
+    with open(system.hparams, encoding="utf-8") as stream:
         resolved = resolve_references(stream, overrides).getvalue()
     with tempfile.TemporaryDirectory() as folder, torch.device("meta"):
         path = Path(folder) / "hyperparams.yaml"
@@ -58,16 +58,16 @@ def count_parameters(arm: Arm, options: Sequence[str]) -> int:
 
 
 def check_sizes(
-    arms: Sequence[Arm], options: Sequence[str], tolerance: float = 0.05
+    systems: Sequence[System], options: Sequence[str], tolerance: float = 0.05
 ) -> None:
-    """Print the arms' parameters; refuse arms that are not of the first one's size."""
-    counts = {arm.name: count_parameters(arm, options) for arm in arms}
+    """Print the parameters of each system; refuse sizes other than the first one's."""
+    counts = {system.name: count_parameters(system, options) for system in systems}
     for name, count in counts.items():
         print(f"{name}: {count:,} parameters", flush=True)
-    wanted = counts[arms[0].name]
+    wanted = counts[systems[0].name]
     if any(abs(count - wanted) > tolerance * wanted for count in counts.values()):
         raise InputError(
-            f"more than {tolerance:.0%} from {arms[0].name}: take another d_model"
+            f"more than {tolerance:.0%} from {systems[0].name}: take another d_model"
         )
 
 
@@ -76,19 +76,19 @@ def main(
     overrides: Overrides = None,
     output: Path = Path("runs/compare_digits"),
     recipe: Recipe = LIBRISPEECH,
-    arms: Arms = ARMS,
+    systems: Systems = SYSTEMS,
     seeds: str = "1,2,3",
     epochs: Annotated[int | None, typer.Option(help="Default: the YAML's.")] = None,
-    d_model: Annotated[int, typer.Option(help="Width of every arm.")] = 96,
+    d_model: Annotated[int, typer.Option(help="Width of every system.")] = 96,
     dataset: Annotated[str, typer.Option(help="Name for the records.")] = "digits",
     test_splits: str = "test,test-unseen-speaker",
     size_tolerance: Annotated[
-        float, typer.Option(help="Of parameters, relative to the first arm.")
+        float, typer.Option(help="Of parameters, relative to the first system.")
     ] = 0.05,
     jobs: Jobs = 1,
     limit_minutes: LimitMinutes = float("inf"),
 ) -> None:
-    """Train every arm with every seed, then compare."""
+    """Train every system with every seed, then compare."""
     deadline = time.monotonic() + 60 * limit_minutes
     # so that trainings are stopped too
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
@@ -98,15 +98,15 @@ def main(
         *([f"--num_epochs={epochs}"] if epochs is not None else []),
         *(overrides or []),
     ]
-    listed = read_arms(arms, recipe)
+    listed = read_systems(systems, recipe)
     check_sizes(listed, options, size_tolerance)
-    # all arms of a seed before the next seed: what is there can be compared
+    # all systems of a seed before the next seed: what is there can be compared
     trainings = [
-        Training(arm, int(seed), output, options)
-        for seed, arm in itertools.product(seeds.split(","), listed)
+        Training(system, int(seed), output, options)
+        for seed, system in itertools.product(seeds.split(","), listed)
     ]
     done = train(trainings, jobs, deadline)
-    if {training.arm for training in done} == set(listed):
+    if {training.system for training in done} == set(listed):
         lact_asr = Path(sys.executable).with_name("lact-asr")
         folders = [training.folder for training in done]
         subprocess.run([lact_asr, "compare", *folders, "--output", output], check=True)

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = "lact_modules"
 
 
-class Arm(NamedTuple):
+class System(NamedTuple):
     """An encoder that is measured.
 
     Arguments
@@ -39,17 +39,19 @@ class Arm(NamedTuple):
     checkout: Path = ROOT
 
     @classmethod
-    def parse(cls, text: str, checkout: Path | None = None) -> "Arm":
+    def parse(cls, text: str, checkout: Path | None = None) -> "System":
         """Read ``FRAGMENT``, or ``NAME=FRAGMENT {key: value}``."""
         named, _, rest = text.rpartition("=")
         fragment, brace, changes = rest.partition("{")
         fragment = fragment.strip()
-        arm = cls(named or fragment, fragment, yaml.safe_load(brace + changes) or {})
+        system = cls(named or fragment, fragment, yaml.safe_load(brace + changes) or {})
         if checkout is not None:
-            arm = arm._replace(name=f"{arm.name}, {checkout.name}", checkout=checkout)
-        if not arm.path.is_file():
-            raise InputError(f"{arm.path}: no such file; the arm is {text!r}")
-        return arm
+            system = system._replace(
+                name=f"{system.name}, {checkout.name}", checkout=checkout
+            )
+        if not system.path.is_file():
+            raise InputError(f"{system.path}: no such file; the system is {text!r}")
+        return system
 
     @property
     def path(self) -> Path:
