@@ -1,4 +1,4 @@
-"""SpeechBrain's Conformer as an external arm, and ours in SpeechBrain's recipes."""
+"""SpeechBrain's Conformer as an external system, and ours in SpeechBrain's recipes."""
 
 from pathlib import Path
 
@@ -22,8 +22,8 @@ D_MODEL, NUM_FRAMES = 32, [23, 9]
 @pytest.fixture
 def encoder():
     torch.manual_seed(0)
-    arm = f"arm: !include:{FRAGMENT}\n    d_model: {D_MODEL}"
-    return load_hyperpyyaml(arm)["arm"].eval()
+    system = f"system: !include:{FRAGMENT}\n    d_model: {D_MODEL}"
+    return load_hyperpyyaml(system)["system"].eval()
 
 
 def make_batch():
@@ -168,7 +168,7 @@ def test_the_transformer_recipe_trains_and_searches():
 def test_what_is_built_is_the_encoder_of_the_recipes_here():
     path = FRAGMENT.with_name("lact_conformer.yaml")
     size = "    d_model: 32\n    num_layers: 3\n    dropout: 0.0"
-    ours = load_hyperpyyaml(f"arm: !include:{path}\n{size}")["arm"]
+    ours = load_hyperpyyaml(f"system: !include:{path}\n{size}")["system"]
     theirs = build(RECIPE.replace("d_ffn: 64", "d_ffn: 128"))["transformer"].encoder
     assert str(theirs.encoder) == str(ours)
 

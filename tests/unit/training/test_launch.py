@@ -37,7 +37,10 @@ decoding:
 
 KEYS = {
     **RUN_OPTIONS,
-    **{name: DATA[name] for name in ("seed", "output_folder", "arm", "train_manifest")},
+    **{
+        name: DATA[name]
+        for name in ("seed", "output_folder", "system", "train_manifest")
+    },
     "save_folder": Key(text, OPTIONAL, ""),
     "size": Key(whole(1), OPTIONAL, ""),
     "layer": Key(made, None, "what is trained"),
@@ -157,13 +160,13 @@ def test_a_comparison_sees_what_the_command_line_changed(start, tmp_path):
 def test_text_is_taken_as_it_stands(start, tmp_path, name):
     calls = []
     folder = tmp_path / "runs" / name
-    start(lambda *given: calls.append(given), "--arm", name, folder=folder)
+    start(lambda *given: calls.append(given), "--system", name, folder=folder)
     [(hparams, _, _)] = calls
-    assert hparams["arm"] == name
+    assert hparams["system"] == name
     assert hparams["places"] == [f"{folder}/save"]
     assert os.listdir(tmp_path / "runs") == [name]
     saved = settings_in(folder)
-    assert (saved["arm"], saved["output_folder"]) == (name, str(folder))
+    assert (saved["system"], saved["output_folder"]) == (name, str(folder))
 
 
 def test_a_default_that_is_not_speechbrains_reaches_the_brain(start):
@@ -201,9 +204,9 @@ def test_a_list_of_paths_is_one(start):
         (["--layer", "{out_features: -3}"], "--layer: Linear: "),
         (["--decoding", "{beam: 5}"], "no key 'beam'; did you mean 'beam_size'?"),
         (["--decoding", "{beam_size: 5.5}"], "--decoding.beam_size 5.5: want a whole"),
-        (["--arm", "a <size>"], "<size> would be taken for a reference"),
-        (["--arm", ""], "--arm '': want text, or null"),
-        (["--arm", "caf\udce9"], "is not UTF-8"),
+        (["--system", "a <size>"], "<size> would be taken for a reference"),
+        (["--system", ""], "--system '': want text, or null"),
+        (["--system", "caf\udce9"], "is not UTF-8"),
         (["--noprogressbar", "maybe"], "--noprogressbar maybe: want true or false"),
         (["--noprogressbar=maybe"], "--noprogressbar maybe: want true or false"),
         (["--device", "gpu"], "--device gpu: want cpu, cuda, or cuda:N"),
