@@ -15,7 +15,7 @@ COMPARE_ARGS ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-streaming compare test check check-fast results clean
+.PHONY: help install demo demo-streaming compare test check check-fast results docs clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | \
@@ -80,7 +80,10 @@ check-fast: install ## Lints, types, import layers, docstrings, YAML, tables of 
 results: install ## Render the tables of docs from results/
 	$(BIN)/python -m tools.render_results
 
+docs: install ## Build the documentation site in site/; fails at any warning
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
+
 clean: ## Remove .venv, caches and build leftovers; keeps corpus/ and runs/
-	rm -rf .venv *.egg-info build dist htmlcov .coverage .pytest_cache .mypy_cache \
+	rm -rf .venv *.egg-info build dist site htmlcov .coverage .pytest_cache .mypy_cache \
 		.ruff_cache .import_linter_cache
 	find lact_modules recipes tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
