@@ -1,9 +1,10 @@
 """Beam search over words: what whole utterances and streams have in common."""
 
 import copy
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from torch import Tensor
@@ -11,11 +12,13 @@ from torch import Tensor
 from lact_modules.data.subwords import AnyVocabulary, SubwordVocabulary
 from lact_modules.decoding.blank_skipping import BlankSkipper
 from lact_modules.decoding.fit import choose_words
-from lact_modules.decoding.flashlight import IMPOSSIBLE, Found, Weights
+from lact_modules.decoding.found import IMPOSSIBLE, Found, Weights
 from lact_modules.decoding.hypothesis import Hypothesis, Word, group_words
 from lact_modules.decoding.numbers import MAX_BEAM, check_number
-from lact_modules.decoding.searches import make_search
 from lact_modules.errors import InputError
+
+if TYPE_CHECKING:
+    from lact_modules.decoding.flashlight import Search
 
 MAX_PIECES = 1000
 """Most pieces of words: flashlight takes a table of all steps from one to another."""
@@ -77,7 +80,8 @@ class BeamSearch:
     InputError
         If the language model or the lexicon is missing, damaged, or has no word
         that the vocabulary can spell; if a binary of words comes without a lexicon; if
-        a number is out of its range, or words are scored where there are none.
+        a number is out of its range, or words are scored where there are none; if
+        flashlight is not installed.
 
     Example
     -------
@@ -116,7 +120,7 @@ class BeamSearch:
                 f"word_score {word_score:g}: counts the words of a lexicon or of a "
                 "language model of words, and here is neither; leave it"
             )
-        self._search = make_search(
+        self._search = _flashlight()(
             vocabulary,
             words,
             lm,
@@ -240,3 +244,16 @@ def wants_beam(
         if path is not None:
             raise InputError(f"{path}: needs beam search; give a beam size above 1")
     return False
+
+
+def _flashlight() -> Callable[..., "Search"]:
+    """Give what makes searches; a wheel of flashlight is not there for every Python."""
+    try:
+        from lact_modules.decoding.searches import make_search
+    except ModuleNotFoundError as error:
+        raise InputError(
+            "beam search: needs flashlight-text, which has no wheels for Python 3.13; "
+            "run tools/build_flashlight.sh of the repository, or decode greedily "
+            "(beam_size 0)"
+        ) from error
+    return make_search

@@ -2,9 +2,8 @@
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,51 +18,12 @@ from flashlight.lib.text.dictionary import Dictionary
 from torch import Tensor
 
 from lact_modules.data.subwords import AnyVocabulary
+from lact_modules.decoding.found import IMPOSSIBLE, Found, Weights
 from lact_modules.decoding.ngram_file import opened_for_kenlm
 from lact_modules.errors import InputError
 
-IMPOSSIBLE = -1e4
-"""Log-probability of what cannot be; sums of infinities would be NaN."""
-
 # The likeliest of a frame; with thousands of tokens all others take time and memory.
 _MOST_TOKENS = 100
-
-
-@dataclass(frozen=True)
-class Weights:
-    """How much counts what, beside the log-probability of the text.
-
-    Arguments
-    ---------
-    lm : float
-        Weight of log10 of the text's probability by the language model.
-    word : float
-        Added for each word of a lexicon.
-    """
-
-    lm: float = 0.0
-    word: float = 0.0
-
-
-class Found(NamedTuple):
-    """One hypothesis of a search.
-
-    Arguments
-    ---------
-    score : float
-        The higher the better.
-    tokens : list[str]
-        Collapsed, without blanks; perhaps led by a delimiter.
-    frames : list[int]
-        At which each begins; -1 for the delimiter that leads.
-    words : list[str] | None
-        Names of the words that are complete; None where tokens say all.
-    """
-
-    score: float
-    tokens: list[str]
-    frames: list[int]
-    words: list[str] | None = None
 
 
 class Search:

@@ -15,7 +15,7 @@ from flashlight.lib.text.decoder import (
 )
 
 from lact_modules.data.subwords import SubwordVocabulary
-from lact_modules.decoding.flashlight import IMPOSSIBLE, Found
+from lact_modules.decoding.found import IMPOSSIBLE, Found
 from lact_modules.decoding.lexicon import Lexicon
 from lact_modules.decoding.segmentation import Node
 from lact_modules.decoding.word_search import LexiconSearch

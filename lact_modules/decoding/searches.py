@@ -45,7 +45,7 @@ def make_search(
     -------
     >>> import torch
     >>> from lact_modules.data.vocabulary import Vocabulary
-    >>> from lact_modules.decoding.flashlight import Weights
+    >>> from lact_modules.decoding.found import Weights
     >>> vocabulary = Vocabulary.from_texts(["HI"])
     >>> options = {"weights": Weights(), "beam_size": 5, "beam_threshold": 25.0}
     >>> search = make_search(vocabulary, [("Hi", ("H", "I"))], None, **options)

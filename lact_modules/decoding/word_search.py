@@ -16,7 +16,8 @@ from flashlight.lib.text.decoder import (
 
 from lact_modules.data.subwords import AnyVocabulary
 from lact_modules.data.vocabulary import Vocabulary
-from lact_modules.decoding.flashlight import IMPOSSIBLE, Found, Search
+from lact_modules.decoding.flashlight import Search
+from lact_modules.decoding.found import IMPOSSIBLE, Found
 from lact_modules.decoding.lexicon import Lexicon
 from lact_modules.decoding.segmentation import Node, SegmentingLM
 
