@@ -65,7 +65,7 @@ def describe(study: Mapping[str, Any]) -> str:
     return f"{hardware(study['hardware'])}, {study['precision']}{freed}"
 
 
-def _costs(study: Mapping[str, Any], kind: str) -> dict[str, dict[str, Cost]]:
+def costs_by_length(study: Mapping[str, Any], kind: str) -> dict[str, dict[str, Cost]]:
     """Give costs of a pass by system and column."""
     found: dict[str, dict[str, Cost]] = {}
     for each in study["costs"]:
@@ -82,7 +82,7 @@ def _cost_rows(
     if not is_study(study, name):
         return
     for kind in PASSES:
-        for system, costs in _costs(study, kind).items():
+        for system, costs in costs_by_length(study, kind).items():
             cells = (tell(costs[c]) if c in costs else "-" for c in LENGTHS.values())
             yield [link(path, root, describe(study)), kind, system, *cells]
 
@@ -108,7 +108,7 @@ def _ratio_rows(path: Path, root: Path) -> Iterator[Row]:
         return
     for what, ratio in {"time": _time_ratio, "memory": _memory_ratio}.items():
         for kind in PASSES:
-            costs = _costs(study, kind)
+            costs = costs_by_length(study, kind)
             mine = costs.pop(LACT, {})
             for system, others in costs.items():
                 aims = AIMS.get((kind, what, system), ())

@@ -222,9 +222,10 @@ def test_language_and_training_splits_reach_the_preparation(path, tmp_path):
     assert hparams["preparation"].keys() <= known.keys()
 
 
-def test_lact_base_takes_a_training_step(tmp_path):
+@pytest.mark.parametrize("name", ["lact_base", "lact_ls100"])
+def test_takes_a_training_step(name, tmp_path):
     hparams = load_hparams(
-        CTC / "hparams" / "lact_base.yaml",
+        CTC / "hparams" / f"{name}.yaml",
         {"data_folder": "corpus", "output_folder": str(tmp_path)},
     )
     model = hparams["model"].train()

@@ -32,10 +32,14 @@ GROUPS = [
     systems("CTC", *(f"{name}_streaming_demo" for name in STREAMING)),
     systems("CTC", "lact_hnet_demo", "conmamba_hnet_demo"),
     systems("CTC", "lact_matched", *(f"{name}_large" for name in MIXERS)),
+    *(
+        systems("CTC", *(f"{name}_{size}" for name in ("lact", *MIXERS)))
+        for size in ("mini", "ls100")
+    ),
     systems("transformer", "lact_small_hnet", "conmamba_small_hnet"),
     *(
         systems("transformer", *(f"{name}_{size}" for name in ("lact", *MIXERS)))
-        for size in ("small", "small_ls100", "large")
+        for size in ("small", "small_ls100", "base_ls100", "large")
     ),
 ]
 PAIRS = [
