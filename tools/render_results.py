@@ -15,11 +15,13 @@ from tools import (
     run_tables,
     streaming_tables,
 )
+    summary_table,
 from tools.tables import Rendered
 
 ROOT = Path(__file__).resolve().parents[1]
 TABLES: dict[str, dict[str, Rendered]] = {
     "results/README.md": {
+    "README.md": {"summary": summary_table.SUMMARY},
         "results": run_tables.RUNS,
         "comparisons": run_tables.COMPARISONS,
         "decodings": run_tables.DECODINGS,
