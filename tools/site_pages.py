@@ -16,33 +16,93 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGES = ("*.md", "docs/*.md", "recipes/**/*.md", "findings/*.md", "results/*.md")
 
 REFERENCE = {
-    "python": ("Python interface", ["recognizer", "inference.streaming"]),
+    "python": (
+        "Python interface",
+        [
+            "lact_modules.recognizer",
+            "lact_modules.inference.streaming",
+        ],
+    ),
     "encoders": (
         "Encoders",
-        ["encoders", "encoders.block", "encoders.layouts", "encoders.heads"],
+        [
+            "lact_modules.encoders",
+            "lact_modules.encoders.block",
+            "lact_modules.encoders.layouts",
+            "lact_modules.encoders.heads",
+        ],
     ),
-    "layers": ("Layers", ["layers", "layers.dynamic_chunking"]),
-    "ops": ("Operators", ["ops", "ops.gate"]),
-    "frontends": ("Front ends", ["frontends"]),
-    "decoders": ("Decoders", ["decoders"]),
-    "adaptation": ("Adaptation", ["adaptation.methods", "adaptation.adapter"]),
+    "layers": (
+        "Layers",
+        [
+            "lact_modules.layers",
+            "lact_modules.layers.dynamic_chunking",
+        ],
+    ),
+    "ops": (
+        "Operators",
+        [
+            "lact_modules.ops",
+            "lact_modules.ops.gate",
+        ],
+    ),
+    "frontends": (
+        "Front ends",
+        [
+            "lact_modules.frontends",
+        ],
+    ),
+    "decoders": (
+        "Decoders",
+        [
+            "lact_modules.decoders",
+        ],
+    ),
+    "adaptation": (
+        "Adaptation",
+        [
+            "lact_modules.adaptation.methods",
+            "lact_modules.adaptation.adapter",
+        ],
+    ),
     "training": (
         "Training",
-        ["training.schedules", "training.muon", "training.launch"],
+        [
+            "lact_modules.training.schedules",
+            "lact_modules.training.muon",
+            "lact_modules.training.launch",
+        ],
     ),
-    "data": ("Data", ["data.audio", "data.manifest", "data.corruption"]),
+    "data": (
+        "Data",
+        [
+            "lact_modules.data.audio",
+            "lact_modules.data.manifest",
+            "lact_modules.data.corruption",
+        ],
+    ),
     "speechbrain": (
         "SpeechBrain",
         [
-            "integrations.encoder_asr",
-            "integrations.streaming_asr",
-            "integrations.speechbrain",
+            "lact_modules.integrations.encoder_asr",
+            "lact_modules.integrations.streaming_asr",
+            "lact_modules.integrations.speechbrain",
         ],
     ),
-    "hf": ("transformers", ["hf"]),
-    "errors": ("Errors", ["errors"]),
+    "hf": (
+        "transformers",
+        [
+            "lact_modules.hf",
+        ],
+    ),
+    "errors": (
+        "Errors",
+        [
+            "lact_modules.errors",
+        ],
+    ),
 }
-"""Pages made of docstrings: title, and modules of the package."""
+"""Pages made of docstrings: title, and modules."""
 
 _LINK = re.compile(r"(?<=\]\()(?!\w+:)[^)\s#]+")
 
@@ -70,7 +130,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
             for each in inside:
                 add(each.relative_to(ROOT).as_posix())
     for name, (title, modules) in REFERENCE.items():
-        blocks = "\n".join(f"::: lact_modules.{module}" for module in modules)
+        blocks = "\n".join(f"::: {module}" for module in modules)
         content, path = f"# {title}\n\n{blocks}\n", f"reference/{name}.md"
         site.append(File.generated(config, path, content=content))
     return site

@@ -106,6 +106,9 @@ def _check(program: str, words: list[str], places: Sequence[Path]) -> None:
             ["make", "--dry-run", *words[1:]], cwd=ROOT, capture_output=True, text=True
         )
         _must(made.returncode == 0, words, made.stderr)
+    elif program == "pytest":
+        paths = [word for word in words[1:] if "/" in word]
+        _must(all((ROOT / path).exists() for path in paths), words, "no such tests")
     elif program == "pip":
         for extra in re.findall(r"lact-asr\[([\w,-]+)\]", words[-1]):
             project = (ROOT / "pyproject.toml").read_text()

@@ -11,6 +11,7 @@ from speechbrain.utils.dynamic_chunk_training import DynChunkTrainConfig
 from lact_modules.errors import InputError
 from lact_modules.inference.streaming import StreamingRecognizer
 from lact_modules.integrations.streaming_asr import StreamingASR
+from tests.documents import examples
 
 CONFIG = DynChunkTrainConfig(chunk_size=8, left_context_size=4)
 
@@ -67,6 +68,24 @@ def test_streams_of_a_batch_may_end_at_different_times(asr, recognize):
     assert len(set(texts)) == 3
     with pytest.raises(ValueError, match="2 streams; there were 3"):
         asr.transcribe_chunk(context, torch.zeros(2, size))
+
+
+def test_the_examples_of_the_page_run(streaming_run, tmp_path, monkeypatch, capsys):
+    samples = make_samples(4.0)
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "lact_streaming").symlink_to(streaming_run)
+    # read by its content
+    soundfile.write(tmp_path / "meeting.mp3", samples.numpy(), 16000, format="WAV")
+    monkeypatch.chdir(tmp_path)
+    pieces = samples.split(3000)
+    names = {"microphone": pieces, "chunks": [piece[None] for piece in pieces]}
+    recognizers, speechbrains, _ = examples("streaming.md", "python")
+    for block in (recognizers, speechbrains):
+        exec(block, names)
+    said = capsys.readouterr().out
+    assert names["recognizer"].seconds == pytest.approx(4.0)
+    assert names["asr"].transcribe_file("meeting.mp3", names["config"]) in said
+    assert len(names["texts"]) == 1
 
 
 def test_contexts_of_one_configuration_share_what_is_large(asr):

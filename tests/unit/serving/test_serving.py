@@ -11,9 +11,11 @@ import pytest
 import soundfile
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from lact_modules.inference.streaming import StreamingRecognizer
 from lact_modules.serving.recognition import Recognition
+from tests.documents import examples
 
-from .conftest import hear, make_samples
+from .conftest import hear, make_samples, running
 
 
 @pytest.fixture(autouse=True)
@@ -50,6 +52,26 @@ def test_a_client_gets_what_the_recognizer_hears(server, recognizer, samples, si
     assert messages[-1] == {"type": "end", "audio_seconds": 6.0}
     texts = [m["text"] for m in messages if m["type"] == "partial"]
     assert len(set(texts)) > 4
+
+
+def test_the_example_of_the_page_is_served(server, samples, capsys):
+    example = examples("streaming.md", "python")[-1]
+    address = server.url.removeprefix("http://").rstrip("/")
+    exec(example.replace("127.0.0.1:8000", address), {"samples": samples[:32000]})
+    *_, last = capsys.readouterr().out.splitlines()
+    assert "'type': 'end', 'audio_seconds': 2.0" in last
+
+
+def test_clients_hear_by_one_graph(onnx_stream_export):
+    recognizer = StreamingRecognizer.from_export(onnx_stream_export)
+    inputs = [make_samples(3.0, seed) for seed in range(2)]
+    with running(recognizer) as server, server.client() as a, server.client() as b:
+        for pieces in zip(*(np.array_split(each, 9) for each in inputs), strict=True):
+            for client, piece in zip((a, b), pieces, strict=True):
+                client.send(piece)
+        words = [words_of(client.finish()) for client in (a, b)]
+    assert words == [expected_words(recognizer, each) for each in inputs]
+    assert words[0] != words[1]
 
 
 def test_clients_hear_each_their_own(server, recognizer):
