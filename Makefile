@@ -66,7 +66,7 @@ compare: install ## Train four encoders with three seeds on DATA=.../LibriSpeech
 test: install ## Run the tests and doctests; measure coverage
 	$(BIN)/pytest --numprocesses auto --dist loadfile --cov=lact_modules
 
-check: check-fast test ## All lints, then the tests
+check: check-fast docs test ## All lints, the site, then the tests
 
 check-fast: install ## Lints, types, import layers, docstrings, YAML, tables of docs
 	$(BIN)/ruff check .
