@@ -17,15 +17,18 @@ import torch
 from ruamel.yaml import YAML
 from speechbrain.core import Stage
 from speechbrain.dataio.batch import PaddedBatch
-from speechbrain.utils.distributed import ddp_init_group, get_rank
+from speechbrain.utils.distributed import ddp_broadcast, ddp_init_group, get_rank
 from torch.optim import SGD
 
 from lact_modules.training.batching import MicroBatches
 from lact_modules.training.brain import ASRBrain
+from lact_modules.training.checkpoints import AtomicCheckpointer
 from lact_modules.training.ctc import CTCBrain
 from lact_modules.training.hparams import load_hparams
+from lact_modules.training.muon import MuonWithAdamW
 from lact_modules.training.optimization import OptimizingBrain
 from lact_modules.training.s2s import S2SBrain
+from lact_modules.training.sharding import draw_alike
 from lact_modules.training.speech_batch import SpeechBatch
 
 RECIPES = Path(__file__).parents[1] / "recipes" / "LibriSpeech" / "ASR"
@@ -62,6 +65,7 @@ SECOND_ORDER = f"{META}\nmeta_ttt_second_order: true"
 TTT = "enable_ttt: true\nencoder: {layer_drop: 0.3}"
 STILL = "pause_prob: 0.0\nwav_augment: {augment_prob: 0.0}"
 STILL += "\nfea_augment: {augment_prob: 0.0}"
+FSDP = "fsdp: true"
 DRY = "frontend: {dropout: 0.0}\nencoder: {dropout: 0.0}"
 
 # YAML and changes to it; batches that each of two processes accumulates, or 0 for an
@@ -99,6 +103,13 @@ CASES = {
     "effective, heads, layer_drop, views": ([*CTC, DROP, HEADS, VIEWS], 0),
     "effective, running normalization": (STREAMING, 0),
     "effective, out of memory": ([*CTC, STILL, DRY], 0),
+    "fsdp, layer_drop, groups, resumed": ([*CTC, DROP, GROUPS, FSDP], 1),
+    "fsdp, layer_drop, accumulated": ([*CTC, DROP, FSDP], 2),
+    "fsdp, enable_ttt": ([*HYBRID, TTT, FSDP], 1),
+    "fsdp, attention, heads, layer_drop": ([*S2S, DROP, HEADS, FSDP], 1),
+    "fsdp, chunks": ([*STREAMING, "frontend: {normalization: utterance}", FSDP], 1),
+    "fsdp, running normalization": ([*STREAMING, FSDP], 1),
+    "fsdp, muon, resumed": ([*CTC, FSDP], 1),
 }
 FEW = [
     "stages, layer_drop, groups, accumulated",
@@ -110,6 +121,9 @@ FEW = [
     "effective, stages, layer_drop, groups",
     "effective, enable_ttt",
     "effective, out of memory",
+    "fsdp, layer_drop, groups, resumed",
+    "fsdp, enable_ttt",
+    "fsdp, muon, resumed",
 ]
 """Whose parts are those of all the others."""
 
@@ -130,12 +144,16 @@ def merge(*texts):
     return merged
 
 
-def make_brain(yaml_file, *changes, effective):
+# weight decay tells a gradient of zero from none
+OPTIMIZER = {"lr": 0.01, "weight_decay": 0.1, "momentum": 0.9}
+
+
+def make_brain(folder, yaml_file, *changes, effective, opt_class):
     """Make a recipe's Brain as `run_recipe` does, without data."""
     if effective:
         changes = [*changes, "target_effective_batch: 4"]
     hparams = load_hparams(RECIPES / yaml_file, merge(TINY, *changes))
-    hparams["output_folder"] = tempfile.mkdtemp()
+    hparams["output_folder"] = folder
     hparams["schedule"] = lambda step, total: 1.0
     kind = S2SBrain if "decoder" in hparams else CTCBrain
     run_opts = {"device": "cpu", "distributed_launch": get_rank() is not None}
@@ -143,14 +161,18 @@ def make_brain(yaml_file, *changes, effective):
     brain = kind(
         decoders={"none": None},
         modules=hparams["modules"],
-        # weight decay tells a gradient of zero from none
-        opt_class=partial(SGD, lr=0.01, weight_decay=0.1, momentum=0.9),
+        opt_class=opt_class,
         hparams=hparams,
         run_opts=run_opts,
+        checkpointer=AtomicCheckpointer(folder, {"model": hparams["model"]}),
     )
     brain.total_steps = brain.steps_per_epoch = len(EPOCHS)
     brain._wrap_distributed()
     brain.init_optimizers()
+    if hparams["fsdp"] and get_rank() is None:
+        # as processes do that share a model
+        draw_alike(brain.model.encoder)
+    brain.checkpointer.recover_if_possible()
     brain.modules.train()
     return brain
 
@@ -207,7 +229,13 @@ def train(case):
     if torch.distributed.is_initialized():
         num_ranks = torch.distributed.get_world_size()
     torch.manual_seed(0)
-    brain = make_brain(*recipe, effective=accumulated == 0)
+    folder = ddp_broadcast(tempfile.mkdtemp())
+    make = partial(
+        *(make_brain, folder, *recipe),
+        effective=accumulated == 0,
+        opt_class=partial(MuonWithAdamW if "muon" in case else SGD, **OPTIMIZER),
+    )
+    brain = make()
     if accumulated == 0:
         # one at once: then what is drawn does not depend on how a step is cut
         at_once = 4 if "out of memory" in case else 1
@@ -218,6 +246,9 @@ def train(case):
     for step, epoch in enumerate(EPOCHS):
         OptimizingBrain.on_stage_start(brain, Stage.TRAIN, epoch)
         losses.append(learn(brain, step, accumulated, rank, num_ranks).item())
+        if "resumed" in case and step == 0:
+            brain.checkpointer.save_checkpoint()
+            brain = make()
     return losses, brain.model.state_dict()
 
 
@@ -228,7 +259,9 @@ def drawn_by_content():
 
     def run_seeded_model(self, batch, *arguments, **options):
         seed = crc32(" ".join(batch.id).encode())
-        random.seed(seed)
+        step = batch.id[0].split("-")[0]
+        # where all processes draw alike
+        random.seed(step if self.hparams.fsdp else seed)
         torch.manual_seed(seed)
         return run_model(self, batch, *arguments, **options)
 

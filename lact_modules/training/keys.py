@@ -103,6 +103,12 @@ TRAINING: Keys = {
         None,
         "utterances of an optimizer step, whatever memory and processes allow",
     ),
+    "fsdp": Key(
+        flag,
+        False,
+        "under torchrun, divide parameters, gradients and the optimizer's state among "
+        "processes",
+    ),
     "find_lr": Key(
         flag, False, "look for a learning rate, and keep nothing but losses by rate"
     ),

@@ -19,6 +19,14 @@ from lact_modules.training.replicas import (
     replicate,
 )
 from lact_modules.training.samplers import EffectiveBatchSampler, StagedSampler
+from lact_modules.training.sharding import (
+    gather_parameters,
+    is_sharded,
+    release_parameters,
+    save_whole,
+    shard,
+    whole,
+)
 from lact_modules.training.unfreezing import StagedUnfreezing
 
 logger = logging.getLogger(__name__)
@@ -28,8 +36,8 @@ class OptimizingBrain(GatheringBrain):
     """SpeechBrain's Brain with parameter groups, stages and effective batches.
 
     Reads from the YAML: ``model``, ``schedule``, ``parameter_groups``,
-    ``layer_decay``, ``stages``, ``target_effective_batch``, and with the latter
-    ``max_batch_size`` and ``max_batch_length``.
+    ``layer_decay``, ``stages``, ``fsdp``, ``target_effective_batch``, and with the
+    latter ``max_batch_size`` and ``max_batch_length``.
 
     Arguments
     ---------
@@ -93,10 +101,12 @@ class OptimizingBrain(GatheringBrain):
             )
 
     def _wrap_distributed(self) -> None:
-        if self.distributed_launch:
-            self.modules["model"] = replicate(self.model)
-        else:
+        if not self.distributed_launch:
             super()._wrap_distributed()
+        elif self.hparams.fsdp:
+            shard(self.model)
+        else:
+            self.modules["model"] = replicate(self.model)
 
     def init_optimizers(self) -> None:
         """Make the optimizer; show its plan where groups differ."""
@@ -109,6 +119,8 @@ class OptimizingBrain(GatheringBrain):
         self.optimizers_dict = {"opt_class": self.optimizer}
         if self.checkpointer is not None:
             self.checkpointer.add_recoverable("optimizer", self.optimizer)
+            if is_sharded(self.model):
+                save_whole(self.checkpointer, self.model, self.optimizer)
         if len(self.optimizer.param_groups) > 1 and if_main_process():
             logger.info("peak learning rates:\n%s", table)
 
@@ -116,6 +128,8 @@ class OptimizingBrain(GatheringBrain):
         """Freeze and unfreeze what the epoch asks for; validate what all ranks have."""
         if stage == sb.Stage.VALID:
             average_buffers(self.modules.model)
+        if stage != sb.Stage.TRAIN:
+            gather_parameters(self.model)
         if stage != sb.Stage.TRAIN or self.unfreezing is None:
             return
         assert epoch is not None
@@ -138,6 +152,7 @@ class OptimizingBrain(GatheringBrain):
         Outcome
             What was seen on the way.
         """
+        release_parameters(self.model)
         outcome = self.gather(batch, should_step)
         if self.guard.is_bad(outcome.losses, outcome.ids):
             # gradients gathered before are not in sync yet with other ranks
@@ -154,8 +169,10 @@ class OptimizingBrain(GatheringBrain):
             self.zero_grad()
             self.scaler.update()
             return
-        self.grad_norm = torch.nn.utils.clip_grad_norm_(
-            self.modules.parameters(), self.max_grad_norm
+        self.grad_norm = whole(
+            torch.nn.utils.clip_grad_norm_(
+                self.modules.parameters(), self.max_grad_norm
+            )
         )
         factor = self.hparams.schedule(self.scheduled_step, self.total_steps)
         for group in self.optimizer.param_groups:

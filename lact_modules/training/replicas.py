@@ -1,12 +1,14 @@
 """One model in several processes: gradients and statistics that all of them share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeGuard
 
 import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
+
+from lact_modules.training.sharding import is_sharded, zero_of_gathered
 
 
 class Replica(nn.Module):
@@ -91,12 +93,12 @@ def without_exchange(model: nn.Module) -> AbstractContextManager[None]:
 def run_replica(
     model: nn.Module, run: Callable[[], tuple[Any, Tensor]]
 ) -> tuple[Any, Tensor]:
-    """Run something that gives outputs and a loss, within the replica if there is one.
+    """Run what gives outputs and a loss, so that processes can exchange gradients.
 
     Arguments
     ---------
     model : nn.Module
-        Replicated or not.
+        Replicated, sharded, or neither.
     run : Callable[[], tuple[Any, Tensor]]
         Runs the bare model.
 
@@ -110,6 +112,9 @@ def run_replica(
     >>> run_replica(nn.Linear(2, 1), lambda: ("outputs", torch.ones(())))
     ('outputs', tensor(1.))
     """
+    if is_sharded(model):
+        outputs, loss = run()
+        return outputs, loss + zero_of_gathered(model)
     if not is_replicated(model):
         return run()
     kept = []
@@ -145,14 +150,11 @@ def average_buffers(model: nn.Module) -> None:
     Arguments
     ---------
     model : nn.Module
-        Replicated or not; all processes must call it.
+        Replicated, sharded, or neither; all processes must call it.
     """
-    if not is_replicated(model):
+    if not (is_replicated(model) or is_sharded(model)):
         return
-    bare = unwrapped(model)
-    parameters = dict(bare.named_parameters(remove_duplicate=False))
-    state = bare.state_dict()
-    buffers = [state[name] for name in state if name not in parameters]
+    buffers = [*_saved_buffers(unwrapped(model))]
     if not buffers:
         return
     # in float64 a few equal float32 add up without rounding
@@ -164,3 +166,11 @@ def average_buffers(model: nn.Module) -> None:
     for buffer, mean in zip(buffers, means, strict=True):
         is_count = not buffer.is_floating_point()
         buffer.copy_((mean.round() if is_count else mean).view_as(buffer))
+
+
+def _saved_buffers(model: nn.Module) -> Iterator[Tensor]:
+    """Give what a state dict holds beside parameters; to make one may take messages."""
+    for module in model.modules():
+        for name, buffer in module.named_buffers(recurse=False):
+            if name not in module._non_persistent_buffers_set:
+                yield buffer

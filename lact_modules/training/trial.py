@@ -14,6 +14,7 @@ from lact_modules.training.ctc import make_meta_step
 from lact_modules.training.distillation import check_distillation
 from lact_modules.training.kinds import is_number
 from lact_modules.training.optimizer_plan import plan_optimizer
+from lact_modules.training.sharding import check_shardable
 from lact_modules.training.time_masks import check_time_masks
 from lact_modules.training.views import check_views
 
@@ -49,6 +50,8 @@ def try_out(hparams: Mapping[str, Any]) -> None:
             plan_optimizer(hparams["model"], hparams["opt_class"], hparams)
     if "schedule" in hparams:
         _try_schedule(hparams["schedule"])
+    if hparams.get("fsdp"):
+        check_shardable(hparams["model"], hparams)
     check_views(hparams)
     check_distillation(hparams)
     check_time_masks(hparams.get("fea_augment"), hparams.get("time_mask_scale"))
