@@ -3,31 +3,18 @@
 import glob
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from lact_modules.cli.output import STDOUT, now_and_then, progress_bar
+from lact_modules.cli.parts import Place, list_parts, parts_folder, transcribe_parts
 from lact_modules.cli.recordings import EACH, list_recordings, parse_channel
-from lact_modules.cli.tally import Tally
 from lact_modules.errors import InputError
 
 if TYPE_CHECKING:
     from lact_modules.data.parts import Part, Speech
-    from lact_modules.inference.part_folder import PartFolder
-    from lact_modules.inference.parts import HeardPart
-
-Hear: TypeAlias = (
-    "Callable[[Sequence[Part], Callable[[int], None]], Iterator[HeardPart]]"
-)
-"""Hears parts, and tells how many utterances more have been heard."""
-
-_PART_SIZE = 500
-_MOST_FAILURES = 20
 
 Manifest = Annotated[
     str | None,
@@ -37,52 +24,6 @@ Manifest = Annotated[
         metavar="FILE|SHARDS",
     ),
 ]
-PartSize = Annotated[
-    int | None,
-    typer.Option(
-        "--part-size",
-        min=1,
-        help=f"Utterances of a part; {_PART_SIZE} by default. A shard is a part.",
-    ),
-]
-Workers = Annotated[
-    int | None,
-    typer.Option(min=1, help="Of --engine ray: as many as GPUs, or cores, by default."),
-]
-
-
-class Engines(str, Enum):
-    """Where models run."""
-
-    LOCAL = "local"
-    RAY = "ray"
-
-
-Engine = Annotated[
-    Engines,
-    typer.Option(help="ray: on a cluster or all cores, by Ray Data, a model a worker."),
-]
-
-
-class Place(NamedTuple):
-    """Where a model runs, and how many utterances at once.
-
-    Arguments
-    ---------
-    engine : Engines
-        In this process, or by Ray.
-    device : str
-        Of a worker.
-    workers : int | None
-        Of Ray.
-    batch_size : int
-        Of a worker.
-    """
-
-    engine: Engines
-    device: str
-    workers: int | None
-    batch_size: int
 
 
 class Corpus(NamedTuple):
@@ -118,8 +59,6 @@ class Corpus(NamedTuple):
         InputError
             If there is nothing, or options do not fit.
         """
-        from lact_modules.data.parts import divide
-
         if self.manifest is not None and self.files:
             raise InputError(f"--manifest {self.manifest}: leave the files, or it")
         if self.manifest is not None and _is_sharded(self.manifest):
@@ -128,7 +67,7 @@ class Corpus(NamedTuple):
             speech = self._list_files([self.manifest] if self.manifest else self.files)
         else:
             speech = self._list_manifest(self.manifest)
-        return divide(speech, self.part_size or _PART_SIZE)
+        return list_parts(speech, self.part_size)
 
     def _divide_shards(self, place: str) -> "list[Part]":
         from lact_modules.data.parts import divide_by_shard
@@ -196,23 +135,8 @@ def transcribe_corpus(
     Exit
         With code 2 if something failed, in this run or in earlier ones.
     """
-    from lact_modules.data.parts import fingerprint
-    from lact_modules.inference.part_folder import PartFolder
-
-    if output is None or output == STDOUT:
-        raise InputError("--output: give a folder for the parts")
-    parts = corpus.divide()
-    plan = {"num_parts": len(parts), "parts_sha256": fingerprint(parts)}
-    folder = PartFolder(output, plan | _settled(loading))
-    there = {part.number for part in parts if folder.has(part.number)}
-    missing = [part for part in parts if part.number not in there]
-    start = _start_ray if place.engine is Engines.RAY else _start_here
-    hear = start(model, loading, place) if missing else None
-    tally = Tally(error for n in sorted(there) for error in folder.read_failures(n))
-    if hear is not None:
-        _write_parts(missing, hear, folder, tally)
-    tally.report(most=_MOST_FAILURES)
-    print(f"{output}: {len(parts)} parts, {len(there)} from before", file=sys.stderr)
+    folder = parts_folder(output)
+    _, tally = transcribe_parts(corpus.divide(), model, loading, place, folder)
     if tally.failures:
         raise typer.Exit(2)
 
@@ -223,70 +147,3 @@ def _is_sharded(place: str) -> bool:
     path = Path(place)
     is_pattern = glob.has_magic(place) and not path.exists()
     return is_pattern or path.suffix == ".tar" or (path / INDEX_FILE).is_file()
-
-
-def _settled(loading: dict[str, Any]) -> dict[str, Any]:
-    """Give the options that transcripts depend on, for JSON; files by absolute path."""
-    return {
-        key: os.path.abspath(value) if isinstance(value, Path) else value
-        for key, value in loading.items()
-        if key != "compiled" and value is not None
-    }
-
-
-def _start_here(model: Path, loading: dict[str, Any], place: Place) -> "Hear":
-    """Load the model in this process."""
-    from lact_modules.inference.parts import PartTranscriber
-    from lact_modules.inference.transcriber import Transcriber
-
-    transcriber = Transcriber.from_folder(model, place.device, **loading)
-    here = PartTranscriber(transcriber, place.batch_size)
-
-    def hear(
-        parts: "Sequence[Part]", advance: Callable[[int], None]
-    ) -> "Iterator[HeardPart]":
-        for part in parts:
-            yield here.hear(part, lambda: advance(1))
-
-    return hear
-
-
-def _start_ray(model: Path, loading: dict[str, Any], place: Place) -> "Hear":
-    """Connect to Ray; its workers load the model."""
-    from lact_modules.inference.ray_engine import hear_on_ray, start_ray
-
-    start_ray()
-
-    def hear(
-        parts: "Sequence[Part]", advance: Callable[[int], None]
-    ) -> "Iterator[HeardPart]":
-        where = (place.batch_size, place.device, place.workers)
-        for heard in hear_on_ray(parts, str(model), loading, *where):
-            advance(len(heard))
-            yield heard
-
-    return hear
-
-
-def _write_parts(
-    parts: "Sequence[Part]", hear: "Hear", folder: "PartFolder", tally: Tally
-) -> None:
-    """Write parts as they are done, and count what is in them."""
-    left = {part.number: len(part) for part in parts}
-    total = sum(left.values())
-    tell = now_and_then()
-    with progress_bar("Transcribing", total) as advance:
-        for heard in hear(parts, advance):
-            # what is given twice is written once
-            if left.pop(heard.number, None) is None:
-                continue
-            if heard.fault is not None:
-                tally.count(0, 0.0, [heard.fault])
-                continue
-            folder.write(heard)
-            errors = [each["error"] for each in heard.failures]
-            tally.count(len(heard.lines), heard.seconds, errors)
-            tell(lambda: f"{total - sum(left.values())} of {total} utterances, {tally}")
-    for number, size in left.items():
-        reason = f"part {number}: workers died of its {size} utterances; see Ray's log"
-        tally.failures.append(reason)

@@ -1,17 +1,17 @@
 """``lact-asr evaluate``: error rates of a trained model on transcribed speech."""
 
 import json
-import math
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich import box
-from rich.table import Table
 
 from lact_modules.cli import options
-from lact_modules.cli.output import open_report, print_table, show_progress
+from lact_modules.cli.output import open_report, show_progress
+from lact_modules.cli.parts import Engine, Engines, PartSize, Place, Workers
+from lact_modules.cli.scored_parts import hear_parts
+from lact_modules.cli.scores import Heard
 from lact_modules.cli.tally import Tally
 from lact_modules.cli.transcribed import read_transcribed
 from lact_modules.errors import InputError
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from lact_modules.inference.transcriber import Transcriber
     from lact_modules.training.minutes import ByMinute
     from lact_modules.training.transcripts import Transcripts
-
-# of the table of minutes
-_MOST_ROWS = 20
 
 
 def evaluate(
@@ -40,6 +37,17 @@ def evaluate(
         Path | None,
         typer.Option("--json", help="File for scores and transcripts; -: stdout."),
     ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of transcripts by part, as transcribe --manifest writes it: "
+            "those that are in it are not made again.",
+            metavar="DIR",
+        ),
+    ] = None,
+    part_size: PartSize = None,
+    engine: Engine = Engines.LOCAL,
+    workers: Workers = None,
     avg_checkpoints: options.AvgCheckpoints = None,
     batch_size: options.BatchSize = 8,
     beam_size: options.BeamSize = 0,
@@ -79,7 +87,9 @@ def evaluate(
 ) -> None:
     """Transcribe a data set and score it: word and character error rate.
 
-    Of recordings of more than a minute, errors are told by minute too.
+    Of recordings of more than a minute, errors are told by minute too. A large data set
+    is transcribed part by part: --output, and --engine ray on several machines.
+    Stopped, the same command goes on where it was.
     """
     decoding = options.given(
         beam_size=beam_size,
@@ -107,30 +117,61 @@ def evaluate(
         "compiled": compiled,
         **options.given(chunk_seconds=chunk, left_seconds=left, precision=precision),
     }
+    is_by_part = output is not None or part_size is not None or engine is Engines.RAY
+    if workers is not None and engine is not Engines.RAY:
+        raise InputError("--workers: give --engine ray too")
+    if is_by_part and each_step:
+        raise InputError("--each-step: parts are of one search; leave --output")
     with open_report(json_file) as stream:
-        transcriber, decoders = _load_model(model, device, each_step, running, decoding)
-        utterances, unusable = read_transcribed(data, channel)
-        tally = Tally(unusable)
-        transcripts, minutes = _transcribe(
-            transcriber, decoders, utterances, batch_size, tally
-        )
-        _check_transcripts(data, transcripts, [*decoders][-1])
-        scores = {
-            name: _score(transcripts, by_minute, tally, name)
-            for name, by_minute in minutes.items()
-        }
+        if is_by_part:
+            heard = hear_parts(
+                *(data, channel, part_size, model, running | decoding),
+                *(Place(engine, device, workers, batch_size), output),
+            )
+        else:
+            heard = _hear(
+                *(data, channel, model, device, batch_size, each_step),
+                *(running, decoding),
+            )
+        _check_transcripts(data, heard.transcripts)
+        scores = heard.scores()
         if stream is not None:
-            summary = _summary(scores, transcripts, tally) | _latency(transcriber)
-            summary |= {"precision": precision, "compiled": compiled}
-            summary["exit_block"] = exit_block
-            if transcriber.adapter is not None:
-                report = asdict(transcriber.adapter.report)
-                summary["ttt"] = {**(adaptation or {}), **report}
+            summary = heard.summary(scores) | {
+                "precision": precision,
+                "compiled": compiled,
+                "exit_block": exit_block,
+            }
             json.dump(summary, stream, indent=2)
-        _print_table(scores, _latency(transcriber))
-        _print_minutes(minutes[[*decoders][-1]])
-    if tally.failures:
+        heard.show(scores)
+    if heard.tally.failures:
         raise typer.Exit(2)
+
+
+def _hear(
+    data: Path,
+    channel: int | None,
+    model: Path,
+    device: str,
+    batch_size: int,
+    each_step: bool,
+    running: dict[str, Any],
+    decoding: dict[str, Any],
+) -> Heard:
+    """Transcribe a data set in this process, by one search or by all its steps."""
+    transcriber, decoders = _load_model(model, device, each_step, running, decoding)
+    utterances, unusable = read_transcribed(data, channel)
+    tally = Tally(unusable)
+    transcripts, minutes = _transcribe(
+        transcriber, decoders, utterances, batch_size, tally
+    )
+    adaptation = None
+    if transcriber.adapter is not None:
+        report = asdict(transcriber.adapter.report)
+        adaptation = {**(running["ttt"] or {}), **report}
+    return Heard(
+        *(transcripts, minutes, tally, tally.audio_s),
+        *(_latency(transcriber), adaptation),
+    )
 
 
 def _load_model(
@@ -188,57 +229,15 @@ def _transcribe(
     return transcripts, minutes
 
 
-def _check_transcripts(data: Path, transcripts: "Transcripts", name: str) -> None:
+def _check_transcripts(data: Path, transcripts: "Transcripts") -> None:
     """Refuse to score nothing; say so where texts differ in case alone, or the like."""
     from lact_modules.training.likeness import tell_likeness
 
     if not transcripts.ids:
         raise InputError(f"{data}: not one utterance could be transcribed")
-    if hint := tell_likeness(transcripts.references, transcripts.hypotheses[name]):
+    heard = transcripts.hypotheses[[*transcripts.decoders][-1]]
+    if hint := tell_likeness(transcripts.references, heard):
         typer.echo(f"{data}: {hint}", err=True)
-
-
-def _score(
-    transcripts: "Transcripts", by_minute: "ByMinute", tally: Tally, name: str
-) -> dict[str, Any]:
-    """Sum up one decoder; its time is that of the model and its own."""
-    rate = transcripts.rates(name)
-    model_s = tally.wall_s - transcripts.all_decoding_s
-    wall_s = model_s + transcripts.decoding_s[name]
-    return {
-        "wer": rate.wer,
-        "wer_interval": rate.wer_interval,
-        "cer": rate.cer,
-        "oracle_wer": transcripts.oracle_wer(name),
-        "substitutions": rate.substitutions,
-        "insertions": rate.insertions,
-        "deletions": rate.deletions,
-        "n_words": rate.num_words,
-        "minutes": by_minute.rows(),
-        "wall_s": wall_s,
-        "rtf": wall_s / tally.audio_s if tally.audio_s else 0.0,
-    }
-
-
-def _summary(
-    scores: dict[str, dict[str, Any]], transcripts: "Transcripts", tally: Tally
-) -> dict[str, Any]:
-    """Give the last decoder's scores and transcripts, and the scores of all steps."""
-    last = next(reversed(scores))
-    heard = transcripts.hypotheses[last]
-    return {
-        **scores[last],
-        "n_utterances": len(heard),
-        "n_failed": len(tally.failures),
-        "audio_s": tally.audio_s,
-        "steps": scores if len(scores) > 1 else {},
-        "utterances": [
-            {"id": id_, "ref": said, "hyp": text}
-            for id_, said, text in zip(
-                transcripts.ids, transcripts.references, heard, strict=True
-            )
-        ],
-    }
 
 
 def _latency(transcriber: "Transcriber") -> dict[str, Any]:
@@ -248,55 +247,3 @@ def _latency(transcriber: "Transcriber") -> dict[str, Any]:
     chunking = transcriber.chunked.encoder.chunking
     rate = transcriber.model.frame_rate
     return {"chunk_s": chunking.size / rate, "left_s": chunking.left / rate}
-
-
-def _print_table(scores: dict[str, dict[str, Any]], latency: dict[str, Any]) -> None:
-    rows = [_cells(name, score) for name, score in scores.items()]
-    # a search that is alone has no name, and without lists there is no oracle
-    headings = [key for key in rows[0] if any(row[key] for row in rows)]
-    # narrow enough for 80 columns
-    table = Table(*headings, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for row in rows:
-        table.add_row(*(row[key] for key in headings))
-    chunk, left = latency["chunk_s"], latency["left_s"]
-    if chunk is not None:
-        table.caption = f"chunks of {chunk:g} s, {left:g} s before"
-    print_table(table)
-
-
-def _print_minutes(by_minute: "ByMinute") -> None:
-    """Show errors by minute; of hours, several minutes are taken together."""
-    step = math.ceil(by_minute.num_minutes / _MOST_ROWS)
-    rows = by_minute.rows(step)
-    if not rows:
-        return
-    headings = ("minute", "recordings", "WER %", "sub", "ins", "del", "words")
-    table = Table(*headings, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for row in rows:
-        first = row["minute"]
-        last = min(first + step - 1, by_minute.num_minutes)
-        table.add_row(
-            f"{first}" if first == last else f"{first}-{last}",
-            str(row["recordings"]),
-            f"{row['wer']:.2f}",
-            *(str(row[k]) for k in ("substitutions", "insertions", "deletions")),
-            str(row["n_words"]),
-        )
-    print_table(table)
-
-
-def _cells(name: str, score: dict[str, Any]) -> dict[str, str]:
-    low, high = score["wer_interval"]
-    oracle = score["oracle_wer"]
-    return {
-        "decoding": name,
-        "WER %": f"{score['wer']:.2f}",
-        "95 %": f"{low:.2f}-{high:.2f}",
-        "CER %": f"{score['cer']:.2f}",
-        "oracle %": "" if oracle is None else f"{oracle:.2f}",
-        "sub": str(score["substitutions"]),
-        "ins": str(score["insertions"]),
-        "del": str(score["deletions"]),
-        "words": str(score["n_words"]),
-        "RTF": f"{score['rtf']:.3f}",
-    }

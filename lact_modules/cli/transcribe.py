@@ -13,17 +13,9 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import typer
 
 from lact_modules.cli import options
-from lact_modules.cli.corpus import (
-    Corpus,
-    Engine,
-    Engines,
-    Manifest,
-    PartSize,
-    Place,
-    Workers,
-    transcribe_corpus,
-)
+from lact_modules.cli.corpus import Corpus, Manifest, transcribe_corpus
 from lact_modules.cli.output import STDOUT, open_output, show_progress
+from lact_modules.cli.parts import Engine, Engines, PartSize, Place, Workers
 from lact_modules.cli.recordings import Recording, list_recordings
 from lact_modules.cli.tally import Tally
 from lact_modules.errors import InputError, on_one_line

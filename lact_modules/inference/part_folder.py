@@ -138,6 +138,33 @@ class PartFolder:
             for line in path.read_text(encoding="utf-8").splitlines():
                 yield json.loads(line)["error"]
 
+    def read(self, number: int) -> Iterator[dict[str, Any]]:
+        """Read what was heard in a part, as `HeardPart` tells it.
+
+        Arguments
+        ---------
+        number : int
+            Of a part that is done.
+
+        Yields
+        ------
+        dict[str, Any]
+            Of each utterance that was transcribed.
+
+        Raises
+        ------
+        InputError
+            If the file is damaged.
+        """
+        path = self._name("part", number)
+        try:
+            with open(path, encoding="utf-8") as stream:
+                yield from map(json.loads, stream)
+        except ValueError as error:
+            raise InputError(
+                f"{path}: damaged ({error}); remove it to have it transcribed again"
+            ) from error
+
     def _name(self, kind: str, number: int) -> Path:
         return self.path / f"{kind}-{number:06d}.jsonl"
 

@@ -270,3 +270,62 @@ def test_short_recordings_have_no_minutes(evaluate, split, tmp_path):
     finished = evaluate("--data", split, "--json", output)
     assert json.loads(output.read_text())["minutes"] == []
     assert "minute" not in finished.out
+
+
+def test_a_large_data_set_is_scored_by_part(
+    evaluate, lact_asr, trained_run, split, tmp_path
+):
+    (split / "7" / "1" / "7-1-0001.flac").write_bytes(b"not audio")
+    files = sorted(split.glob("*/*/*.flac"))
+    rows = [Utterance(file.stem, str(file), "A B", 0.0) for file in files]
+    long = tmp_path / "long.wav"
+    soundfile.write(long, numpy.random.default_rng(0).normal(0, 0.1, 520_000), 8000)
+    rows.append(Utterance("long", str(long), "A B A", 65.0))
+    data, output = tmp_path / "test.jsonl", tmp_path / "scores.json"
+    write_manifest(data, rows)
+    options = "--data", data, "--beam-size", 2, "--json", output
+
+    def score(*more):
+        finished = evaluate(*options, *more)
+        assert finished.code == 2
+        assert "7-1-0001.flac: cannot be read" in finished.err
+        scores = json.loads(output.read_text())
+        # the clock's, and where there are parts a list's only text is left
+        for key in ("wall_s", "rtf", "oracle_wer"):
+            del scores[key]
+        return scores, finished.err
+
+    whole, _ = score()
+    assert (whole["n_utterances"], whole["n_failed"]) == (3, 1)
+    assert len(whole["minutes"]) == 2
+    parts = tmp_path / "parts"
+    by_part = "--output", parts, "--part-size", 2
+    assert score(*by_part)[0] == whole
+    (parts / "part-000001.jsonl").unlink()
+    scores, told = score(*by_part)
+    assert scores == whole
+    assert "2 parts, 1 from before" in told
+
+    # what transcribe has written is scored without the model
+    other = tmp_path / "other"
+    transcribe = "transcribe", "--model", trained_run, "--manifest", data
+    by_part = "--output", other, "--part-size", 2
+    assert lact_asr(*transcribe, *by_part, "--beam-size", 2).code == 2
+    scores, told = score(*by_part)
+    assert scores == whole
+    assert "2 parts, 2 from before" in told
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--engine", "ray"], "--output: give a folder"),
+        (["--part-size", 2], "--output: give a folder"),
+        (["--output", "parts", "--workers", 2], "--workers: give --engine ray"),
+        (["--output", "parts", "--each-step"], "--each-step: parts are of one search"),
+    ],
+)
+def test_parts_that_cannot_be_scored(evaluate, split, options, told):
+    finished = evaluate("--data", split, *options)
+    assert (finished.code, finished.out) == (2, "")
+    assert told in finished.err

@@ -1,0 +1,208 @@
+"""Options of work by part, and the work: here or on a cluster."""
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeAlias
+
+import typer
+
+from lact_modules.cli.output import STDOUT, now_and_then, progress_bar
+from lact_modules.cli.tally import Tally
+from lact_modules.errors import InputError
+
+if TYPE_CHECKING:
+    from lact_modules.data.parts import Part, Speech
+    from lact_modules.inference.part_folder import PartFolder
+    from lact_modules.inference.parts import HeardPart
+
+Hear: TypeAlias = (
+    "Callable[[Sequence[Part], Callable[[int], None]], Iterator[HeardPart]]"
+)
+"""Hears parts, and tells how many utterances more have been heard."""
+
+_PART_SIZE = 500
+_MOST_FAILURES = 20
+
+PartSize = Annotated[
+    int | None,
+    typer.Option(
+        "--part-size",
+        min=1,
+        help=f"Utterances of a part; {_PART_SIZE} by default. A shard is a part.",
+    ),
+]
+Workers = Annotated[
+    int | None,
+    typer.Option(min=1, help="Of --engine ray: as many as GPUs, or cores, by default."),
+]
+
+
+class Engines(str, Enum):
+    """Where models run."""
+
+    LOCAL = "local"
+    RAY = "ray"
+
+
+Engine = Annotated[
+    Engines,
+    typer.Option(help="ray: on a cluster or all cores, by Ray Data, a model a worker."),
+]
+
+
+class Place(NamedTuple):
+    """Where a model runs, and how many utterances at once.
+
+    Arguments
+    ---------
+    engine : Engines
+        In this process, or by Ray.
+    device : str
+        Of a worker.
+    workers : int | None
+        Of Ray.
+    batch_size : int
+        Of a worker.
+    """
+
+    engine: Engines
+    device: str
+    workers: int | None
+    batch_size: int
+
+
+def list_parts(speech: "Sequence[Speech]", part_size: int | None) -> "list[Part]":
+    """Divide speech into parts of so many utterances, or of as many as is usual."""
+    from lact_modules.data.parts import divide
+
+    return divide(speech, part_size or _PART_SIZE)
+
+
+def parts_folder(output: Path | None) -> Path:
+    """Give the folder for parts, which stdout cannot take the place of."""
+    if output is None or output == STDOUT:
+        raise InputError("--output: give a folder for the parts")
+    return output
+
+
+def transcribe_parts(
+    parts: "Sequence[Part]",
+    model: Path,
+    loading: dict[str, Any],
+    place: Place,
+    output: Path,
+    unusable: Iterable[str] = (),
+) -> "tuple[PartFolder, Tally]":
+    """Transcribe those of a corpus's parts that are not there yet, and report.
+
+    Arguments
+    ---------
+    parts : Sequence[Part]
+        All of them.
+    model : Path
+        See `Transcriber.from_folder`.
+    loading : dict[str, Any]
+        Its options, by name.
+    place : Place
+        Where it runs.
+    output : Path
+        Folder of the parts.
+    unusable : Iterable[str]
+        What is in none, and why.
+
+    Returns
+    -------
+    tuple[PartFolder, Tally]
+        The folder; what this run has done, and failures of earlier ones, too.
+
+    Raises
+    ------
+    InputError
+        If it has other parts.
+    """
+    from lact_modules.data.parts import fingerprint
+    from lact_modules.inference.part_folder import PartFolder
+
+    plan = {"num_parts": len(parts), "parts_sha256": fingerprint(parts)}
+    folder = PartFolder(output, plan | _settled(loading))
+    there = {part.number for part in parts if folder.has(part.number)}
+    missing = [part for part in parts if part.number not in there]
+    start = _start_ray if place.engine is Engines.RAY else _start_here
+    hear = start(model, loading, place) if missing else None
+    known = (error for n in sorted(there) for error in folder.read_failures(n))
+    tally = Tally([*unusable, *known])
+    if hear is not None:
+        _write_parts(missing, hear, folder, tally)
+    tally.report(most=_MOST_FAILURES)
+    print(f"{output}: {len(parts)} parts, {len(there)} from before", file=sys.stderr)
+    return folder, tally
+
+
+def _settled(loading: dict[str, Any]) -> dict[str, Any]:
+    """Give the options that transcripts depend on, for JSON; files by absolute path."""
+    return {
+        key: os.path.abspath(value) if isinstance(value, Path) else value
+        for key, value in loading.items()
+        if key != "compiled" and value is not None
+    }
+
+
+def _start_here(model: Path, loading: dict[str, Any], place: Place) -> "Hear":
+    """Load the model in this process."""
+    from lact_modules.inference.parts import PartTranscriber
+    from lact_modules.inference.transcriber import Transcriber
+
+    transcriber = Transcriber.from_folder(model, place.device, **loading)
+    here = PartTranscriber(transcriber, place.batch_size)
+
+    def hear(
+        parts: "Sequence[Part]", advance: Callable[[int], None]
+    ) -> "Iterator[HeardPart]":
+        for part in parts:
+            yield here.hear(part, lambda: advance(1))
+
+    return hear
+
+
+def _start_ray(model: Path, loading: dict[str, Any], place: Place) -> "Hear":
+    """Connect to Ray; its workers load the model."""
+    from lact_modules.inference.ray_engine import hear_on_ray, start_ray
+
+    start_ray()
+
+    def hear(
+        parts: "Sequence[Part]", advance: Callable[[int], None]
+    ) -> "Iterator[HeardPart]":
+        where = (place.batch_size, place.device, place.workers)
+        for heard in hear_on_ray(parts, str(model), loading, *where):
+            advance(len(heard))
+            yield heard
+
+    return hear
+
+
+def _write_parts(
+    parts: "Sequence[Part]", hear: "Hear", folder: "PartFolder", tally: Tally
+) -> None:
+    """Write parts as they are done, and count what is in them."""
+    left = {part.number: len(part) for part in parts}
+    total = sum(left.values())
+    tell = now_and_then()
+    with progress_bar("Transcribing", total) as advance:
+        for heard in hear(parts, advance):
+            # what is given twice is written once
+            if left.pop(heard.number, None) is None:
+                continue
+            if heard.fault is not None:
+                tally.count(0, 0.0, [heard.fault])
+                continue
+            folder.write(heard)
+            errors = [each["error"] for each in heard.failures]
+            tally.count(len(heard.lines), heard.seconds, errors)
+            tell(lambda: f"{total - sum(left.values())} of {total} utterances, {tally}")
+    for number, size in left.items():
+        reason = f"part {number}: workers died of its {size} utterances; see Ray's log"
+        tally.failures.append(reason)

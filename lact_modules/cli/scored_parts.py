@@ -1,0 +1,72 @@
+"""``lact-asr evaluate`` of a large data set: by part, here or on a cluster."""
+
+from pathlib import Path
+from typing import Any
+
+from lact_modules.cli.parts import Place, list_parts, parts_folder, transcribe_parts
+from lact_modules.cli.scores import Heard
+from lact_modules.cli.transcribed import read_transcribed
+
+
+def hear_parts(
+    data: Path,
+    channel: int | None,
+    part_size: int | None,
+    model: Path,
+    loading: dict[str, Any],
+    place: Place,
+    output: Path | None,
+) -> Heard:
+    """Transcribe those parts of a data set that are not there yet; read all of them.
+
+    Arguments
+    ---------
+    data : Path
+        See `read_transcribed`.
+    channel : int | None
+        Likewise.
+    part_size : int | None
+        Utterances of a part.
+    model : Path
+        See `Transcriber.from_folder`.
+    loading : dict[str, Any]
+        Its options, by name.
+    place : Place
+        Where it runs.
+    output : Path | None
+        Folder of the parts.
+
+    Returns
+    -------
+    Heard
+        By one search, without a name.
+
+    Raises
+    ------
+    InputError
+        If there is no folder, or it has other parts, or one that is damaged.
+    """
+    from lact_modules.data.parts import list_utterances
+    from lact_modules.decoding.hypothesis import Hypothesis, Word
+    from lact_modules.training.minutes import ByMinute
+    from lact_modules.training.transcripts import Transcripts
+
+    output = parts_folder(output)
+    utterances, unusable = read_transcribed(data, channel)
+    parts = list_parts(list_utterances(utterances), part_size)
+    folder, tally = transcribe_parts(parts, model, loading, place, output, unusable)
+    said = {utterance.id: utterance.text for utterance in utterances}
+    # decoded already
+    transcripts = Transcripts({"": lambda *_: []})
+    minutes, audio_s = ByMinute(), 0.0
+    for part in parts:
+        for line in folder.read(part.number) if folder.has(part.number) else ():
+            text, seconds = said[line["id"]], line["duration"]
+            words = tuple(Word(**word) for word in line["words"])
+            heard = Hypothesis(line["text"], words, score=0.0)
+            transcripts.record(line["id"], text, {"": [heard]})
+            minutes.add(text, words, seconds)
+            audio_s += seconds
+    latency = {"chunk_s": loading.get("chunk_seconds")}
+    latency["left_s"] = loading.get("left_seconds")
+    return Heard(*(transcripts, {"": minutes}, tally, audio_s, latency), loading["ttt"])
