@@ -15,7 +15,8 @@ COMPARE_ARGS ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-streaming compare test check check-fast results docs clean
+.PHONY: help install demo demo-streaming compare test test-newest test-oldest \
+	check check-fast results docs clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | \
@@ -24,13 +25,18 @@ help: ## List the targets
 install: $(INSTALLED) ## Make .venv and install the package into it (PYTHON=... chooses)
 
 $(INSTALLED): pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' || \
-		{ echo "$(PYTHON) is not Python 3.10-3.12; try: make PYTHON=python3.11" >&2; exit 2; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' || \
+		{ echo "$(PYTHON) is not Python 3.10-3.13; try: make PYTHON=python3.11" >&2; exit 2; }
 	@$(PYTHON) -m venv .venv || \
 		{ echo "cannot make .venv; on Debian: apt install python3-venv" >&2; exit 2; }
 	@echo "Installing into .venv (about 5 GB, some minutes) ..."
 	@$(BIN)/pip install --editable '.[demo,test,dev]'
+	@$(call build-flashlight,$(BIN)/python)
 	@touch $@
+
+# there are wheels up to Python 3.12
+build-flashlight = $(1) -c 'import flashlight.lib.text' 2>/dev/null || \
+	tools/build_flashlight.sh $(1)
 
 demo: install ## Make a corpus, train, test and transcribe on this CPU
 	$(train-demo)
@@ -66,6 +72,19 @@ compare: install ## Train four encoders with three seeds on DATA=.../LibriSpeech
 test: install ## Run the tests and doctests; measure coverage
 	$(BIN)/pytest --numprocesses auto --dist loadfile --cov=lact_modules
 
+test-newest: RESOLUTION := highest
+test-newest: ## Run the tests in .venv-newest, with the newest packages that are allowed
+test-oldest: RESOLUTION := lowest-direct
+test-oldest: ## Run the tests in .venv-oldest, with the oldest ones
+
+test-newest test-oldest: test-%:
+	$(PYTHON) -m venv .venv-$*
+	.venv-$*/bin/pip install --quiet uv
+	.venv-$*/bin/uv pip install --python .venv-$*/bin/python --upgrade \
+		--resolution $(RESOLUTION) --editable '.[demo,test,dev]'
+	$(call build-flashlight,.venv-$*/bin/python)
+	.venv-$*/bin/pytest --numprocesses auto --dist loadfile
+
 check: check-fast docs test ## All lints, the site, then the tests
 
 check-fast: install ## Lints, types, import layers, docstrings, YAML, tables of docs
@@ -84,6 +103,6 @@ docs: install ## Build the documentation site in site/; fails at any warning
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 
 clean: ## Remove .venv, caches and build leftovers; keeps corpus/ and runs/
-	rm -rf .venv *.egg-info build dist site htmlcov .coverage .pytest_cache .mypy_cache \
-		.ruff_cache .import_linter_cache
+	rm -rf .venv .venv-newest .venv-oldest *.egg-info build dist site htmlcov .coverage \
+		.pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 	find lact_modules recipes tests tools -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -7,6 +7,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from lact_modules.compiler_cache import name_compiler_cache
+from lact_modules.packages import misfits_named
 
 if TYPE_CHECKING:
     from lact_modules.recognizer import Recognizer, TimedWord, Transcript, load
@@ -22,7 +23,8 @@ def __getattr__(name: str) -> Any:
     # imports torch, which takes seconds
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module("lact_modules.recognizer"), name)
+    with misfits_named():
+        return getattr(importlib.import_module("lact_modules.recognizer"), name)
 
 
 def __dir__() -> list[str]:

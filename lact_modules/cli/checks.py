@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from lact_modules import compiler_cache
 from lact_modules.errors import InputError
+from lact_modules.packages import torchaudio_that_fits
 
 if TYPE_CHECKING:
     from lact_modules.data.manifest import Utterance
@@ -71,21 +72,29 @@ def _check_packages() -> Iterator[Finding]:
         yield Finding("Python", "ok", python_version())
     else:
         yield Finding("Python", "fail", python_version(), f"use Python {python}")
-    # those of extras carry a marker
-    lines = [line for line in metadata.requires(DISTRIBUTION) or () if ";" not in line]
+    requirements = [
+        requirement
+        for requirement in map(Requirement, metadata.requires(DISTRIBUTION) or ())
+        if requirement.marker is None or requirement.marker.evaluate({"extra": ""})
+    ]
     misfits = []
-    for requirement in map(Requirement, lines):
+    for requirement in requirements:
         try:
             version = metadata.version(requirement.name)
         except metadata.PackageNotFoundError:
             version = ""
         if not (version and requirement.specifier.contains(version)):
-            advice = f"pip install '{requirement}'"
+            advice = f"pip install '{requirement.name}{requirement.specifier}'"
             found = version or "not installed"
             misfits.append(Finding(requirement.name, "fail", found, advice))
+    if not misfits and (fitting := torchaudio_that_fits()):
+        detail = f"{metadata.version('torchaudio')}, which this torch cannot load"
+        advice = f"pip install '{fitting}'"
+        misfits.append(Finding("torchaudio", "fail", detail, advice))
     yield from misfits
     if not misfits:
-        yield Finding("packages", "ok", f"{len(lines)} in the ranges that were tried")
+        detail = f"{len(requirements)} in the ranges that were tried"
+        yield Finding("packages", "ok", detail)
 
 
 def _check_torch() -> Finding:
@@ -123,11 +132,10 @@ def _check_audio() -> Finding:
 
 def _check_decoder() -> Finding:
     try:
-        import kenlm  # noqa: F401
         from flashlight.lib.text.decoder.kenlm import KenLM  # noqa: F401
     except ImportError as error:
-        advice = "install a C++ compiler, then pip install --force-reinstall kenlm"
-        return Finding("beam search", "fail", str(error), advice)
+        advice = "on Python 3.13 see docs/installation.md; else greedy decoding is left"
+        return Finding("beam search", "warn", str(error), advice)
     return Finding("beam search", "ok", "flashlight with KenLM")
 
 

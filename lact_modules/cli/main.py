@@ -11,6 +11,7 @@ from lact_modules.cli.signals import signals_undo
 from lact_modules.cli.standard_streams import standard_streams
 from lact_modules.closed_streams import open_closed_streams
 from lact_modules.errors import faults_shown
+from lact_modules.packages import misfits_named
 
 # lact_modules/cli/<name>.py defines the function <name>, with underscores for dashes;
 # what it needs of torch and SpeechBrain is imported within, so that help comes at once.
@@ -75,5 +76,10 @@ def main() -> None:
     """Run the command line; a user's fault is one line and exit code 2."""
     open_closed_streams()
     keep_freed_memory()
-    with faults_shown("lact-asr"), standard_streams(), signals_undo():
+    with (
+        faults_shown("lact-asr"),
+        standard_streams(),
+        signals_undo(),
+        misfits_named(),
+    ):
         app()

@@ -1,0 +1,58 @@
+import sys
+from importlib import metadata
+
+import pytest
+
+from lact_modules.errors import InputError
+from lact_modules.packages import misfits_named, torchaudio_that_fits
+
+
+@pytest.fixture
+def installed(monkeypatch):
+    """Tell of other releases than those that are installed."""
+
+    def pretend(**versions):
+        monkeypatch.setattr(metadata, "version", versions.__getitem__)
+
+    return pretend
+
+
+@pytest.mark.parametrize(
+    ("torch", "torchaudio", "fitting"),
+    [
+        ("2.11.0", "2.11.0", None),
+        ("2.11.0+cpu", "2.11.1", "torchaudio==2.11.0"),
+        ("2.12.1", "2.11.1+cu130", "torchaudio==2.11.0"),
+        ("2.13.0", "2.11.0", None),
+        ("2.13.0+cpu", "2.11.1", None),
+        ("2.14.1", "2.11.1", None),
+        ("2.15.0", "2.11.0", "torchaudio>=2.11.1"),
+        ("2.15.0", "2.11.1", None),
+    ],
+)
+def test_torchaudio_has_to_fit_torch(installed, torch, torchaudio, fitting):
+    installed(torch=torch, torchaudio=torchaudio)
+    assert torchaudio_that_fits() == fitting
+
+
+def test_torchaudio_that_cannot_be_loaded_is_named_with_the_remedy(
+    installed, monkeypatch
+):
+    installed(torch="2.12.0", torchaudio="2.11.1")
+    monkeypatch.delitem(sys.modules, "torchaudio", raising=False)
+    with (
+        pytest.raises(InputError, match=r"torch 2.12.0: pip .* 'torchaudio==2.11.0'"),
+        misfits_named(),
+    ):
+        raise OSError("Could not load this library: libtorchaudio.so")
+
+
+@pytest.mark.parametrize("torchaudio", ["2.11.0", "2.11.1"])
+def test_other_faults_pass(installed, monkeypatch, torchaudio):
+    installed(torch="2.12.0", torchaudio=torchaudio)
+    if torchaudio == "2.11.0":
+        monkeypatch.delitem(sys.modules, "torchaudio", raising=False)
+    else:
+        monkeypatch.setitem(sys.modules, "torchaudio", object())
+    with pytest.raises(OSError, match="disk"), misfits_named():
+        raise OSError("disk")
