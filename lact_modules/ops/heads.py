@@ -193,7 +193,8 @@ def join_heads(x: Tensor, weight: Tensor, opening: Tensor) -> Tensor:
 
 def _join_heads(x: Tensor, weight: Tensor, opening: Tensor) -> Tensor:
     # (B, H, T, D) -> (B, T, H, D)
-    normal = rms_norm(x.transpose(1, 2), weight.shape, weight, RMS_EPSILON)
+    # torch warns of a weight of another dtype
+    normal = rms_norm(x.transpose(1, 2), weight.shape, weight.to(x.dtype), RMS_EPSILON)
     return (normal * silu(opening)[..., None]).flatten(2)
 
 

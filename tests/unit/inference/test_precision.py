@@ -19,6 +19,8 @@ def waveforms(audio_folder):
     return [load_audio(path) for path in sorted(audio_folder.iterdir())]
 
 
+# what a command would show of torch
+@pytest.mark.filterwarnings("error")
 def test_half_precision_says_the_same_in_half_the_bits(trained_run, waveforms):
     outputs = {}
     for precision in ("fp32", "bf16"):
