@@ -5,7 +5,7 @@ python benchmarks/dynamic_chunking.py PARENT CHUNKED... --data digits/LibriSpeec
 Times the encoders of runs, the first of which has no dynamic chunking, and the way from
 samples to text, in turns. Beside it stands what block counts predict: the frames that
 all blocks are given, as a share of those without chunks. Then, with even chunks, of the
-second run: how time falls with what is kept.
+second run: how time falls with the keep ratio.
 """
 
 import statistics
@@ -33,7 +33,7 @@ from lact_modules.inference.trained_model import load_run
 from lact_modules.layers.routers import UniformRouter
 
 SAMPLE_RATE = 16000
-COLUMNS = ("kept", "predicted", "encoder", "whole", "encoder_ms", "whole_ms")
+COLUMNS = ("keep_ratio", "predicted", "encoder", "whole", "encoder_ms", "whole_ms")
 
 
 class Subject(NamedTuple):
@@ -42,7 +42,7 @@ class Subject(NamedTuple):
     name: str
     model: CTCModel
     decode: GreedyDecoder
-    kept: float | None = None
+    keep_ratio: float | None = None
 
 
 def load_subject(run: Path, device: str) -> Subject:
@@ -54,17 +54,17 @@ def load_subject(run: Path, device: str) -> Subject:
 
 @contextmanager
 def evenly(subject: Subject) -> Iterator[None]:
-    """Give the model even chunks for a while, if a share is to be kept."""
+    """Give the model even chunks for a while, if there is a keep ratio."""
     chunking = subject.model.encoder.dynamic_chunking
-    if subject.kept is None:
+    if subject.keep_ratio is None:
         yield
         return
-    before = chunking.router, chunking.kept
-    chunking.router, chunking.kept = UniformRouter(), subject.kept
+    before = chunking.router, chunking.keep_ratio
+    chunking.router, chunking.keep_ratio = UniformRouter(), subject.keep_ratio
     try:
         yield
     finally:
-        chunking.router, chunking.kept = before
+        chunking.router, chunking.keep_ratio = before
 
 
 def count_frames(subject: Subject, frames: Tensor, lengths: Tensor) -> list[int]:
@@ -118,7 +118,7 @@ def measure(
             counts = count_frames(subject, *heard[i])
         rows.append(
             {
-                "kept": min(counts) / max(counts),
+                "keep_ratio": min(counts) / max(counts),
                 "predicted": statistics.mean(counts) / max(counts),
                 "encoder": ratio(encoder[i], encoder[0]),
                 "whole": ratio(whole[i], whole[0]),
@@ -146,7 +146,7 @@ def main(
     runs: Annotated[list[Path], typer.Argument(help="The parent, then with chunks.")],
     data: Annotated[Path, typer.Option(help="Split folder or manifest, to hear.")],
     durations: Annotated[str, typer.Option(help="Seconds.")] = "5,15,60",
-    kept: Annotated[str, typer.Option(help="Shares.")] = "1,0.75,0.5,0.33,0.25",
+    keep_ratio: Annotated[str, typer.Option(help="Shares.")] = "1,0.75,0.5,0.33,0.25",
     batch_size: int = 1,
     repeats: int = 15,
     threads: Annotated[int, typer.Option(help="Of the CPU.")] = 1,
@@ -161,7 +161,7 @@ def main(
         if getattr(subject.model.encoder, "dynamic_chunking", None) is None:
             raise InputError(f"{subject.name}: its encoder makes no dynamic chunks")
     name, model, decode, _ = subjects[1]
-    shares = [float(share) for share in kept.split(",")]
+    shares = [float(share) for share in keep_ratio.split(",")]
     even = [Subject(f"{name}, even", model, decode, share) for share in shares]
     speech = [load_utterance(each) for each in read_some(data, None)]
     found: dict[str, list[dict[str, Any]]] = {}
@@ -170,7 +170,7 @@ def main(
         waveforms = join(speech, float(duration), batch_size).to(device)
         rows = measure([*subjects, *even], waveforms, device, repeats)
         found[duration] = [
-            {"name": subject.name, "is_even": subject.kept is not None, **row}
+            {"name": subject.name, "is_even": subject.keep_ratio is not None, **row}
             for subject, row in zip([*subjects, *even], rows, strict=True)
         ]
         for row in found[duration]:

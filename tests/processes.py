@@ -148,7 +148,9 @@ def merge(*texts):
 OPTIMIZER = {"lr": 0.01, "weight_decay": 0.1, "momentum": 0.9}
 
 
-def make_brain(folder, yaml_file, *changes, effective, opt_class):
+def make_brain(
+    folder, yaml_file, *changes, effective, opt_class=partial(SGD, **OPTIMIZER)
+):
     """Make a recipe's Brain as `run_recipe` does, without data."""
     if effective:
         changes = [*changes, "target_effective_batch: 4"]

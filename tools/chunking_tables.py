@@ -14,11 +14,11 @@ SHARES = (1.0, 0.75, 0.5, 0.33, 0.25)
 
 def _word_rows(path: Path, root: Path) -> Iterator[Row]:
     comparison = json.loads(path.read_text(encoding="utf-8"))
-    kept = {
+    keep_ratio = {
         system["name"]: [_kept(path.parent / run["folder"]) for run in system["runs"]]
         for system in comparison["systems"]
     }
-    if not any(shares for runs in kept.values() for shares in runs):
+    if not any(shares for runs in keep_ratio.values() for shares in runs):
         return
     for trial in comparison["trials"]:
         if trial["decoding"] != "greedy":
@@ -27,7 +27,7 @@ def _word_rows(path: Path, root: Path) -> Iterator[Row]:
         for score in trial["scores"]:
             system = score["system"]
             split = trial["split"]
-            shares = [each[split] for each in kept[system] if split in each]
+            shares = [each[split] for each in keep_ratio[system] if split in each]
             if not shares:
                 parent = system
             yield [
@@ -42,12 +42,12 @@ def _word_rows(path: Path, root: Path) -> Iterator[Row]:
 
 
 def _kept(run: Path) -> dict[str, float]:
-    """Read what share of the frames a run kept, by split; nothing without chunks."""
+    """Read the keep ratio of a run by split; nothing without dynamic chunking."""
     metrics = json.loads((run / "result.json").read_text(encoding="utf-8"))["metrics"]
     return {
-        split: decodings["greedy"]["kept"]
+        split: decodings["greedy"]["keep_ratio"]
         for split, decodings in metrics.items()
-        if "kept" in decodings.get("greedy", {})
+        if "keep_ratio" in decodings.get("greedy", {})
     }
 
 
@@ -65,12 +65,12 @@ def _against(trial: Mapping[str, Any], system: str, other: str) -> str:
 def _time_rows(path: Path, root: Path) -> Iterator[Row]:
     for timed, rows in _timed(path):
         for row in rows:
-            if row["is_even"] or row["kept"] == 1:
+            if row["is_even"] or row["keep_ratio"] == 1:
                 continue
             yield [
                 link(path, root, row["name"]),
                 timed,
-                f"{row['kept']:.2f}",
+                f"{row['keep_ratio']:.2f}",
                 _saved(row["predicted"]),
                 _saved(row["encoder"]),
                 _saved(row["whole"]),
@@ -98,9 +98,9 @@ def _timed(path: Path) -> Iterator[tuple[str, Sequence[Mapping[str, Any]]]]:
 
 
 def _at(share: float, rows: Sequence[Mapping[str, Any]]) -> str:
-    """Write what is saved if that share is kept; nothing if it was not timed."""
-    row = min(rows, key=lambda each: abs(each["kept"] - share))
-    if abs(row["kept"] - share) > 0.02:
+    """Write what is saved at that keep ratio; nothing if it was not timed."""
+    row = min(rows, key=lambda each: abs(each["keep_ratio"] - share))
+    if abs(row["keep_ratio"] - share) > 0.02:
         return ""
     return f"{_saved(row['encoder'])} ({_saved(row['predicted'])})"
 
@@ -111,7 +111,7 @@ def _saved(share: float) -> str:
 
 WORDS = Table(
     (
-        *("system", "split", "kept", "WER mean", "by seed"),
+        *("system", "split", "keep ratio", "WER mean", "by seed"),
         *("against the parent [95 %]", "against even chunks [95 %]"),
     ),
     "*/compare.json",
@@ -122,7 +122,8 @@ WORDS = Table(
 
 TIME = Table(
     (
-        *("model", "batch x audio s", "kept", "less time by block counts", "encoder"),
+        *("model", "batch x audio s", "keep ratio"),
+        *("less time by block counts", "encoder"),
         *("samples to text", "encoder ms", "samples to text ms"),
     ),
     "*/*/result.json",
@@ -132,7 +133,7 @@ TIME = Table(
 """A row for each model and length of audio, in time saved of the parent's."""
 
 EVEN_TIME = Table(
-    ("model", "batch x audio s", *(f"kept {share}" for share in SHARES)),
+    ("model", "batch x audio s", *(f"keep ratio {share}" for share in SHARES)),
     "*/*/result.json",
     _even_rows,
     "Nothing was timed yet.",

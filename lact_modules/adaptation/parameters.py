@@ -77,7 +77,7 @@ class Adaptable:
         if model.encoder.frame_share != 1:
             raise ValueError(
                 "no step is taken on dynamic chunks that are not made frames again, by "
-                "full_rate: false or an early exit: each moves their boundaries"
+                "upsample: false or an early exit: each moves their boundaries"
             )
         self.model = model
         self.parameters: dict[str, Tensor] = {

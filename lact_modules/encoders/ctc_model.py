@@ -84,9 +84,7 @@ class CTCModel(nn.Module):
         # the blank alone, until the vocabulary is known
         self.set_num_tokens(1 if num_tokens is None else num_tokens)
         if enable_ttt and encoder.frame_share != 1:
-            raise ValueError(
-                "enable_ttt: hidden frames need dynamic_chunking.full_rate"
-            )
+            raise ValueError("enable_ttt: hidden frames need dynamic_chunking.upsample")
         self.masked_predictor = (
             MaskedPredictor(encoder.d_model, ttt_mask_prob) if enable_ttt else None
         )

@@ -73,4 +73,4 @@ def _cut(encoder: Encoder, block: int) -> None:
         encoder.dynamic_chunking = None
     elif block <= stop:
         assert encoder.dynamic_chunking is not None
-        encoder.dynamic_chunking.full_rate = False
+        encoder.dynamic_chunking.upsample = False

@@ -156,7 +156,7 @@ class Encoder(nn.Module):
     def frame_share(self) -> float:
         """See the attributes."""
         dynamic = self.dynamic_chunking
-        return 1.0 if dynamic is None or dynamic.full_rate else dynamic.kept
+        return 1.0 if dynamic is None or dynamic.upsample else dynamic.keep_ratio
 
     def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Encode a batch.
@@ -241,7 +241,7 @@ class Encoder(nn.Module):
     ) -> tuple[Tensor, StackState]:
         if self.frame_share != 1:
             raise NotImplementedError(
-                "dynamic chunks are not made frames again, by full_rate: false or an "
+                "dynamic chunks are not made frames again, by upsample: false or an "
                 "early exit"
             )
         is_padding = padding_mask(lengths, x.shape[1])
@@ -257,7 +257,7 @@ class Encoder(nn.Module):
 
     def _in_segments(self, x: Tensor, lengths: Tensor, chunking: Chunking) -> Tensor:
         """Encode chunk by chunk; what is remembered of a segment has no gradient."""
-        size = self.chunks.segment if self.chunks and self.training else None
+        size = self.chunks.backprop_frames if self.chunks and self.training else None
         size = size or max(1, x.shape[1])
         stages = self._stages()
         state, outputs = None, []

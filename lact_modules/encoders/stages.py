@@ -145,7 +145,7 @@ def run_whole(
         routing, _ = dynamic.route(x, is_padding, log_probs=log_probs)
         chunks = dynamic.compress(x, is_padding, routing)
         z, _ = _run_each(stages.inner, chunks.x, chunks.is_padding)
-        if dynamic.full_rate:
+        if dynamic.upsample:
             x = dynamic.expand(z, chunks, x)
         else:
             x, is_padding = dynamic.settle(z, chunks), chunks.is_padding
@@ -218,7 +218,7 @@ def _run_inner(
 ) -> tuple[Tensor, InnerState]:
     """Run the inner blocks on one utterance (1, T, D) without padding."""
     outputs = [x[:, :0]]
-    left = round(chunking.left * dynamic.kept)
+    left = round(chunking.left * dynamic.keep_ratio)
     for start in range(0, x.shape[1], chunking.size):
         span = slice(start, start + chunking.size)
         each = Routing(*(part[:, span] for part in routing))

@@ -15,6 +15,7 @@ from lact_modules.ops.chunking import (
     take_frames,
 )
 from lact_modules.ops.routing import Routing, confidence
+from lact_modules.renamed import renamed
 
 Pool = Literal["first", "mean"]
 Residual = Literal["frame", "projection"]
@@ -41,6 +42,7 @@ class Chunks(NamedTuple):
     starts: Tensor
 
 
+@renamed(kept="keep_ratio", full_rate="upsample")
 class DynamicChunking(nn.Module):
     """Turn frames into fewer chunks, and chunks into as many frames again (H-Net).
 
@@ -55,7 +57,7 @@ class DynamicChunking(nn.Module):
         Model dimension.
     router : Router | str
         Tells where chunks begin; a name is one of `make_router`.
-    kept : float
+    keep_ratio : float
         Share of the frames that are to begin chunks.
     hold_steps : int
         Batches of training, to begin with, in which each frame is a chunk.
@@ -70,14 +72,14 @@ class DynamicChunking(nn.Module):
         How frames come by their own again: ``"frame"``, see above; ``"projection"``,
         H-Net's: they are given all that was made of their chunk, and a projection of
         their own, zero at first.
-    full_rate : bool
+    upsample : bool
         Whether an encoder is to `expand` what it makes of chunks to frames again, or
         to leave it in chunks.
 
     Raises
     ------
     ValueError
-        If `kept` is not between 0 and 1, or a choice is unknown.
+        If `keep_ratio` is not between 0 and 1, or a choice is unknown.
 
     Example
     -------
@@ -95,17 +97,17 @@ class DynamicChunking(nn.Module):
         self,
         d_model: int,
         router: Router | str,
-        kept: float = 0.5,
+        keep_ratio: float = 0.5,
         hold_steps: int = 0,
         warmup_steps: int = 0,
         pool: Pool | None = None,
         ratio_weight: float = 0.03,
         residual: Residual = "frame",
-        full_rate: bool = True,
+        upsample: bool = True,
     ):
         super().__init__()
-        if not 0 < kept < 1:
-            raise ValueError(f"kept={kept}: a share between 0 and 1")
+        if not 0 < keep_ratio < 1:
+            raise ValueError(f"keep_ratio={keep_ratio}: a share between 0 and 1")
         if pool not in (None, *get_args(Pool)):
             raise ValueError(f"pool={pool!r}: choose one of {get_args(Pool)}")
         if residual not in get_args(Residual):
@@ -115,10 +117,10 @@ class DynamicChunking(nn.Module):
         if isinstance(router, str):
             router = make_router(router, d_model)
         self.router = router
-        self.kept = kept
+        self.keep_ratio = keep_ratio
         self.hold_steps, self.warmup_steps = hold_steps, warmup_steps
         self.pool: Pool = pool or ("mean" if router.merges else "first")
-        self.ratio_weight, self.full_rate = ratio_weight, full_rate
+        self.ratio_weight, self.upsample = ratio_weight, upsample
         self.project_frame: nn.Linear | None = None
         if residual == "projection":
             self.project_frame = nn.Linear(d_model, d_model)
@@ -127,14 +129,14 @@ class DynamicChunking(nn.Module):
         self.register_buffer("num_steps", torch.zeros((), dtype=torch.int64))
 
     @property
-    def current_kept(self) -> Tensor:
+    def current_keep_ratio(self) -> Tensor:
         """Share of the frames that are to begin chunks now, () float64."""
         steps = (self.num_steps - self.hold_steps).double()
         if self.warmup_steps:
             progress = (steps / self.warmup_steps).clamp(min=0, max=1)
         else:
             progress = (steps >= 0).double()
-        return 1 + (self.kept - 1) * progress
+        return 1 + (self.keep_ratio - 1) * progress
 
     def route(
         self,
@@ -175,7 +177,7 @@ class DynamicChunking(nn.Module):
         read = log_probs if self.router.reads_tokens else x
         if read is None:
             raise ValueError("router ctc-blank: needs a CTC head before the chunks")
-        routing, state = self.router(read, is_padding, self.current_kept, state)
+        routing, state = self.router(read, is_padding, self.current_keep_ratio, state)
         if self.training:
             self.num_steps += 1
         if border is not None and self.pool == "mean":

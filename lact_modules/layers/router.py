@@ -34,7 +34,7 @@ class Router(nn.Module):
 
     The offset is such that the mean rate is the share of the frames that is asked for:
     in training it is the batch's, and what is averaged of it serves later. So
-    utterances differ in how much is kept of them, and together have that share. (With
+    utterances differ in their keep ratios, and have this one together. (With
     random weights neighbours are so alike, in speech, that the router of
     arXiv 2507.07955 would find no boundary.)
 
@@ -112,7 +112,7 @@ class Router(nn.Module):
         self,
         x: Tensor,
         is_padding: Tensor,
-        kept: float | Tensor,
+        keep_ratio: float | Tensor,
         state: RouterState | None = None,
     ) -> tuple[Routing, RouterState]:
         """Tell where chunks begin; a frame's answer depends on none after it.
@@ -123,7 +123,7 @@ class Router(nn.Module):
             (B, T, D); finite, but without influence at padding.
         is_padding : Tensor
             (B, T) bool.
-        kept : float | Tensor
+        keep_ratio : float | Tensor
             Share of the frames that are to begin chunks, above 0, at most 1; () on
             their device.
         state : RouterState | None
@@ -141,12 +141,14 @@ class Router(nn.Module):
         # bf16 would move boundaries
         with torch.autocast(x.device.type, enabled=False):
             dtype = torch.promote_types(x.dtype, torch.float32)
-            rate = self.rate(padded.to(dtype), is_padding, kept)
+            rate = self.rate(padded.to(dtype), is_padding, keep_ratio)
         reached = state.reached if state else None
         routing, reached = accumulate(rate, is_padding, reached)
         return routing, RouterState(reached, padded[:, -1:])
 
-    def rate(self, padded: Tensor, is_padding: Tensor, kept: float | Tensor) -> Tensor:
+    def rate(
+        self, padded: Tensor, is_padding: Tensor, keep_ratio: float | Tensor
+    ) -> Tensor:
         """Give the rates (B, T) of frames, with one before them, (B, 1 + T, D)."""
         x, before = padded[:, 1:], padded[:, :-1]
         if self.training:
@@ -157,7 +159,10 @@ class Router(nn.Module):
         if (self.training or self.is_calibrating) and warm[:, 1:].numel():
             is_scored = ~is_padding[:, 1:].flatten()
             scored = warm.detach()[:, 1:].flatten()
-            found, is_known = rate_offset(scored, kept, is_scored), is_scored.any()
+            found, is_known = (
+                rate_offset(scored, keep_ratio, is_scored),
+                is_scored.any(),
+            )
             offset = torch.where(is_known, found, offset)
             self.offset.follow(found, is_known)
         return _rate(warm + offset)

@@ -21,7 +21,7 @@ class UniformRouter(Router):
     Example
     -------
     >>> router, is_padding = UniformRouter(), torch.zeros(1, 6).bool()
-    >>> routing, _ = router(torch.randn(1, 6, 4), is_padding, kept=0.5)
+    >>> routing, _ = router(torch.randn(1, 6, 4), is_padding, keep_ratio=0.5)
     >>> routing.is_boundary.int()
     tensor([[1, 0, 1, 0, 1, 0]], dtype=torch.int32)
     """
@@ -29,10 +29,12 @@ class UniformRouter(Router):
     def __init__(self) -> None:
         super().__init__(temperature=0.0)
 
-    def rate(self, padded: Tensor, is_padding: Tensor, kept: float | Tensor) -> Tensor:
+    def rate(
+        self, padded: Tensor, is_padding: Tensor, keep_ratio: float | Tensor
+    ) -> Tensor:
         """See `Router`: what is asked for."""
         ones = torch.ones(is_padding.shape, dtype=torch.float64, device=padded.device)
-        return kept * ones
+        return keep_ratio * ones
 
     def numbers(self, x: Tensor, is_padding: Tensor) -> dict[str, float]:
         """See `Router`: none."""
@@ -107,7 +109,7 @@ class CosineRouter(NeighbourRouter):
     Example
     -------
     >>> router, is_padding = CosineRouter(8), torch.zeros(2, 100).bool()
-    >>> routing, _ = router(torch.randn(2, 100, 8), is_padding, kept=0.5)
+    >>> routing, _ = router(torch.randn(2, 100, 8), is_padding, keep_ratio=0.5)
     >>> 97 <= routing.num_chunks.sum() <= 103
     tensor(True)
     """
@@ -138,7 +140,7 @@ class SimilarityRouter(NeighbourRouter):
     Example
     -------
     >>> router, is_padding = SimilarityRouter(8), torch.zeros(2, 100).bool()
-    >>> routing, _ = router(torch.randn(2, 100, 8), is_padding, kept=0.25)
+    >>> routing, _ = router(torch.randn(2, 100, 8), is_padding, keep_ratio=0.25)
     >>> 47 <= routing.num_chunks.sum() <= 53
     tensor(True)
     """
@@ -155,13 +157,13 @@ class BlankRouter(Router):
 
     After blank skipping (arXiv 2305.11558). What is read is the head's; no gradient
     flows into it. The score is the logarithm of the odds that a frame is not blank. The
-    temperature is high: frames that words are in are kept one and all.
+    temperature is high: frames that words are in are all kept.
 
     Example
     -------
     >>> router, is_padding = BlankRouter(), torch.zeros(2, 100).bool()
     >>> log_probs = torch.randn(2, 100, 5).log_softmax(dim=-1)
-    >>> routing, _ = router(log_probs, is_padding, kept=0.5)
+    >>> routing, _ = router(log_probs, is_padding, keep_ratio=0.5)
     >>> 97 <= routing.num_chunks.sum() <= 103
     tensor(True)
     """

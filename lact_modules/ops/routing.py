@@ -34,15 +34,15 @@ class Routing(NamedTuple):
 
 
 def rate_offset(
-    score: Tensor, kept: float | Tensor, is_valid: Tensor | None = None
+    score: Tensor, keep_ratio: float | Tensor, is_valid: Tensor | None = None
 ) -> Tensor:
-    """Find the offset with which the mean of ``min(1, exp(score + offset))`` is `kept`.
+    """Find the offset with which ``min(1, exp(score + offset))`` has that mean.
 
     Arguments
     ---------
     score : Tensor
         (N,), one at least.
-    kept : float | Tensor
+    keep_ratio : float | Tensor
         Above 0, at most 1; () on the scores' device.
     is_valid : Tensor | None
         (N,) bool: scores that count; None: all. If none does, the offset means nothing.
@@ -55,7 +55,7 @@ def rate_offset(
     Example
     -------
     >>> score = torch.tensor([0.0, 1.0, 5.0])
-    >>> (score + rate_offset(score, kept=0.5)).clamp(max=0).exp().mean()
+    >>> (score + rate_offset(score, keep_ratio=0.5)).clamp(max=0).exp().mean()
     tensor(0.5000)
     """
     if is_valid is None:
@@ -64,7 +64,7 @@ def rate_offset(
     total = is_valid.sum()
     count = torch.arange(1, len(ranked) + 1, device=ranked.device)
     # if the rates of all but so many of the lowest ones are 1
-    left = kept * total - (total - count)
+    left = keep_ratio * total - (total - count)
     offset = left.clamp(min=0).log() - ranked.logcumsumexp(dim=0)
     is_it = (offset + ranked <= _NEXT_TO) & (count <= total)
     best = (is_it * count).argmax(dim=0, keepdim=True)
@@ -164,10 +164,12 @@ def confidence(routing: Routing) -> Tensor:
     return torch.where(routing.is_boundary, p, 1 - p)
 
 
-def ratio_loss(routing: Routing, is_padding: Tensor, kept: float | Tensor) -> Tensor:
+def ratio_loss(
+    routing: Routing, is_padding: Tensor, keep_ratio: float | Tensor
+) -> Tensor:
     """Ask that a share of the frames begins chunks (arXiv 2507.07955, sec. 2).
 
-    With F the share of boundaries, G the mean probability and ``N = 1 / kept``:
+    With F the share of boundaries, G the mean probability and ``N = 1 / keep_ratio``:
     ``N / (N - 1) * ((N - 1) F G + (1 - F)(1 - G))``. At F = G = 1 / N it is 1.
 
     Arguments
@@ -176,7 +178,7 @@ def ratio_loss(routing: Routing, is_padding: Tensor, kept: float | Tensor) -> Te
         Of (B, T) frames.
     is_padding : Tensor
         (B, T) bool.
-    kept : float | Tensor
+    keep_ratio : float | Tensor
         Share of frames to keep, above 0 and below 1; () on their device.
 
     Returns
@@ -188,12 +190,12 @@ def ratio_loss(routing: Routing, is_padding: Tensor, kept: float | Tensor) -> Te
     -------
     >>> is_padding = torch.zeros(1, 4).bool()
     >>> routing, _ = accumulate(torch.full((1, 4), 0.5), is_padding)
-    >>> ratio_loss(routing, is_padding, kept=0.5)
+    >>> ratio_loss(routing, is_padding, keep_ratio=0.5)
     tensor([1.])
     """
     count = (~is_padding).sum(dim=1).clamp(min=1)
     chosen = routing.is_boundary.sum(dim=1) / count
     mean = routing.probability.sum(dim=1) / count
-    times = 1 / kept
+    times = 1 / keep_ratio
     both = (times - 1) * chosen * mean + (1 - chosen) * (1 - mean)
     return times / (times - 1) * both

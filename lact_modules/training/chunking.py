@@ -43,10 +43,10 @@ class ChunkingWatch:
 
     Example
     -------
-    >>> chunking = DynamicChunking(8, "uniform", kept=0.25)
+    >>> chunking = DynamicChunking(8, "uniform", keep_ratio=0.25)
     >>> watch = ChunkingWatch(chunking)
     >>> _ = chunking.route(torch.randn(2, 20, 8), torch.zeros(2, 20).bool())
-    >>> watch.kept
+    >>> watch.keep_ratio
     0.25
     """
 
@@ -65,7 +65,7 @@ class ChunkingWatch:
         return None
 
     def begin(self, stage: Stage) -> None:
-        """Begin a stage: count `kept` anew, and calibrate the router in validation."""
+        """Begin a stage: count anew, and calibrate the router in validation."""
         self.counts = torch.zeros(2, dtype=torch.int64)
         self.chunking.router.calibrate(stage == Stage.VALID)
 
@@ -74,7 +74,7 @@ class ChunkingWatch:
         self.chunking.router.calibrate(False)
 
     @property
-    def kept(self) -> float:
+    def keep_ratio(self) -> float:
         """Share of the stage's frames that began a chunk; nan without any."""
         chunks, frames = self.counts.tolist()
         return chunks / frames if frames else float("nan")
@@ -111,8 +111,8 @@ class ChunkingWatch:
             raise ValueError("no batch was turned into chunks")
         _, is_padding, routing = self.last
         # at 1 it would ask for nothing else
-        kept = self.chunking.current_kept.clamp(max=0.99)
-        ratio = ratio_loss(routing, is_padding, kept)
+        keep_ratio = self.chunking.current_keep_ratio.clamp(max=0.99)
+        ratio = ratio_loss(routing, is_padding, keep_ratio)
         return self.chunking.ratio_weight * ratio * num_tokens
 
     def metrics(self) -> dict[str, float]:
@@ -121,16 +121,16 @@ class ChunkingWatch:
         Returns
         -------
         dict[str, float]
-            ``chunks/kept``, the share of frames that began one, and ``chunks/<name>``
-            of the router's numbers, which are of frames that have one before them;
+            ``segments/keep_ratio``, the share of frames that began one, and the
+            router's numbers, ``segments/<name>``, over frames with one before them;
             nothing before the first batch.
         """
         if self.last is None:
             return {}
         x, is_padding, routing = self.last
         count = (~is_padding).sum().clamp(min=1)
-        kept = (routing.is_boundary.sum() / count).item()
-        numbers = {"kept": kept}
+        keep_ratio = (routing.is_boundary.sum() / count).item()
+        numbers = {"keep_ratio": keep_ratio}
         if not is_padding[:, 1:].all():
             numbers |= self.chunking.router.numbers(x, is_padding)
-        return {f"chunks/{name}": value for name, value in numbers.items()}
+        return {f"segments/{name}": value for name, value in numbers.items()}

@@ -42,8 +42,8 @@ def measure_split(
     dict[str, dict[str, Any]]
         Metrics by decoder, as `write_result` takes them. A real-time factor is of
         loading, model and that decoder; ``infeasible`` counts utterances that CTC has
-        too few frames for, ``unreadable`` those that are left out; ``kept`` is the
-        share of frames that began dynamic chunks.
+        too few frames for, ``unreadable`` those that are skipped; ``keep_ratio`` is the
+        share of frames that began segments.
 
     Raises
     ------
@@ -63,7 +63,7 @@ def measure_split(
         metrics[name]["infeasible"] = brain.num_infeasible[Stage.TEST]
         metrics[name]["unreadable"] = len(brain.unreadable[Stage.TEST])
         if brain.chunking is not None:
-            metrics[name]["kept"] = brain.chunking.kept
+            metrics[name]["keep_ratio"] = brain.chunking.keep_ratio
         oracle_wer = transcripts.oracle_wer(name)
         if oracle_wer is not None:
             metrics[name]["oracle_wer"] = oracle_wer

@@ -83,7 +83,9 @@ def _check_call(
     if inspect.Parameter.VAR_KEYWORD in kinds:
         return
     types = _types_of(function)
-    for argument, value in arguments.items():
+    former = getattr(function, "former_names", {})
+    for given, value in arguments.items():
+        argument = former.get(given, given)
         if argument not in parameters:
             hint = did_you_mean(str(argument), parameters)
             called = getattr(function, "__name__", function)
@@ -91,7 +93,7 @@ def _check_call(
         kind = kind_of(types.get(argument))
         tag = getattr(value, "tag", None)
         if kind is not None and (tag is None or tag.value is None):
-            kind.check(f"{name}.{argument}", value)
+            kind.check(f"{name}.{given}", value)
 
 
 def _types_of(function: Callable[..., Any]) -> dict[str, Any]:

@@ -192,5 +192,5 @@ def check_views(hparams: Mapping[str, Any]) -> None:
     if getattr(encoder, "frame_share", 1) != 1:
         raise InputError(
             f"--cr_loss_scale {scale:g}: views are compared frame by frame, and chunks "
-            "are others in each; set dynamic_chunking.full_rate to true"
+            "are others in each; set dynamic_chunking.upsample to true"
         )

@@ -24,7 +24,7 @@ def chunked(train, folder, settings, **options):
 def in_chunks(train, tmp_path_factory):
     """A model whose CTC layer is given the chunks."""
     folder = tmp_path_factory.mktemp("chunks") / "run"
-    return chunked(train, folder, "full_rate: false, kept: 0.25")
+    return chunked(train, folder, "upsample: false, keep_ratio: 0.25")
 
 
 @pytest.mark.parametrize("router", ["cosine", "uniform", "ctc-blank", "similarity"])
@@ -33,9 +33,9 @@ def test_each_router_trains_and_keeps_what_is_asked_for(train, tmp_path, router)
     assert run.code == 0
     entries = run.metrics("train")
     assert entries[-1]["loss"] < entries[0]["loss"] - 0.5
-    assert entries[0]["chunks/kept"] == 1
-    assert entries[-1]["chunks/kept"] == pytest.approx(0.5, abs=0.02)
-    assert 0.2 < run.result["metrics"]["dev"]["greedy"]["kept"] < 0.8
+    assert entries[0]["segments/keep_ratio"] == 1
+    assert entries[-1]["segments/keep_ratio"] == pytest.approx(0.5, abs=0.02)
+    assert 0.2 < run.result["metrics"]["dev"]["greedy"]["keep_ratio"] < 0.8
 
 
 def test_ctc_on_chunks_counts_what_they_are_too_few_for(in_chunks):
@@ -56,7 +56,7 @@ def test_ctc_on_chunks_gives_words_their_times_on_average(in_chunks):
 
 
 def test_ctc_on_chunks_is_refused_for_streams(in_chunks):
-    with pytest.raises(InputError, match="full_rate"):
+    with pytest.raises(InputError, match="upsample"):
         Transcriber.from_folder(in_chunks.folder, chunk_seconds=0.32)
 
 

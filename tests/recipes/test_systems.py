@@ -146,7 +146,7 @@ def test_dynamic_chunking_is_one_include_and_what_it_is_given(chunked, parent):
     include, *given = (line[1:].strip() for line in changes)
     assert include.startswith("dynamic_chunking: !include:")
     names = {line.partition(":")[0] for line in given}
-    assert names <= {"kept", "hold_steps", "warmup_steps"}
+    assert names <= {"keep_ratio", "hold_steps", "warmup_steps"}
 
 
 @pytest.mark.parametrize(("lact", "baseline"), PAIRS)

@@ -121,9 +121,9 @@ def test_attention_reads_both_views_too(train, heard, tmp_path):
         (
             {
                 "hparams": "lact_hnet_demo",
-                "encoder": "{num_layers: 3, dynamic_chunking: {full_rate: false}}",
+                "encoder": "{num_layers: 3, dynamic_chunking: {upsample: false}}",
             },
-            "set dynamic_chunking.full_rate to true",
+            "set dynamic_chunking.upsample to true",
         ),
         (
             {"fea_augment": "null", "time_mask_scale": 2},

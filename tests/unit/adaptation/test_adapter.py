@@ -297,7 +297,7 @@ def test_the_input_begins_anew_with_every_utterance(model, batch):
 
 def test_what_is_left_in_chunks_is_not_adapted():
     mixer, ffn = partial(LaCTMixer, 8, 2, 2), partial(FeedForward, 8, 16)
-    chunking = partial(DynamicChunking, router="uniform", full_rate=False)
+    chunking = partial(DynamicChunking, router="uniform", upsample=False)
     encoder = Encoder(8, 2, mixer, ffn, dynamic_chunking=chunking)
     model = CTCModel(MelFrontend(8, channels=4), encoder, num_tokens=5)
     with pytest.raises(ValueError, match="dynamic chunks that are not made frames"):

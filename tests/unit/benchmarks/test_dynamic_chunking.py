@@ -15,15 +15,15 @@ def test_time_is_compared_with_the_parent(
         [trained_run, chunked_run],
         data=data,
         durations="2",
-        kept="1,0.5",
+        keep_ratio="1,0.5",
         repeats=2,
         output=tmp_path,
     )
     found = json.loads((tmp_path / "result.json").read_text())
     parent, chunked, whole, half = found["time"]["2"]
-    assert (parent["kept"], parent["predicted"], parent["encoder"]) == (1, 1, 1)
+    assert (parent["keep_ratio"], parent["predicted"], parent["encoder"]) == (1, 1, 1)
     assert [row["is_even"] for row in (chunked, whole, half)] == [False, True, True]
-    assert (whole["kept"], half["kept"]) == (1, 0.5)
+    assert (whole["keep_ratio"], half["keep_ratio"]) == (1, 0.5)
     # one of two blocks
     assert half["predicted"] == 0.75
     assert all(math.isfinite(row["whole_ms"]) for row in (parent, chunked, half))

@@ -21,7 +21,7 @@ def make_encoder(chunks):
 
 def test_every_choice_is_as_probable_as_it_says():
     random.seed(0)
-    chunks = DynamicChunks(sizes=[4, 8], lefts=[16, 32], full_share=0.2)
+    chunks = DynamicChunks(sizes=[4, 8], left_contexts=[16, 32], full_context_prob=0.2)
     drawn = Counter(chunks.draw() for _ in range(2000))
     assert drawn[None] == pytest.approx(400, abs=60)
     for size in (4, 8):
@@ -32,12 +32,12 @@ def test_every_choice_is_as_probable_as_it_says():
 @pytest.mark.parametrize(
     "options",
     [
-        {"sizes": [], "lefts": [1]},
-        {"sizes": [1], "lefts": []},
-        {"sizes": [0], "lefts": [1]},
-        {"sizes": [1], "lefts": [-1]},
-        {"sizes": [1], "lefts": [1], "full_share": 1.5},
-        {"sizes": [4, 8], "lefts": [1], "segment": 12},
+        {"sizes": [], "left_contexts": [1]},
+        {"sizes": [1], "left_contexts": []},
+        {"sizes": [0], "left_contexts": [1]},
+        {"sizes": [1], "left_contexts": [-1]},
+        {"sizes": [1], "left_contexts": [1], "full_context_prob": 1.5},
+        {"sizes": [4, 8], "left_contexts": [1], "backprop_frames": 12},
     ],
     ids=str,
 )
@@ -47,7 +47,9 @@ def test_what_cannot_be_drawn_is_refused(options):
 
 
 def test_training_divides_and_evaluation_does_as_it_is_told():
-    encoder = make_encoder(DynamicChunks(sizes=[4], lefts=[4], full_share=0.0))
+    encoder = make_encoder(
+        DynamicChunks(sizes=[4], left_contexts=[4], full_context_prob=0.0)
+    )
     x, lengths = torch.randn(2, 14, 8), torch.tensor([14, 9])
     chunking = Chunking(size=4, left=4)
     expected, _ = encoder.chunked(x, lengths, chunking)
@@ -66,7 +68,7 @@ def test_no_gradient_passes_from_segment_to_segment():
     target = torch.randn(2, 6, 8)
 
     def run(segment):
-        chunks = DynamicChunks([4], [4], full_share=0.0, segment=segment)
+        chunks = DynamicChunks([4], [4], full_context_prob=0.0, backprop_frames=segment)
         output, _ = make_encoder(chunks)(x, lengths)
         (gradient,) = torch.autograd.grad((output[:, 8:] * target).sum(), x)
         return output, gradient.abs().amax(dim=(0, 2)) > 1e-6

@@ -31,7 +31,7 @@ def make_model(num_tokens=5, **options):
 
 
 def routed(router="ctc-blank", stages=(1, 2), **options):
-    chunking = partial(DynamicChunking, router=router, kept=0.5)
+    chunking = partial(DynamicChunking, router=router, keep_ratio=0.5)
     return make_model(dynamic_chunking=chunking, stages=stages, **options)
 
 
@@ -179,11 +179,11 @@ def test_a_blank_router_needs_a_block_before_it():
 
 
 def test_segments_and_chunks_leave_conditioned_frames_the_same():
-    chunks = DynamicChunks(sizes=[4], lefts=[40], full_share=0.0)
+    chunks = DynamicChunks(sizes=[4], left_contexts=[40], full_context_prob=0.0)
     model = make_model(heads={1: "self-conditioned-ctc"}, chunks=chunks)
     whole = model.encoder
     cut = deepcopy(whole)
-    cut.chunks = DynamicChunks([4], [40], full_share=0.0, segment=8)
+    cut.chunks = DynamicChunks([4], [40], full_context_prob=0.0, backprop_frames=8)
     x = torch.randn(2, 20, 8)
     torch.testing.assert_close(cut.train()(x, LENGTHS)[0], whole.train()(x, LENGTHS)[0])
 

@@ -34,7 +34,7 @@ def make_plain_encoder(**options):
 
 @pytest.mark.parametrize("stages", [[1, 2], [1, 2, 1], [2, 1], None])
 def test_inner_blocks_run_on_fewer_frames(stages):
-    encoder, heard = make_encoder(stages, kept=0.25), []
+    encoder, heard = make_encoder(stages, keep_ratio=0.25), []
     for block in encoder.blocks:
         block.register_forward_hook(lambda _, inputs, __: heard.append(inputs[0].shape))
     encoder(torch.randn(2, 40, 8), torch.tensor([40, 20]))
@@ -44,7 +44,7 @@ def test_inner_blocks_run_on_fewer_frames(stages):
 
 
 def test_what_was_added_to_a_chunk_is_added_to_its_frames():
-    chunking = make_chunking(kept=0.5).eval()
+    chunking = make_chunking(keep_ratio=0.5).eval()
     x, is_padding = torch.randn(1, 6, 8), torch.zeros(1, 6).bool()
     routing, _ = chunking.route(x, is_padding)
     chunks = chunking.compress(x, is_padding, routing)
@@ -54,7 +54,7 @@ def test_what_was_added_to_a_chunk_is_added_to_its_frames():
 
 
 def test_frames_are_given_what_was_made_of_their_chunk():
-    chunking = make_chunking(kept=0.5, residual="projection").eval()
+    chunking = make_chunking(keep_ratio=0.5, residual="projection").eval()
     x, is_padding = torch.randn(1, 6, 8), torch.zeros(1, 6).bool()
     routing, _ = chunking.route(x, is_padding)
     chunks = chunking.compress(x, is_padding, routing)
@@ -63,7 +63,7 @@ def test_frames_are_given_what_was_made_of_their_chunk():
 
 
 def test_means_stand_for_chunks():
-    chunking = make_chunking(kept=0.5, pool="mean")
+    chunking = make_chunking(keep_ratio=0.5, pool="mean")
     x, is_padding = torch.randn(1, 6, 8), torch.zeros(1, 6).bool()
     routing, _ = chunking.route(x, is_padding)
     chunks = chunking.compress(x, is_padding, routing)
@@ -71,11 +71,13 @@ def test_means_stand_for_chunks():
 
 
 def test_warm_up_comes_down_from_all_frames():
-    chunking = make_chunking(kept=0.5, hold_steps=2, warmup_steps=4)
+    chunking = make_chunking(keep_ratio=0.5, hold_steps=2, warmup_steps=4)
     x, is_padding = torch.randn(1, 100, 8), torch.zeros(1, 100).bool()
-    kept = [chunking.route(x, is_padding)[0].num_chunks.item() / 100 for _ in range(8)]
+    keep_ratio = [
+        chunking.route(x, is_padding)[0].num_chunks.item() / 100 for _ in range(8)
+    ]
     expected = [1, 1, 1, 0.875, 0.75, 0.625, 0.5, 0.5]
-    assert kept == pytest.approx(expected, abs=0.01)
+    assert keep_ratio == pytest.approx(expected, abs=0.01)
     chunking.eval()
     chunking.route(x, is_padding)
     assert chunking.num_steps == 8
@@ -83,7 +85,7 @@ def test_warm_up_comes_down_from_all_frames():
 
 def test_as_many_chunks_as_frames_are_as_if_there_were_none():
     encoder, lengths = make_encoder([1, 3]).eval(), torch.tensor([40, 20])
-    encoder.dynamic_chunking.kept = 1.0
+    encoder.dynamic_chunking.keep_ratio = 1.0
     plain = make_plain_encoder().eval()
     plain.load_state_dict(encoder.state_dict(), strict=False)
     x = torch.randn(2, 40, 8)
@@ -118,7 +120,7 @@ def test_the_router_learns_what_the_output_wants():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (partial(make_chunking, kept=1.5), "kept=1.5"),
+        (partial(make_chunking, keep_ratio=1.5), "keep_ratio=1.5"),
         (partial(make_chunking, pool="last"), "pool='last'"),
         (partial(make_chunking, residual="none"), "residual='none'"),
         (partial(make_encoder, [1]), r"stages=\[1\]"),
@@ -132,7 +134,7 @@ def test_what_does_not_fit_is_refused(make, message):
 
 
 def test_output_is_left_in_chunks_and_the_router_learns_from_it():
-    encoder = make_encoder([1, 3], router="cosine", full_rate=False)
+    encoder = make_encoder([1, 3], router="cosine", upsample=False)
     x, lengths = torch.randn(2, 40, 8), torch.tensor([40, 20])
     output, num_chunks = encoder(x, lengths)
     assert output.shape == (2, num_chunks.max(), 8)
@@ -144,14 +146,14 @@ def test_output_is_left_in_chunks_and_the_router_learns_from_it():
 
 
 def test_empty_utterances_alone_leave_no_chunks():
-    encoder = make_encoder([1, 2, 1], full_rate=False).eval()
+    encoder = make_encoder([1, 2, 1], upsample=False).eval()
     output, num_chunks = encoder(torch.randn(2, 10, 8), torch.tensor([0, 0]))
     assert output.shape == (2, 0, 8)
     assert num_chunks.tolist() == [0, 0]
 
 
 def test_chunks_of_an_utterance_do_not_depend_on_its_batch():
-    encoder = make_encoder([1, 3], router="cosine", full_rate=False)
+    encoder = make_encoder([1, 3], router="cosine", upsample=False)
     x, lengths = torch.randn(2, 40, 8), torch.tensor([40, 20])
     encoder(x, lengths)
     encoder.eval()
@@ -163,8 +165,8 @@ def test_chunks_of_an_utterance_do_not_depend_on_its_batch():
 
 
 def test_output_left_in_chunks_does_not_stream_nor_learn_masked_prediction():
-    encoder = make_encoder([1, 3], full_rate=False)
-    with pytest.raises(NotImplementedError, match="full_rate"):
+    encoder = make_encoder([1, 3], upsample=False)
+    with pytest.raises(NotImplementedError, match="upsample"):
         encoder.chunked(torch.randn(1, 8, 8), torch.tensor([8]), Chunking(4, 4))
-    with pytest.raises(ValueError, match="full_rate"):
+    with pytest.raises(ValueError, match="upsample"):
         CTCModel(MelFrontend(8, channels=4), encoder, 5, enable_ttt=True)

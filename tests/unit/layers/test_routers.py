@@ -33,16 +33,16 @@ def router(request):
     return ROUTERS[request.param]()
 
 
-@pytest.mark.parametrize("kept", [0.25, 0.5, 0.8])
-def test_the_share_asked_for_is_kept(router, kept):
+@pytest.mark.parametrize("keep_ratio", [0.25, 0.5, 0.8])
+def test_the_share_asked_for_is_kept(router, keep_ratio):
     is_padding = torch.arange(60) >= torch.tensor([60, 40])[:, None]
     for _ in range(100):
-        routing, _ = router(speech_like(), is_padding, kept)
-    assert routing.num_chunks.sum() == pytest.approx(kept * 100, abs=3)
+        routing, _ = router(speech_like(), is_padding, keep_ratio)
+    assert routing.num_chunks.sum() == pytest.approx(keep_ratio * 100, abs=3)
     router.eval()
     many = speech_like(batch_size=200)
-    routing, _ = router(many, torch.zeros(200, 60).bool(), kept)
-    assert routing.num_chunks.sum() / 12000 == pytest.approx(kept, abs=0.05)
+    routing, _ = router(many, torch.zeros(200, 60).bool(), keep_ratio)
+    assert routing.num_chunks.sum() / 12000 == pytest.approx(keep_ratio, abs=0.05)
 
 
 def test_calibration_finds_what_training_did_not(router):

@@ -53,12 +53,12 @@ def test_what_is_chosen_has_the_gradient_of_the_rate():
     assert rate.grad.tolist() == [[1.0] * 7 + [0.0] * 2]
 
 
-@pytest.mark.parametrize("kept", [0.01, 0.5, 0.9, 1.0])
+@pytest.mark.parametrize("keep_ratio", [0.01, 0.5, 0.9, 1.0])
 @pytest.mark.parametrize("spread", [0.0, 1.0, 30.0])
-def test_offset_gives_the_mean_rate_that_is_asked_for(kept, spread):
+def test_offset_gives_the_mean_rate_that_is_asked_for(keep_ratio, spread):
     score = spread * torch.randn(500, dtype=torch.float64) + 7
-    rate = (score + ops.rate_offset(score, kept)).clamp(max=0).exp()
-    assert rate.mean().item() == pytest.approx(kept, rel=1e-6)
+    rate = (score + ops.rate_offset(score, keep_ratio)).clamp(max=0).exp()
+    assert rate.mean().item() == pytest.approx(keep_ratio, rel=1e-6)
 
 
 def test_straight_through_passes_the_gradient_of_the_choice():
@@ -72,15 +72,15 @@ def test_straight_through_passes_the_gradient_of_the_choice():
     assert soft.grad.tolist() == [[3.0, -5.0]]
 
 
-@pytest.mark.parametrize(("kept", "high"), [(0.5, 0.9), (0.25, 0.6)])
-def test_ratio_loss_pulls_towards_the_share(kept, high):
+@pytest.mark.parametrize(("keep_ratio", "high"), [(0.5, 0.9), (0.25, 0.6)])
+def test_ratio_loss_pulls_towards_the_share(keep_ratio, high):
     is_padding = torch.zeros(1, 1000, dtype=torch.bool)
 
     def gradient(mean):
         probability = torch.linspace(0, 2 * mean, 1000).clamp(max=1)[None]
         probability.requires_grad_()
         routing = Routing(probability > 0.5, probability)
-        loss = ops.ratio_loss(routing, is_padding, kept)
+        loss = ops.ratio_loss(routing, is_padding, keep_ratio)
         return torch.autograd.grad(loss.sum(), probability)[0].mean()
 
     assert gradient(high) > 0

@@ -111,7 +111,7 @@ def test_dynamic_chunks_are_compared_with_none_and_with_even_ones(results):
     names = ("lact", "lact_uniform", "lact_cosine")
     folder = results / "digits_chunks"
     for name, kept in zip(names, (None, 0.5, 0.48), strict=True):
-        metrics = {"test": {"greedy": {"kept": kept} if kept else {}}}
+        metrics = {"test": {"greedy": {"keep_ratio": kept} if kept else {}}}
         path = folder / f"{name}_1" / "result.json"
         path.parent.mkdir(parents=True)
         path.write_text(json.dumps({"metrics": metrics}))
@@ -144,12 +144,12 @@ def test_dynamic_chunks_are_compared_with_none_and_with_even_ones(results):
 
 def test_time_has_a_row_for_each_model_and_duration(results):
     assert "Nothing" in TIME.render(results)
-    shares = {"kept": 0.5, "predicted": 0.75, "encoder": 0.8, "whole": 0.9}
+    shares = {"keep_ratio": 0.5, "predicted": 0.75, "encoder": 0.8, "whole": 0.9}
     times = {"encoder_ms": 12.34, "whole_ms": 20.0}
     row = {"name": "a", "is_even": False, **shares, **times}
-    parent = {**row, "name": "parent", "kept": 1.0}
+    parent = {**row, "name": "parent", "keep_ratio": 1.0}
     even = {**row, "name": "a, even", "is_even": True}
-    rows = [parent, row, even, {**even, "kept": 0.26, "encoder": 0.65}]
+    rows = [parent, row, even, {**even, "keep_ratio": 0.26, "encoder": 0.65}]
     path = results / "digits_chunks" / "speed" / "result.json"
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps({"batch_size": 8, "time": {"5": rows, "15": rows}}))
@@ -286,8 +286,8 @@ def test_replaces_only_what_stands_between_the_markers():
 def test_check_fails_until_the_documents_are_rendered(results):
     root = results.parent
     (root / "docs").mkdir()
-    (root / "results/README.md").touch()
-    assert run(root).stderr.startswith(f"{root / 'results' / 'README.md'}: wants")
+    (root / "README.md").touch()
+    assert run(root).stderr.startswith(f"{root / 'README.md'}: wants")
     for name, markers in MARKERS.items():
         (root / name).write_text(markers)
     stale = run(root, "--check")

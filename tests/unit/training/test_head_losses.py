@@ -22,7 +22,7 @@ from tests import processes
 TOKENS, NUM_TOKENS = torch.tensor([[1, 2, 2], [3, 4, 0]]), torch.tensor([3, 2])
 WAVEFORM, SAMPLES = torch.randn(2, 16000), torch.tensor([16000, 6400])
 # whose segments are of two chunks
-SEGMENTS = DynamicChunks([4], [8], full_share=0.0, segment=8)
+SEGMENTS = DynamicChunks([4], [8], full_context_prob=0.0, backprop_frames=8)
 
 
 def make_model(**options):
