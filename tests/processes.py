@@ -148,9 +148,7 @@ def merge(*texts):
 OPTIMIZER = {"lr": 0.01, "weight_decay": 0.1, "momentum": 0.9}
 
 
-def make_brain(
-    folder, yaml_file, *changes, effective, opt_class=partial(SGD, **OPTIMIZER)
-):
+def make_brain(folder, yaml_file, *changes, effective, optimizer=SGD):
     """Make a recipe's Brain as `run_recipe` does, without data."""
     if effective:
         changes = [*changes, "target_effective_batch: 4"]
@@ -163,7 +161,7 @@ def make_brain(
     brain = kind(
         decoders={"none": None},
         modules=hparams["modules"],
-        opt_class=opt_class,
+        opt_class=partial(optimizer, **OPTIMIZER),
         hparams=hparams,
         run_opts=run_opts,
         checkpointer=AtomicCheckpointer(folder, {"model": hparams["model"]}),
@@ -235,7 +233,7 @@ def train(case):
     make = partial(
         *(make_brain, folder, *recipe),
         effective=accumulated == 0,
-        opt_class=partial(MuonWithAdamW if "muon" in case else SGD, **OPTIMIZER),
+        optimizer=MuonWithAdamW if "muon" in case else SGD,
     )
     brain = make()
     if accumulated == 0:

@@ -40,7 +40,7 @@ def test_codes_weigh_the_same_whatever_else_is_learned(recipe, tmp_path):
     write_codes(tmp_path / "codes.npz", codes, num_codes=4)
     heads = f"encoder: {{heads: {{1: {HEAD}, 2: ctc}}}}\npause_prob: 0.0"
     given = f"teacher_codes: {tmp_path}/codes.npz"
-    brain = processes.make_brain(*recipe, heads, given, effective=False)
+    brain = processes.make_brain(tmp_path, *recipe, heads, given, effective=False)
     outputs, losses = brain.compute_forward(batch, Stage.TRAIN), []
     for weight in (0.0, 3.0):
         brain.teacher.weight = weight

@@ -136,10 +136,10 @@ def test_the_first_pass_counts_and_only_in_training():
 
 
 @pytest.mark.parametrize("case", ["heads", "attention, heads, layer_drop"])
-def test_the_weight_parts_the_loss_of_ctc(case):
+def test_the_weight_parts_the_loss_of_ctc(case, tmp_path):
     recipe, _ = processes.CASES[case]
     batch = PaddedBatch(processes.make_examples(0, 2))
-    brain = processes.make_brain(*recipe, effective=False)
+    brain = processes.make_brain(tmp_path, *recipe, effective=False)
     outputs, losses = brain.compute_forward(batch, Stage.TRAIN), {}
     for weight in (0.0, 0.25, 1.0):
         brain.hparams.inter_ctc_weight = weight
@@ -154,6 +154,8 @@ def test_the_weight_parts_the_loss_of_ctc(case):
     assert {*shown} >= {"ctc/1", "ctc/2"}
 
 
-def test_a_weight_that_leaves_the_output_untrained_is_refused():
+def test_a_weight_that_leaves_the_output_untrained_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"inter_ctc_weight 1.0: want .* below 1"):
-        processes.make_brain(*processes.CTC, "inter_ctc_weight: 1.0", effective=False)
+        processes.make_brain(
+            tmp_path, *processes.CTC, "inter_ctc_weight: 1.0", effective=False
+        )
