@@ -172,15 +172,16 @@ class MelFrontend(nn.Module):
         Of (B,) `skipped` features at the beginning, multiples of all strides, nothing
         is heard, as if the utterance began behind them.
         """
+        # what is finite is zeroed by a product, in a graph in half the time
+        is_padding = padding_mask(lengths, features.shape[1])
         # (B, T, M) -> (B, C, T, M)
-        x = features[:, None]
+        x = torch.where(is_padding[..., None], 0.0, features)[:, None]
         for convolution, stride in zip(self.convolutions, self.strides, strict=True):
-            is_padding = padding_mask(lengths, x.shape[2])
+            is_valid = ~padding_mask(lengths, x.shape[2])
             if skipped is not None:
-                is_padding = is_padding | ~padding_mask(skipped, x.shape[2])
+                is_valid = is_valid & padding_mask(skipped, x.shape[2])
                 skipped = skipped // stride
-            is_padding = is_padding[:, None, :, None]
-            x = nn.functional.silu(convolution(torch.where(is_padding, 0.0, x)))
+            x = nn.functional.silu(convolution(x * is_valid[:, None, :, None]))
             lengths = _divide_up(lengths, stride)
         # (B, C, T, M) -> (B, T, C M)
         x = self.project(x.transpose(1, 2).flatten(2))

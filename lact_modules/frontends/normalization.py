@@ -78,9 +78,11 @@ class UtteranceNormalization(Normalization):
         weights = self.weigh(x, is_valid)
         # an utterance without frames has no weight
         count = weights.sum(1, keepdim=True).clamp(min=_FLOOR)
-        mean = (weights * x).sum(1, keepdim=True) / count
+        # shares first: a frame alone is its own mean, to the last bit
+        shares = weights / count
+        mean = (shares * x).sum(1, keepdim=True)
         centred = torch.where(is_valid, x - mean, 0.0)
-        variance = (weights * centred.square()).sum(1, keepdim=True) / count
+        variance = (shares * centred.square()).sum(1, keepdim=True)
         return self.limit(centred / variance.sqrt().clamp(min=_FLOOR))
 
 

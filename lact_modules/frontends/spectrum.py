@@ -4,17 +4,20 @@ import math
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import conv1d
 from torchaudio.transforms import MelSpectrogram
 
 
 class MelProducts(nn.Module):
-    """What a `MelSpectrogram` computes, by a convolution with waves of each frequency.
+    """What a `MelSpectrogram` computes, by products with waves of each frequency.
+
+    A power is the same wherever its waves begin. From the middle of a window, the two
+    halves have the same cosines and opposite sines, so they are joined first.
 
     Arguments
     ---------
     mel : MelSpectrogram
-        Of powers, without centring and normalization.
+        Of powers, without centring and normalization; its window is symmetric about
+        the middle of a frame.
 
     Example
     -------
@@ -24,31 +27,50 @@ class MelProducts(nn.Module):
     True
     """
 
-    waves: Tensor
+    cosines: Tensor
+    sines: Tensor
     bands: Tensor
 
     def __init__(self, mel: MelSpectrogram):
         super().__init__()
         self.n_fft, self.hop = mel.n_fft, mel.hop_length
-        window = mel.spectrogram.window
-        # samples of a frame that the window does not hide
-        self.first = (mel.n_fft - len(window)) // 2
-        samples = torch.arange(self.first, self.first + len(window)).double()
+        window = mel.spectrogram.window.double()
+        self.half = len(window) // 2
         bands = mel.mel_scale.fb.T
         # frequencies that no band hears are left out
         heard = bands.any(0).nonzero()[:, 0]
-        angles = 2 * math.pi / mel.n_fft * heard[:, None] * samples
-        waves = torch.cat([angles.cos(), angles.sin()]) * window
-        self.register_buffer("waves", waves.float()[:, None], persistent=False)
-        self.register_buffer("bands", bands[:, heard], persistent=False)
+        # samples from the middle on; that in the middle counts once
+        samples = torch.arange(self.half).double()
+        angles = 2 * math.pi / mel.n_fft * samples[:, None] * heard
+        weights = window[self.half :, None].clone()
+        weights[0] /= 2
+        products = {
+            "cosines": angles.cos() * weights,
+            "sines": angles.sin() * weights,
+            "bands": bands[:, heard].T,
+        }
+        for name, matrix in products.items():
+            self.register_buffer(name, matrix.float().contiguous(), persistent=False)
 
     def forward(self, waveform: Tensor) -> Tensor:
         """Map (B, N) samples to the bands' powers (B, M, T) of all whole frames."""
-        last = self.first + self.waves.shape[-1] - self.n_fft
-        # (B, N) -> (B, 2 F, T)
-        spectrum = conv1d(
-            waveform[:, None, self.first : last or None], self.waves, stride=self.hop
-        )
-        cosine, sine = spectrum.chunk(2, dim=1)
+        hop, middle = self.hop, self.n_fft // 2
+        num_frames = (waveform.shape[1] - self.n_fft) // hop + 1
+        # shifts by which a frame's samples stand in blocks
+        num_shifts = -(-(middle + self.half) // hop)
+        samples = waveform[:, : (num_frames + num_shifts - 1) * hop]
+        blocks = samples.unflatten(1, (-1, hop))
+
+        def cut(first: int, end: int) -> Tensor:
+            """Give these samples of all frames, (B, T, end - first)."""
+            pieces = [
+                blocks[:, i : i + num_frames, max(0, first - i * hop) : end - i * hop]
+                for i in range(first // hop, -(-end // hop))
+            ]
+            return torch.cat(pieces, dim=-1)
+
+        after = cut(middle, middle + self.half)
+        before = cut(middle - self.half + 1, middle + 1).flip(-1)
+        cosine, sine = (after + before) @ self.cosines, (after - before) @ self.sines
         # ONNX has a square as a power, which takes several times as long
-        return self.bands @ (cosine * cosine + sine * sine)
+        return ((cosine * cosine + sine * sine) @ self.bands).mT

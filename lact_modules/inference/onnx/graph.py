@@ -11,6 +11,11 @@ from typing import Any
 import onnx
 import torch
 from onnx import ModelProto
+from onnx_ir.passes import Sequential
+from onnx_ir.passes.common import (
+    CommonSubexpressionEliminationPass,
+    DeduplicateInitializersPass,
+)
 from torch import Tensor, nn
 from torch.export import Dim
 
@@ -18,6 +23,7 @@ from lact_modules.encoders import CTCModel, Encoder, S2SModel
 from lact_modules.errors import InputError, on_one_line
 from lact_modules.frontends import MelFrontend
 from lact_modules.frontends.spectrum import MelProducts
+from lact_modules.inference.onnx.operators import Rewritten
 from lact_modules.inference.onnx.prologue import add_prologue
 from lact_modules.layers import AttentionMixer, LaCTMixer, SummaryMixer
 from lact_modules.layers.relative_attention import RelativeAttention
@@ -31,6 +37,12 @@ _MIXERS = (AttentionMixer, LaCTMixer, SummaryMixer)
 
 # frames of the example, at least
 _FRAMES = 32
+
+# of tables, of which the exporter compares the smallest alone
+_MOST_BYTES = 2**20
+_MERGE = Sequential(
+    DeduplicateInitializersPass(_MOST_BYTES), CommonSubexpressionEliminationPass()
+)
 
 
 def make_graph(model: CTCModel) -> ModelProto:
@@ -141,7 +153,7 @@ def export_module(
     InputError
         If the exporter refuses it.
     """
-    with torch.no_grad(), _quiet():
+    with torch.no_grad(), _quiet(), Rewritten():
         try:
             program = torch.onnx.export(
                 module,
@@ -156,6 +168,8 @@ def export_module(
         except torch.onnx.errors.OnnxExporterError as error:
             raise InputError(f"ONNX cannot hold this model ({_tell(error)})") from error
     assert program is not None
+    # layers have tables of their own, which are equal, as is what is made of them
+    _MERGE(program.model)
     return _without_traces(program.model_proto)
 
 

@@ -9,14 +9,13 @@ from lact_modules.errors import InputError
 
 Quantization = Literal["int8"]
 
-_PRODUCTS = ("MatMul", "Gemm")
-
 
 def quantize_graph(path: Path) -> None:
-    """Replace a graph by one whose products with weights are done in int8.
+    """Replace a graph by one whose linear layers are computed in int8.
 
     Weights get a scale for each output, what they are multiplied by one for each call
-    (dynamic quantization). Convolutions, norms, attention and fast weights stay float.
+    (dynamic quantization). Spectrum, convolutions, norms, attention and fast weights
+    stay float.
 
     Arguments
     ---------
@@ -29,20 +28,25 @@ def quantize_graph(path: Path) -> None:
         If onnxruntime is not installed.
     """
     try:
+        import onnx
         from onnxruntime.quantization import QuantType, quantize_dynamic
     except ImportError as error:
         raise InputError(
-            f"{path}: onnxruntime is not installed; pip install 'lact-asr[onnx]'"
+            f"{path}: {error.name} is missing; pip install 'lact-asr[onnx-export]'"
         ) from error
     smaller = path.with_name(f"{path.name}.part")
+    graph = onnx.load(path)
+    # linear layers are Gemm, which becomes MatMul on the way
+    others = [node.name for node in graph.graph.node if node.op_type == "MatMul"]
     # it advises on steps that the exporter has done
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
         quantize_dynamic(
-            path,
+            graph,
             smaller,
-            op_types_to_quantize=[*_PRODUCTS],
+            op_types_to_quantize=["MatMul"],
+            nodes_to_exclude=others,
             per_channel=True,
             weight_type=QuantType.QInt8,
         )
