@@ -154,7 +154,10 @@ def load_export(folder: str | Path) -> TrainedModel:
     config = read_config(folder / CONFIG_FILE)
     weights_file = folder / WEIGHTS_FILE
     if not weights_file.is_file():
-        raise InputError(f"{weights_file}: no such file; export the run again")
+        what = "export the run again"
+        if (folder / GRAPH_FILE).is_file():
+            what = f"{GRAPH_FILE} is run alone; give what it was exported of"
+        raise InputError(f"{weights_file}: no such file; {what}")
     try:
         weights = load_file(weights_file)
     except SafetensorError as error:

@@ -246,3 +246,18 @@ def audio_folder(tmp_path_factory):
         path = folder / f"noise-{index}.flac"
         soundfile.write(path, noise.clamp(-1, 1).numpy(), 16000)
     return folder
+
+
+@pytest.fixture(scope="session")
+def twenty_files(tmp_path_factory):
+    """Make noises that every program has to hear alike: 20 files, 0.3 to 0.8 s."""
+    folder = tmp_path_factory.mktemp("twenty")
+    generator = torch.Generator().manual_seed(1)
+    for index in range(20):
+        num_samples = 4800 + 401 * index
+        loudness = torch.linspace(0, 9 + index, num_samples).sin().abs()
+        noise = 0.05 * loudness * torch.randn(num_samples, generator=generator)
+        # sherpa-onnx takes the mean away
+        samples = (noise - noise.mean()).numpy()
+        soundfile.write(folder / f"{index:02}.wav", samples, 16000, "FLOAT")
+    return folder

@@ -30,20 +30,21 @@ def transcribe(lact_asr, model, audio_folder, *options):
 
 
 def test_transcripts_are_pytorchs(
-    lact_asr, windowed_run, onnx_export, audio_folder, monkeypatch
+    lact_asr, windowed_run, onnx_export, twenty_files, monkeypatch
 ):
     for options in [], ["--format", "json"], ["--beam-size", 4]:
-        expected = transcribe(lact_asr, windowed_run, audio_folder, *options)
+        expected = transcribe(lact_asr, windowed_run, twenty_files, *options)
         with monkeypatch.context() as patch:
             # no model of PyTorch's is made
             patch.setattr(CTCModel, "__init__", None)
-            heard = transcribe(lact_asr, onnx_export, audio_folder, *options)
+            heard = transcribe(lact_asr, onnx_export, twenty_files, *options)
         assert NUMBER.sub("", heard) == NUMBER.sub("", expected)
         numbers, others = (
             [*map(float, NUMBER.findall(each))] for each in (heard, expected)
         )
         assert numbers == pytest.approx(others, abs=0.01)
-    assert len(set(expected.split())) > 3
+    texts = [line.partition("\t")[2] for line in expected.splitlines()]
+    assert len(texts) == 20 and len({*texts}) > 10 and all(texts)
 
 
 def test_scores_are_pytorchs(lact_asr, windowed_run, onnx_export, split, tmp_path):
@@ -57,23 +58,16 @@ def test_scores_are_pytorchs(lact_asr, windowed_run, onnx_export, split, tmp_pat
     assert scores[0]["utterances"] == scores[1]["utterances"]
 
 
-def test_sherpa_onnx_says_the_same(
-    lact_asr, windowed_run, onnx_export, audio_folder, tmp_path
-):
+def test_sherpa_onnx_says_the_same(lact_asr, windowed_run, onnx_export, twenty_files):
     recognizer = sherpa_onnx.OfflineRecognizer.from_omnilingual_asr_ctc(
         model=str(onnx_export / "model.onnx"), tokens=str(onnx_export / "tokens.txt")
     )
-    for path in audio_folder.iterdir():
-        samples, rate = soundfile.read(path, dtype="float32")
-        # the mean is lost on the way, unlike the loudness
-        quieter = 0.1 * (samples - samples.mean())
-        soundfile.write(tmp_path / f"{path.stem}.wav", quieter, rate, "FLOAT")
-    lines = transcribe(lact_asr, windowed_run, tmp_path).splitlines()
-    assert len(lines) == 10
-    for line in lines:
-        path, expected = line.split("\t")
+    lines = transcribe(lact_asr, windowed_run, twenty_files).splitlines()
+    texts = [line.partition("\t")[2] for line in lines]
+    assert len(texts) == 20 and len({*texts}) > 10 and all(texts)
+    for line, expected in zip(lines, texts, strict=True):
         stream = recognizer.create_stream()
-        samples, rate = soundfile.read(path, dtype="float32")
+        samples, rate = soundfile.read(line.partition("\t")[0], dtype="float32")
         stream.accept_waveform(rate, samples)
         recognizer.decode_stream(stream)
         assert " ".join(stream.result.text.split()) == expected
@@ -95,6 +89,20 @@ def test_what_a_graph_cannot_do_is_said(lact_asr, onnx_export, audio_folder, opt
     finished = lact_asr("transcribe", audio_folder, "--model", onnx_export, *options)
     assert finished.code == 2
     assert str(onnx_export) in finished.err.splitlines()[-1]
+
+
+@pytest.mark.parametrize("command", ["push", "export"])
+def test_what_wants_weights_names_what_has_them(
+    lact_asr, onnx_export, tmp_path, command
+):
+    arguments = {
+        "push": (onnx_export, "me/digits"),
+        "export": (onnx_export, tmp_path / "export"),
+    }
+    finished = lact_asr(command, *arguments[command])
+    assert (finished.code, finished.out) == (2, "")
+    assert "give what it was exported of" in finished.err.splitlines()[-1]
+    assert not list(tmp_path.iterdir())
 
 
 def test_weights_of_a_language_model_are_those_of_pytorch(

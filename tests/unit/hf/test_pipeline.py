@@ -33,8 +33,8 @@ def recognize(folder):
 
 
 @pytest.fixture(scope="module")
-def files(audio_folder):
-    return [str(path) for path in sorted(audio_folder.iterdir())]
+def files(twenty_files):
+    return [str(path) for path in sorted(twenty_files.iterdir())]
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def texts(results):
 
 def test_files_arrays_and_batches_are_heard_as_lact_asr_does(recognize, files, heard):
     expected = [hypothesis.text for hypothesis in heard]
-    assert len(set(expected)) > 5
+    assert len(expected) == 20 and len({*expected}) > 10 and all(expected)
     arrays = [load_audio(file).numpy() for file in files]
     contents = Path(files[0]).read_bytes()
     assert texts(recognize(files)) == expected
@@ -142,7 +142,7 @@ def test_models_of_other_kinds_read_files_as_ever(files, monkeypatch):
 
 def test_the_pages_examples_run_with_the_folders_own_code(exported, files, tmp_path):
     (tmp_path / "DIR").symlink_to(exported)
-    (tmp_path / "talk.flac").symlink_to(files[1])
+    soundfile.write(tmp_path / "talk.flac", *soundfile.read(files[1]))
     (tmp_path / "run.py").write_text("\n".join(examples("transformers.md", "python")))
     finished = subprocess.run(
         [sys.executable, "run.py"],
@@ -152,5 +152,5 @@ def test_the_pages_examples_run_with_the_folders_own_code(exported, files, tmp_p
         text=True,
     )
     assert finished.returncode == 0, finished.stderr
-    [hypothesis] = Transcriber.from_folder(exported).transcribe(files[1])
+    [hypothesis] = Transcriber.from_folder(exported).transcribe(tmp_path / "talk.flac")
     assert finished.stdout.splitlines()[:2] == [hypothesis.text] * 2
