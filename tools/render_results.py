@@ -11,17 +11,18 @@ from tools import (
     chunking_tables,
     cost_plots,
     cost_tables,
+    onnx_tables,
     recall_tables,
     run_tables,
     streaming_tables,
-)
     summary_table,
+)
 from tools.tables import Rendered
 
 ROOT = Path(__file__).resolve().parents[1]
 TABLES: dict[str, dict[str, Rendered]] = {
-    "results/README.md": {
     "README.md": {"summary": summary_table.SUMMARY},
+    "results/README.md": {
         "results": run_tables.RUNS,
         "comparisons": run_tables.COMPARISONS,
         "decodings": run_tables.DECODINGS,
@@ -44,7 +45,9 @@ TABLES: dict[str, dict[str, Rendered]] = {
         "memory": cost_tables.MEMORY,
         "memory-plot": cost_plots.MEMORY_PLOT,
         "choices": cost_tables.CHOICES,
+        "onnx": onnx_tables.SPEED,
     },
+    "docs/onnx.md": {"speed": onnx_tables.SPEED},
     "docs/streaming.md": {
         "latency": streaming_tables.LATENCY,
         "memory": streaming_tables.MEMORY,

@@ -2,28 +2,55 @@
 
 import json
 
+import pytest
 
-def test_folders_take_turns_and_medians_are_compared(
-    load_benchmark, tmp_path, monkeypatch
+from lact_modules.errors import InputError
+from tools.onnx_tables import SPEED
+
+
+@pytest.fixture
+def benchmark(load_benchmark):
+    return load_benchmark("onnx_speed")
+
+
+def test_ways_take_turns_and_are_compared(
+    benchmark, run_copy, onnx_copy, tmp_path, monkeypatch
 ):
-    benchmark = load_benchmark("onnx_speed")
-    walls = {"run": [3.0, 2.0, 9.0], "graph": [1.0, 8.0, 1.5]}
+    walls = {"PyTorch": [3.0, 2.0, 9.0], "float32": [1.0, 8.0, 1.5]}
     asked = []
 
-    def measure(function, limits, folder, audio_s, *arguments, start):
-        assert (function, start, audio_s) == (benchmark.measure_point, "spawn", 15.0)
-        asked.append(folder.name)
-        wall_s, memory = walls[folder.name].pop(0), 100 * len(folder.name)
-        rest = {"rtf": wall_s / audio_s, "loaded_memory_mib": memory / 2}
-        return {"wall_s": wall_s, "peak_memory_mib": memory, **rest}
+    def measure(way, seconds, repeats, threads):
+        asked.append(f"{way.kind} {seconds:g} {way.form} {way.program}")
+        by_round = walls[way.form][(len(asked) - 1) // 6]
+        times = [9 * by_round, by_round, 0.0]
+        return {"times_s": times, "memory_mib": 50.0 * len(way.program)}
 
-    monkeypatch.setattr(benchmark, "run_apart", measure)
-    output = tmp_path / "speed.json"
-    folders = [tmp_path / "run", tmp_path / "graph"]
-    benchmark.main(folders, rounds=3, output=output)
-    assert asked == ["run", "graph"] * 3
-    first, second = json.loads(output.read_text())["models"]
-    assert (first["wall_s"], first["times_as_fast"]) == (3.0, 1.0)
-    assert (second["wall_s"], second["times_as_fast"]) == (1.5, 2.0)
-    assert second["share_of_memory"] == 500 / 300
-    assert second["grown_mib"] == 250
+    monkeypatch.setattr(benchmark, "measure", measure)
+    (onnx_copy / "stream.onnx").write_bytes(b"")
+    result = {"dataset": "digits", "recipe": "ctc", "model": "small", "parameters": 2e6}
+    (run_copy / "result.json").write_text(json.dumps(result))
+    output = tmp_path / "results" / "digits" / "small"
+    benchmark.main([run_copy, onnx_copy], rounds=3, output=output)
+    ways = ["PyTorch lact-asr", "float32 lact-asr", "float32 onnxruntime"]
+    order = [*(f"file 15 {way}" for way in ways), *(f"stream 60 {way}" for way in ways)]
+    assert asked == order * 3
+    _, _, *rows = SPEED.render(tmp_path / "results").splitlines()
+    assert len(rows) == 6
+    assert "| file, 15 s | PyTorch, by lact-asr |" in rows[0]
+    cells = rows[2].split(" | ")[-4:]
+    assert cells == ["1.5", "3.00", "550", "1.38 |"]
+
+
+def test_a_graph_is_run_without_pytorch(benchmark, onnx_export, onnx_stream_export):
+    for folder, kind in (onnx_export, "file"), (onnx_stream_export, "stream"):
+        way = benchmark.Way(folder, "float32", "onnxruntime", kind)
+        found = benchmark.measure(way, seconds=1.0, repeats=2, threads=1)
+        assert len(found["times_s"]) == 2
+        # PyTorch alone is larger
+        assert 0 < found["memory_mib"] < 200
+
+
+def test_what_cannot_be_run_is_named(benchmark, onnx_copy):
+    way = benchmark.Way(onnx_copy, "float32", "onnxruntime", "stream")
+    with pytest.raises(InputError, match=r"onnx: onnxruntime cannot run it .*stream"):
+        benchmark.measure(way, seconds=1.0, repeats=1, threads=1)
