@@ -25,7 +25,9 @@ from tests.recipes.conftest import KEYS
 RECIPES = ROOT / "recipes"
 DEFAULT_RECIPE = RECIPES / "LibriSpeech" / "ASR" / "CTC"
 
-OUTSIDE = {"arecord", "export", "ffmpeg", "git", "mlflow", "ray"}
+OUTSIDE = {
+    *("arecord", "du", "export", "ffmpeg", "git", "mlflow", "pipx", "ray", "uv", "uvx")
+}
 """Programs of others, whose options are not ours to check."""
 
 
@@ -55,7 +57,7 @@ def commands_of(script: str) -> Iterator[list[str]]:
             if word not in (";", "|", "||", "&", "&&"):
                 words.append(word)
             else:
-                words = words[1:] if words[:1] == ["do"] else words
+                words = words[1:] if words[:1] in (["do"], ["time"]) else words
                 if words:
                     yield words
                 words = []
@@ -100,7 +102,10 @@ def _check(program: str, words: list[str], places: Sequence[Path]) -> None:
     if program == "lact-asr":
         _check_subcommand(words[1:], places)
     elif program in ("python", "torchrun"):
-        _check_python(words, places)
+        # of another environment, or a module or a line of Python
+        is_outside = words[0] != program and ".venv" not in words[0]
+        if not is_outside and words[1] not in ("-c", "-m"):
+            _check_python(words, places)
     elif program == "make":
         made = subprocess.run(
             ["make", "--dry-run", *words[1:]], cwd=ROOT, capture_output=True, text=True
@@ -109,8 +114,10 @@ def _check(program: str, words: list[str], places: Sequence[Path]) -> None:
     elif program == "pytest":
         paths = [word for word in words[1:] if "/" in word]
         _must(all((ROOT / path).exists() for path in paths), words, "no such tests")
-    elif program == "pip":
-        for extra in re.findall(r"lact-asr\[([\w,-]+)\]", words[-1]):
+    elif program in ("uvx", "pipx"):
+        _check_subcommand(words[words.index("lact-asr") + 1 :], places)
+    elif program in ("pip", "uv"):
+        for extra in re.findall(r"(?:lact-asr|\.)\[([\w,-]+)\]", words[-1]):
             project = (ROOT / "pyproject.toml").read_text()
             _must(re.search(rf"(?m)^{extra} = \[", project), words, "no such extra")
     elif program in ("bash", "submit.sh"):
