@@ -11,11 +11,11 @@ from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import YAMLError
 
 from lact_modules.errors import InputError
+from lact_modules.training.defaults import OPTIONAL, REQUIRED
 from lact_modules.training.keys import EVERY, Keys, defaults_of
 from lact_modules.training.kinds import did_you_mean
 from lact_modules.training.last_stage import LastStage
 from lact_modules.training.resolving import resolve
-from lact_modules.training.run_options import OPTIONAL, REQUIRED
 from lact_modules.training.signatures import check_arguments
 from lact_modules.training.sizes import with_size
 from lact_modules.training.stream_keys import STREAMS, check_streams

@@ -2,15 +2,15 @@
 
 import os
 from collections.abc import Collection, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from speechbrain.utils.distributed import infer_device
 from speechbrain.utils.run_opts import HELP_TEXTS, RunOptions
 
 from lact_modules.errors import InputError
+from lact_modules.training.defaults import DEFAULTS, Key
 from lact_modules.training.kinds import (
-    Kind,
     existing,
     flag,
     maybe,
@@ -20,31 +20,6 @@ from lact_modules.training.kinds import (
     text_or_texts,
     whole,
 )
-
-REQUIRED = object()
-"""Default of a key that a recipe cannot do without."""
-
-OPTIONAL = object()
-"""Default of a key that a YAML file may lack, and that nothing stands for then."""
-
-
-class Key(NamedTuple):
-    """A key of a recipe.
-
-    Arguments
-    ---------
-    kind : Kind
-        What fits.
-    default : Any
-        What holds where nobody gives it; or `REQUIRED`, or `OPTIONAL`.
-    about : str
-        What it is for, a line.
-    """
-
-    kind: Kind
-    default: Any
-    about: str
-
 
 _PRECISION = one_of("fp32", "fp16", "bf16")
 
@@ -95,14 +70,11 @@ _ABOUT = HELP_TEXTS | {
 SPEECHBRAINS = vars(RunOptions())
 """SpeechBrain's defaults, which hold in a Brain that is not told otherwise."""
 
-# batches of speech differ in length, and each would be compiled for anew
-_DEFAULTS = {**SPEECHBRAINS, "compile_using_dynamic_shape_tracing": True}
-
 RUN_OPTIONS: dict[str, Key] = {
-    name: Key(kind, _DEFAULTS[name], _ABOUT[name].rstrip("."))
+    name: Key(kind, DEFAULTS.get(name, SPEECHBRAINS[name]), _ABOUT[name].rstrip("."))
     for name, kind in _KINDS.items()
 }
-"""By name; defaults are SpeechBrain's, except that shapes are dynamic."""
+"""By name; defaults are SpeechBrain's, where ``hparams/defaults.yaml`` has none."""
 
 DEPRECATED = {
     "auto_mix_prec": "--precision fp16",

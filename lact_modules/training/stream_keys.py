@@ -4,42 +4,42 @@ from collections.abc import Mapping
 from typing import Any
 
 from lact_modules.errors import InputError
+from lact_modules.training.defaults import DEFAULTS, SHARED, Key
 from lact_modules.training.kinds import maybe, number, one_of, whole
 from lact_modules.training.last_stage import check_epochs
-from lact_modules.training.run_options import Key
-from lact_modules.training.streams import ORDERS, RANDOM, READING
+from lact_modules.training.streams import ORDERS, RANDOM
 
 _SECONDS = maybe(number(above=0))
 
 STREAMS: dict[str, Key] = {
     "stream_utterances": Key(
         whole(1, 1000),
-        1,
+        SHARED,
         "most utterances that follow each other in a training example; 1: one, or any "
         "number with stream_seconds",
     ),
     "stream_seconds": Key(
         _SECONDS,
-        None,
+        SHARED,
         "longest example of several utterances; null: max_train_duration",
     ),
     "stream_order": Key(
         one_of(*ORDERS),
-        RANDOM,
+        SHARED,
         "of its utterances: a speaker's at random, or a recording's as they were read",
     ),
     "stream_gap_seconds": Key(
-        number(0, 60), 0.0, "silence between two of its utterances"
+        number(0, 60), SHARED, "silence between two of its utterances"
     ),
     "last_stage_seconds": Key(
-        _SECONDS, None, "longest recording of the last stage; null: no such stage"
+        _SECONDS, SHARED, "longest recording of the last stage; null: no such stage"
     ),
-    "last_stage_epochs": Key(whole(1), 1, "epochs of the last stage"),
+    "last_stage_epochs": Key(whole(1), SHARED, "epochs of the last stage"),
     "last_stage_order": Key(
-        one_of(*ORDERS), READING, "as stream_order, of the last stage"
+        one_of(*ORDERS), SHARED, "as stream_order, of the last stage"
     ),
     "last_stage_lr_scale": Key(
-        number(above=0), 0.3, "its peak learning rate, as a factor of that before"
+        number(above=0), SHARED, "its peak learning rate, as a factor of that before"
     ),
 }
 """Of every recognizer."""
@@ -66,7 +66,7 @@ def check_streams(values: Mapping[str, Any]) -> None:
 
     Example
     -------
-    >>> values = {name: key.default for name, key in STREAMS.items()}
+    >>> values = {name: DEFAULTS[name] for name in STREAMS}
     >>> check_streams({**values, "train_shards": None, "stream_order": "reading"})
     Traceback (most recent call last):
     ...
@@ -82,7 +82,7 @@ def check_streams(values: Mapping[str, Any]) -> None:
         key = "stream_seconds" if values["stream_seconds"] is not None else key
         raise InputError(
             f"--{key} {values[key]}: shards know neither speakers nor recordings; "
-            f"leave it at {STREAMS[key].default or 'null'}, or train from manifests"
+            f"leave it at {DEFAULTS[key] or 'null'}, or train from manifests"
         )
     if joins_streams(values):
         return

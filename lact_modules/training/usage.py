@@ -11,9 +11,10 @@ from rich.table import Table
 from rich.text import Text
 
 from lact_modules.errors import InputError
+from lact_modules.training.defaults import OPTIONAL, REQUIRED, default_of
 from lact_modules.training.keys import Keys
 from lact_modules.training.kinds import shown
-from lact_modules.training.run_options import OPTIONAL, REQUIRED, RUN_OPTIONS
+from lact_modules.training.run_options import RUN_OPTIONS
 from lact_modules.training.sizes import sizes_in
 
 
@@ -60,7 +61,7 @@ def show_usage(script: str, yaml_file: str | None, keys: Keys) -> None:
         sizes = sizes_in(Path(yaml_file).parent / in_file["sizes"].value)
         console.print(Text(f"Sizes, for --size: {', '.join(sizes)}\n"))
     rows = [
-        _Row(name, _default(key.default), key.about)
+        _Row(name, _default(default_of(name, key)), key.about)
         for name, key in keys.items()
         if name not in in_file and not (yaml_file and key.default is OPTIONAL)
     ]

@@ -24,7 +24,7 @@ RECIPES = sorted(ROOT.glob("recipes/**/hparams/*.yaml"))
 MODELS = [path for path in RECIPES if path.parents[1].name != "Tokenizer"]
 FINETUNING = sorted(ROOT.glob("hparams/finetuning/*.yaml"))
 SIZES = sorted(ROOT.glob("hparams/size/*/*.yaml"))
-FRAGMENTS = sorted({*ROOT.glob("hparams/**/*.yaml")} - {*FINETUNING, *SIZES})
+FRAGMENTS = sorted({*ROOT.glob("hparams/*/*.yaml")} - {*FINETUNING})
 
 # Where a file has these keys, they make its model small.
 SMALL = {"d_model": 64, "num_layers": 1, "num_heads": 4, "num_lact_heads": 4}

@@ -2,10 +2,10 @@ import pytest
 import torch
 
 from lact_modules.errors import InputError
+from lact_modules.training.defaults import OPTIONAL, REQUIRED, Key
 from lact_modules.training.hparams import load_hparams, make_hparams, read_settings
 from lact_modules.training.keys import CTC, DATA, LANGUAGE_MODEL, TRAINING
 from lact_modules.training.kinds import list_of, made, mapping, maybe, text, whole
-from lact_modules.training.run_options import OPTIONAL, REQUIRED, Key
 from lact_modules.training.trial import try_out
 
 RECIPE_YAML = """

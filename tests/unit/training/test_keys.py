@@ -5,6 +5,7 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 from speechbrain.utils.run_opts import HELP_TEXTS, RunOptions
 
 from lact_modules.data.commonvoice import prepare_commonvoice
@@ -12,12 +13,14 @@ from lact_modules.data.librispeech import prepare_librispeech
 from lact_modules.errors import InputError
 from lact_modules.inference import decoders
 from lact_modules.training import keys, nested_kinds
-from lact_modules.training.run_options import (
-    DEPRECATED,
+from lact_modules.training.defaults import (
+    DEFAULTS,
     OPTIONAL,
     REQUIRED,
-    RUN_OPTIONS,
+    SHARED,
+    default_of,
 )
+from lact_modules.training.run_options import DEPRECATED, RUN_OPTIONS
 
 ROOT = Path(__file__).parents[3]
 RECIPES = [keys.CTC, keys.S2S, keys.LANGUAGE_MODEL, keys.TOKENIZER]
@@ -65,7 +68,7 @@ def test_mistakes_are_told_on_one_line_with_key_value_and_what_fits(name):
 def test_defaults_fit(table):
     for name, key in table.items():
         if key.default is not REQUIRED and key.default is not OPTIONAL:
-            key.kind.check(name, key.default)
+            key.kind.check(name, default_of(name, key))
         assert key.about
 
 
@@ -142,6 +145,23 @@ def test_every_key_that_is_read_has_its_kind():
     read |= set(re.findall(r"self\.hparams\.(\w+)", sources))
     assert len(read) > 40
     assert read - keys.EVERY.keys() == set()
+
+
+def test_defaults_stand_in_one_file_and_all_of_them_are_of_keys():
+    shared = ROOT / "hparams" / "defaults.yaml"
+    assert YAML(typ="safe").load(shared) == DEFAULTS
+    assert DEFAULTS.keys() <= keys.EVERY.keys()
+    # a comment above each group, and no key that a reader meets without one
+    groups = re.split(r"\n\n", shared.read_text())
+    assert len(groups) > 5
+    assert all(group.startswith("# ") for group in groups)
+
+
+@pytest.mark.parametrize("table", RECIPES)
+def test_no_default_stands_in_the_code(table):
+    for name, key in table.items():
+        if name not in RUN_OPTIONS:
+            assert any(key.default is each for each in (SHARED, REQUIRED, OPTIONAL))
 
 
 def test_every_option_of_a_preparation_has_its_kind():

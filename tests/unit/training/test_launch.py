@@ -12,10 +12,11 @@ from speechbrain.utils import logger
 from lact_modules.comparison.settings import differing, read_settings
 from lact_modules.errors import InputError
 from lact_modules.inference.hyperparameters import read_hyperparameter
+from lact_modules.training.defaults import OPTIONAL, Key
 from lact_modules.training.keys import DATA
 from lact_modules.training.kinds import made, mapping, maybe, text, texts, whole
 from lact_modules.training.launch import launch
-from lact_modules.training.run_options import OPTIONAL, RUN_OPTIONS, Key
+from lact_modules.training.run_options import RUN_OPTIONS
 
 RECIPE_YAML = """
 seed: 3
