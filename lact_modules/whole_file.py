@@ -76,6 +76,33 @@ def whole_file(path: str | Path) -> Iterator[Path]:
             unfinished.unlink(missing_ok=True)
 
 
+def write_whole(path: str | Path, text: str) -> None:
+    """Write or replace a file of UTF-8 that a reader never sees half of.
+
+    Arguments
+    ---------
+    path : str | Path
+        As `whole_file` takes it.
+    text : str
+        All of it.
+
+    Raises
+    ------
+    InputError
+        As `whole_file` does.
+
+    Example
+    -------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "out.txt"
+    >>> write_whole(path, "ONE")
+    >>> path.read_text()
+    'ONE'
+    """
+    with whole_file(path) as unfinished:
+        unfinished.write_text(text, encoding="utf-8")
+
+
 @contextmanager
 def whole_folder(path: str | Path) -> Iterator[Path]:
     """Give a folder to fill that a reader never sees half full.

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from lact_modules.errors import InputError
 from lact_modules.ops.padding import padding_mask
-from lact_modules.whole_file import whole_file
+from lact_modules.whole_file import write_whole
 
 
 class Traits(NamedTuple):
@@ -100,8 +100,7 @@ class CleanStatistics:
 
     def save(self, path: str | Path) -> None:
         """Write them as JSON."""
-        with whole_file(path) as unfinished:
-            unfinished.write_text(json.dumps(asdict(self)) + "\n", encoding="utf-8")
+        write_whole(path, json.dumps(asdict(self)) + "\n")
 
     @classmethod
     def load(cls, path: str | Path) -> "CleanStatistics":

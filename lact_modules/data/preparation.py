@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lact_modules.data.inspection import Skipped, group_by_reason
 from lact_modules.data.manifest import Utterance, write_manifest
-from lact_modules.whole_file import whole_file
+from lact_modules.whole_file import write_whole
 
 # Part of every key: raise it when the same files give other manifests.
 _VERSION = 4
@@ -74,5 +74,4 @@ def _read_or_none(path: Path) -> str | None:
 
 def _write_report(path: Path, skipped: list[Skipped]) -> None:
     report = json.dumps(group_by_reason(skipped), indent=2, ensure_ascii=False)
-    with whole_file(path) as unfinished:
-        unfinished.write_text(report + "\n", encoding="utf-8")
+    write_whole(path, report + "\n")

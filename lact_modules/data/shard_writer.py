@@ -16,7 +16,7 @@ from lact_modules.data.durations import audio_duration, audio_rate
 from lact_modules.data.manifest import Utterance, check_ids
 from lact_modules.data.shards import INDEX_FILE, Shard, describe_shards
 from lact_modules.errors import InputError
-from lact_modules.whole_file import whole_file
+from lact_modules.whole_file import whole_file, write_whole
 
 # Seconds by which a manifest may take a file for shorter than it is.
 _ROUNDING = 0.01
@@ -83,8 +83,7 @@ def write_shards(
     if not shards:
         raise InputError(f"{folder}: no utterances to write")
     description = json.dumps(describe_shards(shards), ensure_ascii=False)
-    with whole_file(index) as unfinished:
-        unfinished.write_text(description + "\n", encoding="utf-8")
+    write_whole(index, description + "\n")
     return shards
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from lact_modules.errors import InputError
-from lact_modules.whole_file import whole_file
+from lact_modules.whole_file import write_whole
 
 BLANK = "<blank>"
 WORD_DELIMITER = "|"
@@ -106,8 +106,7 @@ class Vocabulary:
 
     def save(self, path: str | Path) -> None:
         """Write one token a line; a reader never sees half of it."""
-        with whole_file(path) as unfinished:
-            unfinished.write_text("\n".join(self.tokens) + "\n", encoding="utf-8")
+        write_whole(path, "\n".join(self.tokens) + "\n")
 
     @classmethod
     def load(cls, path: str | Path) -> "Vocabulary":

@@ -14,7 +14,7 @@ from lact_modules.inference.checkpoint import (
     best_checkpoints,
 )
 from lact_modules.inference.integrity import read_meta, verify
-from lact_modules.whole_file import whole_file
+from lact_modules.whole_file import write_whole
 
 RESULT_FILE = "result.json"
 
@@ -49,8 +49,7 @@ class Choice:
 
     def save(self, folder: Path) -> None:
         """Write it beside the checkpoints."""
-        with whole_file(folder / self.file_name) as unfinished:
-            unfinished.write_text(json.dumps(asdict(self), indent=2) + "\n")
+        write_whole(folder / self.file_name, json.dumps(asdict(self), indent=2) + "\n")
 
     @classmethod
     def load(cls, folder: Path) -> "Choice | None":

@@ -7,7 +7,7 @@ from typing import Any
 
 from lact_modules.errors import InputError
 from lact_modules.inference.parts import HeardPart
-from lact_modules.whole_file import whole_file
+from lact_modules.whole_file import write_whole
 
 PLAN_FILE = "parts.json"
 """What was to be done, by which a run knows its own parts."""
@@ -82,9 +82,8 @@ class PartFolder:
                 )
 
     def _write_plan(self) -> None:
-        with whole_file(self.path / PLAN_FILE) as unfinished:
-            entry = {**self._plan, _MODEL: self._model}
-            unfinished.write_text(json.dumps(entry, indent=2) + "\n", encoding="utf-8")
+        entry = {**self._plan, _MODEL: self._model}
+        write_whole(self.path / PLAN_FILE, json.dumps(entry, indent=2) + "\n")
 
     def has(self, number: int) -> bool:
         """Tell whether a part is done."""
@@ -114,11 +113,12 @@ class PartFolder:
             )
         failed = self._name("failed", heard.number)
         if heard.failures:
-            _write_lines(failed, [json.dumps(each) + "\n" for each in heard.failures])
+            lines = [json.dumps(each) + "\n" for each in heard.failures]
+            write_whole(failed, "".join(lines))
         else:
             # of a run that was stopped before it wrote the part
             failed.unlink(missing_ok=True)
-        _write_lines(self._name("part", heard.number), heard.lines)
+        write_whole(self._name("part", heard.number), "".join(heard.lines))
 
     def read_failures(self, number: int) -> Iterator[str]:
         """Read why utterances of a part failed, if any did.
@@ -167,11 +167,6 @@ class PartFolder:
 
     def _name(self, kind: str, number: int) -> Path:
         return self.path / f"{kind}-{number:06d}.jsonl"
-
-
-def _write_lines(path: Path, lines: list[str]) -> None:
-    with whole_file(path) as unfinished:
-        unfinished.write_text("".join(lines), encoding="utf-8")
 
 
 def _say(value: Any) -> str:

@@ -16,7 +16,7 @@ from lact_modules.data.audio import load_utterance
 from lact_modules.data.code_file import MOST_CODES, CodeFile, write_codes
 from lact_modules.data.manifest import Utterance
 from lact_modules.errors import InputError
-from lact_modules.whole_file import whole_file
+from lact_modules.whole_file import whole_file, write_whole
 
 Frames = NDArray[np.float32]
 """(T, D)"""
@@ -108,8 +108,7 @@ def _begin(parts: Path, settings: list[str | int]) -> None:
             f"{parts}: is of another teacher, number of codes or manifest; remove it"
         )
     parts.mkdir(parents=True, exist_ok=True)
-    with whole_file(note) as unfinished:
-        unfinished.write_text(json.dumps(settings), encoding="utf-8")
+    write_whole(note, json.dumps(settings))
 
 
 def _find_means(

@@ -1,5 +1,6 @@
-"""Let the main process decide for all."""
+"""Processes of a training: how many, and how the main one decides for all."""
 
+import os
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -8,6 +9,11 @@ from speechbrain.utils.distributed import ddp_broadcast, if_main_process
 from lact_modules.errors import InputError
 
 Result = TypeVar("Result")
+
+
+def num_processes() -> int:
+    """Tell how many processes train together; torchrun says so."""
+    return int(os.environ.get("WORLD_SIZE", 1))
 
 
 def from_main(run: Callable[..., Result], *args: Any, **arguments: Any) -> Result:

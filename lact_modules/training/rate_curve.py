@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
 from lact_modules.errors import InputError
-from lact_modules.whole_file import whole_file
+from lact_modules.whole_file import whole_file, write_whole
 
 FEWEST = 10
 """Steps that tell anything."""
@@ -145,8 +145,7 @@ def write_curve(curve: RateCurve, path: str | Path) -> None:
         "losses": [*curve.losses],
         "smooth_losses": curve.smooth.tolist(),
     }
-    with whole_file(path) as unfinished:
-        unfinished.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    write_whole(path, json.dumps(content, indent=2) + "\n")
 
 
 def draw_curve(curve: RateCurve, path: str | Path) -> None:

@@ -16,7 +16,7 @@ from lact_modules.training.environment import (
     source_commit,
 )
 from lact_modules.training.trackers import plain_settings
-from lact_modules.whole_file import whole_file
+from lact_modules.whole_file import write_whole
 
 
 def write_result(
@@ -104,8 +104,7 @@ def write_result(
     }
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with whole_file(path) as unfinished:
-        unfinished.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    write_whole(path, json.dumps(result, indent=2) + "\n")
 
 
 def publishable_command(arguments: Sequence[str]) -> str:

@@ -4,7 +4,6 @@ import hashlib
 import itertools
 import logging
 import math
-import os
 import random
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,6 +22,7 @@ from lact_modules.data.shards import Shard
 from lact_modules.data.subwords import AnyVocabulary
 from lact_modules.errors import InputError
 from lact_modules.training.dataset import check_durations, check_spelling
+from lact_modules.training.main_process import num_processes
 from lact_modules.training.resuming import NOTHING, hash_id
 from lact_modules.training.speech_batch import SpeechBatch
 
@@ -252,6 +252,5 @@ def make_shard_batches(
         buffer_size=hparams["shard_buffer"],
         seed=hparams["seed"],
         rank=get_rank() or 0,
-        # set by torchrun
-        num_ranks=int(os.environ.get("WORLD_SIZE", 1)),
+        num_ranks=num_processes(),
     )

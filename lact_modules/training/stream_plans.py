@@ -1,7 +1,6 @@
 """What is heard together in which epochs, and in which batches."""
 
 import logging
-import os
 from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
@@ -11,6 +10,7 @@ from lact_modules.data.manifest import Utterance
 from lact_modules.data.rounds import RoundSampler
 from lact_modules.errors import InputError
 from lact_modules.training.last_stage import LastStage
+from lact_modules.training.main_process import num_processes
 from lact_modules.training.samplers import (
     BucketBatchSampler,
     EffectiveBatchSampler,
@@ -119,8 +119,7 @@ def _sample(
     durations: Sequence[float], hparams: Mapping[str, Any], ratio: float | None = None
 ) -> RoundSampler:
     """Batch streams; those of a last stage are so many times shorter than others."""
-    # set by torchrun
-    num_ranks = int(os.environ.get("WORLD_SIZE", 1))
+    num_ranks = num_processes()
     target, seed = hparams["target_effective_batch"], hparams["seed"]
     if target is not None:
         if ratio is not None:

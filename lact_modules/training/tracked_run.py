@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from lact_modules.errors import InputError
-from lact_modules.whole_file import whole_file
+from lact_modules.whole_file import write_whole
 
 PROJECT = "lact-asr"
 """Name of W&B's project and MLflow's experiment, where the environment gives none."""
@@ -51,8 +51,7 @@ class TrackedRun:
 
     def remember(self, run_id: str) -> None:
         """Keep the tracker's id for when the run resumes."""
-        with whole_file(self.path) as unfinished:
-            unfinished.write_text(run_id + "\n", encoding="utf-8")
+        write_whole(self.path, run_id + "\n")
 
     def is_missing(self) -> InputError:
         """Say that the package has to be installed."""

@@ -6,6 +6,7 @@ import torch
 
 from lact_modules.data.audio import load_audio
 from lact_modules.data.manifest import read_manifest
+from lact_modules.data.split_folder import read_transcript_file
 from lact_modules.data.vocabulary import Vocabulary
 from lact_modules.inference.export import export_model
 from lact_modules.inference.trained_model import load_run
@@ -20,8 +21,7 @@ def clips(corpus, tmp_path_factory):
     for split in ("train", "dev", "test"):
         rows = ["client_id\tpath\tsentence\tup_votes"]
         for path in sorted(corpus.glob(f"{split}/*/*/*.trans.txt")):
-            for line in path.read_text().splitlines():
-                name, text = line.split(maxsplit=1)
+            for name, text in read_transcript_file(path):
                 samples = load_audio(path.parent / f"{name}.flac", 48000)
                 soundfile.write(folder / "clips" / f"{name}.mp3", samples, 48000)
                 rows.append(f'x\t{name}.mp3\t"{text.capitalize()}."\t2')

@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 
 from lact_modules.cli.ngram import ngram
+from lact_modules.data.librispeech import read_transcripts
 from lact_modules.inference.export import export_model
 from lact_modules.inference.transcriber import Transcriber
 from lact_modules.training.ctc import CTCBrain
@@ -85,16 +86,11 @@ def test_reports_and_curves_are_written(memorized):
 
 def test_run_and_export_transcribe_what_was_learned(memorized, corpus, tmp_path):
     export_model(memorized.folder, tmp_path / "export")
-    transcripts = [
-        line.split(maxsplit=1)
-        for path in sorted(corpus.glob("dev/*/*/*.trans.txt"))
-        for line in path.read_text().splitlines()
-    ]
     waveforms = [
         torch.from_numpy(soundfile.read(path, dtype="float32")[0])
         for path in sorted(corpus.glob("dev/*/*/*.flac"))
     ]
-    said = [text for _, text in transcripts]
+    said = read_transcripts(corpus, ["dev"])
     for folder in (memorized.folder, tmp_path / "export"):
         heard = Transcriber.from_folder(folder).transcribe(waveforms)
         matches = [h.text == text for h, text in zip(heard, said, strict=True)]

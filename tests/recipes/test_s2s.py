@@ -4,6 +4,7 @@ import pytest
 import soundfile
 import torch
 
+from lact_modules.data.librispeech import read_transcripts
 from lact_modules.data.subwords import SubwordVocabulary
 from lact_modules.inference.export import export_model
 from lact_modules.inference.transcriber import Transcriber
@@ -61,11 +62,7 @@ def test_each_decoder_is_measured(memorized):
 
 def test_run_and_export_transcribe_what_was_learned(memorized, corpus, tmp_path):
     export_model(memorized.folder, tmp_path / "export")
-    said = [
-        line.split(maxsplit=1)[1]
-        for path in sorted(corpus.glob("dev/*/*/*.trans.txt"))
-        for line in path.read_text().splitlines()
-    ]
+    said = read_transcripts(corpus, ["dev"])
     waveforms = [
         torch.from_numpy(soundfile.read(path, dtype="float32")[0])
         for path in sorted(corpus.glob("dev/*/*/*.flac"))
