@@ -15,7 +15,6 @@ from zlib import crc32
 
 import torch
 from ruamel.yaml import YAML
-from speechbrain.core import Stage
 from speechbrain.dataio.batch import PaddedBatch
 from speechbrain.utils.distributed import ddp_broadcast, ddp_init_group, get_rank
 from torch.optim import SGD
@@ -26,7 +25,6 @@ from lact_modules.training.checkpoints import AtomicCheckpointer
 from lact_modules.training.ctc import CTCBrain
 from lact_modules.training.hparams import load_hparams
 from lact_modules.training.muon import MuonWithAdamW
-from lact_modules.training.optimization import OptimizingBrain
 from lact_modules.training.s2s import S2SBrain
 from lact_modules.training.sharding import draw_alike
 from lact_modules.training.speech_batch import SpeechBatch
@@ -201,7 +199,7 @@ def learn(brain, step, accumulated, rank, num_ranks):
         pairs += [PaddedBatch(make_examples(step + 9, 2)), SpeechBatch([LOST])]
     mine = pairs[rank::num_ranks]
     # a step that is not full
-    brain.grad_accumulation_factor = len(mine) + (accumulated > 1)
+    brain.optimization.accumulation.num_batches = len(mine) + (accumulated > 1)
     losses = [brain.learn(pair, pair is mine[-1]).loss.detach() for pair in mine]
     heard = torch.stack([loss for loss in losses if loss.isfinite()])
     total = torch.stack([heard.sum(), torch.tensor(float(len(heard)))])
@@ -239,12 +237,14 @@ def train(case):
     if accumulated == 0:
         # one at once: then what is drawn does not depend on how a step is cut
         at_once = 4 if "out of memory" in case else 1
-        brain.micro_batches = MicroBatches(4 // num_ranks, at_once, 1000.0)
+        brain.optimization.accumulation.micro_batches = MicroBatches(
+            4 // num_ranks, at_once, 1000.0
+        )
     if "out of memory" in case and rank == 1:
         run_out_of_memory(brain.model)
     losses = []
     for step, epoch in enumerate(EPOCHS):
-        OptimizingBrain.on_stage_start(brain, Stage.TRAIN, epoch)
+        brain.unfreeze(epoch)
         losses.append(learn(brain, step, accumulated, rank, num_ranks).item())
         if "resumed" in case and step == 0:
             brain.checkpointer.save_checkpoint()

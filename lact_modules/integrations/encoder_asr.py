@@ -16,6 +16,7 @@ from lact_modules.inference.decoders import build_search
 from lact_modules.inference.loading import load_model
 from lact_modules.inference.trained_model import TrainedModel
 from lact_modules.inference.waveforms import to_waveform
+from lact_modules.ops.padding import absolute_lengths
 
 
 class ExportedEncoder(nn.Module):
@@ -45,8 +46,7 @@ class ExportedEncoder(nn.Module):
         Tensor
             (B, T, D) frames, zero at padding.
         """
-        lengths = (wav_lens * wavs.shape[1]).round().long()
-        return self.model.encode(wavs, lengths)[0]
+        return self.model.encode(wavs, absolute_lengths(wav_lens, wavs.shape[1]))[0]
 
 
 class ExportedDecoder(nn.Module):

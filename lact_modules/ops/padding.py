@@ -1,4 +1,4 @@
-"""Which frames of a batch are padding."""
+"""Which frames of a batch are padding, and how many are not."""
 
 import torch
 from torch import Tensor
@@ -89,6 +89,29 @@ def zero_padding(x: Tensor, is_padding: Tensor) -> Tensor:
     # (B, T) -> (B, T, 1) or (B, 1, T, 1)
     where = is_padding[..., None] if x.dim() == 3 else is_padding[:, None, :, None]
     return x.masked_fill(where, 0.0)
+
+
+def absolute_lengths(relative: Tensor, size: int) -> Tensor:
+    """Count what SpeechBrain's relative lengths are shares of.
+
+    Arguments
+    ---------
+    relative : Tensor
+        (B,) from 0 to 1; NaN, of a batch that holds nothing, counts as 0.
+    size : int
+        Samples, frames or tokens in the batch, padding included.
+
+    Returns
+    -------
+    Tensor
+        (B,) int64.
+
+    Example
+    -------
+    >>> absolute_lengths(torch.tensor([1.0, 0.67, torch.nan]), 3)
+    tensor([3, 2, 0])
+    """
+    return (relative.nan_to_num() * size).round().long()
 
 
 def check_lengths(lengths: Tensor) -> None:

@@ -5,12 +5,12 @@ import math
 from collections.abc import Sequence
 
 from speechbrain.dataio.batch import PaddedBatch, PaddedData
-from torch import OutOfMemoryError, Tensor
+from torch import OutOfMemoryError
 
 from lact_modules.data.audio import SAMPLE_RATE
 from lact_modules.data.token_batches import cut_batches
 from lact_modules.errors import InputError
-from lact_modules.training.speech_batch import pad_right
+from lact_modules.training.speech_batch import count_valid, pad_right
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ class MicroBatches:
         list[PaddedBatch]
             Batches within the limits, or of a single utterance.
         """
-        lengths = _valid_lengths(batch.signal).numpy()
+        lengths = count_valid(batch.signal).numpy()
         parts = [
             piece[start : start + self.max_size]
             for piece in cut_batches(lengths, int(self.max_seconds * SAMPLE_RATE))
@@ -126,15 +126,11 @@ def take(batch: PaddedBatch, rows: Sequence[int]) -> PaddedBatch:
         if key.startswith("_"):
             continue
         if isinstance(values, PaddedData):
-            lengths = _valid_lengths(values).tolist()
+            lengths = count_valid(values).tolist()
             values = [row[:n] for row, n in zip(values.data, lengths, strict=True)]
         for example, row in zip(examples, rows, strict=True):
             example[key] = values[row]
     return PaddedBatch(examples, padding_func=pad_right)
-
-
-def _valid_lengths(padded: PaddedData) -> Tensor:
-    return (padded.lengths * padded.data.shape[1]).round().long()
 
 
 def is_out_of_memory(error: RuntimeError) -> bool:

@@ -18,11 +18,12 @@ from lact_modules.errors import InputError
 from lact_modules.inference.decoders import decoding_steps
 from lact_modules.inference.trained_model import TrainedModel
 from lact_modules.layers.fast_weight_memory import FastWeightMemory
+from lact_modules.training.auxiliary import AuxiliaryLosses
 from lact_modules.training.averaging import Weights, validate_weights
-from lact_modules.training.chunking import ChunkingWatch
-from lact_modules.training.distillation import Distillation
-from lact_modules.training.head_losses import HeadsWatch
-from lact_modules.training.hearing import HearingBrain, num_samples
+from lact_modules.training.batch_loss import BatchLoss
+from lact_modules.training.loop import RecipeBrain
+from lact_modules.training.speech_batch import count_valid
+from lact_modules.training.speech_inputs import SpeechInputs
 from lact_modules.training.transcripts import Decoder, Transcripts
 from lact_modules.training.worst import WorstUtterances
 
@@ -32,15 +33,16 @@ METRICS = ("loss", "WER", "CER")
 logger = logging.getLogger(__name__)
 
 
-class ASRBrain(HearingBrain):
+class ASRBrain(RecipeBrain):
     """The training loop for recognizers.
 
     A recognizer's Brain adds `make_vocabulary`, `compute_forward`, by `run_model`,
-    whose outputs the decoders take, and `utterance_losses`. Here the transcripts are
-    collected.
+    whose outputs the decoders take, and `compute_objectives`, by `labels`,
+    `auxiliary` and `average`. Here the transcripts are collected.
 
-    Reads from the YAML what `HearingBrain` does, and ``best_by``: what tells which
-    checkpoints are the best.
+    Reads from the YAML what `RecipeBrain`, `SpeechInputs` and `AuxiliaryLosses` do,
+    ``num_worst_utterances``, and ``best_by``: what tells which checkpoints are the
+    best.
 
     Arguments
     ---------
@@ -66,15 +68,8 @@ class ASRBrain(HearingBrain):
         self.decoders = decoders
         self.first_decoder = next(iter(decoders))
         self.num_infeasible: Counter[sb.Stage] = Counter()
-        self.chunking = ChunkingWatch.of(self.modules.model)
-        self.heads = HeadsWatch.of(self.modules.model)
-        if self.heads and self.heads.asked and not self.hparams.inter_ctc_weight:
-            raise InputError(
-                "inter_ctc_weight: 0, but router ctc-blank reads the head after block "
-                f"{self.heads.asked[0]}, which learns nothing then; give more"
-            )
-        self.teacher = Distillation.of(self.hparams, self.modules.model)
-        self.heard_ids: list[str] = []
+        self.inputs = SpeechInputs(self.hparams)
+        self.auxiliary = AuxiliaryLosses(self.hparams, self.modules.model)
         if if_main_process():
             logger.info(describe_size(self.modules))
 
@@ -99,11 +94,55 @@ class ASRBrain(HearingBrain):
         run: Callable[..., Any] | None = None,
         **inputs: Any,
     ) -> Any:
-        """Run the model, or `run`, on what is heard of a batch."""
-        if self.heads is not None:
-            self.heads.begin()
-        self.heard_ids = batch.id
-        return (run or self.model)(*self.hear(batch, stage), **inputs)
+        """Run the model, or `run`, on waveforms, augmented in training."""
+        self.auxiliary.begin()
+        return (run or self.model)(*self.inputs.waveforms(batch, stage), **inputs)
+
+    def labels(self, batch: PaddedBatch, stage: sb.Stage) -> tuple[Tensor, Tensor]:
+        """Give tokens (V B, U) and their numbers (V B,), for V views of a batch."""
+        return self.inputs.labels(batch, stage)
+
+    def count_infeasible(self, is_infeasible: Tensor, stage: sb.Stage) -> None:
+        """Count utterances (V B,) that CTC has too few frames for."""
+        num_views = self.inputs.num_views(stage)
+        self.num_infeasible[stage] += int(is_infeasible.sum()) // num_views
+
+    def average(
+        self,
+        losses: Tensor,
+        num_labels: Tensor,
+        ctc: Tensor,
+        predictions: Sequence[Any],
+        stage: sb.Stage,
+    ) -> BatchLoss:
+        """Average over labels; of two views over both, with what they disagree.
+
+        Arguments
+        ---------
+        losses : Tensor
+            (V B,) in nats, all that there are.
+        num_labels : Tensor
+            (V B,)
+        ctc : Tensor
+            (V B,), what CTC has of the losses, to be logged.
+        predictions : Sequence[Any]
+            Log-probabilities (V B, T, N) that CTC was given, valid frames (V B,).
+        stage : sb.Stage
+            Of the run.
+
+        Returns
+        -------
+        BatchLoss
+            Of the B utterances.
+        """
+        views = self.inputs.views
+        if views is None or stage != sb.Stage.TRAIN:
+            return BatchLoss.average(losses, num_labels)
+        log_probs, frames = predictions[:2]
+        num_labels = num_labels[: len(num_labels) // 2]
+        weight = views.weight(self.scheduled_step, self.total_steps)
+        losses = views.merge(losses, num_labels, ctc, log_probs, frames, weight)
+        return BatchLoss.average(losses, num_labels)
 
     def observe(self, outputs: Any, batch: PaddedBatch, stage: sb.Stage) -> None:
         """Collect transcripts, and of a validation what tells of its utterances."""
@@ -111,48 +150,14 @@ class ASRBrain(HearingBrain):
         if stage == sb.Stage.VALID:
             log_probs, frames, *_ = outputs
             self.traits.append(Traits.of(log_probs, frames))
-            signals, relative_lengths = batch.signal
-            lengths = num_samples(signals, relative_lengths)
             heard = self.transcripts.hypotheses[self.first_decoder][-len(batch.id) :]
+            signals, lengths = batch.signal.data, count_valid(batch.signal)
             self.worst.add(batch.id, batch.text, heard, signals, lengths)
-
-    def chunking_losses(
-        self, tokens: Tensor, num_tokens: Tensor, stage: sb.Stage
-    ) -> Tensor:
-        """Give what dynamic chunking adds to the loss of each utterance, (B,)."""
-        if self.chunking is None or stage != sb.Stage.TRAIN:
-            return torch.zeros_like(num_tokens, dtype=torch.float32)
-        return self.chunking.losses(tokens, num_tokens)
-
-    def head_losses(
-        self, tokens: Tensor, num_tokens: Tensor, stage: sb.Stage
-    ) -> Tensor:
-        """Give what CTC heads after blocks add to that of CTC, (B,)."""
-        if self.heads is None or stage != sb.Stage.TRAIN:
-            return torch.zeros_like(num_tokens, dtype=torch.float32)
-        return self.hparams.inter_ctc_weight * self.heads.losses(tokens, num_tokens)
-
-    def teacher_losses(self, num_tokens: Tensor, stage: sb.Stage) -> Tensor:
-        """Give what a teacher's codes add to the loss of each utterance, (B,)."""
-        if self.heads is None or self.teacher is None or stage != sb.Stage.TRAIN:
-            return torch.zeros_like(num_tokens, dtype=torch.float32)
-        return self.teacher.losses(self.heads, self.heard_ids, num_tokens)
-
-    def output_share(self, stage: sb.Stage) -> float:
-        """Give the share of the output layer in what heads are trained by, too: CTC."""
-        if self.heads is None or stage != sb.Stage.TRAIN or not self.heads.ctc_heads:
-            return 1.0
-        return 1.0 - self.hparams.inter_ctc_weight
 
     def step_metrics(self) -> dict[str, float]:
         """Tell of the last batch's views, its chunks, and its losses after blocks."""
-        watches = (self.views, self.chunking, self.heads, self.teacher)
-        return {
-            name: value
-            for watch in watches
-            if watch is not None
-            for name, value in watch.metrics().items()
-        }
+        views = self.inputs.views
+        return {**(views.metrics() if views else {}), **self.auxiliary.metrics()}
 
     def show_sample(self, batch: PaddedBatch, outputs: Any) -> None:
         """Log what was said and heard in a batch's first utterance."""
@@ -161,15 +166,15 @@ class ASRBrain(HearingBrain):
         said, heard = batch.text[0], hypothesis.text
         sample = f"sample {batch.id[0]}\n  said:  {said}\n  heard: {heard}"
         logger.info("step %d, %s", self.optimizer_step, sample)
-        if self.log:
-            self.log.show_text(self.optimizer_step, "sample", sample)
+        if self.state.log:
+            self.state.log.show_text(self.optimizer_step, "sample", sample)
 
     def on_stage_start(self, stage: sb.Stage, epoch: int | None = None) -> None:
         """Begin to count and to collect anew."""
         super().on_stage_start(stage, epoch)
         self.num_infeasible[stage] = 0
-        if self.chunking is not None:
-            self.chunking.begin(stage)
+        if self.auxiliary.chunking is not None:
+            self.auxiliary.chunking.begin(stage)
         if stage == sb.Stage.VALID:
             name = self.first_decoder
             self.worst = WorstUtterances(self.hparams.num_worst_utterances)
@@ -182,16 +187,17 @@ class ASRBrain(HearingBrain):
         self, stage: sb.Stage, stage_loss: float, epoch: int | None = None
     ) -> None:
         """Tell of utterances that CTC has too few frames for; log and save."""
-        if self.chunking is not None:
+        if self.auxiliary.chunking is not None:
             # before a checkpoint is saved
-            self.chunking.end()
+            self.auxiliary.chunking.end()
         super().on_stage_end(stage, stage_loss, epoch)
         if stage == sb.Stage.VALID:
             run_on_main(self._save_statistics)
-        if stage == sb.Stage.VALID and self.log:
+        if stage == sb.Stage.VALID and self.state.log:
             for rank, each in enumerate(self.worst.found, start=1):
                 name = f"worst/{rank}"
-                self.log.show_audio(self.optimizer_step, name, each.signal, str(each))
+                signal, caption = each.signal, str(each)
+                self.state.log.show_audio(self.optimizer_step, name, signal, caption)
         if self.num_infeasible[stage]:
             name = stage.name.lower()
             logger.warning(

@@ -12,6 +12,7 @@ from lact_modules.adaptation.objectives import find_objective
 from lact_modules.data.subwords import AnyVocabulary
 from lact_modules.encoders import CTCModel
 from lact_modules.errors import InputError
+from lact_modules.training.batch_loss import BatchLoss
 from lact_modules.training.brain import ASRBrain
 from lact_modules.training.losses import ctc_losses
 from lact_modules.training.vocabulary import make_vocabulary
@@ -57,31 +58,33 @@ class CTCBrain(ASRBrain):
     def compute_forward(
         self, batch: PaddedBatch, stage: sb.Stage
     ) -> tuple[Tensor, ...]:
-        """Give log-probabilities (B, T, V), numbers of frames (B,), and more."""
+        """Give log-probabilities (V B, T, N), numbers of frames (V B,), and more.
+
+        That is a loss of masked prediction (V B,), or log-probabilities after a step of
+        test-time training, see `MetaOutput`.
+        """
         run = self.meta_step if stage == sb.Stage.TRAIN else None
         return self.run_model(batch.to(self.device), stage, run)
 
-    def utterance_losses(
-        self, outputs: tuple[Tensor, ...], batch: PaddedBatch, stage: sb.Stage
-    ) -> tuple[Tensor, Tensor]:
-        """CTC loss of each utterance; those that cannot be aligned count as 0."""
-        log_probs, frames, *more = outputs
+    def compute_objectives(
+        self, predictions: tuple[Tensor, ...], batch: PaddedBatch, stage: sb.Stage
+    ) -> BatchLoss:
+        """Average CTC over all labels; utterances too long to align count as 0."""
+        log_probs, frames, *more = predictions
         tokens, num_tokens = self.labels(batch, stage)
         ctc, is_infeasible = ctc_losses(log_probs, frames, tokens, num_tokens)
+        self.count_infeasible(is_infeasible, stage)
         losses = ctc
-        if isinstance(outputs, MetaOutput):
-            adapted, _ = ctc_losses(outputs.adapted, frames, tokens, num_tokens)
-            losses = (losses + adapted) / 2
-        losses = self.output_share(stage) * losses
-        losses = losses + self.head_losses(tokens, num_tokens, stage)
-        if more and not isinstance(outputs, MetaOutput):
+        if isinstance(predictions, MetaOutput):
+            adapted, _ = ctc_losses(predictions.adapted, frames, tokens, num_tokens)
+            losses, more = (ctc + adapted) / 2, []
+        losses = self.auxiliary.share_with_heads(losses, tokens, num_tokens, stage)
+        for masked in more:
             # an error a frame, beside losses that are shared out among labels
-            losses = losses + self.hparams.ttt_loss_weight * more[0] * num_tokens
-        losses = losses + self.teacher_losses(num_tokens, stage)
-        losses = losses + self.chunking_losses(tokens, num_tokens, stage)
-        self.num_infeasible[stage] += int(is_infeasible.sum()) // self.num_views(stage)
+            losses = losses + self.hparams.ttt_loss_weight * masked * num_tokens
+        losses = self.auxiliary.add(losses, batch.id, tokens, num_tokens, stage)
         num_labels = num_tokens * ~is_infeasible
-        return self.merge_views(losses, num_labels, ctc, log_probs, frames, stage)
+        return self.average(losses, num_labels, ctc, predictions, stage)
 
 
 def make_meta_step(

@@ -247,11 +247,11 @@ def write_results(
         seed=hparams["seed"],
         command=command,
         options={**hparams, **{name: getattr(brain, name) for name in RUN_OPTIONS}},
-        changed_options=brain.history.changed_options,
+        changed_options=brain.state.history.changed_options,
         device=brain.device,
         # an earlier run may have trained
-        training_wall_s=brain.training_wall_s or logged_seconds(folder),
+        training_wall_s=brain.state.wall_s or logged_seconds(folder),
     )
-    if brain.log:
-        brain.log.close(brain.optimizer_step, metrics)
+    if brain.state.log:
+        brain.state.log.close(brain.optimizer_step, metrics)
     logger.info("results in %s, curves in %s", folder, plots[0].parent)

@@ -1,27 +1,39 @@
-"""What the Brain of every recipe shares: epochs, logs, validation, checkpoints."""
+"""What the Brain of every recipe shares: what becomes of a batch, and of an epoch."""
 
+import logging
 import math
 import time
-from functools import partial
 from typing import Any
 
 import speechbrain as sb
+import torch
 from speechbrain.dataio.batch import PaddedBatch
+from speechbrain.utils.distributed import if_main_process
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from lact_modules.data.rounds import RoundSampler
 from lact_modules.errors import InputError
-from lact_modules.training.averaging import Weights, choose_weights, validate_weights
-from lact_modules.training.gathering import Outcome
+from lact_modules.training.batch_loss import BatchLoss
+from lact_modules.training.gathering import GradientAccumulation, Outcome
+from lact_modules.training.optimization import Optimization, make_micro_batches
+from lact_modules.training.optimizer_plan import plan_optimizer
 from lact_modules.training.range_test import find_learning_rate
-from lact_modules.training.saving import SavingBrain
+from lact_modules.training.replicas import average_buffers
+from lact_modules.training.resumable_brain import ResumableBrain
+from lact_modules.training.sharding import gather_parameters, is_sharded, save_whole
+from lact_modules.training.speech_batch import faults_of, is_lost
+from lact_modules.training.unfreezing import StagedUnfreezing
+
+logger = logging.getLogger(__name__)
 
 
-class RecipeBrain(SavingBrain):
+class RecipeBrain(ResumableBrain):
     """SpeechBrain's training loop for any model.
 
-    A recipe's Brain adds `compute_forward` and `utterance_losses`. What is here:
+    A recipe's Brain adds `compute_forward` and `compute_objectives`; the latter returns
+    a `BatchLoss`, or a scalar as SpeechBrain's do. A batch goes from `fit_batch` to
+    `Optimization.learn`, which has `run_batch` call these two. What is here:
 
     - the learning rate follows ``schedule(step, total_steps)`` from the first update;
     - all parameters are clipped together, whatever their groups;
@@ -33,12 +45,15 @@ class RecipeBrain(SavingBrain):
       same share of the training;
     - the best checkpoints by `metric` are kept, and averaged for testing if that does
       better on dev than the best one;
+    - more than ``nonfinite_patience`` utterances of a set that cannot be read, and more
+      than one of a hundred, end the run;
     - SIGTERM and Ctrl-C end the training at a checkpoint.
 
-    Reads from the YAML what `OptimizingBrain` does, ``output_folder``,
-    ``avg_checkpoints``, ``nonfinite_patience``, ``epoch_counter``, ``train_logger``,
-    and in optimizer steps, 0 for never, ``log_interval``, ``sample_interval``,
-    ``valid_interval``, ``checkpoint_interval``.
+    Reads from the YAML ``model``, ``schedule``, ``epoch_counter``, ``train_logger``,
+    ``output_folder``, ``trackers``, ``avg_checkpoints``, ``nonfinite_patience``, what
+    `plan_optimizer`, `make_micro_batches`, `LastStage.of` and `find_learning_rate`
+    read, ``fsdp``, ``history``, made by `launch`, and in optimizer steps, 0 for never,
+    ``log_interval``, ``sample_interval``, ``valid_interval``, ``checkpoint_interval``.
 
     Arguments
     ---------
@@ -46,10 +61,13 @@ class RecipeBrain(SavingBrain):
         For `speechbrain.Brain`.
     """
 
+    optimization: Optimization
+    total_steps: int
+
     def __init__(self, **brain_arguments: Any):
         super().__init__(**brain_arguments)
+        self.unfreezing: StagedUnfreezing | None = None
         self.is_within_epoch = False
-        self.validated: Weights | None = None
 
     def validation_metrics(self, stage_loss: float) -> dict[str, float]:
         """Sum up a validation that has ended: numbers by name, `metric` among them."""
@@ -61,6 +79,9 @@ class RecipeBrain(SavingBrain):
 
     def show_sample(self, batch: PaddedBatch, outputs: Any) -> None:
         """Log what the model makes of a batch's first utterance."""
+
+    def observe(self, outputs: Any, batch: PaddedBatch, stage: sb.Stage) -> None:
+        """Collect what a validation or a test is about."""
 
     def train(
         self,
@@ -93,7 +114,10 @@ class RecipeBrain(SavingBrain):
         RateFound
             If a learning rate was to be found.
         """
-        self.use_sampler(batch_sampler)
+        self.state.micro_batches = make_micro_batches(batch_sampler, vars(self.hparams))
+        if self.state.micro_batches is not None:
+            # a batch of the loader is all that a step takes
+            self.grad_accumulation_factor = 1
         train_loader = self.make_train_loader(train_set, batch_sampler, train_options)
         self.valid_loader = self.make_dataloader(
             valid_set, sb.Stage.VALID, **valid_options
@@ -111,46 +135,123 @@ class RecipeBrain(SavingBrain):
         with self.stop_request:
             self.fit(self.hparams.epoch_counter, train_loader, self.valid_loader)
 
+    def init_optimizers(self) -> None:
+        """Make the optimizer, and what updates the model by it; show its plan."""
+        self.optimizer, self.unfreezing, table = plan_optimizer(
+            self.hparams.model,
+            self.opt_class,
+            vars(self.hparams),
+            decay_vectors=not self.remove_vector_weight_decay,
+        )
+        self.optimizers_dict = {"opt_class": self.optimizer}
+        if self.checkpointer is not None:
+            self.checkpointer.add_recoverable("optimizer", self.optimizer)
+            if is_sharded(self.model):
+                save_whole(self.checkpointer, self.model, self.optimizer)
+        if len(self.optimizer.param_groups) > 1 and if_main_process():
+            logger.info("peak learning rates:\n%s", table)
+        accumulation = GradientAccumulation(
+            self._run_to_learn,
+            self.modules,
+            self.scaler,
+            self.grad_accumulation_factor,
+            self.state.micro_batches,
+        )
+        self.optimization = Optimization(
+            accumulation, self.optimizer, self.max_grad_norm, self.nonfinite_patience
+        )
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gathered gradients."""
+        self.optimization.zero_grad()
+
     def on_stage_start(self, stage: sb.Stage, epoch: int | None = None) -> None:
-        """Begin an epoch, or go on within it."""
-        super().on_stage_start(stage, epoch)
-        if stage == sb.Stage.TRAIN:
+        """Begin an epoch, or go on within it; validate what all ranks have."""
+        if stage == sb.Stage.VALID:
+            average_buffers(self.modules.model)
+        if stage != sb.Stage.TRAIN:
+            gather_parameters(self.model)
+        else:
             assert epoch is not None
+            self.unfreeze(epoch)
             self.batches.set_epoch(epoch)
             factor = self.grad_accumulation_factor
-            self.progress.begin(math.ceil(self.batches.num_left / factor))
+            self.state.progress.begin(math.ceil(self.batches.num_left / factor))
             self.num_gathered = 0
+
+    def unfreeze(self, epoch: int) -> None:
+        """Freeze and unfreeze what an epoch asks for."""
+        if self.unfreezing is None:
+            return
+        if self.unfreezing.enter(epoch) and self.distributed_launch:
+            # DDP exchanges what was trained when it was made
+            self._wrap_distributed()
 
     def fit_batch(self, batch: PaddedBatch) -> Tensor:
         """Run one batch forward and backward; step where accumulation ends."""
         started = time.perf_counter()
         self.random_state.restore()
-        self.note_faults(batch, sb.Stage.TRAIN)
-        self.history.train(self.optimizer_step)
+        self.unreadable[sb.Stage.TRAIN].note(faults_of(batch))
+        self.state.history.train(self.optimizer_step)
         self.batches.advance(batch)
         self.num_gathered += 1
         is_full = self.num_gathered == self.grad_accumulation_factor
         # the last step of an epoch takes what remains
         should_step = is_full or self.batches.num_left == 0
         outcome = self.learn(batch, should_step)
-        self.training_wall_s += time.perf_counter() - started
+        self.state.wall_s += time.perf_counter() - started
         if should_step:
             self.num_gathered = 0
             self.optimizer_step += 1
-            self.progress.advance()
+            self.state.progress.advance()
             self._after_step(outcome)
         return outcome.loss.detach().cpu()
 
+    def learn(self, batch: PaddedBatch, should_step: bool) -> Outcome:
+        """Learn from a batch at the scheduled rate, see `Optimization.learn`."""
+        rate = self.hparams.schedule(self.scheduled_step, self.total_steps)
+        return self.optimization.learn(batch, should_step, rate)
+
+    def _run_to_learn(self, batch: PaddedBatch) -> tuple[Any, BatchLoss]:
+        with self.training_ctx:
+            return self.run_batch(batch, sb.Stage.TRAIN)
+
+    def run_batch(self, batch: PaddedBatch, stage: sb.Stage) -> tuple[Any, BatchLoss]:
+        """Run a batch forward: what the model makes of it, and its loss."""
+        outputs = self.compute_forward(batch, stage)
+        loss = self.compute_objectives(outputs, batch, stage)
+        return outputs, BatchLoss.of(loss, len(batch))
+
+    @torch.no_grad()
+    def evaluate_batch(self, batch: PaddedBatch, stage: sb.Stage) -> Tensor:
+        """Run one batch forward, and observe it.
+
+        Arguments
+        ---------
+        batch : PaddedBatch
+            For validation or testing.
+        stage : sb.Stage
+            Which of both.
+
+        Returns
+        -------
+        Tensor
+            Its loss; NaN, which no average counts, if it could not be read.
+        """
+        self.unreadable[stage].note(faults_of(batch))
+        if is_lost(batch):
+            return torch.tensor(torch.nan)
+        with self.evaluation_ctx:
+            outputs, loss = self.run_batch(batch, stage)
+            self.observe(outputs, batch, stage)
+        return loss.mean.detach().cpu()
+
     def _after_step(self, outcome: Outcome) -> None:
         if self.is_due("log_interval"):
-            groups = self.optimizer.param_groups
-            several = groups if len(groups) > 1 else []
             self._log(
                 "train",
                 loss=outcome.loss.item(),
-                lr=max(group["lr"] for group in groups),
-                grad_norm=self.grad_norm.item(),
-                **{f"lr/{group['name']}": group["lr"] for group in several},
+                **self.optimization.metrics(),
                 **self.step_metrics(),
             )
         if self.is_due("sample_interval"):
@@ -159,12 +260,12 @@ class RecipeBrain(SavingBrain):
             self._validate_within_epoch()
 
     def _log(self, split: str, **values: float) -> None:
-        if self.log:
-            self.log.log(
+        if self.state.log:
+            self.state.log.log(
                 split,
                 self.optimizer_step,
                 self.epoch,
-                training_s=self.training_wall_s,
+                training_s=self.state.wall_s,
                 **values,
             )
 
@@ -185,32 +286,9 @@ class RecipeBrain(SavingBrain):
     ) -> None:
         """Log a stage; after an epoch's validation, save a checkpoint."""
         if stage == sb.Stage.TRAIN:
-            # there may have been no batch left of the epoch
-            self.random_state.restore()
             self.end_training(stage_loss)
         if stage == sb.Stage.VALID:
             metrics = self.validation_metrics(stage_loss)
             self._log("dev", **{name.lower(): metrics[name] for name in metrics})
             if not self.is_within_epoch:
-                self._end_epoch(metrics)
-
-    def _end_epoch(self, metrics: dict[str, float]) -> None:
-        epoch = self.hparams.epoch_counter.current
-        self.hparams.train_logger.log_stats(
-            stats_meta={"epoch": epoch, "steps": self.optimizer_step},
-            train_stats={"loss": self.train_loss},
-            valid_stats=metrics,
-        )
-        self.save_epoch(metrics)
-
-    def on_evaluate_start(
-        self, max_key: str | None = None, min_key: str | None = None
-    ) -> None:
-        """Load the best checkpoint, or an average if that does better on dev."""
-        weights = choose_weights(
-            self.checkpointer.checkpoints_dir,
-            self.metric,
-            self.hparams.avg_checkpoints,
-            partial(validate_weights, self),
-        )
-        self.hparams.model.load_state_dict(weights)
+                self.end_epoch(metrics)

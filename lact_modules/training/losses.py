@@ -1,33 +1,10 @@
 """Losses of each utterance, in nats, with what cannot be aligned counted."""
 
 import torch
-from speechbrain.dataio.batch import PaddedData
 from torch import Tensor
 from torch.nn.functional import cross_entropy, ctc_loss, pad
 
 from lact_modules.training.guard import infeasible
-
-
-def count_tokens(tokens: PaddedData) -> Tensor:
-    """Count the tokens of each utterance.
-
-    Arguments
-    ---------
-    tokens : PaddedData
-        (B, U), with relative lengths.
-
-    Returns
-    -------
-    Tensor
-        (B,) int64.
-
-    Example
-    -------
-    >>> count_tokens(PaddedData(torch.ones(2, 3), torch.tensor([1.0, 0.67])))
-    tensor([3, 2])
-    """
-    # lengths relative to 0 are NaN
-    return (tokens.lengths.nan_to_num() * tokens.data.shape[1]).round().long()
 
 
 def ctc_losses(

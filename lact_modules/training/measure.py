@@ -62,8 +62,8 @@ def measure_split(
         metrics[name] = {**vars(rates), "rtf": wall_s / audio_s}
         metrics[name]["infeasible"] = brain.num_infeasible[Stage.TEST]
         metrics[name]["unreadable"] = len(brain.unreadable[Stage.TEST])
-        if brain.chunking is not None:
-            metrics[name]["keep_ratio"] = brain.chunking.keep_ratio
+        if brain.auxiliary.chunking is not None:
+            metrics[name]["keep_ratio"] = brain.auxiliary.chunking.keep_ratio
         oracle_wer = transcripts.oracle_wer(name)
         if oracle_wer is not None:
             metrics[name]["oracle_wer"] = oracle_wer

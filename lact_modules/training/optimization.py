@@ -1,143 +1,55 @@
-"""How a Brain turns batches into updates: gradients, clipping, learning rates."""
+"""How gradients become updates: clipping, learning rates, what is not finite."""
 
 import logging
+from collections.abc import Mapping
 from typing import Any
 
-import speechbrain as sb
 import torch
 from speechbrain.dataio.batch import PaddedBatch
-from speechbrain.utils.distributed import if_main_process
+from torch.optim import Optimizer
 
-from lact_modules.encoders.compilation import CompiledBlocks
 from lact_modules.errors import InputError
 from lact_modules.training.batching import MicroBatches
-from lact_modules.training.gathering import GatheringBrain, Outcome
+from lact_modules.training.gathering import GradientAccumulation, Outcome
 from lact_modules.training.guard import NonFiniteGuard
-from lact_modules.training.optimizer_plan import plan_optimizer
-from lact_modules.training.replicas import (
-    average_buffers,
-    replicate,
-)
+from lact_modules.training.replicas import average_buffers, unwrapped
 from lact_modules.training.samplers import EffectiveBatchSampler, StagedSampler
-from lact_modules.training.sharding import (
-    gather_parameters,
-    is_sharded,
-    release_parameters,
-    save_whole,
-    shard,
-    whole,
-)
-from lact_modules.training.unfreezing import StagedUnfreezing
+from lact_modules.training.sharding import release_parameters, whole
 
 logger = logging.getLogger(__name__)
 
 
-class OptimizingBrain(GatheringBrain):
-    """SpeechBrain's Brain with parameter groups, stages and effective batches.
+class Optimization:
+    """Updates of a model, from the batches of optimizer steps.
 
-    Reads from the YAML: ``model``, ``schedule``, ``parameter_groups``,
-    ``layer_decay``, ``stages``, ``fsdp``, ``target_effective_batch``, and with the
-    latter ``max_batch_size`` and ``max_batch_length``.
+    All parameters are clipped together, whatever their groups. A loss or gradient that
+    is not finite is skipped, with what its step has gathered before.
 
     Arguments
     ---------
-    **brain_arguments : Any
-        For `speechbrain.Brain`.
+    accumulation : GradientAccumulation
+        Of the batches of a step.
+    optimizer : Optimizer
+        Groups have their peak learning rate, ``initial_lr``.
+    max_grad_norm : float
+        To clip gradients to.
+    patience : int
+        Losses or gradients in a row that may be not finite, see `NonFiniteGuard`.
     """
 
-    total_steps: int
-
-    def __init__(self, **brain_arguments: Any):
-        super().__init__(**brain_arguments)
-        self.guard = NonFiniteGuard(self.nonfinite_patience)
+    def __init__(
+        self,
+        accumulation: GradientAccumulation,
+        optimizer: Optimizer,
+        max_grad_norm: float,
+        patience: int,
+    ):
+        self.accumulation, self.optimizer = accumulation, optimizer
+        self.max_grad_norm = max_grad_norm
+        self.guard = NonFiniteGuard(patience)
         self.grad_norm = torch.tensor(torch.nan)
-        self.unfreezing: StagedUnfreezing | None = None
 
-    @property
-    def scheduled_step(self) -> float:
-        """Optimizer steps taken so far, as the schedule counts them."""
-        return self.optimizer_step
-
-    def use_sampler(self, sampler: Any) -> None:
-        """Learn from a sampler how many batches make an optimizer step.
-
-        Arguments
-        ---------
-        sampler : Any
-            Of the training; None if the data come in batches.
-
-        Raises
-        ------
-        InputError
-            If `target_effective_batch` is wanted of a sampler that does not know it.
-        """
-        target = self.hparams.target_effective_batch
-        if target is None:
-            return
-        # a last stage has batches of fewer and longer ones
-        first = sampler.first if isinstance(sampler, StagedSampler) else sampler
-        if not isinstance(first, EffectiveBatchSampler):
-            raise InputError(
-                "target_effective_batch: only a recognizer that reads audio files "
-                "counts utterances; set grad_accumulation_factor instead"
-            )
-        # a batch of the loader is all that a step takes
-        self.grad_accumulation_factor = 1
-        self.micro_batches = MicroBatches(
-            target // sampler.num_ranks,
-            self.hparams.max_batch_size,
-            self.hparams.max_batch_length,
-        )
-        logger.info("%d processes, on each %s", sampler.num_ranks, self.micro_batches)
-
-    def _compile(self) -> None:
-        """Compile in place: SpeechBrain's way gives weights other names."""
-        for name in (self.compile_module_keys or self.modules) if self.compile else ():
-            CompiledBlocks(
-                self.modules[name],
-                mode=self.compile_mode,
-                fullgraph=self.compile_using_fullgraph,
-                dynamic=self.compile_using_dynamic_shape_tracing,
-            )
-
-    def _wrap_distributed(self) -> None:
-        if not self.distributed_launch:
-            super()._wrap_distributed()
-        elif self.hparams.fsdp:
-            shard(self.model)
-        else:
-            self.modules["model"] = replicate(self.model)
-
-    def init_optimizers(self) -> None:
-        """Make the optimizer; show its plan where groups differ."""
-        self.optimizer, self.unfreezing, table = plan_optimizer(
-            self.hparams.model,
-            self.opt_class,
-            vars(self.hparams),
-            decay_vectors=not self.remove_vector_weight_decay,
-        )
-        self.optimizers_dict = {"opt_class": self.optimizer}
-        if self.checkpointer is not None:
-            self.checkpointer.add_recoverable("optimizer", self.optimizer)
-            if is_sharded(self.model):
-                save_whole(self.checkpointer, self.model, self.optimizer)
-        if len(self.optimizer.param_groups) > 1 and if_main_process():
-            logger.info("peak learning rates:\n%s", table)
-
-    def on_stage_start(self, stage: sb.Stage, epoch: int | None = None) -> None:
-        """Freeze and unfreeze what the epoch asks for; validate what all ranks have."""
-        if stage == sb.Stage.VALID:
-            average_buffers(self.modules.model)
-        if stage != sb.Stage.TRAIN:
-            gather_parameters(self.model)
-        if stage != sb.Stage.TRAIN or self.unfreezing is None:
-            return
-        assert epoch is not None
-        if self.unfreezing.enter(epoch) and self.distributed_launch:
-            # DDP exchanges what was trained when it was made
-            self._wrap_distributed()
-
-    def learn(self, batch: PaddedBatch, should_step: bool) -> Outcome:
+    def learn(self, batch: PaddedBatch, should_step: bool, rate: float) -> Outcome:
         """Gather the gradients of a batch, and update if it is the last of a step.
 
         Arguments
@@ -146,42 +58,98 @@ class OptimizingBrain(GatheringBrain):
             Of the training.
         should_step : bool
             Whether to update.
+        rate : float
+            Factor of the peak learning rates.
 
         Returns
         -------
         Outcome
             What was seen on the way.
         """
-        release_parameters(self.model)
-        outcome = self.gather(batch, should_step)
+        release_parameters(unwrapped(self.accumulation.modules.model))
+        outcome = self.accumulation.add(batch, should_step)
         if self.guard.is_bad(outcome.losses, outcome.ids):
             # gradients gathered before are not in sync yet with other ranks
             self.zero_grad()
         elif should_step:
-            self._update()
+            self._update(rate)
         if should_step:
-            average_buffers(self.modules.model)
+            average_buffers(self.accumulation.modules.model)
         return outcome
 
-    def _update(self) -> None:
-        self.scaler.unscale_(self.optimizer)
-        if not self.average_gradients():
+    def _update(self, rate: float) -> None:
+        scaler = self.accumulation.scaler
+        scaler.unscale_(self.optimizer)
+        if not self.accumulation.average():
             self.zero_grad()
-            self.scaler.update()
+            scaler.update()
             return
         self.grad_norm = whole(
             torch.nn.utils.clip_grad_norm_(
-                self.modules.parameters(), self.max_grad_norm
+                self.accumulation.modules.parameters(), self.max_grad_norm
             )
         )
-        factor = self.hparams.schedule(self.scheduled_step, self.total_steps)
         for group in self.optimizer.param_groups:
-            group["lr"] = group["initial_lr"] * factor
+            group["lr"] = group["initial_lr"] * rate
         # a scaler skips overflowing steps by itself
-        if self.scaler.is_enabled() or not self.guard.is_bad(
-            self.grad_norm, self.gathered_ids
+        if scaler.is_enabled() or not self.guard.is_bad(
+            self.grad_norm, self.accumulation.ids
         ):
-            self.scaler.step(self.optimizer)
-            self.scaler.update()
+            scaler.step(self.optimizer)
+            scaler.update()
             self.guard.reset()
         self.zero_grad()
+
+    def metrics(self) -> dict[str, float]:
+        """Give learning rates and the norm of the gradients, of the last update."""
+        groups = self.optimizer.param_groups
+        several = groups if len(groups) > 1 else []
+        return {
+            "lr": max(group["lr"] for group in groups),
+            "grad_norm": self.grad_norm.item(),
+            **{f"lr/{group['name']}": group["lr"] for group in several},
+        }
+
+    def zero_grad(self) -> None:
+        """Forget the gathered gradients, and the utterances that they are of."""
+        self.optimizer.zero_grad(set_to_none=True)
+        self.accumulation.reset()
+
+
+def make_micro_batches(sampler: Any, hparams: Mapping[str, Any]) -> MicroBatches | None:
+    """Cut the batches of a sampler to what memory holds, if each is all of a step.
+
+    Arguments
+    ---------
+    sampler : Any
+        Of the training; None if the data come in batches.
+    hparams : Mapping[str, Any]
+        ``target_effective_batch``, ``max_batch_size`` and ``max_batch_length``.
+
+    Returns
+    -------
+    MicroBatches | None
+        None if there is no `target_effective_batch`.
+
+    Raises
+    ------
+    InputError
+        If it is wanted of a sampler that does not know it.
+    """
+    target = hparams["target_effective_batch"]
+    if target is None:
+        return None
+    # a last stage has batches of fewer and longer ones
+    first = sampler.first if isinstance(sampler, StagedSampler) else sampler
+    if not isinstance(first, EffectiveBatchSampler):
+        raise InputError(
+            "target_effective_batch: only a recognizer that reads audio files counts "
+            "utterances; set grad_accumulation_factor instead"
+        )
+    made = MicroBatches(
+        target // sampler.num_ranks,
+        hparams["max_batch_size"],
+        hparams["max_batch_length"],
+    )
+    logger.info("%d processes, on each %s", sampler.num_ranks, made)
+    return made

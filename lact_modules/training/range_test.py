@@ -101,7 +101,8 @@ def find_learning_rate(brain: "RecipeBrain", loader: Any) -> NoReturn:
 
 def _losses(brain: "RecipeBrain", loader: Any) -> Iterator[float]:
     """Train on and on, and give the loss of each optimizer step; NaN if it was bad."""
-    brain.guard.patience, patience = sys.maxsize, brain.guard.patience
+    guard = brain.optimization.guard
+    guard.patience, patience = sys.maxsize, guard.patience
     for epoch in _epochs(brain):
         # its limit is of the training
         brain.hparams.epoch_counter.current += 1
@@ -110,7 +111,7 @@ def _losses(brain: "RecipeBrain", loader: Any) -> Iterator[float]:
         gathered = []
         for batch in loader:
             gathered.append(brain.fit_batch(batch))
-            if brain.guard.in_a_row > patience:
+            if guard.in_a_row > patience:
                 return
             if brain.num_gathered == 0:
                 # what could not be read is NaN

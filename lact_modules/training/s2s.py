@@ -5,12 +5,12 @@ from typing import Any
 
 import speechbrain as sb
 from speechbrain.dataio.batch import PaddedBatch
-from torch import Tensor
 
 from lact_modules.data.subwords import SubwordVocabulary
 from lact_modules.decoding.ctc import GreedyDecoder
 from lact_modules.encoders import S2SOutput
 from lact_modules.inference.trained_model import TrainedModel
+from lact_modules.training.batch_loss import BatchLoss
 from lact_modules.training.brain import ASRBrain
 from lact_modules.training.losses import (
     ctc_losses,
@@ -50,19 +50,19 @@ class S2SBrain(ASRBrain):
         tokens = with_start(tokens, SubwordVocabulary.bos_id)
         return self.run_model(batch, stage, tokens=tokens)
 
-    def utterance_losses(
-        self, outputs: S2SOutput, batch: PaddedBatch, stage: sb.Stage
-    ) -> tuple[Tensor, Tensor]:
-        """Add the losses of each utterance; one too short for CTC has attention's."""
-        log_probs, frames = outputs.log_probs, outputs.lengths
+    def compute_objectives(
+        self, predictions: S2SOutput, batch: PaddedBatch, stage: sb.Stage
+    ) -> BatchLoss:
+        """Weight both losses; an utterance too short for CTC has attention's."""
         tokens, num_tokens = self.labels(batch, stage)
-        ctc, is_infeasible = ctc_losses(log_probs, frames, tokens, num_tokens)
-        self.num_infeasible[stage] += int(is_infeasible.sum()) // self.num_views(stage)
-        by_frames = self.output_share(stage) * ctc
-        by_frames = by_frames + self.head_losses(tokens, num_tokens, stage)
-        assert outputs.token_log_probs is not None
+        ctc, is_infeasible = ctc_losses(
+            predictions.log_probs, predictions.lengths, tokens, num_tokens
+        )
+        self.count_infeasible(is_infeasible, stage)
+        by_frames = self.auxiliary.share_with_heads(ctc, tokens, num_tokens, stage)
+        assert predictions.token_log_probs is not None
         attention = token_losses(
-            outputs.token_log_probs,
+            predictions.token_log_probs,
             tokens,
             num_tokens,
             SubwordVocabulary.eos_id,
@@ -70,6 +70,5 @@ class S2SBrain(ASRBrain):
         )
         weight = self.hparams.ctc_weight
         losses = weight * by_frames + (1 - weight) * attention
-        losses = losses + self.teacher_losses(num_tokens, stage)
-        losses = losses + self.chunking_losses(tokens, num_tokens, stage)
-        return self.merge_views(losses, num_tokens, ctc, log_probs, frames, stage)
+        losses = self.auxiliary.add(losses, batch.id, tokens, num_tokens, stage)
+        return self.average(losses, num_tokens, ctc, predictions, stage)

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from speechbrain.dataio.batch import PaddedBatch
+from speechbrain.dataio.batch import PaddedBatch, PaddedData
 from speechbrain.utils.data_utils import batch_pad_right
 from torch import Tensor
 
 from lact_modules.data.audio import SAMPLE_RATE
+from lact_modules.ops.padding import absolute_lengths
 
 
 def pad_right(tensors: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
@@ -34,6 +35,11 @@ def pad_right(tensors: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
     if any(len(tensor) for tensor in tensors):
         return batch_pad_right(tensors)
     return torch.stack([*tensors]), torch.zeros(len(tensors))
+
+
+def count_valid(padded: PaddedData) -> Tensor:
+    """Count the samples or tokens (B,) of each row, int64, see `absolute_lengths`."""
+    return absolute_lengths(padded.lengths, padded.data.shape[1])
 
 
 class SpeechBatch(PaddedBatch):
@@ -77,6 +83,16 @@ class SpeechBatch(PaddedBatch):
     def is_lost(self) -> bool:
         """Whether none could be read."""
         return self._is_lost
+
+
+def faults_of(batch: PaddedBatch) -> dict[str, str]:
+    """Tell what of any batch cannot be read, by id."""
+    return batch.faults if isinstance(batch, SpeechBatch) else {}
+
+
+def is_lost(batch: PaddedBatch) -> bool:
+    """Tell whether silence stands for any batch, of which nothing could be read."""
+    return isinstance(batch, SpeechBatch) and batch.is_lost
 
 
 def _silence(item: dict[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from speechbrain.augment.freq_domain import SpectrogramDrop
 from torch import Tensor, nn
 
 from lact_modules.errors import InputError
+from lact_modules.ops.padding import absolute_lengths
 from lact_modules.ops.spans import place_spans
 
 
@@ -84,7 +85,7 @@ class TimeMasks(nn.Module):
             As given.
         """
         num_frames = features.shape[1]
-        frames = (lengths * num_frames).round().long()
+        frames = absolute_lengths(lengths, num_frames)
         counts = (frames * self.count_share).clamp(max=self.max_count) * self.scale
         # as many are drawn for any batch
         each = torch.arange(int(self.max_count * self.scale), device=features.device)

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from typing import Any
 
 from lact_modules.errors import InputError
 
@@ -32,6 +33,12 @@ class UnreadableAudio:
         self.limit = max(patience, int(_SHARE * num_utterances))
         self.num_utterances = num_utterances
         self._ids: set[str] = set()
+
+    @classmethod
+    def of(cls, dataset: Any, patience: int) -> "UnreadableAudio":
+        """Begin to count what of a dataset, or of shards, cannot be read."""
+        count = getattr(dataset, "num_utterances", None) or len(dataset)
+        return cls(count, patience)
 
     def __len__(self) -> int:
         return len(self._ids)

@@ -89,10 +89,9 @@ def corpus(tmp_path_factory):
 
 
 @functools.cache
-def import_script(dataset, recipe):
-    path = RECIPES / dataset / recipe / "train.py"
-    name = f"{dataset}_{recipe}".replace("/", "_")
-    spec = importlib.util.spec_from_file_location(f"train_{name}", path)
+def import_script(path):
+    name = "_".join(path.relative_to(path.anchor).with_suffix("").parts)
+    spec = importlib.util.spec_from_file_location(name, path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -124,15 +123,16 @@ def command(corpus):
 def train(command, own_logging):
     """Run a recipe in this process."""
 
-    def run(folder, recipe="ASR/CTC", dataset="LibriSpeech", **options):
+    def run(folder, recipe="ASR/CTC", dataset="LibriSpeech", script=None, **options):
         error = io.StringIO()
         code = 0
+        script = script or RECIPES / dataset / recipe / "train.py"
         with pytest.MonkeyPatch.context() as patch, own_logging():
             words = command(folder, recipe, dataset, **options)
             patch.setattr(sys, "argv", ["train.py", *words])
             try:
                 with contextlib.redirect_stderr(error):
-                    launch(import_script(dataset, recipe).main, KEYS[recipe])
+                    launch(import_script(script).main, KEYS[recipe])
             except SystemExit as stop:
                 code = stop.code
         return Run(code, Path(folder), error.getvalue())

@@ -56,7 +56,8 @@ def test_a_worse_average_is_neither_tested_nor_exported(train, copy, monkeypatch
 
     monkeypatch.setattr("lact_modules.training.experiment.measure_split", measure)
     monkeypatch.setattr(
-        "lact_modules.training.loop.validate_weights", lambda brain, weights: 700.0
+        "lact_modules.training.resumable_brain.validate_weights",
+        lambda brain, weights: 700.0,
     )
     run = train(copy, num_epochs=3, **OPTIONS)
     assert run.code == 0

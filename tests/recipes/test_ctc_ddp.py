@@ -8,15 +8,15 @@ from lact_modules.inference.transcriber import Transcriber
 TRAIN_AND_COMPARE = """
 import os, runpy, sys
 import torch
-from lact_modules.training.brain import ASRBrain
+from lact_modules.training.ctc import CTCBrain
 
 rank = int(os.environ["RANK"])
-objectives, train = ASRBrain.compute_objectives, ASRBrain.train
+objectives, train = CTCBrain.compute_objectives, CTCBrain.train
 
 def spoil(self, outputs, batch, stage):
     loss = objectives(self, outputs, batch, stage)
     if rank == 1 and stage.name == "TRAIN" and self.step == 4:
-        self.batch_losses = self.batch_losses * torch.nan
+        return loss * torch.nan
     return loss
 
 def train_and_save(self, *arguments):
@@ -24,7 +24,7 @@ def train_and_save(self, *arguments):
     path = os.path.join(self.hparams.output_folder, f"rank{rank}.pt")
     torch.save(self.model.state_dict(), path)
 
-ASRBrain.compute_objectives, ASRBrain.train = spoil, train_and_save
+CTCBrain.compute_objectives, CTCBrain.train = spoil, train_and_save
 sys.argv = sys.argv[1:]
 runpy.run_path(sys.argv[0], run_name="__main__")
 """

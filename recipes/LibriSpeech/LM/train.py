@@ -9,7 +9,6 @@ SpeechBrain's run options (``--device``, ``--precision bf16``, ...) work too.
 
 import logging
 import math
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -25,15 +24,18 @@ from lact_modules.data.token_batches import TokenBatchSampler, cut_batches
 from lact_modules.data.token_store import TokenStore, write_token_store
 from lact_modules.integrations.transformer_lm import use_boolean_masks
 from lact_modules.training import keys
+from lact_modules.training.batch_loss import BatchLoss
 from lact_modules.training.experiment import write_results
 from lact_modules.training.first_try import vocabulary_kept_on_success
 from lact_modules.training.launch import launch
 from lact_modules.training.loop import RecipeBrain
 from lact_modules.training.losses import token_losses, with_start
+from lact_modules.training.main_process import num_processes
 from lact_modules.training.manifests import (
     read_held_out_texts,
     read_train_texts,
 )
+from lact_modules.training.speech_batch import count_valid
 from lact_modules.training.tokenizer import prepare_tokenizer
 
 logger = logging.getLogger(__name__)
@@ -53,17 +55,16 @@ class LMBrain(RecipeBrain):
         logits = self.model(with_start(batch.tokens.data, self.vocabulary.bos_id))
         return logits.float().log_softmax(dim=-1)
 
-    def utterance_losses(
-        self, outputs: Tensor, batch: PaddedBatch, stage: sb.Stage
-    ) -> tuple[Tensor, Tensor]:
-        """Cross-entropy of each text; its end counts as a token."""
-        tokens, relative_lengths = batch.tokens
-        num_tokens = (relative_lengths * tokens.shape[1]).round().long()
-        losses = token_losses(outputs, tokens, num_tokens, self.vocabulary.eos_id)
+    def compute_objectives(
+        self, predictions: Tensor, batch: PaddedBatch, stage: sb.Stage
+    ) -> BatchLoss:
+        """Average cross-entropy over all tokens; the end of a text counts as one."""
+        tokens, num_tokens = batch.tokens.data, count_valid(batch.tokens)
+        losses = token_losses(predictions, tokens, num_tokens, self.vocabulary.eos_id)
         if stage != sb.Stage.TRAIN:
             self.nats += losses.double().sum().item()
             self.num_tokens += int((num_tokens + 1).sum())
-        return losses, num_tokens + 1
+        return BatchLoss.average(losses, num_tokens + 1)
 
     def on_stage_start(self, stage: sb.Stage, epoch: int | None = None) -> None:
         """Begin to count anew."""
@@ -111,8 +112,7 @@ def main(hparams: dict[str, Any], run_opts: Any, command: list[str]) -> None:
         train_set.lengths + 1,
         hparams["max_batch_tokens"],
         hparams["seed"],
-        # set by torchrun
-        num_ranks=int(os.environ.get("WORLD_SIZE", 1)),
+        num_ranks=num_processes(),
     )
     test_options = {**options, "batch_sampler": batches_of(dev_set, hparams)}
     brain.train(train_set, dev_set, sampler, options, test_options)

@@ -6,6 +6,7 @@ from speechbrain.dataio.batch import PaddedBatch
 
 from lact_modules.data.code_file import write_codes
 from lact_modules.training.distillation import code_losses
+from lact_modules.training.speech_batch import count_valid
 from tests import processes
 
 HEAD = "!name:lact_modules.encoders.code_head.CodeHead {num_codes: 4}"
@@ -43,8 +44,7 @@ def test_codes_weigh_the_same_whatever_else_is_learned(recipe, tmp_path):
     brain = processes.make_brain(tmp_path, *recipe, heads, given, effective=False)
     outputs, losses = brain.compute_forward(batch, Stage.TRAIN), []
     for weight in (0.0, 3.0):
-        brain.teacher.weight = weight
-        found, num_labels = brain.utterance_losses(outputs, batch, Stage.TRAIN)
-        losses.append(found)
-    added = ((losses[1] - losses[0]) / num_labels).mean().item()
+        brain.auxiliary.teacher.weight = weight
+        losses.append(brain.compute_objectives(outputs, batch, Stage.TRAIN).utterances)
+    added = ((losses[1] - losses[0]) / count_valid(batch.tokens)).mean().item()
     assert added == pytest.approx(3 * brain.step_metrics()["teacher"], rel=1e-4)

@@ -141,11 +141,15 @@ def test_the_weight_parts_the_loss_of_ctc(case, tmp_path):
     batch = PaddedBatch(processes.make_examples(0, 2))
     brain = processes.make_brain(tmp_path, *recipe, effective=False)
     outputs, losses = brain.compute_forward(batch, Stage.TRAIN), {}
+
+    def found(stage):
+        return brain.compute_objectives(outputs, batch, stage).utterances
+
     for weight in (0.0, 0.25, 1.0):
-        brain.hparams.inter_ctc_weight = weight
-        losses[weight], _ = brain.utterance_losses(outputs, batch, Stage.TRAIN)
+        brain.auxiliary.inter_ctc_weight = weight
+        losses[weight] = found(Stage.TRAIN)
     shown = brain.step_metrics()
-    dev, _ = brain.utterance_losses(outputs, batch, Stage.VALID)
+    dev = found(Stage.VALID)
     parted = 0.75 * losses[0.0] + 0.25 * losses[1.0]
     torch.testing.assert_close(losses[0.25], parted)
     assert not torch.allclose(losses[0.0], losses[1.0])

@@ -1,67 +1,43 @@
-from functools import partial
-
 import pytest
 import torch
 from speechbrain.dataio.batch import PaddedBatch
 from torch import nn
 from torch.optim import SGD
 
-from lact_modules.encoders import compilation
-from lact_modules.training.optimization import OptimizingBrain
+from lact_modules.training.batch_loss import BatchLoss
+from lact_modules.training.gathering import GradientAccumulation
+from lact_modules.training.optimization import Optimization
 from lact_modules.training.speech_batch import SpeechBatch
 
 LOST = {"id": "lost", "signal": torch.empty(0), "tokens": torch.empty(0)}
 
 
-class Slope(OptimizingBrain):
-    """Whose gradient is the mean of the signals."""
-
-    nonfinite_patience = 5
-
-    def compute_forward(self, batch, stage):
-        return self.model(batch.signal.data[:, :1])[:, 0]
-
-    def utterance_losses(self, outputs, batch, stage):
-        return outputs, torch.ones(len(batch), dtype=torch.int64)
-
-
 @pytest.fixture
-def brain():
+def learner():
+    """Updates of a slope, whose gradient is the mean of the signals."""
     model = nn.Linear(1, 1, bias=False)
-    hparams = {
-        **dict.fromkeys(["parameter_groups", "stages", "target_effective_batch"]),
-        **{"model": model, "layer_decay": 1.0, "schedule": lambda step, total: 1.0},
-    }
-    run_opts = {"device": "cpu", "grad_accumulation_factor": 4, "max_grad_norm": 1e9}
-    made = Slope(
-        modules={"model": model},
-        opt_class=partial(SGD, lr=1.0),
-        hparams=hparams,
-        run_opts=run_opts,
-    )
-    made.total_steps = 1
-    made.init_optimizers()
-    return made
+
+    def run(batch):
+        outputs = model(batch.signal.data[:, :1])[:, 0]
+        num_labels = torch.ones(len(batch), dtype=torch.int64)
+        return outputs, BatchLoss.average(outputs, num_labels)
+
+    scaler, modules = torch.amp.GradScaler(enabled=False), nn.ModuleDict()
+    modules["model"] = model
+    optimizer = SGD([{"params": model.parameters(), "initial_lr": 1.0}], lr=1.0)
+    accumulation = GradientAccumulation(run, modules, scaler, num_batches=4)
+    return Optimization(accumulation, optimizer, max_grad_norm=1e9, patience=5)
 
 
-def test_compiled_modules_keep_the_names_of_their_weights(brain, monkeypatch):
-    monkeypatch.setattr(compilation, "BACKEND", "eager")
-    update = step(brain, 1.0, 2.0)
-    brain.compile = True
-    brain._compile()
-    assert step(brain, 1.0, 2.0) == pytest.approx(update)
-    assert [*brain.modules.state_dict()] == ["model.weight"]
-    assert "forward" in vars(brain.model)
-
-
-def step(brain, *batches):
+def step(learner, *batches):
     """Take a step over batches, one number each or None; give the update."""
-    before = brain.model.weight.item()
+    weight = learner.accumulation.modules.model.weight
+    before = weight.item()
     for number, value in enumerate(batches, start=1):
         example = {"id": "heard", "signal": torch.tensor([value or 0.0])}
         batch = SpeechBatch([LOST]) if value is None else PaddedBatch([example])
-        brain.learn(batch, should_step=number == len(batches))
-    return before - brain.model.weight.item()
+        learner.learn(batch, should_step=number == len(batches), rate=1.0)
+    return before - weight.item()
 
 
 @pytest.mark.parametrize(
@@ -79,13 +55,13 @@ def step(brain, *batches):
         ((None, None), 0.0),
     ],
 )
-def test_a_step_averages_over_the_batches_that_were_heard(brain, batches, update):
-    assert step(brain, *batches) == pytest.approx(update)
+def test_a_step_averages_over_the_batches_that_were_heard(learner, batches, update):
+    assert step(learner, *batches) == pytest.approx(update)
     # nothing is left of it
-    assert step(brain, 4.0) == pytest.approx(4.0)
+    assert step(learner, 4.0) == pytest.approx(4.0)
 
 
-def test_of_what_was_not_heard_there_is_no_loss(brain):
-    outcome = brain.learn(SpeechBatch([LOST]), should_step=True)
+def test_of_what_was_not_heard_there_is_no_loss(learner):
+    outcome = learner.learn(SpeechBatch([LOST]), should_step=True, rate=1.0)
     assert outcome.loss.isnan()
     assert outcome.losses.tolist() == [0.0]

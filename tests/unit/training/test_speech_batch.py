@@ -1,8 +1,7 @@
 import torch
 
 from lact_modules.training.batching import take
-from lact_modules.training.losses import count_tokens
-from lact_modules.training.speech_batch import SpeechBatch
+from lact_modules.training.speech_batch import SpeechBatch, count_valid
 
 
 def item(name, signal=3, tokens=2, **more):
@@ -14,8 +13,8 @@ def item(name, signal=3, tokens=2, **more):
 def test_a_batch_without_a_word_has_no_tokens():
     batch = SpeechBatch([item("a", tokens=0), item("b", tokens=0)])
     assert batch.tokens.data.shape == (2, 0)
-    assert count_tokens(batch.tokens).tolist() == [0, 0]
-    assert count_tokens(take(batch, [1, 0]).tokens).tolist() == [0, 0]
+    assert count_valid(batch.tokens).tolist() == [0, 0]
+    assert count_valid(take(batch, [1, 0]).tokens).tolist() == [0, 0]
     assert batch.to("cpu").text == ["", ""]
 
 
@@ -37,4 +36,4 @@ def test_silence_stands_for_a_batch_that_is_lost():
     assert batch.faults == faults
     assert (len(batch), batch.text) == (1, [""])
     assert batch.signal.data.abs().max() == 0
-    assert count_tokens(batch.tokens).tolist() == [0]
+    assert count_valid(batch.tokens).tolist() == [0]

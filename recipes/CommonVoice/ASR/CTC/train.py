@@ -5,7 +5,6 @@ python train.py hparams/lact_demo.yaml --data_folder /path/to/cv-corpus/de --lan
 
 Run it again to resume. Any key of the YAML file can be set on the command line;
 SpeechBrain's run options (``--device``, ``--precision bf16``, ...) work too.
-The training loop is `lact_modules.training.ctc.CTCBrain`.
 """
 
 from functools import partial
@@ -16,9 +15,18 @@ from lact_modules.training.ctc import CTCBrain
 from lact_modules.training.experiment import run_recipe
 from lact_modules.training.launch import launch
 
+
+class ASR(CTCBrain):
+    """A CTC recognizer of characters or word pieces.
+
+    Its `compute_forward` and `compute_objectives` are in lact_modules/training/ctc.py.
+    Override them here to train something else; docs/changing_recipes.md has an example.
+    """
+
+
 main = partial(
     run_recipe,
-    brain_class=CTCBrain,
+    brain_class=ASR,
     prepare=prepare_commonvoice,
     recipe="CommonVoice/ASR/CTC",
 )

@@ -5,7 +5,6 @@ python train.py hparams/lact_small.yaml --data_folder /path/to/LibriSpeech
 
 Run it again to resume. Any key of the YAML file can be set on the command line;
 SpeechBrain's run options (``--device``, ``--precision bf16``, ...) work too.
-The training loop is `lact_modules.training.s2s.S2SBrain`.
 """
 
 from functools import partial
@@ -16,9 +15,18 @@ from lact_modules.training.experiment import run_recipe
 from lact_modules.training.launch import launch
 from lact_modules.training.s2s import S2SBrain
 
+
+class ASR(S2SBrain):
+    """A recognizer of word pieces by CTC and attention.
+
+    Its `compute_forward` and `compute_objectives` are in lact_modules/training/s2s.py.
+    Override them here to train something else; docs/changing_recipes.md has an example.
+    """
+
+
 main = partial(
     run_recipe,
-    brain_class=S2SBrain,
+    brain_class=ASR,
     prepare=prepare_librispeech,
     recipe="LibriSpeech/ASR/transformer",
 )

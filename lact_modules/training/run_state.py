@@ -1,0 +1,91 @@
+"""What a run knows of itself, kept in its checkpoints."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lact_modules.errors import InputError
+from lact_modules.training.batching import MicroBatches
+from lact_modules.training.history import OptionHistory
+from lact_modules.training.metrics_log import MetricsLog
+from lact_modules.training.progress import EpochProgress
+
+
+@dataclass
+class RunState:
+    """What a run knows of itself, beside its model and SpeechBrain's counts.
+
+    Arguments
+    ---------
+    history : OptionHistory
+        Its options.
+    log : MetricsLog | None
+        In the main process.
+    progress : EpochProgress
+        How far the epoch has come.
+    wall_s : float
+        Seconds of training.
+    micro_batches : MicroBatches | None
+        That know what memory holds.
+    """
+
+    history: OptionHistory
+    log: MetricsLog | None
+    progress: EpochProgress = field(default_factory=EpochProgress)
+    wall_s: float = 0.0
+    micro_batches: MicroBatches | None = None
+
+    def append_to(self, path: str | Path, epoch: float) -> None:
+        """Write it at the end of a file of YAML.
+
+        Arguments
+        ---------
+        path : str | Path
+            What SpeechBrain's Brain has written.
+        epoch : float
+            Epochs done.
+        """
+        state: dict[str, Any] = {
+            "training_wall_s": self.wall_s,
+            "progress": self.progress.state(),
+            "epoch": epoch,
+            **self.history.state(),
+            "log_size": self.log.size() if self.log else None,
+        }
+        if self.micro_batches is not None:
+            state["num_halvings"] = self.micro_batches.num_halvings
+        with open(path, "a", encoding="utf-8") as stream:
+            stream.write(yaml.dump(state))
+
+    def read(self, path: str | Path, end_of_epoch: bool) -> None:
+        """Go on from what was written; the log forgets what came after.
+
+        Arguments
+        ---------
+        path : str | Path
+            The same file.
+        end_of_epoch : bool
+            Whether it was written there.
+
+        Raises
+        ------
+        InputError
+            If an older version has written it within an epoch.
+        """
+        with open(path, encoding="utf-8") as stream:
+            state = yaml.safe_load(stream)
+        self.wall_s = state["training_wall_s"]
+        self.history.load(state)
+        if not end_of_epoch and "progress" not in state:
+            raise InputError(
+                f"{Path(path).parent}: an older version has saved it within an epoch; "
+                "delete it to go on from the end of the epoch before"
+            )
+        if not end_of_epoch:
+            self.progress.load(state["progress"])
+        if self.log and state.get("log_size") is not None:
+            self.log.cut(state["log_size"])
+        if self.micro_batches is not None:
+            self.micro_batches.num_halvings = state.get("num_halvings", 0)
