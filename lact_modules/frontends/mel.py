@@ -172,20 +172,24 @@ class MelFrontend(nn.Module):
         Of (B,) `skipped` features at the beginning, multiples of all strides, nothing
         is heard, as if the utterance began behind them.
         """
-        # what is finite is zeroed by a product, in a graph in half the time
-        is_padding = padding_mask(lengths, features.shape[1])
+        is_valid = _valid(lengths, skipped, features.shape[1])
         # (B, T, M) -> (B, C, T, M)
-        x = torch.where(is_padding[..., None], 0.0, features)[:, None]
+        x = torch.where(is_valid[..., None], features, 0.0)[:, None]
         for convolution, stride in zip(self.convolutions, self.strides, strict=True):
-            is_valid = ~padding_mask(lengths, x.shape[2])
-            if skipped is not None:
-                is_valid = is_valid & padding_mask(skipped, x.shape[2])
-                skipped = skipped // stride
+            is_valid = _valid(lengths, skipped, x.shape[2])
+            # what is finite is zeroed by a product, in a graph in half the time
             x = nn.functional.silu(convolution(x * is_valid[:, None, :, None]))
+            skipped = None if skipped is None else skipped // stride
             lengths = _divide_up(lengths, stride)
         # (B, C, T, M) -> (B, T, C M)
         x = self.project(x.transpose(1, 2).flatten(2))
         return self.dropout(self.norm(x)), lengths
+
+
+def _valid(lengths: Tensor, skipped: Tensor | None, num_frames: int) -> Tensor:
+    """Mark the frames (B, T) that are heard."""
+    is_valid = ~padding_mask(lengths, num_frames)
+    return is_valid if skipped is None else is_valid & padding_mask(skipped, num_frames)
 
 
 def _divide_up(count: _Count, divisor: int) -> _Count:
