@@ -10,7 +10,8 @@ DOCS = ROOT / "docs"
 PAGES = (
     *sorted(ROOT.glob("*.md")),
     *sorted(DOCS.glob("*.md")),
-    *sorted(ROOT.glob("recipes/**/*.md")),
+    *sorted(ROOT.glob("recipes/*/*/README.md")),
+    *sorted(ROOT.glob("recipes/*/*/*/README.md")),
     ROOT / "findings" / "README.md",
     ROOT / "results" / "README.md",
 )

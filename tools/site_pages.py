@@ -4,6 +4,7 @@ Links between pages are those that work in a checkout. Files that pages link to 
 part of the site, which is read without network; a folder becomes a list of its files.
 """
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -13,7 +14,11 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = ("*.md", "docs/*.md", "recipes/**/*.md", "findings/*.md", "results/*.md")
+PAGES = (
+    *("*.md", "docs/*.md", "findings/*.md", "results/*.md"),
+    # runs below a recipe's results/ may have cards
+    *("recipes/*/*/README.md", "recipes/*/*/*/README.md"),
+)
 
 REFERENCE = {
     "python": (
@@ -155,7 +160,8 @@ def on_page_markdown(
 def _linked(page: Path) -> Iterator[Path]:
     """Give the files and folders of the repository that a page links to."""
     for link in _LINK.findall(page.read_text(encoding="utf-8")):
-        target = (page.parent / link).resolve()
+        # a symbolic link is a file of the site as it is named
+        target = Path(os.path.normpath(page.parent / link))
         if target.is_relative_to(ROOT) and target.exists():
             yield target
 

@@ -25,11 +25,8 @@ from tests.recipes.conftest import KEYS
 RECIPES = ROOT / "recipes"
 DEFAULT_RECIPE = RECIPES / "LibriSpeech" / "ASR" / "CTC"
 
-OUTSIDE = {
-    *("arecord", "du", "export", "ffmpeg", "git", "mlflow", "pipx", "ray", "uv", "uvx")
-}
+OUTSIDE = {"arecord", "du", "export", "ffmpeg", "git", "mlflow", "ray"}
 """Programs of others, whose options are not ours to check."""
-
 
 _DATA = ("--data_folder", "DATA")
 _ACCEPTED: set[tuple[Path, str]] = set()
@@ -86,12 +83,10 @@ def check_block(block: Block, recipe: Path) -> Path:
     places: tuple[Path, ...] = (ROOT, recipe)
     for words in commands_of(block.text):
         program = Path(words[0]).name
-        if program == "cd":
-            recipe = ROOT / words[1]
-            places = (recipe,)
-            _must(recipe.is_dir(), words, "no such folder")
-            continue
         try:
+            if program == "cd":
+                recipe = ROOT / words[1]
+                places = (recipe,)
             _check(program, words, places)
         except (SystemExit, Exception) as error:
             raise WrongCommand(f"{shlex.join(words)}: {error}") from error
@@ -99,7 +94,9 @@ def check_block(block: Block, recipe: Path) -> Path:
 
 
 def _check(program: str, words: list[str], places: Sequence[Path]) -> None:
-    if program == "lact-asr":
+    if program == "cd":
+        _must((ROOT / words[1]).is_dir(), "no such folder")
+    elif program == "lact-asr":
         _check_subcommand(words[1:], places)
     elif program in ("python", "torchrun"):
         # of another environment, or a module or a line of Python
@@ -110,27 +107,27 @@ def _check(program: str, words: list[str], places: Sequence[Path]) -> None:
         made = subprocess.run(
             ["make", "--dry-run", *words[1:]], cwd=ROOT, capture_output=True, text=True
         )
-        _must(made.returncode == 0, words, made.stderr)
+        _must(made.returncode == 0, made.stderr)
     elif program == "pytest":
         paths = [word for word in words[1:] if "/" in word]
-        _must(all((ROOT / path).exists() for path in paths), words, "no such tests")
+        _must(all((ROOT / path).exists() for path in paths), "no such tests")
     elif program in ("uvx", "pipx"):
         _check_subcommand(words[words.index("lact-asr") + 1 :], places)
     elif program in ("pip", "uv"):
         for extra in re.findall(r"(?:lact-asr|\.)\[([\w,-]+)\]", words[-1]):
             project = (ROOT / "pyproject.toml").read_text()
-            _must(re.search(rf"(?m)^{extra} = \[", project), words, "no such extra")
+            _must(re.search(rf"(?m)^{extra} = \[", project), "no such extra")
     elif program in ("bash", "submit.sh"):
         script = words[1] if program == "bash" else words[0]
-        _must((ROOT / script).is_file(), words, "no such script")
+        _must((ROOT / script).is_file(), "no such script")
         if "--" in words:
             options = words[words.index("--") + 1 :]
             _check_recipe(["hparams/lact_base.yaml", *_DATA, *options], places)
     else:
-        _must(program in {*OUTSIDE, "for", "done"}, words, "no such program")
+        _must(program in {*OUTSIDE, "for", "done"}, "no such program")
 
 
-def _must(is_so: object, words: Sequence[str], fault: str) -> None:
+def _must(is_so: object, fault: str) -> None:
     if not is_so:
         raise WrongCommand(fault)
 
