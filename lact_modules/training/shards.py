@@ -86,8 +86,8 @@ class ShardBatches(IterableDataset):
         self.max_duration = max_duration
         self.buffer_size = buffer_size
         self.bounds = {
-            "target_batch_numel": max_batch_length,
-            "max_batch_numel": max_batch_length,
+            "target_batch_numel": _microseconds(max_batch_length),
+            "max_batch_numel": _microseconds(max_batch_length),
             "max_batch_size": max_batch_size,
         }
         self.seed, self.rank, self.num_ranks = seed, rank, num_ranks
@@ -185,8 +185,8 @@ class ShardBatches(IterableDataset):
         return dynamic_bucketed_batch(
             samples,
             len_key="duration",
-            len_fn=None,
-            max_sample_len=self.max_duration,
+            len_fn=_microseconds,
+            max_sample_len=_microseconds(self.max_duration or math.inf),
             buffersize=self.buffer_size,
             collate_fn=list,
             sampler_kwargs={**self.bounds, "randint_generator": generator.randint},
@@ -207,6 +207,11 @@ class ShardBatches(IterableDataset):
             "tokens": torch.tensor(tokens, dtype=torch.int64),
             "text": sample["text"],
         }
+
+
+def _microseconds(seconds: float) -> float:
+    """Give a whole number: how floats are summed depends on the version of Python."""
+    return round(seconds * 1e6) if math.isfinite(seconds) else seconds
 
 
 def make_shard_batches(
