@@ -56,6 +56,7 @@ def check_environment() -> Iterator[Finding]:
     """
     yield from _check_packages()
     yield _check_torch()
+    yield _check_torchaudio()
     yield _check_audio()
     yield _check_decoder()
     yield _check_espeak()
@@ -87,10 +88,6 @@ def _check_packages() -> Iterator[Finding]:
             advice = f"pip install '{requirement.name}{requirement.specifier}'"
             found = version or "not installed"
             misfits.append(Finding(requirement.name, "fail", found, advice))
-    if not misfits and (fitting := torchaudio_that_fits()):
-        detail = f"{metadata.version('torchaudio')}, which this torch cannot load"
-        advice = f"pip install '{fitting}'"
-        misfits.append(Finding("torchaudio", "fail", detail, advice))
     yield from misfits
     if not misfits:
         detail = f"{len(requirements)} in the ranges that were tried"
@@ -103,6 +100,16 @@ def _check_torch() -> Finding:
     gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     detail = f"{torch.get_num_threads()} threads, GPU: {', '.join(gpus) or 'none'}"
     return Finding("torch", "ok", detail)
+
+
+def _check_torchaudio() -> Finding:
+    try:
+        import torchaudio
+    except (ImportError, OSError, RuntimeError) as error:
+        fitting = torchaudio_that_fits() or "torchaudio"
+        advice = f"pip install --force-reinstall '{fitting}'"
+        return Finding("torchaudio", "fail", str(error), advice)
+    return Finding("torchaudio", "ok", torchaudio.__version__)
 
 
 def _check_audio() -> Finding:
