@@ -82,7 +82,7 @@ class Heard(NamedTuple):
         dict[str, Any]
             For JSON.
         """
-        last = next(reversed(scores))
+        last = [*scores][-1]
         transcripts = self.transcripts
         summary = {
             **scores[last],
@@ -108,7 +108,7 @@ class Heard(NamedTuple):
     def show(self, scores: Mapping[str, Score]) -> None:
         """Print tables of rates, and of errors by minute."""
         _print_rates(scores, self.latency)
-        _print_minutes(self.minutes[next(reversed(scores))])
+        _print_minutes(self.minutes[[*scores][-1]])
 
 
 def _print_rates(

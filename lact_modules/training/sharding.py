@@ -3,12 +3,13 @@
 import random
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any
 
 import torch
 from speechbrain.utils.checkpoints import Checkpointer
 from speechbrain.utils.distributed import ddp_broadcast, if_main_process
 from torch import Tensor, nn
+from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import (
     FSDPModule,
     fully_shard,
@@ -57,10 +58,10 @@ def check_shardable(model: nn.Module, options: Mapping[str, Any]) -> None:
         raise InputError(
             "fsdp: shards the blocks of an Encoder, and this model has none; leave fsdp"
         )
-    segments = encoder.chunks is not None and encoder.chunks.segment is not None
+    segments = encoder.chunks is not None and encoder.chunks.backprop_frames is not None
     for key, is_given, instead in (
         ("dynamic_chunking", encoder.dynamic_chunking is not None, "leave that"),
-        ("segments of dynamic chunks", segments, "set segment to null"),
+        ("backprop_frames", segments, "set backprop_frames to null"),
         ("precision fp16", options.get("precision") == "fp16", "take bf16"),
         *((key, options.get(key), instead) for key, instead in _OBSTACLES.items()),
     ):
@@ -84,16 +85,19 @@ def shard(model: nn.Module) -> None:
         for tensor in (*model.parameters(), *model.buffers()):
             torch.distributed.broadcast(tensor, src=0)
     encoder: Any = model.encoder
+    # by default it is of GPUs wherever there are some
+    device = next(model.parameters()).device.type
+    mesh = init_device_mesh(device, (torch.distributed.get_world_size(),))
     for block in encoder.blocks:
-        fully_shard(block)
+        fully_shard(block, mesh=mesh)
         register_fsdp_forward_method(block, "chunked")
-    fully_shard(model)
+    fully_shard(model, mesh=mesh)
     draw_alike(encoder)
     model.register_state_dict_post_hook(_gather_state)
     model.register_load_state_dict_pre_hook(_divide_state)
 
 
-def is_sharded(model: nn.Module) -> TypeGuard[FSDPModule]:
+def is_sharded(model: nn.Module) -> bool:
     """Tell whether `shard` has divided it."""
     return isinstance(model, FSDPModule)
 
@@ -170,14 +174,14 @@ def _save(shared: nn.Module | Optimizer, path: Path) -> None:
         torch.save(state, path)
 
 
-def _to_memory(tensor: DTensor) -> Tensor:
+def _to_memory(tensor: Tensor) -> Tensor:
     """Give all of a tensor, where there is room for all of a model."""
-    return tensor.detach().full_tensor().cpu()
+    return whole(tensor.detach()).cpu()
 
 
-def _to_main(tensor: DTensor) -> Tensor | None:
+def _to_main(tensor: Tensor) -> Tensor | None:
     """Give it to the main process alone, after what all have to do for it."""
-    full = tensor.detach().full_tensor()
+    full = whole(tensor.detach())
     return full.cpu() if if_main_process() else None
 
 

@@ -21,8 +21,8 @@ STAGES = "[{epochs: [1, 1], rates: {encoder: 0.01}}]"
         (
             "ASR/CTC",
             "lact_streaming_demo",
-            {"encoder": "{chunks: {segment: 32}}"},
-            "segments",
+            {"encoder": "{chunks: {backprop_frames: 32}}"},
+            "backprop_frames",
         ),
         ("LM", "transformer_demo", {}, "blocks of an Encoder"),
     ],
