@@ -5,6 +5,7 @@ import os
 import pickle
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from lact_modules.data.parts import Part
@@ -12,9 +13,10 @@ from lact_modules.errors import InputError
 from lact_modules.inference.parts import HeardPart, PartTranscriber
 
 # What kills its worker, as audio may that a library cannot bear, kills each of them.
-_MAX_RETRIES = 2
-# of parts; more are a fault of the program, or of the cluster
+_MAX_ROUNDS = 3
+# of parts in a round; more are a fault of the program, or of the cluster
 _MAX_LOST_PARTS = 16
+_MAX_LOST_SHARE = 0.1
 
 
 def hear_on_ray(
@@ -27,8 +29,8 @@ def hear_on_ray(
 ) -> Iterator[HeardPart]:
     """Transcribe parts, on the cluster that Ray is connected to or on this machine.
 
-    The task of a worker that dies is given to another one, or to the one that starts
-    in its place; a part that several died of is left out.
+    What workers had before them when they died, or their machine, is given to others
+    after all else; a part that several died of is left out.
 
     Arguments
     ---------
@@ -57,13 +59,43 @@ def hear_on_ray(
         the model or its options.
     """
     ray = start_ray()
-    machines = [each["Resources"] for each in ray.nodes() if each["Alive"]]
-    share = share_resources(machines, len(parts), device, num_workers)
+    left = {part.number: part for part in parts}
+    wanted = num_workers
+    for _ in range(_MAX_ROUNDS):
+        machines = [each["Resources"] for each in ray.nodes() if each["Alive"]]
+        most = min(len(left), num_workers or len(left))
+        share = share_resources(machines, most, device, wanted)
+        # machines may be gone then, and the others have to do
+        wanted = None
+        outcomes = _hear_once(
+            *(ray, [*left.values()], share, model),
+            *({**options, "device": device}, batch_size),
+        )
+        # a machine that goes down has results, too
+        with suppress(ray.exceptions.ObjectLostError):
+            for heard in outcomes:
+                if left.pop(heard.number, None) is not None:
+                    yield heard
+        if not left:
+            return
+
+
+def _hear_once(
+    ray: Any,
+    parts: Sequence[Part],
+    share: "Share",
+    model: str,
+    options: Mapping[str, Any],
+    batch_size: int,
+) -> Iterator[HeardPart]:
+    """Give each part to a worker; of those that die of it nothing is heard."""
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
-    context.max_errored_blocks = _MAX_LOST_PARTS
+    context.max_errored_blocks = max(
+        *(_MAX_LOST_PARTS, share.num_workers, int(_MAX_LOST_SHARE * len(parts)))
+    )
     rows = [{"part": pickle.dumps(part)} for part in parts]
-    # a block is what a task gets, and gets again
+    # a block is what a task gets
     listed = ray.data.from_items(rows, override_num_blocks=len(rows))
     # of the last two options, which nothing can take the place of yet
     warnings.filterwarnings("ignore", "`ray_remote_args` is deprecated")
@@ -72,7 +104,7 @@ def hear_on_ray(
         fn_constructor_kwargs={
             "folder": os.getcwd(),
             "model": model,
-            "options": {**options, "device": device},
+            "options": options,
             "batch_size": batch_size,
             "num_threads": share.num_cpus,
         },
@@ -86,7 +118,8 @@ def hear_on_ray(
         num_cpus=share.num_cpus,
         num_gpus=share.num_gpus,
         max_restarts=-1,
-        max_task_retries=_MAX_RETRIES,
+        # Ray would wait for the same worker, whose machine may be gone
+        max_task_retries=0,
     )
     for row in heard.iter_rows():
         result = pickle.loads(row["heard"])
@@ -212,7 +245,7 @@ def share_resources(
 class _Worker:
     """A model in a process of its own, to which Ray gives one part after the other.
 
-    What it refuses is a result: Ray would try again.
+    What it refuses is a result: Ray would go on with others.
     """
 
     def __init__(

@@ -3,20 +3,32 @@
 import json
 import shutil
 import sys
+import time
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
+from lact_modules.inference.part_folder import PartFolder
+
 ray = pytest.importorskip("ray")
+Cluster = pytest.importorskip("ray.cluster_utils").Cluster
 pytestmark = pytest.mark.slow
 
-# the one in the first part, the other in the last
-ALWAYS, ONCE = "a.always.flac", "z.once.flac"
+# the first in the last part, the second in the first
+ONCE, ALWAYS, MACHINE = "z.once.wav", "0.always.wav", "m.machine.wav"
+
+
+# Ray keeps the first that a process has
+TOKEN = uuid4().hex
 
 
 def kill_readers():
-    """Let workers die of some files, as of those that a library crashes at."""
+    """Let workers die of some files, as of those that a library crashes at.
+
+    Of one its machine goes down: Ray's own process, and with it what it holds.
+    """
     import os
     import signal
     import sys
@@ -26,38 +38,59 @@ def kill_readers():
         if event != "open" or not isinstance(arguments[0], str):
             return
         name = os.path.basename(arguments[0])
-        if not name.endswith((".once.flac", ".always.flac")):
+        if not name.endswith((".once.wav", ".always.wav", ".machine.wav")):
             return
         died = Path(os.environ["DIED_OF"], f"{name}.txt")
         if "always" in name or not died.exists():
             with open(died, "a") as stream:
                 stream.write("x")
+            if "machine" in name:
+                os.kill(os.getppid(), signal.SIGKILL)
             os.kill(os.getpid(), signal.SIGKILL)
 
     sys.addaudithook(die)
 
 
 @pytest.fixture
-def two_workers(tmp_path, monkeypatch):
-    """Start Ray, whose workers die of what is called so."""
+def connect(tmp_path, monkeypatch):
+    """Give what connects to Ray, whose workers die of what is called so."""
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
     # else one is made in the home folder
-    monkeypatch.setenv("RAY_AUTH_TOKEN", uuid4().hex)
+    monkeypatch.setenv("RAY_AUTH_TOKEN", TOKEN)
     # a busy machine takes longer than Ray waits
     for name in ("raylet_start_wait_time_s", "worker_register_timeout_seconds"):
         monkeypatch.setenv(f"RAY_{name}", "300")
     ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
-    ray.init(
-        num_cpus=2,
+    yield partial(
+        ray.init,
         include_dashboard=False,
-        object_store_memory=100 * 2**20,
         runtime_env={
             "worker_process_setup_hook": kill_readers,
             "env_vars": {"DIED_OF": str(tmp_path)},
         },
     )
+    ray.shutdown()
+
+
+@pytest.fixture
+def two_workers(connect):
+    connect(num_cpus=2, object_store_memory=100 * 2**20)
+
+
+@pytest.fixture
+def two_machines(connect, monkeypatch):
+    """Start three of Ray's machines, all here: one that lists, and two that work.
+
+    Results stay on the machine that made them until they are asked for.
+    """
+    monkeypatch.setenv("RAY_max_direct_call_object_size", "1")
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
+    for _ in range(2):
+        cluster.add_node(num_cpus=1)
+    connect(address=cluster.address)
     yield
     ray.shutdown()
+    cluster.shutdown()
 
 
 @pytest.fixture
@@ -77,11 +110,11 @@ def read_parts(folder):
 
 
 def test_workers_that_die_lose_and_double_nothing(
-    two_workers, transcribe, audio_folder, tmp_path, monkeypatch
+    two_workers, transcribe, twenty_files, tmp_path, monkeypatch
 ):
     corpus = tmp_path / "corpus"
-    shutil.copytree(audio_folder, corpus)
-    first, second = sorted(audio_folder.iterdir())[:2]
+    shutil.copytree(twenty_files, corpus)
+    first, second = sorted(twenty_files.iterdir())[:2]
     shutil.copy(first, corpus / ONCE)
     shutil.copy(second, corpus / ALWAYS)
     (corpus / "y.broken.wav").write_bytes(b"not audio")
@@ -121,3 +154,40 @@ def test_workers_that_die_lose_and_double_nothing(
     assert code == 2
     assert told.splitlines()[-1] == refused.splitlines()[-1]
     assert not Path("other").exists()
+
+
+def test_a_machine_that_goes_down_loses_and_doubles_nothing(
+    two_machines, lact_asr, trained_run, twenty_files, tmp_path, monkeypatch
+):
+    corpus = tmp_path / "corpus"
+    shutil.copytree(twenty_files, corpus)
+    shutil.copy(corpus / "00.wav", corpus / MACHINE)
+    rows = [
+        {"id": path.stem, "audio_filepath": str(path), "text": "A B"}
+        for path in sorted(corpus.iterdir())
+    ]
+    manifest = tmp_path / "corpus.jsonl"
+    manifest.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+    def evaluate(name, *options):
+        output = "--output", tmp_path / name, "--part-size", 2
+        command = "evaluate", "--model", trained_run, "--data", manifest, *output
+        finished = lact_asr(*command, "--json", tmp_path / f"{name}.json", *options)
+        assert finished.code == 0, finished.err
+        scores = json.loads((tmp_path / f"{name}.json").read_text())
+        return {key: scores[key] for key in scores.keys() - {"wall_s", "rtf"}}
+
+    here = evaluate("here")
+    died, write = tmp_path / f"{MACHINE}.txt", PartFolder.write
+
+    def write_late(folder, heard):
+        until = time.monotonic() + 120
+        while not died.exists() and time.monotonic() < until:
+            time.sleep(0.1)
+        write(folder, heard)
+
+    monkeypatch.setattr(PartFolder, "write", write_late)
+    assert evaluate("by_ray", "--engine", "ray") == here
+    assert read_parts(tmp_path / "by_ray") == read_parts(tmp_path / "here")
+    assert len(died.read_text()) == 1
+    assert sum(node["Alive"] for node in ray.nodes()) == 2
