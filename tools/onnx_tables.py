@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from tools.tables import Row, Table, hardware, link
 
@@ -14,7 +15,7 @@ def _rows(path: Path, root: Path) -> Iterator[Row]:
     study = json.loads(path.read_text(encoding="utf-8"))
     if study.get("group") != "onnx":
         return
-    first = {}
+    first: dict[str, dict[str, Any]] = {}
     for cost in study["costs"]:
         # of each kind, the first is what others are compared with
         base = first.setdefault(cost["kind"], cost)
