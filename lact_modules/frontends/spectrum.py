@@ -35,14 +35,14 @@ class MelProducts(nn.Module):
         super().__init__()
         self.n_fft, self.hop = mel.n_fft, mel.hop_length
         window = mel.spectrogram.window.double()
-        self.half = len(window) // 2
+        self.num_after = len(window) // 2
         bands = mel.mel_scale.fb.T
         # frequencies that no band hears are left out
         heard = bands.any(0).nonzero()[:, 0]
         # samples from the middle on; that in the middle counts once
-        samples = torch.arange(self.half).double()
+        samples = torch.arange(self.num_after).double()
         angles = 2 * math.pi / mel.n_fft * samples[:, None] * heard
-        weights = window[self.half :, None].clone()
+        weights = window[self.num_after :, None].clone()
         weights[0] /= 2
         products = {
             "cosines": angles.cos() * weights,
@@ -57,7 +57,7 @@ class MelProducts(nn.Module):
         hop, middle = self.hop, self.n_fft // 2
         num_frames = (waveform.shape[1] - self.n_fft) // hop + 1
         # shifts by which a frame's samples stand in blocks
-        num_shifts = -(-(middle + self.half) // hop)
+        num_shifts = -(-(middle + self.num_after) // hop)
         samples = waveform[:, : (num_frames + num_shifts - 1) * hop]
         blocks = samples.unflatten(1, (-1, hop))
 
@@ -69,8 +69,8 @@ class MelProducts(nn.Module):
             ]
             return torch.cat(pieces, dim=-1)
 
-        after = cut(middle, middle + self.half)
-        before = cut(middle - self.half + 1, middle + 1).flip(-1)
+        after = cut(middle, middle + self.num_after)
+        before = cut(middle - self.num_after + 1, middle + 1).flip(-1)
         cosine, sine = (after + before) @ self.cosines, (after - before) @ self.sines
         # ONNX has a square as a power, which takes several times as long
         return ((cosine * cosine + sine * sine) @ self.bands).mT
