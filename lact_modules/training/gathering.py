@@ -78,6 +78,11 @@ class GradientAccumulation:
         self.num_batches, self.micro_batches = num_batches, micro_batches
         self.reset()
 
+    @property
+    def model(self) -> nn.Module:
+        """What is trained now: it may be replicated anew between steps."""
+        return self.modules["model"]
+
     def reset(self) -> None:
         """Begin a step: forget the utterances whose gradients were gathered."""
         self.ids: list[str] = []
@@ -106,7 +111,7 @@ class GradientAccumulation:
         return outcome
 
     def _add_at_once(self, batch: PaddedBatch, is_last: bool) -> Outcome:
-        with nullcontext() if is_last else without_exchange(self.modules.model):
+        with nullcontext() if is_last else without_exchange(self.model):
             outputs, loss = self._run(batch, is_lost(batch))
             self.scaler.scale(loss.mean / self.num_batches).backward()
         self.num_heard += not is_lost(batch)
@@ -123,7 +128,7 @@ class GradientAccumulation:
                 loss = loss.without_effect()
             return (outputs, loss), loss.mean
 
-        (outputs, loss), mean = run_replica(self.modules.model, run)
+        (outputs, loss), mean = run_replica(self.model, run)
         return outputs, replace(loss, mean=mean)
 
     def _add_in_parts(self, batch: PaddedBatch, micro_batches: MicroBatches) -> Outcome:
@@ -131,7 +136,7 @@ class GradientAccumulation:
         while True:
             try:
                 parts = micro_batches.cut(batch)
-                with without_exchange(self.modules.model):
+                with without_exchange(self.model):
                     gathered = self._add_parts(
                         parts, micro_batches.share, is_lost(batch)
                     )
@@ -152,7 +157,7 @@ class GradientAccumulation:
         outcome, num_labels = gathered
         sums = torch.stack([outcome.losses.sum(), num_labels.to(outcome.losses)])
         loss_sum, num_labels = ddp_all_reduce(sums, ReduceOp.SUM)
-        sum_gradients(self.modules.model)
+        sum_gradients(self.model)
         self._scale_gradients(micro_batches.share / num_labels.clamp(min=1))
         self.num_heard = int(num_labels > 0)
         return outcome._replace(loss=loss_sum / num_labels)
@@ -188,6 +193,6 @@ class GradientAccumulation:
         return bool(num_heard > 0)
 
     def _scale_gradients(self, factor: Tensor) -> None:
-        for parameter in unwrapped(self.modules.model).parameters():
+        for parameter in unwrapped(self.model).parameters():
             if parameter.grad is not None:
                 parameter.grad *= factor

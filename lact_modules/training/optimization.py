@@ -66,7 +66,7 @@ class Optimization:
         Outcome
             What was seen on the way.
         """
-        release_parameters(unwrapped(self.accumulation.modules.model))
+        release_parameters(unwrapped(self.accumulation.model))
         outcome = self.accumulation.add(batch, should_step)
         if self.guard.is_bad(outcome.losses, outcome.ids):
             # gradients gathered before are not in sync yet with other ranks
@@ -74,7 +74,7 @@ class Optimization:
         elif should_step:
             self._update(rate)
         if should_step:
-            average_buffers(self.accumulation.modules.model)
+            average_buffers(self.accumulation.model)
         return outcome
 
     def _update(self, rate: float) -> None:
