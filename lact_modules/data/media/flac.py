@@ -85,7 +85,9 @@ def find_last_frame(source: ByteRange) -> LastFrame:
     LastFrame
         Chance may imitate one, rarely.
     """
-    first, fixed_size = find_first_frame(source), int.from_bytes(source.peek(8, 2))
+    first = find_first_frame(source)
+    # without "big" from Python 3.11 on alone
+    fixed_size = int.from_bytes(source.peek(8, 2), "big")
     start = end = len(source)
     while start > first:
         start = max(first, end - _TAIL)
