@@ -18,8 +18,8 @@ from program import run_program
 from study import read_some
 from torch import Tensor
 
-from lact_modules.cli.transcribed import load_utterance
-from lact_modules.data.manifest import Utterance
+from lact_modules.cli.option.transcribed import load_utterance
+from lact_modules.data.manifest.manifest import Utterance
 from lact_modules.inference.transcriber import Transcriber
 
 SAMPLE_RATE = 16000

@@ -28,13 +28,13 @@ from rich.progress import track
 from rich.table import Table
 from study import name_data, read_some, tell, write_study
 
-from lact_modules.cli.output import print_table
+from lact_modules.cli.terminal.output import print_table
 from lact_modules.comparison.statistics import paired_bootstrap, utterance_interval
-from lact_modules.data.manifest import Utterance
+from lact_modules.data.manifest.manifest import Utterance
 from lact_modules.errors import InputError
-from lact_modules.inference.loading import load_model
-from lact_modules.training.error_rate import draw_utterances
-from lact_modules.training.minutes import TimedErrors, count_minutes, time_errors
+from lact_modules.model_store.loading import load_model
+from lact_modules.scoring.error_rate import draw_utterances
+from lact_modules.scoring.minutes import TimedErrors, count_minutes, time_errors
 from lact_modules.whole_file import whole_file
 
 ON, OFF = "update on", "update off"

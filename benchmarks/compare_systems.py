@@ -37,8 +37,8 @@ from trainings import (
 )
 
 from lact_modules.errors import InputError
-from lact_modules.inference.hyperparameters import read_hyperparameter
-from lact_modules.inference.model_builder import build_model
+from lact_modules.model_store.model_builder import build_model
+from lact_modules.model_store.run.hyperparameters import read_hyperparameter
 
 SYSTEMS = "lact_demo,conformer_demo,conmamba_demo,gated_deltanet_demo"
 

@@ -20,10 +20,10 @@ import typer
 from program import run_program
 from torch import Tensor
 
-from lact_modules.data.vocabulary import Vocabulary
-from lact_modules.decoding.arpa import write_arpa
+from lact_modules.data.text.vocabulary import Vocabulary
 from lact_modules.decoding.ctc import BeamDecoder
-from lact_modules.decoding.ngram import estimate_ngrams
+from lact_modules.language_model.arpa import write_arpa
+from lact_modules.language_model.ngram import estimate_ngrams
 
 NUM_WORDS, NUM_SENTENCES, SENTENCE_WORDS, BATCH = 5000, 20000, 20, 32
 

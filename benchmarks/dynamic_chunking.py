@@ -25,12 +25,12 @@ from study import read_some, write_study
 from torch import Tensor, nn
 
 from lact_modules.allocator import keep_freed_memory
-from lact_modules.cli.transcribed import load_utterance
+from lact_modules.cli.option.transcribed import load_utterance
 from lact_modules.decoding.ctc import GreedyDecoder
 from lact_modules.encoders import CTCModel
 from lact_modules.errors import InputError
-from lact_modules.inference.trained_model import load_run
-from lact_modules.layers.routers import UniformRouter
+from lact_modules.layers.dynamic_chunking.routers import UniformRouter
+from lact_modules.model_store.trained_model import load_run
 
 SAMPLE_RATE = 16000
 COLUMNS = ("keep_ratio", "predicted", "encoder", "whole", "encoder_ms", "whole_ms")

@@ -15,8 +15,11 @@ from torch import Tensor
 
 from lact_modules.allocator import keep_freed_memory
 from lact_modules.ops import FastWeight, UpdateRule, chunked_ttt
-from lact_modules.ops.chunked import Mode
-from lact_modules.training.environment import describe_hardware, package_versions
+from lact_modules.ops.ttt.chunked import Mode
+from lact_modules.training.outcome.environment import (
+    describe_hardware,
+    package_versions,
+)
 
 
 def make_inputs(

@@ -21,9 +21,12 @@ from program import run_program
 from resident import memory_mib
 
 from lact_modules.allocator import keep_freed_memory
-from lact_modules.cli.output import open_output
+from lact_modules.cli.terminal.output import open_output
 from lact_modules.inference.transcriber import Transcriber
-from lact_modules.training.environment import describe_hardware, package_versions
+from lact_modules.training.outcome.environment import (
+    describe_hardware,
+    package_versions,
+)
 
 SAMPLE_RATE = 16000
 

@@ -16,10 +16,10 @@ from rich.progress import track
 from rich.table import Table
 from study import Counts, count_errors, name_data, rate, read_some, tell, write_study
 
-from lact_modules.cli import options
-from lact_modules.cli.transcribed import load_utterance
+from lact_modules.cli.option import options
+from lact_modules.cli.option.transcribed import load_utterance
 from lact_modules.comparison.statistics import paired_bootstrap
-from lact_modules.data.manifest import Utterance
+from lact_modules.data.manifest.manifest import Utterance
 from lact_modules.inference.transcriber import Transcriber
 
 

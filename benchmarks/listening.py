@@ -8,15 +8,15 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from lact_modules.cli.transcribed import load_utterance
+from lact_modules.cli.option.transcribed import load_utterance
 from lact_modules.data.audio import SAMPLE_RATE
-from lact_modules.data.manifest import Utterance
+from lact_modules.data.manifest.manifest import Utterance
 from lact_modules.decoding.hypothesis import Word
-from lact_modules.inference.chunks import LEFT_SECONDS
+from lact_modules.inference.stream.chunks import LEFT_SECONDS
 from lact_modules.inference.streaming import StreamingRecognizer
-from lact_modules.inference.trained_model import TrainedModel
 from lact_modules.inference.transcriber import Transcriber
 from lact_modules.layers.fast_weight_memory import FastWeightMemory
+from lact_modules.model_store.trained_model import TrainedModel
 
 _PIECE = SAMPLE_RATE
 

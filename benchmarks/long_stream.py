@@ -24,16 +24,16 @@ from rich.table import Table
 from study import read_some, write_study
 
 from lact_modules.allocator import keep_freed_memory
-from lact_modules.cli.transcribed import load_utterance
+from lact_modules.cli.option.transcribed import load_utterance
 from lact_modules.data.audio import SAMPLE_RATE
-from lact_modules.data.manifest import Utterance
+from lact_modules.data.manifest.manifest import Utterance
 from lact_modules.decoding.hypothesis import Word
 from lact_modules.encoders.streaming import EncoderState
-from lact_modules.inference.stream_state import unpack
+from lact_modules.inference.stream.state import unpack
 from lact_modules.inference.streaming import StreamingRecognizer
 from lact_modules.layers.chunking import map_tensors
 from lact_modules.layers.lact import LaCTState
-from lact_modules.training.error_rate import count_stream_errors
+from lact_modules.scoring.error_rate import count_stream_errors
 
 
 class Said(NamedTuple):

@@ -26,16 +26,16 @@ from rich.table import Table
 from study import Counts, count_errors, name_data, rate, read_some, tell, write_study
 from torch import Tensor
 
-from lact_modules.cli.transcribed import load_utterance
+from lact_modules.cli.option.transcribed import load_utterance
 from lact_modules.comparison.statistics import paired_bootstrap
 from lact_modules.data.audio import SAMPLE_RATE
-from lact_modules.data.manifest import Utterance
-from lact_modules.decoding.greedy_stream import GreedyStream
+from lact_modules.data.manifest.manifest import Utterance
+from lact_modules.decoding.stream.greedy import GreedyStream
 from lact_modules.encoders.block import BlockState
-from lact_modules.inference.chunks import chunk_encoder
-from lact_modules.inference.streaming_model import StreamingModel
-from lact_modules.inference.trained_model import load_run
+from lact_modules.inference.stream.chunks import chunk_encoder
+from lact_modules.inference.stream.model import StreamingModel
 from lact_modules.layers.lact import LaCTState
+from lact_modules.model_store.trained_model import load_run
 
 Blocks = list[BlockState]
 

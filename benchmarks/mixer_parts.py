@@ -20,15 +20,15 @@ import typer
 from program import run_program
 from torch import nn
 
-from lact_modules.cli.output import open_output
-from lact_modules.cli.transcribed import load_utterance, read_transcribed
-from lact_modules.data.manifest import Utterance
+from lact_modules.cli.option.transcribed import load_utterance, read_transcribed
+from lact_modules.cli.terminal.output import open_output
+from lact_modules.data.manifest.manifest import Utterance
 from lact_modules.errors import InputError
 from lact_modules.inference.files import process_files
 from lact_modules.inference.transcriber import Transcriber
 from lact_modules.layers.lact import LaCTMixer
-from lact_modules.training.error_rate import score
-from lact_modules.training.losses import ctc_losses
+from lact_modules.scoring.error_rate import score
+from lact_modules.training.objective.losses import ctc_losses
 
 BATCH_SIZE = 16
 

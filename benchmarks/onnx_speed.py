@@ -22,7 +22,7 @@ from program import run_program
 from study import write_study
 
 from lact_modules.errors import InputError
-from lact_modules.inference.export import CONFIG_FILE, GRAPH_FILE, STREAM_FILE
+from lact_modules.model_store.export import CONFIG_FILE, GRAPH_FILE, STREAM_FILE
 
 WORKER = Path(__file__).with_name("hear_alone.py")
 

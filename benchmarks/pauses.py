@@ -28,15 +28,15 @@ from rich.table import Table
 from study import Counts, count_errors, name_data, rate, read_some, tell, write_study
 from torch import Tensor
 
-from lact_modules.cli.transcribed import load_utterance
+from lact_modules.cli.option.transcribed import load_utterance
 from lact_modules.comparison.statistics import paired_bootstrap
 from lact_modules.data.audio import SAMPLE_RATE
-from lact_modules.data.manifest import Utterance
+from lact_modules.data.manifest.manifest import Utterance
 from lact_modules.errors import InputError
-from lact_modules.inference.loading import load_model
 from lact_modules.inference.streaming import StreamingRecognizer
-from lact_modules.inference.trained_model import TrainedModel
 from lact_modules.inference.transcriber import Transcriber
+from lact_modules.model_store.loading import load_model
+from lact_modules.model_store.trained_model import TrainedModel
 from lact_modules.serving.recognition import Recognition
 
 Hear = Callable[[Tensor, Tensor], str]

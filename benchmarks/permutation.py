@@ -32,9 +32,9 @@ from rich.progress import track
 from study import Counts, count_errors, rate, read_some, write_json, write_study
 from torch import Tensor
 
-from lact_modules.cli.transcribed import load_utterance
+from lact_modules.cli.option.transcribed import load_utterance
 from lact_modules.data.audio import SAMPLE_RATE
-from lact_modules.data.manifest import Utterance, read_manifest, write_manifest
+from lact_modules.data.manifest.manifest import Utterance, read_manifest, write_manifest
 from lact_modules.errors import InputError
 from lact_modules.inference.transcriber import Transcriber
 

@@ -20,10 +20,10 @@ from rich.table import Table
 from study import read_some, write_study
 from torch import Tensor
 
-from lact_modules.cli.transcribed import load_utterance
-from lact_modules.inference.chunks import ChunkedModel, chunk_encoder
-from lact_modules.inference.streaming_model import StreamingModel
-from lact_modules.inference.trained_model import load_run
+from lact_modules.cli.option.transcribed import load_utterance
+from lact_modules.inference.stream.chunks import ChunkedModel, chunk_encoder
+from lact_modules.inference.stream.model import StreamingModel
+from lact_modules.model_store.trained_model import load_run
 
 SIZES = ("1", "160", "1000", "random", "whole")
 

@@ -13,9 +13,12 @@ from timing import time_function
 from torch import Tensor
 
 from lact_modules.allocator import keep_freed_memory
-from lact_modules.ops.native_scan import has_native_scan, native_scan
+from lact_modules.ops.cpu.native_scan import has_native_scan, native_scan
 from lact_modules.ops.selective_scan import chunked_scan, sequential_scan
-from lact_modules.training.environment import describe_hardware, package_versions
+from lact_modules.training.outcome.environment import (
+    describe_hardware,
+    package_versions,
+)
 
 D_STATE = 16
 

@@ -28,7 +28,7 @@ from study import write_study
 from websockets.asyncio.client import connect
 
 from lact_modules.data.audio import SAMPLE_RATE, load_audio
-from lact_modules.data.sources import collect_audio
+from lact_modules.data.source.collect import collect_audio
 from lact_modules.errors import InputError
 
 PIECE_SECONDS = 0.1

@@ -34,8 +34,8 @@ from trainings import (
 )
 
 from lact_modules.comparison.statistics import mean_interval
-from lact_modules.data.librispeech import prepare_librispeech
-from lact_modules.data.manifest import Utterance, read_manifest, write_manifest
+from lact_modules.data.corpus.librispeech import prepare_librispeech
+from lact_modules.data.manifest.manifest import Utterance, read_manifest, write_manifest
 
 TESTS = ("seen", "unseen")
 

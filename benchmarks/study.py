@@ -11,15 +11,15 @@ from typing import Any
 import numpy
 from numpy.typing import NDArray
 
-from lact_modules.cli.transcribed import read_transcribed
-from lact_modules.data.manifest import Utterance
-from lact_modules.training.environment import (
+from lact_modules.cli.option.transcribed import read_transcribed
+from lact_modules.data.manifest.manifest import Utterance
+from lact_modules.scoring.error_rate import count_stream_errors, count_word_errors
+from lact_modules.training.outcome.environment import (
     describe_hardware,
     package_versions,
     source_commit,
 )
-from lact_modules.training.error_rate import count_stream_errors, count_word_errors
-from lact_modules.training.result import publishable_command
+from lact_modules.training.outcome.result import publishable_command
 
 Counts = NDArray[numpy.int64]
 

@@ -31,11 +31,11 @@ from rich.table import Table
 from study import count_errors, rate, read_some, tell, write_json, write_study
 from torch import Tensor
 
-from lact_modules.cli.transcribed import load_utterance
+from lact_modules.cli.option.transcribed import load_utterance
 from lact_modules.comparison.statistics import paired_bootstrap
 from lact_modules.data.conditions import Condition, read_conditions
-from lact_modules.data.joining import join_signals, pack
-from lact_modules.data.manifest import Utterance
+from lact_modules.data.long_form.joining import join_signals, pack
+from lact_modules.data.manifest.manifest import Utterance
 from lact_modules.inference.transcriber import Transcriber
 
 CONDITIONS = (

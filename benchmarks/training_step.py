@@ -18,12 +18,15 @@ import typer
 from program import run_program
 
 from lact_modules.allocator import keep_freed_memory
-from lact_modules.training.command_line import read_command_line
-from lact_modules.training.environment import describe_hardware, package_versions
-from lact_modules.training.hparams import load_hparams
-from lact_modules.training.keys import EVERY
-from lact_modules.training.optimizer_plan import plan_optimizer
-from lact_modules.training.views import consistency_losses
+from lact_modules.training.augmentation.views import consistency_losses
+from lact_modules.training.optimizer.plan import plan_optimizer
+from lact_modules.training.option.command_line import read_command_line
+from lact_modules.training.option.hparams import load_hparams
+from lact_modules.training.option.keys import EVERY
+from lact_modules.training.outcome.environment import (
+    describe_hardware,
+    package_versions,
+)
 
 HPARAMS = Path("recipes/LibriSpeech/ASR/CTC/hparams/lact_demo.yaml")
 SAMPLE_RATE, LABELS_A_SECOND = 16000, 14

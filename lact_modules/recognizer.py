@@ -9,7 +9,8 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from lact_modules.data.audio import SAMPLE_RATE
-from lact_modules.data.audio_file import Waveform
+from lact_modules.data.source.audio_file import Waveform
+from lact_modules.data.source.waveforms import Samples, join_blocks
 from lact_modules.decoding.hypothesis import Word
 from lact_modules.errors import InputError
 from lact_modules.inference.files import process_files
@@ -18,7 +19,6 @@ from lact_modules.inference.recordings import Recording, Source, gather
 from lact_modules.inference.streaming import StreamingRecognizer
 from lact_modules.inference.transcriber import Transcriber
 from lact_modules.inference.transcripts import TimedWord, Transcript, to_transcript
-from lact_modules.inference.waveforms import Samples, join_blocks
 
 __all__ = ["Recognizer", "TimedWord", "Transcript", "load"]
 
@@ -46,10 +46,10 @@ class Recognizer:
     Example
     -------
     >>> from functools import partial
-    >>> from lact_modules.data.vocabulary import Vocabulary
+    >>> from lact_modules.data.text.vocabulary import Vocabulary
     >>> from lact_modules.encoders import CTCModel, Encoder
     >>> from lact_modules.frontends import MelFrontend
-    >>> from lact_modules.inference.trained_model import TrainedModel
+    >>> from lact_modules.model_store.trained_model import TrainedModel
     >>> from lact_modules.layers import FeedForward, LaCTMixer
     >>> mixer, ffn = partial(LaCTMixer, 8, 2, 2), partial(FeedForward, 8, 16)
     >>> network = CTCModel(MelFrontend(8), Encoder(8, 1, mixer, ffn), 4).eval()

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 from huggingface_hub import constants
 
-from lact_modules.inference import hub as module
+from lact_modules.publishing import hub as module
 
 TOKEN = "hf_aSecretThatNobodyMaySee"
 

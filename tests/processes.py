@@ -19,15 +19,15 @@ from speechbrain.dataio.batch import PaddedBatch
 from speechbrain.utils.distributed import ddp_broadcast, ddp_init_group, get_rank
 from torch.optim import SGD
 
-from lact_modules.training.batching import MicroBatches
+from lact_modules.training.batch.batching import MicroBatches
+from lact_modules.training.batch.speech_batch import SpeechBatch
 from lact_modules.training.brain import ASRBrain
 from lact_modules.training.checkpoints import AtomicCheckpointer
 from lact_modules.training.ctc import CTCBrain
-from lact_modules.training.hparams import load_hparams
 from lact_modules.training.muon import MuonWithAdamW
+from lact_modules.training.option.hparams import load_hparams
+from lact_modules.training.parallel.sharding import draw_alike
 from lact_modules.training.s2s import S2SBrain
-from lact_modules.training.sharding import draw_alike
-from lact_modules.training.speech_batch import SpeechBatch
 
 RECIPES = Path(__file__).parents[1] / "recipes" / "LibriSpeech" / "ASR"
 

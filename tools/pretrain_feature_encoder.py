@@ -14,7 +14,7 @@ import torch
 from rich.progress import track
 from torch import Tensor, nn
 
-from lact_modules.cli.transcribed import load_utterance, read_transcribed
+from lact_modules.cli.option.transcribed import load_utterance, read_transcribed
 from lact_modules.errors import InputError
 from lact_modules.frontends import MelFrontend
 from lact_modules.frontends.pretrained import save_pretrained

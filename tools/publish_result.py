@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from lact_modules.errors import InputError
-from lact_modules.inference.publishable import without_folders
+from lact_modules.model_store.publishable import without_folders
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 FILES = {

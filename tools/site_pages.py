@@ -41,14 +41,14 @@ REFERENCE = {
         "Layers",
         [
             "lact_modules.layers",
-            "lact_modules.layers.dynamic_chunking",
+            "lact_modules.layers.dynamic_chunking.layer",
         ],
     ),
     "ops": (
         "Operators",
         [
             "lact_modules.ops",
-            "lact_modules.ops.gate",
+            "lact_modules.ops.ttt.gate",
         ],
     ),
     "frontends": (
@@ -82,7 +82,7 @@ REFERENCE = {
         "Data",
         [
             "lact_modules.data.audio",
-            "lact_modules.data.manifest",
+            "lact_modules.data.manifest.manifest",
             "lact_modules.data.corruption",
         ],
     ),

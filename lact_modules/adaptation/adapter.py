@@ -9,12 +9,12 @@ from torch.nn.utils.rnn import pad_sequence
 
 from lact_modules.adaptation.base import Adapter
 from lact_modules.adaptation.gate import Gate, Traits
-from lact_modules.adaptation.objectives import Heard, Objective, Pass
-from lact_modules.adaptation.optimizers import OptimizerFactory
+from lact_modules.adaptation.objective.objectives import Heard, Objective, Pass
 from lact_modules.adaptation.outputs import soften, sum_certainty
-from lact_modules.adaptation.parameters import Adaptable, Values
-from lact_modules.adaptation.start import SlowStart
-from lact_modules.adaptation.steps import Run, Steps
+from lact_modules.adaptation.step.optimizers import OptimizerFactory
+from lact_modules.adaptation.step.parameters import Adaptable, Values
+from lact_modules.adaptation.step.start import SlowStart
+from lact_modules.adaptation.step.steps import Run, Steps
 from lact_modules.data.audio import SAMPLE_RATE
 
 # Pieces of long audio that are adapted together.
@@ -88,8 +88,8 @@ class TestTimeAdapter(Adapter):
     Example
     -------
     >>> from functools import partial
-    >>> from lact_modules.adaptation.objectives import find_objective
-    >>> from lact_modules.adaptation.optimizers import make_optimizer
+    >>> from lact_modules.adaptation.objective.objectives import find_objective
+    >>> from lact_modules.adaptation.step.optimizers import make_optimizer
     >>> from lact_modules.encoders import CTCModel, Encoder
     >>> from lact_modules.frontends import MelFrontend
     >>> from lact_modules.layers import FeedForward, LaCTMixer

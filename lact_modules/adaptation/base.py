@@ -7,10 +7,10 @@ from typing import Any
 from torch import Tensor, nn
 
 from lact_modules.adaptation.gate import Gate
-from lact_modules.adaptation.objectives import Objective
-from lact_modules.adaptation.optimizers import OptimizerFactory
-from lact_modules.adaptation.parameters import Adaptable
+from lact_modules.adaptation.objective.objectives import Objective
 from lact_modules.adaptation.report import Report
+from lact_modules.adaptation.step.optimizers import OptimizerFactory
+from lact_modules.adaptation.step.parameters import Adaptable
 from lact_modules.ops.padding import check_lengths
 
 

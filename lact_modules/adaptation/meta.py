@@ -7,11 +7,11 @@ import torch
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from lact_modules.adaptation.objectives import Heard, Objective
-from lact_modules.adaptation.parameters import Adaptable
+from lact_modules.adaptation.objective.objectives import Heard, Objective
+from lact_modules.adaptation.step.parameters import Adaptable
 from lact_modules.encoders.ctc_model import Augmentation, CTCModel
 from lact_modules.errors import InputError
-from lact_modules.ops.orthogonalize import newton_schulz
+from lact_modules.ops.ttt.orthogonalize import newton_schulz
 
 
 class MetaOutput(NamedTuple):
@@ -58,7 +58,7 @@ class MetaStep:
     Example
     -------
     >>> from functools import partial
-    >>> from lact_modules.adaptation.objectives import find_objective
+    >>> from lact_modules.adaptation.objective.objectives import find_objective
     >>> from lact_modules.encoders import Encoder
     >>> from lact_modules.frontends import MelFrontend
     >>> from lact_modules.layers import FeedForward, LaCTMixer

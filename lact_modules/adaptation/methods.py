@@ -7,12 +7,12 @@ from lact_modules.adaptation.adapter import TestTimeAdapter
 from lact_modules.adaptation.base import Adapter
 from lact_modules.adaptation.baselines import SELF_TRAIN, SUTA, SUTA_FAITHFUL, TENT
 from lact_modules.adaptation.gate import CleanStatistics, Gate
-from lact_modules.adaptation.objectives import find_objective
-from lact_modules.adaptation.optimizers import OptimizerFactory, make_optimizer
-from lact_modules.adaptation.parameters import Adaptable
+from lact_modules.adaptation.objective.objectives import find_objective
 from lact_modules.adaptation.recording import PIECE_SECONDS, RecordingAdapter
 from lact_modules.adaptation.settings import DEFAULT_LR, Settings
-from lact_modules.adaptation.start import SlowStart
+from lact_modules.adaptation.step.optimizers import OptimizerFactory, make_optimizer
+from lact_modules.adaptation.step.parameters import Adaptable
+from lact_modules.adaptation.step.start import SlowStart
 from lact_modules.encoders.ctc_model import CTCModel
 from lact_modules.errors import InputError
 

@@ -9,11 +9,11 @@ from torch.nn.utils.rnn import pad_sequence
 
 from lact_modules.adaptation.base import Adapter
 from lact_modules.adaptation.gate import Gate, Traits
-from lact_modules.adaptation.learner import Learner
-from lact_modules.adaptation.objectives import Objective
-from lact_modules.adaptation.optimizers import OptimizerFactory
+from lact_modules.adaptation.objective.objectives import Objective
 from lact_modules.adaptation.outputs import join, soften, sum_certainty
-from lact_modules.adaptation.parameters import Adaptable
+from lact_modules.adaptation.step.learner import Learner
+from lact_modules.adaptation.step.optimizers import OptimizerFactory
+from lact_modules.adaptation.step.parameters import Adaptable
 from lact_modules.data.audio import SAMPLE_RATE
 from lact_modules.layers.chunking import Chunking
 
@@ -70,8 +70,8 @@ class RecordingAdapter(Adapter):
     Example
     -------
     >>> from functools import partial
-    >>> from lact_modules.adaptation.objectives import find_objective
-    >>> from lact_modules.adaptation.optimizers import make_optimizer
+    >>> from lact_modules.adaptation.objective.objectives import find_objective
+    >>> from lact_modules.adaptation.step.optimizers import make_optimizer
     >>> from lact_modules.encoders import CTCModel, Encoder
     >>> from lact_modules.frontends import MelFrontend
     >>> from lact_modules.layers import FeedForward, LaCTMixer

@@ -1,1 +1,1 @@
-"""The command line ``lact-asr``: one file a subcommand."""
+"""The command line ``lact-asr``: one file a subcommand, what they share in folders."""

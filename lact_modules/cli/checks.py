@@ -16,7 +16,7 @@ from lact_modules.errors import InputError
 from lact_modules.packages import torchaudio_that_fits
 
 if TYPE_CHECKING:
-    from lact_modules.data.manifest import Utterance
+    from lact_modules.data.manifest.manifest import Utterance
 
 DISTRIBUTION = "lact-asr"
 SAMPLE_SIZE = 50
@@ -169,7 +169,7 @@ def _check_caches() -> Finding:
     """Check the folders that libraries write to; containers often lack a home."""
     from huggingface_hub.constants import HF_HUB_CACHE
 
-    from lact_modules.ops.native import cache_folder
+    from lact_modules.ops.cpu.native import cache_folder
 
     folders = {"HF_HOME": Path(HF_HUB_CACHE), "TORCH_HOME": cache_folder()}
     if compiler := os.environ.get(compiler_cache.VARIABLE):
@@ -241,13 +241,17 @@ def check_model(model: Path) -> Finding:
 
 
 def _read_splits(data: Path) -> dict[str, list["Utterance"]]:
-    from lact_modules.data.file_tree import Siblings, find_files
-    from lact_modules.data.manifest import Utterance, manifest_name, read_manifest
-    from lact_modules.data.sources import AUDIO_SUFFIXES
-    from lact_modules.data.split_folder import (
+    from lact_modules.data.corpus.split_folder import (
         is_transcript_file,
         read_transcript_file,
     )
+    from lact_modules.data.manifest.manifest import (
+        Utterance,
+        manifest_name,
+        read_manifest,
+    )
+    from lact_modules.data.source.collect import AUDIO_SUFFIXES
+    from lact_modules.data.source.file_tree import Siblings, find_files
 
     if not data.is_dir():
         return {manifest_name(data): read_manifest(data)}
@@ -269,7 +273,7 @@ def _read_splits(data: Path) -> dict[str, list["Utterance"]]:
 
 
 def _check_split(split: str, utterances: list["Utterance"]) -> Finding:
-    from lact_modules.cli.transcribed import load_utterance
+    from lact_modules.cli.option.transcribed import load_utterance
 
     sample = random.Random(0).sample(utterances, min(SAMPLE_SIZE, len(utterances)))
     faults = []
@@ -288,7 +292,7 @@ def _check_split(split: str, utterances: list["Utterance"]) -> Finding:
 
 
 def _check_characters(characters: set[str], model: Path | None) -> Finding:
-    from lact_modules.inference.trained_model import load_vocabulary
+    from lact_modules.model_store.trained_model import load_vocabulary
 
     spelled = "".join(sorted(characters - {" "}))
     if model is not None:

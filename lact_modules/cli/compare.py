@@ -10,8 +10,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from lact_modules.cli.output import open_output, print_table
-from lact_modules.cli.splits import split_names
+from lact_modules.cli.option.splits import split_names
+from lact_modules.cli.terminal.output import open_output, print_table
 
 if TYPE_CHECKING:
     from lact_modules.comparison.compare import Comparison

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
+from lact_modules.cli.option.recordings import EACH, list_recordings, parse_channel
 from lact_modules.cli.parts import Place, list_parts, parts_folder, transcribe_parts
-from lact_modules.cli.recordings import EACH, list_recordings, parse_channel
 from lact_modules.errors import InputError
 
 if TYPE_CHECKING:
-    from lact_modules.data.parts import Part, Speech
+    from lact_modules.data.shard.parts import Part, Speech
 
 Manifest = Annotated[
     str | None,
@@ -70,16 +70,16 @@ class Corpus(NamedTuple):
         return list_parts(speech, self.part_size)
 
     def _divide_shards(self, place: str) -> "list[Part]":
-        from lact_modules.data.parts import divide_by_shard
-        from lact_modules.data.shards import find_shards
+        from lact_modules.data.shard.index import find_shards
+        from lact_modules.data.shard.parts import divide_by_shard
 
         if self.part_size is not None:
             raise InputError(f"--part-size: a shard of {place} is a part; leave it")
         return divide_by_shard(find_shards(place), self._one_channel)
 
     def _list_manifest(self, path: str) -> "list[Speech]":
-        from lact_modules.data.manifest import read_manifest
-        from lact_modules.data.parts import list_utterances
+        from lact_modules.data.manifest.manifest import read_manifest
+        from lact_modules.data.shard.parts import list_utterances
 
         # what is to be transcribed need not have texts
         utterances = read_manifest(path, required=["audio_filepath"])
@@ -88,8 +88,8 @@ class Corpus(NamedTuple):
         return list_utterances(utterances)
 
     def _list_files(self, names: list[str]) -> "list[Speech]":
-        from lact_modules.data.parts import Speech
-        from lact_modules.data.sources import collect_audio
+        from lact_modules.data.shard.parts import Speech
+        from lact_modules.data.source.collect import collect_audio
 
         sources = collect_audio(names, listed=sys.stdin)
         return [
@@ -142,7 +142,7 @@ def transcribe_corpus(
 
 
 def _is_sharded(place: str) -> bool:
-    from lact_modules.data.shards import INDEX_FILE
+    from lact_modules.data.shard.index import INDEX_FILE
 
     path = Path(place)
     is_pattern = glob.has_magic(place) and not path.exists()

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lact_modules.cli.output import show_progress
-from lact_modules.cli.tally import Tally
-from lact_modules.cli.transcribed import load_utterance, read_transcribed
-from lact_modules.cli.worker import start_worker
+from lact_modules.cli.option.transcribed import load_utterance, read_transcribed
+from lact_modules.cli.terminal.output import show_progress
+from lact_modules.cli.terminal.tally import Tally
+from lact_modules.cli.terminal.worker import start_worker
 from lact_modules.errors import InputError
 
 if TYPE_CHECKING:
     from lact_modules.data.corrupted_copy import CorruptedCopy
-    from lact_modules.data.manifest import Utterance
+    from lact_modules.data.manifest.manifest import Utterance
     from lact_modules.inference.files import Outcome
 
 
@@ -50,7 +50,7 @@ def corrupt(
     """
     from lact_modules.data.conditions import read_conditions
     from lact_modules.data.corrupted_copy import open_copies
-    from lact_modules.data.manifest import check_ids
+    from lact_modules.data.manifest.manifest import check_ids
 
     conditions = read_conditions(condition, noise_folder, rir_folder)
     utterances, unusable = read_transcribed(data)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from lact_modules.cli.output import print_table
+from lact_modules.cli.terminal.output import print_table
 
 _COLORS = {"ok": "green", "warn": "yellow", "fail": "red"}
 

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from lact_modules.cli.options import given
-from lact_modules.cli.splits import split_names
+from lact_modules.cli.option.options import given
+from lact_modules.cli.option.splits import split_names
 from lact_modules.errors import InputError
 
 
@@ -35,7 +35,7 @@ def download(
     ] = None,
 ) -> None:
     """Fetch, verify and unpack splits; run again to continue."""
-    from lact_modules.data.download import (
+    from lact_modules.data.corpus.download import (
         download_librispeech,
         download_librispeech_long,
     )

@@ -7,21 +7,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lact_modules.cli import options
-from lact_modules.cli.output import open_report, show_progress
+from lact_modules.cli.option import options
+from lact_modules.cli.option.transcribed import read_transcribed
 from lact_modules.cli.parts import Engine, Engines, PartSize, Place, Workers
 from lact_modules.cli.scored_parts import hear_parts
-from lact_modules.cli.scores import Heard
-from lact_modules.cli.tally import Tally
-from lact_modules.cli.transcribed import read_transcribed
+from lact_modules.cli.terminal.output import open_report, show_progress
+from lact_modules.cli.terminal.scores import Heard
+from lact_modules.cli.terminal.tally import Tally
 from lact_modules.errors import InputError
 
 if TYPE_CHECKING:
-    from lact_modules.data.manifest import Utterance
+    from lact_modules.data.manifest.manifest import Utterance
     from lact_modules.decoding.rescore import Decoder
     from lact_modules.inference.transcriber import Transcriber
-    from lact_modules.training.minutes import ByMinute
-    from lact_modules.training.transcripts import Transcripts
+    from lact_modules.scoring.minutes import ByMinute
+    from lact_modules.scoring.transcripts import Transcripts
 
 
 def evaluate(
@@ -204,8 +204,8 @@ def _transcribe(
 ) -> "tuple[Transcripts, dict[str, ByMinute]]":
     """Transcribe utterances by each decoder, and count what was done."""
     from lact_modules.inference.files import process_files
-    from lact_modules.training.minutes import ByMinute
-    from lact_modules.training.transcripts import Transcripts
+    from lact_modules.scoring.minutes import ByMinute
+    from lact_modules.scoring.transcripts import Transcripts
 
     transcripts = Transcripts(decoders)
     minutes = {name: ByMinute() for name in decoders}
@@ -231,7 +231,7 @@ def _transcribe(
 
 def _check_transcripts(data: Path, transcripts: "Transcripts") -> None:
     """Refuse to score nothing; say so where texts differ in case alone, or the like."""
-    from lact_modules.training.likeness import tell_likeness
+    from lact_modules.scoring.likeness import tell_likeness
 
     if not transcripts.ids:
         raise InputError(f"{data}: not one utterance could be transcribed")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from lact_modules.cli.options import StreamChunk, StreamLeft, given
+from lact_modules.cli.option.options import StreamChunk, StreamLeft, given
 from lact_modules.errors import InputError
 
 
@@ -20,7 +20,7 @@ class Format(str, Enum):
 
 
 WRITERS = {
-    Format.LACT: "lact_modules.inference.export:export_model",
+    Format.LACT: "lact_modules.model_store.export:export_model",
     Format.TRANSFORMERS: "lact_modules.hf.export:export_for_transformers",
     Format.ONNX: "lact_modules.inference.onnx.export:export_to_onnx",
 }

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lact_modules.cli.output import show_progress
-from lact_modules.cli.tally import Tally
-from lact_modules.cli.transcribed import load_utterance, read_transcribed
-from lact_modules.cli.worker import start_worker
+from lact_modules.cli.option.transcribed import load_utterance, read_transcribed
+from lact_modules.cli.terminal.output import show_progress
+from lact_modules.cli.terminal.tally import Tally
+from lact_modules.cli.terminal.worker import start_worker
 from lact_modules.errors import InputError
 from lact_modules.whole_file import whole_folder
 
 if TYPE_CHECKING:
-    from lact_modules.data.joined_recordings import JoinedRecording
-    from lact_modules.data.joining import Stream
-    from lact_modules.data.manifest import Utterance
+    from lact_modules.data.long_form.joined_recordings import JoinedRecording
+    from lact_modules.data.long_form.joining import Stream
+    from lact_modules.data.manifest.manifest import Utterance
 
 MANIFEST_FILE = "manifest.jsonl"
 
@@ -59,8 +59,8 @@ def join(
 
     An utterance that is longer stands alone. The manifest tells where parts begin.
     """
-    from lact_modules.data.durations import measure_durations
-    from lact_modules.data.manifest import check_ids, write_manifest
+    from lact_modules.data.manifest.durations import measure_durations
+    from lact_modules.data.manifest.manifest import check_ids, write_manifest
 
     with whole_folder(out) as folder, start_worker() as worker:
         utterances, unusable = read_transcribed(data)
@@ -89,8 +89,11 @@ def join(
 def _plan(
     utterances: Sequence["Utterance"], seconds: float, gap: float, by: Group
 ) -> list["Stream"]:
-    from lact_modules.data.joining import pack
-    from lact_modules.data.reading_order import group_by_recording, group_by_speaker
+    from lact_modules.data.long_form.joining import pack
+    from lact_modules.data.long_form.reading_order import (
+        group_by_recording,
+        group_by_speaker,
+    )
 
     group = group_by_recording if by == Group.RECORDING else group_by_speaker
     return [stream for each in group(utterances) for stream in pack(each, seconds, gap)]
@@ -101,7 +104,7 @@ def _write(
 ) -> list["JoinedRecording"]:
     """Write what can be read of a stream, if anything can."""
     from lact_modules.data.audio import SAMPLE_RATE
-    from lact_modules.data.joined_recordings import write_joined
+    from lact_modules.data.long_form.joined_recordings import write_joined
     from lact_modules.inference.files import Outcome
 
     waveforms = {}

@@ -7,8 +7,8 @@ import typer
 
 from lact_modules import __version__
 from lact_modules.allocator import keep_freed_memory
-from lact_modules.cli.signals import signals_undo
-from lact_modules.cli.standard_streams import standard_streams
+from lact_modules.cli.terminal.signals import signals_undo
+from lact_modules.cli.terminal.standard_streams import standard_streams
 from lact_modules.closed_streams import open_closed_streams
 from lact_modules.errors import faults_shown
 from lact_modules.packages import misfits_named

@@ -43,11 +43,11 @@ def ngram(
     ] = Units.AUTO,
 ) -> None:
     """Train an n-gram language model (modified Kneser-Ney) for beam search."""
-    from lact_modules.data.scripts import is_unsegmented, spell_characters
-    from lact_modules.data.vocabulary import WORD_DELIMITER
-    from lact_modules.decoding.arpa import perplexity, write_arpa
-    from lact_modules.decoding.corpus import read_sentences
-    from lact_modules.decoding.ngram import estimate_ngrams
+    from lact_modules.data.text.scripts import is_unsegmented, spell_characters
+    from lact_modules.data.text.vocabulary import WORD_DELIMITER
+    from lact_modules.language_model.arpa import perplexity, write_arpa
+    from lact_modules.language_model.corpus import read_sentences
+    from lact_modules.language_model.ngram import estimate_ngrams
 
     with Console(stderr=True).status("Reading text") as status:
         sentences = read_sentences(texts)

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeAlias
 
 import typer
 
-from lact_modules.cli.output import STDOUT, now_and_then, progress_bar
-from lact_modules.cli.tally import Tally
+from lact_modules.cli.terminal.output import STDOUT, now_and_then, progress_bar
+from lact_modules.cli.terminal.tally import Tally
 from lact_modules.errors import InputError
 
 if TYPE_CHECKING:
-    from lact_modules.data.parts import Part, Speech
-    from lact_modules.inference.part_folder import PartFolder
-    from lact_modules.inference.parts import HeardPart
+    from lact_modules.data.shard.parts import Part, Speech
+    from lact_modules.inference.corpus.part_folder import PartFolder
+    from lact_modules.inference.corpus.parts import HeardPart
 
 Hear: TypeAlias = (
     "Callable[[Sequence[Part], Callable[[int], None]], Iterator[HeardPart]]"
@@ -76,7 +76,7 @@ class Place(NamedTuple):
 
 def list_parts(speech: "Sequence[Speech]", part_size: int | None) -> "list[Part]":
     """Divide speech into parts of so many utterances, or of as many as is usual."""
-    from lact_modules.data.parts import divide
+    from lact_modules.data.shard.parts import divide
 
     return divide(speech, part_size or _PART_SIZE)
 
@@ -123,8 +123,8 @@ def transcribe_parts(
     InputError
         If it has other parts.
     """
-    from lact_modules.data.parts import fingerprint
-    from lact_modules.inference.part_folder import PartFolder
+    from lact_modules.data.shard.parts import fingerprint
+    from lact_modules.inference.corpus.part_folder import PartFolder
 
     plan = {"num_parts": len(parts), "parts_sha256": fingerprint(parts)}
     folder = PartFolder(output, plan | _settled(loading))
@@ -152,7 +152,7 @@ def _settled(loading: dict[str, Any]) -> dict[str, Any]:
 
 def _start_here(model: Path, loading: dict[str, Any], place: Place) -> "Hear":
     """Load the model in this process."""
-    from lact_modules.inference.parts import PartTranscriber
+    from lact_modules.inference.corpus.parts import PartTranscriber
     from lact_modules.inference.transcriber import Transcriber
 
     transcriber = Transcriber.from_folder(model, place.device, **loading)
@@ -169,7 +169,7 @@ def _start_here(model: Path, loading: dict[str, Any], place: Place) -> "Hear":
 
 def _start_ray(model: Path, loading: dict[str, Any], place: Place) -> "Hear":
     """Connect to Ray; its workers load the model."""
-    from lact_modules.inference.ray_engine import hear_on_ray, start_ray
+    from lact_modules.inference.corpus.ray_engine import hear_on_ray, start_ray
 
     start_ray()
 

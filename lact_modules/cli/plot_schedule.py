@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from lact_modules.cli.output import make_folder, print_table
+from lact_modules.cli.terminal.output import make_folder, print_table
 
 # keys of the recipe may follow as options
 CONTEXT_SETTINGS = {"allow_extra_args": True, "ignore_unknown_options": True}
@@ -32,10 +32,10 @@ def plot_schedule(
 
     Keys of the recipe can be set as for training: --KEY VALUE.
     """
-    from lact_modules.training.command_line import read_command_line
-    from lact_modules.training.hparams import load_hparams
-    from lact_modules.training.keys import EVERY
-    from lact_modules.training.schedule_plot import draw_rates, plan_rates
+    from lact_modules.training.optimizer.schedule_plot import draw_rates, plan_rates
+    from lact_modules.training.option.command_line import read_command_line
+    from lact_modules.training.option.hparams import load_hparams
+    from lact_modules.training.option.keys import EVERY
 
     make_folder(output)
     with tempfile.TemporaryDirectory() as folder:

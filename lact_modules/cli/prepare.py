@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from lact_modules.cli import options
-from lact_modules.cli.splits import split_names
+from lact_modules.cli.option import options
+from lact_modules.cli.option.splits import split_names
 from lact_modules.errors import InputError
 
 
@@ -59,7 +59,7 @@ def prepare(
     ] = None,
 ) -> None:
     """Verify the audio of a corpus and write a manifest for each split."""
-    from lact_modules.data.manifest import read_manifest
+    from lact_modules.data.manifest.manifest import read_manifest
 
     if splits is None and layout != Layout.FOLDER:
         raise InputError(f"prepare {layout.value}: give --splits, as in train,dev,test")
@@ -84,9 +84,9 @@ def _find_preparation(
     """Give what prepares a layout, with the options that are its own."""
     from functools import partial
 
-    from lact_modules.data.commonvoice import prepare_commonvoice
-    from lact_modules.data.folder import prepare_folder
-    from lact_modules.data.librispeech import prepare_librispeech
+    from lact_modules.data.corpus.commonvoice import prepare_commonvoice
+    from lact_modules.data.corpus.folder import prepare_folder
+    from lact_modules.data.corpus.librispeech import prepare_librispeech
 
     if tables and layout != Layout.FOLDER:
         raise InputError(f"--table: for prepare folder, not {layout.value}")

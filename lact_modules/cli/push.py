@@ -23,6 +23,6 @@ def push(
     ] = True,
 ) -> None:
     """Publish a model on the Hugging Face hub, with a card of its metrics."""
-    from lact_modules.inference.hub import push_model
+    from lact_modules.publishing.hub import push_model
 
     print(push_model(folder, repository, not public, transformers))

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Any
 
+from lact_modules.cli.option.transcribed import read_transcribed
 from lact_modules.cli.parts import Place, list_parts, parts_folder, transcribe_parts
-from lact_modules.cli.scores import Heard
-from lact_modules.cli.transcribed import read_transcribed
+from lact_modules.cli.terminal.scores import Heard
 
 
 def hear_parts(
@@ -46,10 +46,10 @@ def hear_parts(
     InputError
         If there is no folder, or it has other parts, or one that is damaged.
     """
-    from lact_modules.data.parts import list_utterances
+    from lact_modules.data.shard.parts import list_utterances
     from lact_modules.decoding.hypothesis import Hypothesis, Word
-    from lact_modules.training.minutes import ByMinute
-    from lact_modules.training.transcripts import Transcripts
+    from lact_modules.scoring.minutes import ByMinute
+    from lact_modules.scoring.transcripts import Transcripts
 
     output = parts_folder(output)
     utterances, unusable = read_transcribed(data, channel)

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 
 import typer
 
-from lact_modules.cli import options
-from lact_modules.cli.live import load_recognizer
+from lact_modules.cli.option import options
+from lact_modules.cli.option.live import load_recognizer
 from lact_modules.errors import InputError
 
 NEEDED = ("starlette", "uvicorn", "websockets")

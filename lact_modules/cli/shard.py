@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from lact_modules.cli.output import show_progress
+from lact_modules.cli.terminal.output import show_progress
 
 
 def shard(
@@ -28,9 +28,9 @@ def shard(
 
     Training reads a shard from front to end: a random order mixes speakers.
     """
-    from lact_modules.data.durations import measure_durations
-    from lact_modules.data.manifest import read_manifest
-    from lact_modules.data.shard_writer import write_shards
+    from lact_modules.data.manifest.durations import measure_durations
+    from lact_modules.data.manifest.manifest import read_manifest
+    from lact_modules.data.shard.writer import write_shards
 
     utterances = measure_durations(read_manifest(manifest))
     if not keep_order:

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lact_modules.cli import options
-from lact_modules.cli.live import load_recognizer
-from lact_modules.cli.output import make_folder
-from lact_modules.cli.signals import until_stopped
+from lact_modules.cli.option import options
+from lact_modules.cli.option.live import load_recognizer
+from lact_modules.cli.terminal.output import make_folder
+from lact_modules.cli.terminal.signals import until_stopped
 from lact_modules.errors import InputError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from lact_modules.cli.stream_output import StreamWriter
+    from lact_modules.cli.terminal.stream_output import StreamWriter
     from lact_modules.inference.latency import LatencyMeter
 
 STDIN = "-"
@@ -106,7 +106,7 @@ def stream(
         make_folder(save_state)
     blocks = _open_source(source, mic, sample_rate, realtime)
 
-    from lact_modules.cli.stream_output import StreamWriter
+    from lact_modules.cli.terminal.stream_output import StreamWriter
     from lact_modules.inference.latency import LatencyMeter
     from lact_modules.inference.stream_file import load_stream, save_stream
 
@@ -157,7 +157,7 @@ def _open_source(
     if realtime and source in (None, STDIN):
         raise InputError("--realtime: of a file alone; other audio comes as it is said")
 
-    from lact_modules.data import live_audio
+    from lact_modules.data.source import live_audio
 
     if source is None:
         return live_audio.record()

@@ -17,7 +17,7 @@ def synth(
     ] = None,
 ) -> None:
     """Make a small speech corpus with espeak-ng, in LibriSpeech's layout."""
-    from lact_modules.data.synthetic import make_corpus
+    from lact_modules.data.synthetic.corpus import make_corpus
 
     hours = make_corpus(
         out, train=train, dev=dev, test=test, seed=seed, workers=workers

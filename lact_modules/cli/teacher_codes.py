@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from lact_modules.cli.output import make_folder, show_progress
+from lact_modules.cli.terminal.output import make_folder, show_progress
 
 
 def teacher_codes(
@@ -29,8 +29,8 @@ def teacher_codes(
 
     Run it again to go on where it was interrupted.
     """
-    from lact_modules.data.durations import measure_durations
-    from lact_modules.data.manifest import check_ids, read_manifest
+    from lact_modules.data.manifest.durations import measure_durations
+    from lact_modules.data.manifest.manifest import check_ids, read_manifest
     from lact_modules.inference.device import find_device
     from lact_modules.integrations.teacher import Teacher
     from lact_modules.integrations.teacher_codes import compute_codes

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from lact_modules.cli import options
 from lact_modules.cli.corpus import Corpus, Manifest, transcribe_corpus
-from lact_modules.cli.output import STDOUT, open_output, show_progress
+from lact_modules.cli.option import options
+from lact_modules.cli.option.recordings import Recording, list_recordings
 from lact_modules.cli.parts import Engine, Engines, PartSize, Place, Workers
-from lact_modules.cli.recordings import Recording, list_recordings
-from lact_modules.cli.tally import Tally
+from lact_modules.cli.terminal.output import STDOUT, open_output, show_progress
+from lact_modules.cli.terminal.tally import Tally
 from lact_modules.errors import InputError, on_one_line
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def transcribe(
     A corpus becomes JSON lines in a folder, part by part: --manifest, --engine ray or
     --part-size. Stopped, the same command goes on where it was.
     """
-    from lact_modules.data.sources import collect_audio
+    from lact_modules.data.source.collect import collect_audio
     from lact_modules.inference.transcriber import Transcriber
 
     decoding = options.given(

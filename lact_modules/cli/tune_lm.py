@@ -14,10 +14,10 @@ import yaml
 from rich import box
 from rich.table import Table
 
-from lact_modules.cli import options
-from lact_modules.cli.output import open_report, print_table, show_progress
-from lact_modules.cli.tally import Tally
-from lact_modules.cli.transcribed import load_utterance, read_transcribed
+from lact_modules.cli.option import options
+from lact_modules.cli.option.transcribed import load_utterance, read_transcribed
+from lact_modules.cli.terminal.output import open_report, print_table, show_progress
+from lact_modules.cli.terminal.tally import Tally
 from lact_modules.errors import InputError
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from lact_modules.comparison.statistics import (
     utterance_interval,
 )
 from lact_modules.errors import InputError
-from lact_modules.training.error_rate import count_word_errors
+from lact_modules.scoring.error_rate import count_word_errors
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lact_modules.comparison.settings import (
-    Settings,
-    differing,
-    read_settings,
-    section,
-)
+from lact_modules.comparison.settings import Settings, differing, read_settings, section
 from lact_modules.errors import InputError
-from lact_modules.training.plots import Curves, read_log
+from lact_modules.training.outcome.plots import Curves, read_log
 
 DECODING = ("decoding",)
 """Sections of the hyperparameters that training does not depend on."""

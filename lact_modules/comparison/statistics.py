@@ -11,7 +11,7 @@ import numpy
 from numpy.typing import NDArray
 from scipy import stats
 
-from lact_modules.training.error_rate import draw_utterances
+from lact_modules.scoring.error_rate import draw_utterances
 
 Interval = tuple[float, float]
 

@@ -1,1 +1,1 @@
-"""Corpora: audio files, manifests, vocabularies, and how to get them."""
+"""Data sets, audio and text: what training and inference read, no models."""

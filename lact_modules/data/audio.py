@@ -7,14 +7,14 @@ from operator import itemgetter
 import torch
 from torch import Tensor
 
-from lact_modules.data.manifest import Utterance
+from lact_modules.data.manifest.manifest import Utterance
+from lact_modules.data.media.resampling import resample_blocks, resampled_length
 from lact_modules.data.media.segment import (
     Source,
     open_decoders,
     read_segment,
     source_name,
 )
-from lact_modules.data.resampling import resample_blocks, resampled_length
 from lact_modules.errors import InputError
 
 SAMPLE_RATE = 16000

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from lact_modules.data.audio import load_audio
-from lact_modules.data.audio_folder import AudioFolder
 from lact_modules.data.corruption import (
     CODECS,
     add_gaussian,
@@ -23,6 +22,7 @@ from lact_modules.data.corruption import (
     clip,
     reverberate,
 )
+from lact_modules.data.source.audio_folder import AudioFolder
 from lact_modules.errors import InputError
 
 Step = Callable[[Tensor, torch.Generator], Tensor]

@@ -13,7 +13,7 @@ from torch import Tensor
 from lact_modules.data.audio import SAMPLE_RATE
 from lact_modules.data.conditions import Condition
 from lact_modules.data.flac import encode_flac, name_flac
-from lact_modules.data.manifest import Utterance, write_manifest
+from lact_modules.data.manifest.manifest import Utterance, write_manifest
 from lact_modules.errors import InputError
 from lact_modules.whole_file import unfinished_name
 
@@ -134,7 +134,7 @@ def open_copies(
     >>> import tempfile
     >>> import torch
     >>> from lact_modules.data.conditions import read_conditions
-    >>> from lact_modules.data.manifest import read_manifest
+    >>> from lact_modules.data.manifest.manifest import read_manifest
     >>> out = Path(tempfile.mkdtemp())
     >>> spoken = Utterance("a", "a.wav", "ONE", duration=0.5)
     >>> with open_copies(out, read_conditions(["gaussian:0.1"]), seed=1) as copies:

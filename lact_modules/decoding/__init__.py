@@ -1,1 +1,1 @@
-"""From log-probabilities to text: CTC decoders, lexicons, n-gram language models."""
+"""From log-probabilities to text: CTC and attention; no model is run here."""

@@ -6,16 +6,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lact_modules.data.subwords import SubwordVocabulary
+from lact_modules.data.text.subwords import SubwordVocabulary
 from lact_modules.decoding.alignment import align_tokens
 from lact_modules.decoding.blank_skipping import check_threshold, drop_blanks
 from lact_modules.decoding.ctc import check_frames
 from lact_modules.decoding.ctc_prefix import PrefixScorer, PrefixState
 from lact_modules.decoding.hypothesis import Hypothesis, group_words
 from lact_modules.decoding.numbers import MAX_BEAM, check_number
-from lact_modules.decoding.token_model import TokenModel
 from lact_modules.encoders import S2SModel
 from lact_modules.errors import InputError
+from lact_modules.language_model.token_model import TokenModel
 
 # Choices of each hypothesis that CTC is asked about, for each hypothesis kept.
 _CHOICES = 2

@@ -1,17 +1,16 @@
 """CTC decoders: from a model's log-probabilities to text with word times."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
-from lact_modules.data.subwords import AnyVocabulary
-from lact_modules.decoding.beam_search import BeamSearch, wants_beam
-from lact_modules.decoding.greedy_stream import GreedyStream, best_path
+from lact_modules.data.text.subwords import AnyVocabulary
+from lact_modules.decoding.frames import check_numbers, check_size, valid_frames
 from lact_modules.decoding.hypothesis import Hypothesis
 from lact_modules.decoding.numbers import check_number
-from lact_modules.errors import InputError
+from lact_modules.decoding.search.beam_search import BeamSearch, wants_beam
+from lact_modules.decoding.stream.greedy import GreedyStream, best_path
 from lact_modules.ops.padding import padding_mask
 
 
@@ -28,7 +27,7 @@ class GreedyDecoder:
     Example
     -------
     >>> import torch
-    >>> from lact_modules.data.vocabulary import Vocabulary
+    >>> from lact_modules.data.text.vocabulary import Vocabulary
     >>> vocabulary = Vocabulary.from_texts(["HI"])
     >>> frames = torch.tensor([[0, 2, 2, 0, 3, 1]])
     >>> log_probs = torch.nn.functional.one_hot(frames, len(vocabulary)).log()
@@ -62,14 +61,14 @@ class GreedyDecoder:
         InputError
             If V is not the vocabulary's size or a valid frame is NaN.
         """
-        _check_size(log_probs, self.vocabulary)
+        check_size(log_probs, self.vocabulary)
         paths = zip(*best_path(log_probs), lengths.tolist(), strict=True)
         return [
             self._follow(scores[:length], ids[:length]) for scores, ids, length in paths
         ]
 
     def _follow(self, scores: Tensor, ids: Tensor) -> Hypothesis:
-        _check_numbers(scores)
+        check_numbers(scores)
         start = self._stream.start()
         return self._stream.finish(self._stream.follow(scores, ids, start))
 
@@ -102,7 +101,7 @@ class BeamDecoder:
     Example
     -------
     >>> import torch
-    >>> from lact_modules.data.vocabulary import Vocabulary
+    >>> from lact_modules.data.text.vocabulary import Vocabulary
     >>> vocabulary = Vocabulary.from_texts(["HI"])
     >>> frames = torch.tensor([[0, 2, 2, 0, 3, 1]])
     >>> log_probs = torch.nn.functional.one_hot(frames, len(vocabulary)).log()
@@ -207,7 +206,7 @@ def build_decoder(
 
     Example
     -------
-    >>> from lact_modules.data.vocabulary import Vocabulary
+    >>> from lact_modules.data.text.vocabulary import Vocabulary
     >>> vocabulary = Vocabulary.from_texts(["HI"])
     >>> type(build_decoder(vocabulary, 25.0, beam_size=20)).__name__
     'BeamDecoder'
@@ -215,38 +214,6 @@ def build_decoder(
     if wants_beam(vocabulary, beam_size, lm, lexicon):
         return BeamDecoder(vocabulary, frame_rate, beam_size, lm, lexicon, **settings)
     return GreedyDecoder(vocabulary, frame_rate)
-
-
-def valid_frames(
-    log_probs: Tensor, lengths: Tensor, vocabulary: AnyVocabulary
-) -> Iterator[Tensor]:
-    """Cut a padded batch into utterances on the CPU.
-
-    Arguments
-    ---------
-    log_probs : Tensor
-        (B, T, V) any floating dtype and device.
-    lengths : Tensor
-        (B,) int64 frames.
-    vocabulary : AnyVocabulary
-        Tokens of the model.
-
-    Yields
-    ------
-    Tensor
-        (T, V) float32 of each utterance, without padding.
-
-    Raises
-    ------
-    InputError
-        If V is not the vocabulary's size or a valid frame is NaN.
-    """
-    _check_size(log_probs, vocabulary)
-    batch = log_probs.detach().float().cpu()
-    for utterance, length in zip(batch, lengths.tolist(), strict=True):
-        frames = utterance[:length]
-        _check_numbers(frames)
-        yield frames
 
 
 def check_frames(log_probs: Tensor, lengths: Tensor, vocabulary: AnyVocabulary) -> None:
@@ -266,19 +233,6 @@ def check_frames(log_probs: Tensor, lengths: Tensor, vocabulary: AnyVocabulary) 
     InputError
         If V is not the vocabulary's size or a valid frame is NaN.
     """
-    _check_size(log_probs, vocabulary)
+    check_size(log_probs, vocabulary)
     best = log_probs.detach().amax(dim=-1)
-    _check_numbers(best.masked_fill(padding_mask(lengths, best.shape[1]), 0.0))
-
-
-def _check_size(log_probs: Tensor, vocabulary: AnyVocabulary) -> None:
-    if log_probs.shape[-1] != len(vocabulary):
-        raise InputError(
-            f"the model has {log_probs.shape[-1]} outputs, its vocabulary "
-            f"{len(vocabulary)} tokens; give the vocabulary it was trained with"
-        )
-
-
-def _check_numbers(scores: Tensor) -> None:
-    if scores.isnan().any():
-        raise InputError("the model's output is NaN; use an earlier checkpoint")
+    check_numbers(best.masked_fill(padding_mask(lengths, best.shape[1]), 0.0))

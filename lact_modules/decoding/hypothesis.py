@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from lact_modules.data.vocabulary import WORD_DELIMITER, WORD_START
+from lact_modules.data.text.vocabulary import WORD_DELIMITER, WORD_START
 
 
 @dataclass(frozen=True)

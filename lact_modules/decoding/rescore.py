@@ -7,8 +7,8 @@ from typing import Any
 from rapidfuzz.distance import Levenshtein
 
 from lact_modules.decoding.hypothesis import Hypothesis
-from lact_modules.decoding.language_model import LanguageModel
 from lact_modules.decoding.numbers import check_number
+from lact_modules.language_model.language_model import LanguageModel
 
 NBest = list[list[Hypothesis]]
 """Of each utterance its hypotheses, best first."""

@@ -10,7 +10,7 @@ from lact_modules.encoders.block import BlockState
 from lact_modules.encoders.heads import CTCHead, Head
 from lact_modules.layers.chunking import ChunkedLayer, Chunking
 from lact_modules.layers.dynamic_chunking import DynamicChunking
-from lact_modules.layers.router import RouterState
+from lact_modules.layers.dynamic_chunking.router import RouterState
 from lact_modules.ops.routing import Routing
 
 

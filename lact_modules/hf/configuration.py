@@ -7,9 +7,9 @@ from typing import Any
 from transformers import PreTrainedConfig
 
 from lact_modules.data.audio import SAMPLE_RATE
-from lact_modules.data.vocabulary import Vocabulary
+from lact_modules.data.text.vocabulary import Vocabulary
 from lact_modules.hf.remote_code import WithOwnCode, place_of, write_code
-from lact_modules.inference.export import FORMAT_VERSION
+from lact_modules.model_store.export import FORMAT_VERSION
 
 
 class LaCTConfig(WithOwnCode, PreTrainedConfig):
@@ -18,7 +18,7 @@ class LaCTConfig(WithOwnCode, PreTrainedConfig):
     Arguments
     ---------
     model : dict[str, Any] | None
-        What :func:`~lact_modules.inference.model_builder.build_model` builds.
+        What :func:`~lact_modules.model_store.model_builder.build_model` builds.
     frame_rate : float | None
         Output frames a second, which the model tells.
     parameters : int | None

@@ -9,8 +9,8 @@ from lact_modules.data.audio import SAMPLE_RATE
 from lact_modules.hf.configuration import LaCTConfig
 from lact_modules.hf.model import LaCTForCTC
 from lact_modules.hf.tokenizer import LaCTTokenizer
-from lact_modules.inference.export import CONFIG_FILE, export_model
-from lact_modules.inference.trained_model import TrainedModel
+from lact_modules.model_store.export import CONFIG_FILE, export_model
+from lact_modules.model_store.trained_model import TrainedModel
 
 
 def export_for_transformers(

@@ -12,12 +12,12 @@ from transformers import PreTrainedModel
 from transformers.modeling_outputs import CausalLMOutput
 from transformers.utils import can_return_tuple
 
-from lact_modules.data.vocabulary import Vocabulary
+from lact_modules.data.text.vocabulary import Vocabulary
 from lact_modules.encoders import CTCModel, EncoderBlock
 from lact_modules.errors import InputError
 from lact_modules.hf.configuration import LaCTConfig
 from lact_modules.hf.remote_code import WithOwnCode
-from lact_modules.inference.model_builder import build_model
+from lact_modules.model_store.model_builder import build_model
 from lact_modules.ops.padding import padding_mask
 
 

@@ -9,8 +9,8 @@ import numpy as np
 from transformers import AutomaticSpeechRecognitionPipeline
 
 from lact_modules.data.audio import load_audio
+from lact_modules.data.source.waveforms import to_waveforms
 from lact_modules.hf.model import LaCTForCTC
-from lact_modules.inference.waveforms import to_waveforms
 
 
 class SpeechRecognitionPipeline(AutomaticSpeechRecognitionPipeline):

@@ -11,8 +11,8 @@ from transformers.models.wav2vec2.tokenization_wav2vec2 import (
     Wav2Vec2CTCTokenizerOutput,
 )
 
-from lact_modules.data.subwords import AnyVocabulary, SubwordVocabulary
-from lact_modules.data.vocabulary import (
+from lact_modules.data.text.subwords import AnyVocabulary, SubwordVocabulary
+from lact_modules.data.text.vocabulary import (
     BLANK,
     WORD_DELIMITER,
     WORD_START,

@@ -1,1 +1,1 @@
-"""From a trained model to text: load, transcribe, format, export."""
+"""The use of a trained model: files and streams to text; not its files."""

@@ -5,17 +5,17 @@ from typing import Any
 
 import torch
 
-from lact_modules.data.subwords import SubwordVocabulary
+from lact_modules.data.text.subwords import SubwordVocabulary
 from lact_modules.decoding.attention import AttentionDecoder
 from lact_modules.decoding.ctc import build_decoder
-from lact_modules.decoding.fit import check_rescoring
 from lact_modules.decoding.numbers import MAX_BEAM, check_number
 from lact_modules.decoding.rescore import Decoder, Rescorer, RescoringDecoder
-from lact_modules.decoding.token_model import TokenModel
+from lact_modules.decoding.search.fit import check_rescoring
 from lact_modules.encoders import S2SModel
 from lact_modules.errors import InputError
-from lact_modules.inference.language_models import load_language_model
-from lact_modules.inference.trained_model import TrainedModel
+from lact_modules.language_model.loading import load_language_model
+from lact_modules.language_model.token_model import TokenModel
+from lact_modules.model_store.trained_model import TrainedModel
 
 _SEARCHES = ("auto", "ctc", "attention")
 
@@ -58,7 +58,7 @@ def build_search(
         Different texts to find; if None, `beam_size` for rescoring, else 1.
     rescore : str | Path | None
         Language model that ranks these texts again, see
-        :func:`~lact_modules.inference.language_models.load_language_model`.
+        :func:`~lact_modules.language_model.loading.load_language_model`.
     rescore_weight : float
         Weight of its natural log-probabilities.
     rescore_word_score : float
@@ -246,8 +246,8 @@ def _load_fusion_model(
     path: str | Path, vocabulary: SubwordVocabulary, device: str | torch.device
 ) -> TokenModel:
     # imports SpeechBrain, which takes seconds
-    from lact_modules.integrations.transformer_lm import TransformerLanguageModel
-    from lact_modules.integrations.transformer_lm_steps import by_token
+    from lact_modules.language_model.transformer_lm import TransformerLanguageModel
+    from lact_modules.language_model.transformer_lm_steps import by_token
 
     lm = load_language_model(path, device)
     if not isinstance(lm, TransformerLanguageModel):

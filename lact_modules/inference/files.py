@@ -7,8 +7,8 @@ from typing import Any, Generic, TypeAlias, TypeVar
 from torch import Tensor
 
 from lact_modules.data.audio import SAMPLE_RATE, load_audio
-from lact_modules.data.audio_file import Waveform
-from lact_modules.data.prefetch import prefetch
+from lact_modules.data.source.audio_file import Waveform
+from lact_modules.data.source.prefetch import prefetch
 from lact_modules.errors import InputError
 
 Source = TypeVar("Source")

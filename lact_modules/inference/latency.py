@@ -28,10 +28,10 @@ class LatencyMeter:
     -------
     >>> from functools import partial
     >>> import torch
-    >>> from lact_modules.data.vocabulary import Vocabulary
+    >>> from lact_modules.data.text.vocabulary import Vocabulary
     >>> from lact_modules.encoders import CTCModel, Encoder
     >>> from lact_modules.frontends import MelFrontend
-    >>> from lact_modules.inference.trained_model import TrainedModel
+    >>> from lact_modules.model_store.trained_model import TrainedModel
     >>> from lact_modules.layers import FeedForward, LaCTMixer
     >>> mixer, ffn = partial(LaCTMixer, 8, 2, 2), partial(FeedForward, 8, 16)
     >>> frontend = MelFrontend(8, normalization="running")

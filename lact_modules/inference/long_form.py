@@ -7,8 +7,8 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from lact_modules.data.audio import SAMPLE_RATE
-from lact_modules.data.audio_file import Waveform
-from lact_modules.inference.streaming_model import ModelState, StreamingModel
+from lact_modules.data.source.audio_file import Waveform
+from lact_modules.inference.stream.model import ModelState, StreamingModel
 from lact_modules.layers.chunking import map_tensors
 
 MAX_WHOLE_SECONDS = 60.0
@@ -40,7 +40,7 @@ class LongForm:
     >>> from functools import partial
     >>> from lact_modules.encoders import CTCModel, Encoder
     >>> from lact_modules.frontends import MelFrontend
-    >>> from lact_modules.inference.chunks import chunk_encoder
+    >>> from lact_modules.inference.stream.chunks import chunk_encoder
     >>> from lact_modules.layers import FeedForward, LaCTMixer
     >>> mixer, ffn = partial(LaCTMixer, 8, 2, 2), partial(FeedForward, 8, 16)
     >>> frontend = MelFrontend(8, normalization="running")

@@ -10,7 +10,7 @@ from torch import nn
 
 from lact_modules.encoders import CTCModel
 from lact_modules.errors import InputError
-from lact_modules.layers.router import Router
+from lact_modules.layers.dynamic_chunking.router import Router
 
 Precision = Literal["fp32", "bf16", "fp16"]
 

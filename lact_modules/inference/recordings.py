@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from lact_modules.data.audio import SAMPLE_RATE
-from lact_modules.data.audio_file import Waveform
+from lact_modules.data.source.audio_file import Waveform
+from lact_modules.data.source.waveforms import Samples, join_blocks, to_waveform
 from lact_modules.errors import InputError
-from lact_modules.inference.waveforms import Samples, join_blocks, to_waveform
 
 Recording: TypeAlias = str | Path | Samples
 """A file, or its samples."""

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from lact_modules.errors import InputError
-from lact_modules.inference.stream_state import fits
+from lact_modules.inference.stream.state import fits
 from lact_modules.inference.streaming import StreamingRecognizer
 from lact_modules.whole_file import whole_file
 

@@ -14,22 +14,18 @@ from lact_modules.adaptation.recording import RecordingAdapter
 from lact_modules.adaptation.stream import StreamLearner
 from lact_modules.data.audio import SAMPLE_RATE
 from lact_modules.decoding.hypothesis import Hypothesis, Word
-from lact_modules.decoding.stream import Endpoint, Heard
-from lact_modules.decoding.stream_decoder import build_stream_decoder
-from lact_modules.decoding.utterances import UtteranceDecoder, UtteranceState
+from lact_modules.decoding.stream.decoder import build_stream_decoder
+from lact_modules.decoding.stream.endpoint import Endpoint, Heard
+from lact_modules.decoding.stream.utterances import UtteranceDecoder, UtteranceState
 from lact_modules.encoders.compilation import CompiledBlocks
 from lact_modules.encoders.streaming import EncoderState
 from lact_modules.errors import InputError
 from lact_modules.frontends.streaming import FrontendState
-from lact_modules.inference.loading import load_model
 from lact_modules.inference.precision import Caster, Precision
-from lact_modules.inference.stream_state import fits, pack, unpack
-from lact_modules.inference.streaming_model import (
-    ModelState,
-    StreamingModel,
-    open_stream,
-)
-from lact_modules.inference.trained_model import TrainedModel
+from lact_modules.inference.stream.model import ModelState, StreamingModel, open_stream
+from lact_modules.inference.stream.state import fits, pack, unpack
+from lact_modules.model_store.loading import load_model
+from lact_modules.model_store.trained_model import TrainedModel
 
 # What goes through the model at once, so that memory does not depend on the pieces.
 _BLOCK = 4 * SAMPLE_RATE
@@ -73,7 +69,7 @@ class StreamingRecognizer:
         Compile the model's blocks, see `CompiledBlocks`, before the first sample; not
         with `ttt`.
     **decoding : Any
-        Options of :func:`~lact_modules.decoding.stream_decoder.build_stream_decoder`:
+        Options of :func:`~lact_modules.decoding.stream.decoder.build_stream_decoder`:
         ``beam_size``, ``lm``, ... Without any, greedy.
 
     Raises
@@ -85,7 +81,7 @@ class StreamingRecognizer:
     Example
     -------
     >>> from functools import partial
-    >>> from lact_modules.data.vocabulary import Vocabulary
+    >>> from lact_modules.data.text.vocabulary import Vocabulary
     >>> from lact_modules.encoders import CTCModel, Encoder
     >>> from lact_modules.frontends import MelFrontend
     >>> from lact_modules.layers import FeedForward, LaCTMixer
@@ -140,7 +136,7 @@ class StreamingRecognizer:
         Arguments
         ---------
         folder : str | Path
-            See :func:`~lact_modules.inference.loading.load_model`.
+            See :func:`~lact_modules.model_store.loading.load_model`.
         exit_block : int | None
             Early exit, likewise.
         **options : Any

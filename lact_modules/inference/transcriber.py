@@ -13,22 +13,26 @@ from lact_modules.adaptation.adapter import TestTimeAdapter
 from lact_modules.adaptation.methods import build_adapter
 from lact_modules.adaptation.recording import RecordingAdapter
 from lact_modules.data.audio import SAMPLE_RATE, load_audio
-from lact_modules.data.audio_file import Waveform, open_audio
-from lact_modules.data.manifest import Utterance
+from lact_modules.data.manifest.manifest import Utterance
 from lact_modules.data.media.segment import Source as Media
+from lact_modules.data.source.audio_file import Waveform, open_audio
+from lact_modules.data.source.waveforms import Audio, to_waveforms
 from lact_modules.decoding.hypothesis import Hypothesis
 from lact_modules.encoders.compilation import CompiledBlocks
 from lact_modules.errors import InputError
-from lact_modules.inference.chunks import LEFT_SECONDS, ChunkedModel, chunk_encoder
 from lact_modules.inference.decoders import build_search, uses_attention
 from lact_modules.inference.device import find_device, memory_for
 from lact_modules.inference.files import Outcome, Source, process_files
-from lact_modules.inference.loading import load_model
 from lact_modules.inference.long_form import MAX_WHOLE_SECONDS, LongForm
 from lact_modules.inference.precision import Caster, Precision
-from lact_modules.inference.streaming_model import StreamingModel
-from lact_modules.inference.trained_model import TrainedModel
-from lact_modules.inference.waveforms import Audio, to_waveforms
+from lact_modules.inference.stream.chunks import (
+    LEFT_SECONDS,
+    ChunkedModel,
+    chunk_encoder,
+)
+from lact_modules.inference.stream.model import StreamingModel
+from lact_modules.model_store.loading import load_model
+from lact_modules.model_store.trained_model import TrainedModel
 
 
 class Transcriber:
@@ -126,12 +130,12 @@ class Transcriber:
         Arguments
         ---------
         folder : str | Path
-            See :func:`~lact_modules.inference.loading.load_model`; no code from it
+            See :func:`~lact_modules.model_store.loading.load_model`; no code from it
             is run.
         device : str
             As for the class.
         avg_checkpoints : int | None
-            Of a training run, see :func:`~lact_modules.inference.loading.load_model`.
+            Of a training run, see :func:`~lact_modules.model_store.loading.load_model`.
         exit_block : int | None
             Early exit, likewise.
         **options : Any

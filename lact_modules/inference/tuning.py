@@ -17,7 +17,7 @@ from lact_modules.decoding.rescore import (
 )
 from lact_modules.inference.decoders import build_search
 from lact_modules.inference.transcriber import Transcriber
-from lact_modules.training.error_rate import count_word_errors, score
+from lact_modules.scoring.error_rate import count_word_errors, score
 
 Grid = Mapping[str, Sequence[float]]
 """Values to try of each weight."""

@@ -8,14 +8,14 @@ import torch
 from speechbrain.utils.fetching import fetch
 from torch import Tensor, nn
 
-from lact_modules.data.subwords import AnyVocabulary
+from lact_modules.data.source.waveforms import to_waveform
+from lact_modules.data.text.subwords import AnyVocabulary
 from lact_modules.decoding.hypothesis import Hypothesis
 from lact_modules.decoding.rescore import Decoder
 from lact_modules.encoders import CTCModel
 from lact_modules.inference.decoders import build_search
-from lact_modules.inference.loading import load_model
-from lact_modules.inference.trained_model import TrainedModel
-from lact_modules.inference.waveforms import to_waveform
+from lact_modules.model_store.loading import load_model
+from lact_modules.model_store.trained_model import TrainedModel
 from lact_modules.ops.padding import absolute_lengths
 
 

@@ -10,12 +10,12 @@ from speechbrain.utils.dynamic_chunk_training import DynChunkTrainConfig
 from torch import Tensor
 
 from lact_modules.data.audio import SAMPLE_RATE
-from lact_modules.data.live_audio import read_file
+from lact_modules.data.source.live_audio import read_file
 from lact_modules.errors import InputError
-from lact_modules.inference.loading import load_model
 from lact_modules.inference.stable_words import StableWords
 from lact_modules.inference.streaming import StreamingRecognizer
-from lact_modules.inference.trained_model import TrainedModel
+from lact_modules.model_store.loading import load_model
+from lact_modules.model_store.trained_model import TrainedModel
 
 
 class _Stream:
@@ -81,7 +81,7 @@ class StreamingASR:
     Example
     -------
     >>> from functools import partial
-    >>> from lact_modules.data.vocabulary import Vocabulary
+    >>> from lact_modules.data.text.vocabulary import Vocabulary
     >>> from lact_modules.encoders import CTCModel, Encoder
     >>> from lact_modules.frontends import MelFrontend
     >>> from lact_modules.layers import FeedForward, LaCTMixer
@@ -107,7 +107,7 @@ class StreamingASR:
         Arguments
         ---------
         source : str | Path
-            See :func:`~lact_modules.inference.loading.load_model`.
+            See :func:`~lact_modules.model_store.loading.load_model`.
         **options : Any
             As for the class.
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from lact_modules.data.audio import load_utterance
 from lact_modules.data.code_file import MOST_CODES, CodeFile, write_codes
-from lact_modules.data.manifest import Utterance
+from lact_modules.data.manifest.manifest import Utterance
 from lact_modules.errors import InputError
 from lact_modules.whole_file import whole_file, write_whole
 

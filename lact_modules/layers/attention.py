@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from lact_modules.layers.chunking import Chunking, keep_last
 from lact_modules.layers.pieces import Context, context_of
 from lact_modules.ops.attention import Window, chunk_attention, window_attention
+from lact_modules.ops.cpu.local_attention import has_native_attention
 from lact_modules.ops.heads import Part, split_heads
-from lact_modules.ops.local_attention import has_native_attention
 from lact_modules.ops.rotary import Rotation, make_rotation
 
 

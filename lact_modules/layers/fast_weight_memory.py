@@ -10,8 +10,6 @@ from torch.nn.functional import softplus
 
 from lact_modules.layers.chunking import Chunking
 from lact_modules.ops import FastWeight, UpdateRule, chunked_ttt
-from lact_modules.ops.chunked import Mode, start_ttt
-from lact_modules.ops.fast_branch import answer_frames, learn_frames
 from lact_modules.ops.heads import (
     RMS_EPSILON,
     Activation,
@@ -19,10 +17,12 @@ from lact_modules.ops.heads import (
     join_heads,
     split_heads,
 )
-from lact_modules.ops.one_step import weight_after
 from lact_modules.ops.precision import in_full
 from lact_modules.ops.rotary import Rotation, make_rotation
-from lact_modules.ops.ttt_state import TTTState, per_utterance
+from lact_modules.ops.ttt.chunked import Mode, start_ttt
+from lact_modules.ops.ttt.fast_branch import answer_frames, learn_frames
+from lact_modules.ops.ttt.one_step import weight_after
+from lact_modules.ops.ttt.state import TTTState, per_utterance
 
 
 class MemoryState(NamedTuple):

@@ -16,7 +16,7 @@ from lact_modules.layers.fast_weight_memory import (
 )
 from lact_modules.layers.pieces import Context, sum_by_pieces
 from lact_modules.ops import FastWeight, UpdateRule
-from lact_modules.ops.chunked import Mode
+from lact_modules.ops.ttt.chunked import Mode
 
 
 class LaCTState(NamedTuple):

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad, scaled_dot_product_attention
 
-from lact_modules.ops.local_attention import (
+from lact_modules.ops.cpu.local_attention import (
     Sight,
     has_native_attention,
     native_attention,

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import conv1d, pad
 
-from lact_modules.ops.fused import call_fused, differentiate, has_fused
+from lact_modules.ops.cpu.fused import call_fused, differentiate, has_fused
 
 _SOURCE = "depthwise.cpp"
 

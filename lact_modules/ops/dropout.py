@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lact_modules.ops.fused import call_fused, has_fused
+from lact_modules.ops.cpu.fused import call_fused, has_fused
 
 _SOURCE = "dropout.cpp"
 _RANGE = 2**32

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.nn.functional import normalize, rms_norm, silu
 
-from lact_modules.ops.fused import call_fused, differentiate, has_fused, in_rows
+from lact_modules.ops.cpu.fused import call_fused, differentiate, has_fused, in_rows
 from lact_modules.ops.rotary import Rotation, rotate
 
 # Sums over frames that threads take apart; a constant, so that more threads give the

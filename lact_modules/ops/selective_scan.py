@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad, silu, softplus
 
+from lact_modules.ops.cpu.native_scan import has_native_scan, native_scan
 from lact_modules.ops.kernels import kernel_for
-from lact_modules.ops.native_scan import has_native_scan, native_scan
 from lact_modules.ops.uncompiled import uncompiled
 
 # Below, chunks save a GPU too few launches to pay for their second pass.

@@ -21,7 +21,7 @@ from enum import IntEnum
 from typing import Any
 
 from lact_modules.decoding.hypothesis import Hypothesis
-from lact_modules.decoding.stream import Heard
+from lact_modules.decoding.stream.endpoint import Heard
 
 END = "end"
 

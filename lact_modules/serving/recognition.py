@@ -5,13 +5,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from lact_modules.data.audio import SAMPLE_RATE
-from lact_modules.data.pcm import decode_pcm
+from lact_modules.data.media.pcm import decode_pcm
 from lact_modules.inference.streaming import StreamingRecognizer
-from lact_modules.serving.protocol import (
-    Message,
-    final_message,
-    partial_message,
-)
+from lact_modules.serving.protocol import Message, final_message, partial_message
 
 PROGRESS_SECONDS = 0.5
 """A client is told at least so often how far the recognizer is."""
@@ -39,7 +35,7 @@ class Recognition:
         Arguments
         ---------
         frame : bytes
-            As in :func:`~lact_modules.data.pcm.decode_pcm`.
+            As in :func:`~lact_modules.data.media.pcm.decode_pcm`.
 
         Returns
         -------

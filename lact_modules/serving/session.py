@@ -7,18 +7,13 @@ from concurrent.futures import Executor
 import anyio
 
 from lact_modules.data.audio import SAMPLE_RATE
+from lact_modules.data.media.pcm import BYTES_PER_SAMPLE
 from lact_modules.data.media.pipe import name_kind
-from lact_modules.data.pcm import BYTES_PER_SAMPLE
 from lact_modules.serving.connection import Connection
 from lact_modules.serving.inbox import Inbox
 from lact_modules.serving.limits import Limits
 from lact_modules.serving.outbox import Outbox
-from lact_modules.serving.protocol import (
-    END,
-    CloseCode,
-    Closed,
-    Message,
-)
+from lact_modules.serving.protocol import END, CloseCode, Closed, Message
 from lact_modules.serving.recognition import Recognition
 
 BYTES_PER_SECOND = SAMPLE_RATE * BYTES_PER_SAMPLE

@@ -13,19 +13,19 @@ from speechbrain.utils.distributed import if_main_process, run_on_main
 from torch import Tensor, nn
 
 from lact_modules.adaptation.gate import CleanStatistics, Traits
-from lact_modules.data.subwords import AnyVocabulary
+from lact_modules.data.text.subwords import AnyVocabulary
 from lact_modules.errors import InputError
 from lact_modules.inference.decoders import decoding_steps
-from lact_modules.inference.trained_model import TrainedModel
 from lact_modules.layers.fast_weight_memory import FastWeightMemory
-from lact_modules.training.auxiliary import AuxiliaryLosses
-from lact_modules.training.averaging import Weights, validate_weights
-from lact_modules.training.batch_loss import BatchLoss
+from lact_modules.model_store.trained_model import TrainedModel
+from lact_modules.scoring.transcripts import Decoder, Transcripts
+from lact_modules.scoring.worst import WorstUtterances
+from lact_modules.training.batch.speech_batch import count_valid
+from lact_modules.training.checkpointing.averaging import Weights, validate_weights
 from lact_modules.training.loop import RecipeBrain
-from lact_modules.training.speech_batch import count_valid
+from lact_modules.training.objective.auxiliary import AuxiliaryLosses
+from lact_modules.training.objective.batch_loss import BatchLoss
 from lact_modules.training.speech_inputs import SpeechInputs
-from lact_modules.training.transcripts import Decoder, Transcripts
-from lact_modules.training.worst import WorstUtterances
 
 METRICS = ("loss", "WER", "CER")
 """Of validation, rates in percent."""

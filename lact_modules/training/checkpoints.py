@@ -13,7 +13,7 @@ from speechbrain.utils.checkpoints import CKPT_PREFIX, Checkpoint, Checkpointer
 from speechbrain.utils.distributed import ddp_barrier
 
 from lact_modules.errors import InputError
-from lact_modules.inference.integrity import (
+from lact_modules.model_store.run.integrity import (
     META_FILE,
     SEALED,
     SUMS_FILE,
@@ -23,7 +23,7 @@ from lact_modules.inference.integrity import (
     seal,
     verify,
 )
-from lact_modules.training.main_process import from_main
+from lact_modules.training.parallel.main_process import from_main
 
 logger = logging.getLogger(__name__)
 

@@ -8,14 +8,14 @@ from speechbrain.dataio.batch import PaddedBatch
 from torch import Tensor, nn
 
 from lact_modules.adaptation.meta import MetaOutput, MetaStep
-from lact_modules.adaptation.objectives import find_objective
-from lact_modules.data.subwords import AnyVocabulary
+from lact_modules.adaptation.objective.objectives import find_objective
+from lact_modules.data.text.subwords import AnyVocabulary
 from lact_modules.encoders import CTCModel
 from lact_modules.errors import InputError
-from lact_modules.training.batch_loss import BatchLoss
 from lact_modules.training.brain import ASRBrain
-from lact_modules.training.losses import ctc_losses
-from lact_modules.training.vocabulary import make_vocabulary
+from lact_modules.training.objective.batch_loss import BatchLoss
+from lact_modules.training.objective.losses import ctc_losses
+from lact_modules.training.vocabulary.units import make_vocabulary
 
 
 class CTCBrain(ASRBrain):

@@ -9,27 +9,27 @@ from typing import Any, NamedTuple
 from speechbrain.dataio.dataset import DynamicItemDataset
 from speechbrain.utils.distributed import infer_device, run_on_main
 
-from lact_modules.data.subwords import AnyVocabulary
-from lact_modules.inference.hub import check_repo_id
-from lact_modules.inference.trained_model import TrainedModel
+from lact_modules.data.text.subwords import AnyVocabulary
+from lact_modules.model_store.hub import check_repo_id
+from lact_modules.model_store.trained_model import TrainedModel
+from lact_modules.training.batch.stream_plans import make_sampler, plan_streams
 from lact_modules.training.brain import ASRBrain
-from lact_modules.training.dataset import (
+from lact_modules.training.dataset.dataset import (
     make_dataset,
     make_stream_dataset,
     read_manifests,
 )
-from lact_modules.training.feasibility import check_feasible
-from lact_modules.training.first_try import vocabulary_kept_on_success
-from lact_modules.training.initialization import start_from
+from lact_modules.training.dataset.manifests import Manifests, prepare_manifests
 from lact_modules.training.loop import RecipeBrain
-from lact_modules.training.manifests import Manifests, prepare_manifests
-from lact_modules.training.measure import measure_split
-from lact_modules.training.plots import plot_learning_curves, read_log
-from lact_modules.training.publishing import publish
-from lact_modules.training.result import write_result
-from lact_modules.training.run_options import RUN_OPTIONS
-from lact_modules.training.shards import ShardBatches, make_shard_batches
-from lact_modules.training.stream_plans import make_sampler, plan_streams
+from lact_modules.training.option.run_options import RUN_OPTIONS
+from lact_modules.training.outcome.measure import measure_split
+from lact_modules.training.outcome.plots import plot_learning_curves, read_log
+from lact_modules.training.outcome.publishing import publish
+from lact_modules.training.outcome.result import write_result
+from lact_modules.training.parameter.initialization import start_from
+from lact_modules.training.shard.batches import ShardBatches, make_shard_batches
+from lact_modules.training.vocabulary.feasibility import check_feasible
+from lact_modules.training.vocabulary.first_try import vocabulary_kept_on_success
 
 logger = logging.getLogger(__name__)
 

@@ -11,15 +11,15 @@ from speechbrain.utils.distributed import ddp_all_reduce, is_distributed_initial
 from torch import Tensor, nn
 from torch.distributed import ReduceOp
 
-from lact_modules.training.batch_loss import BatchLoss
-from lact_modules.training.batching import MicroBatches, is_out_of_memory
-from lact_modules.training.replicas import (
+from lact_modules.training.batch.batching import MicroBatches, is_out_of_memory
+from lact_modules.training.batch.speech_batch import is_lost
+from lact_modules.training.objective.batch_loss import BatchLoss
+from lact_modules.training.parallel.replicas import (
     run_replica,
     sum_gradients,
     unwrapped,
     without_exchange,
 )
-from lact_modules.training.speech_batch import is_lost
 
 Run = Callable[[PaddedBatch], tuple[Any, BatchLoss]]
 """Runs a batch forward: the model's outputs, and the loss."""

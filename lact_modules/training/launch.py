@@ -20,25 +20,25 @@ from speechbrain.utils.seed import seed_everything
 from lact_modules.allocator import keep_freed_memory
 from lact_modules.closed_streams import open_closed_streams
 from lact_modules.errors import InputError, faults_shown
-from lact_modules.inference.settings_file import write_settings
-from lact_modules.inference.trained_model import HYPERPARAMETERS_FILE
-from lact_modules.training.command_line import read_command_line
-from lact_modules.training.folder_lock import only_training_in
-from lact_modules.training.history import OptionHistory, read_trained
-from lact_modules.training.hparams import Settings, make_hparams, read_settings
-from lact_modules.training.keys import Keys
-from lact_modules.training.main_process import from_main
-from lact_modules.training.refused_start import settings_kept_if_refused
-from lact_modules.training.run_options import (
+from lact_modules.model_store.run.settings_file import write_settings
+from lact_modules.model_store.trained_model import HYPERPARAMETERS_FILE
+from lact_modules.training.checkpointing.history import OptionHistory, read_trained
+from lact_modules.training.option.command_line import read_command_line
+from lact_modules.training.option.hparams import Settings, make_hparams, read_settings
+from lact_modules.training.option.keys import Keys
+from lact_modules.training.option.run_options import (
     RUN_OPTIONS,
     SPEECHBRAINS,
     check_run_options,
     make_run_options,
 )
-from lact_modules.training.testing_again import as_trained, check_is_left
-from lact_modules.training.throwaway import nothing_kept_of_trials
-from lact_modules.training.trial import try_out
-from lact_modules.training.usage import show_usage
+from lact_modules.training.option.trial import try_out
+from lact_modules.training.option.usage import show_usage
+from lact_modules.training.parallel.main_process import from_main
+from lact_modules.training.startup.folder_lock import only_training_in
+from lact_modules.training.startup.refused_start import settings_kept_if_refused
+from lact_modules.training.startup.testing_again import as_trained, check_is_left
+from lact_modules.training.startup.throwaway import nothing_kept_of_trials
 
 Recipe = Callable[[dict[str, Any], Any, list[str]], None]
 

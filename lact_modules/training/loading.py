@@ -6,12 +6,12 @@ from speechbrain.dataio.dataset import DynamicItemDataset
 from torch.utils.data import Dataset
 
 from lact_modules.data.rounds import RoundSampler
-from lact_modules.training.dataset import read_ahead
-from lact_modules.training.resuming import ResumableSampler
-from lact_modules.training.shard_loader import ShardLoader
-from lact_modules.training.shards import ShardBatches
-from lact_modules.training.speech_batch import SpeechBatch
-from lact_modules.training.stopping import leave_process_group
+from lact_modules.training.batch.resuming import ResumableSampler
+from lact_modules.training.batch.speech_batch import SpeechBatch
+from lact_modules.training.checkpointing.stopping import leave_process_group
+from lact_modules.training.dataset.dataset import read_ahead
+from lact_modules.training.shard.batches import ShardBatches
+from lact_modules.training.shard.loader import ShardLoader
 
 
 def make_batches(

@@ -14,16 +14,20 @@ from torch.utils.data import Dataset
 
 from lact_modules.data.rounds import RoundSampler
 from lact_modules.errors import InputError
-from lact_modules.training.batch_loss import BatchLoss
+from lact_modules.training.batch.speech_batch import faults_of, is_lost
 from lact_modules.training.gathering import GradientAccumulation, Outcome
+from lact_modules.training.objective.batch_loss import BatchLoss
 from lact_modules.training.optimization import Optimization, make_micro_batches
-from lact_modules.training.optimizer_plan import plan_optimizer
-from lact_modules.training.range_test import find_learning_rate
-from lact_modules.training.replicas import average_buffers
+from lact_modules.training.optimizer.plan import plan_optimizer
+from lact_modules.training.optimizer.range_test import find_learning_rate
+from lact_modules.training.parallel.replicas import average_buffers
+from lact_modules.training.parallel.sharding import (
+    gather_parameters,
+    is_sharded,
+    save_whole,
+)
+from lact_modules.training.parameter.unfreezing import StagedUnfreezing
 from lact_modules.training.resumable_brain import ResumableBrain
-from lact_modules.training.sharding import gather_parameters, is_sharded, save_whole
-from lact_modules.training.speech_batch import faults_of, is_lost
-from lact_modules.training.unfreezing import StagedUnfreezing
 
 logger = logging.getLogger(__name__)
 

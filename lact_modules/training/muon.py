@@ -8,7 +8,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from lact_modules.errors import InputError
-from lact_modules.training.parameter_groups import is_vector
+from lact_modules.training.parameter.groups import is_vector
 
 
 class MuonWithAdamW(Optimizer):

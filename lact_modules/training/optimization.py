@@ -9,12 +9,12 @@ from speechbrain.dataio.batch import PaddedBatch
 from torch.optim import Optimizer
 
 from lact_modules.errors import InputError
-from lact_modules.training.batching import MicroBatches
+from lact_modules.training.batch.batching import MicroBatches
+from lact_modules.training.batch.samplers import EffectiveBatchSampler, StagedSampler
 from lact_modules.training.gathering import GradientAccumulation, Outcome
-from lact_modules.training.guard import NonFiniteGuard
-from lact_modules.training.replicas import average_buffers, unwrapped
-from lact_modules.training.samplers import EffectiveBatchSampler, StagedSampler
-from lact_modules.training.sharding import release_parameters, whole
+from lact_modules.training.objective.guard import NonFiniteGuard
+from lact_modules.training.parallel.replicas import average_buffers, unwrapped
+from lact_modules.training.parallel.sharding import release_parameters, whole
 
 logger = logging.getLogger(__name__)
 

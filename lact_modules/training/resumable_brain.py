@@ -15,20 +15,24 @@ from torch.utils.data import Dataset
 
 from lact_modules.data.rounds import RoundSampler
 from lact_modules.encoders.compilation import CompiledBlocks
-from lact_modules.training.averaging import Weights, choose_weights, validate_weights
-from lact_modules.training.history import OptionHistory
-from lact_modules.training.last_stage import LastStage
+from lact_modules.training.batch.resuming import ResumableSampler
+from lact_modules.training.batch.unreadable import UnreadableAudio
+from lact_modules.training.checkpointing.averaging import (
+    Weights,
+    choose_weights,
+    validate_weights,
+)
+from lact_modules.training.checkpointing.history import OptionHistory
+from lact_modules.training.checkpointing.random_state import RandomState
+from lact_modules.training.checkpointing.stopping import StopRequest
+from lact_modules.training.dataset.last_stage import LastStage
 from lact_modules.training.loading import make_batches, with_speech
-from lact_modules.training.metrics_log import open_log
-from lact_modules.training.random_state import RandomState
-from lact_modules.training.replicas import replicate, unwrapped
-from lact_modules.training.resuming import ResumableSampler
+from lact_modules.training.parallel.replicas import replicate, unwrapped
+from lact_modules.training.parallel.sharding import shard
 from lact_modules.training.run_state import RunState
 from lact_modules.training.saving import save_and_keep_best
-from lact_modules.training.shard_loader import ShardLoader
-from lact_modules.training.sharding import shard
-from lact_modules.training.stopping import StopRequest
-from lact_modules.training.unreadable import UnreadableAudio
+from lact_modules.training.shard.loader import ShardLoader
+from lact_modules.training.tracking.metrics_log import open_log
 
 
 @register_checkpoint_hooks

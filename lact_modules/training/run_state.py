@@ -7,10 +7,10 @@ from typing import Any
 import yaml
 
 from lact_modules.errors import InputError
-from lact_modules.training.batching import MicroBatches
-from lact_modules.training.history import OptionHistory
-from lact_modules.training.metrics_log import MetricsLog
-from lact_modules.training.progress import EpochProgress
+from lact_modules.training.batch.batching import MicroBatches
+from lact_modules.training.checkpointing.history import OptionHistory
+from lact_modules.training.checkpointing.progress import EpochProgress
+from lact_modules.training.tracking.metrics_log import MetricsLog
 
 
 @dataclass

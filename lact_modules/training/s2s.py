@@ -6,19 +6,16 @@ from typing import Any
 import speechbrain as sb
 from speechbrain.dataio.batch import PaddedBatch
 
-from lact_modules.data.subwords import SubwordVocabulary
+from lact_modules.data.text.subwords import SubwordVocabulary
+from lact_modules.decoders.losses import token_losses, with_start
 from lact_modules.decoding.ctc import GreedyDecoder
 from lact_modules.encoders import S2SOutput
-from lact_modules.inference.trained_model import TrainedModel
-from lact_modules.training.batch_loss import BatchLoss
+from lact_modules.model_store.trained_model import TrainedModel
+from lact_modules.scoring.transcripts import Decoder
 from lact_modules.training.brain import ASRBrain
-from lact_modules.training.losses import (
-    ctc_losses,
-    token_losses,
-    with_start,
-)
-from lact_modules.training.tokenizer import prepare_tokenizer
-from lact_modules.training.transcripts import Decoder
+from lact_modules.training.objective.batch_loss import BatchLoss
+from lact_modules.training.objective.losses import ctc_losses
+from lact_modules.training.vocabulary.tokenizer import prepare_tokenizer
 
 
 class S2SBrain(ASRBrain):

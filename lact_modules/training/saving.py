@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from speechbrain.utils.checkpoints import Checkpointer
 
-from lact_modules.training.last_stage import LastStage
+from lact_modules.training.dataset.last_stage import LastStage
 
 
 def save_and_keep_best(

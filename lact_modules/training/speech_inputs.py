@@ -8,10 +8,10 @@ import torch
 from speechbrain.dataio.batch import PaddedBatch, PaddedData
 from torch import Tensor
 
-from lact_modules.training.augmentation import make_augmenter
-from lact_modules.training.speech_batch import count_valid
+from lact_modules.training.augmentation.augmentation import make_augmenter
+from lact_modules.training.augmentation.views import TwoViews, time_mask_scale
+from lact_modules.training.batch.speech_batch import count_valid
 from lact_modules.training.time_masks import scale_time_masks
-from lact_modules.training.views import TwoViews, time_mask_scale
 
 Augment = Callable[[Tensor, Tensor], Tensor]
 """Changes features (B, T, M) of lengths (B,)."""

@@ -15,12 +15,12 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from lact_modules.encoders import S2SModel
 from lact_modules.encoders.streaming import StreamingEncoder
-from lact_modules.inference.hyperparameters import read_hyperparameter
-from lact_modules.inference.model_builder import build_model
 from lact_modules.inference.precision import Caster
-from lact_modules.inference.streaming_model import StreamingModel
+from lact_modules.inference.stream.model import StreamingModel
 from lact_modules.layers.chunking import Chunking
 from lact_modules.layers.dynamic_chunking import DynamicChunking
+from lact_modules.model_store.model_builder import build_model
+from lact_modules.model_store.run.hyperparameters import read_hyperparameter
 
 aten = torch.ops.aten
 ROOT = Path(__file__).parents[2]

@@ -23,7 +23,7 @@ from lact_modules.layers import (
 )
 from lact_modules.layers.chunking import Chunking
 from lact_modules.layers.dynamic_chunking import DynamicChunking
-from lact_modules.layers.routers import (
+from lact_modules.layers.dynamic_chunking.routers import (
     BlankRouter,
     CosineRouter,
     SimilarityRouter,

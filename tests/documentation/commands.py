@@ -16,9 +16,9 @@ import typer
 from typer.core import TyperCommand
 
 from lact_modules.cli.main import app
-from lact_modules.training.command_line import read_command_line
-from lact_modules.training.hparams import read_settings
-from lact_modules.training.keys import EVERY
+from lact_modules.training.option.command_line import read_command_line
+from lact_modules.training.option.hparams import read_settings
+from lact_modules.training.option.keys import EVERY
 from tests.documents import ROOT, Block
 from tests.recipes.conftest import KEYS
 
@@ -210,6 +210,8 @@ def _check_recipe(words: list[str], places: Sequence[Path]) -> None:
     if (yaml_file, repr(overrides)) in _ACCEPTED:
         return
     # placeholders of paths need not exist
-    with mock.patch("lact_modules.training.kinds._must_exist", lambda _: True):
+    with mock.patch(
+        "lact_modules.training.option.kind.kinds._must_exist", lambda _: True
+    ):
         read_settings(yaml_file, overrides, keys)
     _ACCEPTED.add((yaml_file, repr(overrides)))

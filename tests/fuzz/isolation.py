@@ -15,9 +15,8 @@ from typing import NamedTuple
 # what commands import, so that their processes need not; a model is made with dynamo
 import torch._dynamo  # noqa: F401
 
-import lact_modules.cli.live
-import lact_modules.cli.stream_output
-import lact_modules.inference.export
+import lact_modules.cli.option.live
+import lact_modules.cli.terminal.stream_output
 import lact_modules.inference.stream_file
 import lact_modules.inference.transcriber  # noqa: F401
 from lact_modules.cli.main import main

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import soundfile
 import torch
 
-from lact_modules.decoding.arpa import write_arpa
-from lact_modules.decoding.ngram import estimate_ngrams
+from lact_modules.language_model.arpa import write_arpa
+from lact_modules.language_model.ngram import estimate_ngrams
 
 AUDIO = ("a.wav", "a.flac", "a.ogg", "a.mp3", "a.opus", "a.aiff")
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from lact_modules.data.synthetic import make_corpus
+from lact_modules.data.synthetic.corpus import make_corpus
 
 ROOT = Path(__file__).parents[2]
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "scontrol")

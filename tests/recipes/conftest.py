@@ -15,9 +15,9 @@ import pytest
 import torch
 import yaml
 
-from lact_modules.data.synthetic import make_corpus
-from lact_modules.training import keys
+from lact_modules.data.synthetic.corpus import make_corpus
 from lact_modules.training.launch import launch
+from lact_modules.training.option import keys
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 

@@ -3,10 +3,10 @@ import shutil
 import pytest
 import torch
 
-from lact_modules.inference.choice import Choice
-from lact_modules.inference.trained_model import load_run
-from lact_modules.training.folder_lock import only_training_in
-from lact_modules.training.measure import measure_split
+from lact_modules.model_store.run.choice import Choice
+from lact_modules.model_store.trained_model import load_run
+from lact_modules.training.outcome.measure import measure_split
+from lact_modules.training.startup.folder_lock import only_training_in
 
 OPTIONS = {"avg_checkpoints": 3, "best_by": "loss"}
 

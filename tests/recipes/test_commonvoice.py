@@ -5,12 +5,12 @@ import soundfile
 import torch
 
 from lact_modules.data.audio import load_audio
-from lact_modules.data.manifest import read_manifest
-from lact_modules.data.split_folder import read_transcript_file
-from lact_modules.data.vocabulary import Vocabulary
-from lact_modules.inference.export import export_model
-from lact_modules.inference.trained_model import load_run
+from lact_modules.data.corpus.split_folder import read_transcript_file
+from lact_modules.data.manifest.manifest import read_manifest
+from lact_modules.data.text.vocabulary import Vocabulary
 from lact_modules.inference.transcriber import Transcriber
+from lact_modules.model_store.export import export_model
+from lact_modules.model_store.trained_model import load_run
 
 
 @pytest.fixture(scope="session")

@@ -8,9 +8,9 @@ import torch
 from PIL import Image
 
 from lact_modules.cli.ngram import ngram
-from lact_modules.data.librispeech import read_transcripts
-from lact_modules.inference.export import export_model
+from lact_modules.data.corpus.librispeech import read_transcripts
 from lact_modules.inference.transcriber import Transcriber
+from lact_modules.model_store.export import export_model
 from lact_modules.training.ctc import CTCBrain
 from lact_modules.training.schedules import warmup_cosine
 

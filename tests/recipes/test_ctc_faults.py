@@ -9,10 +9,10 @@ import pytest
 import soundfile
 import torch
 
-from lact_modules.data.librispeech import prepare_librispeech
-from lact_modules.data.manifest import read_manifest, write_manifest
-from lact_modules.training import recordings
+from lact_modules.data.corpus.librispeech import prepare_librispeech
+from lact_modules.data.manifest.manifest import read_manifest, write_manifest
 from lact_modules.training.ctc import CTCBrain
+from lact_modules.training.dataset import recordings
 
 
 @pytest.fixture

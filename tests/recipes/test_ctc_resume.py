@@ -5,7 +5,7 @@ import pytest
 # Kill the process as the log is about to tell of a step.
 KILL_AT_STEP = """
 import os, runpy, signal, sys
-from lact_modules.training.metrics_log import MetricsLog
+from lact_modules.training.tracking.metrics_log import MetricsLog
 
 log = MetricsLog.log
 

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from lact_modules.cli.main import app
 from lact_modules.data.code_file import CodeFile
-from lact_modules.inference.export import export_model, load_export
+from lact_modules.model_store.export import export_model, load_export
 
 HEAD = "!name:lact_modules.encoders.code_head.CodeHead {num_codes: 8}"
 ENCODER = f"{{num_layers: 2, dropout: 0.0, heads: {{1: {HEAD}}}}}"

@@ -1,6 +1,6 @@
 import pytest
 
-from lact_modules.data.synthetic import make_corpus
+from lact_modules.data.synthetic.corpus import make_corpus
 from lact_modules.encoders import CTCModel
 from lact_modules.training.loop import RecipeBrain
 

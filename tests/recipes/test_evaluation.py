@@ -5,8 +5,13 @@ import pytest
 import soundfile
 import torch
 
-from lact_modules.inference.integrity import META_FILE, SUMS_FILE, UNFINISHED, seal
 from lact_modules.inference.transcriber import Transcriber
+from lact_modules.model_store.run.integrity import (
+    META_FILE,
+    SUMS_FILE,
+    UNFINISHED,
+    seal,
+)
 from lact_modules.training.ctc import CTCBrain
 
 

@@ -4,8 +4,8 @@ import math
 
 import pytest
 
+from lact_modules.training.augmentation.views import TwoViews
 from lact_modules.training.loop import RecipeBrain
-from lact_modules.training.views import TwoViews
 
 SEARCH = {"find_lr": "true", "find_lr_steps": 20, "find_lr_range": "[1.0e-4, 1.0]"}
 # four utterances an epoch, one by one

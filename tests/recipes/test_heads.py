@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from lact_modules.encoders import S2SModel
-from lact_modules.inference.export import export_model
-from lact_modules.inference.loading import load_model
 from lact_modules.inference.transcriber import Transcriber
+from lact_modules.model_store.export import export_model
+from lact_modules.model_store.loading import load_model
 
 ENCODER = "{num_layers: 2, dropout: 0.0, heads: {1: self-conditioned-ctc}}"
 

@@ -10,12 +10,12 @@ from hyperpyyaml import load_hyperpyyaml, resolve_references
 from ruamel.yaml import YAML
 from speechbrain.utils.run_opts import RunOptions
 
-from lact_modules.data.commonvoice import prepare_commonvoice
-from lact_modules.inference.hyperparameters import read_hyperparameter
-from lact_modules.inference.model_builder import build_model
+from lact_modules.data.corpus.commonvoice import prepare_commonvoice
+from lact_modules.model_store.model_builder import build_model
+from lact_modules.model_store.run.hyperparameters import read_hyperparameter
 from lact_modules.training import brain
-from lact_modules.training.hparams import load_hparams
-from lact_modules.training.optimizer_plan import plan_optimizer
+from lact_modules.training.optimizer.plan import plan_optimizer
+from lact_modules.training.option.hparams import load_hparams
 
 ROOT = Path(__file__).parents[2]
 CTC = ROOT / "recipes" / "LibriSpeech" / "ASR" / "CTC"
@@ -71,7 +71,7 @@ def test_loads_with_nothing_but_a_data_folder(path, tmp_path):
 def test_every_key_is_used(path):
     """By a reference, by train.py or what it calls, or as a run option."""
     script = path.parents[1] / "train.py"
-    shared = Path(brain.__file__).parent.glob("*.py")
+    shared = Path(brain.__file__).parent.rglob("*.py")
     sources = "".join(source.read_text() for source in (script, *shared))
     used = set(re.findall(r"<(\w+)[>\[]", path.read_text()))
     used |= set(re.findall(r'hparams\["(\w+)"\]', sources))

@@ -11,8 +11,8 @@ from transformers import Wav2Vec2Config, Wav2Vec2Model
 from lact_modules.adaptation.gate import CleanStatistics, Traits
 from lact_modules.cli.main import main
 from lact_modules.data.audio import load_audio
-from lact_modules.data.manifest import read_manifest
-from lact_modules.inference.trained_model import load_run
+from lact_modules.data.manifest.manifest import read_manifest
+from lact_modules.model_store.trained_model import load_run
 
 STEPS = 10
 

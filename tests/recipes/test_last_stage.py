@@ -6,9 +6,9 @@ import pytest
 import torch
 import yaml
 
-from lact_modules.data.joining import duration, transcribe
-from lact_modules.data.librispeech import prepare_librispeech
-from lact_modules.data.manifest import read_manifest, write_manifest
+from lact_modules.data.corpus.librispeech import prepare_librispeech
+from lact_modules.data.long_form.joining import duration, transcribe
+from lact_modules.data.manifest.manifest import read_manifest, write_manifest
 from lact_modules.training.loop import RecipeBrain
 
 SECONDS, GAP = 8.0, 0.25

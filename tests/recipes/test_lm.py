@@ -3,10 +3,10 @@ import re
 
 import pytest
 
-from lact_modules.data.librispeech import read_transcripts
-from lact_modules.data.subwords import SubwordVocabulary
-from lact_modules.integrations.transformer_lm import TransformerLanguageModel
-from lact_modules.training.metrics_log import MetricsLog
+from lact_modules.data.corpus.librispeech import read_transcripts
+from lact_modules.data.text.subwords import SubwordVocabulary
+from lact_modules.language_model.transformer_lm import TransformerLanguageModel
+from lact_modules.training.tracking.metrics_log import MetricsLog
 
 # 20 transcripts make some 20 batches
 TINY = {

@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from lact_modules.data.librispeech import prepare_librispeech
-from lact_modules.data.manifest import read_manifest
+from lact_modules.data.corpus.librispeech import prepare_librispeech
+from lact_modules.data.manifest.manifest import read_manifest
 
 TOKENIZER = {
     "recipe": "Tokenizer",

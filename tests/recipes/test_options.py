@@ -13,7 +13,7 @@ from tests.recipes.conftest import KEYS, RECIPES
 TELL_FOLDER = """
 import os, sys
 from pathlib import Path
-from lact_modules.training import keys
+from lact_modules.training.option import keys
 from lact_modules.training.launch import launch
 
 def main(hparams, run_opts, command):

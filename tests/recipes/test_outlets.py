@@ -1,9 +1,9 @@
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from lact_modules.inference.export import load_export
-from lact_modules.inference.hub import ATTEMPTS
-from lact_modules.inference.loading import load_model
+from lact_modules.model_store.export import load_export
+from lact_modules.model_store.loading import load_model
+from lact_modules.publishing.hub import ATTEMPTS
 from tests.fake_hub import TOKEN
 
 

@@ -8,7 +8,7 @@ import soundfile
 
 from lact_modules.cli.main import main
 from lact_modules.data.audio import SAMPLE_RATE, load_audio
-from lact_modules.training.error_rate import count_word_errors
+from lact_modules.scoring.error_rate import count_word_errors
 
 
 @pytest.fixture(scope="module")

@@ -2,8 +2,8 @@
 
 import pytest
 
-from lact_modules.data.subwords import SubwordVocabulary
-from lact_modules.inference.trained_model import load_run
+from lact_modules.data.text.subwords import SubwordVocabulary
+from lact_modules.model_store.trained_model import load_run
 from tests.recipes.conftest import TINY
 
 PIECES = {"units": "pieces", "num_tokens": 34}

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from lact_modules.data.librispeech import prepare_librispeech
-from lact_modules.data.manifest import read_manifest, write_manifest
+from lact_modules.data.corpus.librispeech import prepare_librispeech
+from lact_modules.data.manifest.manifest import read_manifest, write_manifest
+from lact_modules.training.batch.samplers import BucketBatchSampler
 from lact_modules.training.loop import RecipeBrain
-from lact_modules.training.samplers import BucketBatchSampler
 from lact_modules.training.schedules import warmup_cosine
 
 OPTIONS = {"num_epochs": 2, "in_memory": False}

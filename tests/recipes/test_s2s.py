@@ -4,10 +4,10 @@ import pytest
 import soundfile
 import torch
 
-from lact_modules.data.librispeech import read_transcripts
-from lact_modules.data.subwords import SubwordVocabulary
-from lact_modules.inference.export import export_model
+from lact_modules.data.corpus.librispeech import read_transcripts
+from lact_modules.data.text.subwords import SubwordVocabulary
 from lact_modules.inference.transcriber import Transcriber
+from lact_modules.model_store.export import export_model
 
 STEPS = 120
 # small enough for four sentences, and larger than their alphabet

@@ -3,11 +3,11 @@ import signal
 
 import pytest
 
-from lact_modules.data.librispeech import prepare_librispeech
-from lact_modules.data.manifest import read_manifest
-from lact_modules.data.shard_writer import write_shards
+from lact_modules.data.corpus.librispeech import prepare_librispeech
+from lact_modules.data.manifest.manifest import read_manifest
+from lact_modules.data.shard.writer import write_shards
+from lact_modules.training.checkpointing.stopping import EXIT_CODE
 from lact_modules.training.loop import RecipeBrain
-from lact_modules.training.stopping import EXIT_CODE
 
 pytest.importorskip("webdataset")
 

@@ -10,12 +10,12 @@ import torch
 from ruamel.yaml import YAML
 
 from lact_modules.errors import InputError
-from lact_modules.inference.hyperparameters import read_hyperparameter
-from lact_modules.inference.model_builder import build_model
-from lact_modules.inference.model_card import model_card
-from lact_modules.training.hparams import read_settings
-from lact_modules.training.keys import CTC, S2S
-from lact_modules.training.usage import show_usage
+from lact_modules.model_store.model_builder import build_model
+from lact_modules.model_store.run.hyperparameters import read_hyperparameter
+from lact_modules.publishing.model_card import model_card
+from lact_modules.training.option.hparams import read_settings
+from lact_modules.training.option.keys import CTC, S2S
+from lact_modules.training.option.usage import show_usage
 
 ROOT = Path(__file__).parents[2]
 SIZES = ROOT / "hparams" / "size"

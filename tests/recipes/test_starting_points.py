@@ -1,8 +1,8 @@
 import pytest
 
-from lact_modules.data.subwords import SubwordVocabulary
-from lact_modules.inference.export import export_model
-from lact_modules.inference.trained_model import load_run
+from lact_modules.data.text.subwords import SubwordVocabulary
+from lact_modules.model_store.export import export_model
+from lact_modules.model_store.trained_model import load_run
 
 # two letters that the memorized sentences do not need, without the apostrophe
 OTHER_CHARACTERS = {"characters": "ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖ", "num_tokens": 30}

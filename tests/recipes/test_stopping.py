@@ -4,8 +4,8 @@ import signal
 
 import pytest
 
+from lact_modules.training.checkpointing.stopping import EXIT_CODE
 from lact_modules.training.loop import RecipeBrain
-from lact_modules.training.stopping import EXIT_CODE
 
 # Ask as the log tells of a step: a process and all that it started, or one rank.
 STOP = """

@@ -9,15 +9,15 @@ import pytest
 import torch
 
 from lact_modules.data.audio import load_audio
-from lact_modules.data.librispeech import prepare_librispeech
-from lact_modules.data.manifest import read_manifest, write_manifest
+from lact_modules.data.corpus.librispeech import prepare_librispeech
+from lact_modules.data.manifest.manifest import read_manifest, write_manifest
 from lact_modules.inference.streaming import StreamingRecognizer
 from lact_modules.inference.transcriber import Transcriber
 from lact_modules.layers.chunking import Chunking
-from lact_modules.training.hparams import load_hparams
+from lact_modules.training.checkpointing.stopping import EXIT_CODE
+from lact_modules.training.dataset.stream_dataset import StreamDataset
 from lact_modules.training.loop import RecipeBrain
-from lact_modules.training.stopping import EXIT_CODE
-from lact_modules.training.stream_dataset import StreamDataset
+from lact_modules.training.option.hparams import load_hparams
 
 RECIPES = sorted(Path(__file__).parents[2].glob("recipes/**/*streaming*.yaml"))
 # what the front end sees beyond a frame's 40 ms: its convolutions and its window

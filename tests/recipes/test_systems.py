@@ -10,8 +10,8 @@ import torch
 from hyperpyyaml import resolve_references
 from ruamel.yaml import YAML
 
-from lact_modules.inference.hyperparameters import read_hyperparameter
-from lact_modules.inference.model_builder import build_model
+from lact_modules.model_store.model_builder import build_model
+from lact_modules.model_store.run.hyperparameters import read_hyperparameter
 
 ROOT = Path(__file__).parents[2]
 ASR = ROOT / "recipes" / "LibriSpeech" / "ASR"

@@ -1,7 +1,7 @@
 import pytest
 
-from lact_modules.data.librispeech import read_transcripts
-from lact_modules.data.subwords import SubwordVocabulary
+from lact_modules.data.corpus.librispeech import read_transcripts
+from lact_modules.data.text.subwords import SubwordVocabulary
 
 OPTIONS = {
     "recipe": "Tokenizer",

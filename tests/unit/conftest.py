@@ -11,8 +11,8 @@ import torch
 from hyperpyyaml import load_hyperpyyaml, resolve_references
 from speechbrain.utils.checkpoints import Checkpointer
 
-from lact_modules.data.subwords import SubwordVocabulary
-from lact_modules.data.vocabulary import Vocabulary
+from lact_modules.data.text.subwords import SubwordVocabulary
+from lact_modules.data.text.vocabulary import Vocabulary
 
 HYPERPARAMETERS = """
 seed: 1

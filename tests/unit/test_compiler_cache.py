@@ -56,8 +56,8 @@ def test_users_without_a_name_can_import_everything_and_train():
 DESCRIBED = """
 import sys
 from lact_modules.errors import InputError
-from lact_modules.inference.hyperparameters import read_hyperparameter
-from lact_modules.inference.model_builder import build_trained_model
+from lact_modules.model_store.run.hyperparameters import read_hyperparameter
+from lact_modules.model_store.model_builder import build_trained_model
 for path in sys.argv[1:]:
     try:
         build_trained_model(read_hyperparameter(path, "model"), {})

@@ -11,11 +11,11 @@ import torch
 
 import lact_modules
 from lact_modules.data.audio import load_audio
-from lact_modules.data.subwords import SubwordVocabulary
-from lact_modules.decoding.arpa import write_arpa
-from lact_modules.decoding.ngram import estimate_ngrams
+from lact_modules.data.text.subwords import SubwordVocabulary
 from lact_modules.errors import InputError
 from lact_modules.inference.streaming import StreamingRecognizer
+from lact_modules.language_model.arpa import write_arpa
+from lact_modules.language_model.ngram import estimate_ngrams
 from tests.documents import examples
 from tests.unit.cli.conftest import lact_asr  # noqa: F401
 from tests.unit.conftest import HYPERPARAMETERS, make_run

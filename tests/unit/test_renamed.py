@@ -4,9 +4,9 @@ import pytest
 from ruamel.yaml import YAML
 
 from lact_modules.errors import InputError
-from lact_modules.inference.hyperparameters import read_hyperparameter
-from lact_modules.inference.model_builder import build_model
-from lact_modules.training.signatures import check_arguments
+from lact_modules.model_store.model_builder import build_model
+from lact_modules.model_store.run.hyperparameters import read_hyperparameter
+from lact_modules.training.option.kind.signatures import check_arguments
 
 ENCODER = """
 encoder: !new:lact_modules.encoders.Encoder

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
-from lact_modules.data.media import chunks, containers, flac, ogg
 from lact_modules.data.media.byte_range import ByteRange, keep_found
-from lact_modules.data.media.frames import PARSERS, find_frames_end
+from lact_modules.data.media.container import chunks, containers, flac, ogg
+from lact_modules.data.media.frame.frames import PARSERS, find_frames_end
 from lact_modules.data.media.signatures import find_file, name_kind
 from lact_modules.data.media.tags import skip_tags
 

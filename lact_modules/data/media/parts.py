@@ -3,14 +3,14 @@
 import re
 from collections.abc import Callable, Iterator
 
-from lact_modules.data.media import chunks, containers, flac, ogg
 from lact_modules.data.media.byte_range import ByteRange
+from lact_modules.data.media.container import chunks, containers, flac, ogg
+from lact_modules.data.media.decode.ffmpeg import FFmpegDecoder
+from lact_modules.data.media.decode.mpeg import open_mpeg
+from lact_modules.data.media.decode.sndfile import SndfileDecoder
 from lact_modules.data.media.decoder import Decoder, DecodingError
-from lact_modules.data.media.ffmpeg import FFmpegDecoder
 from lact_modules.data.media.files import find_parts
-from lact_modules.data.media.frames import PARSERS, split_frames
-from lact_modules.data.media.mpeg import open_mpeg
-from lact_modules.data.media.sndfile import SndfileDecoder
+from lact_modules.data.media.frame.frames import PARSERS, split_frames
 from lact_modules.data.media.tags import skip_tags
 
 _REST = "{} bytes behind its {} cannot be decoded and are left out"

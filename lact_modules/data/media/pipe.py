@@ -5,7 +5,7 @@ from struct import Struct
 from typing import BinaryIO, NamedTuple
 
 from lact_modules.data.media.decoder import DecodingError
-from lact_modules.data.media.frames import PARSERS
+from lact_modules.data.media.frame.frames import PARSERS
 from lact_modules.data.media.signatures import name_signature
 
 _CHUNK, _FORMAT = Struct("<4sI"), Struct("<HHIIHH")

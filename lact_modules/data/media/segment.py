@@ -10,8 +10,8 @@ from typing import BinaryIO
 
 import numpy as np
 
-from lact_modules.data.channels import Mixer
 from lact_modules.data.media.byte_range import ByteRange
+from lact_modules.data.media.channels import Mixer
 from lact_modules.data.media.decoder import Decoder, DecodingError
 from lact_modules.data.media.parts import open_parts
 from lact_modules.errors import InputError

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from lact_modules.data.media.byte_range import ByteRange
-from lact_modules.data.media.frames import find_frames, name_frames
+from lact_modules.data.media.frame.frames import find_frames, name_frames
 from lact_modules.data.media.pairs import find_pairs, pair_table
 from lact_modules.data.media.tags import skip_tags
 

@@ -1,1 +1,1 @@
-"""Models as ONNX graphs: written from PyTorch, and run by onnxruntime."""
+"""Write models as ONNX graphs; `model_store.onnx` runs them."""

@@ -9,9 +9,9 @@ from torch import Tensor
 from lact_modules.data.audio import SAMPLE_RATE
 from lact_modules.encoders import CTCModel
 from lact_modules.errors import InputError
-from lact_modules.inference.onnx.model import OnnxModel
-from lact_modules.inference.onnx.stream_model import OnnxStreamingModel, StreamLayout
-from lact_modules.inference.streaming_model import StreamingModel
+from lact_modules.inference.stream.model import StreamingModel
+from lact_modules.model_store.onnx.model import OnnxModel
+from lact_modules.model_store.onnx.stream_model import OnnxStreamingModel, StreamLayout
 
 TOLERANCE = 1e-4
 """Of log-probabilities, absolute or relative."""

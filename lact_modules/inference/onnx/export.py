@@ -7,15 +7,18 @@ from pathlib import Path
 from typing import get_args
 
 from lact_modules.data.audio import SAMPLE_RATE
-from lact_modules.data.subwords import AnyVocabulary
-from lact_modules.data.vocabulary import WORD_START
+from lact_modules.data.text.subwords import AnyVocabulary
+from lact_modules.data.text.vocabulary import WORD_START
 from lact_modules.errors import InputError
-from lact_modules.inference.chunks import (
+from lact_modules.inference.onnx.check import check_graph, check_stream_graph
+from lact_modules.inference.onnx.quantization import Quantization, quantize_graph
+from lact_modules.inference.stream.chunks import (
     CHUNK_SECONDS,
     LEFT_SECONDS,
     chunk_encoder,
 )
-from lact_modules.inference.export import (
+from lact_modules.inference.stream.model import StreamingModel
+from lact_modules.model_store.export import (
     CONFIG_FILE,
     GRAPH_FILE,
     STREAM_FILE,
@@ -24,10 +27,7 @@ from lact_modules.inference.export import (
     export_model,
     load_export,
 )
-from lact_modules.inference.onnx.check import check_graph, check_stream_graph
-from lact_modules.inference.onnx.quantization import Quantization, quantize_graph
-from lact_modules.inference.streaming_model import StreamingModel
-from lact_modules.inference.trained_model import HYPERPARAMETERS_FILE, TrainedModel
+from lact_modules.model_store.trained_model import HYPERPARAMETERS_FILE, TrainedModel
 
 _NEEDED = ("onnx", "onnxscript", "onnxruntime")
 

@@ -21,14 +21,14 @@ from lact_modules.inference.onnx.graph import (
     export_module,
     with_products,
 )
-from lact_modules.inference.onnx.stream_model import (
+from lact_modules.inference.stream.model import StreamingModel
+from lact_modules.model_store.onnx.stream_model import (
     LENGTHS,
     NEXT,
     SCORES,
     WAVEFORM,
     StreamLayout,
 )
-from lact_modules.inference.streaming_model import StreamingModel
 
 _POSITION = "position"
 

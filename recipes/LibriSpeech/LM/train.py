@@ -18,25 +18,25 @@ from speechbrain.dataio.batch import PaddedBatch
 from speechbrain.utils.distributed import run_on_main
 from torch import Tensor
 
-from lact_modules.data.librispeech import read_transcripts
-from lact_modules.data.subwords import SubwordVocabulary
+from lact_modules.data.corpus.librispeech import read_transcripts
+from lact_modules.data.text.subwords import SubwordVocabulary
+from lact_modules.data.text.token_store import TokenStore, write_token_store
 from lact_modules.data.token_batches import TokenBatchSampler, cut_batches
-from lact_modules.data.token_store import TokenStore, write_token_store
-from lact_modules.integrations.transformer_lm import use_boolean_masks
-from lact_modules.training import keys
-from lact_modules.training.batch_loss import BatchLoss
-from lact_modules.training.experiment import write_results
-from lact_modules.training.first_try import vocabulary_kept_on_success
-from lact_modules.training.launch import launch
-from lact_modules.training.loop import RecipeBrain
-from lact_modules.training.losses import token_losses, with_start
-from lact_modules.training.main_process import num_processes
-from lact_modules.training.manifests import (
+from lact_modules.decoders.losses import token_losses, with_start
+from lact_modules.language_model.transformer_lm import use_boolean_masks
+from lact_modules.training.batch.speech_batch import count_valid
+from lact_modules.training.dataset.manifests import (
     read_held_out_texts,
     read_train_texts,
 )
-from lact_modules.training.speech_batch import count_valid
-from lact_modules.training.tokenizer import prepare_tokenizer
+from lact_modules.training.experiment import write_results
+from lact_modules.training.launch import launch
+from lact_modules.training.loop import RecipeBrain
+from lact_modules.training.objective.batch_loss import BatchLoss
+from lact_modules.training.option import keys
+from lact_modules.training.parallel.main_process import num_processes
+from lact_modules.training.vocabulary.first_try import vocabulary_kept_on_success
+from lact_modules.training.vocabulary.tokenizer import prepare_tokenizer
 
 logger = logging.getLogger(__name__)
 

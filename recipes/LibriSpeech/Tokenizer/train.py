@@ -9,12 +9,15 @@ Any key of the YAML file can be set on the command line.
 from pathlib import Path
 from typing import Any
 
-from lact_modules.data.librispeech import read_transcripts
-from lact_modules.data.subwords import SubwordVocabulary
-from lact_modules.data.text import read_lines
-from lact_modules.training import keys
+from lact_modules.data.corpus.librispeech import read_transcripts
+from lact_modules.data.text.sentences import read_lines
+from lact_modules.data.text.subwords import SubwordVocabulary
+from lact_modules.training.dataset.manifests import (
+    read_held_out_texts,
+    read_train_texts,
+)
 from lact_modules.training.launch import launch
-from lact_modules.training.manifests import read_held_out_texts, read_train_texts
+from lact_modules.training.option import keys
 
 
 def main(hparams: dict[str, Any], run_opts: Any, command: list[str]) -> None:

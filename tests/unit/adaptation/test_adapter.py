@@ -9,7 +9,7 @@ import torch
 from lact_modules.adaptation.gate import CleanStatistics, Traits
 from lact_modules.adaptation.methods import METHODS, build_adapter
 from lact_modules.adaptation.outputs import sum_certainty
-from lact_modules.adaptation.parameters import Adaptable
+from lact_modules.adaptation.step.parameters import Adaptable
 from lact_modules.encoders import CTCModel, Encoder
 from lact_modules.errors import InputError
 from lact_modules.frontends import MelFrontend

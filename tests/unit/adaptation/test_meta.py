@@ -7,7 +7,7 @@ import torch
 
 from lact_modules.adaptation.meta import MetaStep
 from lact_modules.adaptation.methods import build_adapter
-from lact_modules.adaptation.objectives import find_objective
+from lact_modules.adaptation.objective.objectives import find_objective
 from lact_modules.adaptation.outputs import soften, sum_certainty
 from lact_modules.encoders import CTCModel, Encoder
 from lact_modules.errors import InputError

@@ -4,14 +4,14 @@ import pytest
 import torch
 
 from lact_modules.adaptation.gate import CleanStatistics, Gate
-from lact_modules.adaptation.learner import Learner
 from lact_modules.adaptation.methods import build_adapter
-from lact_modules.adaptation.objectives import find_objective
-from lact_modules.adaptation.optimizers import make_optimizer
+from lact_modules.adaptation.objective.objectives import find_objective
+from lact_modules.adaptation.objective.pseudo_labels import label, pseudo_label_loss
 from lact_modules.adaptation.outputs import join
-from lact_modules.adaptation.parameters import Adaptable
-from lact_modules.adaptation.pseudo_labels import label, pseudo_label_loss
-from lact_modules.adaptation.spec_augment import mask_bands
+from lact_modules.adaptation.step.learner import Learner
+from lact_modules.adaptation.step.optimizers import make_optimizer
+from lact_modules.adaptation.step.parameters import Adaptable
+from lact_modules.adaptation.step.spec_augment import mask_bands
 from lact_modules.adaptation.stream import StreamLearner
 from lact_modules.errors import InputError
 

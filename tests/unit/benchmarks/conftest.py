@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lact_modules.data.manifest import Utterance, write_manifest
+from lact_modules.data.manifest.manifest import Utterance, write_manifest
 
 BENCHMARKS = Path(__file__).parents[3] / "benchmarks"
 

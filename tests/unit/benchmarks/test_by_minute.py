@@ -6,7 +6,7 @@ import numpy
 import pytest
 import soundfile
 
-from lact_modules.data.manifest import Utterance, write_manifest
+from lact_modules.data.manifest.manifest import Utterance, write_manifest
 from lact_modules.decoding.hypothesis import Word
 from lact_modules.errors import InputError
 from tests.unit.conftest import HYPERPARAMETERS, make_run

@@ -8,7 +8,7 @@ import pytest
 import soundfile
 import torch
 
-from lact_modules.data.manifest import read_manifest
+from lact_modules.data.manifest.manifest import read_manifest
 from lact_modules.errors import InputError
 
 RATE = 16000

@@ -6,7 +6,7 @@ import numpy
 import pytest
 import soundfile
 
-from lact_modules.data.manifest import read_manifest
+from lact_modules.data.manifest.manifest import read_manifest
 
 
 @pytest.fixture

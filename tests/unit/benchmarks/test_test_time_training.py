@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from lact_modules.adaptation.methods import build_adapter
-from lact_modules.data.manifest import Utterance, write_manifest
+from lact_modules.data.manifest.manifest import Utterance, write_manifest
 from lact_modules.inference.transcriber import Transcriber
 
 METHODS = sorted((Path(__file__).parents[3] / "benchmarks" / "methods").glob("*.yaml"))

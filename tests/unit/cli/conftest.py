@@ -9,8 +9,8 @@ from typing import NamedTuple
 import pytest
 
 from lact_modules.cli.main import main
-from lact_modules.decoding.arpa import write_arpa
-from lact_modules.decoding.ngram import estimate_ngrams
+from lact_modules.language_model.arpa import write_arpa
+from lact_modules.language_model.ngram import estimate_ngrams
 
 
 class Finished(NamedTuple):

@@ -3,9 +3,9 @@ import pytest
 from typer.testing import CliRunner
 
 from lact_modules.cli.main import app
-from lact_modules.data.manifest import Utterance, write_manifest
-from lact_modules.decoding.ngram_file import read_words
+from lact_modules.data.manifest.manifest import Utterance, write_manifest
 from lact_modules.errors import InputError
+from lact_modules.language_model.ngram_file import read_words
 
 
 def test_text_and_manifest_make_a_model(tmp_path):

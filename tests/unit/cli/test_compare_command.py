@@ -3,9 +3,9 @@ import shutil
 
 import pytest
 
-from lact_modules.training.error_rate import score
-from lact_modules.training.result import write_result
-from lact_modules.training.transcripts import write_transcripts
+from lact_modules.scoring.error_rate import score
+from lact_modules.scoring.transcripts import write_transcripts
+from lact_modules.training.outcome.result import write_result
 
 SAID = ["ONE TWO THREE", "FOUR FIVE", "SIX"]
 

@@ -9,8 +9,8 @@ import pytest
 import soundfile
 import torch
 
-from lact_modules.cli import output
-from lact_modules.data.manifest import read_manifest
+from lact_modules.cli.terminal import output
+from lact_modules.data.manifest.manifest import read_manifest
 from lact_modules.inference.transcriber import Transcriber
 
 

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 
-from lact_modules.inference.part_folder import PartFolder
+from lact_modules.inference.corpus.part_folder import PartFolder
 
 ray = pytest.importorskip("ray")
 Cluster = pytest.importorskip("ray.cluster_utils").Cluster

@@ -8,10 +8,10 @@ import soundfile
 import torch
 
 from lact_modules.cli import corrupt as module
-from lact_modules.cli.transcribed import load_utterance
+from lact_modules.cli.option.transcribed import load_utterance
 from lact_modules.data.audio import load_audio
 from lact_modules.data.corruption import rms
-from lact_modules.data.manifest import Utterance, read_manifest, write_manifest
+from lact_modules.data.manifest.manifest import Utterance, read_manifest, write_manifest
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ import pytest
 from typer.testing import CliRunner
 
 from lact_modules.cli.main import app
-from lact_modules.data.manifest import read_manifest
-from lact_modules.data.shards import find_shards
+from lact_modules.data.manifest.manifest import read_manifest
+from lact_modules.data.shard.index import find_shards
 from lact_modules.errors import InputError
 
 

@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 
 from lact_modules.cli import checks
 from lact_modules.cli.doctor import doctor
-from lact_modules.data.manifest import Utterance, write_manifest
-from lact_modules.data.vocabulary import Vocabulary
+from lact_modules.data.manifest.manifest import Utterance, write_manifest
+from lact_modules.data.text.vocabulary import Vocabulary
 
 app = typer.Typer()
 app.command()(doctor)

@@ -4,7 +4,7 @@ import numpy
 import pytest
 import soundfile
 
-from lact_modules.data.manifest import Utterance, write_manifest
+from lact_modules.data.manifest.manifest import Utterance, write_manifest
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-from lact_modules.inference.export import TRANSFORMERS_FILES
+from lact_modules.model_store.export import TRANSFORMERS_FILES
 
 
 def test_an_export_is_written_and_described(lact_asr, trained_run, tmp_path):

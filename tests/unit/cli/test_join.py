@@ -11,7 +11,7 @@ import torch
 
 from lact_modules.cli import join as module
 from lact_modules.data.audio import load_audio
-from lact_modules.data.manifest import read_manifest
+from lact_modules.data.manifest.manifest import read_manifest
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 
 from lact_modules import __version__
 from lact_modules.cli import main as module
-from lact_modules.cli.output import open_output
+from lact_modules.cli.terminal.output import open_output
 from lact_modules.errors import InputError
 
 

@@ -6,13 +6,13 @@ import torch
 
 import lact_modules
 from lact_modules.errors import InputError
-from lact_modules.inference.chunks import chunk_encoder
 from lact_modules.inference.onnx.check import check_stream_graph, hear_stream
-from lact_modules.inference.onnx.model import OnnxModel
-from lact_modules.inference.onnx.stream_model import OnnxStreamingModel
+from lact_modules.inference.stream.chunks import chunk_encoder
+from lact_modules.inference.stream.model import StreamingModel
 from lact_modules.inference.streaming import StreamingRecognizer
-from lact_modules.inference.streaming_model import StreamingModel
-from lact_modules.inference.trained_model import load_run
+from lact_modules.model_store.onnx.model import OnnxModel
+from lact_modules.model_store.onnx.stream_model import OnnxStreamingModel
+from lact_modules.model_store.trained_model import load_run
 from tests.documents import examples
 
 

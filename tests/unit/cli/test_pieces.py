@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from lact_modules.data.manifest import Utterance, write_manifest
-from lact_modules.decoding.arpa import write_arpa
-from lact_modules.decoding.ngram import estimate_ngrams
+from lact_modules.data.manifest.manifest import Utterance, write_manifest
+from lact_modules.language_model.arpa import write_arpa
+from lact_modules.language_model.ngram import estimate_ngrams
 
 WORDS = {"AB", "BA", "DAB", "CAB", "A", "BAD"}
 FRAME = 0.08

@@ -5,10 +5,10 @@ import json
 
 import pytest
 
-from lact_modules.data.manifest import Utterance, write_manifest
-from lact_modules.decoding.arpa import write_arpa
-from lact_modules.decoding.ngram import estimate_ngrams
+from lact_modules.data.manifest.manifest import Utterance, write_manifest
 from lact_modules.inference.long_form import LongForm
+from lact_modules.language_model.arpa import write_arpa
+from lact_modules.language_model.ngram import estimate_ngrams
 from tests.unit.conftest import make_run, streaming_hyperparameters, with_decoder
 
 SENTENCES = ["A B", "B A B", "D C"]

@@ -14,7 +14,7 @@ import pytest
 from websockets.sync.client import connect
 
 from lact_modules import compiler_cache
-from lact_modules.ops.native import cache_folder
+from lact_modules.ops.cpu.native import cache_folder
 
 COMMAND = "from lact_modules.cli.main import main; main()"
 

@@ -12,10 +12,10 @@ import pytest
 import soundfile
 import torch
 
-from lact_modules.cli.stream_output import StreamWriter
-from lact_modules.data import live_audio
+from lact_modules.cli.terminal.stream_output import StreamWriter
+from lact_modules.data.source import live_audio
 from lact_modules.decoding.hypothesis import Hypothesis, Word
-from lact_modules.decoding.stream import Heard
+from lact_modules.decoding.stream.endpoint import Heard
 from lact_modules.encoders import compilation
 from lact_modules.errors import InputError
 

@@ -8,10 +8,10 @@ import soundfile
 import torch
 from speechbrain.utils.checkpoints import Checkpointer
 
-from lact_modules.data.manifest import Utterance, write_manifest
-from lact_modules.decoding.arpa import write_arpa
-from lact_modules.decoding.ngram import estimate_ngrams
-from lact_modules.inference.trained_model import load_run
+from lact_modules.data.manifest.manifest import Utterance, write_manifest
+from lact_modules.language_model.arpa import write_arpa
+from lact_modules.language_model.ngram import estimate_ngrams
+from lact_modules.model_store.trained_model import load_run
 from tests.unit.adaptation import tones
 
 NOISES = (0.05, 0.1, 0.2, 0.3)

@@ -4,8 +4,8 @@ import shlex
 import pytest
 import yaml
 
-from lact_modules.decoding.arpa import write_arpa
-from lact_modules.decoding.ngram import estimate_ngrams
+from lact_modules.language_model.arpa import write_arpa
+from lact_modules.language_model.ngram import estimate_ngrams
 
 
 @pytest.fixture

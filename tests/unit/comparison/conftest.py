@@ -7,9 +7,9 @@ import pytest
 import yaml
 
 from lact_modules.comparison.runs import Run, group_runs
-from lact_modules.training.error_rate import score
-from lact_modules.training.result import write_result
-from lact_modules.training.transcripts import write_transcripts
+from lact_modules.scoring.error_rate import score
+from lact_modules.scoring.transcripts import write_transcripts
+from lact_modules.training.outcome.result import write_result
 
 WORDS = ["ZERO", "ONE", "TWO", "THREE", "FOUR", "FIVE", "SIX", "SEVEN", "EIGHT", "NINE"]
 
@@ -74,7 +74,9 @@ def write_log(path, steps):
 def make_run(tmp_path, monkeypatch):
     """Write a run's folder."""
     # the checkout may change while tests run
-    monkeypatch.setattr("lact_modules.training.result.source_commit", lambda: None)
+    monkeypatch.setattr(
+        "lact_modules.training.outcome.result.source_commit", lambda: None
+    )
 
     def make(
         model="lact_demo",

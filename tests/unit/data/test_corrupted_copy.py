@@ -9,7 +9,7 @@ from lact_modules.data.audio import load_audio
 from lact_modules.data.conditions import read_conditions
 from lact_modules.data.corrupted_copy import open_copies
 from lact_modules.data.corruption import rms
-from lact_modules.data.manifest import Utterance, read_manifest
+from lact_modules.data.manifest.manifest import Utterance, read_manifest
 from lact_modules.errors import InputError
 
 

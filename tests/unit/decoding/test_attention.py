@@ -8,14 +8,14 @@ import torch
 from speechbrain.lobes.models.transformer.TransformerLM import TransformerLM
 from torch.nn.functional import ctc_loss
 
-from lact_modules.data.subwords import SubwordVocabulary
+from lact_modules.data.text.subwords import SubwordVocabulary
 from lact_modules.decoders import TextDecoder
 from lact_modules.decoding.attention import AttentionDecoder
-from lact_modules.decoding.token_model import RereadingModel
 from lact_modules.encoders import Encoder, S2SModel
 from lact_modules.errors import InputError
 from lact_modules.frontends import MelFrontend
-from lact_modules.integrations.transformer_lm_steps import by_token
+from lact_modules.language_model.token_model import RereadingModel
+from lact_modules.language_model.transformer_lm_steps import by_token
 from lact_modules.layers import (
     AttentionMixer,
     CausalAttention,

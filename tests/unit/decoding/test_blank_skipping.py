@@ -3,13 +3,13 @@
 import pytest
 import torch
 
-from lact_modules.data.subwords import SubwordVocabulary
-from lact_modules.data.vocabulary import Vocabulary
-from lact_modules.decoding.beam_search import BeamSearch
-from lact_modules.decoding.beam_stream import BeamStream
+from lact_modules.data.text.subwords import SubwordVocabulary
+from lact_modules.data.text.vocabulary import Vocabulary
 from lact_modules.decoding.blank_skipping import BlankSkipper, drop_blanks
 from lact_modules.decoding.ctc import BeamDecoder
 from lact_modules.decoding.ctc_prefix import PrefixScorer
+from lact_modules.decoding.search.beam_search import BeamSearch
+from lact_modules.decoding.stream.beam import BeamStream
 from lact_modules.errors import InputError
 
 VOCABULARY = Vocabulary.from_texts(["ONE TWO HELLO"])

@@ -9,13 +9,13 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten
 
-from lact_modules.data.subwords import SubwordVocabulary
-from lact_modules.data.vocabulary import Vocabulary
-from lact_modules.decoding.arpa import write_arpa
+from lact_modules.data.text.subwords import SubwordVocabulary
+from lact_modules.data.text.vocabulary import Vocabulary
 from lact_modules.decoding.ctc import BeamDecoder, GreedyDecoder, build_decoder
 from lact_modules.decoding.hypothesis import Hypothesis, Word
-from lact_modules.decoding.ngram import estimate_ngrams
 from lact_modules.errors import InputError
+from lact_modules.language_model.arpa import write_arpa
+from lact_modules.language_model.ngram import estimate_ngrams
 
 VOCABULARY = Vocabulary.from_texts(["ONE TWO"])
 FRAME_RATE = 10.0

@@ -3,12 +3,9 @@ import math
 import pytest
 import torch
 
-from lact_modules.data.vocabulary import Vocabulary
-from lact_modules.decoding.arpa import write_arpa
+from lact_modules.data.text.vocabulary import Vocabulary
 from lact_modules.decoding.ctc import BeamDecoder
 from lact_modules.decoding.hypothesis import Hypothesis, Word
-from lact_modules.decoding.language_model import KenLMModel
-from lact_modules.decoding.ngram import estimate_ngrams
 from lact_modules.decoding.rescore import (
     Rescorer,
     RescoringDecoder,
@@ -16,7 +13,10 @@ from lact_modules.decoding.rescore import (
     rank,
     score_texts,
 )
-from lact_modules.training.error_rate import count_word_errors
+from lact_modules.language_model.arpa import write_arpa
+from lact_modules.language_model.language_model import KenLMModel
+from lact_modules.language_model.ngram import estimate_ngrams
+from lact_modules.scoring.error_rate import count_word_errors
 
 
 @pytest.fixture(scope="module")

@@ -8,14 +8,14 @@ import kenlm
 import pytest
 import torch
 
-from lact_modules.data.scripts import spell_characters
-from lact_modules.data.vocabulary import Vocabulary
-from lact_modules.decoding.arpa import write_arpa
+from lact_modules.data.text.scripts import spell_characters
+from lact_modules.data.text.vocabulary import Vocabulary
 from lact_modules.decoding.ctc import BeamDecoder
-from lact_modules.decoding.language_model import KenLMModel
-from lact_modules.decoding.ngram import estimate_ngrams
-from lact_modules.decoding.stream_decoder import build_stream_decoder
+from lact_modules.decoding.stream.decoder import build_stream_decoder
 from lact_modules.errors import InputError
+from lact_modules.language_model.arpa import write_arpa
+from lact_modules.language_model.language_model import KenLMModel
+from lact_modules.language_model.ngram import estimate_ngrams
 
 FRAME_RATE = 10.0
 LANGUAGES = {

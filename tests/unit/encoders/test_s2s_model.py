@@ -8,13 +8,8 @@ import torch
 from lact_modules.decoders import TextDecoder
 from lact_modules.encoders import CTCModel, Encoder, S2SModel
 from lact_modules.frontends import MelFrontend
-from lact_modules.inference.model_builder import build_model
-from lact_modules.layers import (
-    CausalAttention,
-    CrossAttention,
-    FeedForward,
-    LaCTMixer,
-)
+from lact_modules.layers import CausalAttention, CrossAttention, FeedForward, LaCTMixer
+from lact_modules.model_store.model_builder import build_model
 
 NUM_TOKENS = 7
 SAMPLES = [8000, 3200]

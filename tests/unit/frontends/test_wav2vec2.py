@@ -11,8 +11,8 @@ import torch
 
 from lact_modules.encoders import CTCModel, Encoder
 from lact_modules.frontends import Wav2Vec2Frontend
-from lact_modules.inference.model_builder import build_model
 from lact_modules.layers import FeedForward, LaCTMixer
+from lact_modules.model_store.model_builder import build_model
 
 NORMS = ["group", "layer"]
 # frames a second that each setting gives

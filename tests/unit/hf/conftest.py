@@ -2,7 +2,7 @@
 
 import pytest
 
-from lact_modules.data.subwords import SubwordVocabulary
+from lact_modules.data.text.subwords import SubwordVocabulary
 from lact_modules.hf.export import export_for_transformers
 from tests.unit.conftest import make_run, streaming_hyperparameters
 

@@ -10,8 +10,8 @@ from lact_modules.data.audio import load_audio
 from lact_modules.encoders import EncoderBlock
 from lact_modules.errors import InputError
 from lact_modules.hf import LaCTConfig, LaCTForCTC
-from lact_modules.inference.export import load_export
-from lact_modules.inference.model_builder import build_model
+from lact_modules.model_store.export import load_export
+from lact_modules.model_store.model_builder import build_model
 
 logging.disable_progress_bar()
 

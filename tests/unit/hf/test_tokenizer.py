@@ -2,7 +2,7 @@ import pytest
 import torch
 from transformers import AutoTokenizer
 
-from lact_modules.decoding.greedy_stream import GreedyStream
+from lact_modules.decoding.stream.greedy import GreedyStream
 from lact_modules.errors import InputError
 from lact_modules.hf import LaCTTokenizer
 

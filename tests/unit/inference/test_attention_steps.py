@@ -7,26 +7,26 @@ import torch
 from speechbrain.lobes.models.transformer.TransformerLM import TransformerLM
 from speechbrain.utils.checkpoints import Checkpointer
 
-from lact_modules.data.subwords import SubwordVocabulary
-from lact_modules.data.vocabulary import Vocabulary
+from lact_modules.data.text.subwords import SubwordVocabulary
+from lact_modules.data.text.vocabulary import Vocabulary
 from lact_modules.decoders import TextDecoder
-from lact_modules.decoding.arpa import write_arpa
 from lact_modules.decoding.attention import AttentionDecoder
 from lact_modules.decoding.ctc import GreedyDecoder
-from lact_modules.decoding.ngram import estimate_ngrams
 from lact_modules.encoders import Encoder, S2SModel
 from lact_modules.errors import InputError
 from lact_modules.frontends import MelFrontend
 from lact_modules.inference.decoders import build_search, decoding_steps
-from lact_modules.inference.trained_model import TrainedModel
 from lact_modules.inference.transcriber import Transcriber
 from lact_modules.inference.tuning import Tuner
+from lact_modules.language_model.arpa import write_arpa
+from lact_modules.language_model.ngram import estimate_ngrams
 from lact_modules.layers import (
     AttentionMixer,
     CausalAttention,
     CrossAttention,
     FeedForward,
 )
+from lact_modules.model_store.trained_model import TrainedModel
 
 TEXTS = ["ONE TWO", "TWO TEN", "NET WON"]
 LM = """

@@ -1,13 +1,13 @@
 import pytest
 import torch
 
-from lact_modules.decoding.arpa import write_arpa
 from lact_modules.decoding.ctc import BeamDecoder, GreedyDecoder
-from lact_modules.decoding.ngram import estimate_ngrams
 from lact_modules.decoding.rescore import RescoringDecoder
 from lact_modules.errors import InputError
 from lact_modules.inference.decoders import build_search, decoding_steps
-from lact_modules.inference.trained_model import load_run
+from lact_modules.language_model.arpa import write_arpa
+from lact_modules.language_model.ngram import estimate_ngrams
+from lact_modules.model_store.trained_model import load_run
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from lact_modules.decoding.hypothesis import Hypothesis, Word
-from lact_modules.decoding.stream import Heard
+from lact_modules.decoding.stream.endpoint import Heard
 from lact_modules.inference import latency
 from lact_modules.inference.latency import LatencyMeter
 from lact_modules.layers.chunking import Chunking

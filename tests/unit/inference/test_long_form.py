@@ -5,9 +5,9 @@ import soundfile
 import torch
 
 from lact_modules.data.audio import load_audio
-from lact_modules.data.audio_file import AudioFile
+from lact_modules.data.source.audio_file import AudioFile
 from lact_modules.inference.long_form import LongForm
-from lact_modules.inference.streaming_model import StreamingModel
+from lact_modules.inference.stream.model import StreamingModel
 from lact_modules.inference.transcriber import Transcriber
 
 CHUNKS = {"chunk_seconds": 0.32, "left_seconds": 2.0}

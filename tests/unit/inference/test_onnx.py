@@ -11,14 +11,14 @@ import torch
 from lact_modules.encoders import CTCModel, Encoder
 from lact_modules.errors import InputError
 from lact_modules.frontends import MelFrontend, Wav2Vec2Frontend
-from lact_modules.inference.loading import load_model
 from lact_modules.inference.onnx.check import check_graph
 from lact_modules.inference.onnx.graph import check_exportable, make_graph
 from lact_modules.inference.onnx.quantization import quantize_graph
-from lact_modules.inference.trained_model import load_run
 from lact_modules.inference.transcriber import Transcriber
 from lact_modules.layers import AttentionMixer, BiMambaMixer, FeedForward, LaCTMixer
 from lact_modules.layers.dynamic_chunking import DynamicChunking
+from lact_modules.model_store.loading import load_model
+from lact_modules.model_store.trained_model import load_run
 from tests.documents import examples
 
 

@@ -7,9 +7,9 @@ import torch
 
 from lact_modules.encoders import CTCModel, Encoder
 from lact_modules.frontends import MelFrontend, SeparableConvolution
-from lact_modules.inference.chunks import chunk_encoder
 from lact_modules.inference.onnx.stream_graph import StreamStep
-from lact_modules.inference.streaming_model import StreamingModel
+from lact_modules.inference.stream.chunks import chunk_encoder
+from lact_modules.inference.stream.model import StreamingModel
 from lact_modules.layers import (
     AttentionMixer,
     ConvolutionModule,

@@ -7,11 +7,11 @@ import torch
 
 from lact_modules.data.audio import load_audio
 from lact_modules.errors import InputError
-from lact_modules.inference.loading import load_model
 from lact_modules.inference.precision import Caster
 from lact_modules.inference.streaming import StreamingRecognizer
 from lact_modules.inference.transcriber import Transcriber
 from lact_modules.layers.fast_weight_memory import FastWeightMemory
+from lact_modules.model_store.loading import load_model
 
 
 @pytest.fixture

@@ -6,21 +6,16 @@ from functools import partial
 import pytest
 import torch
 
-from lact_modules.data.vocabulary import Vocabulary
+from lact_modules.data.text.vocabulary import Vocabulary
 from lact_modules.decoding.ctc import GreedyDecoder, build_decoder
-from lact_modules.decoding.stream import Endpoint
+from lact_modules.decoding.stream.endpoint import Endpoint
 from lact_modules.encoders import CTCModel, Encoder
 from lact_modules.errors import InputError
 from lact_modules.frontends import MelFrontend
 from lact_modules.inference.streaming import StreamingRecognizer
-from lact_modules.inference.trained_model import TrainedModel
-from lact_modules.layers import (
-    BiMambaMixer,
-    ConvolutionModule,
-    FeedForward,
-    LaCTMixer,
-)
+from lact_modules.layers import BiMambaMixer, ConvolutionModule, FeedForward, LaCTMixer
 from lact_modules.layers.chunking import Chunking
+from lact_modules.model_store.trained_model import TrainedModel
 
 LACT = partial(LaCTMixer, 16, 2, 2)
 

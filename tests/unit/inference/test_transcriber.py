@@ -8,8 +8,8 @@ import torch
 from lact_modules.data.audio import load_audio
 from lact_modules.errors import InputError
 from lact_modules.inference import files as module
-from lact_modules.inference.export import export_model
 from lact_modules.inference.transcriber import Transcriber
+from lact_modules.model_store.export import export_model
 
 
 @pytest.fixture(scope="module")

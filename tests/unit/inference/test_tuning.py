@@ -1,12 +1,12 @@
 import pytest
 import torch
 
-from lact_modules.decoding.arpa import write_arpa
-from lact_modules.decoding.language_model import KenLMModel
-from lact_modules.decoding.ngram import estimate_ngrams
 from lact_modules.inference.transcriber import Transcriber
 from lact_modules.inference.tuning import Trial, Tuner, choose_trial, edges, try_grid
-from lact_modules.training.error_rate import score
+from lact_modules.language_model.arpa import write_arpa
+from lact_modules.language_model.language_model import KenLMModel
+from lact_modules.language_model.ngram import estimate_ngrams
+from lact_modules.scoring.error_rate import score
 
 REFERENCES = ["A B", "C D A"]
 

@@ -8,13 +8,13 @@ import torch
 from hyperpyyaml import load_hyperpyyaml
 from speechbrain.inference.ASR import EncoderASR, EncoderDecoderASR
 
-from lact_modules.data.subwords import SubwordVocabulary
-from lact_modules.decoding.arpa import write_arpa
-from lact_modules.decoding.ngram import estimate_ngrams
+from lact_modules.data.text.subwords import SubwordVocabulary
 from lact_modules.errors import InputError
-from lact_modules.inference.export import export_model
-from lact_modules.inference.hub import push_model
 from lact_modules.inference.transcriber import Transcriber
+from lact_modules.language_model.arpa import write_arpa
+from lact_modules.language_model.ngram import estimate_ngrams
+from lact_modules.model_store.export import export_model
+from lact_modules.publishing.hub import push_model
 from tests.documents import examples
 from tests.unit.conftest import HYPERPARAMETERS, make_run, with_decoder
 

@@ -6,7 +6,7 @@ import pytest
 import soundfile
 
 from lact_modules.data.code_file import CodeFile
-from lact_modules.data.manifest import Utterance
+from lact_modules.data.manifest.manifest import Utterance
 from lact_modules.errors import InputError
 from lact_modules.integrations import teacher_codes
 from lact_modules.integrations.teacher_codes import compute_codes

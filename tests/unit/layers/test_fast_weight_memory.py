@@ -6,7 +6,7 @@ from torch.nn.functional import normalize, rms_norm, silu, softplus
 
 from lact_modules.layers.fast_weight_memory import FastWeightMemory
 from lact_modules.ops import FastWeight, UpdateRule
-from lact_modules.ops.naive import naive_ttt
+from lact_modules.ops.ttt.naive import naive_ttt
 
 RULES = [
     UpdateRule(gain=0.5),

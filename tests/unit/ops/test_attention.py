@@ -5,14 +5,14 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from lact_modules.ops import native
 from lact_modules.ops.attention import (
     attend,
     attention_mask,
     chunk_attention,
     window_attention,
 )
-from lact_modules.ops.local_attention import has_native_attention
+from lact_modules.ops.cpu import native
+from lact_modules.ops.cpu.local_attention import has_native_attention
 from lact_modules.ops.rotary import make_rotation, rotate
 
 WINDOWS = ((0, 0), (3, 1), (64, 64), (10, 0), (0, 7), (40, 3), (None, 2), (None, None))

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from lact_modules.ops import native
+from lact_modules.ops.cpu import native
+from lact_modules.ops.cpu.fused import has_fused
 from lact_modules.ops.dropout import dropout
-from lact_modules.ops.fused import has_fused
 
 
 @pytest.fixture(autouse=True)

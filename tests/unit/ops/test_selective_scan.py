@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch.nn.functional import silu, softplus
 
-from lact_modules.ops import native
-from lact_modules.ops.native_scan import has_native_scan, native_scan
+from lact_modules.ops.cpu import native
+from lact_modules.ops.cpu.native_scan import has_native_scan, native_scan
 from lact_modules.ops.selective_scan import (
     chunked_scan,
     resume_scan,

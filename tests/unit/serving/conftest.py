@@ -18,13 +18,13 @@ from websockets.protocol import State
 from websockets.sync.client import connect
 from websockets.uri import parse_uri
 
-from lact_modules.data.vocabulary import Vocabulary
-from lact_modules.decoding.stream import Endpoint
+from lact_modules.data.text.vocabulary import Vocabulary
+from lact_modules.decoding.stream.endpoint import Endpoint
 from lact_modules.encoders import CTCModel, Encoder
 from lact_modules.frontends import MelFrontend
 from lact_modules.inference.streaming import StreamingRecognizer
-from lact_modules.inference.trained_model import TrainedModel
 from lact_modules.layers import FeedForward, LaCTMixer
+from lact_modules.model_store.trained_model import TrainedModel
 from lact_modules.serving.app import create_app
 from lact_modules.serving.limits import Limits
 from lact_modules.serving.server import address, make_server, open_socket

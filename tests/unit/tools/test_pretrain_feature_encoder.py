@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from lact_modules.data.manifest import Utterance, write_manifest
+from lact_modules.data.manifest.manifest import Utterance, write_manifest
 from lact_modules.frontends.pretrained import load_pretrained, save_pretrained
 from lact_modules.frontends.wav2vec2 import Wav2Vec2Frontend
 from tools.pretrain_feature_encoder import main, pretrain

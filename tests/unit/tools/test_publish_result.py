@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lact_modules.training.result import write_result
+from lact_modules.training.outcome.result import write_result
 from tools.publish_result import publish, publish_comparison, publish_studies
 
 SCRIPT = Path(__file__).resolve().parents[3] / "tools" / "publish_result.py"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lact_modules.training.result import write_result
+from lact_modules.training.outcome.result import write_result
 from tools.chunking_tables import EVEN_TIME, TIME, WORDS
 from tools.render_results import TABLES, insert_table
 from tools.run_tables import COMPARISONS, DECODINGS, METHODS, RUNS

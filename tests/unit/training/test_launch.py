@@ -11,12 +11,19 @@ from speechbrain.utils import logger
 
 from lact_modules.comparison.settings import differing, read_settings
 from lact_modules.errors import InputError
-from lact_modules.inference.hyperparameters import read_hyperparameter
-from lact_modules.training.defaults import OPTIONAL, Key
-from lact_modules.training.keys import DATA
-from lact_modules.training.kinds import made, mapping, maybe, text, texts, whole
+from lact_modules.model_store.run.hyperparameters import read_hyperparameter
 from lact_modules.training.launch import launch
-from lact_modules.training.run_options import RUN_OPTIONS
+from lact_modules.training.option.defaults import OPTIONAL, Key
+from lact_modules.training.option.keys import DATA
+from lact_modules.training.option.kind.kinds import (
+    made,
+    mapping,
+    maybe,
+    text,
+    texts,
+    whole,
+)
+from lact_modules.training.option.run_options import RUN_OPTIONS
 
 RECIPE_YAML = """
 seed: 3

@@ -10,7 +10,7 @@ from lact_modules.errors import InputError
 from lact_modules.frontends import MelFrontend
 from lact_modules.layers import BiMambaMixer, ConvolutionModule, FeedForward, LaCTMixer
 from lact_modules.training.muon import MuonWithAdamW, hidden_matrices
-from lact_modules.training.optimizer_plan import plan_optimizer
+from lact_modules.training.optimizer.plan import plan_optimizer
 
 DEFAULTS = {"parameter_groups": None, "layer_decay": 1.0, "stages": None}
 MUON = partial(MuonWithAdamW, lr=0.01, weight_decay=0.1)

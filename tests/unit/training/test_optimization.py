@@ -4,10 +4,10 @@ from speechbrain.dataio.batch import PaddedBatch
 from torch import nn
 from torch.optim import SGD
 
-from lact_modules.training.batch_loss import BatchLoss
+from lact_modules.training.batch.speech_batch import SpeechBatch
 from lact_modules.training.gathering import GradientAccumulation
+from lact_modules.training.objective.batch_loss import BatchLoss
 from lact_modules.training.optimization import Optimization
-from lact_modules.training.speech_batch import SpeechBatch
 
 LOST = {"id": "lost", "signal": torch.empty(0), "tokens": torch.empty(0)}
 

@@ -1,7 +1,7 @@
 import pytest
 
 from lact_modules.errors import InputError
-from lact_modules.training.history import OptionHistory
+from lact_modules.training.checkpointing.history import OptionHistory
 from lact_modules.training.run_state import RunState
 
 SAVED = "step: 4\navg_train_loss: 1.0\noptimizer_step: 4\ntraining_wall_s: 2.5\n"

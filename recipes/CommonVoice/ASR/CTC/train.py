@@ -9,11 +9,11 @@ SpeechBrain's run options (``--device``, ``--precision bf16``, ...) work too.
 
 from functools import partial
 
-from lact_modules.data.commonvoice import prepare_commonvoice
-from lact_modules.training import keys
+from lact_modules.data.corpus.commonvoice import prepare_commonvoice
 from lact_modules.training.ctc import CTCBrain
 from lact_modules.training.experiment import run_recipe
 from lact_modules.training.launch import launch
+from lact_modules.training.option import keys
 
 
 class ASR(CTCBrain):

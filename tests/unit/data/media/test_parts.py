@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from lact_modules.data.audio import count_samples, load_audio, measure_audio
-from lact_modules.data.durations import audio_duration
-from lact_modules.data.media.flac import _crc8
+from lact_modules.data.media.container.flac import _crc8
+from lact_modules.data.media.duration import audio_duration
 from lact_modules.data.media.segment import _warn
 from lact_modules.errors import InputError
 from tests.audio_files import (

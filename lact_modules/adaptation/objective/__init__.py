@@ -1,0 +1,1 @@
+"""What test-time training minimizes; its steps are in `step`."""

@@ -1,0 +1,193 @@
+"""What test-time training minimizes: losses of a pass through the model."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from lact_modules.adaptation.objective import losses
+from lact_modules.adaptation.objective.pseudo_labels import label, pseudo_label_loss
+from lact_modules.encoders.ctc_model import CTCModel
+from lact_modules.encoders.masked_prediction import Encode
+
+
+class Heard(NamedTuple):
+    """What a front end makes of a batch.
+
+    Arguments
+    ---------
+    features : Tensor
+        (B, S, M), before what subsamples them.
+    num_features : Tensor
+        (B,) valid ones.
+    frames : Tensor
+        (B, T, D) for the encoder.
+    lengths : Tensor
+        (B,) valid frames.
+    """
+
+    features: Tensor
+    num_features: Tensor
+    frames: Tensor
+    lengths: Tensor
+
+    def of_rows(self, rows: Tensor) -> "Heard":
+        """Take some utterances, without padding that only others need."""
+        num_features, lengths = self.num_features[rows], self.lengths[rows]
+        return Heard(
+            self.features[rows, : int(num_features.max())],
+            num_features,
+            self.frames[rows, : int(lengths.max())],
+            lengths,
+        )
+
+
+class Pass(NamedTuple):
+    """A batch on its way through a model.
+
+    Arguments
+    ---------
+    model : CTCModel
+        Whose output layer and masked predictor are used.
+    encode : Encode
+        The encoder, with the parameters as they are now.
+    frames : Tensor
+        (B, T, D) of the front end.
+    lengths : Tensor
+        (B,) valid frames.
+    hidden : Tensor
+        (B, T, D) of the encoder.
+    log_probs : Tensor
+        (B, T, V) float32.
+    generators : Sequence[torch.Generator]
+        One an utterance, for what is drawn at random.
+    hear_masked : Callable[[], Tensor]
+        Gives the log-probabilities if bands of the features are masked, see
+        `mask_bands`.
+    """
+
+    model: CTCModel
+    encode: Encode
+    frames: Tensor
+    lengths: Tensor
+    hidden: Tensor
+    log_probs: Tensor
+    generators: Sequence[torch.Generator]
+    hear_masked: Callable[[], Tensor]
+
+
+Objective = Callable[[Pass], Tensor]
+"""Gives the loss of each utterance, (B,)."""
+
+
+def entropy(seen: Pass) -> Tensor:
+    """Uncertainty of the tokens, see `losses.entropy`."""
+    return losses.entropy(seen.log_probs, seen.lengths)
+
+
+def suta(seen: Pass) -> Tensor:
+    """SUTA's mix of entropy and class confusion, see `losses.suta`."""
+    return losses.suta(seen.log_probs, seen.lengths)
+
+
+def masked_prediction(seen: Pass) -> Tensor:
+    """Error at hidden frames, see `MaskedPredictor`.
+
+    Arguments
+    ---------
+    seen : Pass
+        Of a model with a masked predictor.
+
+    Returns
+    -------
+    Tensor
+        (B,)
+
+    Raises
+    ------
+    ValueError
+        If the model has none.
+    """
+    predictor = seen.model.masked_predictor
+    if predictor is None:
+        raise ValueError(
+            "masked_prediction: the model was trained without enable_ttt; take "
+            "another loss"
+        )
+    return predictor(
+        seen.encode, seen.frames, seen.lengths, seen.hidden, seen.generators
+    )
+
+
+def pseudo_labels(seen: Pass) -> Tensor:
+    """Say of masked features what was heard without masks.
+
+    Noisy-student training on what is to be transcribed (arXiv 2406.12937): the teacher
+    is the model as it is now, and hears all; the student hears the features with bands
+    masked. Labels that are too unsure are left out, see `label`.
+
+    Arguments
+    ---------
+    seen : Pass
+        Of any CTC model.
+
+    Returns
+    -------
+    Tensor
+        (B,) CTC's loss a frame; 0 where there are no labels.
+    """
+    labels = label(seen.log_probs.detach(), seen.lengths)
+    return pseudo_label_loss(seen.hear_masked(), seen.lengths, labels)
+
+
+OBJECTIVES: Mapping[str, Objective] = {
+    "entropy": entropy,
+    "suta": suta,
+    "masked_prediction": masked_prediction,
+    "pseudo_labels": pseudo_labels,
+}
+
+
+_DIFFERENTIABLE_ONCE = {"pseudo_labels"}
+"""PyTorch knows no gradient of CTC's gradient."""
+
+
+def find_objective(name: str, second_order: bool = False) -> Objective:
+    """Find an objective, or the sum of several.
+
+    Arguments
+    ---------
+    name : str
+        Of `OBJECTIVES`; several are joined by ``+``.
+    second_order : bool
+        Whether its gradient's gradient is wanted.
+
+    Returns
+    -------
+    Objective
+        Called with a `Pass`.
+
+    Raises
+    ------
+    ValueError
+        If there is no such objective, or it has no second derivative.
+
+    Example
+    -------
+    >>> find_objective("entropy") is entropy
+    True
+    """
+    parts = name.split("+")
+    for part in parts:
+        if part not in OBJECTIVES:
+            raise ValueError(f"loss {part!r}: choose from {', '.join(OBJECTIVES)}")
+        if second_order and part in _DIFFERENTIABLE_ONCE:
+            raise ValueError(f"loss {part!r}: has no second derivative; take another")
+    if len(parts) == 1:
+        return OBJECTIVES[name]
+
+    def total(seen: Pass) -> Tensor:
+        return torch.stack([OBJECTIVES[part](seen) for part in parts]).sum(dim=0)
+
+    return total

@@ -1,0 +1,1 @@
+"""Which parameters test-time training moves, and how; not what for."""

@@ -1,0 +1,303 @@
+"""Which parameters of a model are adapted, and how it runs with others."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import Literal, TypeVar, get_args
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.nn.functional import softplus
+
+from lact_modules.adaptation.objective.objectives import Heard, Pass
+from lact_modules.adaptation.step.spec_augment import mask_bands
+from lact_modules.encoders.ctc_model import CTCModel
+from lact_modules.layers.fast_weight_memory import FastWeightMemory
+
+Group = Literal["fast_weights", "input", "norms", "front_end", "all"]
+
+Values = Mapping[str, Tensor]
+"""Parameters by name, in the place of the model's own."""
+
+MATRICES = ("gate", "up", "down")
+"""Of a fast weight."""
+
+_INPUT = "input"
+"""Name of the linear input network's matrix, which is no parameter of the model."""
+
+_BATCHED = {"fast_weights", "input"}
+
+_NORMS = (nn.LayerNorm, nn.RMSNorm, nn.GroupNorm)
+
+Result = TypeVar("Result")
+
+
+class Adaptable:
+    """The parameters of a CTC model that an utterance may have of its own.
+
+    Initial fast weights stand per utterance in the model, (B, H, ...) in the place of
+    (H, ...), so a batch of utterances runs together, each with its own. So does the
+    linear input network, a matrix W (B, D, D) that begins at 0 and turns the frames x
+    before the encoder into x + x W (Neto et al., Eurospeech 1995). Other parameters
+    cannot, so with them utterances run one by one. What several utterances share, such
+    as the pieces of a recording, has the model's shapes, and any batch runs with it.
+
+    Arguments
+    ---------
+    model : CTCModel
+        Whose parameters.
+    groups : Sequence[str]
+        ``"fast_weights"``, initial ones of all LaCT mixers; ``"input"``, the linear
+        input network; ``"norms"``, scales and shifts of all normalizations;
+        ``"front_end"``, the rest of the front end; ``"all"``, what front end, encoder
+        and output layer have.
+
+    Raises
+    ------
+    ValueError
+        If a group is unknown, the model has none of the parameters, or it gives fewer
+        frames than its encoder hears.
+
+    Example
+    -------
+    >>> from lact_modules.encoders import Encoder
+    >>> from lact_modules.frontends import MelFrontend
+    >>> from lact_modules.layers import FeedForward, LaCTMixer
+    >>> mixer, ffn = partial(LaCTMixer, 8, 2, 2), partial(FeedForward, 8, 16)
+    >>> model = CTCModel(MelFrontend(8), Encoder(8, 1, mixer, ffn), num_tokens=5)
+    >>> adaptable = Adaptable(model, ["fast_weights"])
+    >>> values = adaptable.start(batch_size=3)
+    >>> values["encoder.blocks.0.mixer.fast.gate"].shape
+    torch.Size([3, 2, 4, 4])
+    """
+
+    def __init__(self, model: CTCModel, groups: Sequence[str]):
+        check_groups(groups)
+        if model.encoder.frame_share != 1:
+            raise ValueError(
+                "no step is taken on dynamic chunks that are not made frames again, by "
+                "upsample: false or an early exit: each moves their boundaries"
+            )
+        self.model = model
+        self.parameters: dict[str, Tensor] = {
+            name: parameter
+            for group in groups
+            for name, parameter in _find(model, group).items()
+        }
+        if not self.parameters:
+            raise ValueError(f"the model has no parameters of {', '.join(groups)}")
+        self._parts = _Parts(model)
+        self.is_batched = {*groups} <= _BATCHED
+        self.reaches_frontend = any(
+            name.startswith("frontend.") for name in self.parameters
+        )
+
+    def start(
+        self, batch_size: int | None, origin: Values | None = None
+    ) -> dict[str, Tensor]:
+        """Copy parameters for some utterances to change.
+
+        Arguments
+        ---------
+        batch_size : int | None
+            Utterances; 1 unless the parameters run in batches. None: the copy is
+            shared, in the model's shapes.
+        origin : Values | None
+            What to copy in the place of what the model has.
+
+        Returns
+        -------
+        dict[str, Tensor]
+            Leaves of the graph by name, (B, ...) if they run in batches.
+
+        Raises
+        ------
+        ValueError
+            If there are several utterances, and the parameters run one by one.
+        """
+        if not self.is_batched and batch_size not in (1, None):
+            raise ValueError("these parameters are adapted for one utterance at a time")
+        values = {}
+        for name, parameter in {**self.parameters, **(origin or {})}.items():
+            value = parameter.detach()
+            if self.is_batched and batch_size is not None:
+                value = value.expand(batch_size, *value.shape)
+            values[name] = value.clone().requires_grad_()
+        return values
+
+    def check_own(self) -> None:
+        """Raise a ValueError if something is not the model's own, to be `installed`."""
+        if _INPUT in self.parameters:
+            raise ValueError(
+                "input: no parameter of the model, which a recording's pieces share; "
+                "take others"
+            )
+
+    def of_rows(self, values: Values, rows: Tensor) -> dict[str, Tensor]:
+        """Copy what some utterances of a batch have, as leaves of another graph."""
+        if not self.is_batched:
+            return dict(values)
+        return {
+            name: value.detach()[rows].requires_grad_()
+            for name, value in values.items()
+        }
+
+    @contextmanager
+    def installed(self, values: Values) -> Iterator[None]:
+        """Give the model other parameters, in its own shapes, for a while."""
+        own = {name: self.model.get_parameter(name) for name in values}
+        saved = {name: parameter.data for name, parameter in own.items()}
+        try:
+            for name, parameter in own.items():
+                parameter.data = values[name].detach()
+            yield
+        finally:
+            for name, parameter in own.items():
+                parameter.data = saved[name]
+
+    @property
+    def carried(self) -> dict[str, Tensor]:
+        """Those that an utterance may leave to the next one.
+
+        The linear input network is not among them: nothing bounds it, and what it adds
+        up over a stream does harm.
+        """
+        return {name: own for name, own in self.parameters.items() if name != _INPUT}
+
+    @property
+    def learned_rates(self) -> dict[str, Tensor]:
+        """Sizes of a step that meta-training has learned, by parameter."""
+        return {
+            f"{name}.{matrix}": rate
+            for name, module in self.model.named_modules()
+            if isinstance(module, FastWeightMemory) and module.ttt_rates is not None
+            for matrix, rate in zip(MATRICES, softplus(module.ttt_rates), strict=True)
+        }
+
+    def of_one(self, values: Values) -> dict[str, Tensor]:
+        """Give the parameters of a batch of one in the model's shapes."""
+        if not self.is_batched:
+            return dict(values)
+        return {name: value[0] for name, value in values.items()}
+
+    def hear(self, values: Values, waveform: Tensor, lengths: Tensor) -> Heard:
+        """Run the front end."""
+        frontend = self.model.frontend
+
+        def run() -> Heard:
+            features = frontend.features(waveform, lengths)
+            return Heard(*features, *frontend.subsample(*features))
+
+        return self._with(values, run)
+
+    def look(self, values: Values, heard: Heard, seed: int = 0) -> Pass:
+        """Run encoder and output layer, and give what objectives look at.
+
+        Arguments
+        ---------
+        values : Values
+            Parameters.
+        heard : Heard
+            Of the front end.
+        seed : int
+            Of what an objective draws: for an utterance the same in any batch.
+
+        Returns
+        -------
+        Pass
+            With a graph to the parameters.
+        """
+        frames = self._enter(values, heard.frames)
+        encode = partial(self._encode, values)
+        generators = [torch.Generator().manual_seed(seed) for _ in heard.lengths]
+
+        def score(frames: Tensor) -> tuple[Tensor, Tensor]:
+            hidden, _ = encode(frames, heard.lengths)
+            scores = self._with(values, partial(self.model.score_frames, hidden))
+            return hidden, scores
+
+        def hear_masked() -> Tensor:
+            masked = mask_bands(heard.features, generators), heard.num_features
+            subsample = partial(self.model.frontend.subsample, *masked)
+            frames, _ = self._with(values, subsample)
+            return score(self._enter(values, frames))[1]
+
+        return Pass(
+            self.model,
+            encode,
+            frames,
+            heard.lengths,
+            *score(frames),
+            generators,
+            hear_masked,
+        )
+
+    def _enter(self, values: Values, frames: Tensor) -> Tensor:
+        return frames + frames @ values[_INPUT] if _INPUT in values else frames
+
+    def _encode(
+        self, values: Values, frames: Tensor, lengths: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        return self._with(values, partial(self.model.encoder, frames, lengths))
+
+    def _with(self, values: Values, call: Callable[[], Result]) -> Result:
+        """Call something that runs the model, with other parameters."""
+        own = {name: value for name, value in values.items() if name != _INPUT}
+        result: Result = functional_call(self._parts, own, (call,))
+        return result
+
+
+class _Parts(nn.Module):
+    """What of a model may be adapted, under the model's names."""
+
+    def __init__(self, model: CTCModel):
+        super().__init__()
+        self.frontend, self.encoder = model.frontend, model.encoder
+        self.output = model.output
+
+    def forward(self, call: Callable[[], Result]) -> Result:
+        return call()
+
+
+def check_groups(groups: Sequence[str]) -> None:
+    """Raise a ValueError at the first name that is no group of parameters."""
+    for group in groups:
+        if group not in get_args(Group):
+            raise ValueError(
+                f"parameters {group!r}: choose from {', '.join(get_args(Group))}"
+            )
+
+
+def _find(model: CTCModel, group: str) -> dict[str, Tensor]:
+    """Give the parameters of a group by name."""
+    if group == "input":
+        d_model = model.encoder.d_model
+        return {_INPUT: model.output.weight.new_zeros(d_model, d_model)}
+    if group == "all":
+        return dict(_Parts(model).named_parameters())
+    if group == "fast_weights":
+        return _own_parameters(model, FastWeightMemory, MATRICES)
+    norms = _own_parameters(model, _NORMS)
+    if group == "norms":
+        return norms
+    return {
+        name: parameter
+        for name, parameter in model.named_parameters()
+        if name.startswith("frontend.") and name not in norms
+    }
+
+
+def _own_parameters(
+    model: nn.Module,
+    kinds: type[nn.Module] | tuple[type[nn.Module], ...],
+    chosen: Sequence[str] | None = None,
+) -> dict[str, Tensor]:
+    """Give the parameters that modules of some kinds hold themselves."""
+    return {
+        f"{name}.{own}": parameter
+        for name, module in model.named_modules()
+        if isinstance(module, kinds)
+        for own, parameter in module.named_parameters(recurse=False)
+        if chosen is None or own in chosen
+    }

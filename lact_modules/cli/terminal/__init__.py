@@ -1,0 +1,1 @@
+"""What subcommands write and count, and how signals end them."""

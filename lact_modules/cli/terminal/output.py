@@ -1,0 +1,221 @@
+"""What commands write: results to a file or stdout, all else to stderr."""
+
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager, redirect_stdout
+from pathlib import Path
+from typing import TextIO, TypeVar
+
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from lact_modules.cli.terminal.standard_streams import ESCAPE
+from lact_modules.errors import InputError
+from lact_modules.whole_file import whole_file
+
+Item = TypeVar("Item")
+
+STDOUT = Path("-")
+
+_SECONDS_BETWEEN_LINES = 60
+
+
+@contextmanager
+def open_output(path: Path | None) -> Iterator[TextIO]:
+    """Open a file that appears when it is complete, or stdout.
+
+    Arguments
+    ---------
+    path : Path | None
+        File to write or replace, its folder made if missing; stdout if None, or ``-``.
+
+    Yields
+    ------
+    TextIO
+        UTF-8 text; file names that are not UTF-8 stay as they are. After an exception
+        nothing is left of the file, and of a folder that was made for it.
+
+    Raises
+    ------
+    InputError
+        If the folder cannot be made, or the path is not that of a regular file.
+
+    Example
+    -------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "out.txt"
+    >>> with open_output(path) as stream:
+    ...     _ = stream.write("ONE")
+    >>> path.read_text()
+    'ONE'
+    """
+    if path is None or path == STDOUT:
+        yield sys.stdout
+        return
+    made = make_folder(path)
+    try:
+        with (
+            whole_file(path) as unfinished,
+            open(unfinished, "w", encoding="utf-8", errors=ESCAPE) as stream,
+        ):
+            yield stream
+    finally:
+        # without the file they hold nothing
+        for folder in made if not path.exists() else ():
+            folder.rmdir()
+
+
+def make_folder(path: Path) -> list[Path]:
+    """Make the folder of a file that is to be written, and those that it is in.
+
+    Arguments
+    ---------
+    path : Path
+        Of the file.
+
+    Returns
+    -------
+    list[Path]
+        What was missing, the innermost first.
+
+    Raises
+    ------
+    InputError
+        If it cannot be made.
+    """
+    missing = [folder for folder in path.parents if not folder.exists()]
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"{path}: its folder cannot be made ({error.strerror}); name another output"
+        ) from error
+    return missing
+
+
+@contextmanager
+def open_report(path: Path | None) -> Iterator[TextIO | None]:
+    """Open a file for what a command tells its user too.
+
+    Arguments
+    ---------
+    path : Path | None
+        See `open_output`. With ``-``, stdout is the report's alone, and all else that
+        is printed goes to stderr.
+
+    Yields
+    ------
+    TextIO | None
+        None if there is no path.
+
+    Raises
+    ------
+    InputError
+        As `open_output`.
+
+    Example
+    -------
+    >>> with open_report(Path("-")) as stream:
+    ...     _ = stream.write("{}")
+    ...     print("for the terminal")
+    {}
+    """
+    if path is None:
+        yield None
+        return
+    with open_output(path) as stream, ExitStack() as stack:
+        if path == STDOUT:
+            stack.enter_context(redirect_stdout(sys.stderr))
+        yield stream
+
+
+def print_table(table: Table) -> None:
+    """Print a table on stdout; where the terminal is too narrow, lines are longer.
+
+    Arguments
+    ---------
+    table : Table
+        No word or number in it is broken or cut.
+    """
+    console = Console()
+    for column in table.columns:
+        column.min_width = max(
+            console.measure(cell).minimum for cell in (column.header, *column.cells)
+        )
+    console.print(table, crop=False)
+
+
+def show_progress(
+    items: Iterable[Item], description: str, total: int
+) -> Iterator[Item]:
+    """Pass items on; a terminal sees a bar on stderr meanwhile.
+
+    Arguments
+    ---------
+    items : Iterable[Item]
+        What is being worked on.
+    description : str
+        Left of the bar.
+    total : int
+        Number of items.
+
+    Yields
+    ------
+    Item
+        Each of the items.
+    """
+    with progress_bar(description, total) as advance:
+        for item in items:
+            yield item
+            advance(1)
+
+
+def now_and_then() -> Callable[[Callable[[], str]], None]:
+    """Give what prints a line on stderr each minute, where no terminal shows a bar.
+
+    Returns
+    -------
+    Callable[[Callable[[], str]], None]
+        To be called often; makes the line when it is time.
+    """
+    last = time.monotonic()
+
+    def tell(line: Callable[[], str]) -> None:
+        nonlocal last
+        is_due = time.monotonic() - last >= _SECONDS_BETWEEN_LINES
+        if is_due and not Console(stderr=True).is_terminal:
+            print(line(), file=sys.stderr, flush=True)
+            last = time.monotonic()
+
+    return tell
+
+
+@contextmanager
+def progress_bar(description: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Show a terminal a bar on stderr while items are worked on.
+
+    Arguments
+    ---------
+    description : str
+        Left of the bar.
+    total : int
+        Number of items.
+
+    Yields
+    ------
+    Callable[[int], None]
+        Takes the number of items that have been done since.
+    """
+    console = Console(stderr=True)
+    # Redirecting stdout, as rich does, would mix results into stderr.
+    bar = Progress(
+        console=console,
+        transient=True,
+        redirect_stdout=False,
+        disable=not console.is_terminal,
+    )
+    with bar:
+        task = bar.add_task(description, total=total)
+        yield lambda number: bar.advance(task, number)

@@ -1,0 +1,1 @@
+"""Corpora as they are published: download, verify, and list in manifests."""

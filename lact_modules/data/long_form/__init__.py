@@ -1,0 +1,1 @@
+"""Long recordings, joined of utterances, and the order of these."""

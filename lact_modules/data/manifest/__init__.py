@@ -1,0 +1,1 @@
+"""Manifests of many tools: columns, times, durations; not the audio."""

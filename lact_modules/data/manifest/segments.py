@@ -1,0 +1,213 @@
+"""Which part of its file an utterance is, from the times that a manifest tells."""
+
+import math
+import re
+import reprlib
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from lact_modules.data.manifest.columns import Time, find_columns
+from lact_modules.data.manifest.units import (
+    TOLERANCE,
+    Pair,
+    check_seconds,
+    find_unit,
+    rate_of,
+)
+from lact_modules.errors import InputError
+
+# No recording is longer; numbers beyond are damaged, and overflow as samples.
+_MAX_SECONDS = 1e7
+# Decimals of a second that keep every sample apart.
+_PRECISION = 9
+
+_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?", re.ASCII | re.I)
+
+
+class Segment(NamedTuple):
+    """A part of an audio file, in seconds; of duration 0 if it reaches to the end."""
+
+    offset: float = 0.0
+    duration: float = 0.0
+
+
+class Timed(NamedTuple):
+    """An entry of a manifest whose times are to be read.
+
+    Arguments
+    ---------
+    place : str
+        Of the entry, for messages.
+    audio : str
+        Path of its audio file.
+    entry : Mapping[str, Any]
+        One row, or JSON object.
+    """
+
+    place: str
+    audio: str
+    entry: Mapping[str, Any]
+
+
+class _Told(NamedTuple):
+    """A number of an entry, and what it means."""
+
+    name: str
+    time: Time
+    number: float
+
+
+def read_segments(timed: Sequence[Timed]) -> list[Segment]:
+    """Read the times of a manifest's entries.
+
+    They are seconds, or what the name of their column says (``start_ms``,
+    ``end_samples``). ``start`` and ``stop`` together count samples in SpeechBrain's
+    manifests, and seconds in those of others: the unit is taken that fits all entries,
+    that is, their durations or else the lengths of their files.
+
+    Arguments
+    ---------
+    timed : Sequence[Timed]
+        All entries of one manifest.
+
+    Returns
+    -------
+    list[Segment]
+        In the same order.
+
+    Raises
+    ------
+    InputError
+        If a time is no number from 0 on, times of an entry contradict each other, or
+        nothing tells whether they are seconds or samples, or they are too large for
+        seconds.
+
+    Example
+    -------
+    >>> row = {"wav": "a.wav", "start": "1.5", "end": "2"}
+    >>> read_segments([Timed("train.csv:2", "a.wav", row)])
+    [Segment(offset=1.5, duration=0.5)]
+    """
+    read = [_read_times(each) for each in timed]
+    pairs = [
+        pair
+        for each, told in zip(timed, read, strict=True)
+        if (pair := _find_pair(each, told)) is not None
+    ]
+    unit = find_unit(pairs) if pairs else "s"
+    _check_median(timed, read, unit)
+    return [
+        _make_segment(each, told, unit) for each, told in zip(timed, read, strict=True)
+    ]
+
+
+def _read_times(timed: Timed) -> list[_Told]:
+    """Read the numbers of an entry, without cells that are empty."""
+    told = []
+    for name, time in find_columns(timed.entry).times.items():
+        value = timed.entry[name]
+        if value is not None and value != "":
+            number = _read_number(value, f"{timed.place}: not a manifest line", name)
+            told.append(_Told(name, time, number))
+    return told
+
+
+def _read_number(value: Any, fault: str, name: str) -> float:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if isinstance(value, str):
+        is_number = _NUMBER.fullmatch(value.strip()) is not None
+    try:
+        number = float(value) if is_number else math.nan
+    except OverflowError:
+        number = math.inf
+    if not 0 <= number < math.inf:
+        raise InputError(
+            f"{fault} ({name} is {reprlib.repr(value)}); want a number from 0 on, such "
+            "as 1.5, or nothing"
+        )
+    return number
+
+
+def _find_pair(timed: Timed, told: list[_Told]) -> Pair | None:
+    """Give an entry's times of an unknown unit, if it has an end of such."""
+    unknown = {each.time.field: each.number for each in told if each.time.unit is None}
+    if "end" not in unknown:
+        return None
+    durations = [
+        _in_seconds(each, timed.audio, "s")
+        for each in told
+        if each.time.field == "duration"
+    ]
+    start = unknown.get("offset", 0.0)
+    return Pair(timed.place, timed.audio, start, unknown["end"], max([0, *durations]))
+
+
+def _check_median(
+    timed: Sequence[Timed], read: Sequence[list[_Told]], pair_unit: str
+) -> None:
+    """Compare the times in the middle of all with their file: one may be a slip."""
+    seconds = [
+        {
+            each.name: each.number
+            for each in told
+            if (each.time.unit or pair_unit) == "s" and each.number
+        }
+        for told in read
+    ]
+    order = sorted(
+        (max(times.values()), index) for index, times in enumerate(seconds) if times
+    )
+    if order:
+        _, index = order[len(order) // 2]
+        check_seconds(timed[index].place, timed[index].audio, seconds[index])
+
+
+def _make_segment(timed: Timed, told: list[_Told], pair_unit: str) -> Segment:
+    """Bring the times of an entry together."""
+    found: dict[str, tuple[str, float]] = {}
+    for each in told:
+        seconds = _in_seconds(each, timed.audio, pair_unit)
+        if seconds > _MAX_SECONDS:
+            raise InputError(
+                f"{timed.place}: not a manifest line ({each.name} is {seconds:g} s, "
+                "longer than any recording); correct it"
+            )
+        name, other = found.setdefault(each.time.field, (each.name, seconds))
+        if abs(seconds - other) > TOLERANCE:
+            raise InputError(
+                f"{timed.place}: {name} is {other:g} s, but {each.name} {seconds:g} s; "
+                "remove one"
+            )
+    offset = found.get("offset", ("", 0.0))[1]
+    duration = found.get("duration", ("", 0.0))[1]
+    if "end" in found:
+        duration = _until(found["end"], offset, duration, timed.place)
+    return Segment(round(offset, _PRECISION), round(duration, _PRECISION))
+
+
+def _in_seconds(told: _Told, audio: str, pair_unit: str) -> float:
+    unit = told.time.unit or pair_unit
+    if unit == "ms":
+        return told.number / 1000
+    if unit == "samples":
+        return told.number / rate_of(audio)
+    return told.number
+
+
+def _until(
+    named_end: tuple[str, float], offset: float, told: float, place: str
+) -> float:
+    """Give the duration up to an end, if nothing speaks against it."""
+    name, end = named_end
+    if end <= offset:
+        raise InputError(
+            f"{place}: {name} is {end:g} s, but the utterance begins at {offset:g} s; "
+            "correct one"
+        )
+    duration = end - offset
+    if told and abs(duration - told) > TOLERANCE:
+        raise InputError(
+            f"{place}: from {offset:g} s to {name}, {end:g} s, are {duration:g} s, but "
+            f"duration is {told:g} s; correct or remove one"
+        )
+    return duration

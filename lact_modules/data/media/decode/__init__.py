@@ -1,0 +1,1 @@
+"""Decoders: FFmpeg, libsndfile, MP3; not which one a file gets."""

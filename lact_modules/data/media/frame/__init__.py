@@ -1,0 +1,1 @@
+"""Formats that are frames, one after the other, and nothing else."""

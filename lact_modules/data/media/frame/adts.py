@@ -1,0 +1,31 @@
+"""Headers of AAC frames in a bare stream, ADTS (ISO 14496-3)."""
+
+from lact_modules.data.media.frame.header import FrameHeader
+
+
+def parse_header(data: bytes) -> FrameHeader | None:
+    """Read a frame's header.
+
+    Arguments
+    ---------
+    data : bytes
+        Seven.
+
+    Returns
+    -------
+    FrameHeader | None
+        None if these bytes begin no frame.
+
+    Example
+    -------
+    >>> parse_header(bytes.fromhex("fff1604016dffc"))
+    FrameHeader(size=182, kind=(1, 8, 1))
+    """
+    if len(data) < 7 or data[0] != 0xFF or data[1] & 0xF6 != 0xF0:
+        return None
+    bits = int.from_bytes(data, "big")
+    size, rate_code = bits >> 13 & 0x1FFF, bits >> 34 & 15
+    # more than the header, and the checksum that there may be
+    if rate_code > 12 or size <= (7 if data[1] & 1 else 9):
+        return None
+    return FrameHeader(size, (bits >> 38 & 3, rate_code, bits >> 30 & 7))

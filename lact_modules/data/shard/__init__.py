@@ -1,0 +1,1 @@
+"""Corpora in parts: tar files of utterances (WebDataset's format)."""

@@ -1,0 +1,1 @@
+"""Where audio comes from: files, folders, arrays, live audio."""

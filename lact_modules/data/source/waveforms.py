@@ -1,0 +1,221 @@
+"""Audio as users of Python have it: files, arrays of any kind of numbers, any rate."""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache
+from numbers import Real
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lact_modules.data.audio import SAMPLE_RATE
+from lact_modules.data.media.channels import Mixer
+from lact_modules.data.media.decoder import DecodingError
+from lact_modules.data.media.resampling import resample_blocks
+from lact_modules.data.media.segment import check_samples
+from lact_modules.data.source.audio_file import AudioFile, Waveform
+from lact_modules.errors import InputError
+
+Samples: TypeAlias = Tensor | np.ndarray
+"""Floats from -1 to 1 or integers over their whole range: (N,), or with its channels
+(N, C), or (2, N), of which the mean is taken as of a file's."""
+
+Audio: TypeAlias = Waveform | Samples | str | Path
+"""A recording: samples, or a file."""
+
+MIN_RATE, MAX_RATE = 1000, 768_000
+
+logger = logging.getLogger(__name__)
+
+# of unsigned samples too, zero is in the middle
+_INTEGERS = {torch.uint8: 2.0**7, torch.int16: 2.0**15, torch.int32: 2.0**31}
+
+
+def to_waveforms(
+    given: Audio | Sequence[Audio],
+    sample_rate: int,
+    load: Callable[[str | Path], Waveform],
+) -> list[Waveform]:
+    """Make what models hear.
+
+    Arguments
+    ---------
+    given : Audio | Sequence[Audio]
+        A batch, or one alone.
+    sample_rate : int
+        Hz of the samples; files tell their own.
+    load : Callable[[str | Path], Waveform]
+        Reads a file.
+
+    Returns
+    -------
+    list[Waveform]
+        (N,) float32 on the CPU at 16 kHz, or what `load` gives.
+
+    Raises
+    ------
+    InputError
+        If something is none of these, or a file cannot be read.
+
+    Example
+    -------
+    >>> samples = np.array([0, 16384, -32768], dtype=np.int16)
+    >>> to_waveforms(samples, 16000, load=torch.load)
+    [tensor([ 0.0000,  0.5000, -1.0000])]
+    """
+    if isinstance(given, Tensor | AudioFile | np.ndarray | str | Path):
+        given = [given]
+    return [
+        _hear(audio, f"audio {number}", sample_rate, load)
+        for number, audio in enumerate(given)
+    ]
+
+
+def _hear(
+    audio: Audio, name: str, sample_rate: int, load: Callable[[str | Path], Waveform]
+) -> Waveform:
+    if isinstance(audio, AudioFile):
+        return audio
+    if isinstance(audio, str | Path):
+        return load(audio)
+    return to_waveform(audio, sample_rate, name)
+
+
+def to_waveform(samples: Samples, sample_rate: int, name: str = "audio") -> Tensor:
+    """Make what models hear of samples.
+
+    Arguments
+    ---------
+    samples : Samples
+        All of a recording.
+    sample_rate : int
+        Hz.
+    name : str
+        What messages call it.
+
+    Returns
+    -------
+    Tensor
+        (N,) float32 on the CPU at 16 kHz.
+
+    Raises
+    ------
+    InputError
+        If these are no samples, or are such as cannot be heard.
+
+    Example
+    -------
+    >>> to_waveform(np.ones((800, 2)), 8000).shape
+    torch.Size([1600])
+    """
+    return torch.cat([*join_blocks([samples], sample_rate, name)])
+
+
+def join_blocks(
+    blocks: Iterable[Samples], sample_rate: int, name: str = "audio"
+) -> Iterator[Tensor]:
+    """Mix and resample a recording that comes in blocks, as if it came at once.
+
+    Arguments
+    ---------
+    blocks : Iterable[Samples]
+        Of any lengths; where the first has its channels, so have the others.
+    sample_rate : int
+        Hz.
+    name : str
+        What messages call it.
+
+    Yields
+    ------
+    Tensor
+        (N,) float32 on the CPU at 16 kHz, at least one.
+
+    Raises
+    ------
+    InputError
+        As :func:`to_waveform`.
+
+    Example
+    -------
+    >>> blocks = np.split(np.zeros((8000, 2)), [4000, 7999])
+    >>> sum(map(len, join_blocks(blocks, 8000)))
+    16000
+    """
+    _check_rate(sample_rate)
+
+    @cache
+    def tell(remark: str) -> None:
+        logger.warning("%s: %s", name, remark)
+
+    mixed = Mixer(tell=tell).mix(_by_channel(blocks, name), sample_rate)
+    yield torch.zeros(0)
+    yield from resample_blocks(map(torch.from_numpy, mixed), sample_rate, SAMPLE_RATE)
+
+
+def _check_rate(sample_rate: Any) -> None:
+    # NumPy's numbers, too
+    rate = float(sample_rate) if isinstance(sample_rate, Real) else 0.0
+    if not MIN_RATE <= rate <= MAX_RATE:
+        raise InputError(
+            f"sample_rate {sample_rate}: give Hz, from {MIN_RATE} to {MAX_RATE}"
+        )
+
+
+def _by_channel(blocks: Iterable[Samples], name: str) -> Iterator[np.ndarray]:
+    """Give blocks (N, C) float32."""
+    axis: int | None = None
+    for block in blocks:
+        samples = _to_tensor(block, name)
+        if samples.ndim == 1:
+            samples = samples[:, None]
+        else:
+            axis = _find_channels(samples, name) if axis is None else axis
+            samples = samples.movedim(axis, 1)
+        yield _to_float(samples, name).numpy()
+
+
+def _find_channels(samples: Tensor, name: str) -> int:
+    """Tell which axis the channels are: (N, C) as soundfile, (C, N) as torchaudio."""
+    shape = tuple(samples.shape)
+    if samples.ndim == 2 and shape[0] >= shape[1]:
+        return 1
+    # more than stereo may as well be a batch
+    if samples.ndim == 2 and shape[0] <= 2:
+        return 0
+    raise InputError(
+        f"{name}: of shape {shape}; give one recording, (N,) or with its channels "
+        "(N, C), and several as a list"
+    )
+
+
+def _to_tensor(samples: Any, name: str) -> Tensor:
+    if not isinstance(samples, Tensor | np.ndarray):
+        kind = type(samples).__name__
+        raise InputError(f"{name}: a {kind}; give an array of samples, or a file")
+    try:
+        # PyTorch takes none of foreign byte order, and warns of read-only ones
+        if isinstance(samples, np.ndarray):
+            samples = samples.astype(samples.dtype.newbyteorder("="))
+        return torch.as_tensor(samples).detach().cpu()
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise InputError(f"{name}: no samples ({error})") from error
+
+
+def _to_float(samples: Tensor, name: str) -> Tensor:
+    if samples.dtype in _INTEGERS:
+        scale = _INTEGERS[samples.dtype]
+        middle = 0.0 if samples.dtype.is_signed else scale
+        return ((samples.double() - middle) / scale).float()
+    if not samples.is_floating_point():
+        raise InputError(
+            f"{name}: samples of {samples.dtype}; give floats from -1 to 1, or int16"
+        )
+    waveform = samples.float()
+    try:
+        check_samples(waveform.numpy())
+    except DecodingError as error:
+        raise InputError(f"{name}: {error}") from error
+    return waveform

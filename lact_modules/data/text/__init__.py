@@ -1,0 +1,1 @@
+"""Texts and output units: scripts, vocabularies, subwords."""

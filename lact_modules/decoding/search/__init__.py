@@ -1,0 +1,1 @@
+"""Beam search over words: lexicons, n-grams, flashlight."""

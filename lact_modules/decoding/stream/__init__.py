@@ -1,0 +1,1 @@
+"""Decoders of streams: hypotheses so far, endpoints, utterances."""

@@ -1,0 +1,1 @@
+"""Transcribe corpora by part, here or on a Ray cluster."""

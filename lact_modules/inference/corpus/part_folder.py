@@ -1,0 +1,174 @@
+"""A folder of transcripts by part, which a later run goes on with."""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from lact_modules.errors import InputError
+from lact_modules.inference.corpus.parts import HeardPart
+from lact_modules.whole_file import write_whole
+
+PLAN_FILE = "parts.json"
+"""What was to be done, by which a run knows its own parts."""
+
+_MODEL = "model_sha256"
+
+
+class PartFolder:
+    r"""Parts of transcripts; each appears when it is whole.
+
+    ``part-<number>.jsonl`` has a line for each utterance that was transcribed, and
+    ``failed-<number>.jsonl``, which there need not be, for each other. The former is
+    written last: where it stands, the part is done.
+
+    Arguments
+    ---------
+    path : str | Path
+        Folder, made with the first part.
+    plan : Mapping[str, Any]
+        What decides about the transcripts, for JSON.
+
+    Raises
+    ------
+    InputError
+        If the folder has parts of another plan.
+
+    Example
+    -------
+    >>> import tempfile
+    >>> folder = PartFolder(tempfile.mkdtemp(), {"beam_size": 0})
+    >>> folder.write(HeardPart(0, lines=["{}\n"]))
+    >>> folder.has(0), folder.has(1)
+    (True, False)
+    >>> PartFolder(folder.path, {"beam_size": 50})
+    Traceback (most recent call last):
+    ...
+    lact_modules.errors.InputError: .../parts.json: parts with beam_size 0, not 50; ...
+    """
+
+    def __init__(self, path: str | Path, plan: Mapping[str, Any]):
+        self.path = Path(path)
+        if self.path.exists() and not self.path.is_dir():
+            raise InputError(
+                f"{path}: a file; parts need a folder, name another output"
+            )
+        # as JSON has it
+        self._plan: dict[str, Any] = json.loads(json.dumps(plan))
+        self._model: str | None = None
+        if (self.path / PLAN_FILE).exists():
+            self._check_plan()
+        elif next(self.path.glob("part-*.jsonl"), None) is not None:
+            raise InputError(
+                f"{path}: has parts, but no {PLAN_FILE} that tells of what; name "
+                "another output"
+            )
+
+    def _check_plan(self) -> None:
+        path = self.path / PLAN_FILE
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+            self._model = found.pop(_MODEL)
+        except (ValueError, KeyError, AttributeError) as error:
+            raise InputError(
+                f"{path}: damaged ({error}); name another output"
+            ) from error
+        for key in {**found, **self._plan}:
+            before, now = found.get(key), self._plan.get(key)
+            if before != now:
+                raise InputError(
+                    f"{path}: parts with {key} {_say(before)}, not {_say(now)}; name "
+                    "another output, or give what was given before"
+                )
+
+    def _write_plan(self) -> None:
+        entry = {**self._plan, _MODEL: self._model}
+        write_whole(self.path / PLAN_FILE, json.dumps(entry, indent=2) + "\n")
+
+    def has(self, number: int) -> bool:
+        """Tell whether a part is done."""
+        return self._name("part", number).exists()
+
+    def write(self, heard: HeardPart) -> None:
+        """Write a part that was heard to its end, and what failed in it.
+
+        Arguments
+        ---------
+        heard : HeardPart
+            Of this folder's plan.
+
+        Raises
+        ------
+        InputError
+            If another model heard the parts before.
+        """
+        if self._model is None:
+            self._model = heard.model
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._write_plan()
+        elif self._model != heard.model:
+            raise InputError(
+                f"{self.path}: parts of a model that has changed since; name another "
+                "output, or give that model"
+            )
+        failed = self._name("failed", heard.number)
+        if heard.failures:
+            lines = [json.dumps(each) + "\n" for each in heard.failures]
+            write_whole(failed, "".join(lines))
+        else:
+            # of a run that was stopped before it wrote the part
+            failed.unlink(missing_ok=True)
+        write_whole(self._name("part", heard.number), "".join(heard.lines))
+
+    def read_failures(self, number: int) -> Iterator[str]:
+        """Read why utterances of a part failed, if any did.
+
+        Arguments
+        ---------
+        number : int
+            Of a part that is done.
+
+        Yields
+        ------
+        str
+            One line for each.
+        """
+        path = self._name("failed", number)
+        if path.exists():
+            for line in path.read_text(encoding="utf-8").splitlines():
+                yield json.loads(line)["error"]
+
+    def read(self, number: int) -> Iterator[dict[str, Any]]:
+        """Read what was heard in a part, as `HeardPart` tells it.
+
+        Arguments
+        ---------
+        number : int
+            Of a part that is done.
+
+        Yields
+        ------
+        dict[str, Any]
+            Of each utterance that was transcribed.
+
+        Raises
+        ------
+        InputError
+            If the file is damaged.
+        """
+        path = self._name("part", number)
+        try:
+            with open(path, encoding="utf-8") as stream:
+                yield from map(json.loads, stream)
+        except ValueError as error:
+            raise InputError(
+                f"{path}: damaged ({error}); remove it to have it transcribed again"
+            ) from error
+
+    def _name(self, kind: str, number: int) -> Path:
+        return self.path / f"{kind}-{number:06d}.jsonl"
+
+
+def _say(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 40 else f"{text[:36]} ..."

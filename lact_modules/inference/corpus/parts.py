@@ -1,0 +1,158 @@
+"""Transcribe a part of a corpus, to JSON lines that are written when it is done."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import nn
+
+from lact_modules.data.shard.parts import Part, Speech
+from lact_modules.decoding.hypothesis import Hypothesis
+from lact_modules.errors import InputError
+from lact_modules.inference.files import Outcome
+from lact_modules.inference.formats import to_json
+from lact_modules.inference.transcriber import Transcriber
+from lact_modules.model_store.onnx.model import OnnxModel
+
+
+@dataclass
+class HeardPart:
+    """What was heard in a part: of each utterance a line, or why there is none.
+
+    Arguments
+    ---------
+    number : int
+        Of the part.
+    model : str
+        Fingerprint of what heard it.
+    lines : list[str]
+        Of utterances that were transcribed, see `to_json`.
+    failures : list[dict[str, Any]]
+        Of others: ``id``, ``file`` and ``error``.
+    seconds : float
+        Audio that was transcribed.
+    fault : str | None
+        Why the part could not be read to its end; it is not to be written then.
+    """
+
+    number: int
+    model: str = ""
+    lines: list[str] = field(default_factory=list)
+    failures: list[dict[str, Any]] = field(default_factory=list)
+    seconds: float = 0.0
+    fault: str | None = None
+
+    def __len__(self) -> int:
+        return len(self.lines) + len(self.failures)
+
+    def add(self, outcome: Outcome[Speech, Hypothesis]) -> None:
+        """Take one utterance."""
+        speech = outcome.source
+        about: dict[str, Any] = {"id": speech.id}
+        if speech.offset:
+            about["offset"] = speech.offset
+        if outcome.result is None:
+            error = str(outcome.error)
+            self.failures.append({**about, "file": speech.file, "error": error})
+            return
+        self.seconds += outcome.seconds
+        about["duration"] = round(outcome.seconds, 3)
+        line = to_json(speech.file, outcome.result, speech.channel, about)
+        self.lines.append(line)
+
+
+class PartTranscriber:
+    """A model that hears parts, each as if it were the only one.
+
+    Arguments
+    ---------
+    transcriber : Transcriber
+        What it heard before must not matter.
+    batch_size : int
+        Utterances run together.
+
+    Raises
+    ------
+    InputError
+        If it does matter.
+    """
+
+    def __init__(self, transcriber: Transcriber, batch_size: int = 8):
+        if transcriber.is_in_order:
+            raise InputError(
+                "--ttt-mode continual: parts are transcribed apart, and none can start "
+                "from where another ended; take another mode"
+            )
+        self.transcriber, self.batch_size = transcriber, batch_size
+        self.fingerprint = fingerprint_model(transcriber.model)
+
+    def hear(self, part: Part, tick: Callable[[], object] = lambda: None) -> HeardPart:
+        """Transcribe a part.
+
+        Arguments
+        ---------
+        part : Part
+            What to hear.
+        tick : Callable[[], object]
+            Called after each utterance.
+
+        Returns
+        -------
+        HeardPart
+            Each of its utterances once, in the part's order.
+        """
+        heard = HeardPart(part.number, self.fingerprint)
+        load = self.transcriber.load
+        outcomes = self.transcriber.transcribe_files(
+            part,
+            self.batch_size,
+            lambda s: load(s.audio, s.offset, s.duration, s.channel),
+        )
+        try:
+            for outcome in outcomes:
+                heard.add(outcome)
+                tick()
+        # a shard ends where it is damaged
+        except InputError as error:
+            heard.fault = str(error)
+            return heard
+        if len(heard) != len(part):
+            heard.fault = (
+                f"part {part.number}: has {len(heard)} utterances where {len(part)} "
+                "were listed; write its shard again"
+            )
+        return heard
+
+
+def fingerprint_model(model: nn.Module | OnnxModel) -> str:
+    """Tell a model from others, by all that its checkpoint holds.
+
+    Arguments
+    ---------
+    model : nn.Module | OnnxModel
+        On any device; a graph is its file.
+
+    Returns
+    -------
+    str
+        Hexadecimal.
+
+    Example
+    -------
+    >>> zeros = nn.Linear(2, 1, bias=False).requires_grad_(False)
+    >>> before = fingerprint_model(zeros)
+    >>> _ = zeros.weight.add_(1)
+    >>> fingerprint_model(zeros) == before
+    False
+    """
+    if isinstance(model, OnnxModel):
+        return hashlib.sha256(model.path.read_bytes()).hexdigest()
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        # not all types are NumPy's
+        content = tensor.detach().cpu().contiguous().flatten().view(torch.uint8)
+        digest.update(content.numpy())
+    return digest.hexdigest()

@@ -1,0 +1,1 @@
+"""A model on a stream: in chunks, and with its state as plain data."""

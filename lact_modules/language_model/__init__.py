@@ -1,0 +1,1 @@
+"""Language models: n-grams, transformers; how they join a search is decoding."""

@@ -1,0 +1,62 @@
+"""Load a language model of any kind, by what its path holds."""
+
+from pathlib import Path
+
+import torch
+
+from lact_modules.errors import InputError
+from lact_modules.language_model.language_model import (
+    CausalModel,
+    KenLMModel,
+    LanguageModel,
+)
+
+# Of a mistyped path the hub shall not be asked.
+_PUBLISHER = "speechbrain/"
+
+
+def load_language_model(
+    path: str | Path, device: str | torch.device = "cpu", lowercase: bool = False
+) -> LanguageModel:
+    """Load a language model that scores whole texts.
+
+    Arguments
+    ---------
+    path : str | Path
+        A file: n-gram, ARPA or KenLM binary. A folder with ``config.json``: any
+        causal model of transformers. Another folder: a run of the recipe
+        ``LibriSpeech/LM``, or the Transformer that SpeechBrain publishes, which may
+        be named as on the Hugging Face hub too.
+    device : str | torch.device
+        Where transformers run.
+    lowercase : bool
+        Whether a causal model of transformers reads texts in lower case; all others
+        read them as they are.
+
+    Returns
+    -------
+    LanguageModel
+        Ready to score.
+
+    Raises
+    ------
+    InputError
+        If there is no such path or it holds no language model.
+
+    Example
+    -------
+    >>> load_language_model("missing.arpa")
+    Traceback (most recent call last):
+    ...
+    lact_modules.errors.InputError: missing.arpa: no such language model; ...
+    """
+    path = Path(path)
+    if path.is_file():
+        return KenLMModel(path)
+    if not (path.is_dir() or str(path).startswith(_PUBLISHER)):
+        raise InputError(f"{path}: no such language model; give a file or a folder")
+    if (path / "config.json").is_file():
+        return CausalModel(path, device, lowercase)
+    from lact_modules.language_model.transformer_lm import TransformerLanguageModel
+
+    return TransformerLanguageModel.from_folder(path, device)

@@ -1,0 +1,5 @@
+"""H-Net: layers on chunks of frames, and routers that begin these."""
+
+from lact_modules.layers.dynamic_chunking.layer import DynamicChunking
+
+__all__ = ["DynamicChunking"]

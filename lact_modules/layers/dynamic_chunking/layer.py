@@ -1,0 +1,314 @@
+"""Run layers on chunks of frames, as long as what is said wants them."""
+
+from typing import Literal, NamedTuple, get_args
+
+import torch
+from torch import Tensor, nn
+
+from lact_modules.layers.dynamic_chunking.router import Router, RouterState
+from lact_modules.layers.dynamic_chunking.routers import make_router
+from lact_modules.ops.chunking import (
+    boundary_frames,
+    chunk_means,
+    smooth,
+    spread,
+    take_frames,
+)
+from lact_modules.ops.routing import Routing, confidence
+from lact_modules.renamed import renamed
+
+Pool = Literal["first", "mean"]
+Residual = Literal["frame", "projection"]
+
+
+class Chunks(NamedTuple):
+    """Frames as chunks.
+
+    Arguments
+    ---------
+    x : Tensor
+        (B, K, D), zero at padding.
+    is_padding : Tensor
+        (B, K) bool: beyond an utterance's chunks.
+    routing : Routing
+        Where they begin.
+    starts : Tensor
+        (B, K) int64, the frames that begin them.
+    """
+
+    x: Tensor
+    is_padding: Tensor
+    routing: Routing
+    starts: Tensor
+
+
+@renamed(kept="keep_ratio", full_rate="upsample")
+class DynamicChunking(nn.Module):
+    """Turn frames into fewer chunks, and chunks into as many frames again (H-Net).
+
+    `expand` adds to each frame what was added to its chunk. So what tells the frames of
+    a chunk apart is not lost, and if each is a chunk, it is as if there were none. What
+    was added is smoothed over chunks whose boundaries are not sure (arXiv 2507.07955,
+    sec. 2.2); as routers choose, all are, and it is their gradient that this makes.
+
+    Arguments
+    ---------
+    d_model : int
+        Model dimension.
+    router : Router | str
+        Tells where chunks begin; a name is one of `make_router`.
+    keep_ratio : float
+        Share of the frames that are to begin chunks.
+    hold_steps : int
+        Batches of training, to begin with, in which each frame is a chunk.
+    warmup_steps : int
+        Batches after them in which the share comes down from 1, evenly.
+    pool : Pool | None
+        What stands for a chunk: its ``"first"`` frame or its frames' ``"mean"``; None:
+        what the router is made for.
+    ratio_weight : float
+        Of the loss that asks for the share in each utterance, in training.
+    residual : Residual
+        How frames come by their own again: ``"frame"``, see above; ``"projection"``,
+        H-Net's: they are given all that was made of their chunk, and a projection of
+        their own, zero at first.
+    upsample : bool
+        Whether an encoder is to `expand` what it makes of chunks to frames again, or
+        to leave it in chunks.
+
+    Raises
+    ------
+    ValueError
+        If `keep_ratio` is not between 0 and 1, or a choice is unknown.
+
+    Example
+    -------
+    >>> chunking = DynamicChunking(8, "cosine")
+    >>> x, is_padding = torch.randn(2, 20, 8), torch.zeros(2, 20).bool()
+    >>> routing, _ = chunking.route(x, is_padding)
+    >>> chunks = chunking.compress(x, is_padding, routing)
+    >>> routing.num_chunks.sum(), chunking.expand(chunks.x, chunks, x).shape
+    (tensor(20), torch.Size([2, 20, 8]))
+    """
+
+    num_steps: Tensor
+
+    def __init__(
+        self,
+        d_model: int,
+        router: Router | str,
+        keep_ratio: float = 0.5,
+        hold_steps: int = 0,
+        warmup_steps: int = 0,
+        pool: Pool | None = None,
+        ratio_weight: float = 0.03,
+        residual: Residual = "frame",
+        upsample: bool = True,
+    ):
+        super().__init__()
+        if not 0 < keep_ratio < 1:
+            raise ValueError(f"keep_ratio={keep_ratio}: a share between 0 and 1")
+        if pool not in (None, *get_args(Pool)):
+            raise ValueError(f"pool={pool!r}: choose one of {get_args(Pool)}")
+        if residual not in get_args(Residual):
+            raise ValueError(
+                f"residual={residual!r}: choose one of {get_args(Residual)}"
+            )
+        if isinstance(router, str):
+            router = make_router(router, d_model)
+        self.router = router
+        self.keep_ratio = keep_ratio
+        self.hold_steps, self.warmup_steps = hold_steps, warmup_steps
+        self.pool: Pool = pool or ("mean" if router.merges else "first")
+        self.ratio_weight, self.upsample = ratio_weight, upsample
+        self.project_frame: nn.Linear | None = None
+        if residual == "projection":
+            self.project_frame = nn.Linear(d_model, d_model)
+            nn.init.zeros_(self.project_frame.weight)
+            nn.init.zeros_(self.project_frame.bias)
+        self.register_buffer("num_steps", torch.zeros((), dtype=torch.int64))
+
+    @property
+    def current_keep_ratio(self) -> Tensor:
+        """Share of the frames that are to begin chunks now, () float64."""
+        steps = (self.num_steps - self.hold_steps).double()
+        if self.warmup_steps:
+            progress = (steps / self.warmup_steps).clamp(min=0, max=1)
+        else:
+            progress = (steps >= 0).double()
+        return 1 + (self.keep_ratio - 1) * progress
+
+    def route(
+        self,
+        x: Tensor,
+        is_padding: Tensor,
+        state: RouterState | None = None,
+        border: int | None = None,
+        log_probs: Tensor | None = None,
+    ) -> tuple[Routing, RouterState]:
+        """Tell where chunks begin.
+
+        Arguments
+        ---------
+        x : Tensor
+            (B, T, D), finite; what stands at padding has no influence.
+        is_padding : Tensor
+            (B, T) bool.
+        state : RouterState | None
+            After the frames before.
+        border : int | None
+            Frames after which a mean has to end, for it is wanted then.
+        log_probs : Tensor | None
+            (B, T, V), what a CTC head says of the frames, for a router that reads it
+            in their place.
+
+        Returns
+        -------
+        routing : Routing
+            Of (B, T) frames.
+        state : RouterState
+            After these frames, none of them padding.
+
+        Raises
+        ------
+        ValueError
+            If the router has nothing to read.
+        """
+        read = log_probs if self.router.reads_tokens else x
+        if read is None:
+            raise ValueError("router ctc-blank: needs a CTC head before the chunks")
+        routing, state = self.router(read, is_padding, self.current_keep_ratio, state)
+        if self.training:
+            self.num_steps += 1
+        if border is not None and self.pool == "mean":
+            frames = torch.arange(x.shape[1], device=x.device)
+            begins = (frames % border == 0) & ~is_padding
+            routing = Routing(
+                routing.is_boundary | begins,
+                torch.where(begins, 1.0, routing.probability),
+            )
+        return routing, state
+
+    def compress(self, x: Tensor, is_padding: Tensor, routing: Routing) -> Chunks:
+        """Turn frames into chunks.
+
+        Arguments
+        ---------
+        x : Tensor
+            (B, T, D), finite; what stands at padding has no influence.
+        is_padding : Tensor
+            (B, T) bool.
+        routing : Routing
+            Where chunks begin.
+
+        Returns
+        -------
+        Chunks
+            K is the largest number of chunks of an utterance.
+        """
+        starts = boundary_frames(routing.is_boundary)
+        num_chunks = starts.shape[1]
+        if self.pool == "mean":
+            pooled = chunk_means(x, routing.is_boundary, is_padding, num_chunks)
+        else:
+            pooled = take_frames(x, starts)
+        each = torch.arange(num_chunks, device=x.device)
+        is_beyond = each >= routing.num_chunks[:, None]
+        pooled = pooled.masked_fill(is_beyond[..., None], 0.0)
+        return Chunks(pooled, is_beyond, routing, starts)
+
+    def expand(self, z: Tensor, chunks: Chunks, x: Tensor) -> Tensor:
+        """Add to each frame what was added to its chunk, smoothed from both ends.
+
+        Arguments
+        ---------
+        z : Tensor
+            (B, K, D), made of the chunks.
+        chunks : Chunks
+            From `compress`.
+        x : Tensor
+            (B, T, D), the frames that they were made of.
+
+        Returns
+        -------
+        Tensor
+            (B, T, D); finite but meaningless at padding.
+        """
+        values = self._smooth(self._added(z, chunks), chunks)
+        return self._give(values, chunks.routing, x)
+
+    def settle(self, z: Tensor, chunks: Chunks) -> Tensor:
+        """Smooth what was made of chunks from both ends, and leave it in chunks.
+
+        Arguments
+        ---------
+        z : Tensor
+            (B, K, D), made of the chunks.
+        chunks : Chunks
+            From `compress`.
+
+        Returns
+        -------
+        Tensor
+            (B, K, D); finite but meaningless beyond the lengths.
+        """
+        if not chunks.routing.probability.requires_grad:
+            return z
+        share = _shares(chunks).to(z.dtype)
+        return self._smooth(z, chunks) * share[..., None]
+
+    def resume(
+        self, z: Tensor, chunks: Chunks, x: Tensor, before: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """Add to each frame what was added to its chunk, smoothed by those before.
+
+        Arguments
+        ---------
+        z : Tensor
+            (B, K, D), made of the chunks.
+        chunks : Chunks
+            From `compress`.
+        x : Tensor
+            (B, T, D), the frames that they were made of.
+        before : Tensor | None
+            (B, 1, D), what frames of the chunk before the first are given.
+
+        Returns
+        -------
+        output : Tensor
+            (B, T, D)
+        last : Tensor
+            (B, 1, D), what frames of the last chunk are given.
+        """
+        values = self._added(z, chunks)
+        if chunks.routing.probability.requires_grad:
+            values = smooth(values, _shares(chunks), before)
+        output = self._give(values, chunks.routing, x, before)
+        known = values if before is None else torch.cat([before, values], dim=1)
+        return output, known[:, -1:]
+
+    def _added(self, z: Tensor, chunks: Chunks) -> Tensor:
+        """Give what of z (B, K, D) frames are given."""
+        return z - chunks.x if self.project_frame is None else z
+
+    def _smooth(self, z: Tensor, chunks: Chunks) -> Tensor:
+        # choices are made: smoothing is for what they learn
+        if not chunks.routing.probability.requires_grad:
+            return z
+        return smooth(z, _shares(chunks), two_sided=True)
+
+    def _give(
+        self, values: Tensor, routing: Routing, x: Tensor, before: Tensor | None = None
+    ) -> Tensor:
+        own = x if self.project_frame is None else self.project_frame(x)
+        given = spread(values, routing.is_boundary, before)
+        if routing.probability.requires_grad:
+            # 1, with the gradient of the choice
+            given = given * confidence(routing).to(given.dtype)[..., None]
+        return given + own
+
+
+def _shares(chunks: Chunks) -> Tensor:
+    """Give the probabilities of boundaries, (B, K), zero beyond the chunks."""
+    share = chunks.routing.probability.gather(1, chunks.starts)
+    return share.masked_fill(chunks.is_padding, 0.0)

@@ -1,0 +1,1 @@
+"""A trained model on disk and hub: exports, loading; not its use."""

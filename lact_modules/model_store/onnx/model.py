@@ -1,0 +1,132 @@
+"""Run an exported graph by onnxruntime: what stands in the place of a model."""
+
+from pathlib import Path
+from typing import NoReturn
+
+import torch
+from torch import Tensor
+
+from lact_modules.errors import InputError
+from lact_modules.model_store.export import STREAM_FILE
+from lact_modules.model_store.onnx.session import open_session
+from lact_modules.model_store.onnx.stream_model import OnnxStreamingModel
+
+_CUDA = "CUDAExecutionProvider"
+
+# the latter may be left out
+_GIVEN, _LENGTHS = "waveform", "lengths"
+
+
+class OnnxModel:
+    """A graph that scores whole utterances, called as `CTCModel` is.
+
+    Arguments
+    ---------
+    path : Path
+        The graph.
+    frame_rate : float
+        Frames a second.
+
+    Raises
+    ------
+    InputError
+        If onnxruntime is not installed, or cannot read the file.
+    """
+
+    def __init__(self, path: Path, frame_rate: float):
+        self.path = path
+        self.frame_rate = frame_rate
+        self._session = open_session(path, "CPUExecutionProvider")
+        inputs = (
+            self._session.get_inputs(),
+            self._session.get_overridable_initializers(),
+        )
+        outputs = self._session.get_outputs()
+        if [[each.name for each in some] for some in inputs] != [[_GIVEN], [_LENGTHS]]:
+            raise InputError(f"{path}: no recognizer of lact-asr; export the run again")
+        self.num_tokens: int = outputs[0].shape[-1]
+
+    def to(self, device: torch.device | str) -> "OnnxModel":
+        """Move to a device, if onnxruntime can; outputs are on the CPU in any case."""
+        if torch.device(device).type != "cpu":
+            self._session = open_session(self.path, _CUDA, "CPUExecutionProvider")
+        return self
+
+    def open_stream(
+        self, chunk_seconds: float | None = None, left_seconds: float | None = None
+    ) -> OnnxStreamingModel:
+        """Open the graph of a stream's step that was exported beside.
+
+        Arguments
+        ---------
+        chunk_seconds : float | None
+            Of a chunk; None: what it was exported for.
+        left_seconds : float | None
+            What attention sees before a chunk; likewise.
+
+        Returns
+        -------
+        OnnxStreamingModel
+            Of that graph.
+
+        Raises
+        ------
+        InputError
+            If there is none, or it was exported of another model or for other
+            durations.
+        """
+        path = self.path.with_name(STREAM_FILE)
+        if not path.is_file():
+            raise InputError(f"{path}: no such file; export the run with --streaming")
+        streaming = OnnxStreamingModel(path, self.frame_rate)
+        if streaming.num_tokens != self.num_tokens:
+            raise InputError(
+                f"{path}: {streaming.num_tokens} outputs, but {self.path.name} has "
+                f"{self.num_tokens}; take the file of the same export"
+            )
+        layout = streaming.layout
+        for option, asked, given in (
+            ("--chunk", chunk_seconds, layout.chunk_seconds),
+            ("--left", left_seconds, layout.left_seconds),
+        ):
+            if asked is not None and abs(asked - given) * self.frame_rate > 0.5:
+                raise InputError(
+                    f"{path}: exported with {option} {given:g}, not {asked:g}; leave "
+                    f"{option} out, or export the run again"
+                )
+        return streaming
+
+    def parameters(self) -> list[Tensor]:
+        """Give none: a graph does not learn."""
+        return []
+
+    def __call__(self, waveform: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Score every token at every frame.
+
+        Arguments
+        ---------
+        waveform : Tensor
+            (B, N) float32 at 16 kHz; what stands beyond the lengths has no influence.
+        lengths : Tensor
+            (B,) valid samples, int64.
+
+        Returns
+        -------
+        log_probs : Tensor
+            (B, T, V) float32.
+        lengths : Tensor
+            (B,) valid frames, int64.
+        """
+        given = {_GIVEN: waveform, _LENGTHS: lengths}
+        arrays = {name: tensor.cpu().numpy() for name, tensor in given.items()}
+        log_probs, num_frames = map(torch.from_numpy, self._session.run(None, arrays))
+        return log_probs, num_frames
+
+    def __getattr__(self, name: str) -> NoReturn:
+        """Say so where parts of a model are asked for, which a graph does not have."""
+        if name.startswith("_"):
+            raise AttributeError(name)
+        raise InputError(
+            f"{self.path}: an ONNX graph scores audio in float32 and has no {name!r}; "
+            "take the training run or an export of --format lact"
+        )

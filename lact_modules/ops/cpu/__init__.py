@@ -1,0 +1,1 @@
+"""Functions in C++ for CPUs, and where they stand in for PyTorch's."""

@@ -1,0 +1,140 @@
+"""Attention to near keys in C++, for float32 on a CPU; see `ops/attention.py`."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.autograd import Function
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from lact_modules.ops.cpu.fused import call_fused, differentiate, has_fused
+from lact_modules.ops.padding import is_known_whole
+from lact_modules.ops.rotary import Rotation
+
+_SOURCE = "local_attention.cpp"
+
+Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""Gives the answers of queries, keys and values."""
+
+
+class Sight(NamedTuple):
+    """Which keys each query may see: those of one run that are no padding, and itself.
+
+    Arguments
+    ---------
+    first : Tensor
+        (T,) int64, the first key of the run.
+    stop : Tensor
+        (T,) int64, the first after it.
+    """
+
+    first: Tensor
+    stop: Tensor
+
+
+def has_native_attention(q: Tensor, dropout: float) -> bool:
+    """Tell whether `native_attention` can take this input.
+
+    Arguments
+    ---------
+    q : Tensor
+        Any.
+    dropout : float
+        Of attention weights.
+
+    Returns
+    -------
+    bool
+        False with dropout, and where `has_fused` says so.
+    """
+    return not dropout and q.numel() > 0 and has_fused(q, _SOURCE)
+
+
+def native_attention(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    is_padding: Tensor,
+    sight: Sight,
+    written: Attend,
+    rotation: Rotation | None = None,
+) -> Tensor:
+    """Attend in blocks that a cache holds; memory grows with the frames alone.
+
+    Arguments
+    ---------
+    q : Tensor
+        (B, T, H, D) float32 on the CPU, as `k` and `v`.
+    k : Tensor
+        (B, S, H, D), the last T of which belong to the queries.
+    v : Tensor
+        (B, S, H, D)
+    is_padding : Tensor
+        (B, S) bool, True at padding.
+    sight : Sight
+        Which keys queries see, themselves among them.
+    written : Attend
+        The same in PyTorch, for gradients of gradients.
+    rotation : Rotation | None
+        By which keys, and their queries, are turned before.
+
+    Returns
+    -------
+    Tensor
+        (B, T, H, D)
+    """
+    return _Attention.apply(q, k, v, is_padding, sight, written, rotation)
+
+
+class _Attention(Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        q: Tensor,
+        k: Tensor,
+        v: Tensor,
+        is_padding: Tensor,
+        sight: Sight,
+        written: Attend,
+        rotation: Rotation | None,
+    ) -> Tensor:
+        batch, frames, heads, size = q.shape
+        y, total = q.new_empty(q.shape), q.new_empty(batch, heads, frames)
+        where = None if is_known_whole(is_padding) else is_padding.contiguous()
+        turns = rotation or (None, None)
+        ctx.save_for_backward(q, k, v, where, *sight, *turns, y, total)
+        ctx.sizes = batch, frames, k.shape[1], heads, size
+        ctx.written = written
+        q, k, v = map(_with_whole_rows, (q, k, v))
+        tensors = [q, k, v, _strides(q, k, v), where, *sight, *turns, y, total]
+        call_fused("attention_forward", tensors, ctx.sizes, _SOURCE)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        q, k, v, *rest = ctx.saved_tensors
+        if torch.is_grad_enabled():
+            # other kernels have no second derivative
+            with sdpa_kernel(SDPBackend.MATH):
+                return differentiate(
+                    lambda q, k, v, *_: ctx.written(q, k, v),
+                    (q, k, v, None, None, None, None),
+                    ctx,
+                    grad,
+                )
+        q, k, v = map(_with_whole_rows, (q, k, v))
+        # in the order in which heads and frames stand
+        grads = torch.empty_like(q), torch.zeros_like(k), torch.zeros_like(v)
+        strides = _strides(q, k, v, *grads)
+        tensors = [grad.contiguous(), q, k, v, strides, *rest, *grads]
+        call_fused("attention_backward", tensors, ctx.sizes, _SOURCE)
+        return *grads, None, None, None, None
+
+
+def _with_whole_rows(x: Tensor) -> Tensor:
+    return x if x.stride(-1) == 1 else x.contiguous()
+
+
+def _strides(*tensors: Tensor) -> Tensor:
+    return torch.tensor([x.stride()[:3] for x in tensors])

@@ -1,0 +1,1 @@
+"""Test-time training as functions: fast weights and their updates."""

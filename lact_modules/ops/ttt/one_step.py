@@ -1,0 +1,92 @@
+"""One step of fast weights, for utterances that may have no frames."""
+
+import torch
+from torch import Tensor
+
+from lact_modules.ops.ttt.fast_weight import FastWeight
+from lact_modules.ops.ttt.update_rule import UpdateRule
+
+
+def weight_after(
+    direction: dict[str, Tensor],
+    is_padding: Tensor,
+    rule: UpdateRule,
+    initial: FastWeight,
+) -> FastWeight:
+    """Give the weights that one step from the initial ones leaves.
+
+    Arguments
+    ---------
+    direction : dict[str, Tensor]
+        Of all frames, see `descent_direction`.
+    is_padding : Tensor
+        (B, T) bool, True at padding; without frames nothing moves.
+    rule : UpdateRule
+        How to take the step.
+    initial : FastWeight
+        Initial weights per utterance, (B, H, ...).
+
+    Returns
+    -------
+    FastWeight
+        To apply.
+
+    Example
+    -------
+    >>> initial = FastWeight(*torch.randn(3, 1, 1, 4, 4))
+    >>> is_padding = torch.ones(1, 5, dtype=torch.bool)
+    >>> direction = {"down": torch.ones(1, 1, 4, 4)}
+    >>> rule = UpdateRule(update="down")
+    >>> weight = weight_after(direction, is_padding, rule, initial)
+    >>> torch.equal(weight.down, initial.down)
+    True
+    """
+    with torch.autocast(device_type=is_padding.device.type, enabled=False):
+        dtype = initial.gate.dtype
+        learned = {name: matrix.to(dtype) for name, matrix in direction.items()}
+        begun = rule.begin(initial)
+        if rule.accumulate == "steps":
+            is_valid = ~is_padding[:, None, :, None]
+            learned = stepped(learned, is_valid, rule, initial, begun)
+        else:
+            # nothing was summed before; a decay that is learned has its gradient, zero
+            kept = 1 - rule.decay
+            learned = {
+                name: matrix + kept * begun[name] for name, matrix in learned.items()
+            }
+        return rule.weight(learned, initial)
+
+
+def stepped(
+    direction: dict[str, Tensor],
+    is_valid: Tensor,
+    rule: UpdateRule,
+    initial: FastWeight,
+    learned: dict[str, Tensor],
+) -> dict[str, Tensor]:
+    """Take a step where there are frames; elsewhere nothing moves.
+
+    Arguments
+    ---------
+    direction : dict[str, Tensor]
+        By names of the matrices to move, (B, H, ...).
+    is_valid : Tensor
+        (B, 1, T, 1) bool, False at padding.
+    rule : UpdateRule
+        How to take it.
+    initial : FastWeight
+        Weights before any update, (B, H, ...).
+    learned : dict[str, Tensor]
+        What has been learned before.
+
+    Returns
+    -------
+    dict[str, Tensor]
+        What has been learned now.
+    """
+    moved = rule.step(initial._replace(**learned), direction, initial)
+    has_frames = is_valid.any(dim=2, keepdim=True)
+    return {
+        name: torch.where(has_frames, getattr(moved, name), before)
+        for name, before in learned.items()
+    }

@@ -1,0 +1,1 @@
+"""Error rates, transcripts and alignments, of training and of inference."""

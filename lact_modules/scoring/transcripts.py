@@ -1,0 +1,160 @@
+"""What was said and what was heard, gathered over a stage."""
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from lact_modules.decoding.hypothesis import Hypothesis
+from lact_modules.decoding.rescore import (
+    Decoder,
+    NBest,
+    RescoringDecoder,
+    list_best,
+    oracle,
+)
+from lact_modules.scoring.error_rate import ErrorRate, score
+
+
+class Transcripts:
+    """References and the hypotheses of one or several decoders.
+
+    Arguments
+    ---------
+    decoders : dict[str, Decoder]
+        By name; each is given the model's outputs. One that ranks again what an
+        earlier one found does not search again.
+
+    Example
+    -------
+    >>> def echo(texts):
+    ...     return [Hypothesis(text, words=(), score=0.0) for text in texts]
+    >>> transcripts = Transcripts({"echo": echo})
+    >>> transcripts.add(["a"], ["ONE TWO"], (["ONE TEN"],))
+    >>> transcripts.rates("echo").wer
+    50.0
+    """
+
+    def __init__(self, decoders: dict[str, Decoder]):
+        self.decoders = decoders
+        self.ids: list[str] = []
+        self.references: list[str] = []
+        self.hypotheses: dict[str, list[str]] = {name: [] for name in decoders}
+        self.decoding_s = dict.fromkeys(decoders, 0.0)
+        self.all_decoding_s = 0.0
+        self._n_best: dict[str, NBest] = {name: [] for name in decoders}
+
+    def add(self, ids: Sequence[str], references: Sequence[str], outputs: Any) -> None:
+        """Decode a batch's outputs with every decoder."""
+        found = self.decode(outputs)
+        for name, reference, heard in zip(ids, references, found, strict=True):
+            self.record(name, reference, heard)
+
+    @torch.inference_mode()
+    def decode(self, outputs: Any) -> list[dict[str, list[Hypothesis]]]:
+        """Decode a batch's outputs with every decoder, by the clock.
+
+        Arguments
+        ---------
+        outputs : Any
+            What the decoders take, spread.
+
+        Returns
+        -------
+        list[dict[str, list[Hypothesis]]]
+            Of each utterance what each decoder found, best first.
+        """
+        done: dict[int, tuple[NBest, float]] = {}
+        if torch.cuda.is_initialized():
+            # what the model still computes is not decoding
+            torch.cuda.synchronize()
+        started_all = time.perf_counter()
+        for name, decoder in self.decoders.items():
+            started, earlier_s = time.perf_counter(), 0.0
+            first_pass = getattr(decoder, "decoder", None)
+            if isinstance(decoder, RescoringDecoder) and id(first_pass) in done:
+                found, earlier_s = done[id(first_pass)]
+                found = decoder.rescorer(found)
+            else:
+                found = list_best(decoder, *outputs)
+            seconds = earlier_s + time.perf_counter() - started
+            done[id(decoder)] = found, seconds
+            self.decoding_s[name] += seconds
+        self.all_decoding_s += time.perf_counter() - started_all
+        lists = [done[id(decoder)][0] for decoder in self.decoders.values()]
+        return [
+            dict(zip(self.decoders, found, strict=True))
+            for found in zip(*lists, strict=True)
+        ]
+
+    def record(
+        self, name: str, reference: str, found: dict[str, list[Hypothesis]]
+    ) -> None:
+        """Keep what was found in one utterance.
+
+        Arguments
+        ---------
+        name : str
+            Its id.
+        reference : str
+            What was said.
+        found : dict[str, list[Hypothesis]]
+            As :meth:`decode` gives it.
+        """
+        self.ids.append(name)
+        self.references.append(reference)
+        for decoder, hypotheses in found.items():
+            self.hypotheses[decoder].append(hypotheses[0].text)
+            # thousands of lists: word times would take most of the memory
+            self._n_best[decoder].append([replace(h, words=()) for h in hypotheses])
+
+    def rates(self, name: str, num_bootstrap: int = 1000) -> ErrorRate:
+        """Score a decoder over all that was added."""
+        return score(
+            self.references, self.hypotheses[name], num_bootstrap=num_bootstrap
+        )
+
+    def oracle_wer(self, name: str) -> float | None:
+        """Give the least error rate in a decoder's lists, None if it gives none."""
+        n_best = self._n_best[name]
+        if all(len(found) == 1 for found in n_best):
+            return None
+        best = oracle(self.references, n_best)
+        return score(self.references, best, num_bootstrap=0).wer
+
+
+def write_transcripts(
+    path: str | Path,
+    ids: Sequence[str],
+    references: Sequence[str],
+    hypotheses: Sequence[str],
+) -> None:
+    r"""Write what was said and what was heard, an utterance a line, for comparisons.
+
+    Arguments
+    ---------
+    path : str | Path
+        JSON lines, ``{"id": ..., "ref": ..., "hyp": ...}``; its folder must exist.
+    ids : Sequence[str]
+        Utterance ids.
+    references : Sequence[str]
+        What was said, in the order of `ids`.
+    hypotheses : Sequence[str]
+        What was recognized, in the order of `ids`.
+
+    Example
+    -------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "transcripts_test.jsonl"
+    >>> write_transcripts(path, ["a"], ["ONE TWO"], ["ONE TEN"])
+    >>> path.read_text()
+    '{"id": "a", "ref": "ONE TWO", "hyp": "ONE TEN"}\n'
+    """
+    with open(path, "w", encoding="utf-8") as stream:
+        for name, said, heard in zip(ids, references, hypotheses, strict=True):
+            entry = {"id": name, "ref": said, "hyp": heard}
+            stream.write(json.dumps(entry, ensure_ascii=False) + "\n")

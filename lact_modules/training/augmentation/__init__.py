@@ -1,0 +1,1 @@
+"""Waveforms and views that are drawn anew for each utterance."""

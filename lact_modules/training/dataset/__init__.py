@@ -1,0 +1,1 @@
+"""From manifests to examples, of one utterance or of several."""

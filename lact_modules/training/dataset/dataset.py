@@ -1,0 +1,285 @@
+"""From manifests to batches."""
+
+import logging
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from speechbrain.dataio.dataset import DynamicItemDataset
+from speechbrain.utils.data_pipeline import provides, takes
+from torch import Tensor
+
+from lact_modules.data.long_form.joining import Stream, join_signals, transcribe
+from lact_modules.data.manifest.durations import measure_durations
+from lact_modules.data.manifest.manifest import Utterance, read_manifest
+from lact_modules.data.text.subwords import AnyVocabulary, SubwordVocabulary
+from lact_modules.data.text.vocabulary import Vocabulary
+from lact_modules.errors import InputError
+from lact_modules.training.dataset.recordings import Recordings
+from lact_modules.training.dataset.stream_dataset import StreamDataset, list_streams
+from lact_modules.training.dataset.streams import StreamPlan
+
+logger = logging.getLogger(__name__)
+
+_REMEDIES = {
+    Vocabulary.file_name: "take the YAML key 'characters' from them: --characters null "
+    "--num_tokens null, in a new output_folder if this run has begun",
+    SubwordVocabulary.file_name: "give the YAML key 'tokenizer' one that spells them, "
+    "or null to train one, in a new output_folder if this run has begun",
+}
+
+
+def read_manifests(
+    paths: Sequence[str | Path],
+    max_duration: float | None = None,
+    data_root: str | Path | None = None,
+) -> list[Utterance]:
+    """Join manifests, leaving out what is too long, shortest utterance first.
+
+    Durations that a manifest does not tell are read from the audio files.
+
+    Arguments
+    ---------
+    paths : Sequence[str | Path]
+        Manifests.
+    max_duration : float | None
+        Seconds; longer utterances are counted and left out.
+    data_root : str | Path | None
+        See `read_manifest`.
+
+    Returns
+    -------
+    list[Utterance]
+        In order of duration.
+
+    Raises
+    ------
+    InputError
+        If nothing is left, or an audio file is missing whose duration is needed.
+    """
+    utterances = measure_durations(
+        [u for path in paths for u in read_manifest(path, data_root=data_root)]
+    )
+    check_durations([u.duration for u in utterances], max_duration)
+    if max_duration is not None:
+        utterances = [u for u in utterances if u.duration <= max_duration]
+    return sorted(utterances, key=lambda u: (u.duration, u.id))
+
+
+def check_durations(durations: Sequence[float], max_duration: float | None) -> None:
+    """Warn of what is too long to be trained on.
+
+    Arguments
+    ---------
+    durations : Sequence[float]
+        Seconds of each utterance.
+    max_duration : float | None
+        Seconds; longer utterances are counted.
+
+    Raises
+    ------
+    InputError
+        If all are too long.
+    """
+    if max_duration is None:
+        return
+    num_long = sum(duration > max_duration for duration in durations)
+    if num_long == len(durations):
+        raise InputError(
+            f"no utterance is shorter than {max_duration} s; raise max_train_duration"
+        )
+    if num_long:
+        logger.warning(
+            "%d of %d utterances are longer than %g s and left out",
+            num_long,
+            len(durations),
+            max_duration,
+        )
+
+
+def make_dataset(
+    utterances: Sequence[Utterance | Stream],
+    vocabulary: AnyVocabulary,
+    in_memory: bool = False,
+    must_spell: bool = True,
+) -> DynamicItemDataset:
+    """Make a SpeechBrain dataset that gives id, signal, tokens and transcript.
+
+    Arguments
+    ---------
+    utterances : Sequence[Utterance | Stream]
+        What to read; ids must differ. A stream is read as one utterance, with the id
+        of its first.
+    vocabulary : AnyVocabulary
+        Spells the transcripts.
+    in_memory : bool
+        Decode each file once and keep it (230 MB an hour); for small corpora.
+    must_spell : bool
+        Refuse transcripts with characters that the vocabulary lacks. Otherwise the
+        tokens pass over them, and a warning counts them: for data that are scored,
+        not learned.
+
+    Returns
+    -------
+    DynamicItemDataset
+        Items ``id``, ``signal`` (N,) float32, ``tokens`` (U,) int64, the whole
+        transcript, ``text``, and ``faults``: of utterances that cannot be read, by id,
+        what is wrong. Signal and transcript are without these.
+
+    Raises
+    ------
+    InputError
+        If an id stands twice, or a transcript has an unknown character.
+    """
+    streams = [(u,) if isinstance(u, Utterance) else u for u in utterances]
+    _check(streams, vocabulary, must_spell)
+    recordings = Recordings(in_memory)
+    options = _make_items(recordings, vocabulary)
+    dataset = DynamicItemDataset(list_streams(streams, gap=0.0), **options)
+    dataset.recordings = recordings
+    return dataset
+
+
+def make_stream_dataset(
+    plans: Sequence[StreamPlan],
+    vocabulary: AnyVocabulary,
+    in_memory: bool = False,
+    gap: float = 0.0,
+    seed: int = 0,
+) -> StreamDataset:
+    """Make a dataset of streams to learn from, which are others in later epochs.
+
+    Arguments
+    ---------
+    plans : Sequence[StreamPlan]
+        Of the same utterances; their ids must differ.
+    vocabulary : AnyVocabulary
+        Spells the transcripts.
+    in_memory : bool
+        As for `make_dataset`.
+    gap : float
+        Seconds of silence between two utterances of a stream.
+    seed : int
+        Of the utterances that change places.
+
+    Returns
+    -------
+    StreamDataset
+        Items as `make_dataset` gives them.
+
+    Raises
+    ------
+    InputError
+        As `make_dataset` does.
+    """
+    _check([(u,) for s in plans[0].streams for u in s], vocabulary, must_spell=True)
+    recordings = Recordings(in_memory)
+    options = _make_items(recordings, vocabulary, gap)
+    dataset = StreamDataset(plans, gap, seed, **options)
+    dataset.recordings = recordings
+    return dataset
+
+
+def _check(
+    streams: Sequence[Stream], vocabulary: AnyVocabulary, must_spell: bool
+) -> None:
+    """Look at spelling and ids before anything is read."""
+    texts = {stream[0].id: transcribe(stream) for stream in streams}
+    check = check_spelling if must_spell else _warn_of_unknown
+    check(texts, vocabulary)
+    if len(texts) < len(streams):
+        [(twice, _)] = Counter(s[0].id for s in streams).most_common(1)
+        raise InputError(
+            f"{len(streams) - len(texts)} utterance ids stand twice in the "
+            f"manifests, first {twice}; make them unique"
+        )
+
+
+def _make_items(
+    recordings: Recordings, vocabulary: AnyVocabulary, gap: float = 0.0
+) -> dict[str, Any]:
+    """Tell SpeechBrain's dataset how streams become signals and tokens."""
+
+    @takes("stream")
+    @provides("signal", "heard", "faults")
+    def read(stream: Stream) -> Iterator[Any]:
+        signals, faults = recordings.read(stream)
+        yield join_signals([*signals.values()], gap)
+        yield transcribe([u for u in stream if u.id in signals])
+        yield faults
+
+    @takes("heard")
+    @provides("tokens")
+    def spell(text: str) -> Tensor:
+        unknown = vocabulary.unknown(text)
+        known = "".join(c for c in text if c not in unknown)
+        return torch.tensor(vocabulary.encode(known), dtype=torch.int64)
+
+    return {
+        "dynamic_items": [read, spell],
+        "output_keys": {
+            **{key: key for key in ("id", "signal", "tokens", "faults")},
+            "text": "heard",
+        },
+    }
+
+
+def read_ahead(dataset: DynamicItemDataset) -> None:
+    """Decode what a dataset keeps in memory, before workers share it.
+
+    Arguments
+    ---------
+    dataset : DynamicItemDataset
+        Made by `make_dataset`; of others nothing is read.
+    """
+    recordings = getattr(dataset, "recordings", None)
+    if recordings is not None:
+        streams = (entry["stream"] for entry in dataset.data.values())
+        recordings.read_ahead([u for stream in streams for u in stream])
+
+
+def check_spelling(texts: Mapping[str, str], vocabulary: AnyVocabulary) -> None:
+    """Make sure that a vocabulary can spell all transcripts.
+
+    Arguments
+    ---------
+    texts : Mapping[str, str]
+        Transcripts, by what an error calls them.
+    vocabulary : AnyVocabulary
+        To spell them.
+
+    Raises
+    ------
+    InputError
+        If a transcript has an unknown character.
+    """
+    faulty = _find_unknown(texts, vocabulary)
+    if faulty:
+        name, characters = next(iter(faulty.items()))
+        raise InputError(
+            f"{len(faulty)} transcripts hold characters that the vocabulary lacks, "
+            f"first {name}: {' '.join(sorted(characters))!r}; clean them, or "
+            f"{_REMEDIES[vocabulary.file_name]}"
+        )
+
+
+def _warn_of_unknown(texts: Mapping[str, str], vocabulary: AnyVocabulary) -> None:
+    faulty = _find_unknown(texts, vocabulary)
+    if faulty:
+        logger.warning(
+            "%d of %d transcripts hold characters that the vocabulary lacks, first %s "
+            "(all: %s); the loss passes over them, error rates count them",
+            len(faulty),
+            len(texts),
+            next(iter(faulty)),
+            " ".join(sorted(set().union(*faulty.values()))),
+        )
+
+
+def _find_unknown(
+    texts: Mapping[str, str], vocabulary: AnyVocabulary
+) -> dict[str, set[str]]:
+    unknown = {name: vocabulary.unknown(text) for name, text in texts.items()}
+    return {name: characters for name, characters in unknown.items() if characters}

@@ -1,0 +1,88 @@
+"""The samples of utterances, decoded as they are needed or once for all."""
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from torch import Tensor
+from tqdm import tqdm
+
+from lact_modules.data.audio import load_utterance
+from lact_modules.data.manifest.manifest import Utterance
+from lact_modules.errors import InputError
+
+
+class Recordings:
+    """Read utterances; tell which of them cannot be read.
+
+    Arguments
+    ---------
+    in_memory : bool
+        Keep what was decoded.
+
+    Example
+    -------
+    >>> recordings = Recordings()
+    >>> signals, faults = recordings.read([Utterance("a", "a.wav", "ONE", 1.0)])
+    >>> len(signals), faults
+    (0, {'a': 'a.wav: no such file'})
+    """
+
+    def __init__(self, in_memory: bool = False):
+        self.in_memory = in_memory
+        self._kept: dict[str, Tensor | InputError] = {}
+
+    def read(
+        self, utterances: Sequence[Utterance]
+    ) -> tuple[dict[str, Tensor], dict[str, str]]:
+        """Read some utterances.
+
+        Arguments
+        ---------
+        utterances : Sequence[Utterance]
+            What to read.
+
+        Returns
+        -------
+        signals : dict[str, Tensor]
+            (N,) float32 by id, of those that can be read.
+        faults : dict[str, str]
+            What is wrong with the others, by id.
+        """
+        found = {utterance.id: self._find(utterance) for utterance in utterances}
+        signals = {k: v for k, v in found.items() if isinstance(v, Tensor)}
+        return signals, {k: str(v) for k, v in found.items() if k not in signals}
+
+    def read_ahead(self, utterances: Sequence[Utterance]) -> None:
+        """Decode what is to be kept now, before workers share it.
+
+        Each worker would else decode all of it for itself, again in every epoch.
+
+        Arguments
+        ---------
+        utterances : Sequence[Utterance]
+            All that will be read.
+        """
+        missing = [u for u in utterances if u.id not in self._kept]
+        if not self.in_memory or not missing:
+            return
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            found = pool.map(self._find, missing)
+            # without a terminal there is nobody to wait
+            for _ in tqdm(found, "reading audio", len(missing), disable=None):
+                pass
+
+    def _find(self, utterance: Utterance) -> Tensor | InputError:
+        found = self._kept.get(utterance.id)
+        if found is None:
+            found = _load(utterance)
+            if self.in_memory:
+                self._kept[utterance.id] = found
+        return found
+
+
+def _load(utterance: Utterance) -> Tensor | InputError:
+    try:
+        return load_utterance(utterance)
+    except InputError as error:
+        return error

@@ -1,0 +1,113 @@
+"""A dataset of streams, which are others in later epochs."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from speechbrain.dataio.dataset import DynamicItemDataset
+
+from lact_modules.data.long_form.joining import Stream, duration, transcribe
+from lact_modules.training.dataset.streams import StreamPlan, exchange
+
+
+class StreamDataset(DynamicItemDataset):
+    """Streams that follow plans; the utterances of random ones change places.
+
+    Arguments
+    ---------
+    plans : Sequence[StreamPlan]
+        The first one from epoch 1 on; all have the same utterances.
+    gap : float
+        Seconds between two utterances of a stream.
+    seed : int
+        Of who goes where.
+    **options : Any
+        As for SpeechBrain's class.
+
+    Example
+    -------
+    >>> from lact_modules.data.manifest.manifest import Utterance
+    >>> a, b = (Utterance(i, "a.wav", i, 1.0, speaker="1") for i in "AB")
+    >>> plans = [StreamPlan([(a,), (b,)]), StreamPlan([(a, b)], first_epoch=9)]
+    >>> dataset = StreamDataset(plans, gap=0.5, output_keys=["text", "duration"])
+    >>> [item["text"] for item in dataset]
+    ['A', 'B']
+    >>> dataset.set_epoch(9)
+    >>> list(dataset)
+    [{'text': 'A B', 'duration': 2.5}]
+    """
+
+    def __init__(
+        self,
+        plans: Sequence[StreamPlan],
+        gap: float = 0.0,
+        seed: int = 0,
+        **options: Any,
+    ):
+        self.plans, self.gap, self.seed = plans, gap, seed
+        self._streams = plans[0].streams
+        super().__init__(list_streams(self._streams, gap), **options)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose what is heard together; ids and durations are those of the plan.
+
+        Arguments
+        ---------
+        epoch : int
+            From 1 on.
+        """
+        plan = [plan for plan in self.plans if plan.first_epoch <= epoch][-1]
+        self.data = list_streams(plan.streams, self.gap)
+        self.data_ids = list(self.data)
+        self._streams = plan.streams
+        if plan.is_random:
+            self._streams = exchange(plan.streams, f"{self.seed} {epoch}")
+        self._use(self._streams)
+
+    @property
+    def num_utterances(self) -> int:
+        """Of all streams."""
+        return sum(map(len, self.plans[0].streams))
+
+    def utterance_ids(self) -> list[list[str]]:
+        """List the ids of what is heard together in the epoch, stream by stream."""
+        return [[utterance.id for utterance in stream] for stream in self._streams]
+
+    def keep(self, is_kept: Iterable[bool]) -> None:
+        """Leave out utterances until the next epoch.
+
+        Arguments
+        ---------
+        is_kept : Iterable[bool]
+            Of each utterance, in the order of `utterance_ids`.
+        """
+        flags = iter(is_kept)
+        self._use([tuple(u for u in s if next(flags)) for s in self._streams])
+
+    def _use(self, streams: Sequence[Stream]) -> None:
+        for entry, stream in zip(self.data.values(), streams, strict=True):
+            entry |= {"stream": stream, "text": transcribe(stream)}
+
+
+def list_streams(streams: Sequence[Stream], gap: float) -> dict[str, dict[str, Any]]:
+    """Describe streams for a dataset.
+
+    Arguments
+    ---------
+    streams : Sequence[Stream]
+        Whose first utterances have ids of their own.
+    gap : float
+        Seconds between two utterances.
+
+    Returns
+    -------
+    dict[str, dict[str, Any]]
+        By the id of the first utterance: ``stream``, ``duration``, ``text``.
+    """
+    return {
+        stream[0].id: {
+            "stream": stream,
+            "duration": duration(stream, gap),
+            "text": transcribe(stream),
+        }
+        for stream in streams
+    }

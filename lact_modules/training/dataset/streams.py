@@ -1,0 +1,201 @@
+"""Streams to train on: utterances that are heard one after the other."""
+
+import itertools
+import random
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from lact_modules.data.long_form.joining import Stream, duration, pack
+from lact_modules.data.long_form.reading_order import (
+    group_by_recording,
+    group_by_speaker,
+)
+from lact_modules.data.manifest.manifest import Utterance
+from lact_modules.errors import InputError
+
+RANDOM, READING = "random", "reading"
+ORDERS = (RANDOM, READING)
+"""Of the utterances of a stream: a speaker's at random, or a recording's as read."""
+
+
+class StreamPlan(NamedTuple):
+    """Which utterances are heard together, from an epoch on.
+
+    Arguments
+    ---------
+    streams : list[Stream]
+        Each utterance once.
+    first_epoch : int
+        From 1.
+    is_random : bool
+        Whether utterances change places in each epoch, see `exchange`.
+    """
+
+    streams: list[Stream]
+    first_epoch: int = 1
+    is_random: bool = False
+
+
+def join_utterances(
+    utterances: Sequence[Utterance],
+    order: str,
+    max_utterances: int | None,
+    max_duration: float | None,
+    gap: float = 0.0,
+    seed: int = 0,
+) -> list[Stream]:
+    """Share out utterances among streams.
+
+    Arguments
+    ---------
+    utterances : Sequence[Utterance]
+        In any order.
+    order : str
+        One of `ORDERS`.
+    max_utterances : int | None
+        Of a stream; None: any number.
+    max_duration : float | None
+        Seconds of a stream that has more than one utterance; None: any.
+    gap : float
+        Seconds between two utterances.
+    seed : int
+        Of what is drawn.
+
+    Returns
+    -------
+    list[Stream]
+        With every utterance once, shortest stream first.
+
+    Raises
+    ------
+    InputError
+        If a speaker, or the place of an utterance in its recording, is unknown.
+
+    Example
+    -------
+    >>> read = [Utterance(f"7-1-000{i}", f"{i}.wav", "A", 2.0, "7") for i in range(3)]
+    >>> streams = join_utterances(read, "reading", None, max_duration=5.0)
+    >>> [[utterance.id for utterance in stream] for stream in streams]
+    [['7-1-0002'], ['7-1-0000', '7-1-0001']]
+    """
+    if order == RANDOM:
+        return join_speakers(utterances, max_utterances, max_duration, seed, gap)
+    draw_count = None if max_utterances is None else lambda: max_utterances
+    streams = [
+        stream
+        for recording in group_by_recording(utterances)
+        for stream in pack(recording, max_duration, gap, draw_count)
+    ]
+    return _shortest_first(streams, gap)
+
+
+def join_speakers(
+    utterances: Sequence[Utterance],
+    max_utterances: int | None,
+    max_duration: float | None,
+    seed: int = 0,
+    gap: float = 0.0,
+) -> list[Stream]:
+    """Share out utterances among streams, each of one speaker, in random order.
+
+    Where the number of a stream's utterances is bounded, it is drawn too, from 1 on, so
+    that there are streams of every length. A model that remembers learns from them to
+    use, in a later utterance, what it has heard in those before.
+
+    Arguments
+    ---------
+    utterances : Sequence[Utterance]
+        Any, with their speakers.
+    max_utterances : int | None
+        Of a stream; None: as many as it holds.
+    max_duration : float | None
+        Seconds of a stream that has more than one utterance; None: any.
+    seed : int
+        Of the order.
+    gap : float
+        Seconds between two utterances.
+
+    Returns
+    -------
+    list[Stream]
+        With every utterance once, shortest stream first.
+
+    Raises
+    ------
+    InputError
+        If a speaker is unknown, or a stream is to have no utterance.
+
+    Example
+    -------
+    >>> two = [Utterance(i, "a.wav", i.upper(), 2.0, speaker="1") for i in "ab"]
+    >>> [len(stream) for stream in join_speakers(two, 1, max_duration=9.0)]
+    [1, 1]
+    """
+    if max_utterances is not None and max_utterances < 1:
+        raise InputError(f"stream_utterances {max_utterances}: must be above 0")
+    rng = random.Random(seed)
+    draw_count = None
+    if max_utterances is not None:
+        draw_count = lambda: rng.randint(1, max_utterances)  # noqa: E731
+    streams = []
+    for said in group_by_speaker(sorted(utterances, key=lambda u: u.id)):
+        rng.shuffle(said)
+        streams += pack(said, max_duration, gap, draw_count)
+    return _shortest_first(streams, gap)
+
+
+def _shortest_first(streams: Sequence[Stream], gap: float) -> list[Stream]:
+    return sorted(streams, key=lambda stream: (duration(stream, gap), stream[0].id))
+
+
+def exchange(
+    streams: Sequence[Stream], seed: int | str, neighbours: int = 16
+) -> list[Stream]:
+    """Let utterances of a speaker that last about as long change places, at random.
+
+    So each has other ones before it in every epoch, and streams last about as long as
+    they did.
+
+    Arguments
+    ---------
+    streams : Sequence[Stream]
+        Each of one speaker.
+    seed : int | str
+        Of who goes where.
+    neighbours : int
+        Utterances, next to each other in order of duration, that change places.
+
+    Returns
+    -------
+    list[Stream]
+        As long as those before, in the same order, with the same utterances.
+
+    Example
+    -------
+    >>> a, b = (Utterance(i, "a.wav", "A", 2.0, speaker="1") for i in "ab")
+    >>> {exchange([(a,), (b,)], seed)[0][0].id for seed in range(9)} == {"a", "b"}
+    True
+    """
+    rng = random.Random(seed)
+    places = defaultdict(list)
+    for i, stream in enumerate(streams):
+        for j, utterance in enumerate(stream):
+            places[utterance.speaker].append((utterance.duration, utterance.id, i, j))
+    exchanged = [list(stream) for stream in streams]
+    for speaker in sorted(places, key=str):
+        in_order = [(i, j) for _, _, i, j in sorted(places[speaker])]
+        first = rng.randrange(neighbours)
+        borders = [0, *range(first, len(in_order), neighbours), len(in_order)]
+        for start, stop in itertools.pairwise(borders):
+            alike = in_order[start:stop]
+            comers = [streams[i][j] for i, j in alike]
+            rng.shuffle(comers)
+            for (i, j), comer in zip(alike, comers, strict=True):
+                exchanged[i][j] = comer
+    return [tuple(stream) for stream in exchanged]
+
+
+def joins_streams(values: Mapping[str, Any]) -> bool:
+    """Tell whether training examples are to be joined of several utterances."""
+    return values["stream_utterances"] > 1 or values["stream_seconds"] is not None

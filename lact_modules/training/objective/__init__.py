@@ -1,0 +1,1 @@
+"""Losses, and what is watched of them; models are in `encoders`."""

@@ -1,0 +1,116 @@
+"""What a training adds to the loss of a recognizer: heads, a teacher, chunking."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import speechbrain as sb
+from torch import Tensor, nn
+
+from lact_modules.errors import InputError
+from lact_modules.training.objective.chunking import ChunkingWatch
+from lact_modules.training.objective.distillation import Distillation
+from lact_modules.training.objective.head_losses import HeadsWatch
+
+
+class AuxiliaryLosses:
+    """Losses beside that of the outputs, as far as the model and the YAML have them.
+
+    Arguments
+    ---------
+    hparams : Any
+        With ``inter_ctc_weight`` as an attribute, and what `Distillation.of` reads.
+    model : nn.Module
+        To train.
+
+    Raises
+    ------
+    InputError
+        If the head that a router reads is not trained.
+    """
+
+    def __init__(self, hparams: Any, model: nn.Module):
+        self.inter_ctc_weight = hparams.inter_ctc_weight
+        self.chunking = ChunkingWatch.of(model)
+        self.heads = HeadsWatch.of(model)
+        if self.heads and self.heads.asked and not self.inter_ctc_weight:
+            raise InputError(
+                "inter_ctc_weight: 0, but router ctc-blank reads the head after block "
+                f"{self.heads.asked[0]}, which learns nothing then; give more"
+            )
+        self.teacher = Distillation.of(hparams, model)
+
+    def begin(self) -> None:
+        """Begin a batch."""
+        if self.heads is not None:
+            self.heads.begin()
+
+    def share_with_heads(
+        self, ctc: Tensor, tokens: Tensor, num_tokens: Tensor, stage: sb.Stage
+    ) -> Tensor:
+        """Let CTC heads after blocks have their share of the CTC losses.
+
+        Arguments
+        ---------
+        ctc : Tensor
+            (B,), of the output layer.
+        tokens : Tensor
+            (B, U) int64.
+        num_tokens : Tensor
+            (B,) valid tokens.
+        stage : sb.Stage
+            Only in training heads have one.
+
+        Returns
+        -------
+        Tensor
+            (B,)
+        """
+        if self.heads is None or stage != sb.Stage.TRAIN or not self.heads.ctc_heads:
+            return ctc
+        weight = self.inter_ctc_weight
+        return (1.0 - weight) * ctc + weight * self.heads.losses(tokens, num_tokens)
+
+    def add(
+        self,
+        losses: Tensor,
+        ids: Sequence[str],
+        tokens: Tensor,
+        num_tokens: Tensor,
+        stage: sb.Stage,
+    ) -> Tensor:
+        """Add those of a teacher and of dynamic chunking, in training.
+
+        Arguments
+        ---------
+        losses : Tensor
+            (V B,) of utterances.
+        ids : Sequence[str]
+            Of the B utterances of the batch, in V views.
+        tokens : Tensor
+            (V B, U) int64.
+        num_tokens : Tensor
+            (V B,) valid tokens.
+        stage : sb.Stage
+            Of the run.
+
+        Returns
+        -------
+        Tensor
+            (V B,)
+        """
+        if stage != sb.Stage.TRAIN:
+            return losses
+        if self.heads is not None and self.teacher is not None:
+            losses = losses + self.teacher.losses(self.heads, ids, num_tokens)
+        if self.chunking is not None:
+            losses = losses + self.chunking.losses(tokens, num_tokens)
+        return losses
+
+    def metrics(self) -> dict[str, float]:
+        """Give numbers of the last batch, by name."""
+        return {
+            name: value
+            for watch in (self.chunking, self.heads, self.teacher)
+            if watch is not None
+            for name, value in watch.metrics().items()
+        }

@@ -1,0 +1,164 @@
+"""Learn what a teacher has heard: its codes, by a head after a middle block."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import nll_loss
+
+from lact_modules.data.code_file import CodeFile
+from lact_modules.encoders.code_head import CodeHead
+from lact_modules.errors import InputError
+from lact_modules.ops.padding import padding_mask
+from lact_modules.training.dataset.streams import joins_streams
+from lact_modules.training.objective.head_losses import HeadsWatch
+
+
+class Distillation:
+    """The loss of a `CodeHead`, on the codes of a file.
+
+    Arguments
+    ---------
+    codes : CodeFile
+        Of all utterances of the training.
+    name : str
+        Of the head, as in the encoder's ``heads``.
+    weight : float
+        Of its cross-entropy a frame, beside losses a label.
+    """
+
+    def __init__(self, codes: CodeFile, name: str, weight: float):
+        self.codes, self.name, self.weight = codes, name, weight
+        self.last: Tensor | None = None
+
+    @classmethod
+    def of(cls, hparams: Any, model: nn.Module) -> "Distillation | None":
+        """Make what ``teacher_codes`` and ``teacher_weight`` ask for; None for null."""
+        if hparams.teacher_codes is None:
+            return None
+        name = next(iter(code_heads(model)))
+        return cls(CodeFile(hparams.teacher_codes), name, hparams.teacher_weight)
+
+    def losses(self, watch: HeadsWatch, ids: Sequence[str], labels: Tensor) -> Tensor:
+        """Give what the last batch's codes add to the loss of each utterance.
+
+        Arguments
+        ---------
+        watch : HeadsWatch
+            Has heard the head.
+        ids : Sequence[str]
+            Of the batch's B utterances, which are heard V times, one after the other.
+        labels : Tensor
+            (V B,), their numbers, among which losses are shared out.
+
+        Returns
+        -------
+        Tensor
+            (V B,)
+        """
+        said = watch.said(self.name)
+        if said is None:
+            return torch.zeros_like(labels, dtype=torch.float32)
+        codes = [torch.from_numpy(self.codes[name].astype("int64")) for name in ids]
+        codes *= len(labels) // len(ids)
+        losses = code_losses(said.values, said.lengths, codes)
+        self.last = losses.detach().mean()
+        return self.weight * losses * labels
+
+    def metrics(self) -> dict[str, float]:
+        """Give the last batch's ``teacher``, cross-entropy a frame in nats."""
+        return {} if self.last is None else {"teacher": self.last.item()}
+
+
+def code_losses(log_probs: Tensor, frames: Tensor, codes: Sequence[Tensor]) -> Tensor:
+    """Give the mean cross-entropy of codes at the frames of each utterance.
+
+    A frame learns the code that stands at its middle, as a share of the utterance: so
+    either rate may be the higher one, and speech that is played faster or slower has
+    its codes stretched with it.
+
+    Arguments
+    ---------
+    log_probs : Tensor
+        (B, T, C) float32.
+    frames : Tensor
+        (B,) valid frames.
+    codes : Sequence[Tensor]
+        B of them, (N,) int64 each.
+
+    Returns
+    -------
+    Tensor
+        (B,) in nats; 0 for what has no frames.
+
+    Example
+    -------
+    >>> log_probs = torch.tensor([[[0.5, 0.5], [0.25, 0.75]]]).log()
+    >>> code_losses(log_probs, torch.tensor([2]), [torch.tensor([0, 0, 1, 1])]).exp()
+    tensor([1.6330])
+    """
+    num_frames = log_probs.shape[1]
+    targets = torch.zeros(log_probs.shape[:2], dtype=torch.int64)
+    for target, valid, each in zip(targets, frames.tolist(), codes, strict=True):
+        middles = (2 * torch.arange(valid) + 1) * len(each) // (2 * max(1, valid))
+        target[:valid] = each[middles]
+    losses = nll_loss(log_probs.mT, targets.to(log_probs.device), reduction="none")
+    losses = losses.masked_fill(padding_mask(frames, num_frames), 0.0)
+    return losses.sum(dim=1) / frames.clamp(min=1)
+
+
+def code_heads(model: nn.Module) -> dict[str, CodeHead]:
+    """Find the heads of a model's encoder that a teacher trains, by name."""
+    heads = getattr(getattr(model, "encoder", None), "heads", {})
+    return {name: head for name, head in heads.items() if isinstance(head, CodeHead)}
+
+
+def check_distillation(hparams: Mapping[str, Any]) -> None:
+    """Refuse codes that do not fit the model, or the audio that it hears.
+
+    Arguments
+    ---------
+    hparams : Mapping[str, Any]
+        Of a recipe, objects made.
+
+    Raises
+    ------
+    InputError
+        With the key, and what to do.
+
+    Example
+    -------
+    >>> check_distillation({"teacher_codes": "codes.npz", "model": nn.Linear(2, 2)})
+    Traceback (most recent call last):
+    ...
+    lact_modules.errors.InputError: --teacher_codes codes.npz: want one CodeHead among
+    the encoder's heads, and there are 0
+    """
+    path = hparams.get("teacher_codes")
+    heads = [*code_heads(hparams["model"]).values()] if "model" in hparams else []
+    if path is None and not heads:
+        return
+    if path is None:
+        raise InputError(
+            "--teacher_codes null: want what lact-asr teacher-codes writes; the "
+            "encoder's CodeHead learns it"
+        )
+    fault = f"--teacher_codes {path}:"
+    if len(heads) != 1:
+        raise InputError(
+            f"{fault} want one CodeHead among the encoder's heads, and there are "
+            f"{len(heads)}"
+        )
+    if getattr(hparams["model"].encoder, "frame_share", 1) != 1:
+        raise InputError(f"{fault} codes are of frames, and dynamic_chunking has none")
+    if hparams["pause_prob"]:
+        raise InputError(f"{fault} pauses have no codes; set pause_prob to 0")
+    if joins_streams(hparams) or hparams["last_stage_seconds"] is not None:
+        raise InputError(f"{fault} codes are of utterances; train on no streams")
+    codes = CodeFile(path)
+    if codes.num_codes != heads[0].num_codes:
+        raise InputError(
+            f"{fault} has {codes.num_codes} codes, and the CodeHead "
+            f"{heads[0].num_codes}; set its num_codes"
+        )

@@ -1,0 +1,171 @@
+"""What heads after an encoder's blocks add to a training: losses, and numbers."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
+
+from lact_modules.encoders.encoder import Encoder
+from lact_modules.encoders.heads import CTCHead
+from lact_modules.training.objective.losses import ctc_losses
+
+
+class Said(NamedTuple):
+    """What a head has said of a batch.
+
+    Arguments
+    ---------
+    values : Tensor
+        (B, T, ...); after a block that runs on chunks, T of them.
+    lengths : Tensor
+        (B,) valid frames, int64.
+    """
+
+    values: Tensor
+    lengths: Tensor
+
+
+class Call(NamedTuple):
+    """What a head has said when it was called once; see `Head.forward`."""
+
+    said: Tensor
+    is_padding: Tensor
+    row: int | None
+
+
+class HeadsWatch:
+    """Hear what a model's heads say in training, by hooks on them.
+
+    What counts is the first pass through the encoder after `begin`; others, such as
+    those on frames that are partly hidden, do not.
+
+    Arguments
+    ---------
+    encoder : Encoder
+        Of the model, with heads.
+
+    Example
+    -------
+    >>> from lact_modules.layers import AttentionMixer, FeedForward
+    >>> mixer, ffn = partial(AttentionMixer, 8, 2), partial(FeedForward, 8, 16)
+    >>> encoder = Encoder(8, 2, mixer, ffn, heads={1: "ctc"})
+    >>> watch = HeadsWatch(encoder)
+    >>> _ = encoder(torch.randn(2, 5, 8), torch.tensor([5, 3]))
+    >>> watch.said("1").lengths
+    tensor([5, 3])
+    """
+
+    def __init__(self, encoder: Encoder):
+        self.encoder, self.heads = encoder, dict(encoder.heads.items())
+        encoder.register_forward_pre_hook(self._begin_pass)
+        for name, head in self.heads.items():
+            head.register_forward_hook(partial(self._note, name))
+        self.last_losses: dict[str, Tensor] = {}
+        self.begin()
+
+    @classmethod
+    def of(cls, model: nn.Module) -> "HeadsWatch | None":
+        """Watch the heads of a model's encoder; None if it has none."""
+        for module in model.modules():
+            if isinstance(module, Encoder) and len(module.heads):
+                return cls(module)
+        return None
+
+    def begin(self) -> None:
+        """Begin a batch: forget what was said of the one before."""
+        self.num_passes = self.batch_size = 0
+        self.calls: dict[str, list[Call]] = {name: [] for name in self.heads}
+
+    def said(self, name: str) -> Said | None:
+        """Join what a head has said of the batch; None if it was not heard.
+
+        Arguments
+        ---------
+        name : str
+            Of the head, as in the encoder's ``heads``.
+
+        Returns
+        -------
+        Said | None
+            With a graph.
+        """
+        calls = self.calls[name]
+        if not calls:
+            return None
+        if all(call.row is None for call in calls):
+            # what is valid of a segment stands before its padding
+            values = torch.cat([call.said for call in calls], dim=1)
+            is_padding = torch.cat([call.is_padding for call in calls], dim=1)
+            return Said(values, (~is_padding).sum(dim=1))
+        return _join_rows(calls, self.batch_size)
+
+    def losses(self, tokens: Tensor, num_tokens: Tensor) -> Tensor:
+        """Average over CTC heads the CTC loss of each utterance.
+
+        Arguments
+        ---------
+        tokens : Tensor
+            (B, U) int64, what is said.
+        num_tokens : Tensor
+            (B,) valid tokens.
+
+        Returns
+        -------
+        Tensor
+            (B,); utterances that a head has too few frames for count as 0 there.
+        """
+        found = {}
+        for name in self.ctc_heads:
+            if (said := self.said(name)) is not None:
+                found[name], _ = ctc_losses(*said, tokens, num_tokens)
+        count = num_tokens.sum().clamp(min=len(num_tokens))
+        self.last_losses = {
+            name: losses.detach().sum() / count for name, losses in found.items()
+        }
+        if not found:
+            return torch.zeros_like(num_tokens, dtype=torch.float32)
+        return torch.stack([*found.values()]).mean(dim=0)
+
+    @property
+    def ctc_heads(self) -> list[str]:
+        """Names of the heads that CTC trains."""
+        return [name for name, head in self.heads.items() if isinstance(head, CTCHead)]
+
+    @property
+    def asked(self) -> list[str]:
+        """Names of the CTC heads that a router reads."""
+        return [name for name in self.ctc_heads if self.heads[name].is_asked]
+
+    def metrics(self) -> dict[str, float]:
+        """Give the last batch's mean loss a token of each CTC head, ``ctc/<block>``."""
+        return {f"ctc/{name}": loss.item() for name, loss in self.last_losses.items()}
+
+    def _begin_pass(self, encoder: nn.Module, given: tuple[Any, ...]) -> None:
+        self.num_passes += 1
+        self.batch_size = len(given[0])
+
+    def _note(
+        self,
+        name: str,
+        head: nn.Module,
+        given: tuple[Any, ...],
+        answer: tuple[Tensor, Tensor | None],
+    ) -> None:
+        (_, is_padding, *rows), (_, said) = given, answer
+        if head.training and self.num_passes == 1 and said is not None:
+            row = rows[0] if rows else None
+            self.calls[name].append(Call(said, is_padding, row))
+
+
+def _join_rows(calls: Sequence[Call], num_rows: int) -> Said:
+    """Join calls for one utterance each, in the order of their frames."""
+    rows = [
+        [call.said[0] for call in calls if call.row == row] for row in range(num_rows)
+    ]
+    nothing = calls[0].said[0, :0]
+    joined = [torch.cat([nothing, *each]) for each in rows]
+    lengths = torch.tensor([len(each) for each in joined], device=nothing.device)
+    return Said(pad_sequence(joined, batch_first=True), lengths)

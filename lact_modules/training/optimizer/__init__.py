@@ -1,0 +1,1 @@
+"""Plan an optimizer, and find its learning rate."""

@@ -1,0 +1,136 @@
+"""The optimizer of a training: its groups, their rates, and when they learn."""
+
+import io
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+from torch import nn
+from torch.optim import Optimizer
+
+from lact_modules.training.muon import hidden_matrices, wants_hidden
+from lact_modules.training.parameter.groups import (
+    ParameterGroup,
+    group_parameters,
+    read_rules,
+)
+from lact_modules.training.parameter.unfreezing import (
+    Stage,
+    StagedUnfreezing,
+    read_stages,
+)
+
+
+class OptimizerPlan(NamedTuple):
+    """What trains a model.
+
+    Arguments
+    ---------
+    optimizer : Optimizer
+        Groups have a ``name`` and their peak learning rate, ``initial_lr``.
+    unfreezing : StagedUnfreezing | None
+        Where the training has stages.
+    table : str
+        For the user to read.
+    """
+
+    optimizer: Optimizer
+    unfreezing: StagedUnfreezing | None
+    table: str
+
+
+def plan_optimizer(
+    model: nn.Module,
+    opt_class: Callable[..., Optimizer],
+    hparams: Mapping[str, Any],
+    decay_vectors: bool = True,
+) -> OptimizerPlan:
+    """Make an optimizer as the YAML wants it.
+
+    Arguments
+    ---------
+    model : nn.Module
+        To train.
+    opt_class : Callable[..., Optimizer]
+        Takes groups; the rest is set in it.
+    hparams : Mapping[str, Any]
+        ``parameter_groups``, ``layer_decay`` and ``stages``.
+    decay_vectors : bool
+        See `group_parameters`.
+
+    Returns
+    -------
+    OptimizerPlan
+        With one group of all parameters if nothing else is wanted.
+
+    Raises
+    ------
+    InputError
+        If rules or stages are at fault, or the model has nothing for Muon.
+
+    Example
+    -------
+    >>> import torch
+    >>> hparams = {"parameter_groups": [{"match": "bias", "lr_scale": 0.5}]}
+    >>> hparams |= {"layer_decay": 1.0, "stages": None}
+    >>> print(plan_optimizer(nn.Linear(2, 2), torch.optim.AdamW, hparams).table)
+    group  parameters weight decay learning rate
+    others          4         0.01      1.00e-03
+    bias            2         0.01      5.00e-04
+    """
+    stages = read_stages(hparams["stages"])
+    groups = group_parameters(
+        model,
+        read_rules(hparams["parameter_groups"]),
+        stages,
+        hparams["layer_decay"],
+        decay_vectors,
+        hidden_matrices(model) if wants_hidden(opt_class) else (),
+    )
+    optimizer = _make_optimizer(opt_class, groups)
+    unfreezing = None
+    if stages:
+        rates = [group.stage_rates for group in groups]
+        unfreezing = StagedUnfreezing(optimizer, stages, rates)
+    return OptimizerPlan(optimizer, unfreezing, _describe(optimizer, groups, stages))
+
+
+def _make_optimizer(
+    opt_class: Callable[..., Optimizer], groups: Sequence[ParameterGroup]
+) -> Optimizer:
+    options: list[dict[str, Any]] = []
+    for group in groups:
+        options.append({"params": group.parameters, "name": group.name})
+        if group.weight_decay is not None:
+            options[-1]["weight_decay"] = group.weight_decay
+        if group.is_hidden:
+            options[-1]["is_hidden"] = True
+    optimizer = opt_class(options)
+    for made, group in zip(optimizer.param_groups, groups, strict=True):
+        lr = made["lr"] if group.lr is None else group.lr
+        made["lr"] = made["initial_lr"] = lr * group.scale
+    return optimizer
+
+
+def _describe(
+    optimizer: Optimizer, groups: Sequence[ParameterGroup], stages: Sequence[Stage]
+) -> str:
+    """Lay groups out as a table: parameters, weight decay, peak learning rates."""
+    epochs = [f"epochs {stage.first} to {stage.last}" for stage in stages]
+    table = Table("group", box=None)
+    for heading in ("parameters", "weight decay", *(epochs or ["learning rate"])):
+        table.add_column(heading, justify="right")
+    for made, group in zip(optimizer.param_groups, groups, strict=True):
+        rates = group.stage_rates if stages else [made["initial_lr"]]
+        table.add_row(
+            Text(group.name),
+            f"{sum(parameter.numel() for parameter in group.parameters):,}",
+            f"{made.get('weight_decay', 0.0):g}",
+            *("frozen" if rate is None else f"{rate:.2e}" for rate in rates),
+        )
+    console = Console(file=io.StringIO(), width=200)
+    with console.capture() as capture:
+        console.print(table)
+    return "\n".join(line.rstrip() for line in capture.get().splitlines())

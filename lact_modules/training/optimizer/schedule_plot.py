@@ -1,0 +1,83 @@
+"""Learning rates of a training that is planned, as a picture."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from lact_modules.training.optimizer.plan import plan_optimizer
+from lact_modules.whole_file import whole_file
+
+
+def plan_rates(hparams: dict[str, Any], total_steps: int) -> dict[str, list[float]]:
+    """Compute the learning rate of every group before each update.
+
+    Arguments
+    ---------
+    hparams : dict[str, Any]
+        ``model``, ``opt_class``, ``schedule``, ``parameter_groups``,
+        ``layer_decay``, ``stages`` and ``epoch_counter``.
+    total_steps : int
+        Optimizer steps of the whole training, alike in all epochs.
+
+    Returns
+    -------
+    dict[str, list[float]]
+        `total_steps` rates by group, 0 where it is frozen.
+
+    Raises
+    ------
+    InputError
+        If rules or stages are at fault.
+    """
+    plan = plan_optimizer(
+        hparams["model"],
+        hparams["opt_class"],
+        hparams,
+        decay_vectors=not hparams.get("remove_vector_weight_decay", False),
+    )
+    groups = plan.optimizer.param_groups
+    num_epochs = hparams["epoch_counter"].limit
+    rates: dict[str, list[float]] = {group["name"]: [] for group in groups}
+    for step in range(total_steps):
+        if plan.unfreezing is not None:
+            plan.unfreezing.enter(1 + step * num_epochs // total_steps)
+        factor = hparams["schedule"](step, total_steps)
+        for group in groups:
+            rates[group["name"]].append(group["initial_lr"] * factor)
+    return rates
+
+
+def draw_rates(rates: Mapping[str, Sequence[float]], path: str | Path) -> None:
+    """Draw learning rates against the optimizer's steps, equal ones as one curve.
+
+    Arguments
+    ---------
+    rates : Mapping[str, Sequence[float]]
+        By group, one a step.
+    path : str | Path
+        PNG file to write or replace.
+
+    Example
+    -------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "schedule.png"
+    >>> draw_rates({"encoder": [0.1, 0.2, 0.1]}, path)
+    >>> path.stat().st_size > 1000
+    True
+    """
+    # without pyplot there is no global state and no display to open
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axes = figure.add_subplot(xlabel="step", ylabel="learning rate")
+    curves: dict[tuple[float, ...], list[str]] = {}
+    for name, values in rates.items():
+        curves.setdefault(tuple(values), []).append(name)
+    for values, names in curves.items():
+        axes.plot(range(len(values)), values, label=", ".join(names))
+    axes.grid(alpha=0.3)
+    axes.legend(frameon=False)
+    axes.set_ylim(bottom=0)
+    axes.spines[["top", "right"]].set_visible(False)
+    with whole_file(path) as unfinished:
+        figure.savefig(unfinished, dpi=150, format="png")

@@ -1,0 +1,1 @@
+"""Keys of the recipes: what fits them, from YAML to objects."""

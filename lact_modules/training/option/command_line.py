@@ -1,0 +1,194 @@
+"""The command line of ``train.py``: a YAML file, and keys with their values."""
+
+import contextlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString
+
+from lact_modules.errors import InputError
+from lact_modules.training.option.keys import Keys
+from lact_modules.training.option.kind.kinds import Kind, shown
+from lact_modules.training.option.run_options import DEPRECATED
+
+_TAG = re.compile(r"!(new|name|apply|applyref|module|ref|copy|include|tuple)\b")
+_TRUTH = {"true": True, "false": False}
+
+
+@dataclass
+class CommandLine:
+    """What a user asks for.
+
+    Arguments
+    ---------
+    yaml_file : str | None
+        None if there is none.
+    overrides : dict[str, Any]
+        Values by key, such as HyperPyYAML takes them.
+    wants_help : bool
+        Whether to explain the keys, and do nothing.
+    """
+
+    yaml_file: str | None = None
+    overrides: dict[str, Any] = field(default_factory=dict)
+    wants_help: bool = False
+
+
+def read_command_line(words: Sequence[str], keys: Keys) -> CommandLine:
+    """Read ``YAML --key value --key=value --flag``, in any order.
+
+    Names are exact, and nothing in a value is taken for anything else.
+
+    Arguments
+    ---------
+    words : Sequence[str]
+        Of ``sys.argv``, without the script.
+    keys : Keys
+        Tell which values are text, and which keys are flags; there may be others.
+
+    Returns
+    -------
+    CommandLine
+        Values read, but not checked.
+
+    Raises
+    ------
+    InputError
+        If a key has no value or stands twice, a word is neither key nor value, or
+        there are two YAML files.
+
+    Example
+    -------
+    >>> from lact_modules.training.option.keys import CTC
+    >>> words = ["demo.yaml", "--system", "lr=0.1", "--noprogressbar", "--seed=3"]
+    >>> read_command_line(words, CTC).overrides
+    {'system': 'lr=0.1', 'noprogressbar': True, 'seed': 3}
+    """
+    line = CommandLine()
+    left = list(words)
+    while left:
+        word = left.pop(0)
+        if word in ("-h", "--help"):
+            line.wants_help = True
+        elif word.startswith("--"):
+            name, is_joined, value = word[2:].partition("=")
+            kind = keys[name].kind if name in keys else None
+            if name in DEPRECATED:
+                raise InputError(f"--{name}: is no more; want {DEPRECATED[name]}")
+            if name in line.overrides:
+                raise InputError(f"--{name}: is given twice; want it once")
+            if not is_joined:
+                value = _next_value(name, left, kind, line.yaml_file is not None)
+            line.overrides[name] = read_value(name, value, kind)
+        elif line.yaml_file is None:
+            line.yaml_file = word
+        else:
+            raise InputError(
+                f"{word!r}: what is it? want --key value, with quotes around a value "
+                "that has spaces"
+            )
+    return line
+
+
+def _next_value(name: str, left: list[str], kind: Kind | None, has_file: bool) -> str:
+    is_last = not left or left[0].startswith("--")
+    if kind is not None and kind.is_flag:
+        # what follows may be the YAML file
+        is_given = not is_last and (has_file or left[0].lower() in _TRUTH)
+        return left.pop(0) if is_given else "true"
+    if is_last:
+        want = f"; want {kind.want}" if kind is not None else ""
+        raise InputError(f"--{name}: has no value{want}")
+    return left.pop(0)
+
+
+def read_value(name: str, value: str, kind: Kind | None) -> Any:
+    """Read a value off a command line.
+
+    Arguments
+    ---------
+    name : str
+        Of the key.
+    value : str
+        Text where the kind is text, and YAML everywhere else.
+    kind : Kind | None
+        Of the key; where nobody knows, text is what YAML would change.
+
+    Returns
+    -------
+    Any
+        Such as HyperPyYAML leaves as it is.
+
+    Raises
+    ------
+    InputError
+        If the value would be changed, or is not valid.
+
+    Example
+    -------
+    >>> from lact_modules.training.option.kind.kinds import text
+    >>> read_value("output_folder", "exp #2", text), read_value("size", "[1, 2]", None)
+    ('exp #2', [1, 2])
+    """
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(f"--{name} {value!r}: is not UTF-8; rename it") from error
+    if _TAG.match(value):
+        return _read_yaml(name, value)
+    if kind is None:
+        return _read_unknown(name, value)
+    if kind.is_flag:
+        return _TRUTH.get(value.lower(), value)
+    if not kind.is_text:
+        return _read_yaml(name, value)
+    if value == "null":
+        return None
+    # a path may be one of several in a list, or begin with a bracket
+    if value.startswith("["):
+        with contextlib.suppress(InputError):
+            items = _read_yaml(name, value)
+            if kind.fits(items):
+                return items
+    return _quote(name, value)
+
+
+def _read_unknown(name: str, value: str) -> Any:
+    """Read YAML that begins as such or is no text, and all else as it stands."""
+    if value.startswith(("[", "{", "'", '"')):
+        return _read_yaml(name, value)
+    with contextlib.suppress(InputError):
+        read = _read_yaml(name, value)
+        if not isinstance(read, str | Mapping):
+            return read
+    return _quote(name, value)
+
+
+def _read_yaml(name: str, value: str) -> Any:
+    try:
+        node = YAML().compose(value)
+        read = YAML().load(value)
+    except (YAMLError, ValueError, RecursionError) as error:
+        problem = getattr(error, "problem", None) or str(error)
+        raise InputError(
+            f"--{name} {shown(value)}: is not YAML ({problem.splitlines()[0]})"
+        ) from error
+    rest = value[node.end_mark.index :].strip() if node is not None else value
+    if rest or (read is None and not value.strip()):
+        raise InputError(
+            f"--{name} {shown(value)}: YAML takes {shown(rest)} for a comment; leave it"
+        )
+    return read
+
+
+def _quote(name: str, value: str) -> str:
+    if reference := re.search("<[^>]*>", value):
+        raise InputError(
+            f"--{name} {shown(value)}: {reference[0]} would be taken for a reference; "
+            "want text without"
+        )
+    return DoubleQuotedScalarString(value)

@@ -1,0 +1,330 @@
+"""Hyperparameters of a recipe: read, checked, and made, before anything is written."""
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from hyperpyyaml import load_hyperpyyaml
+from ruamel.yaml import YAML, Loader, SafeLoader
+from ruamel.yaml.comments import CommentedMap
+from ruamel.yaml.error import YAMLError
+
+from lact_modules.errors import InputError
+from lact_modules.training.dataset.last_stage import LastStage
+from lact_modules.training.option.defaults import OPTIONAL, REQUIRED
+from lact_modules.training.option.keys import EVERY, Keys, defaults_of
+from lact_modules.training.option.kind.kinds import did_you_mean
+from lact_modules.training.option.kind.signatures import check_arguments
+from lact_modules.training.option.resolving import resolve
+from lact_modules.training.option.sizes import with_size
+from lact_modules.training.option.stream_keys import STREAMS, check_streams
+from lact_modules.training.option.trial import reason_of
+
+
+class Settings(NamedTuple):
+    """What a recipe is to run with, as plain data.
+
+    Arguments
+    ---------
+    path : Path
+        YAML file.
+    overrides : dict[str, Any]
+        Keys to replace or add in the file, so that it holds all that holds.
+    values : dict[str, Any]
+        Plain values of all keys, checked; of objects none.
+    resolved : str
+        YAML text of the file with overrides, references resolved.
+    keys : Keys
+        Of the recipe.
+    given : frozenset[str]
+        Keys that the command line gave.
+    named : frozenset[str]
+        These, and those of the file.
+    """
+
+    path: Path
+    overrides: dict[str, Any]
+    values: dict[str, Any]
+    resolved: str
+    keys: Keys
+    given: frozenset[str]
+    named: frozenset[str]
+
+    def with_changes(self, changes: Mapping[str, Any]) -> "Settings":
+        """Give other values to keys, as if the command line did."""
+        overrides = {**self.overrides, **changes}
+        changed = _read_settings(self.path, overrides, self.keys)
+        return changed._replace(
+            given=self.given | changes.keys(), named=self.named | changes.keys()
+        )
+
+
+def load_hparams(
+    yaml_file: str | Path, overrides: str | Mapping[str, Any], keys: Keys | None = None
+) -> dict[str, Any]:
+    """Read a recipe's HyperPyYAML file with overrides, and make its objects.
+
+    Arguments
+    ---------
+    yaml_file : str | Path
+        As for `read_settings`.
+    overrides : str | Mapping[str, Any]
+        As for `read_settings`.
+    keys : Keys | None
+        As for `read_settings`.
+
+    Returns
+    -------
+    dict[str, Any]
+        Hyperparameters, objects made, upon the keys' defaults.
+
+    Raises
+    ------
+    InputError
+        As `read_settings` and `make_hparams` do.
+    """
+    return make_hparams(read_settings(yaml_file, overrides, keys))
+
+
+def read_settings(
+    yaml_file: str | Path, overrides: str | Mapping[str, Any], keys: Keys | None = None
+) -> Settings:
+    """Read a recipe's HyperPyYAML file with overrides, and make nothing yet.
+
+    Arguments
+    ---------
+    yaml_file : str | Path
+        The file.
+    overrides : str | Mapping[str, Any]
+        YAML text, or a mapping, of keys to replace.
+    keys : Keys | None
+        Of the recipe: none else may stand in the file, unless another one refers to
+        it, and those that are required must. None: those of any recipe, and others.
+
+    Returns
+    -------
+    Settings
+        Checked as far as they are plain.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, is not valid, lacks a key or has one that nothing
+        reads, an override names no key of it, a value or an argument does not fit, or
+        there is no such size.
+    """
+    path = Path(yaml_file)
+    if not path.is_file():
+        raise InputError(f"{path}: no such YAML file; see hparams/ beside train.py")
+    if isinstance(overrides, str):
+        overrides = _read_overrides(overrides)
+    try:
+        known_keys = EVERY if keys is None else keys
+        overrides = with_size(overrides, path, _read_file(path), known_keys)
+        return _read_settings(path, overrides, keys)
+    except InputError:
+        raise
+    except (
+        *(ValueError, TypeError, KeyError, AttributeError, ImportError),
+        *(YAMLError, OSError, RecursionError),
+    ) as error:
+        raise InputError(f"{path}: {reason_of(error)}") from error
+
+
+def _read_file(path: Path) -> CommentedMap:
+    known = YAML().load(path.read_text(encoding="utf-8"))
+    if not isinstance(known, CommentedMap):
+        raise ValueError("not a mapping of hyperparameters")
+    return known
+
+
+def _read_settings(
+    path: Path, overrides: Mapping[str, Any], keys: Keys | None
+) -> Settings:
+    source = path.read_text(encoding="utf-8")
+    known = _read_file(path)
+    known_keys = EVERY if keys is None else keys
+    defaults = defaults_of(known_keys)
+    required = (n for n, key in known_keys.items() if key.default is REQUIRED)
+    _check_names(overrides, defaults | dict.fromkeys(required) | known, known_keys)
+    if keys is not None:
+        _check_file(path, known, source, keys, overrides)
+    missing = {name: defaults[name] for name in defaults if name not in known}
+    complete = {**missing, **overrides}
+    resolved = resolve(path, complete)
+    plain = _PlainLoader(resolved).get_single_data()
+    values = {k: v for k, v in plain.items() if not isinstance(v, _Unmade)}
+    _check_values(values, known_keys)
+    if keys is not None:
+        _check_sources(values, needs_dev="model" in keys)
+        if keys.keys() >= STREAMS.keys():
+            check_streams(values)
+    check_arguments(YAML().load(resolved))
+    given = frozenset(overrides)
+    named = given | known.keys()
+    return Settings(path, complete, values, resolved, known_keys, given, named)
+
+
+def make_hparams(settings: Settings) -> dict[str, Any]:
+    """Make the objects of a recipe.
+
+    Arguments
+    ---------
+    settings : Settings
+        As `read_settings` gives them.
+
+    Returns
+    -------
+    dict[str, Any]
+        Hyperparameters, objects made.
+
+    Raises
+    ------
+    InputError
+        If an object cannot be made, or is not what its key wants, or there is no epoch
+        before a last stage.
+    """
+    try:
+        values = load_hyperpyyaml(settings.resolved, loader=_Loader)
+    # what a constructor says of its arguments is the fault of who gave them
+    except _Fault as fault:
+        tag, line, error = fault.args
+        _check_output_folder(settings, error)
+        name, made = _key_at(settings.resolved, line), tag.rpartition(".")[2]
+        raise InputError(f"--{name}: {made}: {reason_of(error)}") from error
+    except YAMLError as error:
+        raise InputError(f"{settings.path}: {reason_of(error)}") from error
+    _check_values(values, settings.keys)
+    if stage := LastStage.of(values):
+        values["schedule"] = stage.schedule(values["schedule"])
+    return values
+
+
+def _check_output_folder(settings: Settings, error: Exception) -> None:
+    """Name the output folder where an object could not make it, or one in it."""
+    if not isinstance(error, OSError) or error.filename is None:
+        return
+    folder, failed = Path(settings.values["output_folder"]), Path(error.filename)
+    if folder.is_relative_to(failed) or failed.is_relative_to(folder):
+        raise InputError(
+            f"--output_folder {folder}: {failed} cannot be made ({error.strerror}); "
+            "name another"
+        ) from error
+
+
+def _read_overrides(text: str) -> dict[str, Any]:
+    try:
+        return YAML().load(text) or {}
+    except YAMLError as error:
+        raise InputError(f"command line: {reason_of(error)}") from error
+
+
+def _check_names(
+    overrides: Mapping[str, Any], known: Mapping[str, Any], keys: Keys
+) -> None:
+    """Find keys that the file lacks; what a kind or an object takes comes later."""
+    for name, value in overrides.items():
+        if name not in known:
+            otherwise = "see the file for its keys"
+            hint = did_you_mean(str(name), known, otherwise, _about(keys))
+            raise InputError(f"no key {name!r}; {hint}")
+        inner = known[name]
+        is_plain = isinstance(inner, CommentedMap) and inner.tag.value is None
+        if is_plain and isinstance(value, dict) and name not in keys:
+            _check_names(value, inner, {})
+
+
+def _check_file(
+    path: Path, known: Mapping[str, Any], source: str, keys: Keys, given: Any
+) -> None:
+    """Find keys of a file that nothing reads, and those that it must have."""
+    referred_to = {*re.findall(r"<(\w+)", source)}
+    for name in known:
+        if str(name).startswith("__") or name in referred_to:
+            continue
+        if name not in keys:
+            otherwise = "nothing refers to it; delete it"
+            hint = did_you_mean(str(name), keys, otherwise, _about(keys))
+            raise InputError(f"{path}: no key {name!r}; {hint}")
+        if keys[name].default is OPTIONAL:
+            raise InputError(
+                f"{path}: {name!r} has no effect: nothing refers to it; delete it, or "
+                f"use it as !ref <{name}>"
+            )
+    for name, key in keys.items():
+        if key.default is REQUIRED and name not in known and name not in given:
+            raise InputError(f"{path}: lacks the key {name!r}; want {key.kind.want}")
+
+
+def _about(keys: Keys) -> Callable[[str], str]:
+    """Give what says what a key is for; others may stand in a file too."""
+    return lambda name: keys[name].about if name in keys else ""
+
+
+class _Unmade:
+    """Stands for what is not plain."""
+
+
+class _PlainLoader(SafeLoader):
+    """Reads what is plain, and makes nothing."""
+
+
+def _make_tuple(loader: Any, node: Any) -> Any:
+    return YAML(typ="safe").load(f"[{loader.construct_scalar(node)[1:-1]}]")
+
+
+_PlainLoader.add_constructor("!tuple", _make_tuple)
+# constructors are tried in order of registration: this one takes what is left
+_PlainLoader.add_multi_constructor("!", lambda *_: _Unmade())
+_PlainLoader.add_implicit_resolver("!tuple", re.compile(r"^\(.*\)$"), first="(")
+
+
+class _Fault(Exception):
+    """What an object's constructor has to say, with its tag and its line."""
+
+
+class _Loader(Loader):
+    """HyperPyYAML's, which tells what could not be made."""
+
+    def construct_object(self, node: Any, deep: bool = True) -> Any:
+        """Make an object."""
+        try:
+            return super().construct_object(node, deep=deep)
+        except (InputError, _Fault, YAMLError):
+            raise
+        except Exception as error:
+            raise _Fault(node.tag, node.start_mark.line, error) from error
+
+
+def _key_at(text: str, line: int) -> str:
+    """Find the top-level key that a line of YAML belongs to."""
+    above = text.splitlines()[: line + 1]
+    names = [match[1] for each in above if (match := re.match(r"(\w+):", each))]
+    return names[-1]
+
+
+def _check_values(values: Mapping[str, Any], keys: Keys) -> None:
+    for name, value in values.items():
+        if name in keys:
+            keys[name].kind.check(name, value)
+
+
+def _check_sources(values: Mapping[str, Any], needs_dev: bool) -> None:
+    """Refuse to begin without data to learn from, or to judge checkpoints by."""
+    needed = ("train_splits", "dev_splits") if needs_dev else ("train_splits",)
+    sources = {
+        "train_splits": ("train_manifest", "train_shards"),
+        "dev_splits": ("valid_manifest",),
+        "test_splits": ("test_manifest",),
+    }
+    for splits, others in sources.items():
+        if splits not in values or any(values[other] for other in others):
+            continue
+        if not values[splits] and splits in needed:
+            raise InputError(f"--{splits} []: want a split's name, or {others[0]}")
+        if values[splits] and values["data_folder"] is None:
+            raise InputError(
+                "--data_folder null: want the corpus folder, or train_manifest, "
+                "valid_manifest and test_manifest"
+            )

@@ -1,0 +1,375 @@
+"""Keys of the recipes: what fits them, what holds without them, what they are for."""
+
+from copy import deepcopy
+from dataclasses import replace
+from typing import Any
+
+from lact_modules.adaptation.objective.objectives import find_objective
+from lact_modules.data.corruption import CODECS
+from lact_modules.model_store.hub import check_repo_id
+from lact_modules.training.brain import METRICS
+from lact_modules.training.option.defaults import (
+    OPTIONAL,
+    REQUIRED,
+    SHARED,
+    Key,
+    default_of,
+)
+from lact_modules.training.option.kind.kinds import (
+    Kind,
+    checked,
+    either,
+    existing,
+    flag,
+    function,
+    having,
+    list_of,
+    made,
+    mapping,
+    maybe,
+    number,
+    one_of,
+    pair,
+    share,
+    text,
+    texts,
+    whole,
+)
+from lact_modules.training.option.kind.nested_kinds import (
+    CTC_DECODING,
+    DECODING,
+    PREPARATION,
+    SPLITS,
+)
+from lact_modules.training.option.run_options import RUN_OPTIONS
+from lact_modules.training.option.stream_keys import STREAMS
+from lact_modules.training.parameter.groups import read_rules
+from lact_modules.training.parameter.unfreezing import read_stages
+from lact_modules.training.tracking.trackers import TRACKERS
+
+Keys = dict[str, Key]
+"""By name."""
+
+_SIZE = whole(1, 10**6)
+_COUNT = whole(1, 1000)
+_INTERVAL = whole(0)
+_TRACKER = one_of(*TRACKERS)
+_PATHS = maybe(either(text, list_of(text, "paths")))
+_AUGMENTER = maybe(Kind("an augmenter, made by !new:", callable))
+
+_RISING = pair(number(above=0), "two rates above 0, the lower first")
+_RATES = replace(_RISING, fits=lambda value: _RISING.fits(value) and len({*value}) > 1)
+
+DATA: Keys = {
+    "seed": Key(whole(0, 2**31 - 1), REQUIRED, "of all that is drawn at random"),
+    "output_folder": Key(text, REQUIRED, "where all that a run writes is kept"),
+    "system": Key(maybe(text), SHARED, "what lact-asr compare calls the run"),
+    "data_folder": Key(maybe(text), SHARED, "folder of the corpus"),
+    "language": Key(text, OPTIONAL, "code of the language, such as de"),
+    "train_splits": Key(SPLITS, SHARED, "splits of the corpus to learn from"),
+    "dev_splits": Key(SPLITS, SHARED, "splits for validation"),
+    "test_splits": Key(SPLITS, SHARED, "splits to report on"),
+    "train_manifest": Key(_PATHS, SHARED, "manifests in the place of train_splits"),
+    "valid_manifest": Key(_PATHS, SHARED, "manifests in the place of dev_splits"),
+    "test_manifest": Key(_PATHS, SHARED, "manifests in the place of test_splits"),
+    "train_shards": Key(
+        _PATHS, SHARED, "shards in the place of train_splits: folders or patterns"
+    ),
+    "preparation": Key(
+        mapping(PREPARATION), SHARED, "options of the corpus's preparation"
+    ),
+}
+"""Of every recipe."""
+
+TRAINING: Keys = {
+    **DATA,
+    **RUN_OPTIONS,
+    "save_folder": Key(text, OPTIONAL, "where checkpoints are kept"),
+    "dataset_name": Key(maybe(text), REQUIRED, "what it is said to be trained on"),
+    "num_workers": Key(whole(0, 1000), SHARED, "processes that load data"),
+    # optimization
+    "num_epochs": Key(whole(1, 10**6), OPTIONAL, "passes over the training data"),
+    "learning_rate": Key(number(0), OPTIONAL, "peak learning rate"),
+    "weight_decay": Key(number(0), OPTIONAL, "of the optimizer"),
+    "warmup_steps": Key(whole(0), OPTIONAL, "optimizer steps of the rate's rise"),
+    "parameter_groups": Key(
+        maybe(checked("a list of rules", read_rules, list)),
+        SHARED,
+        "learning rates and weight decay by module, a list of rules",
+    ),
+    "layer_decay": Key(
+        number(above=0, at_most=1),
+        SHARED,
+        "factor of the learning rate from each layer to the one below",
+    ),
+    "stages": Key(
+        maybe(checked("a list of stages", read_stages, list)),
+        SHARED,
+        "what to train in which epochs at which rates, a list; the rest is frozen",
+    ),
+    "target_effective_batch": Key(
+        maybe(whole(1, 10**6)),
+        SHARED,
+        "utterances of an optimizer step, whatever memory and processes allow",
+    ),
+    "fsdp": Key(
+        flag,
+        SHARED,
+        "under torchrun, divide parameters, gradients and the optimizer's state among "
+        "processes",
+    ),
+    "find_lr": Key(
+        flag, SHARED, "look for a learning rate, and keep nothing but losses by rate"
+    ),
+    "find_lr_steps": Key(whole(20, 10**6), SHARED, "optimizer steps of the search"),
+    "find_lr_range": Key(
+        _RATES,
+        SHARED,
+        "learning rates that the search begins and ends with",
+    ),
+    # in optimizer steps
+    "log_interval": Key(_INTERVAL, SHARED, "steps between logs; 0: none"),
+    "sample_interval": Key(_INTERVAL, SHARED, "steps between samples; 0: none"),
+    "valid_interval": Key(
+        _INTERVAL, SHARED, "steps between validations; 0: each epoch's"
+    ),
+    "checkpoint_interval": Key(
+        _INTERVAL, SHARED, "steps between checkpoints; 0: epochs"
+    ),
+    "avg_checkpoints": Key(_COUNT, SHARED, "best checkpoints to keep and average"),
+    # sizes
+    "d_model": Key(_SIZE, OPTIONAL, "width of the model"),
+    "d_ffn": Key(_SIZE, OPTIONAL, "width of feed-forward layers"),
+    "num_layers": Key(_COUNT, OPTIONAL, "blocks of the encoder"),
+    "num_heads": Key(_COUNT, OPTIONAL, "heads of attention"),
+    "dropout": Key(number(0, below=1), OPTIONAL, "share of dropped activations"),
+    # objects
+    "model": Key(having("a model, made by !new:", "parameters"), REQUIRED, "to train"),
+    "modules": Key(
+        checked("a mapping with the key model", lambda value: value["model"]),
+        REQUIRED,
+        "parts of the model, for SpeechBrain",
+    ),
+    "opt_class": Key(function, REQUIRED, "optimizer"),
+    "schedule": Key(function, REQUIRED, "factor of the learning rate by step"),
+    "epoch_counter": Key(
+        having("an EpochCounter, made by !new:", "limit", "current"), REQUIRED, "epochs"
+    ),
+    "train_logger": Key(
+        having("a logger, made by !new:", "log_stats"), REQUIRED, "writes epochs down"
+    ),
+    "checkpointer": Key(
+        having("a checkpointer, made by !new:", "checkpoints_dir"),
+        REQUIRED,
+        "keeps checkpoints",
+    ),
+    "trackers": Key(
+        either(_TRACKER, list_of(_TRACKER, f"these: {', '.join(TRACKERS)}")),
+        SHARED,
+        "where to watch the training",
+    ),
+}
+"""Of every recipe that trains a model."""
+
+_AUGMENTATION: Keys = {
+    "wav_augment": Key(_AUGMENTER, SHARED, "augmentation of waveforms"),
+    "fea_augment": Key(_AUGMENTER, SHARED, "augmentation of features"),
+    "time_mask_scale": Key(
+        maybe(number(0, 100)),
+        SHARED,
+        "factor of the number of its time masks; null: 2.5 with cr_loss_scale, else 1",
+    ),
+    "cr_loss_scale": Key(
+        number(0),
+        SHARED,
+        "hear two views of each utterance, and weight of what they disagree (CR-CTC), "
+        "such as 0.2; 0: one view",
+    ),
+    "cr_warmup_steps": Key(
+        maybe(whole(0)),
+        SHARED,
+        "optimizer steps in which cr_loss_scale rises from 0; null: 2000, but at most "
+        "a tenth of the training",
+    ),
+    "pause_prob": Key(
+        share, SHARED, "chance of a pause before, in and after an utterance, each"
+    ),
+    "pause_seconds": Key(
+        pair(number(above=0), "the shortest and the longest, such as [0.1, 6.0]"),
+        SHARED,
+        "length of a pause",
+    ),
+    "noise_folder": Key(maybe(existing), SHARED, "noises to add"),
+    "noise_snr_db": Key(
+        pair(number(), "the lowest and the highest, such as [0, 15]"),
+        SHARED,
+        "signal-to-noise ratios in decibels",
+    ),
+    "noise_prob": Key(share, SHARED, "share of utterances that get noise"),
+    "rir_folder": Key(maybe(existing), SHARED, "impulse responses of rooms"),
+    "rir_prob": Key(share, SHARED, "share of utterances that are put into a room"),
+    "codecs": Key(
+        list_of(one_of(*CODECS), f"any of {', '.join(CODECS)}"),
+        SHARED,
+        "to encode and decode with",
+    ),
+    "codec_prob": Key(share, SHARED, "share of utterances that go through a codec"),
+}
+
+_RECOGNIZER: Keys = {
+    **TRAINING,
+    "size": Key(
+        maybe(text),
+        SHARED,
+        "sets width, depth, batch and rate: a name of sizes, or the path of a YAML "
+        "file; what is given beside it counts",
+    ),
+    "sizes": Key(maybe(text), SHARED, "folder with a YAML file for each size"),
+    **_AUGMENTATION,
+    "max_train_duration": Key(
+        maybe(number(above=0)), SHARED, "seconds; longer utterances are left out"
+    ),
+    "in_memory": Key(flag, SHARED, "whether to keep audio in memory"),
+    "max_batch_length": Key(number(above=0), REQUIRED, "seconds of audio in a batch"),
+    "max_batch_size": Key(maybe(whole(1, 10**6)), SHARED, "utterances in a batch"),
+    "valid_batch_size": Key(whole(1, 10**6), REQUIRED, "utterances in a test batch"),
+    "shard_buffer": Key(
+        whole(1), SHARED, "utterances of shards that a batch is chosen from"
+    ),
+    **STREAMS,
+    "inter_ctc_weight": Key(
+        number(0, below=1),
+        SHARED,
+        "share of CTC after the encoder's heads in the loss of CTC",
+    ),
+    "teacher_codes": Key(
+        maybe(existing), SHARED, "what lact-asr teacher-codes wrote, for a CodeHead"
+    ),
+    "teacher_weight": Key(
+        number(0), SHARED, "weight of the codes' cross-entropy, beside losses a label"
+    ),
+    # a rate of words says little while few are right
+    "best_by": Key(one_of(*METRICS), SHARED, "tells which checkpoints are the best"),
+    "num_worst_utterances": Key(
+        whole(0, 1000), SHARED, "those with most errors, to hear in trackers"
+    ),
+    "init_from": Key(
+        maybe(text),
+        SHARED,
+        "model to start from: a run's folder, an export, a hub's id",
+    ),
+    "init_fresh": Key(texts, SHARED, "modules that start fresh all the same"),
+    "wav2vec2_model_name": Key(
+        maybe(text), SHARED, "pretrained model that a Wav2Vec2Frontend starts from"
+    ),
+    "push_to_hub": Key(
+        maybe(checked("organization/name", check_repo_id)),
+        SHARED,
+        "repository of the Hugging Face hub that gets the trained model",
+    ),
+    "hub_private": Key(flag, SHARED, "whether that repository is private"),
+    "frontend": Key(made, OPTIONAL, "from waveforms to frames"),
+    "encoder": Key(made, OPTIONAL, "from frames to frames"),
+    "num_lact_heads": Key(_COUNT, OPTIONAL, "heads of fast weights"),
+    "audio_encoder_layers": Key(_COUNT, OPTIONAL, "convolutions of the front end"),
+}
+
+_ABOUT_DECODING = "of the test splits, beside greedy"
+_TOKENIZER = Key(maybe(existing), SHARED, "SentencePiece model; null: trains one")
+
+CTC: Keys = {
+    **_RECOGNIZER,
+    "decoding": Key(mapping(CTC_DECODING), REQUIRED, _ABOUT_DECODING),
+    "units": Key(one_of("characters", "pieces"), SHARED, "what the model's tokens are"),
+    "characters": Key(maybe(text), SHARED, "to spell with; null: the transcripts'"),
+    "tokenizer": _TOKENIZER,
+    "num_tokens": Key(
+        maybe(whole(2, 10**6)), SHARED, "outputs of the model; null: as many as need be"
+    ),
+    "ttt_loss_weight": Key(
+        number(0), SHARED, "weight of masked prediction beside CTC, with enable_ttt"
+    ),
+    "enable_ttt": Key(flag, OPTIONAL, "whether to learn masked prediction"),
+    "ttt_mask_prob": Key(share, OPTIONAL, "share of frames to hide"),
+    "meta_ttt": Key(
+        maybe(checked("the name of a loss", find_objective)),
+        SHARED,
+        "loss that a step of test-time training minimizes in each step of training",
+    ),
+    "meta_ttt_second_order": Key(flag, SHARED, "with its gradient's gradient"),
+    "target_frame_rate": Key(maybe(number(above=0)), OPTIONAL, "frames a second"),
+    "target_hop_ms": Key(maybe(number(above=0)), OPTIONAL, "milliseconds a frame"),
+    "encoder_target_ds_factor": Key(
+        maybe(number(above=0)), OPTIONAL, "what the encoder shortens frames by"
+    ),
+    "encoder_lr_scale": Key(
+        number(0), OPTIONAL, "factor of the convolutions' learning rate"
+    ),
+    "freeze_encoder": Key(flag, OPTIONAL, "whether convolutions stay as they are"),
+}
+"""Of CTC recognizers."""
+
+S2S: Keys = {
+    **_RECOGNIZER,
+    "decoding": Key(mapping(DECODING), REQUIRED, _ABOUT_DECODING),
+    "tokenizer": _TOKENIZER,
+    "num_tokens": Key(whole(4, 10**6), REQUIRED, "pieces of words"),
+    "ctc_weight": Key(share, REQUIRED, "share of CTC in the loss"),
+    "label_smoothing": Key(
+        number(0, below=1), SHARED, "of the attention decoder's loss"
+    ),
+    "decoder": Key(made, OPTIONAL, "from frames to tokens"),
+    "num_decoder_layers": Key(_COUNT, OPTIONAL, "blocks of the decoder"),
+}
+"""Of recognizers with CTC and attention."""
+
+_TEXTS: Keys = {
+    "text_files": Key(list_of(existing, "paths"), SHARED, "more texts, one a line"),
+    "num_tokens": Key(whole(4, 10**6), REQUIRED, "pieces of words"),
+}
+
+LANGUAGE_MODEL: Keys = {
+    **TRAINING,
+    **_TEXTS,
+    "tokenizer": _TOKENIZER,
+    "max_text_tokens": Key(whole(1), REQUIRED, "longer texts are left out"),
+    "max_batch_tokens": Key(whole(1), REQUIRED, "tokens in a batch"),
+}
+"""Of language models."""
+
+TOKENIZER: Keys = {
+    **DATA,
+    **RUN_OPTIONS,
+    **_TEXTS,
+    "model_type": Key(one_of("unigram", "bpe"), REQUIRED, "of SentencePiece"),
+}
+"""Of tokenizers."""
+
+EVERY: Keys = {
+    **TOKENIZER,
+    **LANGUAGE_MODEL,
+    **S2S,
+    **CTC,
+    "decoding": S2S["decoding"],
+}
+"""Of any recipe."""
+
+
+def defaults_of(keys: Keys) -> dict[str, Any]:
+    """Give what holds where neither the YAML nor the command line say otherwise.
+
+    Arguments
+    ---------
+    keys : Keys
+        Of a recipe.
+
+    Returns
+    -------
+    dict[str, Any]
+        By name, to be changed at will.
+    """
+    return {
+        name: deepcopy(default_of(name, key))
+        for name, key in keys.items()
+        if key.default is not REQUIRED and key.default is not OPTIONAL
+    }

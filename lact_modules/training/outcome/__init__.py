@@ -1,0 +1,1 @@
+"""The record of a run: tests, results, plots, publishing."""

@@ -1,0 +1,35 @@
+"""Publish what a recipe has trained; its model is never lost for that."""
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from speechbrain.utils.distributed import if_main_process
+
+from lact_modules.errors import InputError
+from lact_modules.publishing.hub import push_model
+
+logger = logging.getLogger(__name__)
+
+
+def publish(hparams: Mapping[str, Any]) -> None:
+    """Upload the model of a run that is trained and tested, if the YAML says so.
+
+    A failure is a warning, with the command to try again.
+
+    Arguments
+    ---------
+    hparams : Mapping[str, Any]
+        ``output_folder``; ``push_to_hub``, a repository or None; ``hub_private``.
+    """
+    repo_id = hparams["push_to_hub"]
+    # the others have nothing left to do and need not wait
+    if repo_id is None or not if_main_process():
+        return
+    try:
+        url = push_model(hparams["output_folder"], repo_id, hparams["hub_private"])
+    # also a disk that is full when the export is written
+    except (InputError, OSError) as error:
+        logger.warning("%s", error)
+    else:
+        logger.info("published at %s", url)

@@ -1,0 +1,176 @@
+"""One model in several processes: gradients and statistics that all of them share."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, TypeGuard
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from lact_modules.training.parallel.sharding import is_sharded, zero_of_gathered
+
+
+class Replica(nn.Module):
+    """What `DistributedDataParallel` wraps: the model, and ways to make a loss of it.
+
+    A loss that is made within its forward is seen whole: DDP finds out which parameters
+    it depends on, whatever of the model was run, and how. Where ranks have run other
+    parts of the model, as with LayerDrop, none waits for gradients that never come.
+
+    Called without anything, it gives a zero that depends on no parameter of the model.
+    Backward from there exchanges what was gathered before: no memory is needed for it,
+    so that a rank whose memory ran out can first go through its batch again.
+
+    Arguments
+    ---------
+    module : nn.Module
+        The model.
+
+    Example
+    -------
+    >>> replica = Replica(nn.Linear(2, 1))
+    >>> replica(run=lambda: replica.module(torch.ones(3, 2)).sum()).shape
+    torch.Size([])
+    >>> replica(torch.ones(3, 2)).shape, replica().item()
+    (torch.Size([3, 1]), 0.0)
+    """
+
+    def __init__(self, module: nn.Module):
+        super().__init__()
+        self.module = module
+        device = next(module.parameters()).device
+        self.anchor = nn.Parameter(torch.zeros((), device=device))
+
+    def forward(
+        self, *inputs: Any, run: Callable[[], Tensor] | None = None, **more: Any
+    ) -> Any:
+        """Give what the model makes of inputs; or what `run` makes of it; or zero."""
+        if inputs or more:
+            return self.module(*inputs, **more)
+        return self.anchor * 0 if run is None else run()
+
+
+def replicate(model: nn.Module) -> DistributedDataParallel:
+    """Share a model among the processes of a training: the main one's is everybody's.
+
+    Parameters that are frozen are not exchanged; replicate anew when others are.
+
+    Arguments
+    ---------
+    model : nn.Module
+        On its device.
+
+    Returns
+    -------
+    DistributedDataParallel
+        Of its `Replica`.
+    """
+    return DistributedDataParallel(
+        Replica(model),
+        find_unused_parameters=True,
+        # a rank that tries again would send them twice; see `average_buffers`
+        broadcast_buffers=False,
+    )
+
+
+def unwrapped(model: nn.Module) -> nn.Module:
+    """Give the model that `replicate` has wrapped, or the model itself."""
+    return model.module.module if is_replicated(model) else model
+
+
+def is_replicated(model: nn.Module) -> TypeGuard[DistributedDataParallel]:
+    """Tell whether `replicate` made it."""
+    return isinstance(model, DistributedDataParallel)
+
+
+def without_exchange(model: nn.Module) -> AbstractContextManager[None]:
+    """Let gradients gather, within a ``with`` block, in each process for itself."""
+    # SpeechBrain's own goes on after an error
+    return model.no_sync() if is_replicated(model) else nullcontext()
+
+
+def run_replica(
+    model: nn.Module, run: Callable[[], tuple[Any, Tensor]]
+) -> tuple[Any, Tensor]:
+    """Run what gives outputs and a loss, so that processes can exchange gradients.
+
+    Arguments
+    ---------
+    model : nn.Module
+        Replicated, sharded, or neither.
+    run : Callable[[], tuple[Any, Tensor]]
+        Runs the bare model.
+
+    Returns
+    -------
+    tuple[Any, Tensor]
+        As `run`.
+
+    Example
+    -------
+    >>> run_replica(nn.Linear(2, 1), lambda: ("outputs", torch.ones(())))
+    ('outputs', tensor(1.))
+    """
+    if is_sharded(model):
+        outputs, loss = run()
+        return outputs, loss + zero_of_gathered(model)
+    if not is_replicated(model):
+        return run()
+    kept = []
+
+    def run_for_loss() -> Tensor:
+        outputs, loss = run()
+        # out of DDP's sight: it would wait for all that they depend on
+        kept.append(outputs)
+        return loss
+
+    loss = model(run=run_for_loss)
+    return kept[0], loss
+
+
+def sum_gradients(model: nn.Module) -> None:
+    """Sum over processes what was gathered without exchange, as far as any has some."""
+    if not is_replicated(model):
+        return
+    # DDP averages
+    model().backward()
+    for parameter in unwrapped(model).parameters():
+        if parameter.grad is not None:
+            parameter.grad *= torch.distributed.get_world_size()
+
+
+@torch.no_grad()
+def average_buffers(model: nn.Module) -> None:
+    """Average over processes what checkpoints hold beside parameters.
+
+    Running means then are of what all processes have seen; what is the same in all
+    stays as it is, to the bit.
+
+    Arguments
+    ---------
+    model : nn.Module
+        Replicated, sharded, or neither; all processes must call it.
+    """
+    if not (is_replicated(model) or is_sharded(model)):
+        return
+    buffers = [*_saved_buffers(unwrapped(model))]
+    if not buffers:
+        return
+    # in float64 a few equal float32 add up without rounding
+    total = torch.cat([buffer.flatten().double() for buffer in buffers])
+    torch.distributed.all_reduce(total)
+    means = (total / torch.distributed.get_world_size()).split(
+        [buffer.numel() for buffer in buffers]
+    )
+    for buffer, mean in zip(buffers, means, strict=True):
+        is_count = not buffer.is_floating_point()
+        buffer.copy_((mean.round() if is_count else mean).view_as(buffer))
+
+
+def _saved_buffers(model: nn.Module) -> Iterator[Tensor]:
+    """Give what a state dict holds beside parameters; to make one may take messages."""
+    for module in model.modules():
+        for name, buffer in module.named_buffers(recurse=False):
+            if name not in module._non_persistent_buffers_set:
+                yield buffer

@@ -1,0 +1,1 @@
+"""Which parameters learn, at which rates, and where they start."""

@@ -1,0 +1,1 @@
+"""Examples out of shards, and their place in an epoch."""

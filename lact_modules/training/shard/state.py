@@ -1,0 +1,121 @@
+"""What a training from shards has had of an epoch, in a checkpoint."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lact_modules.training.batch.resuming import NOTHING, hash_ids
+from lact_modules.training.checkpointing.random_state import rank_path
+
+
+@dataclass
+class Had:
+    """Utterances that were trained on.
+
+    Arguments
+    ---------
+    keys : NDArray[np.uint64]
+        Of `hash_ids`.
+    seconds : NDArray[np.float64]
+        Their durations.
+    """
+
+    keys: NDArray[np.uint64]
+    seconds: NDArray[np.float64]
+
+    @classmethod
+    def nothing(cls) -> "Had":
+        """Begin with no utterance."""
+        return cls(NOTHING, np.empty(0))
+
+    def __add__(self, other: "Had") -> "Had":
+        return Had(
+            np.concatenate([self.keys, other.keys]),
+            np.concatenate([self.seconds, other.seconds]),
+        )
+
+
+class ShardState:
+    """What an epoch has had: in another order before, and in the order that holds.
+
+    Arguments
+    ---------
+    epoch : int
+        Number of the epoch.
+    order : str
+        What the order of its batches depends on.
+    before : Had | None
+        By all ranks, in another order.
+
+    Example
+    -------
+    >>> state = ShardState(epoch=1, order="a")
+    >>> state.add(["u", "v"], [1.0, 2.0])
+    >>> state.begin_anew("b").before.seconds.tolist()
+    [1.0, 2.0]
+    """
+
+    def __init__(self, epoch: int, order: str, before: Had | None = None):
+        self.epoch, self.order = epoch, order
+        self.before = before or Had.nothing()
+        self.num_done = 0
+        self._ids: list[str] = []
+        self._seconds: list[float] = []
+        self._loaded = self._by_others = Had.nothing()
+
+    def add(self, ids: Iterable[str], seconds: Iterable[float]) -> None:
+        """Note a batch of this rank."""
+        self._ids += ids
+        self._seconds += map(float, seconds)
+        self.num_done += 1
+
+    @property
+    def _done(self) -> Had:
+        """By this rank, in the order that holds."""
+        return self._loaded + Had(hash_ids(self._ids), np.array(self._seconds))
+
+    def begin_anew(self, order: str) -> "ShardState":
+        """Go on within the epoch in another order."""
+        had = self.before + self._done + self._by_others
+        return ShardState(self.epoch, order, had)
+
+    def save(self, path: str | Path) -> None:
+        """Write what this rank had; others' stands beside the main one's file."""
+        done = self._done
+        with open(rank_path(path), "wb") as stream:
+            np.savez(
+                stream,
+                epoch=self.epoch,
+                order=self.order,
+                num_done=self.num_done,
+                keys_before=self.before.keys,
+                seconds_before=self.before.seconds,
+                keys=done.keys,
+                seconds=done.seconds,
+            )
+
+    @classmethod
+    def load(cls, path: str | Path) -> "ShardState":
+        """Read what all ranks had."""
+        path = Path(path)
+        own = rank_path(path)
+        if not own.exists():
+            # this rank is new; the order is another one then
+            own = path
+        fields = _read(own)
+        before = Had(fields["keys_before"], fields["seconds_before"])
+        state = cls(int(fields["epoch"]), str(fields["order"]), before)
+        state.num_done = int(fields["num_done"])
+        state._loaded = Had(fields["keys"], fields["seconds"])
+        for other in {path, *path.parent.glob(f"{path.name}.rank*")} - {own}:
+            fields = _read(other)
+            state._by_others += Had(fields["keys"], fields["seconds"])
+        return state
+
+
+def _read(path: Path) -> dict[str, NDArray]:
+    with np.load(path) as fields:
+        return dict(fields)

@@ -1,0 +1,1 @@
+"""Starts of a run that are refused, or train nothing that is kept."""

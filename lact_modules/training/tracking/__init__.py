@@ -1,0 +1,1 @@
+"""Where a training can be watched: metrics, trackers, progress."""

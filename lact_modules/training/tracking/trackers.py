@@ -1,0 +1,123 @@
+"""Where a training can be watched: TensorBoard, Weights & Biases, MLflow."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from torch import Tensor
+
+from lact_modules.errors import InputError
+from lact_modules.training.tracking.mlflow_tracker import MLflow
+from lact_modules.training.tracking.tensorboard_tracker import TensorBoard
+from lact_modules.training.tracking.tracked_run import Setting
+from lact_modules.training.tracking.wandb_tracker import WandB
+
+
+class Tracker(Protocol):
+    """What shows a training; all of it is written to the run's folder besides."""
+
+    def show_settings(self, settings: Mapping[str, Setting]) -> None:
+        """Show the hyperparameters, by name."""
+
+    def show_numbers(self, step: int, values: Mapping[str, float]) -> None:
+        """Add a point to the curve of each name."""
+
+    def show_text(self, step: int, name: str, text: str) -> None:
+        """Show a text, such as what was said and heard."""
+
+    def show_audio(self, step: int, name: str, signal: Tensor, caption: str) -> None:
+        """Offer an utterance (N,) at 16 kHz to be heard."""
+
+    def close(self) -> None:
+        """Write what is left; the training is done."""
+
+
+TRACKERS: dict[str, Callable[[Path], Tracker]] = {
+    "tensorboard": TensorBoard,
+    "wandb": WandB,
+    "mlflow": MLflow,
+}
+"""What the YAML key ``trackers`` may name."""
+
+
+def make_trackers(
+    names: str | Sequence[str], folder: str | Path, settings: Mapping[str, Any]
+) -> list[Tracker]:
+    """Open trackers for a run, or go on with those that the run began with.
+
+    Arguments
+    ---------
+    names : str | Sequence[str]
+        Of `TRACKERS`, one or several.
+    folder : str | Path
+        Of the run.
+    settings : Mapping[str, Any]
+        Hyperparameters; what is no plain value, such as a model, is not shown.
+
+    Returns
+    -------
+    list[Tracker]
+        One for each name.
+
+    Raises
+    ------
+    InputError
+        If there is no such tracker, or it cannot be opened.
+
+    Example
+    -------
+    >>> make_trackers(["tensorbord"], "run", {})
+    Traceback (most recent call last):
+    ...
+    lact_modules.errors.InputError: trackers: 'tensorbord' is none; choose of
+    tensorboard, wandb, mlflow
+    """
+    names = [names] if isinstance(names, str) else names
+    for name in names:
+        if name not in TRACKERS:
+            raise InputError(
+                f"trackers: {name!r} is none; choose of {', '.join(TRACKERS)}"
+            )
+    trackers = [TRACKERS[name](Path(folder)) for name in names]
+    for tracker in trackers:
+        tracker.show_settings(plain_settings(settings))
+    return trackers
+
+
+def plain_settings(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Setting]:
+    """Pick out what trackers can show of hyperparameters.
+
+    Arguments
+    ---------
+    settings : Mapping[str, Any]
+        Nested mappings become dotted names, lists text; objects and None are left
+        out, and so are folders of this machine.
+    prefix : str
+        Before each name.
+
+    Returns
+    -------
+    dict[str, Setting]
+        By name.
+
+    Example
+    -------
+    >>> plain_settings({"seed": 1, "decoding": {"lm": None, "beam": 5}, "model": id})
+    {'seed': 1, 'decoding.beam': 5}
+    """
+    plain: dict[str, Setting] = {}
+    for key, value in settings.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping):
+            plain |= plain_settings(value, f"{name}.")
+        elif isinstance(value, list | tuple) and all(map(_is_plain, value)):
+            plain[name] = ", ".join(map(str, value))
+        elif _is_plain(value):
+            plain[name] = value
+    return plain
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, str):
+        return not Path(value).is_absolute()
+    return isinstance(value, int | float)

@@ -1,0 +1,1 @@
+"""Output units of a run, and what they are too many for."""

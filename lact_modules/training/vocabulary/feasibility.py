@@ -1,0 +1,117 @@
+"""Utterances that CTC has too few frames for, counted before training begins."""
+
+import itertools
+import logging
+import math
+from collections.abc import Iterable, Sequence
+
+from lact_modules.data.text.subwords import AnyVocabulary, SubwordVocabulary
+from lact_modules.errors import InputError
+
+logger = logging.getLogger(__name__)
+
+_USUAL_RATE = 25.0
+"""Frames a second of the mel front end."""
+
+
+def check_feasible(
+    utterances: Iterable[tuple[float, str]],
+    vocabulary: AnyVocabulary,
+    frame_rate: float,
+    ctc_weight: float = 1.0,
+) -> int:
+    """Warn of utterances with more labels than frames, which CTC cannot learn.
+
+    A label that repeats its neighbor takes a frame more, for the blank between. Audio
+    is not read: durations tell the frames, but for one or two, and augmentation that
+    changes the speed is left out of account.
+
+    Arguments
+    ---------
+    utterances : Iterable[tuple[float, str]]
+        Seconds and transcript of each, which the vocabulary spells.
+    vocabulary : AnyVocabulary
+        Gives the labels.
+    frame_rate : float
+        Frames a second that the model gives out.
+    ctc_weight : float
+        Share of CTC in the loss; below 1, attention learns what CTC cannot.
+
+    Returns
+    -------
+    int
+        How many there are.
+
+    Raises
+    ------
+    InputError
+        If no utterance can be learned, by CTC or by attention.
+
+    Example
+    -------
+    >>> from lact_modules.data.text.vocabulary import Vocabulary
+    >>> vocabulary = Vocabulary.from_texts(["HELLO"])
+    >>> check_feasible([(0.2, "HELLO"), (0.24, "HELLO")], vocabulary, frame_rate=25.0)
+    1
+    """
+    if not ctc_weight:
+        return 0
+    total = count = 0
+    for seconds, text in utterances:
+        total += 1
+        # durations are decimals: a frame of their rounding is none
+        num_frames = math.ceil(round(seconds * frame_rate, 6))
+        count += not fits(vocabulary.encode(text), num_frames)
+    if not count:
+        return 0
+    complaint = (
+        f"{count} of {total} training utterances ({100 * count / total:.2g} %) have "
+        f"more labels than frames, at {frame_rate:g} frames a second"
+    )
+    advice = " or ".join(_remedies(vocabulary, frame_rate))
+    if count == total and ctc_weight == 1:
+        raise InputError(f"{complaint}: CTC can learn none of them; {advice}")
+    logger.warning("%s; CTC passes over them: %s", complaint, advice)
+    return count
+
+
+def fits(labels: Sequence[int], num_frames: int) -> bool:
+    """Tell whether labels, and blanks between equal ones, fit into so many frames.
+
+    Arguments
+    ---------
+    labels : Sequence[int]
+        Without blanks.
+    num_frames : int
+        That there are.
+
+    Returns
+    -------
+    bool
+        Whether CTC has a path.
+
+    Example
+    -------
+    >>> fits([3, 3], 2), fits([3, 3], 3), fits([3, 4], 2)
+    (False, True, True)
+    """
+    count = len(labels)
+    if not count <= num_frames < 2 * count - 1:
+        return count <= num_frames
+    repeats = sum(one == other for one, other in itertools.pairwise(labels))
+    return count + repeats <= num_frames
+
+
+def _remedies(vocabulary: AnyVocabulary, frame_rate: float) -> list[str]:
+    """Say what would help: fewer labels, more frames, or other utterances."""
+    is_of_pieces = isinstance(vocabulary, SubwordVocabulary)
+    remedies = [
+        "give more num_tokens"
+        if is_of_pieces
+        else "take word pieces (--units pieces --num_tokens 256)"
+    ]
+    if frame_rate < _USUAL_RATE:
+        remedies.append(
+            f"a front end of {_USUAL_RATE:g} frames a second (4x subsampling)"
+        )
+    return [*remedies, "mend or split the transcripts that say more than is heard"]

@@ -1,0 +1,138 @@
+"""The output units of a CTC recognizer: characters, or pieces of words."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from speechbrain.utils.distributed import run_on_main
+
+from lact_modules.data.text.subwords import AnyVocabulary, SubwordVocabulary
+from lact_modules.data.text.vocabulary import Vocabulary
+from lact_modules.errors import InputError
+from lact_modules.training.vocabulary.tokenizer import prepare_tokenizer
+
+ReadTexts = Callable[[], Sequence[str]]
+"""Gives the transcripts to learn from."""
+
+
+def make_vocabulary(hparams: dict[str, Any], read_texts: ReadTexts) -> AnyVocabulary:
+    """Make the vocabulary of a CTC recognizer, and see that the model fits it.
+
+    Arguments
+    ---------
+    hparams : dict[str, Any]
+        ``units``, one of `UNITS`, and what they read: ``characters``, None for those
+        that the run began with or else those of the texts; ``tokenizer``, see
+        `prepare_tokenizer`; ``num_tokens``, None to size the output layer of
+        ``model`` to what there is; ``output_folder``, which gets the vocabulary.
+    read_texts : ReadTexts
+        Asked if need be.
+
+    Returns
+    -------
+    AnyVocabulary
+        As many tokens as the model has outputs.
+
+    Raises
+    ------
+    InputError
+        If the model has another number of tokens, the run began with others, or
+        nothing tells how many pieces to make.
+
+    Example
+    -------
+    >>> import tempfile
+    >>> hparams = {"output_folder": tempfile.mkdtemp(), "num_tokens": 12}
+    >>> hparams |= {"units": "pieces", "tokenizer": None, "characters": None}
+    >>> vocabulary = make_vocabulary(hparams, lambda: ["ONE TWO", "TWO TEN"])
+    >>> vocabulary.decode(vocabulary.encode("TEN")), len(vocabulary)
+    ('TEN', 12)
+    """
+    units = hparams["units"]
+    if hparams["tokenizer"] and units != "pieces":
+        raise InputError(
+            f"tokenizer {hparams['tokenizer']}: spells in pieces, and units are "
+            f"{units}; set units to pieces, or leave it"
+        )
+    kind, prepare = UNITS[units]
+    _check_beginning(Path(hparams["output_folder"]), kind, units)
+    vocabulary = prepare(hparams, read_texts)
+    if hparams["num_tokens"] is None:
+        hparams["model"].set_num_tokens(len(vocabulary))
+    return vocabulary
+
+
+def prepare_characters(hparams: dict[str, Any], read_texts: ReadTexts) -> Vocabulary:
+    """Collect characters, and write them into the run's folder.
+
+    Arguments
+    ---------
+    hparams : dict[str, Any]
+        ``characters``, ``num_tokens`` and ``output_folder``, see `make_vocabulary`.
+    read_texts : ReadTexts
+        Asked if need be.
+
+    Returns
+    -------
+    Vocabulary
+        Of ``num_tokens`` tokens, if that is a number.
+
+    Raises
+    ------
+    InputError
+        If there are more or fewer, or the run began with others.
+
+    Example
+    -------
+    >>> import tempfile
+    >>> hparams = {"output_folder": tempfile.mkdtemp(), "num_tokens": None}
+    >>> hparams["characters"] = None
+    >>> prepare_characters(hparams, lambda: ["HI"]).tokens
+    ('<blank>', '|', 'H', 'I')
+    """
+    path = Path(hparams["output_folder"]) / Vocabulary.file_name
+    run_on_main(_write_characters, args=[path, hparams, read_texts])
+    return Vocabulary.load(path)
+
+
+def _write_characters(
+    path: Path, hparams: dict[str, Any], read_texts: ReadTexts
+) -> None:
+    """Write the vocabulary, unless the run began with another one."""
+    characters = hparams["characters"]
+    if characters is not None:
+        vocabulary = Vocabulary.from_texts([characters])
+    elif path.exists():
+        vocabulary = Vocabulary.load(path)
+    else:
+        vocabulary = Vocabulary.from_texts(read_texts())
+    if hparams["num_tokens"] not in (None, len(vocabulary)):
+        raise InputError(
+            f"num_tokens: {hparams['num_tokens']}, but characters, blank and word "
+            f"delimiter make {len(vocabulary)}; set it to that, or to null"
+        )
+    if path.exists() and Vocabulary.load(path) != vocabulary:
+        raise InputError(
+            f"{path}: differs from the YAML key 'characters'; take another "
+            "output_folder or the characters that this run began with"
+        )
+    vocabulary.save(path)
+
+
+_Preparation = Callable[[dict[str, Any], ReadTexts], AnyVocabulary]
+
+UNITS: dict[str, tuple[type[AnyVocabulary], _Preparation]] = {
+    "characters": (Vocabulary, prepare_characters),
+    "pieces": (SubwordVocabulary, prepare_tokenizer),
+}
+"""What CTC recognizers may say, with the kind of vocabulary and what makes one."""
+
+
+def _check_beginning(folder: Path, kind: type[AnyVocabulary], units: str) -> None:
+    """Refuse a run that began with other units: its folder holds one vocabulary."""
+    for other, (other_kind, _) in UNITS.items():
+        if other_kind is not kind and (folder / other_kind.file_name).exists():
+            raise InputError(
+                f"units {units}: {folder} holds a run that began with {other}; take "
+                "another output_folder, or its units"
+            )
