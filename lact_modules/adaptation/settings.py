@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from lact_modules.adaptation.objective.objectives import find_objective
+from lact_modules.adaptation.step.groups import check_groups
 from lact_modules.adaptation.step.optimizers import find_optimizer
-from lact_modules.adaptation.step.parameters import check_groups
 
 DEFAULT_LR = 0.1
 """Of Muon, for models that have not learned one."""

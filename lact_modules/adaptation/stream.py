@@ -3,11 +3,17 @@
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from itertools import count
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from lact_modules.adaptation.gate import CleanStatistics
+from lact_modules.adaptation.methods import build_adapter
 from lact_modules.adaptation.recording import RecordingAdapter
+from lact_modules.encoders.ctc_model import CTCModel
+from lact_modules.errors import InputError
+from lact_modules.layers.chunking import Chunking
 
 
 class StreamLearner:
@@ -83,3 +89,45 @@ class StreamLearner:
                 self.learner.learn(piece, seed)
             elif report.note(self.learner.learn_safely(piece, seed, gate)):
                 break
+
+
+def build_stream_adapter(
+    model: CTCModel,
+    statistics: CleanStatistics | None,
+    chunking: Chunking,
+    options: dict[str, Any] | None,
+) -> RecordingAdapter | None:
+    """Make what learns from pieces of a stream.
+
+    Arguments
+    ---------
+    model : CTCModel
+        What hears the stream.
+    statistics : CleanStatistics | None
+        Of what it was trained on, for the gate.
+    chunking : Chunking
+        Of the stream.
+    options : dict[str, Any] | None
+        Of :func:`~lact_modules.adaptation.methods.build_adapter`; one step if not
+        given.
+
+    Returns
+    -------
+    RecordingAdapter | None
+        For `StreamLearner`; None without options.
+
+    Raises
+    ------
+    InputError
+        If the method learns from whole utterances, or an option does not fit.
+    """
+    if options is None:
+        return None
+    adapter = build_adapter(model, statistics=statistics, **{"steps": 1, **options})
+    if not isinstance(adapter, RecordingAdapter):
+        raise InputError(
+            "stream: only --ttt self-train learns from what was heard before, "
+            "others from whole utterances before they are transcribed; leave --ttt"
+        )
+    adapter.chunking = chunking
+    return adapter

@@ -30,7 +30,8 @@ def doctor(
     from rich.table import Table
     from rich.text import Text
 
-    from lact_modules.cli.checks import check_data, check_environment, check_model
+    from lact_modules.cli.checks import check_environment, check_model
+    from lact_modules.cli.data_checks import check_data
 
     findings = list(check_environment())
     if model is not None:

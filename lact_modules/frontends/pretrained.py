@@ -8,26 +8,26 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from huggingface_hub import snapshot_download
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
 from lact_modules.errors import InputError
 from lact_modules.frontends.feature_encoder import KERNELS, STRIDES
+from lact_modules.frontends.pretrained_files import (
+    CONFIG_FILE,
+    MODEL_TYPES,
+    PREPROCESSOR_FILE,
+    PROCESSOR_FILE,
+    WEIGHTS_FILE,
+    find_folder,
+    list_files,
+    read_json,
+    read_preprocessor,
+    read_tensors,
+)
 from lact_modules.frontends.wav2vec2 import SAMPLE_RATE, Wav2Vec2Frontend
-from lact_modules.hub_session import describe_fault, hub_session, is_unreachable
 
 logger = logging.getLogger(__name__)
-
-CONFIG_FILE = "config.json"
-PREPROCESSOR_FILE = "preprocessor_config.json"
-PROCESSOR_FILE = "processor_config.json"
-WEIGHTS_FILE = "model.safetensors"
-INDEX_FILE = "model.safetensors.index.json"
-SHARDS = "model-*.safetensors"
-
-MODEL_TYPES = ("wav2vec2", "hubert", "wavlm")
 
 # what no argument of the front end changes, and what holds where nothing is said
 _FIXED = {
@@ -37,9 +37,6 @@ _FIXED = {
     "feat_proj_layer_norm": True,
     "layer_norm_eps": 1e-5,
 }
-
-# of models with something on top
-_PREFIX = re.compile(rf"^(?:{'|'.join(MODEL_TYPES)})\.")
 
 # of the front end alone
 _OWN = ("mask_embedding", "output_norm.weight", "output_norm.bias")
@@ -82,12 +79,12 @@ def load_pretrained(frontend: Wav2Vec2Frontend, source: str | Path) -> None:
     ...
     lact_modules.errors.InputError: no such/model: no such folder, and not ...
     """
-    folder = _find_folder(source)
-    config = _read_json(folder / CONFIG_FILE, source)
-    preprocessor = _read_preprocessor(folder, source)
+    folder = find_folder(source)
+    config = read_json(folder / CONFIG_FILE, source)
+    preprocessor = read_preprocessor(folder, source)
     _check_architecture(config, source)
     _check_settings(frontend, config, preprocessor, source)
-    given = _read_tensors(_list_files(folder, source), source)
+    given = read_tensors(list_files(folder, source), source)
     own = frontend.state_dict()
     width = config.get("hidden_size", 768)
     fresh = {*_OWN}
@@ -160,50 +157,6 @@ def save_pretrained(frontend: Wav2Vec2Frontend, folder: str | Path) -> None:
     (folder / PROCESSOR_FILE).unlink(missing_ok=True)
 
 
-def _find_folder(source: str | Path) -> Path:
-    if Path(source).is_dir():
-        return Path(source)
-    wanted = [CONFIG_FILE, PREPROCESSOR_FILE, PROCESSOR_FILE]
-    wanted += [WEIGHTS_FILE, INDEX_FILE, SHARDS]
-    try:
-        with hub_session():
-            return Path(snapshot_download(str(source), allow_patterns=wanted))
-    except Exception as error:
-        # else its kind alone: what a server says is long, and may quote a token
-        is_cut_off = is_unreachable(error)
-        reason = describe_fault(error) if is_cut_off else type(error).__name__
-        raise InputError(
-            f"{source}: no such folder, and not fetched from the hub ({reason}); give "
-            "a folder, or a model's organization/name"
-        ) from error
-
-
-def _read_preprocessor(folder: Path, source: str | Path) -> dict[str, Any]:
-    """Read how a model's waveforms were made; as transformers chooses among files."""
-    # since transformers 5, beside a tokenizer's settings
-    if (folder / PROCESSOR_FILE).is_file():
-        nested = _read_json(folder / PROCESSOR_FILE, source).get("feature_extractor")
-        if isinstance(nested, dict):
-            return nested
-    if (folder / PREPROCESSOR_FILE).is_file():
-        return _read_json(folder / PREPROCESSOR_FILE, source)
-    return {}
-
-
-def _read_json(path: Path, source: str | Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(
-            f"{source}: has no {path.name}; give a model in transformers' format"
-        ) from error
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{source}: {path.name} is not JSON ({error})") from error
-    if not isinstance(content, dict):
-        raise InputError(f"{source}: {path.name} does not describe a model")
-    return content
-
-
 def _check_architecture(config: dict[str, Any], source: str | Path) -> None:
     """Refuse what no setting of a front end makes fit."""
     kind = config.get("model_type")
@@ -257,39 +210,6 @@ def _check_settings(
         made = " and ".join(f"{name} {value}" for name, value in others.items())
         settings = ", ".join(f"{name}: {value}" for name, value in others.items())
         raise InputError(f"{source}: made with {made}; set {settings} in the front end")
-
-
-def _list_files(folder: Path, source: str | Path) -> list[Path]:
-    if (folder / WEIGHTS_FILE).is_file():
-        return [folder / WEIGHTS_FILE]
-    if (folder / INDEX_FILE).is_file():
-        shards = _read_json(folder / INDEX_FILE, source).get("weight_map")
-        if isinstance(shards, dict):
-            # by name: an index does not lead out of its folder
-            return sorted({folder / Path(str(name)).name for name in shards.values()})
-        raise InputError(f"{source}: {INDEX_FILE} has no weight_map")
-    raise InputError(
-        f"{source}: has no {WEIGHTS_FILE}, and pickles are not read; load it with "
-        "transformers, save it by save_pretrained(FOLDER), and give that folder"
-    )
-
-
-def _read_tensors(paths: list[Path], source: str | Path) -> dict[str, Tensor]:
-    """Read what lies before the encoder, by names without prefix."""
-    tensors = {}
-    for path in paths:
-        try:
-            with safe_open(path, framework="pt") as file:
-                keys = file.keys()
-                for key in keys:
-                    name = _PREFIX.sub("", key)
-                    if name.startswith(("feature_extractor.", "feature_projection.")):
-                        tensors[name] = file.get_tensor(key)
-        except (SafetensorError, OSError) as error:
-            raise InputError(
-                f"{source}: {path.name} cannot be read as safetensors ({error})"
-            ) from error
-    return tensors
 
 
 def _published_name(name: str) -> str:

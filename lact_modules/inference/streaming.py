@@ -9,34 +9,23 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lact_modules.adaptation.methods import build_adapter
-from lact_modules.adaptation.recording import RecordingAdapter
-from lact_modules.adaptation.stream import StreamLearner
+from lact_modules.adaptation.stream import StreamLearner, build_stream_adapter
 from lact_modules.data.audio import SAMPLE_RATE
 from lact_modules.decoding.hypothesis import Hypothesis, Word
 from lact_modules.decoding.stream.decoder import build_stream_decoder
 from lact_modules.decoding.stream.endpoint import Endpoint, Heard
-from lact_modules.decoding.stream.utterances import UtteranceDecoder, UtteranceState
+from lact_modules.decoding.stream.utterances import UtteranceDecoder
 from lact_modules.encoders.compilation import CompiledBlocks
-from lact_modules.encoders.streaming import EncoderState
 from lact_modules.errors import InputError
-from lact_modules.frontends.streaming import FrontendState
 from lact_modules.inference.precision import Caster, Precision
-from lact_modules.inference.stream.model import ModelState, StreamingModel, open_stream
-from lact_modules.inference.stream.state import fits, pack, unpack
+from lact_modules.inference.stream.memory import pack_memory, unpack_memory
+from lact_modules.inference.stream.model import open_stream
+from lact_modules.inference.stream.warm_up import hear_silence
 from lact_modules.model_store.loading import load_model
 from lact_modules.model_store.trained_model import TrainedModel
 
 # What goes through the model at once, so that memory does not depend on the pieces.
 _BLOCK = 4 * SAMPLE_RATE
-
-# What a stream remembers.
-_PARTS = {
-    "frontend": FrontendState,
-    "encoder": EncoderState,
-    "utterance": UtteranceState,
-    "ended": tuple[Hypothesis, ...],
-}
 
 
 class StreamingRecognizer:
@@ -115,7 +104,9 @@ class StreamingRecognizer:
         self.model = trained.model.to(self.device)
         self.streaming = open_stream(self.model, chunk_seconds, left_seconds)
         self.chunking = self.streaming.chunking
-        self.adapter = None if ttt is None else self._build_adapter(trained, ttt)
+        self.adapter = build_stream_adapter(
+            self.model, trained.statistics, self.chunking, ttt
+        )
         self.caster = Caster(self.model, precision, self.device)
         if ttt is not None and precision != "fp32":
             raise InputError(f"precision {precision}: --ttt learns in fp32; leave one")
@@ -125,7 +116,7 @@ class StreamingRecognizer:
         self.reset()
         if compiled:
             CompiledBlocks(self.model)
-            self._warm_up()
+            hear_silence(self.fork(), self.chunking, rate)
 
     @classmethod
     def from_export(
@@ -247,19 +238,9 @@ class StreamingRecognizer:
         InputError
             If the model is an ONNX graph.
         """
-        if not isinstance(self.streaming, StreamingModel):
-            raise InputError(
-                f"{self.streaming.path}: the state of a graph is not kept in files; "
-                "take the training run or an export of --format lact"
-            )
         if self._is_over:
             self.reset()
-        return {
-            "frontend": pack(self._state.frontend),
-            "encoder": pack(self._state.encoder),
-            "utterance": pack(self._utterance),
-            "ended": pack(self._ended),
-        }
+        return pack_memory(self.streaming, self._state, self._utterance, self._ended)
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on where another recognizer of the same model was.
@@ -274,34 +255,14 @@ class StreamingRecognizer:
         InputError
             If it is none of this version, or of another decoder or model.
         """
-        if not isinstance(state, dict):
-            raise InputError("state of a stream: not one of this version")
-        parts = {name: unpack(state.get(name)) for name in _PARTS}
-        for name, kind in _PARTS.items():
-            if not fits(parts[name], kind):
-                raise InputError(f"state of a stream: has no {name} of this version")
-        if type(parts["utterance"].decoding) is not type(self._utterance.decoding):
+        model, utterance, hypotheses = unpack_memory(state)
+        if type(utterance.decoding) is not type(self._utterance.decoding):
             raise InputError("state of a stream: of another kind of decoder")
         self.reset()
-        self._state = ModelState(parts["frontend"], parts["encoder"])
-        self._utterance = parts["utterance"]
+        self._state, self._utterance = model, utterance
         self._try_state()
-        for hypothesis in parts["ended"]:
+        for hypothesis in hypotheses:
             self._end(hypothesis)
-
-    def _build_adapter(
-        self, trained: TrainedModel, ttt: dict[str, Any]
-    ) -> RecordingAdapter:
-        adapter = build_adapter(
-            self.model, statistics=trained.statistics, **{"steps": 1, **ttt}
-        )
-        if not isinstance(adapter, RecordingAdapter):
-            raise InputError(
-                "stream: only --ttt self-train learns from what was heard before, "
-                "others from whole utterances before they are transcribed; leave --ttt"
-            )
-        adapter.chunking = self.chunking
-        return adapter
 
     @contextmanager
     def _running(self) -> Iterator[None]:
@@ -321,19 +282,8 @@ class StreamingRecognizer:
         except Exception as error:
             self.reset()
             reason = str(error).partition("\n")[0]
-            raise InputError(f"state of a stream: of another model ({reason})") from (
-                error
-            )
-
-    def _warm_up(self) -> None:
-        """Hear silence, chunk by chunk, until a chunk is what it will always be."""
-        chunking, rate = self.chunking, self.model.frame_rate
-        # some more show that states do not grow, and that positions alone change
-        num_chunks = -(-chunking.left // chunking.size) + 6
-        silence = torch.zeros(round(chunking.size / rate * SAMPLE_RATE))
-        other = self.fork()
-        for _ in range(num_chunks):
-            other.accept(silence)
+            fault = f"of another model ({reason})"
+            raise InputError(f"state of a stream: {fault}") from error
 
     def _decode(self, log_probs: Tensor) -> None:
         # chunk by chunk, so that utterances end where they do whatever the pieces

@@ -1,7 +1,6 @@
 """The fast branch of the LaCT mixer: weights that learn from what they read."""
 
 import math
-from dataclasses import replace
 from typing import NamedTuple
 
 import torch
@@ -9,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from lact_modules.layers.chunking import Chunking
+from lact_modules.layers.learned_rule import LearnedRule
 from lact_modules.ops import FastWeight, UpdateRule, chunked_ttt
 from lact_modules.ops.heads import (
     RMS_EPSILON,
@@ -32,7 +32,7 @@ class MemoryState(NamedTuple):
     carried: TTTState | None
 
 
-class FastWeightMemory(nn.Module):
+class FastWeightMemory(LearnedRule):
     """The fast branch of `LaCTMixer`: its initial weights, rates, norm and gate.
 
     Arguments
@@ -80,8 +80,6 @@ class FastWeightMemory(nn.Module):
     torch.Size([2, 9, 32])
     """
 
-    num_batches: Tensor
-
     def __init__(
         self,
         d_model: int,
@@ -103,7 +101,6 @@ class FastWeightMemory(nn.Module):
         self.num_heads = num_heads
         self.mode: Mode = mode
         self.chunk_size = chunk_size
-        self.rule = rule or UpdateRule()
         self.rotate_fast = rotate_fast
         head_dim = d_model // num_heads
         hidden = round(head_dim * hidden_ratio)
@@ -123,34 +120,8 @@ class FastWeightMemory(nn.Module):
             if ttt_rate is not None
             else None
         )
-        self.gain_warmup = gain_warmup
-        if gain_warmup:
-            self.register_buffer("num_batches", torch.zeros((), dtype=torch.int64))
-        self.log_gain: nn.Parameter | None = None
-        self.decay_logit: nn.Parameter | None = None
-        if learn_rule:
-            gain, decay = self.rule.gain, self.rule.decay
-            if not gain > 0 or not 0 < decay < 1:
-                raise ValueError(
-                    f"learn_rule: starts from a gain above 0 and a decay between 0 "
-                    f"and 1, not {gain} and {decay}"
-                )
-            shape, logit = (num_heads, 1, 1), math.log(decay / (1 - decay))
-            self.log_gain = nn.Parameter(torch.full(shape, math.log(gain)))
-            self.decay_logit = nn.Parameter(torch.full(shape, logit))
+        self.set_rule(rule or UpdateRule(), num_heads, learn_rule, gain_warmup)
         self.reset_parameters()
-
-    @property
-    def current_rule(self) -> UpdateRule:
-        """How to take a step, as far as it has been learned and warmed up."""
-        rule = self.rule
-        if self.log_gain is not None and self.decay_logit is not None:
-            gain, decay = self.log_gain.exp(), self.decay_logit.sigmoid()
-            rule = replace(rule, gain=gain, decay=decay)
-        if self.gain_warmup:
-            share = (self.num_batches / self.gain_warmup).clamp(max=1)
-            rule = replace(rule, gain=rule.gain * share)
-        return rule
 
     @property
     def is_sum(self) -> bool:
@@ -208,7 +179,7 @@ class FastWeightMemory(nn.Module):
                 is_padding,
                 self._rotation(q, 0),
             )
-        self._count_batch()
+        self.count_batch()
         output, _ = self._learn_and_answer(
             x, qkv, is_padding, self.mode, self.chunk_size, MemoryState(0, None)
         )
@@ -231,14 +202,10 @@ class FastWeightMemory(nn.Module):
         mode: Mode = "shifted" if self.mode == "shifted" else "block"
         size = self.chunk_size if mode == "shifted" else chunking.size
         if state is None:
-            self._count_batch()
+            self.count_batch()
             initial = per_utterance(self.initial, x.shape[0])
             state = MemoryState(0, start_ttt(initial, self.current_rule))
         return self._learn_and_answer(x, qkv, is_padding, mode, size, state)
-
-    def _count_batch(self) -> None:
-        if self.training and self.gain_warmup:
-            self.num_batches += 1
 
     def summands(self, x: Tensor, kv: Tensor, is_padding: Tensor) -> dict[str, Tensor]:
         """Give what :meth:`settle` wants, summed over these frames.
@@ -259,7 +226,7 @@ class FastWeightMemory(nn.Module):
 
     def settle(self, sums: dict[str, Tensor], is_padding: Tensor) -> FastWeight:
         """Take the step that sums over all frames tell; (B, T) is their padding."""
-        self._count_batch()
+        self.count_batch()
         rule, is_valid = self.current_rule, ~is_padding[:, None, :, None]
         direction = {name: rule.rates(each, is_valid) for name, each in sums.items()}
         initial = per_utterance(self.initial, is_padding.shape[0])

@@ -25,13 +25,13 @@ from lact_modules.model_store.trained_model import HYPERPARAMETERS_FILE
 from lact_modules.training.checkpointing.history import OptionHistory, read_trained
 from lact_modules.training.option.command_line import read_command_line
 from lact_modules.training.option.hparams import Settings, make_hparams, read_settings
-from lact_modules.training.option.keys import Keys
 from lact_modules.training.option.run_options import (
     RUN_OPTIONS,
     SPEECHBRAINS,
     check_run_options,
     make_run_options,
 )
+from lact_modules.training.option.training_keys import Keys
 from lact_modules.training.option.trial import try_out
 from lact_modules.training.option.usage import show_usage
 from lact_modules.training.parallel.main_process import from_main

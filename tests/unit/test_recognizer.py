@@ -195,7 +195,7 @@ def test_frames_are_given_with_their_lengths(model, trained_run, paths):
 
 
 def test_long_audio_stays_in_its_file(streaming_run, paths, monkeypatch):
-    monkeypatch.setattr("lact_modules.inference.transcriber.MAX_WHOLE_SECONDS", 0.5)
+    monkeypatch.setattr("lact_modules.inference.model_runner.MAX_WHOLE_SECONDS", 0.5)
     model = lact_modules.load(streaming_run, chunk_seconds=0.32, left_seconds=1.28)
     log_probs, lengths = model.log_probs(paths[:3])
     encoded, encoded_lengths = model.encode(paths[:3])

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Literal, TypeVar, get_args
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -11,24 +11,21 @@ from torch.func import functional_call
 from torch.nn.functional import softplus
 
 from lact_modules.adaptation.objective.objectives import Heard, Pass
+from lact_modules.adaptation.step.groups import (
+    INPUT,
+    MATRICES,
+    NORMS,
+    check_groups,
+    own_parameters,
+)
 from lact_modules.adaptation.step.spec_augment import mask_bands
 from lact_modules.encoders.ctc_model import CTCModel
 from lact_modules.layers.fast_weight_memory import FastWeightMemory
 
-Group = Literal["fast_weights", "input", "norms", "front_end", "all"]
-
 Values = Mapping[str, Tensor]
 """Parameters by name, in the place of the model's own."""
 
-MATRICES = ("gate", "up", "down")
-"""Of a fast weight."""
-
-_INPUT = "input"
-"""Name of the linear input network's matrix, which is no parameter of the model."""
-
 _BATCHED = {"fast_weights", "input"}
-
-_NORMS = (nn.LayerNorm, nn.RMSNorm, nn.GroupNorm)
 
 Result = TypeVar("Result")
 
@@ -128,7 +125,7 @@ class Adaptable:
 
     def check_own(self) -> None:
         """Raise a ValueError if something is not the model's own, to be `installed`."""
-        if _INPUT in self.parameters:
+        if INPUT in self.parameters:
             raise ValueError(
                 "input: no parameter of the model, which a recording's pieces share; "
                 "take others"
@@ -163,7 +160,7 @@ class Adaptable:
         The linear input network is not among them: nothing bounds it, and what it adds
         up over a stream does harm.
         """
-        return {name: own for name, own in self.parameters.items() if name != _INPUT}
+        return {name: own for name, own in self.parameters.items() if name != INPUT}
 
     @property
     def learned_rates(self) -> dict[str, Tensor]:
@@ -234,7 +231,7 @@ class Adaptable:
         )
 
     def _enter(self, values: Values, frames: Tensor) -> Tensor:
-        return frames + frames @ values[_INPUT] if _INPUT in values else frames
+        return frames + frames @ values[INPUT] if INPUT in values else frames
 
     def _encode(
         self, values: Values, frames: Tensor, lengths: Tensor
@@ -243,7 +240,7 @@ class Adaptable:
 
     def _with(self, values: Values, call: Callable[[], Result]) -> Result:
         """Call something that runs the model, with other parameters."""
-        own = {name: value for name, value in values.items() if name != _INPUT}
+        own = {name: value for name, value in values.items() if name != INPUT}
         result: Result = functional_call(self._parts, own, (call,))
         return result
 
@@ -260,44 +257,20 @@ class _Parts(nn.Module):
         return call()
 
 
-def check_groups(groups: Sequence[str]) -> None:
-    """Raise a ValueError at the first name that is no group of parameters."""
-    for group in groups:
-        if group not in get_args(Group):
-            raise ValueError(
-                f"parameters {group!r}: choose from {', '.join(get_args(Group))}"
-            )
-
-
 def _find(model: CTCModel, group: str) -> dict[str, Tensor]:
     """Give the parameters of a group by name."""
     if group == "input":
         d_model = model.encoder.d_model
-        return {_INPUT: model.output.weight.new_zeros(d_model, d_model)}
+        return {INPUT: model.output.weight.new_zeros(d_model, d_model)}
     if group == "all":
         return dict(_Parts(model).named_parameters())
     if group == "fast_weights":
-        return _own_parameters(model, FastWeightMemory, MATRICES)
-    norms = _own_parameters(model, _NORMS)
+        return own_parameters(model, FastWeightMemory, MATRICES)
+    norms = own_parameters(model, NORMS)
     if group == "norms":
         return norms
     return {
         name: parameter
         for name, parameter in model.named_parameters()
         if name.startswith("frontend.") and name not in norms
-    }
-
-
-def _own_parameters(
-    model: nn.Module,
-    kinds: type[nn.Module] | tuple[type[nn.Module], ...],
-    chosen: Sequence[str] | None = None,
-) -> dict[str, Tensor]:
-    """Give the parameters that modules of some kinds hold themselves."""
-    return {
-        f"{name}.{own}": parameter
-        for name, module in model.named_modules()
-        if isinstance(module, kinds)
-        for own, parameter in module.named_parameters(recurse=False)
-        if chosen is None or own in chosen
     }

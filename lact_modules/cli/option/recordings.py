@@ -91,7 +91,7 @@ def parse_channel(channel: str | None) -> int | None:
 
 
 def _split(path: Path) -> Iterator[Recording]:
-    from lact_modules.data.audio import count_channels
+    from lact_modules.data.measurement import count_channels
 
     try:
         number = count_channels(path)

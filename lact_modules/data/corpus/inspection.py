@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 from rich.console import Console
 from rich.progress import track
 
-from lact_modules.data.audio import measure_audio
 from lact_modules.data.manifest.manifest import Utterance
+from lact_modules.data.measurement import measure_audio
 from lact_modules.errors import InputError
 
 logger = logging.getLogger(__name__)

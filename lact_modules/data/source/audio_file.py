@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from lact_modules.data.audio import SAMPLE_RATE, count_samples, stream_audio
+from lact_modules.data.audio import SAMPLE_RATE, stream_audio
+from lact_modules.data.measurement import count_samples
 from lact_modules.data.media.segment import Source
 from lact_modules.data.source.prefetch import prefetch
 

@@ -1,10 +1,11 @@
 """Run layers on chunks of frames, as long as what is said wants them."""
 
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
+from lact_modules.layers.dynamic_chunking.chunks import Chunks, shares
 from lact_modules.layers.dynamic_chunking.router import Router, RouterState
 from lact_modules.layers.dynamic_chunking.routers import make_router
 from lact_modules.ops.chunking import (
@@ -19,27 +20,6 @@ from lact_modules.renamed import renamed
 
 Pool = Literal["first", "mean"]
 Residual = Literal["frame", "projection"]
-
-
-class Chunks(NamedTuple):
-    """Frames as chunks.
-
-    Arguments
-    ---------
-    x : Tensor
-        (B, K, D), zero at padding.
-    is_padding : Tensor
-        (B, K) bool: beyond an utterance's chunks.
-    routing : Routing
-        Where they begin.
-    starts : Tensor
-        (B, K) int64, the frames that begin them.
-    """
-
-    x: Tensor
-    is_padding: Tensor
-    routing: Routing
-    starts: Tensor
 
 
 @renamed(kept="keep_ratio", full_rate="upsample")
@@ -254,7 +234,7 @@ class DynamicChunking(nn.Module):
         """
         if not chunks.routing.probability.requires_grad:
             return z
-        share = _shares(chunks).to(z.dtype)
+        share = shares(chunks).to(z.dtype)
         return self._smooth(z, chunks) * share[..., None]
 
     def resume(
@@ -282,7 +262,7 @@ class DynamicChunking(nn.Module):
         """
         values = self._added(z, chunks)
         if chunks.routing.probability.requires_grad:
-            values = smooth(values, _shares(chunks), before)
+            values = smooth(values, shares(chunks), before)
         output = self._give(values, chunks.routing, x, before)
         known = values if before is None else torch.cat([before, values], dim=1)
         return output, known[:, -1:]
@@ -295,7 +275,7 @@ class DynamicChunking(nn.Module):
         # choices are made: smoothing is for what they learn
         if not chunks.routing.probability.requires_grad:
             return z
-        return smooth(z, _shares(chunks), two_sided=True)
+        return smooth(z, shares(chunks), two_sided=True)
 
     def _give(
         self, values: Tensor, routing: Routing, x: Tensor, before: Tensor | None = None
@@ -306,9 +286,3 @@ class DynamicChunking(nn.Module):
             # 1, with the gradient of the choice
             given = given * confidence(routing).to(given.dtype)[..., None]
         return given + own
-
-
-def _shares(chunks: Chunks) -> Tensor:
-    """Give the probabilities of boundaries, (B, K), zero beyond the chunks."""
-    share = chunks.routing.probability.gather(1, chunks.starts)
-    return share.masked_fill(chunks.is_padding, 0.0)

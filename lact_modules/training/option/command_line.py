@@ -11,9 +11,10 @@ from ruamel.yaml.error import YAMLError
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from lact_modules.errors import InputError
-from lact_modules.training.option.keys import Keys
-from lact_modules.training.option.kind.kinds import Kind, shown
+from lact_modules.training.option.kind.kinds import Kind
+from lact_modules.training.option.kind.wording import shown
 from lact_modules.training.option.run_options import DEPRECATED
+from lact_modules.training.option.training_keys import Keys
 
 _TAG = re.compile(r"!(new|name|apply|applyref|module|ref|copy|include|tuple)\b")
 _TRUTH = {"true": True, "false": False}

@@ -6,20 +6,28 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from hyperpyyaml import load_hyperpyyaml
-from ruamel.yaml import YAML, Loader, SafeLoader
+from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import YAMLError
 
 from lact_modules.errors import InputError
 from lact_modules.training.dataset.last_stage import LastStage
 from lact_modules.training.option.defaults import OPTIONAL, REQUIRED
-from lact_modules.training.option.keys import EVERY, Keys, defaults_of
-from lact_modules.training.option.kind.kinds import did_you_mean
+from lact_modules.training.option.keys import EVERY, defaults_of
 from lact_modules.training.option.kind.signatures import check_arguments
+from lact_modules.training.option.kind.wording import did_you_mean
 from lact_modules.training.option.resolving import resolve
 from lact_modules.training.option.sizes import with_size
 from lact_modules.training.option.stream_keys import STREAMS, check_streams
+from lact_modules.training.option.training_keys import Keys
 from lact_modules.training.option.trial import reason_of
+from lact_modules.training.option.yaml_loader import (
+    MakingFault,
+    PlainLoader,
+    RecipeLoader,
+    Unmade,
+    key_at,
+)
 
 
 class Settings(NamedTuple):
@@ -153,8 +161,8 @@ def _read_settings(
     missing = {name: defaults[name] for name in defaults if name not in known}
     complete = {**missing, **overrides}
     resolved = resolve(path, complete)
-    plain = _PlainLoader(resolved).get_single_data()
-    values = {k: v for k, v in plain.items() if not isinstance(v, _Unmade)}
+    plain = PlainLoader(resolved).get_single_data()
+    values = {k: v for k, v in plain.items() if not isinstance(v, Unmade)}
     _check_values(values, known_keys)
     if keys is not None:
         _check_sources(values, needs_dev="model" in keys)
@@ -186,12 +194,12 @@ def make_hparams(settings: Settings) -> dict[str, Any]:
         before a last stage.
     """
     try:
-        values = load_hyperpyyaml(settings.resolved, loader=_Loader)
+        values = load_hyperpyyaml(settings.resolved, loader=RecipeLoader)
     # what a constructor says of its arguments is the fault of who gave them
-    except _Fault as fault:
+    except MakingFault as fault:
         tag, line, error = fault.args
         _check_output_folder(settings, error)
-        name, made = _key_at(settings.resolved, line), tag.rpartition(".")[2]
+        name, made = key_at(settings.resolved, line), tag.rpartition(".")[2]
         raise InputError(f"--{name}: {made}: {reason_of(error)}") from error
     except YAMLError as error:
         raise InputError(f"{settings.path}: {reason_of(error)}") from error
@@ -260,48 +268,6 @@ def _check_file(
 def _about(keys: Keys) -> Callable[[str], str]:
     """Give what says what a key is for; others may stand in a file too."""
     return lambda name: keys[name].about if name in keys else ""
-
-
-class _Unmade:
-    """Stands for what is not plain."""
-
-
-class _PlainLoader(SafeLoader):
-    """Reads what is plain, and makes nothing."""
-
-
-def _make_tuple(loader: Any, node: Any) -> Any:
-    return YAML(typ="safe").load(f"[{loader.construct_scalar(node)[1:-1]}]")
-
-
-_PlainLoader.add_constructor("!tuple", _make_tuple)
-# constructors are tried in order of registration: this one takes what is left
-_PlainLoader.add_multi_constructor("!", lambda *_: _Unmade())
-_PlainLoader.add_implicit_resolver("!tuple", re.compile(r"^\(.*\)$"), first="(")
-
-
-class _Fault(Exception):
-    """What an object's constructor has to say, with its tag and its line."""
-
-
-class _Loader(Loader):
-    """HyperPyYAML's, which tells what could not be made."""
-
-    def construct_object(self, node: Any, deep: bool = True) -> Any:
-        """Make an object."""
-        try:
-            return super().construct_object(node, deep=deep)
-        except (InputError, _Fault, YAMLError):
-            raise
-        except Exception as error:
-            raise _Fault(node.tag, node.start_mark.line, error) from error
-
-
-def _key_at(text: str, line: int) -> str:
-    """Find the top-level key that a line of YAML belongs to."""
-    above = text.splitlines()[: line + 1]
-    names = [match[1] for each in above if (match := re.match(r"(\w+):", each))]
-    return names[-1]
 
 
 def _check_values(values: Mapping[str, Any], keys: Keys) -> None:

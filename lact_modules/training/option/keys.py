@@ -1,7 +1,6 @@
 """Keys of the recipes: what fits them, what holds without them, what they are for."""
 
 from copy import deepcopy
-from dataclasses import replace
 from typing import Any
 
 from lact_modules.adaptation.objective.objectives import find_objective
@@ -18,11 +17,8 @@ from lact_modules.training.option.defaults import (
 from lact_modules.training.option.kind.kinds import (
     Kind,
     checked,
-    either,
     existing,
     flag,
-    function,
-    having,
     list_of,
     made,
     mapping,
@@ -35,141 +31,12 @@ from lact_modules.training.option.kind.kinds import (
     texts,
     whole,
 )
-from lact_modules.training.option.kind.nested_kinds import (
-    CTC_DECODING,
-    DECODING,
-    PREPARATION,
-    SPLITS,
-)
+from lact_modules.training.option.kind.nested_kinds import CTC_DECODING, DECODING
 from lact_modules.training.option.run_options import RUN_OPTIONS
 from lact_modules.training.option.stream_keys import STREAMS
-from lact_modules.training.parameter.groups import read_rules
-from lact_modules.training.parameter.unfreezing import read_stages
-from lact_modules.training.tracking.trackers import TRACKERS
+from lact_modules.training.option.training_keys import COUNT, DATA, TRAINING, Keys
 
-Keys = dict[str, Key]
-"""By name."""
-
-_SIZE = whole(1, 10**6)
-_COUNT = whole(1, 1000)
-_INTERVAL = whole(0)
-_TRACKER = one_of(*TRACKERS)
-_PATHS = maybe(either(text, list_of(text, "paths")))
 _AUGMENTER = maybe(Kind("an augmenter, made by !new:", callable))
-
-_RISING = pair(number(above=0), "two rates above 0, the lower first")
-_RATES = replace(_RISING, fits=lambda value: _RISING.fits(value) and len({*value}) > 1)
-
-DATA: Keys = {
-    "seed": Key(whole(0, 2**31 - 1), REQUIRED, "of all that is drawn at random"),
-    "output_folder": Key(text, REQUIRED, "where all that a run writes is kept"),
-    "system": Key(maybe(text), SHARED, "what lact-asr compare calls the run"),
-    "data_folder": Key(maybe(text), SHARED, "folder of the corpus"),
-    "language": Key(text, OPTIONAL, "code of the language, such as de"),
-    "train_splits": Key(SPLITS, SHARED, "splits of the corpus to learn from"),
-    "dev_splits": Key(SPLITS, SHARED, "splits for validation"),
-    "test_splits": Key(SPLITS, SHARED, "splits to report on"),
-    "train_manifest": Key(_PATHS, SHARED, "manifests in the place of train_splits"),
-    "valid_manifest": Key(_PATHS, SHARED, "manifests in the place of dev_splits"),
-    "test_manifest": Key(_PATHS, SHARED, "manifests in the place of test_splits"),
-    "train_shards": Key(
-        _PATHS, SHARED, "shards in the place of train_splits: folders or patterns"
-    ),
-    "preparation": Key(
-        mapping(PREPARATION), SHARED, "options of the corpus's preparation"
-    ),
-}
-"""Of every recipe."""
-
-TRAINING: Keys = {
-    **DATA,
-    **RUN_OPTIONS,
-    "save_folder": Key(text, OPTIONAL, "where checkpoints are kept"),
-    "dataset_name": Key(maybe(text), REQUIRED, "what it is said to be trained on"),
-    "num_workers": Key(whole(0, 1000), SHARED, "processes that load data"),
-    # optimization
-    "num_epochs": Key(whole(1, 10**6), OPTIONAL, "passes over the training data"),
-    "learning_rate": Key(number(0), OPTIONAL, "peak learning rate"),
-    "weight_decay": Key(number(0), OPTIONAL, "of the optimizer"),
-    "warmup_steps": Key(whole(0), OPTIONAL, "optimizer steps of the rate's rise"),
-    "parameter_groups": Key(
-        maybe(checked("a list of rules", read_rules, list)),
-        SHARED,
-        "learning rates and weight decay by module, a list of rules",
-    ),
-    "layer_decay": Key(
-        number(above=0, at_most=1),
-        SHARED,
-        "factor of the learning rate from each layer to the one below",
-    ),
-    "stages": Key(
-        maybe(checked("a list of stages", read_stages, list)),
-        SHARED,
-        "what to train in which epochs at which rates, a list; the rest is frozen",
-    ),
-    "target_effective_batch": Key(
-        maybe(whole(1, 10**6)),
-        SHARED,
-        "utterances of an optimizer step, whatever memory and processes allow",
-    ),
-    "fsdp": Key(
-        flag,
-        SHARED,
-        "under torchrun, divide parameters, gradients and the optimizer's state among "
-        "processes",
-    ),
-    "find_lr": Key(
-        flag, SHARED, "look for a learning rate, and keep nothing but losses by rate"
-    ),
-    "find_lr_steps": Key(whole(20, 10**6), SHARED, "optimizer steps of the search"),
-    "find_lr_range": Key(
-        _RATES,
-        SHARED,
-        "learning rates that the search begins and ends with",
-    ),
-    # in optimizer steps
-    "log_interval": Key(_INTERVAL, SHARED, "steps between logs; 0: none"),
-    "sample_interval": Key(_INTERVAL, SHARED, "steps between samples; 0: none"),
-    "valid_interval": Key(
-        _INTERVAL, SHARED, "steps between validations; 0: each epoch's"
-    ),
-    "checkpoint_interval": Key(
-        _INTERVAL, SHARED, "steps between checkpoints; 0: epochs"
-    ),
-    "avg_checkpoints": Key(_COUNT, SHARED, "best checkpoints to keep and average"),
-    # sizes
-    "d_model": Key(_SIZE, OPTIONAL, "width of the model"),
-    "d_ffn": Key(_SIZE, OPTIONAL, "width of feed-forward layers"),
-    "num_layers": Key(_COUNT, OPTIONAL, "blocks of the encoder"),
-    "num_heads": Key(_COUNT, OPTIONAL, "heads of attention"),
-    "dropout": Key(number(0, below=1), OPTIONAL, "share of dropped activations"),
-    # objects
-    "model": Key(having("a model, made by !new:", "parameters"), REQUIRED, "to train"),
-    "modules": Key(
-        checked("a mapping with the key model", lambda value: value["model"]),
-        REQUIRED,
-        "parts of the model, for SpeechBrain",
-    ),
-    "opt_class": Key(function, REQUIRED, "optimizer"),
-    "schedule": Key(function, REQUIRED, "factor of the learning rate by step"),
-    "epoch_counter": Key(
-        having("an EpochCounter, made by !new:", "limit", "current"), REQUIRED, "epochs"
-    ),
-    "train_logger": Key(
-        having("a logger, made by !new:", "log_stats"), REQUIRED, "writes epochs down"
-    ),
-    "checkpointer": Key(
-        having("a checkpointer, made by !new:", "checkpoints_dir"),
-        REQUIRED,
-        "keeps checkpoints",
-    ),
-    "trackers": Key(
-        either(_TRACKER, list_of(_TRACKER, f"these: {', '.join(TRACKERS)}")),
-        SHARED,
-        "where to watch the training",
-    ),
-}
-"""Of every recipe that trains a model."""
 
 _AUGMENTATION: Keys = {
     "wav_augment": Key(_AUGMENTER, SHARED, "augmentation of waveforms"),
@@ -270,8 +137,8 @@ _RECOGNIZER: Keys = {
     "hub_private": Key(flag, SHARED, "whether that repository is private"),
     "frontend": Key(made, OPTIONAL, "from waveforms to frames"),
     "encoder": Key(made, OPTIONAL, "from frames to frames"),
-    "num_lact_heads": Key(_COUNT, OPTIONAL, "heads of fast weights"),
-    "audio_encoder_layers": Key(_COUNT, OPTIONAL, "convolutions of the front end"),
+    "num_lact_heads": Key(COUNT, OPTIONAL, "heads of fast weights"),
+    "audio_encoder_layers": Key(COUNT, OPTIONAL, "convolutions of the front end"),
 }
 
 _ABOUT_DECODING = "of the test splits, beside greedy"
@@ -319,7 +186,7 @@ S2S: Keys = {
         number(0, below=1), SHARED, "of the attention decoder's loss"
     ),
     "decoder": Key(made, OPTIONAL, "from frames to tokens"),
-    "num_decoder_layers": Key(_COUNT, OPTIONAL, "blocks of the decoder"),
+    "num_decoder_layers": Key(COUNT, OPTIONAL, "blocks of the decoder"),
 }
 """Of recognizers with CTC and attention."""
 

@@ -12,10 +12,10 @@ from rich.text import Text
 
 from lact_modules.errors import InputError
 from lact_modules.training.option.defaults import OPTIONAL, REQUIRED, default_of
-from lact_modules.training.option.keys import Keys
-from lact_modules.training.option.kind.kinds import shown
+from lact_modules.training.option.kind.wording import shown
 from lact_modules.training.option.run_options import RUN_OPTIONS
 from lact_modules.training.option.sizes import sizes_in
+from lact_modules.training.option.training_keys import Keys
 
 
 class _Row(NamedTuple):

@@ -9,8 +9,8 @@ from speechbrain.core import Stage
 from speechbrain.dataio.dataset import DynamicItemDataset
 from speechbrain.utils.distributed import run_on_main
 
-from lact_modules.scoring.error_rate import write_error_report
 from lact_modules.scoring.likeness import tell_likeness
+from lact_modules.scoring.report import write_error_report
 from lact_modules.scoring.transcripts import write_transcripts
 from lact_modules.training.brain import ASRBrain
 

@@ -176,7 +176,7 @@ def run_with_decoder(tmp_path):
 def test_each_step_hears_long_audio_in_pieces(
     lact_asr, run_with_decoder, audio_folder, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("lact_modules.inference.transcriber.MAX_WHOLE_SECONDS", 0.2)
+    monkeypatch.setattr("lact_modules.inference.model_runner.MAX_WHOLE_SECONDS", 0.2)
     run_pieces, heard = LongForm.__call__, []
 
     def listen(self, waveforms):

@@ -58,7 +58,7 @@ def test_a_recording_is_learned_from_in_chunks_too(
     assert len(finished.out.splitlines()) == 10
     assert finished.out != lact_asr(*command).out
     # what is long stays on disk, is read several times, and heard all the same
-    monkeypatch.setattr("lact_modules.inference.transcriber.MAX_WHOLE_SECONDS", 1.0)
+    monkeypatch.setattr("lact_modules.inference.model_runner.MAX_WHOLE_SECONDS", 1.0)
     again = lact_asr(*command, *SELF_TRAIN, "--ttt-lr", 0.01)
     assert (again.code, again.out) == (0, finished.out)
 

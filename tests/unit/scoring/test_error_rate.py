@@ -8,8 +8,8 @@ from lact_modules.scoring.error_rate import (
     count_stream_errors,
     count_word_errors,
     score,
-    write_error_report,
 )
+from lact_modules.scoring.report import write_error_report
 
 
 def test_counts_each_kind_of_error():

@@ -14,7 +14,6 @@ from lact_modules.errors import InputError
 from lact_modules.model_store.run.hyperparameters import read_hyperparameter
 from lact_modules.training.launch import launch
 from lact_modules.training.option.defaults import OPTIONAL, Key
-from lact_modules.training.option.keys import DATA
 from lact_modules.training.option.kind.kinds import (
     made,
     mapping,
@@ -24,6 +23,7 @@ from lact_modules.training.option.kind.kinds import (
     whole,
 )
 from lact_modules.training.option.run_options import RUN_OPTIONS
+from lact_modules.training.option.training_keys import DATA
 
 RECIPE_YAML = """
 seed: 3

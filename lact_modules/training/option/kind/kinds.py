@@ -1,15 +1,14 @@
 """What hyperparameters may be: kinds of values, each with words for what it wants."""
 
-import difflib
 import math
-import re
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lact_modules.errors import InputError
+from lact_modules.training.option.kind.wording import did_you_mean, shown
 
 _LARGEST = sys.float_info.max
 _INFINITE = (math.inf, -math.inf)
@@ -75,92 +74,6 @@ class Kind:
                     hint = did_you_mean(str(key), self.entries)
                     raise InputError(f"--{name}: no key {key!r}; {hint}")
                 self.entries[key].check(f"{name}.{key}", inner)
-
-
-def shown(value: Any) -> str:
-    """Write a value as one gives it on a command line, cut where it is long.
-
-    Arguments
-    ---------
-    value : Any
-        As YAML gives it.
-
-    Returns
-    -------
-    str
-        One line.
-
-    Example
-    -------
-    >>> shown([None, True, "a"])
-    '[null, true, a]'
-    """
-    if isinstance(value, Mapping):
-        text = ", ".join(f"{key}: {shown(inner)}" for key, inner in value.items())
-        text = f"{{{text}}}"
-    elif isinstance(value, list | tuple):
-        text = f"[{', '.join(map(shown, value))}]"
-    elif value is None or isinstance(value, bool):
-        text = {None: "null", True: "true", False: "false"}[value]
-    else:
-        text = " ".join(str(value).split()) or "''"
-    return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def did_you_mean(
-    name: str,
-    known: Iterable[str],
-    otherwise: str = "",
-    about: Callable[[str], str] | None = None,
-) -> str:
-    """Suggest a name in the place of one that is not known.
-
-    Arguments
-    ---------
-    name : str
-        Perhaps misspelled.
-    known : Iterable[str]
-        Names to choose from.
-    otherwise : str
-        What to say where none is near; if empty, all of them.
-    about : Callable[[str], str] | None
-        Says what a known name is for. Of several that are near, and none of them so
-        near that only a letter or two differ, those count that end in the same word,
-        and then the one that has most of the name's words, or longer ones that begin
-        so, in its own name or in what it is for.
-
-    Returns
-    -------
-    str
-        The nearest as a question.
-
-    Example
-    -------
-    >>> did_you_mean("num_layer", ["num_layers", "dropout"])
-    "did you mean 'num_layers'?"
-    >>> about = {"test_manifest": "to report on", "valid_manifest": "dev data"}
-    >>> did_you_mean("dev_manifest", about, about=about.__getitem__)
-    "did you mean 'valid_manifest'?"
-    """
-    known = list(map(str, known))
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.9)
-    near = near or difflib.get_close_matches(name, known, n=5)
-    if not near:
-        return otherwise or f"want one of {', '.join(known)}"
-
-    parts = _parts(name)
-
-    def likeness(candidate: str) -> tuple[bool, int]:
-        words = _parts(f"{candidate} {about(candidate) if about else ''}")
-        shared = (any(word.startswith(part) for word in words) for part in parts)
-        return _parts(candidate)[-1:] == parts[-1:], sum(shared)
-
-    # of equals the nearest, which stands first
-    return f"did you mean {max(near, key=likeness)!r}?"
-
-
-def _parts(words: str) -> list[str]:
-    return re.findall("[a-z0-9]+", words.lower())
 
 
 def whole(at_least: int | None = None, at_most: int | None = None) -> Kind:

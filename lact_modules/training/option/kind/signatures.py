@@ -12,7 +12,6 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from lact_modules.errors import InputError
 from lact_modules.training.option.kind.kinds import (
     Kind,
-    did_you_mean,
     flag,
     list_of,
     maybe,
@@ -21,6 +20,7 @@ from lact_modules.training.option.kind.kinds import (
     text,
     whole,
 )
+from lact_modules.training.option.kind.wording import did_you_mean
 
 _MAKERS = ("!new:", "!name:", "!apply:")
 _PLAIN = ((bool, flag), (int, whole()), (float, number(or_inf=True)), (str, text))

@@ -4,7 +4,8 @@ import random
 import numpy as np
 import pytest
 
-from lact_modules.data.audio import count_samples, load_audio, measure_audio
+from lact_modules.data.audio import load_audio
+from lact_modules.data.measurement import count_samples, measure_audio
 from lact_modules.data.media.container.flac import _crc8
 from lact_modules.data.media.duration import audio_duration
 from lact_modules.data.media.segment import _warn

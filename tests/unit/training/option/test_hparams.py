@@ -8,7 +8,7 @@ from lact_modules.training.option.hparams import (
     make_hparams,
     read_settings,
 )
-from lact_modules.training.option.keys import CTC, DATA, LANGUAGE_MODEL, TRAINING
+from lact_modules.training.option.keys import CTC, LANGUAGE_MODEL
 from lact_modules.training.option.kind.kinds import (
     list_of,
     made,
@@ -17,6 +17,7 @@ from lact_modules.training.option.kind.kinds import (
     text,
     whole,
 )
+from lact_modules.training.option.training_keys import DATA, TRAINING
 from lact_modules.training.option.trial import try_out
 
 RECIPE_YAML = """

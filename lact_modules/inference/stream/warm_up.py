@@ -1,0 +1,32 @@
+"""The first chunks of a stream, before there is one."""
+
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from lact_modules.data.audio import SAMPLE_RATE
+from lact_modules.layers.chunking import Chunking
+
+
+class _Hearing(Protocol):
+    def accept(self, samples: Tensor) -> Any: ...
+
+
+def hear_silence(recognizer: _Hearing, chunking: Chunking, frame_rate: float) -> None:
+    """Let silence be heard, chunk by chunk, until a chunk is what it will always be.
+
+    Arguments
+    ---------
+    recognizer : _Hearing
+        Of a stream that nobody needs.
+    chunking : Chunking
+        Its chunks.
+    frame_rate : float
+        Frames a second.
+    """
+    # some more show that states do not grow, and that positions alone change
+    num_chunks = -(-chunking.left // chunking.size) + 6
+    silence = torch.zeros(round(chunking.size / frame_rate * SAMPLE_RATE))
+    for _ in range(num_chunks):
+        recognizer.accept(silence)

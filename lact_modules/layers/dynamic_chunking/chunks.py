@@ -1,0 +1,34 @@
+"""Frames as chunks, and how sure their boundaries are."""
+
+from typing import NamedTuple
+
+from torch import Tensor
+
+from lact_modules.ops.routing import Routing
+
+
+class Chunks(NamedTuple):
+    """Frames as chunks.
+
+    Arguments
+    ---------
+    x : Tensor
+        (B, K, D), zero at padding.
+    is_padding : Tensor
+        (B, K) bool: beyond an utterance's chunks.
+    routing : Routing
+        Where they begin.
+    starts : Tensor
+        (B, K) int64, the frames that begin them.
+    """
+
+    x: Tensor
+    is_padding: Tensor
+    routing: Routing
+    starts: Tensor
+
+
+def shares(chunks: Chunks) -> Tensor:
+    """Give the probabilities of boundaries, (B, K), zero beyond the chunks."""
+    share = chunks.routing.probability.gather(1, chunks.starts)
+    return share.masked_fill(chunks.is_padding, 0.0)
