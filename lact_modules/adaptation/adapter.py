@@ -49,7 +49,7 @@ class _Adapted(NamedTuple):
 
     @property
     def encoded(self) -> list[_Encoded]:
-        """Give each utterance without padding."""
+        """Return each utterance without padding."""
         rows = zip(self.hidden, self.lengths.tolist(), self.certainty, strict=True)
         return [_Encoded(hidden[:length], sure) for hidden, length, sure in rows]
 
@@ -122,7 +122,7 @@ class TestTimeAdapter(Adapter):
         self.start, self.chunk_seconds = start, chunk_seconds
 
     def transcribe(self, waveforms: Sequence[Tensor]) -> Any:
-        """Give the model's outputs, padded, for samples (N,) each."""
+        """Return the model's outputs, padded, for samples (N,) each."""
         # also under torch.inference_mode, whose tensors take no part in gradients
         with torch.inference_mode(False), torch.enable_grad():
             # one sample at least: an empty utterance has no frame to adapt to
@@ -206,7 +206,7 @@ class TestTimeAdapter(Adapter):
         return _Adapted(hidden, said[1], certainty, values, losses, is_refused)
 
     def _runner(self, waveforms: Sequence[Tensor]) -> Run:
-        """Give what runs the utterances; what nothing adapted reaches runs once."""
+        """Return what runs the utterances; what nothing adapted reaches runs once."""
         lengths = torch.tensor([len(each) for each in waveforms]).to(
             waveforms[0].device
         )
@@ -225,7 +225,7 @@ class TestTimeAdapter(Adapter):
         return run
 
     def _find_promising(self, before: Traits) -> Tensor:
-        """Give the rows (b,) of the utterances that may gain by adaptation."""
+        """Return the rows (b,) of the utterances that may gain by adaptation."""
         self.report.utterances += len(before.confidence)
         is_needless = torch.zeros_like(before.confidence, dtype=torch.bool)
         if self.gate is not None:
@@ -236,7 +236,7 @@ class TestTimeAdapter(Adapter):
     def _find_harm(
         self, before: Traits, after: Traits, loss_before: Tensor, loss_after: Tensor
     ) -> Tensor:
-        """Tell of which utterances the unadapted result is kept, (b,) bool."""
+        """Mark the utterances whose unadapted result is kept, (b,) bool."""
         if self.gate is None:
             return torch.zeros_like(loss_after, dtype=torch.bool)
         reasons = self.gate.harms(before, after, loss_before, loss_after)

@@ -78,4 +78,4 @@ class Adapter(nn.Module):
 
     @abstractmethod
     def transcribe(self, waveforms: Sequence[Tensor]) -> Any:
-        """Give the model's outputs, padded, for samples (N,) each."""
+        """Return the model's outputs, padded, for samples (N,) each."""

@@ -132,7 +132,7 @@ class CleanStatistics:
             raise InputError(f"{path}: no clean statistics ({error})") from error
 
     def standardize(self, traits: Traits) -> Traits:
-        """Give the standard scores of the (B,) utterances' traits."""
+        """Return the standard scores of the (B,) utterances' traits."""
         scores = (
             (trait - mean) / max(deviation, 1e-3)
             for trait, (mean, deviation) in zip(
@@ -142,7 +142,7 @@ class CleanStatistics:
         return Traits(*scores)
 
     def divergence(self, traits: Traits) -> Tensor:
-        """Give the root mean square of the (B,) utterances' standard scores."""
+        """Return the root mean square of the (B,) utterances' standard scores."""
         return torch.stack(self.standardize(traits)).square().mean(dim=0).sqrt()
 
 
@@ -173,7 +173,7 @@ class Gate:
     statistics: CleanStatistics | None = None
 
     def is_needless(self, before: Traits) -> Tensor:
-        """Tell for which utterances there is little to gain, before any step.
+        """Mark the utterances with little to gain, before any step.
 
         Arguments
         ---------
@@ -194,7 +194,7 @@ class Gate:
         return self._is_surer(before, self.max_confidence)
 
     def is_enough(self, after: Traits) -> Tensor:
-        """Tell which utterances (B,) are to take no further step, after one."""
+        """Mark the utterances (B,) that take no further step, after one."""
         return self._is_surer(after, self.enough_confidence)
 
     def _is_surer(self, traits: Traits, confidence: float) -> Tensor:
@@ -205,7 +205,7 @@ class Gate:
     def harms(
         self, before: Traits, after: Traits, loss_before: Tensor, loss_after: Tensor
     ) -> dict[str, Tensor]:
-        """Tell which utterances look harmed, and by what.
+        """Mark the utterances that look harmed, and by what.
 
         Arguments
         ---------

@@ -25,10 +25,10 @@ class Recording(Protocol):
     """Samples (N,) at 16 kHz, a tensor or a file; to be read more than once."""
 
     def __len__(self) -> int:
-        """Give the number of samples."""
+        """Return the number of samples."""
 
     def split(self, size: int) -> Iterable[Tensor]:
-        """Give pieces of so many samples, the last perhaps shorter."""
+        """Return pieces of so many samples, the last perhaps shorter."""
 
 
 class RecordingAdapter(Adapter):
@@ -103,7 +103,7 @@ class RecordingAdapter(Adapter):
         self.chunking: Chunking | None = None
 
     def transcribe(self, waveforms: Sequence[Tensor]) -> Any:
-        """Give the model's outputs, padded, for samples (N,) each."""
+        """Return the model's outputs, padded, for samples (N,) each."""
 
         def run(recording: Tensor) -> Any:
             batch = pad_sequence([recording, recording.new_zeros(1)], batch_first=True)
@@ -130,7 +130,7 @@ class RecordingAdapter(Adapter):
         return join([self._hear_one(recording, run) for recording in recordings])
 
     def begin(self) -> Learner:
-        """Give the parameters of a recording, which learn from its pieces."""
+        """Return the parameters of a recording, which learn from its pieces."""
         return Learner(self.adaptable, self.objective, self.optimizer, self.chunking)
 
     def _hear_one(self, recording: Recording, run: Callable[[Any], Any]) -> Any:
@@ -162,6 +162,6 @@ class RecordingAdapter(Adapter):
         return before if self.report.note(found) else after
 
     def _cut(self, recording: Recording, turn: int = 0) -> Iterable[tuple[int, Tensor]]:
-        """Give each piece, and a seed of what is drawn for it in this turn."""
+        """Return each piece, and a seed of what is drawn for it in this turn."""
         pieces = recording.split(self.piece_size)
         return ((self.steps * i + turn, piece) for i, piece in enumerate(pieces))

@@ -96,7 +96,7 @@ def count_samples(
 
 
 def count_channels(source: Source) -> int:
-    """Tell how many channels a file has.
+    """Return how many channels a file has.
 
     Arguments
     ---------
@@ -131,7 +131,7 @@ def _count(
     duration: float | None,
     channel: int | None,
 ) -> list[tuple[int, int]]:
-    """Give the rate and the number of samples of each stretch of one rate."""
+    """Return the rate and the number of samples of each stretch of one rate."""
     decoded = read_segment(source, offset, duration, channel)
     return [
         (rate, sum(len(block) for _, block in group))

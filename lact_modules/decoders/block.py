@@ -18,7 +18,7 @@ class SelfMixer(Protocol):
         """Map (B, U, D) to the same; no token sees a later one."""
 
     def start(self, batch_size: int) -> Any:
-        """Give the state before the first token."""
+        """Return the state before the first token."""
 
     def step(self, x: Tensor, state: Any) -> tuple[Tensor, Any]:
         """Map one token (B, D) to the same; give the state after it."""
@@ -85,7 +85,7 @@ class DecoderBlock(nn.Module):
         return x + self.dropout(self.ffn(self.norm_ffn(x)))
 
     def start(self, memory: Tensor, is_padding: Tensor) -> BlockState:
-        """Give the state before the first token."""
+        """Return the state before the first token."""
         own = self.self_mixer.start(len(memory))
         return own, self.cross_mixer.start(memory, is_padding)
 

@@ -244,7 +244,7 @@ class AttentionDecoder:
     def _choose(
         self, beams: _Beams, scores: Tensor, ctc: PrefixScorer, most: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Give the best tokens of each text and its end, their scores and totals.
+        """Return the best tokens of each text and its end, their scores and totals.
 
         (R, C + 1) each.
         """
@@ -280,7 +280,7 @@ class AttentionDecoder:
             texts[text] = max((score, tokens), texts.get(text, (score, tokens)))
 
     def _bar(self, texts: Texts) -> float:
-        """Give the score that a text must pass to be one of the best."""
+        """Return the score that a text must pass to be one of the best."""
         if len(texts) < self.num_best:
             return -torch.inf
         return sorted(score for score, _ in texts.values())[-self.num_best]

@@ -54,7 +54,7 @@ def drop_blanks(
 
 
 def _is_left_out(blank: Tensor, least: float, was_sure: bool = False) -> Tensor:
-    """Tell which frames are sure to be blank, as is the one before; both (..., T)."""
+    """Mark frames that are surely blank, as is the one before; both (..., T)."""
     sure = blank >= least
     first = torch.full_like(sure[..., :1], was_sure)
     return sure & torch.cat([first, sure], dim=-1)[..., :-1]
@@ -100,13 +100,13 @@ class BlankSkipper:
         self._kept: list[int] = []
 
     def fork(self) -> "BlankSkipper":
-        """Give another of the same kind, at the beginning."""
+        """Return another of the same kind, at the beginning."""
         other = copy.copy(self)
         other.begin()
         return other
 
     def __call__(self, log_probs: Tensor) -> Tensor:
-        """Give those of the next frames that are to be searched.
+        """Return those of the next frames that are to be searched.
 
         Arguments
         ---------
@@ -130,7 +130,7 @@ class BlankSkipper:
         return log_probs[kept]
 
     def frame(self, index: int) -> int:
-        """Give the number of a frame that was kept, or of one before or after all."""
+        """Return the number of a frame that was kept, or of one before or after all."""
         if self.threshold is None or index < 0:
             return index
         beyond = index - len(self._kept)

@@ -72,7 +72,7 @@ class PrefixScorer:
         self._frames = valid.mT
 
     def start(self) -> PrefixState:
-        """Give the empty text of each utterance."""
+        """Return the empty text of each utterance."""
         utterances = torch.arange(len(self.lengths), device=self.lengths.device)
         last = torch.full_like(utterances, self.blank_id)
         blanks = self._log_probs(utterances, last)
@@ -142,7 +142,7 @@ class PrefixScorer:
         return self._frames[utterances, tokens].double().clamp(min=_LEAST)
 
     def _before(self, state: PrefixState, tokens: Tensor) -> Tensor:
-        """Tell how likely it is that a token begins at each frame: (R, C, T)."""
+        """Return how likely a token begins at each frame: (R, C, T)."""
         # a token may follow itself only after a blank
         again = (tokens == state.last[:, None])[..., None]
         by_blank = state.by_blank[:, None, :-1]

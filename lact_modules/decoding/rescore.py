@@ -109,7 +109,7 @@ class RescoringDecoder:
 
 
 def list_best(decoder: Decoder, *outputs: Any) -> NBest:
-    """Give what any decoder finds as lists: one hypothesis each if it does not search.
+    """Return any decoder's results as lists: one hypothesis each if it does not search.
 
     Arguments
     ---------

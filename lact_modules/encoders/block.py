@@ -112,7 +112,7 @@ class EncoderBlock(nn.Module):
         return self._after_conv(x), BlockState(mixer, conv)
 
     def _learned(self, x: Tensor, is_padding: Tensor) -> Any:
-        """Give what the mixer has to know of all frames, before it answers some."""
+        """Return what the mixer has to know of all frames, before it answers some."""
         learns = hasattr(self.mixer, "learn") and _context(self.mixer) is not None
         if not learns or not is_cut(x):
             return None

@@ -147,7 +147,7 @@ def _steady(
 
 
 def _layouts(state: Any) -> list[tuple[torch.Size, tuple[int, ...]]]:
-    """Give shapes and strides, for graphs are made for both."""
+    """Return shapes and strides, for graphs are made for both."""
     found: list[tuple[torch.Size, tuple[int, ...]]] = []
 
     def note(x: Tensor) -> Tensor:

@@ -144,7 +144,7 @@ class CTCModel(nn.Module):
         return self.encoder(*self.make_frames(waveform, lengths))
 
     def outputs(self, x: Tensor, lengths: Tensor) -> Any:
-        """Give what decoders take, from encoded frames (B, T, D) and lengths."""
+        """Return what decoders take, from encoded frames (B, T, D) and lengths."""
         return self.score_frames(x), lengths
 
     def score_frames(self, x: Tensor) -> Tensor:

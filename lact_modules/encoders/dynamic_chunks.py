@@ -59,7 +59,7 @@ class DynamicChunks:
             raise ValueError("sizes and left_contexts: give one at least of each")
 
     def draw(self) -> Chunking | None:
-        """Give a division, None for none; Python's generator draws."""
+        """Return a division, None for none; Python's generator draws."""
         if random.random() < self.full_context_prob:
             return None
         return Chunking(random.choice(self.sizes), random.choice(self.left_contexts))

@@ -184,7 +184,7 @@ def _make_head(given: str | HeadFactory, d_model: int) -> Head:
 
 
 def heads_after(heads: nn.ModuleDict, block: int) -> list[nn.Module]:
-    """Give the heads after a block, counted from 1.
+    """Return the heads after a block, counted from 1.
 
     Arguments
     ---------
@@ -207,11 +207,11 @@ def name_of(block: int, number: int) -> str:
 
 
 def block_of(name: str) -> int:
-    """Give the number of the block that the head of a name stands after."""
+    """Return the number of the block that the head of a name stands after."""
     return int(name.partition("_")[0])
 
 
 def ctc_head_after(heads: nn.ModuleDict, block: int) -> CTCHead | None:
-    """Give the CTC head after a block, counted from 1; None if there is none."""
+    """Return the CTC head after a block, counted from 1; None if there is none."""
     found = (head for head in heads_after(heads, block) if isinstance(head, CTCHead))
     return next(found, None)

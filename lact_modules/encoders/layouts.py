@@ -37,7 +37,7 @@ def alternate(choices: Sequence[Each], num_layers: int) -> list[Each]:
 
 
 def divide(choices: Sequence[Each], num_layers: int) -> list[Each]:
-    """Give each choice a run of blocks, all as long, or a block shorter or longer.
+    """Assign a run of blocks to each choice, of equal length or one block apart.
 
     A choice that stands twice has twice the share.
 
@@ -74,7 +74,7 @@ def upper_blocks(
     below: Mapping[str, Any],
     share: float = 1 / 3,
 ) -> list[Callable[..., Any]]:
-    """Give the last blocks a mixer as it is, and those below it one changed.
+    """Use a mixer as it is in the last blocks, and changed in those below.
 
     With ``below: {num_lact_heads: 0}`` only they have fast weights, as in
     arXiv 2512.23675.

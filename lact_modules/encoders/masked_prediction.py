@@ -58,7 +58,7 @@ class MaskedPredictor(nn.Module):
         hidden: Tensor,
         generators: Sequence[torch.Generator] | None = None,
     ) -> Tensor:
-        """Give the loss of each utterance.
+        """Return the loss of each utterance.
 
         Arguments
         ---------

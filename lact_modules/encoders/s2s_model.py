@@ -130,5 +130,5 @@ class S2SModel(CTCModel):
         return heard._replace(token_log_probs=spoken)
 
     def outputs(self, x: Tensor, lengths: Tensor) -> S2SOutput:
-        """Give what decoders take, from encoded frames (B, T, D) and lengths."""
+        """Return what decoders take, from encoded frames (B, T, D) and lengths."""
         return S2SOutput(self.score_frames(x), lengths, x, None)

@@ -49,7 +49,7 @@ class StagesState(NamedTuple):
 def inner_blocks(
     stages: Sequence[int] | None, num_layers: int, is_dynamic: bool
 ) -> tuple[int, int]:
-    """Tell which blocks run on chunks: the first, and where they end.
+    """Return which blocks run on segments: the first, and where they end.
 
     Arguments
     ---------

@@ -55,7 +55,7 @@ class StreamingEncoder:
         self.encoder, self.chunking = encoder, chunking
 
     def start(self, batch_size: int) -> EncoderState:
-        """Give the state before the first frame."""
+        """Return the state before the first frame."""
         weight = self.encoder.norm.weight
         return EncoderState(weight.new_zeros(batch_size, 0, len(weight)), None)
 

@@ -29,7 +29,7 @@ _LITTLE = 0.01
 
 
 def measure_levels(features: Tensor) -> Tensor:
-    """Give the power of frames in decibels.
+    """Return the power of frames in decibels.
 
     Arguments
     ---------
@@ -102,7 +102,7 @@ class LoudnessState(NamedTuple):
 
     @classmethod
     def start(cls, like: Tensor, batch_size: int) -> "LoudnessState":
-        """Give the state before the first frame, on the device of a tensor."""
+        """Return the state before the first frame, on the device of a tensor."""
         full = like.double().new_full
         return cls(
             recent=full((batch_size, _SUSTAINED - 1), torch.inf),
@@ -155,7 +155,7 @@ def track_loudness(
 
 
 def _watch(levels: Tensor, quietest: Tensor) -> tuple[Tensor, Tensor]:
-    """Tell whether something goes on (B, T), from 0 to 1, and the quietest (B, 1)."""
+    """Return whether something goes on (B, T), from 0 to 1, and the quietest (B, 1)."""
     frames = torch.arange(1, levels.shape[1] + 1, device=levels.device)
     steps = _RISE * frames.to(levels.dtype)
     lowest = running_minimum(torch.cat([quietest, levels - steps], dim=1), _FORGOTTEN)
@@ -165,7 +165,7 @@ def _watch(levels: Tensor, quietest: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _highest(levels: Tensor) -> Tensor:
-    """Give the highest so far."""
+    """Return the highest so far."""
     return -running_minimum(-levels, _HOURS)
 
 
@@ -174,6 +174,6 @@ def _near(levels: Tensor, peak: Tensor) -> Tensor:
 
 
 def _sustain(levels: Tensor) -> Tensor:
-    """Give the level (B, T) that each frame and the four before all reach."""
+    """Return the level (B, T) that each frame and the four before all reach."""
     last = levels.shape[1] - _SUSTAINED + 1
     return torch.stack([levels[:, i : last + i] for i in range(_SUSTAINED)]).amin(0)

@@ -168,7 +168,7 @@ class RunningNormalization(Normalization):
         return torch.where(is_valid, normalized, 0.0)
 
     def start(self, batch_size: int) -> RunningState:
-        """Give the state before the first frame."""
+        """Return the state before the first frame."""
         nothing = self.prior_mean.new_zeros(batch_size, 1, len(self.prior_mean))
         nothing = nothing.double()
         loudness = LoudnessState.start(nothing, batch_size)

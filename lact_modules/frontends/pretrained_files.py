@@ -26,7 +26,7 @@ _PREFIX = re.compile(rf"^(?:{'|'.join(MODEL_TYPES)})\.")
 
 
 def find_folder(source: str | Path) -> Path:
-    """Give the folder of a model, fetched from the hub if it is none here."""
+    """Return the folder of a model, fetched from the hub if it is none here."""
     if Path(source).is_dir():
         return Path(source)
     wanted = [CONFIG_FILE, PREPROCESSOR_FILE, PROCESSOR_FILE]

@@ -62,7 +62,7 @@ class MelProducts(nn.Module):
         blocks = samples.unflatten(1, (-1, hop))
 
         def cut(first: int, end: int) -> Tensor:
-            """Give these samples of all frames, (B, T, end - first)."""
+            """Return these samples of all frames, (B, T, end - first)."""
             pieces = [
                 blocks[:, i : i + num_frames, max(0, first - i * hop) : end - i * hop]
                 for i in range(first // hop, -(-end // hop))

@@ -84,7 +84,7 @@ class StreamingFrontend:
         return beyond * self.frontend.hop + self.frontend.look_back
 
     def start(self, batch_size: int) -> FrontendState:
-        """Give the state before the first sample."""
+        """Return the state before the first sample."""
         mean = self.normalize.prior_mean
         return FrontendState(
             num_samples=0,
@@ -154,7 +154,7 @@ class StreamingFrontend:
         )
 
     def _take(self, count: int, state: FrontendState) -> tuple[Tensor, FrontendState]:
-        """Give so many frames, and forget the features that no later one sees."""
+        """Return so many frames, and forget the features that no later one sees."""
         features, done = state.features, state.context // self.stride
         if not count:
             return features.new_zeros(len(features), 0, self._d_model), state

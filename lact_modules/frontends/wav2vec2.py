@@ -195,7 +195,7 @@ class Wav2Vec2Frontend(nn.Module):
 
 
 def _choose_rate(**arguments: float | None) -> Fraction:
-    """Give the frames a second that one of the three arguments asks for."""
+    """Return the frames a second that one of the three arguments asks for."""
     given = {name: value for name, value in arguments.items() if value is not None}
     if len(given) > 1:
         raise ValueError(f"{' and '.join(given)}: give one of them, null for the rest")

@@ -11,7 +11,7 @@ _OTHER_SPACES = frozenset(("<space>", "\u2581", "<SPACE>"))
 
 
 def is_of_characters(words: Collection[str]) -> bool:
-    """Tell whether the words of a language model are characters of a text.
+    """Return whether the words of a language model are characters of a text.
 
     Arguments
     ---------

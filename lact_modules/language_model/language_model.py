@@ -36,7 +36,7 @@ class LanguageModel(Protocol):
     """What rescoring asks of a language model."""
 
     def log_probs(self, texts: Sequence[str]) -> list[float]:
-        """Give the natural log-probability of each whole text, its end included."""
+        """Return the natural log-probability of each whole text, its end included."""
 
 
 class KenLMModel:
@@ -220,7 +220,7 @@ def _load(folder: Path) -> tuple[Any, Any]:
 
 @torch.inference_mode()
 def _looks_ahead(model: Any) -> bool:
-    """Tell whether the last token changes what is predicted before it."""
+    """Return whether the last token changes what is predicted before it."""
     logits = model(torch.tensor([[0, 1, 1], [0, 1, 2]])).logits[:, :2]
     return not torch.allclose(logits[0], logits[1], rtol=1e-4, atol=1e-4)
 

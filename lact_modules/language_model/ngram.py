@@ -169,7 +169,7 @@ def _keep(
 
 
 def _most_words(order: int) -> int:
-    """Tell how many words this machine's memory holds while they are counted."""
+    """Return how many words this machine's memory holds while they are counted."""
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return memory // (_WORD_BYTES + order * _NGRAM_BYTES)
 
@@ -246,7 +246,7 @@ def _count(stream: NDArray[np.int32], order: int, num_words: int) -> list[_Count
 
 
 def _adjust(table: _Counts, longer: _Counts | None) -> NDArray[np.int64]:
-    """Give Kneser-Ney's adjusted counts; ``<s>`` and ``<unk>`` have none."""
+    """Return Kneser-Ney's adjusted counts; ``<s>`` and ``<unk>`` have none."""
     if longer is None:
         return table.occurrences
     words_before = np.bincount(longer.suffix, minlength=len(table.grams))
@@ -259,7 +259,7 @@ def _interpolate(
     kept: NDArray[np.bool_],
     lower_probs: NDArray[np.float64],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Give the probability of each n-gram, and the back-off of each history."""
+    """Return the probability of each n-gram, and the back-off of each history."""
     discounts = np.array([0.0, *_discounts(adjusted, order=table.grams.shape[1])])
     # what is pruned keeps nothing: all of its count goes to the lower order
     count = np.where(kept, adjusted, 0)

@@ -153,7 +153,7 @@ def read_words(path: str | Path) -> list[str]:
 
 @contextmanager
 def opened_for_kenlm(path: str | Path) -> Iterator[str]:
-    """Give the path of a file that KenLM can read, and tell its faults in a line.
+    """Yield the path of a file that KenLM can read; a fault is one line.
 
     KenLM refuses a byte-order mark and models of single words, and flashlight's KenLM
     unpacks gzip alone: of such a file a plain copy is made, while KenLM reads it.
@@ -221,7 +221,7 @@ def _find_packing(beginning: bytes) -> _Packing | None:
 
 @contextmanager
 def _unpacked(path: Path) -> Iterator[Any]:
-    """Give the stream of a file's contents."""
+    """Open the stream of a file's contents."""
     with open(path, "rb") as stream:
         packing = _find_packing(stream.read(8))
     try:
@@ -235,7 +235,7 @@ def _unpacked(path: Path) -> Iterator[Any]:
 
 
 def _lines(path: Path, stream: IO[bytes]) -> Iterator[bytes]:
-    """Give the lines of an ARPA file, without a byte-order mark."""
+    """Yield the lines of an ARPA file, without a byte-order mark."""
     line = stream.readline(_MAX_LINE).removeprefix(_BYTE_ORDER_MARK)
     while line:
         if len(line) == _MAX_LINE:

@@ -15,7 +15,7 @@ class TokenModel(Protocol):
     """
 
     def start(self, batch_size: int) -> Any:
-        """Give the state before the token that begins texts."""
+        """Return the state before the token that begins texts."""
 
     def step(self, tokens: Tensor, state: Any) -> tuple[Tensor, Any]:
         """Go on.
@@ -74,7 +74,7 @@ class RereadingModel:
         self.model = model
 
     def start(self, batch_size: int) -> Texts:
-        """Give the state before the token that begins texts."""
+        """Return the state before the token that begins texts."""
         return Texts(torch.zeros(batch_size, 0, dtype=torch.int64))
 
     def step(self, tokens: Tensor, state: Texts) -> tuple[Tensor, Texts]:

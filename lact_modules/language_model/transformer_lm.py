@@ -172,7 +172,7 @@ class TransformerLanguageModel:
 
     @torch.inference_mode()
     def log_probs(self, texts: Sequence[str]) -> list[float]:
-        """Give the natural log-probability of each whole text, its end included.
+        """Return the natural log-probability of each whole text, its end included.
 
         Arguments
         ---------

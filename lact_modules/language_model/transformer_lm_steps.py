@@ -14,7 +14,7 @@ from lact_modules.layers import CausalAttention
 
 
 def by_token(model: TransformerLM) -> TokenModel:
-    """Give a model that a search asks for one token after the other.
+    """Return a model that a search asks for one token after the other.
 
     Arguments
     ---------
@@ -61,7 +61,7 @@ class CachedTransformerLM:
         self._layers = [_keep_state(layer) for layer in model.encoder.layers]
 
     def start(self, batch_size: int) -> DecoderState:
-        """Give the state before the token that begins texts: no keys and values."""
+        """Return the state before the token that begins texts: no keys and values."""
         blocks = [layer.self_att.mixer.start(batch_size) for layer in self._layers]
         return DecoderState(0, tuple((own, ()) for own in blocks))
 

@@ -57,7 +57,7 @@ class CausalMamba(nn.Module):
         return self.out_proj(self.scan(self.in_proj(x), skip))
 
     def start(self, batch_size: int) -> MambaState:
-        """Give the state before the first token."""
+        """Return the state before the first token."""
         return self.scan.start(batch_size)
 
     def step(self, x: Tensor, state: MambaState) -> tuple[Tensor, MambaState]:
@@ -115,7 +115,7 @@ class CrossMamba(nn.Module):
         return self.mamba(x, skip)[:, memory.shape[1] :]
 
     def start(self, memory: Tensor, is_padding: Tensor) -> MambaState:
-        """Give the state after the memory."""
+        """Return the state after the memory."""
         xz = self.mamba.in_proj(align_right(memory, is_padding))
         start = self.mamba.start(len(memory))
         return self.mamba.scan.resume(xz, start, skip=is_padding.flip(1))[1]

@@ -80,7 +80,7 @@ class ChunkedLayer(Protocol):
 
 
 def keep_last(x: Tensor, count: int) -> Tensor:
-    """Give the last `count` frames of (B, T, ...), or all if there are fewer.
+    """Return the last `count` frames of (B, T, ...), or all if there are fewer.
 
     Arguments
     ---------

@@ -48,7 +48,7 @@ class CausalAttention(nn.Module):
         return self._attend(q, k, v, mask)
 
     def start(self, batch_size: int) -> tuple[Tensor, Tensor]:
-        """Give the keys and values before the first token: none."""
+        """Return the keys and values before the first token: none."""
         none = self.project_qkv.weight.new_zeros(batch_size, 0, *self.heads)
         return none, none
 
@@ -114,7 +114,7 @@ class CrossAttention(nn.Module):
     def start(
         self, memory: Tensor, is_padding: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Give the memory's keys and values, and which of them to look at."""
+        """Return the memory's keys and values, and which of them to look at."""
         # (B, T, 2 D) -> 2 x (B, T, H, D / H)
         k, v = self.project_memory(memory).unflatten(-1, (2, *self.heads)).unbind(2)
         # without a valid frame look at zeros: the softmax over nothing is NaN
@@ -134,7 +134,7 @@ class CrossAttention(nn.Module):
 
 
 def _channels(d_model: int, num_heads: int) -> int:
-    """Give the channels of a head."""
+    """Return the channels of a head."""
     if d_model % num_heads:
         raise ValueError(f"d_model={d_model}: must be a multiple of {num_heads}")
     return d_model // num_heads

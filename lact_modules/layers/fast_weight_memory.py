@@ -208,7 +208,7 @@ class FastWeightMemory(LearnedRule):
         return self._learn_and_answer(x, qkv, is_padding, mode, size, state)
 
     def summands(self, x: Tensor, kv: Tensor, is_padding: Tensor) -> dict[str, Tensor]:
-        """Give what :meth:`settle` wants, summed over these frames.
+        """Return what :meth:`settle` wants, summed over these frames.
 
         As :meth:`forward`, with keys and values (B, T, 2 D) alone; a sum (B, H, ...)
         is the direction of one of the matrices.

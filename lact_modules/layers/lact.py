@@ -145,7 +145,7 @@ class LaCTMixer(nn.Module):
     def learn(
         self, x: Tensor, is_padding: Tensor, read: Callable[[Tensor], Tensor]
     ) -> FastWeight | None:
-        """Give the fast weights after all frames, see `MemoryLayer`."""
+        """Return the fast weights after all frames, see `MemoryLayer`."""
         if self.fast is None:
             return None
         fast = self.fast

@@ -192,7 +192,7 @@ class SelectiveStateSpace(nn.Module):
         return self._scan(selective_scan, pad(x, (self.past, 0)), z, skip).mT
 
     def start(self, batch_size: int) -> tuple[Tensor, Tensor]:
-        """Give the state (B, E, d_conv - 1), (B, E, N) before the first frame."""
+        """Return the state (B, E, d_conv - 1), (B, E, N) before the first frame."""
         window = self.D.new_zeros(batch_size, len(self.D), self.past)
         return window, torch.zeros_like(self.A_log).expand(batch_size, -1, -1)
 

@@ -25,7 +25,7 @@ _LEAST_SHARE = 16
 
 
 def context_of(left: int | None, right: int | None) -> Context | None:
-    """Give the context of a layer that sees a window, of which None sees all.
+    """Return the context of a layer that sees a window, of which None sees all.
 
     Arguments
     ---------
@@ -65,7 +65,7 @@ class MemoryLayer(PiecedLayer, Protocol):
     def learn(
         self, x: Tensor, is_padding: Tensor, read: Callable[[Tensor], Tensor]
     ) -> Any:
-        """Give what ``forward`` takes as a third argument for a piece of the frames.
+        """Return what ``forward`` takes as a third argument for a piece of the frames.
 
         Arguments
         ---------
@@ -204,7 +204,7 @@ def sum_by_pieces(
 
 
 def is_cut(x: Tensor, most: int | None = None) -> bool:
-    """Tell whether frames are taken some at a time.
+    """Return whether frames are taken some at a time.
 
     Arguments
     ---------

@@ -60,7 +60,7 @@ class SummaryMixer(nn.Module):
     def learn(
         self, x: Tensor, is_padding: Tensor, read: Callable[[Tensor], Tensor]
     ) -> Tensor:
-        """Give the mean (B, 1, D) over all frames, see `MemoryLayer`."""
+        """Return the mean (B, 1, D) over all frames, see `MemoryLayer`."""
 
         def sums(x: Tensor, is_padding: Tensor) -> dict[str, Tensor]:
             total, count = self._summands(read(x), is_padding)
@@ -97,7 +97,7 @@ class SummaryMixer(nn.Module):
         return output, SummaryState(totals[:, -1:], counts[:, -1:])
 
     def _summands(self, x: Tensor, is_padding: Tensor) -> tuple[Tensor, Tensor]:
-        """Give what is summed over time, (B, T, D), and what counts it, (B, T, 1)."""
+        """Return what is summed over time, (B, T, D), and what counts it, (B, T, 1)."""
         mask = is_padding[..., None]
         frames = gelu(self.project_summary(x)).float().masked_fill(mask, 0.0)
         return frames, (~mask).float()

@@ -62,7 +62,7 @@ def attend(
 
 
 def attention_mask(is_padding: Tensor, window: Window = (None, None)) -> Tensor:
-    """Tell which keys each query may look at; what `window_attention` computes.
+    """Mark the keys each query may look at; what `window_attention` computes.
 
     A frame always sees itself, so that rows of padding stay finite.
 
@@ -280,7 +280,7 @@ def _in_blocks(
 
 
 def _key_mask(is_padding: Tensor) -> Tensor | None:
-    """Tell which keys may be seen, (B, 1, 1, T); None where it is known to be all."""
+    """Mark the keys that may be seen, (B, 1, 1, T); None where all are known to be."""
     # without a mask attention takes half the time
     if is_known_whole(is_padding):
         return None

@@ -10,7 +10,7 @@ from torch.nn.functional import pad
 
 
 def boundary_frames(is_boundary: Tensor) -> Tensor:
-    """Tell at which frames chunks begin.
+    """Mark the frames at which segments begin.
 
     Arguments
     ---------
@@ -61,7 +61,7 @@ def take_frames(x: Tensor, frames: Tensor) -> Tensor:
 
 
 def spread(x: Tensor, is_boundary: Tensor, before: Tensor | None = None) -> Tensor:
-    """Give each frame what its chunk has.
+    """Copy to each frame what its chunk has.
 
     Arguments
     ---------

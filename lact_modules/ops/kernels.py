@@ -13,7 +13,7 @@ _DTYPES = (torch.float32, torch.float16, torch.bfloat16)
 
 
 def kernel_for(x: Tensor, module: str, name: str) -> Callable[..., Any] | None:
-    """Give a package's kernel for a tensor, where there is one.
+    """Return a package's kernel for a tensor, where there is one.
 
     Where it is missed, on CUDA, a warning says so once.
 

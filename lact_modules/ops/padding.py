@@ -35,7 +35,7 @@ def padding_mask(lengths: Tensor, num_frames: int) -> Tensor:
 
 
 def is_known_whole(is_padding: Tensor) -> bool:
-    """Tell whether nothing is padded, where asking is cheap.
+    """Return whether nothing is padded, where asking is cheap.
 
     Arguments
     ---------

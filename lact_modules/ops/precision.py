@@ -5,7 +5,7 @@ from torch import Tensor
 
 
 def in_full(x: Tensor) -> Tensor:
-    """Give float32, or float64 if that is what came.
+    """Return float32, or float64 for float64.
 
     Arguments
     ---------

@@ -33,7 +33,7 @@ def make_rotation(
     like: Tensor,
     base: float = 10000.0,
 ) -> Rotation:
-    """Give the rotation of frames, by angles that grow with their positions.
+    """Return the rotation of frames, by angles that grow with their positions.
 
     The last ones are remembered, so that layers of one encoder share them.
 

@@ -73,7 +73,7 @@ def rate_offset(
 
 
 def straight_through(choice: Tensor, soft: Tensor) -> Tensor:
-    """Give a choice, with the gradient of what it was made by.
+    """Return a choice, with the gradient of what it was made by.
 
     The estimator of arXiv 1308.3432, which H-Net uses (arXiv 2507.07955, sec. 2).
 
@@ -143,7 +143,7 @@ def accumulate(
 
 
 def confidence(routing: Routing) -> Tensor:
-    """Tell how probable what was chosen was: p at a boundary, 1 - p elsewhere.
+    """Compute the probability of the choice: p at a boundary, 1 - p elsewhere.
 
     Arguments
     ---------

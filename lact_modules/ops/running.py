@@ -6,7 +6,7 @@ from torch.nn.functional import pad
 
 
 def running_minimum(x: Tensor, reach: int) -> Tensor:
-    """Give the lowest of each frame and those before it.
+    """Return the lowest of each frame and those before it.
 
     Arguments
     ---------

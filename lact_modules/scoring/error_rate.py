@@ -174,7 +174,7 @@ def count_stream_errors(
 
 
 def word_error_rate(counts: NDArray[numpy.int64]) -> NDArray[numpy.float64]:
-    """Give rates (...) in percent of counts (..., 4), see `count_word_errors`."""
+    """Return rates (...) in percent of counts (..., 4), see `count_word_errors`."""
     return 100.0 * counts[..., :3].sum(axis=-1) / numpy.maximum(counts[..., 3], 1)
 
 
@@ -208,7 +208,7 @@ def draw_utterances(
 
 
 def count_edits(reference: list[str], hypothesis: list[str]) -> list[int]:
-    """Give substitutions, insertions, deletions, words of the reference."""
+    """Return substitutions, insertions, deletions, words of the reference."""
     found = [edit.tag for edit in Levenshtein.editops(reference, hypothesis)]
     return [*map(found.count, EDITS), len(reference)]
 

@@ -14,7 +14,7 @@ _FORMS: dict[str, Callable[[str], str]] = {
 
 
 def tell_likeness(references: Sequence[str], hypotheses: Sequence[str]) -> str:
-    """Tell what the error rate would be if a word's form did not count.
+    """Compute what the error rate would be if the form of words did not count.
 
     Arguments
     ---------

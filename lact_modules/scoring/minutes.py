@@ -145,7 +145,7 @@ class ByMinute:
         return len(self._counts)
 
     def rows(self, step: int = 1) -> list[dict[str, Any]]:
-        """Give rates and counts; the counts add up to those of the data set.
+        """Return rates and counts; the counts add up to those of the data set.
 
         Arguments
         ---------

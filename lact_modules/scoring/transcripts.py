@@ -119,7 +119,7 @@ class Transcripts:
         )
 
     def oracle_wer(self, name: str) -> float | None:
-        """Give the least error rate in a decoder's lists, None if it gives none."""
+        """Return the least error rate in a decoder's lists, None if it gives none."""
         n_best = self._n_best[name]
         if all(len(found) == 1 for found in n_best):
             return None

@@ -99,7 +99,7 @@ class ASRBrain(RecipeBrain):
         return (run or self.model)(*self.inputs.waveforms(batch, stage), **inputs)
 
     def labels(self, batch: PaddedBatch, stage: sb.Stage) -> tuple[Tensor, Tensor]:
-        """Give tokens (V B, U) and their numbers (V B,), for V views of a batch."""
+        """Return tokens (V B, U) and their numbers (V B,), for V views of a batch."""
         return self.inputs.labels(batch, stage)
 
     def count_infeasible(self, is_infeasible: Tensor, stage: sb.Stage) -> None:
@@ -155,7 +155,7 @@ class ASRBrain(RecipeBrain):
             self.worst.add(batch.id, batch.text, heard, signals, lengths)
 
     def step_metrics(self) -> dict[str, float]:
-        """Tell of the last batch's views, its chunks, and its losses after blocks."""
+        """Return the last batch's metrics of views, segments, and heads."""
         views = self.inputs.views
         return {**(views.metrics() if views else {}), **self.auxiliary.metrics()}
 
@@ -186,7 +186,7 @@ class ASRBrain(RecipeBrain):
     def on_stage_end(
         self, stage: sb.Stage, stage_loss: float, epoch: int | None = None
     ) -> None:
-        """Tell of utterances that CTC has too few frames for; log and save."""
+        """Warn of utterances with too few frames for CTC; log and save."""
         if self.auxiliary.chunking is not None:
             # before a checkpoint is saved
             self.auxiliary.chunking.end()
@@ -226,7 +226,7 @@ class ASRBrain(RecipeBrain):
             statistics.save(folder / CleanStatistics.file_name)
 
     def validation_metrics(self, stage_loss: float) -> dict[str, float]:
-        """Give loss, and error rates in percent."""
+        """Return loss, and error rates in percent."""
         rates = self.transcripts.rates(self.first_decoder, num_bootstrap=0)
         return dict(
             zip(METRICS, (float(stage_loss), rates.wer, rates.cer), strict=True)

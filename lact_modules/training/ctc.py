@@ -58,7 +58,7 @@ class CTCBrain(ASRBrain):
     def compute_forward(
         self, batch: PaddedBatch, stage: sb.Stage
     ) -> tuple[Tensor, ...]:
-        """Give log-probabilities (V B, T, N), numbers of frames (V B,), and more.
+        """Return log-probabilities (V B, T, N), numbers of frames (V B,), and more.
 
         That is a loss of masked prediction (V B,), or log-probabilities after a step of
         test-time training, see `MetaOutput`.

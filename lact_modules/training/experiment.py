@@ -207,7 +207,7 @@ def train_and_test(
 
 
 def logged_seconds(folder: Path) -> float | None:
-    """Give the seconds of training up to the last entry of a run's log."""
+    """Return the seconds of training up to the last entry of a run's log."""
     log = read_log(folder / "metrics.jsonl")
     entries = (entry for by_step in log.values() for entry in by_step.values())
     return max((entry.get("training_s", 0.0) for entry in entries), default=None)

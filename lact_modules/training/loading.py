@@ -45,7 +45,7 @@ def make_batches(
 
 
 def with_speech(dataset: Any, options: dict[str, Any]) -> dict[str, Any]:
-    """Give a loader's options, with what batches of speech need.
+    """Return a loader's options, with what batches of speech need.
 
     What a dataset keeps in memory is read before there are workers.
 

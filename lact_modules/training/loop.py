@@ -78,7 +78,7 @@ class RecipeBrain(ResumableBrain):
         return {"loss": float(stage_loss)}
 
     def step_metrics(self) -> dict[str, float]:
-        """Give more numbers by name to log beside the loss of a step."""
+        """Return more numbers by name to log beside the loss of a step."""
         return {}
 
     def show_sample(self, batch: PaddedBatch, outputs: Any) -> None:

@@ -111,7 +111,7 @@ def _part(groups: Sequence[dict[str, Any]]) -> tuple[list[dict[str, Any]], ...]:
 
 
 def wants_hidden(opt_class: Callable[..., Optimizer]) -> bool:
-    """Tell whether an optimizer treats hidden matrices differently from the rest.
+    """Return whether an optimizer treats hidden matrices differently from the rest.
 
     Arguments
     ---------

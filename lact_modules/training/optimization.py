@@ -101,7 +101,7 @@ class Optimization:
         self.zero_grad()
 
     def metrics(self) -> dict[str, float]:
-        """Give learning rates and the norm of the gradients, of the last update."""
+        """Return learning rates and the norm of the gradients, of the last update."""
         groups = self.optimizer.param_groups
         several = groups if len(groups) > 1 else []
         return {

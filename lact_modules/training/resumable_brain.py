@@ -88,7 +88,7 @@ class ResumableBrain(sb.Brain):
         return self.state.progress.position(self.hparams.epoch_counter.current, 1)
 
     def is_due(self, key: str) -> bool:
-        """Tell whether an interval ends with this optimizer step."""
+        """Return whether an interval ends with this optimizer step."""
         interval = getattr(self.hparams, key)
         return interval > 0 and self.optimizer_step % interval == 0
 

@@ -39,13 +39,13 @@ class SpeechInputs:
         )
 
     def num_views(self, stage: sb.Stage) -> int:
-        """Tell how often each utterance of a batch stands in the inputs, V."""
+        """Return how often each utterance of a batch is in the inputs, V."""
         return 2 if self.views is not None and stage == sb.Stage.TRAIN else 1
 
     def waveforms(
         self, batch: PaddedBatch, stage: sb.Stage
     ) -> tuple[Tensor, Tensor, Augment | None]:
-        """Give waveforms (V B, N), samples (V B,), and what augments features."""
+        """Return waveforms (V B, N), samples (V B,), and what augments features."""
         if stage != sb.Stage.TRAIN:
             return batch.signal.data, count_valid(batch.signal), None
         augmented = self._augment_waveforms(*batch.signal)
@@ -67,7 +67,7 @@ class SpeechInputs:
         return self.fea_augment(features, lengths / features.shape[1])[0]
 
     def labels(self, batch: PaddedBatch, stage: sb.Stage) -> tuple[Tensor, Tensor]:
-        """Give tokens (V B, U) and their numbers (V B,)."""
+        """Return tokens (V B, U) and their numbers (V B,)."""
         tokens, num_tokens = batch.tokens.data, count_valid(batch.tokens)
         num_views = self.num_views(stage)
         return tokens.repeat(num_views, 1), num_tokens.repeat(num_views)

@@ -98,7 +98,7 @@ class TimeMasks(nn.Module):
 
 
 def scale_time_masks(augment: Any, scale: float) -> Any:
-    """Give augmentation of features with more or fewer time masks.
+    """Return augmentation of features with more or fewer time masks.
 
     Arguments
     ---------
@@ -166,7 +166,7 @@ def check_time_masks(augment: Any, scale: float | None) -> None:
 
 
 def _time_masks(augment: Any) -> Iterable[TimeMasks | SpectrogramDrop]:
-    """Give the parts that mask time."""
+    """Yield the parts that mask time."""
     parts = [augment]
     if isinstance(augment, Augmenter):
         parts = [*augment.augmentations.values()]

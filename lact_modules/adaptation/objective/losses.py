@@ -126,7 +126,7 @@ def suta(
 def _soften(
     log_probs: Tensor, lengths: Tensor, temperature: float
 ) -> tuple[Tensor, Tensor]:
-    """Give scores at a temperature, finite at padding, and what is valid (B, T)."""
+    """Return scores at a temperature, finite at padding, and what is valid (B, T)."""
     is_padding = padding_mask(lengths, log_probs.shape[1])
     log_probs = log_probs.masked_fill(is_padding[..., None], 0.0)
     return (log_probs / temperature).log_softmax(dim=-1), ~is_padding

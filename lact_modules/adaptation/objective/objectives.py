@@ -78,7 +78,7 @@ class Pass(NamedTuple):
 
 
 Objective = Callable[[Pass], Tensor]
-"""Gives the loss of each utterance, (B,)."""
+"""Computes the loss of each utterance, (B,)."""
 
 
 def entropy(seen: Pass) -> Tensor:

@@ -66,7 +66,7 @@ def label(log_probs: Tensor, lengths: Tensor, min_confidence: float = 0.5) -> La
 
 
 def pseudo_label_loss(log_probs: Tensor, lengths: Tensor, labels: Labels) -> Tensor:
-    """Give CTC's loss a frame.
+    """Return CTC's loss a frame.
 
     Arguments
     ---------

@@ -30,7 +30,7 @@ def own_parameters(
     kinds: type[nn.Module] | tuple[type[nn.Module], ...],
     chosen: Sequence[str] | None = None,
 ) -> dict[str, Tensor]:
-    """Give the parameters that modules of some kinds hold themselves."""
+    """Return the parameters that modules of some kinds hold themselves."""
     return {
         f"{name}.{own}": parameter
         for name, module in model.named_modules()

@@ -85,7 +85,7 @@ class Learner:
         return loss.item()
 
     def measure(self, piece: Tensor, seed: int) -> float:
-        """Give the loss of a piece; see `learn`, without a step."""
+        """Return the loss of a piece; see `learn`, without a step."""
         if not len(piece):
             return 0.0
         with torch.inference_mode(False), torch.no_grad():
@@ -138,7 +138,7 @@ class Learner:
             return self.adaptable.look(self.values, heard, seed)
 
     def installed(self) -> AbstractContextManager[None]:
-        """Give the model these parameters for a while, see `Adaptable.installed`."""
+        """Install these parameters in the model, see `Adaptable.installed`."""
         return self.adaptable.installed(self.values)
 
     def _step(self, loss: Tensor) -> None:

@@ -142,7 +142,7 @@ class Adaptable:
 
     @contextmanager
     def installed(self, values: Values) -> Iterator[None]:
-        """Give the model other parameters, in its own shapes, for a while."""
+        """Install other parameters in the model, in its own shapes, for a while."""
         own = {name: self.model.get_parameter(name) for name in values}
         saved = {name: parameter.data for name, parameter in own.items()}
         try:
@@ -173,7 +173,7 @@ class Adaptable:
         }
 
     def of_one(self, values: Values) -> dict[str, Tensor]:
-        """Give the parameters of a batch of one in the model's shapes."""
+        """Return the parameters of a batch of one in the model's shapes."""
         if not self.is_batched:
             return dict(values)
         return {name: value[0] for name, value in values.items()}
@@ -258,7 +258,7 @@ class _Parts(nn.Module):
 
 
 def _find(model: CTCModel, group: str) -> dict[str, Tensor]:
-    """Give the parameters of a group by name."""
+    """Return the parameters of a group by name."""
     if group == "input":
         d_model = model.encoder.d_model
         return {INPUT: model.output.weight.new_zeros(d_model, d_model)}

@@ -17,7 +17,7 @@ class Run(Protocol):
     """Runs a batch, or some rows of it (b,), each with parameters of its own."""
 
     def __call__(self, values: Values, rows: Tensor | None = None) -> Pass:
-        """Give what objectives look at."""
+        """Return what objectives look at."""
 
 
 class Trained(NamedTuple):

@@ -228,7 +228,7 @@ def _split_line(line: str, columns: list[str], text: int) -> dict[str, str]:
 
 
 def _other_language(row: dict[str, str], name: str, table: Table, language: str) -> str:
-    """Tell of a clip whose column, or file, or table bears another code."""
+    """Warn of a clip whose column, or file, or table has another code."""
     found = (
         _LOCALE.match(row["locale"])
         or _NAMED.match(_stem(name))

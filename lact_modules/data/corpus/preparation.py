@@ -42,7 +42,7 @@ def write_split(
 
 
 def digest(settings: object, files: Iterable[Path]) -> str:
-    """Give a key that changes with the settings or any of the files.
+    """Return a key that changes with the settings or any of the files.
 
     Arguments
     ---------

@@ -119,7 +119,7 @@ def find_transcripts(split_folder: Path, files: Iterable[Path]) -> list[Path]:
 
 
 def is_transcript_file(path: Path) -> bool:
-    """Tell by its name whether a file holds transcripts."""
+    """Return whether a file holds transcripts, by its name."""
     return path.name.lower().endswith(_TRANSCRIPTS_ENDING)
 
 

@@ -63,7 +63,7 @@ def pack(
 
 
 def duration(stream: Sequence[Utterance], gap: float = 0.0) -> float:
-    """Give the seconds of a stream.
+    """Return the seconds of a stream.
 
     Arguments
     ---------
@@ -88,7 +88,7 @@ def duration(stream: Sequence[Utterance], gap: float = 0.0) -> float:
 
 
 def transcribe(stream: Sequence[Utterance]) -> str:
-    """Give what is said in a stream.
+    """Return what is said in a stream.
 
     Arguments
     ---------
@@ -137,7 +137,7 @@ def join_signals(signals: Sequence[Tensor], gap: float = 0.0) -> Tensor:
 
 
 def find_starts(signals: Sequence[Tensor], gap: float = 0.0) -> list[int]:
-    """Tell where signals begin that `join_signals` joins.
+    """Return where the signals begin that `join_signals` joins.
 
     Arguments
     ---------

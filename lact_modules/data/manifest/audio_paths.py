@@ -15,7 +15,7 @@ _MAX_NAME, _MAX_PATH = 255, 4095
 
 
 def find_audio(written: str, folder: str | Path, placeholder: str | Path | None) -> str:
-    """Tell which file a manifest means.
+    """Resolve the path of an audio file that a manifest names.
 
     Arguments
     ---------

@@ -134,7 +134,7 @@ def _find_amounts(group: Sequence[Spoken]) -> list[str]:
 
 
 def _is_amount(value: Any) -> bool:
-    """Tell whether a value may be a time, or hold times."""
+    """Return whether a value may be a time, or hold times."""
     if isinstance(value, list | tuple):
         return len(value) > 0 and all(map(_is_amount, value))
     if isinstance(value, Mapping):

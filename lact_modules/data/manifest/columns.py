@@ -102,7 +102,7 @@ class Columns(NamedTuple):
 
 
 def find_columns(names: Collection[str]) -> Columns:
-    """Tell which of a table's columns hold what an utterance has.
+    """Find the columns of a table that hold the fields of an utterance.
 
     Arguments
     ---------
@@ -172,7 +172,7 @@ def _check_times(names: Mapping[str, str], given: set[str]) -> None:
 
 
 def rename_columns(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """Give what an entry holds under the names of the fields of `Utterance`.
+    """Return what an entry holds under the names of the fields of `Utterance`.
 
     Arguments
     ---------

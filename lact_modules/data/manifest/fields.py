@@ -73,7 +73,7 @@ def read_fields(
 
 
 def not_an_utterance(place: str, reason: str) -> InputError:
-    """Give the error that says what a line of a manifest should be."""
+    """Return the error that says what a line of a manifest should be."""
     return InputError(
         f"{place}: not a manifest line ({reason}); want "
         '{"audio_filepath": ..., "text": ..., "duration": ...}'

@@ -67,7 +67,7 @@ def read_json(path: str | Path, text: str) -> Iterator[tuple[int, Entry]]:
 
 
 def _parse(path: str | Path, text: str) -> Iterator[tuple[int, Any]]:
-    """Give JSON values, each with the number of the line in which it begins."""
+    """Yield JSON values, each with the number of the line in which it begins."""
     decoder = json.JSONDecoder(object_pairs_hook=_make_object)
     position, number = 0, 1
     while True:
@@ -105,7 +105,7 @@ def _is_of_objects(value: Any) -> bool:
 
 
 def _from_speechbrain(name: str, entry: Entry) -> Entry:
-    """Give one of SpeechBrain's entries as a line of other manifests."""
+    """Return one of SpeechBrain's entries as a line of other manifests."""
     # a part of a file, in samples
     if isinstance(wav := entry.get("wav"), dict):
         part = {f"{key}_samples": wav[key] for key in ("start", "stop") if key in wav}

@@ -8,7 +8,7 @@ from lact_modules.errors import InputError
 
 
 def is_cut(entry: dict[str, Any]) -> bool:
-    """Tell whether a line of JSON is a cut.
+    """Return whether a line of JSON is a cut.
 
     Arguments
     ---------
@@ -78,7 +78,7 @@ def read_cuts(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def _source(cut: Any, place: str) -> str:
-    """Give the path of a cut's audio file."""
+    """Return the path of a cut's audio file."""
     recording: Any = getattr(cut, "recording", None)
     sources = recording.sources if recording is not None else []
     is_file = len(sources) == 1 and sources[0].type == "file"

@@ -172,7 +172,7 @@ def read_manifest(
 def _name_all(
     utterances: list[Utterance], numbers: Sequence[int]
 ) -> Iterator[Utterance]:
-    """Give ids to those without."""
+    """Assign ids to those without."""
     stems = [Path(utterance.audio_filepath).stem for utterance in utterances]
     count = Counter(stems)
     for utterance, stem, number in zip(utterances, stems, numbers, strict=True):
@@ -220,7 +220,7 @@ def check_ids(
 
 
 def manifest_name(path: str | Path) -> str:
-    """Give the name of a manifest without its ending.
+    """Return the name of a manifest without its ending.
 
     Arguments
     ---------

@@ -129,7 +129,7 @@ def _read_number(value: Any, fault: str, name: str) -> float:
 
 
 def _find_pair(timed: Timed, told: list[_Told]) -> Pair | None:
-    """Give an entry's times of an unknown unit, if it has an end of such."""
+    """Return an entry's times of an unknown unit, if it has an end of such."""
     unknown = {each.time.field: each.number for each in told if each.time.unit is None}
     if "end" not in unknown:
         return None
@@ -197,7 +197,7 @@ def _in_seconds(told: _Told, audio: str, pair_unit: str) -> float:
 def _until(
     named_end: tuple[str, float], offset: float, told: float, place: str
 ) -> float:
-    """Give the duration up to an end, if nothing speaks against it."""
+    """Return the duration up to an end, if nothing speaks against it."""
     name, end = named_end
     if end <= offset:
         raise InputError(

@@ -119,7 +119,7 @@ def check_seconds(place: str, audio: str, times: Mapping[str, float]) -> None:
 
 
 def _fits(pair: Pair, rate: float) -> bool:
-    """Tell whether a pair counts so many a second."""
+    """Return whether a pair counts so many a second."""
     seconds = (pair.stop - pair.start) / rate
     if pair.duration:
         return abs(seconds - pair.duration) <= TOLERANCE

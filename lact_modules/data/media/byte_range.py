@@ -72,7 +72,7 @@ class ByteRange(io.RawIOBase):
     def narrow(
         self, start: int, end: int | None = None, head: bytes = b""
     ) -> "ByteRange":
-        """Give a range within this one.
+        """Return a range within this one.
 
         Arguments
         ---------
@@ -156,15 +156,15 @@ class ByteRange(io.RawIOBase):
             start += limit
 
     def readable(self) -> bool:
-        """Tell that it can be read."""
+        """Return True: it can be read."""
         return True
 
     def seekable(self) -> bool:
-        """Tell that any byte can be read next."""
+        """Return True: any byte can be read next."""
         return True
 
     def tell(self) -> int:
-        """Give the place of the next byte."""
+        """Return the place of the next byte."""
         return self._position
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:

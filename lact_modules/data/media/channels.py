@@ -56,7 +56,7 @@ class Mixer:
         self._tell = tell
 
     def find_start(self, start: int, rate: int, num_channels: int) -> int:
-        """Tell where to begin, so that what follows is mixed as in the whole stream.
+        """Return where to begin, so that what follows is mixed as in the whole stream.
 
         Arguments
         ---------
@@ -161,7 +161,7 @@ def _frames(
 
 
 def _choose(frame: np.ndarray) -> int | None:
-    """Tell which channel of (N, C) to take, None for the mean."""
+    """Return which channel of (N, C) to take, None for the mean."""
     parts = np.array_split(frame, _PARTS)
     powers = np.array([np.square(part, dtype=np.float64).sum(axis=0) for part in parts])
     sums = [part.sum(axis=1, dtype=np.float64) for part in parts]

@@ -31,7 +31,7 @@ class Decoder(Protocol):
     num_samples: int | None
 
     def read(self, start: int = 0) -> Iterator[np.ndarray]:
-        """Give blocks (N, C) float32 from a sample on, full scale 1.
+        """Return blocks (N, C) float32 from a sample on, full scale 1.
 
         Arguments
         ---------

@@ -7,7 +7,7 @@ from lact_modules.data.media.segment import open_decoders
 
 
 def audio_duration(path: str | Path) -> float:
-    """Tell how long an audio file is, decoding it only where nothing else tells.
+    """Measure how long an audio file is, decoding it only where its header fails.
 
     Arguments
     ---------

@@ -97,7 +97,7 @@ def _read_part(source: ByteRange, start: int) -> Part:
 
 
 def _find_next(source: ByteRange, end: int, with_frames: bool) -> int:
-    """Give where another file begins, or the tag before it; the end if none does."""
+    """Return where another file begins, or the tag before it; the end if none does."""
     behind_tags = skip_tags(source, end)
     if behind_tags == len(source) or name_kind(source, behind_tags):
         return behind_tags
@@ -114,7 +114,7 @@ def _count_left(source: ByteRange, end: int, following: int) -> int:
 
 
 def _goes_on(source: ByteRange, position: int, kind: str | None) -> bool:
-    """Tell whether what begins so belongs to the file before, of a kind."""
+    """Return whether what begins so belongs to the file before, of a kind."""
     if kind is None or name_kind(source, position) != kind:
         return False
     return kind in PARSERS or (kind == "Ogg" and ogg.goes_on(source, position))

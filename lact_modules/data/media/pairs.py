@@ -24,7 +24,7 @@ def pair_table(pairs: Iterable[bytes]) -> np.ndarray:
 
 
 def find_pairs(data: bytes, table: np.ndarray) -> list[int]:
-    """Give where pairs stand, some ten times as fast as regular expressions do.
+    """Return where pairs stand, some ten times as fast as regular expressions do.
 
     Arguments
     ---------

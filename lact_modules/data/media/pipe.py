@@ -30,7 +30,7 @@ class PcmFormat(NamedTuple):
 
 
 def name_kind(head: bytes) -> str | None:
-    r"""Tell what kind of file begins so.
+    r"""Identify a kind of file by its first bytes.
 
     Arguments
     ---------

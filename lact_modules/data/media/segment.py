@@ -104,14 +104,14 @@ def read_segment(
 
 
 def source_name(source: Source) -> str:
-    """Give what messages call a source."""
+    """Return what messages call a source."""
     return str(source if isinstance(source, str | Path) else source.name)
 
 
 def _cut(
     parts: Iterable[Decoder], mixer: Mixer, offset: float, duration: float | None
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """Give the blocks (N,) between two times, and the rate of each."""
+    """Yield the blocks (N,) between two times, and the rate of each."""
     # in samples, of the part that is read
     skip, wanted, rate = offset, duration or math.inf, 1
     length, is_empty = 0.0, True
@@ -170,7 +170,7 @@ def _checked(part: Decoder) -> Decoder:
 
 
 def _read_mixed(part: Decoder, mixer: Mixer, start: int) -> Iterator[np.ndarray]:
-    """Give blocks (N,) of one channel from a sample on, as in the whole part."""
+    """Yield blocks (N,) of one channel from a sample on, as in the whole part."""
     first = mixer.find_start(start, part.rate, part.num_channels)
     for block in mixer.mix(part.read(first), part.rate):
         if first + len(block) > start:

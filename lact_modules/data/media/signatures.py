@@ -53,7 +53,7 @@ _MIN_FRAMES = 6
 
 
 def name_signature(head: bytes) -> str | None:
-    r"""Tell what kind of file begins so, if its first bytes alone can tell.
+    r"""Identify a kind of file by its first bytes, where these suffice.
 
     Arguments
     ---------
@@ -74,7 +74,7 @@ def name_signature(head: bytes) -> str | None:
 
 
 def name_kind(source: ByteRange, position: int = 0) -> str | None:
-    """Tell what kind of file begins at a place.
+    """Identify the kind of file that begins at a place.
 
     Arguments
     ---------

@@ -111,7 +111,7 @@ Part: TypeAlias = ListedPart | ShardPart
 
 
 def list_utterances(utterances: Iterable[Utterance]) -> list[Speech]:
-    """Tell what to hear of a manifest, by absolute paths.
+    """Return what to read of a manifest's audio, by absolute paths.
 
     Arguments
     ---------
@@ -193,7 +193,7 @@ def divide_by_shard(shards: Iterable[Shard], channel: int | None = None) -> list
 
 
 def fingerprint(parts: Iterable[Part]) -> str:
-    """Tell parts from others: of other audio, in another order, divided otherwise.
+    """Return a key of parts, other for other audio, order or division.
 
     Arguments
     ---------

@@ -62,7 +62,7 @@ def _is_note(key: str) -> bool:
 
 
 def import_webdataset() -> Callable[[Iterable[dict[str, str]]], Iterator[Sample]]:
-    """Give what reads the files of tar files, grouped by utterance.
+    """Return what reads the files of tar files, grouped by utterance.
 
     Returns
     -------

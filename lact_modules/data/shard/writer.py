@@ -124,7 +124,7 @@ def _size_in_tar(content: bytes) -> int:
 
 
 def _members(utterance: Utterance) -> dict[str, bytes]:
-    """Give the files of an utterance by their names."""
+    """Return the files of an utterance by their names."""
     name = utterance.id
     # WebDataset cuts names at some of these
     for character in "%./":
@@ -150,7 +150,7 @@ def _read_audio(utterance: Utterance) -> tuple[str, bytes]:
 
 
 def _cut(utterance: Utterance) -> bytes:
-    """Give a part of a file as flac, of 16 bits where the file has no more."""
+    """Return a part of a file as flac, of 16 bits where the file has no more."""
     path = utterance.audio_filepath
     rate = audio_rate(path)
     part = (utterance.offset, utterance.duration, utterance.channel)

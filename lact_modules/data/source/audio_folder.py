@@ -41,7 +41,7 @@ class AudioFolder:
         self.files = collect_audio([str(folder)])
 
     def find(self, name: str) -> Path:
-        """Give one of the files.
+        """Return one of the files.
 
         Arguments
         ---------

@@ -105,7 +105,7 @@ def read_pcm(stream: BinaryIO, sample_rate: int | None = None) -> Iterator[Tenso
 def _decode_pieces(
     head: bytes, stream: BinaryIO, format: PcmFormat
 ) -> Iterator[np.ndarray]:
-    """Give blocks (N, C)."""
+    """Yield blocks (N, C)."""
     size = _block_size(format)
     per_sample = BYTES_PER_SAMPLE * format.num_channels
     # what was read with a header, filled up
@@ -117,7 +117,7 @@ def _decode_pieces(
 
 
 def _block_size(format: PcmFormat) -> int:
-    """Give the bytes of 40 ms."""
+    """Return the bytes of 40 ms."""
     num_samples = -(-format.rate // BLOCKS_PER_SECOND)
     return BYTES_PER_SAMPLE * format.num_channels * num_samples
 
@@ -158,7 +158,7 @@ def record() -> Iterator[Tensor]:
 
 
 def at_speed_of_speech(blocks: Iterable[Tensor]) -> Iterator[Tensor]:
-    """Give each block (N,) at 16 kHz when it would have been said.
+    """Yield each block (N,) at 16 kHz when it would have been said.
 
     Arguments
     ---------

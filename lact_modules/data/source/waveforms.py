@@ -165,7 +165,7 @@ def _check_rate(sample_rate: Any) -> None:
 
 
 def _by_channel(blocks: Iterable[Samples], name: str) -> Iterator[np.ndarray]:
-    """Give blocks (N, C) float32."""
+    """Yield blocks (N, C) float32."""
     axis: int | None = None
     for block in blocks:
         samples = _to_tensor(block, name)
@@ -178,7 +178,7 @@ def _by_channel(blocks: Iterable[Samples], name: str) -> Iterator[np.ndarray]:
 
 
 def _find_channels(samples: Tensor, name: str) -> int:
-    """Tell which axis the channels are: (N, C) as soundfile, (C, N) as torchaudio."""
+    """Find the axis of the channels: (N, C) as soundfile, (C, N) as torchaudio."""
     shape = tuple(samples.shape)
     if samples.ndim == 2 and shape[0] >= shape[1]:
         return 1

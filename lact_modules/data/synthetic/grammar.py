@@ -135,7 +135,7 @@ def write_sentence(random: Random) -> str:
 
 
 def vocabulary() -> set[str]:
-    """Tell every word that a sentence can hold.
+    """Return every word that a sentence can hold.
 
     Returns
     -------

@@ -109,7 +109,7 @@ LANGUAGES: dict[str, TextRules] = {
 
 
 def rules_for(language: str, changes: Mapping[str, Any] | None = None) -> TextRules:
-    """Give the rules of a language, with changes if so wanted.
+    """Return the rules of a language, with changes if so wanted.
 
     Arguments
     ---------

@@ -22,7 +22,7 @@ _MOST_WORDS = 5000
 
 
 def other_forms() -> dict[str, Form]:
-    r"""Give all ways to write words otherwise, those that change least first.
+    r"""Return all ways to write words otherwise, those that change least first.
 
     Returns
     -------
@@ -49,7 +49,7 @@ def other_forms() -> dict[str, Form]:
 
 
 def tell_form(words: Collection[str], fits: Callable[[str], bool]) -> str:
-    """Tell in which form words that do not fit would.
+    """Find the form in which words that do not fit would.
 
     Arguments
     ---------

@@ -19,7 +19,7 @@ _LONGEST_WORD = 6
 
 
 def is_unspaced(texts: Iterable[str]) -> bool:
-    """Tell whether most letters are of scripts without spaces between words.
+    """Return whether most letters are of scripts without spaces between words.
 
     Arguments
     ---------
@@ -44,7 +44,7 @@ def is_unspaced(texts: Iterable[str]) -> bool:
 
 
 def is_unsegmented(sentences: Iterable[str]) -> bool:
-    """Tell whether white space leaves words together that others would part.
+    """Return whether white space leaves words together that others would part.
 
     Arguments
     ---------

@@ -147,7 +147,7 @@ class SubwordVocabulary:
         return cls(model.getvalue())
 
     def unknown(self, text: str) -> set[str]:
-        """Tell which characters of a text no token can spell."""
+        """Return the characters of a text that no token can spell."""
         # not every kind of white space is one to SentencePiece
         text = " ".join(text.split())
         ids = self._processor.encode(text)
@@ -183,7 +183,7 @@ class SubwordVocabulary:
         return tuple(self._processor.encode(word, out_type=str))
 
     def is_word(self, tokens: Sequence[str]) -> bool:
-        """Tell whether pieces spell one word: the first alone begins one."""
+        """Return whether pieces spell one word: the first alone begins one."""
         first, *others = tokens or [""]
         return (
             first.startswith(WORD_START)

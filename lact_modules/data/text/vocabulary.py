@@ -62,7 +62,7 @@ class Vocabulary:
         return cls([BLANK, WORD_DELIMITER, *sorted(characters)])
 
     def unknown(self, text: str) -> set[str]:
-        """Tell which characters of a text have no token."""
+        """Return the characters of a text that have no token."""
         return set(_spell(text)) - set(self.tokens)
 
     def encode(self, text: str) -> list[int]:
@@ -101,7 +101,7 @@ class Vocabulary:
         return tuple(word)
 
     def is_word(self, tokens: Sequence[str]) -> bool:
-        """Tell whether tokens spell one word."""
+        """Return whether tokens spell one word."""
         return len(tokens) > 0 and self.letters.issuperset(tokens)
 
     def save(self, path: str | Path) -> None:

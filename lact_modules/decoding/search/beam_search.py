@@ -132,7 +132,7 @@ class BeamSearch:
         self._skipper = BlankSkipper(skip_blanks, vocabulary.blank_id)
 
     def fork(self) -> "BeamSearch":
-        """Give another search with the same language model and lexicon."""
+        """Return another search with the same language model and lexicon."""
         other = copy.copy(self)
         other._search = self._search.fork()
         other._skipper = self._skipper.fork()
@@ -151,7 +151,7 @@ class BeamSearch:
             self._search.step(frames)
 
     def prefixes(self) -> list[Prefix]:
-        """Tell what the frames so far may be: the hypotheses in the beam, unsorted."""
+        """Return the hypotheses in the beam for the frames so far, unsorted."""
         return [self._to_prefix(found) for found in self._search.found()]
 
     def end(self) -> list[Hypothesis]:
@@ -207,7 +207,7 @@ def wants_beam(
     lm: str | Path | None,
     lexicon: str | Path | None,
 ) -> bool:
-    """Tell whether a user asks for beam search, and see that it can be done.
+    """Return whether a user asks for beam search, and see that it can be done.
 
     Arguments
     ---------
@@ -247,7 +247,7 @@ def wants_beam(
 
 
 def _flashlight() -> Callable[..., "Search"]:
-    """Give what makes searches; a wheel of flashlight is not there for every Python."""
+    """Import what makes searches; flashlight has no wheels for some Pythons."""
     try:
         from lact_modules.decoding.search.searches import make_search
     except ModuleNotFoundError as error:

@@ -169,7 +169,7 @@ def check_rescoring(
 
 
 def _open_words(lm: str | Path) -> Container[str]:
-    """Give what tells whether a language model knows a word."""
+    """Return what tells whether a language model knows a word."""
     if not read_header(lm).is_binary:
         return frozenset(read_words(lm))
     with opened_for_kenlm(lm) as plain:

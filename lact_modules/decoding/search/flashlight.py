@@ -90,7 +90,7 @@ class Search:
         raise NotImplementedError
 
     def fork(self) -> "Search":
-        """Give another search with the same language model and lexicon."""
+        """Return another search with the same language model and lexicon."""
         other = copy.copy(self)
         other._decoder = other._make()
         return other
@@ -116,7 +116,7 @@ class Search:
         self._decoder.decode_end()
 
     def found(self) -> list[Found]:
-        """Give what is in the beam; best first, and only then, after the end.
+        """Return what is in the beam; best first, and only then, after the end.
 
         Returns
         -------

@@ -98,7 +98,7 @@ class PieceSearch(LexiconSearch):
         return follow(root)
 
     def _leave(self, piece: int, node: Node) -> _Following:
-        """Give the way out of the words that end with a piece, if there are any."""
+        """Return the way out of the words that end with a piece, if there are any."""
         if not node.words:
             return {}
         column = self._ends[piece]
@@ -109,7 +109,7 @@ class PieceSearch(LexiconSearch):
 
 
 def _walk(root: Node) -> Iterator[tuple[int, Node]]:
-    """Give all nodes but the root with the piece that leads there, parents first."""
+    """Yield all nodes but the root with the piece that leads there, parents first."""
     waiting = [*root.children.items()]
     while waiting:
         piece, node = waiting.pop()

@@ -110,14 +110,14 @@ class SegmentingLM(LM):
         self._texts: dict[Any, _Text] = {}
 
     def start(self, start_with_nothing: bool) -> Any:
-        """Give the state before a text, and forget all others."""
+        """Return the state before a text, and forget all others."""
         self._first = LMState()
         way = _Way(self._root, self._lm.start(start_with_nothing), 0.0, None)
         self._texts = {self._first: _Text(0, [way], 0.0)}
         return self._first
 
     def score(self, state: Any, token: int) -> tuple[Any, float]:
-        """Give the state after one more token, and what it adds to the score."""
+        """Return the state after one more token, and what it adds to the score."""
         text = self._texts[state]
         if token == self._delimiter:
             fits = any(way.node is self._root for way in text.ways)
@@ -131,7 +131,7 @@ class SegmentingLM(LM):
         return after, self._texts[after].score - text.score
 
     def finish(self, state: Any) -> tuple[Any, float]:
-        """Give the state after the text's end, and what that adds to the score."""
+        """Return the state after the text's end, and what that adds to the score."""
         text = self._texts[state]
         after = state.child(-1)
         if after not in self._texts:

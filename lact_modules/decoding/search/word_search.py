@@ -168,7 +168,7 @@ def _spread(name: str, tokens: list[str]) -> list[str]:
 
 
 def _group(lexicon: Lexicon) -> dict[tuple[str, ...], list[str]]:
-    """Give the words of each spelling."""
+    """Return the words of each spelling."""
     spelled: dict[tuple[str, ...], list[str]] = {}
     for word, spelling in lexicon:
         spelled.setdefault(spelling, []).append(word)

@@ -58,7 +58,7 @@ class BeamStream:
         self._heard: Heard | None = None
 
     def start(self, num_frames: int = 0) -> BeamState:
-        """Give the state before the first frame, see `StreamDecoder`."""
+        """Return the state before the first frame, see `StreamDecoder`."""
         return BeamState(torch.zeros(0, len(self.search.vocabulary)), num_frames)
 
     def accept(self, log_probs: Tensor, state: BeamState) -> BeamState:
@@ -93,7 +93,7 @@ class BeamStream:
         return self._reached
 
     def words(self, state: BeamState) -> Heard:
-        """Give the words of the best text so far; stable are those of every text.
+        """Return the words of the best text so far; stable are those of every text.
 
         Whatever frames follow, the text is one that now is in the beam, and more. The
         words with which all of these begin, at the same times, are there to stay. A
@@ -124,13 +124,13 @@ class BeamStream:
         return self._heard
 
     def finish(self, state: BeamState) -> Hypothesis:
-        """Give the best text, as `BeamDecoder` finds it in the utterance's frames."""
+        """Return the best text, as `BeamDecoder` finds it in the utterance's frames."""
         self._go_to(state)
         self._reached = self._heard = None
         return self.search.end()[0]
 
     def fork(self) -> "BeamStream":
-        """Give another one that shares the language model and the lexicon."""
+        """Return another one that shares the language model and the lexicon."""
         return BeamStream(self.search.fork())
 
     def _go_to(self, state: BeamState) -> None:

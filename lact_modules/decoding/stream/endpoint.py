@@ -28,7 +28,7 @@ class StreamDecoder(Protocol):
     """Decodes an utterance piece by piece; its state is passed in and given back."""
 
     def start(self, num_frames: int = 0) -> Any:
-        """Give the state before the first frame of an utterance.
+        """Return the state before the first frame of an utterance.
 
         Arguments
         ---------
@@ -58,13 +58,13 @@ class StreamDecoder(Protocol):
         """
 
     def words(self, state: Any) -> Heard:
-        """Tell what has been heard, in the stream's seconds."""
+        """Return the hypothesis so far, in the stream's seconds."""
 
     def finish(self, state: Any) -> Hypothesis:
-        """Tell what has been heard, now that the utterance is over."""
+        """Return the final hypothesis, now that the utterance is over."""
 
     def fork(self) -> "StreamDecoder":
-        """Give another one for another stream, which shares what is large."""
+        """Return another one for another stream, which shares what is large."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class Endpoint:
             raise ValueError(f"{self}: durations must be above 0")
 
     def is_reached(self, words: Sequence[Word], start: float, now: float) -> bool:
-        """Tell whether an utterance is over.
+        """Return whether an utterance is over.
 
         Arguments
         ---------

@@ -64,7 +64,7 @@ class GreedyStream:
         self.vocabulary, self.frame_rate = vocabulary, frame_rate
 
     def start(self, num_frames: int = 0) -> GreedyState:
-        """Give the state before the first frame, see `StreamDecoder`."""
+        """Return the state before the first frame, see `StreamDecoder`."""
         return GreedyState((), (), (), last=-1, num_frames=num_frames, score=0.0)
 
     def accept(self, log_probs: Tensor, state: GreedyState) -> GreedyState:
@@ -110,17 +110,17 @@ class GreedyStream:
         )
 
     def words(self, state: GreedyState) -> Heard:
-        """Give all words; the last one may go on."""
+        """Return all words; the last one may go on."""
         open_word = group_words(state.tokens, state.frames, self.frame_rate)
         return Heard(state.words, tuple(open_word))
 
     def finish(self, state: GreedyState) -> Hypothesis:
-        """Give the transcript; the score is that of the best path."""
+        """Return the transcript; the score is that of the best path."""
         stable, last = self.words(state)
         return Hypothesis.from_words((*stable, *last), state.score)
 
     def fork(self) -> "GreedyStream":
-        """Give itself: it remembers nothing."""
+        """Return itself: it has no state."""
         return self
 
 

@@ -55,7 +55,7 @@ class UtteranceDecoder:
         self.decoder, self.endpoint, self.frame_rate = decoder, endpoint, frame_rate
 
     def start(self, num_frames: int = 0) -> UtteranceState:
-        """Give the state after so many frames of the stream."""
+        """Return the state after so many frames of the stream."""
         return UtteranceState(num_frames, self.decoder.start(num_frames))
 
     def accept(
@@ -87,15 +87,15 @@ class UtteranceDecoder:
         return self.start(now), self._finish(decoding)
 
     def words(self, state: UtteranceState) -> Heard:
-        """Tell what has been heard of the utterance that goes on."""
+        """Return the hypothesis so far of the current utterance."""
         return self.decoder.words(state.decoding)
 
     def finish(self, state: UtteranceState) -> Hypothesis | None:
-        """Give the last utterance, if it has words."""
+        """Return the last utterance, if it has words."""
         return self._finish(state.decoding)
 
     def fork(self) -> "UtteranceDecoder":
-        """Give another one for another stream, which shares what is large."""
+        """Return another one for another stream, which shares what is large."""
         return UtteranceDecoder(self.decoder.fork(), self.endpoint, self.frame_rate)
 
     def _finish(self, decoding: Any) -> Hypothesis | None:

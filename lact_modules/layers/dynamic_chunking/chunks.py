@@ -29,6 +29,6 @@ class Chunks(NamedTuple):
 
 
 def shares(chunks: Chunks) -> Tensor:
-    """Give the probabilities of boundaries, (B, K), zero beyond the chunks."""
+    """Return the probabilities of boundaries, (B, K), zero beyond the chunks."""
     share = chunks.routing.probability.gather(1, chunks.starts)
     return share.masked_fill(chunks.is_padding, 0.0)

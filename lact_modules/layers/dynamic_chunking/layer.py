@@ -126,7 +126,7 @@ class DynamicChunking(nn.Module):
         border: int | None = None,
         log_probs: Tensor | None = None,
     ) -> tuple[Routing, RouterState]:
-        """Tell where chunks begin.
+        """Mark the frames at which segments begin.
 
         Arguments
         ---------
@@ -268,7 +268,7 @@ class DynamicChunking(nn.Module):
         return output, known[:, -1:]
 
     def _added(self, z: Tensor, chunks: Chunks) -> Tensor:
-        """Give what of z (B, K, D) frames are given."""
+        """Return what of z (B, K, D) frames are given."""
         return z - chunks.x if self.project_frame is None else z
 
     def _smooth(self, z: Tensor, chunks: Chunks) -> Tensor:

@@ -89,7 +89,7 @@ class Router(nn.Module):
 
     @torch.no_grad()
     def numbers(self, x: Tensor, is_padding: Tensor) -> dict[str, float]:
-        """Give what is worth to be watched in training, of frames (B, T, D).
+        """Return what is worth to be watched in training, of frames (B, T, D).
 
         ``p`` is the mean rate that they would have outside of training.
         """
@@ -115,7 +115,7 @@ class Router(nn.Module):
         keep_ratio: float | Tensor,
         state: RouterState | None = None,
     ) -> tuple[Routing, RouterState]:
-        """Tell where chunks begin; a frame's answer depends on none after it.
+        """Mark where segments begin; a frame's answer depends on none after it.
 
         Arguments
         ---------
@@ -149,7 +149,7 @@ class Router(nn.Module):
     def rate(
         self, padded: Tensor, is_padding: Tensor, keep_ratio: float | Tensor
     ) -> Tensor:
-        """Give the rates (B, T) of frames, with one before them, (B, 1 + T, D)."""
+        """Return the rates (B, T) of frames, with one before them, (B, 1 + T, D)."""
         x, before = padded[:, 1:], padded[:, :-1]
         if self.training:
             self.observe(x, is_padding)

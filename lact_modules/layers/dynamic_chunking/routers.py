@@ -87,7 +87,7 @@ class NeighbourRouter(Router):
         return {**super().numbers(x, is_padding), "cosine": mean}
 
     def compared(self, before: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Give what of two neighbours, both (B, T, D), is compared."""
+        """Return what of two neighbours, both (B, T, D), is compared."""
         raise NotImplementedError
 
 

@@ -18,7 +18,7 @@ Written = Callable[..., Tensors]
 
 
 def has_fused(x: Tensor, source: str = "fused.cpp") -> bool:
-    """Tell whether C++ is to be run on a tensor, and those that come with it.
+    """Return whether C++ is to be run on a tensor, and those that come with it.
 
     Arguments
     ---------
@@ -65,7 +65,7 @@ def call_fused(
 
 
 def in_rows(x: Tensor) -> Tensor:
-    """Give frames equal distances, as in a part of a wider projection.
+    """Space frames equally, as in a part of a wider projection.
 
     Before a `torch.autograd.Function` is applied: gradients of gradients would not
     find their way back through a copy that is made within.
@@ -93,7 +93,7 @@ def in_rows(x: Tensor) -> Tensor:
 def differentiate(
     written: Written, inputs: Sequence[Any], ctx: Any, grad: Tensors
 ) -> tuple[Tensor | None, ...]:
-    """Give gradients that can be differentiated themselves.
+    """Compute gradients that can be differentiated themselves.
 
     Arguments
     ---------

@@ -15,7 +15,7 @@ from lact_modules.ops.rotary import Rotation
 _SOURCE = "local_attention.cpp"
 
 Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
-"""Gives the answers of queries, keys and values."""
+"""Computes the output from queries, keys and values."""
 
 
 class Sight(NamedTuple):
@@ -34,7 +34,7 @@ class Sight(NamedTuple):
 
 
 def has_native_attention(q: Tensor, dropout: float) -> bool:
-    """Tell whether `native_attention` can take this input.
+    """Return whether `native_attention` can take this input.
 
     Arguments
     ---------

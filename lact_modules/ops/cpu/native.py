@@ -27,7 +27,7 @@ _VECTORS = {
 
 
 def is_for_native(x: Tensor) -> bool:
-    """Tell whether a tensor is one that C++ code can take.
+    """Return whether a tensor is one that C++ code can take.
 
     Arguments
     ---------
@@ -104,7 +104,7 @@ def call_native(
 
 
 def cache_folder() -> Path:
-    """Give the folder of compiled libraries, beside torch's own cache.
+    """Return the folder of compiled libraries, beside torch's own cache.
 
     Returns
     -------

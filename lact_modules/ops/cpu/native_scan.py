@@ -50,7 +50,7 @@ def native_scan(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor) -> Te
 
 
 def has_native_scan(u: Tensor, d_state: int) -> bool:
-    """Tell whether `native_scan` can take this input; compiles it if it has to.
+    """Return whether `native_scan` can take this input; compiles it if it has to.
 
     Arguments
     ---------

@@ -123,7 +123,7 @@ def chunked_ttt(
 
 
 def start_ttt(initial: FastWeight, rule: UpdateRule) -> TTTState:
-    """Give the state before the first frame; more calls are expected to follow.
+    """Return the state before the first frame; more calls are expected to follow.
 
     Arguments
     ---------

@@ -37,7 +37,7 @@ def learn_frames(
     update: Updated = "all",
     rotation: Rotation | None = None,
 ) -> dict[str, Tensor]:
-    """Give the `descent_direction` of all frames.
+    """Return the `descent_direction` of all frames.
 
     Arguments
     ---------

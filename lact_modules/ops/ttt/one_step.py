@@ -13,7 +13,7 @@ def weight_after(
     rule: UpdateRule,
     initial: FastWeight,
 ) -> FastWeight:
-    """Give the weights that one step from the initial ones leaves.
+    """Return the weights that one step from the initial ones leaves.
 
     Arguments
     ---------

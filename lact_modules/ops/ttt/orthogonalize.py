@@ -99,7 +99,7 @@ def _walk(x: Tensor, table: Table) -> Tensor:
 
 
 def _step(x: Tensor, a: float, b: float, c: float) -> tuple[Tensor, Tensor, Tensor]:
-    """Give ``A = x x^T``, the polynomial ``b A + c A^2``, and the next x."""
+    """Return ``A = x x^T``, the polynomial ``b A + c A^2``, and the next x."""
     gram = x @ x.mT
     polynomial = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
     return gram, polynomial, torch.baddbmm(x, polynomial, x, beta=a)

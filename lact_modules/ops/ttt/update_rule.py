@@ -101,7 +101,7 @@ class UpdateRule:
         return FastWeight._fields if self.update == "all" else ("down",)
 
     def rates(self, lr: Tensor, is_valid: Tensor) -> Tensor:
-        """Give the rates at which frames are learned.
+        """Return the rates at which frames are learned.
 
         Arguments
         ---------
@@ -126,7 +126,7 @@ class UpdateRule:
         return lr / is_valid.sum(dim=-2, keepdim=True).clamp(min=1)
 
     def kept_share(self, frames: Frames) -> Tensor:
-        """Tell how much of the running directions a chunk keeps.
+        """Compute how much of the running directions a chunk keeps.
 
         Arguments
         ---------
@@ -155,7 +155,7 @@ class UpdateRule:
         return torch.where(count > 0, kept, 1.0)
 
     def begin(self, initial: FastWeight) -> dict[str, Tensor]:
-        """Give what has been learned before the first frame.
+        """Return what has been learned before the first frame.
 
         Arguments
         ---------
@@ -182,7 +182,7 @@ class UpdateRule:
         return moved
 
     def weight(self, learned: dict[str, Tensor], initial: FastWeight) -> FastWeight:
-        """Give the weights to apply.
+        """Return the weights to apply.
 
         Arguments
         ---------
@@ -257,13 +257,13 @@ class UpdateRule:
         return weight._replace(**moved)
 
     def _from(self, matrix: Tensor, initial: Tensor) -> Tensor:
-        """Give where a step begins."""
+        """Return where a step begins."""
         if self.accumulate == "directions":
             return initial
         return matrix + self.decay * (initial - matrix)
 
     def effective(self, weight: FastWeight, initial: FastWeight) -> FastWeight:
-        """Give the weights to apply, from the accumulated ones."""
+        """Return the weights to apply, from the accumulated ones."""
         if self.normalization != "pre":
             return weight
         restored = {

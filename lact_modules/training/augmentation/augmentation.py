@@ -20,7 +20,7 @@ Step = tuple[float, Callable[[Tensor], Tensor]]
 
 
 class WaveformAugmenter:
-    """Give utterances pauses, put them into rooms, noise over them, codecs at the end.
+    """Add pauses, reverberation and noise to utterances, and apply codecs at the end.
 
     Each utterance draws its own from torch's global generator on the CPU, so
     `torch.manual_seed` decides them. Pauses make an utterance longer; all else leaves

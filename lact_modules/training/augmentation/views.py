@@ -51,7 +51,7 @@ class TwoViews:
         return cls(hparams.cr_loss_scale, hparams.cr_warmup_steps)
 
     def weight(self, step: float, total_steps: int) -> float:
-        """Give the scale at a step.
+        """Return the scale at a step.
 
         Arguments
         ---------
@@ -111,12 +111,12 @@ class TwoViews:
         return _mean_of_views(losses) + weight * disagreement
 
     def metrics(self) -> dict[str, float]:
-        """Tell of the last batch: ``ctc`` and ``cr`` a label, in nats, not weighted."""
+        """Return the last batch's ``ctc`` and ``cr`` a label, in nats, not weighted."""
         return {name: value.item() for name, value in self.last.items()}
 
 
 def consistency_losses(log_probs: Tensor, frames: Tensor) -> Tensor:
-    """Give how far two views disagree: the mean of KL divergences in both directions.
+    """Return how far two views disagree: the mean of KL divergences in both directions.
 
     What a divergence is measured from has no gradient (arXiv 2410.05101); it is
     summed over frames, as CTC's loss is.
@@ -153,7 +153,7 @@ def _mean_of_views(losses: Tensor) -> Tensor:
 
 
 def time_mask_scale(hparams: Any) -> float:
-    """Give the factor of time masks: what is asked for, or what fits the views."""
+    """Return the factor of time masks: what is asked for, or what fits the views."""
     if hparams.time_mask_scale is not None:
         return hparams.time_mask_scale
     return TIME_MASK_SCALE if hparams.cr_loss_scale else 1.0

@@ -134,7 +134,7 @@ def take(batch: PaddedBatch, rows: Sequence[int]) -> PaddedBatch:
 
 
 def is_out_of_memory(error: RuntimeError) -> bool:
-    """Tell whether a device ran out of memory.
+    """Return whether a device ran out of memory.
 
     Arguments
     ---------

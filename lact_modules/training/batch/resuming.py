@@ -124,7 +124,7 @@ class ResumableSampler:
         return np.array_equal(np.sort(self._done()), np.sort(done))
 
     def _done(self) -> NDArray[np.uint64]:
-        """Give the keys of the utterances in the batches that are done."""
+        """Return the keys of the utterances in the batches that are done."""
         is_done = np.zeros(len(self.dataset), dtype=bool)
         for batch in itertools.chain.from_iterable(self._rounds[: self._num_done]):
             is_done[batch] = True
@@ -174,7 +174,7 @@ class ResumableSampler:
 
 
 def _list_utterances(dataset: Any) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
-    """Give the rows of a dataset's utterances, and keys that stay theirs."""
+    """Return the rows of a dataset's utterances, and keys that stay theirs."""
     if isinstance(dataset, StreamDataset):
         counts = [len(ids) for ids in dataset.utterance_ids()]
         rows = np.repeat(np.arange(len(counts)), counts)

@@ -86,12 +86,12 @@ class SpeechBatch(PaddedBatch):
 
 
 def faults_of(batch: PaddedBatch) -> dict[str, str]:
-    """Tell what of any batch cannot be read, by id."""
+    """Return the faults of unreadable utterances of any batch, by id."""
     return batch.faults if isinstance(batch, SpeechBatch) else {}
 
 
 def is_lost(batch: PaddedBatch) -> bool:
-    """Tell whether silence stands for any batch, of which nothing could be read."""
+    """Return whether silence stands for any batch, of which nothing could be read."""
     return isinstance(batch, SpeechBatch) and batch.is_lost
 
 

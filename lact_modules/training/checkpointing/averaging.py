@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 def choose_weights(
     folder: Path, metric: str, num: int, validate: Callable[[Weights], float]
 ) -> Weights:
-    """Give the weights to test, and note beside the checkpoints which they are.
+    """Return the weights to test, and note beside the checkpoints which they are.
 
     Comparing takes a validation; what was compared before is not compared again.
 

@@ -38,7 +38,7 @@ class Trained(NamedTuple):
     step: int
 
     def is_before(self, num_epochs: int, step_limit: int | None) -> bool:
-        """Tell whether a training that ends there has steps left."""
+        """Return whether a training that ends there has steps left."""
         # shares of epochs are sums of floats
         is_within = self.epochs < num_epochs - 1e-6
         return is_within and (step_limit is None or self.step < step_limit)
@@ -130,7 +130,7 @@ class OptionHistory:
         return [*self._changes, *([{"step": step, **by_name}] if by_name else [])]
 
     def state(self) -> dict[str, Any]:
-        """Give what a checkpoint keeps."""
+        """Return what a checkpoint keeps."""
         return {"options": self._trained_with, "changed_options": self._changes}
 
     def load(self, state: Mapping[str, Any]) -> None:

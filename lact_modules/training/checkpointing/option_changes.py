@@ -102,7 +102,7 @@ def _compare(
 
 
 def _children(node: Any) -> dict[str, Any] | None:
-    """Give what can be told apart within a value, by key."""
+    """Return what can be told apart within a value, by key."""
     if isinstance(node, Mapping):
         return dict(node)
     is_nested = isinstance(node, list) and any(
@@ -126,7 +126,7 @@ def _are_same(old: Any, new: Any) -> bool:
 
 
 def _plain(node: Any) -> Any:
-    """Give a value without its notation; of an object the class."""
+    """Return a value without its notation; of an object the class."""
     if tag := _tag(node):
         return tag
     if isinstance(node, Mapping):

@@ -58,7 +58,7 @@ class EpochProgress:
         return self.position(epoch=1, steps_per_epoch=1)
 
     def position(self, epoch: int, steps_per_epoch: int) -> float:
-        """Give the place in the training, in steps of an epoch that nothing changes.
+        """Return the place in the training, in steps of an epoch that nothing changes.
 
         Arguments
         ---------
@@ -79,7 +79,7 @@ class EpochProgress:
         return before + done
 
     def state(self) -> dict[str, Any]:
-        """Give what a checkpoint keeps."""
+        """Return what a checkpoint keeps."""
         return {
             "share_before": self.share_before,
             "steps_done": self.steps_done,

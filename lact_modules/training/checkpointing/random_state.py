@@ -82,7 +82,7 @@ def _current() -> dict[str, Any]:
 
 
 def rank_path(path: str | Path) -> Path:
-    """Give the place of what each rank saves of its own.
+    """Return the place of what each rank saves of its own.
 
     Arguments
     ---------

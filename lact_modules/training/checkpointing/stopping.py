@@ -73,7 +73,7 @@ class StopRequest:
         self._signal, self._noted_at = number, now
 
     def was_made(self, device: str | torch.device = "cpu") -> bool:
-        """Tell whether any process of the training was asked; all must call it.
+        """Return whether any process of the training was asked; all must call it.
 
         Arguments
         ---------

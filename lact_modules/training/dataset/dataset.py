@@ -200,7 +200,7 @@ def _check(
 def _make_items(
     recordings: Recordings, vocabulary: AnyVocabulary, gap: float = 0.0
 ) -> dict[str, Any]:
-    """Tell SpeechBrain's dataset how streams become signals and tokens."""
+    """Add to SpeechBrain's dataset how streams become signals and tokens."""
 
     @takes("stream")
     @provides("signal", "heard", "faults")

@@ -84,7 +84,7 @@ class LastStage(NamedTuple):
         return self.num_epochs - self.epochs + 1
 
     def schedule(self, before: Schedule) -> Schedule:
-        """Give the learning rates of both: those before come to their end.
+        """Return the learning rates of both: those before come to their end.
 
         Arguments
         ---------

@@ -197,5 +197,5 @@ def exchange(
 
 
 def joins_streams(values: Mapping[str, Any]) -> bool:
-    """Tell whether training examples are to be joined of several utterances."""
+    """Return whether training examples are to be joined of several utterances."""
     return values["stream_utterances"] > 1 or values["stream_seconds"] is not None

@@ -107,7 +107,7 @@ class AuxiliaryLosses:
         return losses
 
     def metrics(self) -> dict[str, float]:
-        """Give numbers of the last batch, by name."""
+        """Return numbers of the last batch, by name."""
         return {
             name: value
             for watch in (self.chunking, self.heads, self.teacher)

@@ -75,7 +75,7 @@ class BatchLoss:
         return cls(loss, loss.detach().expand(num_utterances), count)
 
     def without_effect(self) -> "BatchLoss":
-        """Give a loss of zero with the same graph, so that processes keep in step."""
+        """Return a loss of zero with the same graph, so that processes keep in step."""
         nothing = torch.zeros_like(self.utterances), torch.zeros_like(self.num_labels)
         return BatchLoss(self.mean * 0, *nothing)
 

@@ -88,7 +88,7 @@ class ChunkingWatch:
         self.counts = self.counts.to(counts.device) + counts
 
     def losses(self, tokens: Tensor, num_tokens: Tensor) -> Tensor:
-        """Give what the last batch's chunks add to the loss of each utterance.
+        """Return what the last batch's chunks add to the loss of each utterance.
 
         Arguments
         ---------

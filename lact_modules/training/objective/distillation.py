@@ -41,7 +41,7 @@ class Distillation:
         return cls(CodeFile(hparams.teacher_codes), name, hparams.teacher_weight)
 
     def losses(self, watch: HeadsWatch, ids: Sequence[str], labels: Tensor) -> Tensor:
-        """Give what the last batch's codes add to the loss of each utterance.
+        """Return what the last batch's codes add to the loss of each utterance.
 
         Arguments
         ---------
@@ -67,12 +67,12 @@ class Distillation:
         return self.weight * losses * labels
 
     def metrics(self) -> dict[str, float]:
-        """Give the last batch's ``teacher``, cross-entropy a frame in nats."""
+        """Return the last batch's ``teacher``, cross-entropy a frame in nats."""
         return {} if self.last is None else {"teacher": self.last.item()}
 
 
 def code_losses(log_probs: Tensor, frames: Tensor, codes: Sequence[Tensor]) -> Tensor:
-    """Give the mean cross-entropy of codes at the frames of each utterance.
+    """Return the mean cross-entropy of codes at the frames of each utterance.
 
     A frame learns the code that stands at its middle, as a share of the utterance: so
     either rate may be the higher one, and speech that is played faster or slower has

@@ -140,7 +140,7 @@ class HeadsWatch:
         return [name for name in self.ctc_heads if self.heads[name].is_asked]
 
     def metrics(self) -> dict[str, float]:
-        """Give the last batch's mean loss a token of each CTC head, ``ctc/<block>``."""
+        """Return each CTC head's mean loss a token in the batch, ``ctc/<block>``."""
         return {f"ctc/{name}": loss.item() for name, loss in self.last_losses.items()}
 
     def _begin_pass(self, encoder: nn.Module, given: tuple[Any, ...]) -> None:

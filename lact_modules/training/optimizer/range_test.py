@@ -117,7 +117,7 @@ def _losses(brain: "RecipeBrain", loader: Any) -> Iterator[float]:
 
 
 def _epochs(brain: "RecipeBrain") -> Iterator[int]:
-    """Give epochs again and again, those before rates, data or frozen parts change."""
+    """Repeat the epochs before rates, data or frozen parts change, without end."""
     ends = [brain.unfreezing.stages[0].last] if brain.unfreezing else []
     if last := LastStage.of(vars(brain.hparams)):
         ends.append(last.first_epoch - 1)
@@ -170,7 +170,7 @@ def _summary(curve: RateCurve, brain: "RecipeBrain") -> str:
 
 
 def use_rate(words: Sequence[str], rate: float) -> str:
-    """Give the command that trains at a rate, for one that has looked for it.
+    """Return the command that trains at a rate, for one that has looked for it.
 
     Arguments
     ---------

@@ -23,7 +23,7 @@ _BELOW_LOWEST = 10
 
 
 def rising_rates(low: float, high: float, num_steps: int) -> list[float]:
-    """Give rates that rise by the same factor from step to step.
+    """Return rates that rise by the same factor from step to step.
 
     Arguments
     ---------

@@ -46,7 +46,7 @@ class Key(NamedTuple):
 
 
 def default_of(name: str, key: Key) -> Any:
-    """Give what holds for a key that nobody gives.
+    """Return what holds for a key that nobody gives.
 
     Arguments
     ---------

@@ -60,7 +60,7 @@ class Settings(NamedTuple):
     named: frozenset[str]
 
     def with_changes(self, changes: Mapping[str, Any]) -> "Settings":
-        """Give other values to keys, as if the command line did."""
+        """Set keys to other values, as if the command line did."""
         overrides = {**self.overrides, **changes}
         changed = _read_settings(self.path, overrides, self.keys)
         return changed._replace(
@@ -266,7 +266,7 @@ def _check_file(
 
 
 def _about(keys: Keys) -> Callable[[str], str]:
-    """Give what says what a key is for; others may stand in a file too."""
+    """Return what says what a key is for; others may stand in a file too."""
     return lambda name: keys[name].about if name in keys else ""
 
 

@@ -223,7 +223,7 @@ EVERY: Keys = {
 
 
 def defaults_of(keys: Keys) -> dict[str, Any]:
-    """Give what holds where neither the YAML nor the command line say otherwise.
+    """Return what holds where neither the YAML nor the command line say otherwise.
 
     Arguments
     ---------

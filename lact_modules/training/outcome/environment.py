@@ -55,7 +55,7 @@ def _git(folder: Path, *arguments: str) -> str:
 
 
 def package_versions() -> dict[str, str]:
-    """Tell the versions of Python, of this package and of those it computes with.
+    """Return the versions of Python, of this package and of those it computes with.
 
     Returns
     -------

@@ -12,7 +12,7 @@ Result = TypeVar("Result")
 
 
 def num_processes() -> int:
-    """Tell how many processes train together; torchrun says so."""
+    """Return how many processes train together, from torchrun's environment."""
     return int(os.environ.get("WORLD_SIZE", 1))
 
 

@@ -45,7 +45,7 @@ class Replica(nn.Module):
     def forward(
         self, *inputs: Any, run: Callable[[], Tensor] | None = None, **more: Any
     ) -> Any:
-        """Give what the model makes of inputs; or what `run` makes of it; or zero."""
+        """Return what the model makes of inputs; or what `run` makes of it; or zero."""
         if inputs or more:
             return self.module(*inputs, **more)
         return self.anchor * 0 if run is None else run()
@@ -75,12 +75,12 @@ def replicate(model: nn.Module) -> DistributedDataParallel:
 
 
 def unwrapped(model: nn.Module) -> nn.Module:
-    """Give the model that `replicate` has wrapped, or the model itself."""
+    """Return the model that `replicate` has wrapped, or the model itself."""
     return model.module.module if is_replicated(model) else model
 
 
 def is_replicated(model: nn.Module) -> TypeGuard[DistributedDataParallel]:
-    """Tell whether `replicate` made it."""
+    """Return whether `replicate` made it."""
     return isinstance(model, DistributedDataParallel)
 
 
@@ -169,7 +169,7 @@ def average_buffers(model: nn.Module) -> None:
 
 
 def _saved_buffers(model: nn.Module) -> Iterator[Tensor]:
-    """Give what a state dict holds beside parameters; to make one may take messages."""
+    """Yield what a state dict holds beside parameters; making one may communicate."""
     for module in model.modules():
         for name, buffer in module.named_buffers(recurse=False):
             if name not in module._non_persistent_buffers_set:

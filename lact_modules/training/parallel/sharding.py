@@ -94,7 +94,7 @@ def shard(model: nn.Module) -> None:
 
 
 def is_sharded(model: nn.Module) -> bool:
-    """Tell whether `shard` has divided it."""
+    """Return whether `shard` has divided it."""
     return isinstance(model, FSDPModule)
 
 
@@ -117,7 +117,7 @@ def release_parameters(model: nn.Module) -> None:
 
 
 def zero_of_gathered(model: nn.Module) -> Tensor:
-    """Give a zero that depends on all parameters which a process has gathered.
+    """Return a zero that depends on all parameters which a process has gathered.
 
     In a loss it lets all processes exchange the gradients of the same parameters,
     whatever their batches have needed.
@@ -142,7 +142,7 @@ def _parts(model: nn.Module) -> Iterator[FSDPModule]:
 
 
 def whole(tensor: Tensor) -> Tensor:
-    """Give all of a tensor that processes may share; all of them must ask for it."""
+    """Return all of a tensor that processes may share; all of them must ask for it."""
     return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
 
 
@@ -171,18 +171,18 @@ def _save(shared: nn.Module | Optimizer, path: Path) -> None:
 
 
 def _to_memory(tensor: Tensor) -> Tensor:
-    """Give all of a tensor, where there is room for all of a model."""
+    """Return all of a tensor, where there is room for all of a model."""
     return whole(tensor.detach()).cpu()
 
 
 def _to_main(tensor: Tensor) -> Tensor | None:
-    """Give it to the main process alone, after what all have to do for it."""
+    """Return it on the main process alone, after what all have to do for it."""
     full = whole(tensor.detach())
     return full.cpu() if if_main_process() else None
 
 
 def _divide(tensor: Any, like: Tensor) -> Any:
-    """Give this process's share of a tensor, if it is shared as another one is."""
+    """Return this process's share of a tensor, if it is shared as another one is."""
     if not isinstance(like, DTensor) or getattr(tensor, "shape", None) != like.shape:
         return tensor
     tensor = tensor.to(like.device)

@@ -174,7 +174,7 @@ def group_parameters(
 def _rates_of(
     stage: Stage, parameters: dict[str, nn.Parameter], labels: dict[str, list[str]]
 ) -> dict[str, float]:
-    """Give the rates of parameters that a stage trains; note what matched them."""
+    """Return the rates of parameters that a stage trains; note what matched them."""
     matches = {
         name: pattern
         for pattern in stage.rates
@@ -195,7 +195,7 @@ def _layers(model: nn.Module) -> list[str]:
 
 
 def is_vector(name: str, parameter: nn.Parameter) -> bool:
-    """Tell whether a parameter is a vector, or several that no matrix multiplies.
+    """Return whether a parameter is a vector, or several that no matrix multiplies.
 
     Arguments
     ---------

@@ -81,7 +81,7 @@ def map_tokens(old: Sequence[str], new: Sequence[str]) -> TokenMap:
 
 
 def start_from(hparams: Mapping[str, Any], vocabulary: AnyVocabulary) -> None:
-    """Give a model the parameters of a trained one, if the run is to begin so.
+    """Copy the parameters of a trained model, if the run starts from one.
 
     A run that has a checkpoint goes on from there instead.
 

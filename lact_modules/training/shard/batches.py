@@ -99,7 +99,7 @@ class ShardBatches(IterableDataset):
         return sum(len(shard.texts) for shard in self.shards)
 
     def listed(self) -> Iterator[tuple[float, str]]:
-        """Give seconds and transcript of each utterance that is not left out."""
+        """Yield seconds and transcript of each utterance that is not left out."""
         longest = math.inf if self.max_duration is None else self.max_duration
         for shard in self.shards:
             for listed in zip(shard.durations, shard.texts, strict=True):
@@ -170,7 +170,7 @@ class ShardBatches(IterableDataset):
         return self._choose(samples, random.Random(f"{key}-{self.rank}-{number}"))
 
     def describe_order(self) -> str:
-        """Give what the order of an epoch depends on, beside its number."""
+        """Return what the order of an epoch depends on, beside its number."""
         shards = ((s.path.parent.name, s.path.name, s.size) for s in self.shards)
         return repr(
             (
@@ -210,7 +210,7 @@ class ShardBatches(IterableDataset):
 
 
 def _microseconds(seconds: float) -> float:
-    """Give a whole number: how floats are summed depends on the version of Python."""
+    """Return a whole number: how floats are summed depends on the version of Python."""
     return round(seconds * 1e6) if math.isfinite(seconds) else seconds
 
 

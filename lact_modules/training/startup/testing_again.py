@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 
 def as_trained(settings: Settings, trained: Trained | None) -> Settings:
-    """Give a start that only tests the options that its model was trained with.
+    """Set the options that a model was trained with, if the start only tests it.
 
     Arguments
     ---------
@@ -94,7 +94,7 @@ def check_is_left(settings: Settings, trained: Trained | None, num_epochs: int) 
 
 
 def _can_be_set(change: Change) -> bool:
-    """Tell whether a value is plain, and not within a list."""
+    """Return whether a value is plain, and not within a list."""
     is_in_list = any(key.isdigit() for key in change.path)
     return not is_in_list and not str(change.old).startswith("!")
 

@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 @contextlib.contextmanager
 def nothing_kept_of_trials(settings: Settings) -> Iterator[Settings]:
-    """Give a run that is only tried a folder that all processes share and none keeps.
+    """Make a temporary folder for a trial run, which all its processes share.
 
     What a search for a learning rate has found goes to the output folder all the same.
 

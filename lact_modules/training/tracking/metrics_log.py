@@ -50,7 +50,7 @@ class MetricsLog:
         self._tell(lambda tracker: tracker.show_numbers(step, shown))
 
     def size(self) -> int:
-        """Give the bytes of the file."""
+        """Return the bytes of the file."""
         return self.path.stat().st_size if self.path.exists() else 0
 
     def cut(self, size: int) -> None:

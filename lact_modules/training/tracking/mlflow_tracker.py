@@ -74,7 +74,7 @@ class MLflow:
         self.show_text(step, name, caption)
 
     def close(self) -> None:
-        """Tell MLflow that the run is finished."""
+        """Mark the run as finished in MLflow."""
         self.client.set_terminated(self.run_id)
 
 

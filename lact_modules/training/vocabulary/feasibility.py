@@ -76,7 +76,7 @@ def check_feasible(
 
 
 def fits(labels: Sequence[int], num_frames: int) -> bool:
-    """Tell whether labels, and blanks between equal ones, fit into so many frames.
+    """Return whether labels, and blanks between equal ones, fit into so many frames.
 
     Arguments
     ---------

@@ -12,7 +12,7 @@ from lact_modules.errors import InputError
 from lact_modules.training.vocabulary.tokenizer import prepare_tokenizer
 
 ReadTexts = Callable[[], Sequence[str]]
-"""Gives the transcripts to learn from."""
+"""Returns the transcripts to learn from."""
 
 
 def make_vocabulary(hparams: dict[str, Any], read_texts: ReadTexts) -> AnyVocabulary:

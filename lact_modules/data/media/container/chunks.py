@@ -142,7 +142,7 @@ class _Samples(NamedTuple):
     file_end: int = 0
 
     def rewrite(self, source: ByteRange, size: int) -> bytes:
-        """Give the head of a file with the right size of its samples."""
+        """Return the head of a file with the right size of its samples."""
         head = bytearray(source.peek(0, self.start))
         if self.layout.counts_header:
             size += self.layout.header_size
@@ -173,7 +173,7 @@ def _find_samples(source: ByteRange) -> _Samples | None:
 
 
 def _read_file_end(source: ByteRange, layout: _Layout) -> int:
-    """Give where a header tells that the file ends, 0 if it does not."""
+    """Return where a header tells that the file ends, 0 if it does not."""
     size = source.peek(layout.file_size_at, layout.size.size)
     if not layout.file_size_at or len(size) < layout.size.size:
         return 0
@@ -181,13 +181,13 @@ def _read_file_end(source: ByteRange, layout: _Layout) -> int:
 
 
 def _is_plain(source: ByteRange, samples: _Samples) -> bool:
-    """Tell whether the samples are PCM or its like."""
+    """Return whether the samples are PCM or its like."""
     head = source.peek(0, min(samples.start, _MAX_HEADER))
     return b"fmt " not in head or _PLAIN_FORMAT.search(head) is not None
 
 
 def _goes_on(source: ByteRange, samples: _Samples, ends: list[int]) -> bool:
-    """Tell whether there are samples behind those that are announced."""
+    """Return whether there are samples behind those that are announced."""
     end = max(ends)
     if end > samples.layout.align(samples.end):
         # other chunks
@@ -199,7 +199,7 @@ def _goes_on(source: ByteRange, samples: _Samples, ends: list[int]) -> bool:
 
 
 def _chunk_ends(source: ByteRange, samples: _Samples) -> Iterator[int]:
-    """Give the ends of the samples and of each chunk that follows them."""
+    """Yield the ends of the samples and of each chunk that follows them."""
     layout = samples.layout
     yield samples.end
     if not layout.data:
@@ -219,7 +219,7 @@ def _chunk_ends(source: ByteRange, samples: _Samples) -> Iterator[int]:
 def _read_chunks(
     source: ByteRange, layout: _Layout, position: int
 ) -> Iterator[tuple[bytes, int, int]]:
-    """Give each chunk's name, where its content begins, and the content's size."""
+    """Yield each chunk's name, where its content begins, and the content's size."""
     while (
         len(header := source.peek(position, layout.header_size)) == layout.header_size
     ):
@@ -233,5 +233,5 @@ def _read_chunks(
 
 
 def _holds_sound(source: ByteRange, position: int) -> bool:
-    """Tell whether there is anything but zeros, with which disks are filled up."""
+    """Return whether there is anything but zeros, with which disks are filled up."""
     return next(source.find(rb"[^\x00]", position), None) is not None

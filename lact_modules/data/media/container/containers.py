@@ -108,7 +108,7 @@ def find_elements_end(source: ByteRange) -> int:
 
 
 def _count_bytes(number: bytes) -> int:
-    """Give how many bytes a number of EBML takes."""
+    """Return how many bytes a number of EBML takes."""
     return 9 - number[0].bit_length() if number else 0
 
 

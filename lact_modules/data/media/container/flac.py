@@ -100,7 +100,7 @@ def find_last_frame(source: ByteRange) -> LastFrame:
 
 
 def _read_last(data: bytes, fixed_size: int) -> tuple[int, int] | None:
-    """Give the last sample of the last frame among bytes, and where it begins."""
+    """Return the last sample of the last frame among bytes, and where it begins."""
     spans = [
         (*_read_span(data[m.start() : m.start() + _HEADER_SIZE], fixed_size), m.start())
         for m in _FRAME.finditer(data)
@@ -114,7 +114,7 @@ def _read_last(data: bytes, fixed_size: int) -> tuple[int, int] | None:
 
 
 def _find_end(source: ByteRange, start: int) -> int:
-    """Give where a frame ends: where its checksum is right; 0 if nowhere."""
+    """Return where a frame ends: where its checksum is right; 0 if nowhere."""
     ends, crc = [], 0
     for place, byte in enumerate(source.peek(start, _TAIL), start + 1):
         crc = (crc << 8 & 0xFFFF) ^ _CRC16[crc >> 8 ^ byte]
@@ -126,7 +126,7 @@ def _find_end(source: ByteRange, start: int) -> int:
 
 
 def _read_span(header: bytes, fixed_size: int) -> tuple[int, int]:
-    """Give a frame's first sample and the one behind it; zeros if this is no frame."""
+    """Return a frame's first sample and the one after it; zeros if it is no frame."""
     code = header[2] >> 4
     # as in UTF-8, but up to 36 bits
     ones = len(f"{header[4]:08b}".split("0")[0]) if len(header) > 4 else 1

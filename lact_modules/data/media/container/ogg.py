@@ -74,7 +74,7 @@ def count_last_samples(source: ByteRange) -> int:
 
 
 def goes_on(source: ByteRange, position: int) -> bool:
-    """Tell whether a page is none of the first of a link.
+    """Return whether a page is none of the first of a link.
 
     Arguments
     ---------
@@ -92,7 +92,7 @@ def goes_on(source: ByteRange, position: int) -> bool:
 
 
 def is_complete(source: ByteRange) -> bool:
-    """Tell whether a link has its last page.
+    """Return whether a link has its last page.
 
     Arguments
     ---------

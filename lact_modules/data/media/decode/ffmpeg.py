@@ -61,7 +61,7 @@ class FFmpegDecoder:
         self._announced = _announced_seconds(container, stream)
 
     def read(self, start: int = 0) -> Iterator[np.ndarray]:
-        """Give blocks (N, C) float32 from a sample on; see `Decoder`.
+        """Yield blocks (N, C) float32 from a sample on; see `Decoder`.
 
         C is another from where the channels change.
         """
@@ -84,7 +84,7 @@ class FFmpegDecoder:
             raise DecodingError(f"truncated: {missing:.1f} s are missing")
 
     def _decode(self, start: int) -> Iterator[tuple[int, np.ndarray]]:
-        """Give the number of samples so far, and the last of them, (N, C) float32."""
+        """Yield the number of samples so far, and the last of them, (N, C) float32."""
         import av
 
         is_short = 0 < self._announced <= packets.STRETCH_SECONDS
@@ -175,7 +175,7 @@ def _explain(error: Exception) -> str:
 
 
 def _to_array(frame: "AudioFrame") -> np.ndarray:
-    """Give (N, C) of planes of floats, without the copies of `to_ndarray`."""
+    """Return (N, C) of planes of floats, without the copies of `to_ndarray`."""
     planes = [
         np.frombuffer(memoryview(p), np.float32, frame.samples) for p in frame.planes
     ]
@@ -183,7 +183,7 @@ def _to_array(frame: "AudioFrame") -> np.ndarray:
 
 
 def _announced_seconds(container: "InputContainer", stream: "AudioStream") -> float:
-    """Tell the length in a header that can be trusted, 0 if there is none."""
+    """Return the length in a header that can be trusted, 0 if there is none."""
     if not container.format.name.startswith(_EXACT_FORMATS):
         return 0.0
     if stream.duration is not None and stream.time_base is not None:

@@ -65,7 +65,7 @@ class MpegDecoder:
         self.num_samples: int | None = total - is_as_announced * run.padding
 
     def read(self, start: int = 0) -> Iterator[np.ndarray]:
-        """Give blocks (N, C) float32 from a sample on; see `Decoder`."""
+        """Yield blocks (N, C) float32 from a sample on; see `Decoder`."""
         run, per_frame = self._run, self._run.header.num_samples
         left = (self.num_samples or 0) - start
         if left <= 0:
@@ -133,7 +133,7 @@ def _find_runs(source: ByteRange) -> list[_Run]:
 
 
 def _find_frame(source: ByteRange, start: int, limit: int | None) -> int | None:
-    """Give where a frame begins that another follows, or the end."""
+    """Return where a frame begins that another follows, or the end."""
     for position in source.find(rb"\xff[\xe2-\xff]", start):
         if limit is not None and position > start + limit:
             return None
@@ -171,7 +171,7 @@ def _read_run(source: ByteRange, position: int) -> _Run:
 
 
 def _announces(data: bytes, header: MpegHeader) -> bool:
-    """Tell whether a frame holds Xing's or Fraunhofer's announcement, not sound."""
+    """Return whether a frame holds Xing's or Fraunhofer's announcement, not sound."""
     place = _xing_place(header)
     return data[place : place + 4] in (b"Xing", b"Info") or data[36:40] == b"VBRI"
 

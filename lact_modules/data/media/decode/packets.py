@@ -46,12 +46,12 @@ class PacketIndex(NamedTuple):
         return max(1, -(-len(self.times) // self._per_stretch))
 
     def find_stretch(self, sample: int) -> int:
-        """Tell in which stretch a sample is, the last if it is past the end."""
+        """Return the stretch that a sample is in, the last if it is past the end."""
         number = (sample + self.delay) // (self._per_stretch * self.frame_size)
         return min(number, self.num_stretches - 1)
 
     def first_sample(self, stretch: int) -> int:
-        """Give the first sample of a stretch."""
+        """Return the first sample of a stretch."""
         return max(0, stretch * self._per_stretch * self.frame_size - self.delay)
 
     def read(

@@ -55,7 +55,7 @@ class SndfileDecoder:
             raise DecodingError(f"cannot be read as audio ({error})") from error
 
     def read(self, start: int = 0) -> Iterator[np.ndarray]:
-        """Give blocks (N, C) float32 from a sample on; see `Decoder`."""
+        """Yield blocks (N, C) float32 from a sample on; see `Decoder`."""
         length = self._file.frames
         if start >= length:
             return
@@ -80,7 +80,7 @@ class SndfileDecoder:
             raise DecodingError(f"truncated: {length - position} samples are missing")
 
     def _find_start(self, start: int) -> int:
-        """Give where to begin, so that from `start` on all samples are right."""
+        """Return where to begin, so that from `start` on all samples are right."""
         if self._file.format != "OGG":
             return start
         # whoever seeks to a place within the last page of Vorbis gets another one

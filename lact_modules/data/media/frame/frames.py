@@ -84,7 +84,7 @@ def walk_frames(
 
 
 def name_frames(source: ByteRange, position: int, at_least: int) -> str | None:
-    """Tell what kind of frames begin at a place.
+    """Identify the kind of frames that begin at a place.
 
     Arguments
     ---------
@@ -160,7 +160,7 @@ def _followed(window: bytes, places: np.ndarray) -> list[int]:
 
 @functools.lru_cache
 def _mpeg_sizes() -> np.ndarray:
-    """Give the sizes of frames by their second and third byte, 0 if there is none."""
+    """Return the sizes of frames by their second and third byte, 0 if there is none."""
     sizes = np.zeros(1 << 16, int)
     for code in range(0xE000, 1 << 16):
         header = parse_header(bytes([0xFF, code >> 8, code & 0xFF, 0]))
@@ -170,7 +170,7 @@ def _mpeg_sizes() -> np.ndarray:
 
 @functools.lru_cache
 def _syncs() -> np.ndarray:
-    """Give a table of the pairs that frames begin with."""
+    """Return a table of the pairs that frames begin with."""
     seconds = [
         byte for byte in range(0xE2, 0x100) if byte & 0x06 or byte & 0xF6 == 0xF0
     ]

@@ -125,7 +125,7 @@ def number(
 
 
 def is_number(value: Any, kind: Any) -> bool:
-    """Tell whether a value is a number and no truth value; NaN is none."""
+    """Return whether a value is a number and no truth value; NaN is none."""
     is_one = isinstance(value, kind) and not isinstance(value, bool)
     return is_one and value == value
 
