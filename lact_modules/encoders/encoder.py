@@ -241,7 +241,7 @@ class Encoder(nn.Module):
     ) -> tuple[Tensor, StackState]:
         if self.frame_share != 1:
             raise NotImplementedError(
-                "dynamic chunks are not made frames again, by upsample: false or an "
+                "segments are not upsampled to frames, by upsample: false or an "
                 "early exit"
             )
         is_padding = padding_mask(lengths, x.shape[1])
@@ -277,7 +277,7 @@ class Encoder(nn.Module):
     def _ask_head(self, block: int) -> None:
         """Have a CTC head after a block speak, which is made if there is none."""
         if block == 0:
-            raise ValueError("router ctc-blank: needs a block before the chunks")
+            raise ValueError("router ctc-blank: needs a block before the segments")
         head = ctc_head_after(self.heads, block)
         if head is None:
             head = self.heads[f"{block}"] = CTCHead(self.d_model)

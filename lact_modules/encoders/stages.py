@@ -54,7 +54,7 @@ def inner_blocks(
     Arguments
     ---------
     stages : Sequence[int] | None
-        How many come before, run on chunks, and come after; None: two thirds come
+        How many come before, run on segments, and come after; None: two thirds come
         before, and none after.
     num_layers : int
         Blocks.
@@ -85,7 +85,7 @@ def inner_blocks(
     if len(stages) not in (2, 3) or min(stages) < 0 or sum(stages) > num_layers:
         raise ValueError(
             f"stages={list(stages)}: how many of the {num_layers} blocks come before "
-            "dynamic_chunking, run on chunks, and come after"
+            "dynamic_chunking, run on segments, and come after"
         )
     return stages[0], stages[0] + stages[1]
 

@@ -187,7 +187,7 @@ def _check_settings(
     rate = preprocessor.get("sampling_rate", SAMPLE_RATE)
     if rate != SAMPLE_RATE:
         raise InputError(
-            f"{source}: made for {rate} Hz, where the front end hears {SAMPLE_RATE} "
+            f"{source}: made for {rate} Hz, and the front end expects {SAMPLE_RATE} "
             "Hz; give another model"
         )
     if "do_normalize" not in preprocessor:

@@ -89,7 +89,7 @@ class AttentionMixer(nn.Module):
     ) -> tuple[Tensor, AttentionState]:
         """Attend chunk by chunk, see `ChunkedLayer`; with rotary positions alone."""
         if not isinstance(self.attention, RotaryAttention):
-            raise NotImplementedError("positions='relpos': chunks need 'rope'")
+            raise NotImplementedError("'relpos': streaming chunks need 'rope'")
         mixed, state = self.attention.chunked(
             self.project_qkv(x), is_padding, chunking, state
         )

@@ -142,7 +142,7 @@ class GatedDeltaNetMixer(nn.Module):
     ) -> tuple[Tensor, DeltaState]:
         """Go from left to right, see `ChunkedLayer`; chunks make no difference."""
         if self.directions == 2:
-            raise NotImplementedError("chunks need bidirectional=False")
+            raise NotImplementedError("streaming chunks need bidirectional=False")
         qkv, gate, logits = self._project(x, is_padding)
         window = qkv.new_zeros(qkv.shape[0], self.past, qkv.shape[-1])
         memory = None

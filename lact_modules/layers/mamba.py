@@ -115,7 +115,7 @@ class BiMambaMixer(nn.Module):
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """Scan from left to right, see `ChunkedLayer`; chunks make no difference."""
         if self.backwards is not None:
-            raise NotImplementedError("chunks need bidirectional=False")
+            raise NotImplementedError("streaming chunks need bidirectional=False")
         xz = zero_padding(self.in_proj(x), is_padding)
         y, state = self.forwards.resume(xz, state or self.forwards.start(len(x)))
         return self.out_proj(y), state

@@ -1,4 +1,4 @@
-"""The utterances that a validation understood worst."""
+"""The utterances of a validation with the highest word error rates."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -8,8 +8,8 @@ from torch import Tensor
 from lact_modules.scoring.error_rate import count_word_errors
 
 
-class Misheard(NamedTuple):
-    """An utterance with what was made of it.
+class ScoredUtterance(NamedTuple):
+    """An utterance with its reference and a hypothesis.
 
     Arguments
     ---------
@@ -17,25 +17,23 @@ class Misheard(NamedTuple):
         Its word error rate in percent.
     name : str
         Its id.
-    said : str
-        The reference.
-    heard : str
-        The hypothesis.
+    reference : str
+        Its transcript.
+    hypothesis : str
+        What was recognized.
     signal : Tensor
         (N,) float32 at 16 kHz.
     """
 
     wer: float
     name: str
-    said: str
-    heard: str
+    reference: str
+    hypothesis: str
     signal: Tensor
 
     def __str__(self) -> str:
-        return (
-            f"{self.name}, WER {self.wer:.0f} %\n"
-            f"  said:  {self.said}\n  heard: {self.heard}"
-        )
+        pair = show_pair(self.reference, self.hypothesis)
+        return f"{self.name}, WER {self.wer:.0f} %\n{pair}"
 
 
 class WorstUtterances:
@@ -58,7 +56,7 @@ class WorstUtterances:
 
     def __init__(self, num: int):
         self.num = num
-        self.found: list[Misheard] = []
+        self.found: list[ScoredUtterance] = []
 
     def add(
         self,
@@ -75,9 +73,9 @@ class WorstUtterances:
         ids : Sequence[str]
             Of the utterances.
         references : Sequence[str]
-            What was said.
+            Their transcripts.
         hypotheses : Sequence[str]
-            What was heard.
+            What was recognized.
         signals : Tensor
             (B, N) float32 at 16 kHz, padded.
         lengths : Tensor
@@ -91,6 +89,18 @@ class WorstUtterances:
                 # a view would keep the whole batch in memory
                 signal = signals[index, : lengths[index]].cpu().clone()
                 texts = ids[index], references[index], hypotheses[index]
-                self.found.append(Misheard(wer, *texts, signal))
+                self.found.append(ScoredUtterance(wer, *texts, signal))
         # what came first stands first among equals
         self.found = sorted(self.found, key=lambda each: -each.wer)[: self.num]
+
+
+def show_pair(reference: str, hypothesis: str) -> str:
+    """Write a reference above its hypothesis, in two indented lines.
+
+    Example
+    -------
+    >>> print(show_pair("ONE TWO", "ONE TEN"))
+      reference:  ONE TWO
+      hypothesis: ONE TEN
+    """
+    return f"  reference:  {reference}\n  hypothesis: {hypothesis}"

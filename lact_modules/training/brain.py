@@ -19,7 +19,7 @@ from lact_modules.inference.decoders import decoding_steps
 from lact_modules.layers.fast_weight_memory import FastWeightMemory
 from lact_modules.model_store.trained_model import TrainedModel
 from lact_modules.scoring.transcripts import Decoder, Transcripts
-from lact_modules.scoring.worst import WorstUtterances
+from lact_modules.scoring.worst import WorstUtterances, show_pair
 from lact_modules.training.batch.speech_batch import count_valid
 from lact_modules.training.checkpointing.averaging import Weights, validate_weights
 from lact_modules.training.loop import RecipeBrain
@@ -145,14 +145,14 @@ class ASRBrain(RecipeBrain):
         return BatchLoss.average(losses, num_labels)
 
     def observe(self, outputs: Any, batch: PaddedBatch, stage: sb.Stage) -> None:
-        """Collect transcripts, and of a validation what tells of its utterances."""
+        """Collect transcripts, and traits of a validation's utterances."""
         self.transcripts.add(batch.id, batch.text, outputs)
         if stage == sb.Stage.VALID:
             log_probs, frames, *_ = outputs
             self.traits.append(Traits.of(log_probs, frames))
-            heard = self.transcripts.hypotheses[self.first_decoder][-len(batch.id) :]
+            found = self.transcripts.hypotheses[self.first_decoder][-len(batch.id) :]
             signals, lengths = batch.signal.data, count_valid(batch.signal)
-            self.worst.add(batch.id, batch.text, heard, signals, lengths)
+            self.worst.add(batch.id, batch.text, found, signals, lengths)
 
     def step_metrics(self) -> dict[str, float]:
         """Return the last batch's metrics of views, segments, and heads."""
@@ -160,11 +160,11 @@ class ASRBrain(RecipeBrain):
         return {**(views.metrics() if views else {}), **self.auxiliary.metrics()}
 
     def show_sample(self, batch: PaddedBatch, outputs: Any) -> None:
-        """Log what was said and heard in a batch's first utterance."""
+        """Log reference and hypothesis of a batch's first utterance."""
         with torch.no_grad():
             hypothesis = self.decoders[self.first_decoder](*outputs)[0]
-        said, heard = batch.text[0], hypothesis.text
-        sample = f"sample {batch.id[0]}\n  said:  {said}\n  heard: {heard}"
+        pair = show_pair(batch.text[0], hypothesis.text)
+        sample = f"sample {batch.id[0]}\n{pair}"
         logger.info("step %d, %s", self.optimizer_step, sample)
         if self.state.log:
             self.state.log.show_text(self.optimizer_step, "sample", sample)
@@ -202,7 +202,7 @@ class ASRBrain(RecipeBrain):
             name = stage.name.lower()
             logger.warning(
                 "%s: %d utterances have more labels than frames, which CTC can "
-                "neither learn nor spell; give more frames, or split them",
+                "neither learn nor output; raise the frame rate, or split them",
                 name if epoch is None else f"{name}, epoch {epoch}",
                 self.num_infeasible[stage],
             )

@@ -81,7 +81,7 @@ class RunState:
         if not end_of_epoch and "progress" not in state:
             raise InputError(
                 f"{Path(path).parent}: an older version has saved it within an epoch; "
-                "delete it to go on from the end of the epoch before"
+                "delete it to continue from the end of the epoch before"
             )
         if not end_of_epoch:
             self.progress.load(state["progress"])

@@ -42,9 +42,9 @@ def test_shows_samples_at_their_interval(memorized):
     for step in (25, 50, 75, 100):
         assert f"step {step}, sample " in memorized.log
     assert "step 26, sample " not in memorized.log
-    heard = memorized.log.split("step 100, sample ")[1]
-    said = heard.split("said:")[1].split("\n")[0].strip()
-    assert heard.split("heard:")[1].split("\n")[0].strip() == said
+    sample = memorized.log.split("step 100, sample ")[1]
+    reference = sample.split("reference:")[1].split("\n")[0].strip()
+    assert sample.split("hypothesis:")[1].split("\n")[0].strip() == reference
 
 
 def test_keeps_the_best_and_the_newest_checkpoints(memorized):

@@ -40,6 +40,9 @@ def keys_of(path):
 
 def load_small(path, folder, **overrides):
     small = {key: value for key, value in SMALL.items() if key in keys_of(path)}
+    # heads stand after blocks that there have to be
+    blocks = re.findall(r"(\d+): ctc", path.read_text())
+    small |= {"num_layers": max(map(int, blocks))} if blocks else {}
     folders = {"data_folder": "corpus", "output_folder": str(folder)}
     return load_hparams(path, {**folders, **small, **overrides})
 
@@ -222,10 +225,9 @@ def test_language_and_training_splits_reach_the_preparation(path, tmp_path):
     assert hparams["preparation"].keys() <= known.keys()
 
 
-@pytest.mark.parametrize("name", ["lact_base", "lact_ls100"])
-def test_takes_a_training_step(name, tmp_path):
+def test_lact_base_takes_a_training_step(tmp_path):
     hparams = load_hparams(
-        CTC / "hparams" / f"{name}.yaml",
+        CTC / "hparams" / "lact_base.yaml",
         {"data_folder": "corpus", "output_folder": str(tmp_path)},
     )
     model = hparams["model"].train()

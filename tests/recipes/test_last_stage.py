@@ -174,10 +174,10 @@ def test_a_step_of_fewer_and_longer_ones(train, options, tmp_path):
             {"last_stage_order": "any"},
             "--last_stage_order any: want one of random, ",
         ),
-        ({"stream_order": "reading"}, "--stream_order reading: joins nothing alone"),
+        ({"stream_order": "reading"}, "--stream_order reading: has no effect alone"),
         (
             {"last_stage_seconds": "null"},
-            "--stream_gap_seconds 0.25: joins nothing alone",
+            "--stream_gap_seconds 0.25: has no effect alone",
         ),
         (
             {"train_manifest": "null", "train_shards": "shards"},

@@ -61,7 +61,7 @@ def test_perplexity_falls(learned):
     dev = learned.metrics("dev")
     assert len(dev) == 4
     assert min(entry["perplexity"] for entry in dev) < 2
-    assert re.search(r"sample \d+\n  said:    \w+.*\n  guessed: \w+", learned.log)
+    assert re.search(r"sample \d+\n  reference: \w+.*\n  predicted: \w+", learned.log)
 
 
 def test_result_tells_perplexities(learned, corpus):

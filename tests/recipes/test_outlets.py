@@ -26,7 +26,7 @@ def test_a_tracker_shows_curves_samples_and_the_worst_utterances(memorized):
     assert tested.value == pytest.approx(measured["wer"])
     samples = events.Tensors("sample/text_summary")
     assert [event.step for event in samples] == [25, 50, 75, 100]
-    assert b"heard:" in samples[0].tensor_proto.string_val[0]
+    assert b"hypothesis:" in samples[0].tensor_proto.string_val[0]
     # all four were wrong at first
     assert {"worst/1", "worst/2", "worst/3"} == {*events.Tags()["audio"]}
     assert events.Audio("worst/1")[0].sample_rate == 16000

@@ -34,5 +34,5 @@ def test_what_fsdp_cannot_do_is_refused_by_name(
     run = train(tmp_path / "run", recipe, hparams=hparams, **options)
     assert run.code == 2
     [line] = run.error.splitlines()
-    assert "fsdp: " in line and named in line and "leave fsdp" in line
+    assert "fsdp: " in line and named in line and "omit fsdp" in line
     assert not (run.folder / "hyperparams.yaml").exists()

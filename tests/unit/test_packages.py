@@ -1,10 +1,15 @@
+import os
+import subprocess
 import sys
 from importlib import metadata
+from pathlib import Path
 
 import pytest
 
 from lact_modules.errors import InputError
 from lact_modules.packages import misfits_named, torchaudio_that_fits
+
+RECIPES = sorted(Path("recipes").rglob("train.py"))
 
 
 @pytest.fixture
@@ -56,3 +61,26 @@ def test_other_faults_pass(installed, monkeypatch, torchaudio):
         monkeypatch.setitem(sys.modules, "torchaudio", object())
     with pytest.raises(OSError, match="disk"), misfits_named():
         raise OSError("disk")
+
+
+@pytest.fixture
+def with_misfits(tmp_path):
+    """Shadow torch's release and torchaudio by ones that do not fit together."""
+    for name, version in {"torch": "2.12.0", "torchaudio": "2.11.1"}.items():
+        folder = tmp_path / f"{name}-{version}.dist-info"
+        folder.mkdir()
+        (folder / "METADATA").write_text(f"Name: {name}\nVersion: {version}\n")
+    (tmp_path / "torchaudio.py").write_text('raise OSError("libtorchaudio.so")')
+    paths = [tmp_path, *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, paths))}
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: "-".join(path.parts[1:-1]))
+def test_recipes_say_in_one_line_that_torchaudio_does_not_fit(recipe, with_misfits):
+    command = [sys.executable, recipe, "hparams/lact_demo.yaml"]
+    done = subprocess.run(command, env=with_misfits, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr == (
+        "train.py: torchaudio 2.11.1 cannot be loaded with torch 2.12.0: "
+        "pip install 'torchaudio==2.11.0'\n"
+    )

@@ -73,7 +73,7 @@ class Adaptable:
         check_groups(groups)
         if model.encoder.frame_share != 1:
             raise ValueError(
-                "no step is taken on dynamic chunks that are not made frames again, by "
+                "no step is taken on segments that are not upsampled to frames, by "
                 "upsample: false or an early exit: each moves their boundaries"
             )
         self.model = model

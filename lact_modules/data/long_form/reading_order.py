@@ -41,7 +41,7 @@ def group_by_recording(utterances: Sequence[Utterance]) -> list[list[Utterance]]
     Raises
     ------
     InputError
-        If nothing tells the place of an utterance, or two are at the same.
+        If the place of an utterance is unknown, or two are at the same.
 
     Example
     -------
@@ -106,8 +106,8 @@ def _find_place(
         return _Place((recording, *_source(utterance)), utterance.offset)
     missing = "order" if order is None else "recording"
     raise InputError(
-        f"{utterance.id}: nothing tells its place in a recording; give its manifest "
-        f"a column {missing!r} (see docs/data.md), or join by speaker"
+        f"{utterance.id}: its place in the recording is unknown; add a column "
+        f"{missing!r} to its manifest (see docs/data.md), or join by speaker"
     )
 
 

@@ -137,7 +137,7 @@ def _find_columns(names: tuple[str, ...]) -> Columns:
     for name in names:
         plain = name.strip().lower()
         if plain in by_name and (plain in _TIMES or plain in _ALL_NAMES):
-            raise InputError(f"column {by_name[plain]!r} stands twice; remove one")
+            raise InputError(f"column {by_name[plain]!r} appears twice; remove one")
         by_name.setdefault(plain, name)
     fields = {}
     for field, synonyms in _NAMES.items():

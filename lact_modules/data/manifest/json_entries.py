@@ -92,7 +92,7 @@ def _make_object(pairs: list[tuple[str, Any]]) -> Entry:
     made = dict(pairs)
     if len(made) < len(pairs):
         [(twice, _)] = Counter(name for name, _ in pairs).most_common(1)
-        raise ValueError(f"{twice!r} stands twice in an object")
+        raise ValueError(f"{twice!r} appears twice in an object")
     return made
 
 

@@ -213,7 +213,7 @@ def check_ids(
         if utterance.id in seen:
             place = "" if source is None else f"{source}: "
             raise InputError(
-                f"{place}utterance {utterance.id} stands twice; make ids unique"
+                f"{place}utterance {utterance.id} appears twice; make ids unique"
             )
         seen.add(utterance.id)
         yield utterance

@@ -72,9 +72,8 @@ def find_unit(pairs: Sequence[Pair]) -> Literal["s", "samples"]:
     seconds, samples = (all(column) for column in zip(*fitting, strict=True))
     if seconds == samples:
         raise InputError(
-            f"{pairs[0].place}: nothing tells whether start and stop are seconds or "
-            "samples; call them start and end if seconds, start_samples and "
-            "end_samples if samples"
+            f"{pairs[0].place}: start and stop may be seconds or samples; name them "
+            "start and end if seconds, start_samples and end_samples if samples"
         )
     return "s" if seconds else "samples"
 

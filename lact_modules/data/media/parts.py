@@ -13,7 +13,7 @@ from lact_modules.data.media.files import find_parts
 from lact_modules.data.media.frame.frames import PARSERS, split_frames
 from lact_modules.data.media.tags import skip_tags
 
-_REST = "{} bytes behind its {} cannot be decoded and are left out"
+_REST = "{} bytes behind its {} cannot be decoded and are skipped"
 
 Tell = Callable[[str], None]
 
@@ -31,7 +31,7 @@ def open_parts(source: ByteRange, tell: Callable[[str], None]) -> Iterator[Decod
         The file.
     tell : Callable[[str], None]
         Told what is odd, in a few words, where the sound can be read in spite of it,
-        and how much is left out.
+        and how much is skipped.
 
     Yields
     ------
@@ -56,7 +56,7 @@ def open_parts(source: ByteRange, tell: Callable[[str], None]) -> Iterator[Decod
         )
         yield from decoders
         if part.gap:
-            tell(f"{part.gap} bytes within it are no {part.kind} and left out")
+            tell(f"{part.gap} bytes within it are no {part.kind} and are skipped")
         if part.rest:
             tell(_REST.format(part.rest, part.kind))
 
@@ -117,7 +117,7 @@ def _open_lead(source: ByteRange, tell: Tell) -> Iterator[Decoder]:
     try:
         decoders = [*_open_unknown(source)]
     except DecodingError:
-        tell(f"{len(source)} bytes before its sound are no audio and left out")
+        tell(f"{len(source)} bytes before its sound are no audio and are skipped")
         return
     yield from decoders
 

@@ -159,7 +159,7 @@ def check_rate(rate: int) -> None:
     low, high = RATES
     if not low <= rate <= high:
         raise DecodingError(
-            f"its header tells a sample rate of {rate} Hz, which is not within {low} "
+            f"its header has a sample rate of {rate} Hz, which is not within {low} "
             f"and {high} Hz; correct it"
         )
 

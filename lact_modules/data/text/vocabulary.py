@@ -42,7 +42,7 @@ class Vocabulary:
         if self.tokens[:1] != (BLANK,):
             raise InputError(f"vocabulary: the first token must be {BLANK}")
         if len(set(self.tokens)) != len(self.tokens):
-            raise InputError("vocabulary: a token stands twice")
+            raise InputError("vocabulary: a token appears twice")
         self._ids = {token: index for index, token in enumerate(self.tokens)}
         # what words are spelled with
         self.letters = frozenset(self.tokens) - {BLANK, WORD_DELIMITER}

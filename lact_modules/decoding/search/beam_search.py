@@ -118,7 +118,7 @@ class BeamSearch:
         if words is None and word_score:
             raise InputError(
                 f"word_score {word_score:g}: counts the words of a lexicon or of a "
-                "language model of words, and here is neither; leave it"
+                "language model of words, and there is neither; omit it"
             )
         self._search = _flashlight()(
             vocabulary,

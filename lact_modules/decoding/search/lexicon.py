@@ -30,7 +30,7 @@ def spell_words(
     Arguments
     ---------
     words : Iterable[str]
-        What to spell; words that the vocabulary cannot spell are left out, and
+        What to spell; words that the vocabulary cannot spell are skipped, and
         their number is logged.
     vocabulary : AnyVocabulary
         Tokens of the model.
@@ -62,10 +62,10 @@ def read_lexicon(path: str | Path, vocabulary: AnyVocabulary) -> Lexicon:
     """Read a lexicon: a word and its tokens on each line, between white space.
 
     A delimiter at the end of the spelling may be there or not. Probabilities between
-    word and spelling, as in Kaldi's ``lexiconp.txt``, are passed over, and that is
+    word and spelling, as in Kaldi's ``lexiconp.txt``, are ignored, and that is
     logged. If no line has a spelling, words are spelled as the vocabulary does, and so
     are spellings in characters where its tokens are pieces. Words with other tokens
-    than the vocabulary's are left out, and their number is logged.
+    than the vocabulary's are skipped, and their number is logged.
 
     Arguments
     ---------
@@ -149,7 +149,7 @@ def _select(given: Lexicon, vocabulary: AnyVocabulary, source: str) -> Lexicon:
             f"model's tokens{hint or '; give words of the language it has learned'}"
         )
     logger.warning(
-        "%s: %d of %d words left out, the model's tokens cannot spell them%s",
+        "%s: %d of %d words skipped, the model's tokens cannot spell them%s",
         source,
         len(others),
         len(distinct),

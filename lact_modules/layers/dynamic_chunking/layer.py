@@ -156,7 +156,7 @@ class DynamicChunking(nn.Module):
         """
         read = log_probs if self.router.reads_tokens else x
         if read is None:
-            raise ValueError("router ctc-blank: needs a CTC head before the chunks")
+            raise ValueError("router ctc-blank: needs a CTC head before the segments")
         routing, state = self.router(read, is_padding, self.current_keep_ratio, state)
         if self.training:
             self.num_steps += 1

@@ -177,16 +177,16 @@ def check_views(hparams: Mapping[str, Any]) -> None:
     >>> check_views({"cr_loss_scale": 0.2, "meta_ttt": "suta"})
     Traceback (most recent call last):
     ...
-    lact_modules.errors.InputError: --cr_loss_scale 0.2: not with meta_ttt, which hears
-    each utterance twice in a way of its own; leave one of them
+    lact_modules.errors.InputError: --cr_loss_scale 0.2: meta_ttt runs each utterance
+    twice itself; use one of the two
     """
     scale = hparams.get("cr_loss_scale")
     if not scale:
         return
     if hparams.get("meta_ttt") is not None:
         raise InputError(
-            f"--cr_loss_scale {scale:g}: not with meta_ttt, which hears each utterance "
-            "twice in a way of its own; leave one of them"
+            f"--cr_loss_scale {scale:g}: meta_ttt runs each utterance twice itself; "
+            "use one of the two"
         )
     encoder = getattr(hparams["model"], "encoder", None)
     if getattr(encoder, "frame_share", 1) != 1:

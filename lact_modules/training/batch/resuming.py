@@ -95,7 +95,7 @@ class ResumableSampler:
         if not self._skip(saved["done"]):
             self._plan(epoch, np.concatenate([saved["before"], saved["done"]]))
             logger.info(
-                "epoch %d goes on in other batches: %d utterances are left",
+                "epoch %d continues in other batches: %d utterances remain",
                 *(epoch, self._is_left.sum()),
             )
 
@@ -109,7 +109,7 @@ class ResumableSampler:
         self._rounds = self.sampler.rounds(rows, epoch) if len(rows) else []
         if len(rows) and not self._rounds:
             logger.warning(
-                "epoch %d: %d utterances are too few for as many processes, left out",
+                "epoch %d: %d utterances are too few for as many processes, skipped",
                 *(epoch, len(rows)),
             )
 
@@ -208,4 +208,5 @@ def hash_ids(ids: Iterable[str]) -> NDArray[np.uint64]:
 
 def hash_id(name: str) -> int:
     """Shorten one id, see `hash_ids`."""
-    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest())
+    digest = hashlib.blake2b(name.encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big")

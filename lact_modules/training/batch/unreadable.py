@@ -64,6 +64,6 @@ class UnreadableAudio:
             if len(self) > self.limit or len(self) == self.num_utterances:
                 raise InputError(
                     f"{len(self)} of {self.num_utterances} utterances cannot be read "
-                    f"(last {name}: {fault}); mend the files or leave them out of the "
+                    f"(last {name}: {fault}); fix the files or remove them from the "
                     "manifest"
                 )

@@ -45,7 +45,7 @@ def read_manifests(
     paths : Sequence[str | Path]
         Manifests.
     max_duration : float | None
-        Seconds; longer utterances are counted and left out.
+        Seconds; longer utterances are counted and skipped.
     data_root : str | Path | None
         See `read_manifest`.
 
@@ -92,7 +92,7 @@ def check_durations(durations: Sequence[float], max_duration: float | None) -> N
         )
     if num_long:
         logger.warning(
-            "%d of %d utterances are longer than %g s and left out",
+            "%d of %d utterances are longer than %g s and are skipped",
             num_long,
             len(durations),
             max_duration,
@@ -131,7 +131,7 @@ def make_dataset(
     Raises
     ------
     InputError
-        If an id stands twice, or a transcript has an unknown character.
+        If an id appears twice, or a transcript has an unknown character.
     """
     streams = [(u,) if isinstance(u, Utterance) else u for u in utterances]
     _check(streams, vocabulary, must_spell)
@@ -192,7 +192,7 @@ def _check(
     if len(texts) < len(streams):
         [(twice, _)] = Counter(s[0].id for s in streams).most_common(1)
         raise InputError(
-            f"{len(streams) - len(texts)} utterance ids stand twice in the "
+            f"{len(streams) - len(texts)} utterance ids appear twice in the "
             f"manifests, first {twice}; make them unique"
         )
 
@@ -270,7 +270,7 @@ def _warn_of_unknown(texts: Mapping[str, str], vocabulary: AnyVocabulary) -> Non
     if faulty:
         logger.warning(
             "%d of %d transcripts hold characters that the vocabulary lacks, first %s "
-            "(all: %s); the loss passes over them, error rates count them",
+            "(all: %s); the loss skips them, error rates count them",
             len(faulty),
             len(texts),
             next(iter(faulty)),

@@ -35,7 +35,7 @@ class AuxiliaryLosses:
         if self.heads and self.heads.asked and not self.inter_ctc_weight:
             raise InputError(
                 "inter_ctc_weight: 0, but router ctc-blank reads the head after block "
-                f"{self.heads.asked[0]}, which learns nothing then; give more"
+                f"{self.heads.asked[0]}, which learns nothing then; set it above 0"
             )
         self.teacher = Distillation.of(hparams, model)
 

@@ -108,7 +108,7 @@ class ChunkingWatch:
             If there was no batch.
         """
         if self.last is None:
-            raise ValueError("no batch was turned into chunks")
+            raise ValueError("no batch was divided into segments")
         _, is_padding, routing = self.last
         # at 1 it would ask for nothing else
         keep_ratio = self.chunking.current_keep_ratio.clamp(max=0.99)

@@ -132,8 +132,8 @@ def check_distillation(hparams: Mapping[str, Any]) -> None:
     >>> check_distillation({"teacher_codes": "codes.npz", "model": nn.Linear(2, 2)})
     Traceback (most recent call last):
     ...
-    lact_modules.errors.InputError: --teacher_codes codes.npz: want one CodeHead among
-    the encoder's heads, and there are 0
+    lact_modules.errors.InputError: --teacher_codes codes.npz: one of the encoder's
+    heads must be a CodeHead, and 0 are
     """
     path = hparams.get("teacher_codes")
     heads = [*code_heads(hparams["model"]).values()] if "model" in hparams else []
@@ -141,21 +141,21 @@ def check_distillation(hparams: Mapping[str, Any]) -> None:
         return
     if path is None:
         raise InputError(
-            "--teacher_codes null: want what lact-asr teacher-codes writes; the "
-            "encoder's CodeHead learns it"
+            "--teacher_codes null: the encoder's CodeHead learns codes; give the file "
+            "that lact-asr teacher-codes writes"
         )
     fault = f"--teacher_codes {path}:"
     if len(heads) != 1:
         raise InputError(
-            f"{fault} want one CodeHead among the encoder's heads, and there are "
-            f"{len(heads)}"
+            f"{fault} one of the encoder's heads must be a CodeHead, and "
+            f"{len(heads)} are"
         )
     if getattr(hparams["model"].encoder, "frame_share", 1) != 1:
-        raise InputError(f"{fault} codes are of frames, and dynamic_chunking has none")
+        raise InputError(f"{fault} codes are per frame; set dynamic_chunking.upsample")
     if hparams["pause_prob"]:
         raise InputError(f"{fault} pauses have no codes; set pause_prob to 0")
     if joins_streams(hparams) or hparams["last_stage_seconds"] is not None:
-        raise InputError(f"{fault} codes are of utterances; train on no streams")
+        raise InputError(f"{fault} codes are per utterance; join none to streams")
     codes = CodeFile(path)
     if codes.num_codes != heads[0].num_codes:
         raise InputError(

@@ -118,12 +118,12 @@ def check_curve(curve: RateCurve) -> None:
     Raises
     ------
     InputError
-        If the loss blew up at once.
+        If the loss diverged at once.
     """
     if len(curve.losses) < FEWEST:
         raise InputError(
-            f"--find_lr: the loss blew up within {len(curve.losses)} steps; begin "
-            "lower, find_lr_range, or check the data"
+            f"--find_lr: the loss diverged within {len(curve.losses)} steps; set a "
+            "lower find_lr_range, or check the data"
         )
 
 

@@ -79,7 +79,7 @@ def read_command_line(words: Sequence[str], keys: Keys) -> CommandLine:
             name, is_joined, value = word[2:].partition("=")
             kind = keys[name].kind if name in keys else None
             if name in DEPRECATED:
-                raise InputError(f"--{name}: is no more; want {DEPRECATED[name]}")
+                raise InputError(f"--{name}: was removed; use {DEPRECATED[name]}")
             if name in line.overrides:
                 raise InputError(f"--{name}: is given twice; want it once")
             if not is_joined:
@@ -89,7 +89,7 @@ def read_command_line(words: Sequence[str], keys: Keys) -> CommandLine:
             line.yaml_file = word
         else:
             raise InputError(
-                f"{word!r}: what is it? want --key value, with quotes around a value "
+                f"{word!r}: no option; want --key value, with quotes around a value "
                 "that has spaces"
             )
     return line

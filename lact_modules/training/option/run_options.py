@@ -144,10 +144,10 @@ def check_run_options(options: Mapping[str, Any]) -> None:
         )
     _check_compilation(options)
     if options["data_parallel_backend"] and not torch.cuda.is_available():
-        raise InputError("--data_parallel_backend: needs a GPU; leave it")
+        raise InputError("--data_parallel_backend: needs a GPU; omit it")
     if options["data_parallel_backend"] and "LOCAL_RANK" in os.environ:
         raise InputError(
-            "--data_parallel_backend: torchrun shares the work already; leave it"
+            "--data_parallel_backend: torchrun divides the work already; omit it"
         )
     if "RANK" in os.environ and "LOCAL_RANK" in os.environ:
         _check_backend(options["distributed_backend"], int(os.environ["LOCAL_RANK"]))
@@ -157,7 +157,7 @@ def _check_compilation(options: Mapping[str, Any]) -> None:
     for name in ("jit", "jit_module_keys"):
         if options[name]:
             raise InputError(
-                f"--{name}: TorchScript takes no such models; use --compile"
+                f"--{name}: TorchScript cannot compile these models; use --compile"
             )
     if options["compile"] and options["data_parallel_backend"]:
         # what is compiled belongs to the model that is copied
@@ -217,8 +217,8 @@ def _check_backend(backend: str, local_rank: int) -> None:
     count = torch.cuda.device_count()
     if backend != "gloo" and local_rank >= count:
         raise InputError(
-            f"--distributed_backend {backend}: wants a GPU for each process, and here "
-            f"are {count}; start as many processes, or want gloo"
+            f"--distributed_backend {backend}: needs a GPU for each process, and there "
+            f"are {count}; start as many processes, or use gloo"
         )
     is_built = {
         "nccl": distributed.is_nccl_available,

@@ -65,7 +65,7 @@ def check_streams(values: Mapping[str, Any]) -> None:
     >>> check_streams({**values, "train_shards": None, "stream_order": "reading"})
     Traceback (most recent call last):
     ...
-    lact_modules.errors.InputError: --stream_order reading: joins nothing alone; want
+    lact_modules.errors.InputError: --stream_order reading: has no effect alone; set
     --stream_seconds or --stream_utterances too
     """
     has_last_stage = values["last_stage_seconds"] is not None
@@ -77,17 +77,17 @@ def check_streams(values: Mapping[str, Any]) -> None:
         key = "stream_seconds" if values["stream_seconds"] is not None else key
         raise InputError(
             f"--{key} {values[key]}: shards know neither speakers nor recordings; "
-            f"leave it at {DEFAULTS[key] or 'null'}, or train from manifests"
+            f"keep it at {DEFAULTS[key] or 'null'}, or train from manifests"
         )
     if joins_streams(values):
         return
     if values["stream_order"] != RANDOM:
         raise InputError(
-            f"--stream_order {values['stream_order']}: joins nothing alone; want "
+            f"--stream_order {values['stream_order']}: has no effect alone; set "
             "--stream_seconds or --stream_utterances too"
         )
     if values["stream_gap_seconds"] and not has_last_stage:
         raise InputError(
-            f"--stream_gap_seconds {values['stream_gap_seconds']:g}: joins nothing "
-            "alone; want --stream_seconds or --last_stage_seconds too"
+            f"--stream_gap_seconds {values['stream_gap_seconds']:g}: has no effect "
+            "alone; set --stream_seconds or --last_stage_seconds too"
         )

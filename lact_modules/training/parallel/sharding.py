@@ -21,8 +21,8 @@ from lact_modules.errors import InputError
 _OBSTACLES = {
     "target_effective_batch": "set grad_accumulation_factor",
     "stages": "freeze parameters from the start",
-    "meta_ttt": "leave that",
-    "compile": "leave that",
+    "meta_ttt": "omit it",
+    "compile": "omit it",
 }
 
 
@@ -47,22 +47,22 @@ def check_shardable(model: nn.Module, options: Mapping[str, Any]) -> None:
     Traceback (most recent call last):
     ...
     lact_modules.errors.InputError: fsdp: shards the blocks of an Encoder, and this
-    model has none; leave fsdp
+    model has none; omit fsdp
     """
     encoder = getattr(model, "encoder", None)
     if not isinstance(encoder, Encoder):
         raise InputError(
-            "fsdp: shards the blocks of an Encoder, and this model has none; leave fsdp"
+            "fsdp: shards the blocks of an Encoder, and this model has none; omit fsdp"
         )
     segments = encoder.chunks is not None and encoder.chunks.backprop_frames is not None
     for key, is_given, instead in (
-        ("dynamic_chunking", encoder.dynamic_chunking is not None, "leave that"),
+        ("dynamic_chunking", encoder.dynamic_chunking is not None, "omit it"),
         ("backprop_frames", segments, "set backprop_frames to null"),
         ("precision fp16", options.get("precision") == "fp16", "take bf16"),
         *((key, options.get(key), instead) for key, instead in _OBSTACLES.items()),
     ):
         if is_given:
-            raise InputError(f"fsdp: does not go with {key}; {instead}, or leave fsdp")
+            raise InputError(f"fsdp: does not go with {key}; {instead}, or omit fsdp")
 
 
 def shard(model: nn.Module) -> None:

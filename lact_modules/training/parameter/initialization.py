@@ -216,7 +216,7 @@ def _describe_units(old: AnyVocabulary, new: AnyVocabulary) -> str:
     names = {kind: units for units, (kind, _) in UNITS.items()}
     return (
         f"its {len(old)} tokens are {names[type(old)]}, the new model's {len(new)} are "
-        f"{names[type(new)]}: output layers start fresh, all else is taken over"
+        f"{names[type(new)]}: output layers start fresh, all else is copied"
     )
 
 

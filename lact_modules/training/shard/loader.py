@@ -83,8 +83,8 @@ class ShardLoader(LoopedLoader):
         elif saved.order != self._order:
             saved = saved.begin_anew(self._order)
             logger.info(
-                "epoch %d goes on in other batches, without the %d utterances that it "
-                "has had",
+                "epoch %d continues in other batches, without the %d utterances of "
+                "those before",
                 *(epoch, len(saved.before.keys)),
             )
         self._state, self.step = saved, saved.num_done

@@ -71,9 +71,9 @@ def nothing_kept_of_trials(settings: Settings) -> Iterator[Settings]:
             )
         except RateFound:
             from_main(_keep_found, folder, kept)
-            logger.info("curve: %s; of the test nothing else is kept", kept / FOUND[1])
+            logger.info("curve: %s; the search keeps nothing else", kept / FOUND[1])
         else:
-            logger.info("done; of debugging nothing is kept")
+            logger.info("done; a debug run keeps nothing")
 
 
 def _keep_found(folder: Path, kept: Path) -> None:

@@ -47,7 +47,7 @@ class MetricsLog:
         with open(self.path, "a", encoding="utf-8") as stream:
             stream.write(json.dumps(entry) + "\n")
         shown = {f"{split}/{name}": value for name, value in finite.items()}
-        self._tell(lambda tracker: tracker.show_numbers(step, shown))
+        self._show(lambda tracker: tracker.show_numbers(step, shown))
 
     def size(self) -> int:
         """Return the bytes of the file."""
@@ -60,12 +60,12 @@ class MetricsLog:
 
     def show_text(self, step: int, name: str, text: str) -> None:
         """Show a text in the trackers."""
-        self._tell(lambda tracker: tracker.show_text(step, name, text))
+        self._show(lambda tracker: tracker.show_text(step, name, text))
 
     def show_audio(self, step: int, name: str, signal: Tensor, caption: str) -> None:
         """Offer an utterance (N,) at 16 kHz in the trackers."""
         signal = signal.detach().float().cpu()
-        self._tell(lambda tracker: tracker.show_audio(step, name, signal, caption))
+        self._show(lambda tracker: tracker.show_audio(step, name, signal, caption))
 
     def close(
         self, step: int, results: Mapping[str, Mapping[str, Mapping[str, Any]]]
@@ -86,10 +86,10 @@ class MetricsLog:
             for name, value in metrics.items()
             if isinstance(value, int | float)
         }
-        self._tell(lambda tracker: tracker.show_numbers(step, shown))
-        self._tell(lambda tracker: tracker.close())
+        self._show(lambda tracker: tracker.show_numbers(step, shown))
+        self._show(lambda tracker: tracker.close())
 
-    def _tell(self, call: Callable[[Tracker], None]) -> None:
+    def _show(self, call: Callable[[Tracker], None]) -> None:
         for tracker in list(self.trackers):
             try:
                 call(tracker)
@@ -97,7 +97,7 @@ class MetricsLog:
             except Exception as error:
                 self.trackers.remove(tracker)
                 name = type(tracker).__name__
-                logger.warning("%s fails (%s); going on without it", name, error)
+                logger.warning("%s fails (%s); continuing without it", name, error)
 
 
 def open_log(hparams: Mapping[str, Any]) -> MetricsLog:

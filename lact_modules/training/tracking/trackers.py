@@ -23,10 +23,10 @@ class Tracker(Protocol):
         """Add a point to the curve of each name."""
 
     def show_text(self, step: int, name: str, text: str) -> None:
-        """Show a text, such as what was said and heard."""
+        """Show a text, such as a reference with its hypothesis."""
 
     def show_audio(self, step: int, name: str, signal: Tensor, caption: str) -> None:
-        """Offer an utterance (N,) at 16 kHz to be heard."""
+        """Offer an utterance (N,) at 16 kHz to listen to."""
 
     def close(self) -> None:
         """Write what is left; the training is done."""
@@ -43,7 +43,7 @@ TRACKERS: dict[str, Callable[[Path], Tracker]] = {
 def make_trackers(
     names: str | Sequence[str], folder: str | Path, settings: Mapping[str, Any]
 ) -> list[Tracker]:
-    """Open trackers for a run, or go on with those that the run began with.
+    """Open trackers for a run, or continue those that the run began with.
 
     Arguments
     ---------
@@ -69,14 +69,14 @@ def make_trackers(
     >>> make_trackers(["tensorbord"], "run", {})
     Traceback (most recent call last):
     ...
-    lact_modules.errors.InputError: trackers: 'tensorbord' is none; choose of
+    lact_modules.errors.InputError: trackers: 'tensorbord' unknown; choose from
     tensorboard, wandb, mlflow
     """
     names = [names] if isinstance(names, str) else names
     for name in names:
         if name not in TRACKERS:
             raise InputError(
-                f"trackers: {name!r} is none; choose of {', '.join(TRACKERS)}"
+                f"trackers: {name!r} unknown; choose from {', '.join(TRACKERS)}"
             )
     trackers = [TRACKERS[name](Path(folder)) for name in names]
     for tracker in trackers:

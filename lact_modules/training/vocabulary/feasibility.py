@@ -71,7 +71,7 @@ def check_feasible(
     advice = " or ".join(_remedies(vocabulary, frame_rate))
     if count == total and ctc_weight == 1:
         raise InputError(f"{complaint}: CTC can learn none of them; {advice}")
-    logger.warning("%s; CTC passes over them: %s", complaint, advice)
+    logger.warning("%s; CTC skips them: %s", complaint, advice)
     return count
 
 
@@ -114,4 +114,4 @@ def _remedies(vocabulary: AnyVocabulary, frame_rate: float) -> list[str]:
         remedies.append(
             f"a front end of {_USUAL_RATE:g} frames a second (4x subsampling)"
         )
-    return [*remedies, "mend or split the transcripts that say more than is heard"]
+    return [*remedies, "fix or split transcripts that hold more than the audio"]

@@ -13,6 +13,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+# says in one line if torchaudio does not fit torch, where SpeechBrain would fail
+import lact_modules.training  # noqa: F401
+
+# isort: split
 import speechbrain as sb
 from speechbrain.dataio.batch import PaddedBatch
 from speechbrain.utils.distributed import run_on_main
@@ -80,7 +84,7 @@ class LMBrain(RecipeBrain):
         """Log a text, and the best guess at each of its tokens."""
         decode = self.vocabulary.decode
         logger.info(
-            "step %d, sample %s\n  said:    %s\n  guessed: %s",
+            "step %d, sample %s\n  reference: %s\n  predicted: %s",
             self.optimizer_step,
             batch.id[0],
             decode(batch.tokens.data[0].tolist()),

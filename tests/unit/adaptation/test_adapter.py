@@ -300,5 +300,5 @@ def test_what_is_left_in_chunks_is_not_adapted():
     chunking = partial(DynamicChunking, router="uniform", upsample=False)
     encoder = Encoder(8, 2, mixer, ffn, dynamic_chunking=chunking)
     model = CTCModel(MelFrontend(8, channels=4), encoder, num_tokens=5)
-    with pytest.raises(ValueError, match="dynamic chunks that are not made frames"):
+    with pytest.raises(ValueError, match="segments that are not upsampled"):
         Adaptable(model, ["fast_weights"])

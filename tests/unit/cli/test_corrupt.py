@@ -182,5 +182,5 @@ def test_faults_of_the_user_come_before_anything_is_written(
     twin = Utterance("twin", str(audio_folder / "noise-0.flac"), "A", 0.0)
     write_manifest(tmp_path / "test.jsonl", [twin, twin])
     finished = corrupt("speed:2", data=tmp_path / "test.jsonl")
-    assert (finished.code, "twin stands twice" in finished.err) == (2, True)
+    assert (finished.code, "twin appears twice" in finished.err) == (2, True)
     assert not (tmp_path / "out").exists()

@@ -127,7 +127,7 @@ def test_an_end_may_be_left_out(prepare):
         ("from,to", "0,1", "column 'from' may be a time"),
         ("xmin,xmax", "0,1", "column 'xmin' may be a time"),
         ("start,audio_length", "1,2", "column 'audio_length' may be a time"),
-        ("Start,start", "1,2", "column 'Start' stands twice"),
+        ("Start,start", "1,2", "column 'Start' appears twice"),
         ("startTime,endTime", "0,1", "table.csv:1: column 'startTime' may be a time"),
         ("start,end", "0,2500", "end is 2500 s, .* 4 s long; write end_ms if millisec"),
         (
@@ -258,7 +258,7 @@ def test_what_may_be_seconds_or_samples_is_refused(prepare, folder):
     samples = np.zeros(RATE * 1000)
     soundfile.write(folder / "long.wav", samples, RATE)
     said = prepare("wav,wrd,start,stop\nlong.wav,one,0,900\n")
-    assert "call them start and end if seconds, start_samples and end_samples" in said
+    assert "name them start and end if seconds, start_samples and end_samples" in said
 
 
 def test_an_end_behind_the_file_names_offset_and_length(prepare):
@@ -366,13 +366,13 @@ LINE = '{"audio": "long.wav", "text": "one", %s}'
         ("x.jsonl", LINE % '"offset": -1', "offset is -1"),
         ("x.jsonl", LINE % '"id": {}', "id is {}"),
         ("x.jsonl", LINE % '"channel": -1', "channel is -1"),
-        ("x.jsonl", LINE % '"text": "two"', "'text' stands twice in an object"),
+        ("x.jsonl", LINE % '"text": "two"', "'text' appears twice in an object"),
         ("x.jsonl", '{"audio": "a\\u0000.wav", "text": "one"}', "holds a NUL"),
         ("x.jsonl", '{"audio": "long.wav", "text": "\\ud800"}', "is no Unicode text"),
         ("x.jsonl", '{"audio": " ", "text": "one"}', "audio_filepath is empty"),
         ("x.jsonl", '{"audio": "%s", "text": "a"}' % ("a" * 300), "longer than a path"),
         ("x.jsonl", "[1]", "x.jsonl:1: not a manifest line (no object)"),
-        ("x.json", '{"a": {"wav": "long.wav"}, "a": {}}', "'a' stands twice"),
+        ("x.json", '{"a": {"wav": "long.wav"}, "a": {}}', "'a' appears twice"),
         ("x.jsonl.gz", "not packed", "not packed by gzip, or cut off"),
         (
             "x.csv.gz",
@@ -387,11 +387,11 @@ LINE = '{"audio": "long.wav", "text": "one", %s}'
         ("x.tsv", "wav\twrd\nlong.wav\tone\ttwo\n", "x.tsv:2: more cells than"),
         ("x.tsv", "wav\twrd\nlong\0.wav\tone\n", "holds a NUL"),
         ("x.csv", 'wav,wrd\nlong.wav,"one\nlong.wav,two\n', "not a row of a table"),
-        ("x.csv", "wav,wrd,wrd\nlong.wav,one,two\n", "column 'wrd' stands twice"),
+        ("x.csv", "wav,wrd,wrd\nlong.wav,one,two\n", "column 'wrd' appears twice"),
         (
             "x.csv",
             "id,wav,wrd\n7,long.wav,a\n7,long.wav,b\n",
-            "utterance 7 stands twice",
+            "utterance 7 appears twice",
         ),
     ],
 )
@@ -422,4 +422,4 @@ def test_an_id_twice_stops_evaluate(lact_asr, folder, trained_run):
     manifest.write_text((LINE % '"id": "u7"' + "\n") * 2)
     done = lact_asr("evaluate", "--model", trained_run, "--data", manifest)
     assert done.code == 2
-    assert "twice.jsonl: utterance u7 stands twice; make ids unique" in done.err
+    assert "twice.jsonl: utterance u7 appears twice; make ids unique" in done.err

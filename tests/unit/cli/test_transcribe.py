@@ -401,5 +401,5 @@ def test_faults_of_one_file_do_not_end_the_others(transcribe, paths, tmp_path):
     assert finished.code == 2
     assert finished.out.split("\t")[1] == transcribe(paths[1]).out
     fast_fault, loud_fault, _ = finished.err.splitlines()
-    assert "fast.wav: its header tells a sample rate of 2147483647 Hz" in fast_fault
+    assert "fast.wav: its header has a sample rate of 2147483647 Hz" in fast_fault
     assert "loud.wav: holds samples of 3e+38" in loud_fault

@@ -174,7 +174,7 @@ def test_what_does_not_fit_is_refused(options, message):
 
 
 def test_a_blank_router_needs_a_block_before_it():
-    with pytest.raises(ValueError, match="needs a block before the chunks"):
+    with pytest.raises(ValueError, match="needs a block before the segments"):
         routed(stages=(0, 3))
 
 

@@ -35,7 +35,7 @@ def test_nothing_heard_is_as_bad_as_can_be_and_noise_heard_as_speech_too():
         ("noise", 300.0),
         ("silent", 100.0),
     ]
-    assert str(worst.found[1]) == "silent, WER 100 %\n  said:  A B\n  heard: "
+    assert str(worst.found[1]) == "silent, WER 100 %\n  reference:  A B\n  hypothesis: "
 
 
 def test_audio_of_none_may_be_wanted():

@@ -198,7 +198,7 @@ def test_a_list_of_paths_is_one(start):
         (["--sise", "5"], "no key 'sise'; did you mean 'size'?"),
         (["--test", "1"], "no key 'test'; did you mean 'test_only'?"),
         (["--data", "x"], "no key 'data'"),
-        (["--auto_mix_prec"], "--auto_mix_prec: is no more; want --precision fp16"),
+        (["--auto_mix_prec"], "--auto_mix_prec: was removed; use --precision fp16"),
         (["--size", "0"], "--size 0: want a whole number of 1 or more"),
         (["--size", "8 #2"], "--size 8 #2: YAML takes #2 for a comment"),
         (["--size", "[1"], "--size [1: is not YAML"),
@@ -223,7 +223,7 @@ def test_a_list_of_paths_is_one(start):
         (["--precision", "fp8"], "--precision fp8: want one of fp32, fp16, bf16"),
         (["--max_grad_norm=-1"], "--max_grad_norm -1: want a number above 0, or .inf"),
         (["--debug", "--test_only"], "--debug"),
-        (["--jit"], "--jit: TorchScript takes no such models; use --compile"),
+        (["--jit"], "--jit: TorchScript cannot compile these models; use --compile"),
         (["--jit_module_keys", "model"], "--jit_module_keys: TorchScript"),
         (
             ["--compile", "--data_parallel_backend"],
@@ -237,7 +237,7 @@ def test_a_list_of_paths_is_one(start):
             ["--compile", "--compile_module_keys", "[frontend]"],
             "--compile_module_keys frontend: no such module; want model",
         ),
-        (["another.yaml"], "'another.yaml': what is it?"),
+        (["another.yaml"], "'another.yaml': no option"),
     ],
 )
 def test_wrong_option_is_one_line_and_nothing_is_written(fault_of, options, message):
@@ -266,7 +266,7 @@ def test_torchrun_without_gpus_is_told_to_want_gloo(fault_of, monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
     monkeypatch.setenv("RANK", "0")
     monkeypatch.setenv("LOCAL_RANK", "0")
-    assert "--distributed_backend nccl: wants a GPU for each process" in fault_of()
+    assert "--distributed_backend nccl: needs a GPU for each process" in fault_of()
 
 
 def test_debugging_leaves_nothing(start, tmp_path):

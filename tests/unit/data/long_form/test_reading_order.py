@@ -81,10 +81,10 @@ def test_a_prepared_corpus_tells_chapter_and_order(audio_folder, tmp_path):
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        ({}, "a: nothing tells its place .* 'order'"),
-        ({"recording": ["r", "r"]}, "a: nothing tells its place .* 'order'"),
-        ({"recording": ["r", "r"], "order": [1, "x"]}, "b: nothing .* 'order'"),
-        ({"order": [1, 2]}, "a: nothing tells its place .* 'recording'"),
+        ({}, "a: its place .* unknown.* 'order'"),
+        ({"recording": ["r", "r"]}, "a: its place .* unknown.* 'order'"),
+        ({"recording": ["r", "r"], "order": [1, "x"]}, "b: its place .* 'order'"),
+        ({"order": [1, 2]}, "a: its place .* unknown.* 'recording'"),
         ({"recording": ["r", "r"], "order": [3, 3]}, "a and b are both number 3 of r"),
     ],
 )

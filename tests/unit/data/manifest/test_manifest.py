@@ -38,7 +38,7 @@ def test_failed_write_leaves_the_old_manifest(tmp_path):
 def test_an_id_that_stands_twice_is_named():
     one, two = (Utterance(name, "a.wav", "ONE", 1.0) for name in "ab")
     assert list(check_ids([one, two])) == [one, two]
-    with pytest.raises(InputError, match="utterance a stands twice; make ids unique"):
+    with pytest.raises(InputError, match="utterance a appears twice; make ids unique"):
         list(check_ids([one, two, one]))
 
 

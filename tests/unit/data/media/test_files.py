@@ -73,7 +73,7 @@ def test_what_is_no_audio_is_told(kind, files, caplog):
         _warn.cache_clear()
         np.testing.assert_array_equal(load(joined), expected)
         assert "a.audio: 3000 bytes behind its " in caplog.text
-        assert "cannot be decoded and are left out" in caplog.text
+        assert "cannot be decoded and are skipped" in caplog.text
     caplog.clear()
     for tag in (b"TAG" + bytes(125), b"APETAGEX" + bytes(24)):
         np.testing.assert_array_equal(load(data + tag), alone)
@@ -84,7 +84,7 @@ def test_what_is_no_audio_is_told(kind, files, caplog):
 def test_what_stands_before_the_sound_is_told(kind, files, caplog):
     data, alone = files[kind][0]
     np.testing.assert_array_equal(load(b"\1" + JUNK + data), alone)
-    assert "3001 bytes before its sound are no audio and left out" in caplog.text
+    assert "3001 bytes before its sound are no audio and are skipped" in caplog.text
 
 
 @pytest.mark.parametrize("size", [0, len(SOUND), 0xFFFFFFFF, 0x7FFFF000])
@@ -175,7 +175,7 @@ def test_a_hole_in_bare_frames_is_told(caplog):
     data = encode(np.tile(SOUND, 6), "ac3")
     size = len(data) // 2
     heard = load(data[:size] + JUNK + data[size:])
-    assert "within it are no AC-3 and left out" in caplog.text
+    assert "within it are no AC-3 and are skipped" in caplog.text
     assert len(heard) > 5 * len(SOUND)
 
 

@@ -92,7 +92,7 @@ def test_the_same_utterances_give_the_same_bytes(record, tmp_path):
     ("change", "complaint"),
     [
         ({"audio_filepath": "gone.wav"}, r"gone\.wav: no such file"),
-        ({"id": "a"}, "utterance a stands twice"),
+        ({"id": "a"}, "utterance a appears twice"),
         ({"offset": 1.0}, "ends before b begins"),
     ],
 )

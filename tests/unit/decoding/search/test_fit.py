@@ -51,7 +51,7 @@ def test_a_model_of_words_that_cannot_be_spelled(make_lm, sentence, hint):
 def test_some_words_that_cannot_be_spelled_are_counted(make_lm, caplog):
     words = choose_words(VOCABULARY, make_lm("ONE two six DON'T"), None)
     assert [word for word, _ in words] == ["ONE", "DON'T"]
-    assert "2 of 4 words left out" in caplog.text
+    assert "2 of 4 words skipped" in caplog.text
     assert "in upper case 1 of 2 would fit" in caplog.text
 
 

@@ -110,5 +110,5 @@ def test_characters_of_what_is_scored_may_be_unknown(ramp, caplog):
 
 
 def test_ids_must_differ():
-    with pytest.raises(InputError, match="1 utterance ids stand twice"):
+    with pytest.raises(InputError, match="1 utterance ids appear twice"):
         make_dataset([describe("u"), describe("v"), describe("u")], VOCABULARY)

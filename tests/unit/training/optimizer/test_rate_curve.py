@@ -51,7 +51,7 @@ def test_a_fall_without_end_is_told():
 
 
 def test_too_few_steps_tell_nothing():
-    with pytest.raises(InputError, match="--find_lr: the loss blew up within 5 steps"):
+    with pytest.raises(InputError, match="--find_lr: the loss diverged within 5 steps"):
         check_curve(RateCurve(RATES[:5], [1.0] * 5))
 
 

@@ -32,7 +32,7 @@ SIGNAL = torch.linspace(-0.5, 0.5, 1600)
 
 def show_all(tracker, step):
     tracker.show_numbers(step, {"train/loss": 10 / step, "train/lr/blocks[0]": 0.1})
-    tracker.show_text(step, "sample", "said: ONE\nheard: TEN")
+    tracker.show_text(step, "sample", "reference: ONE\nhypothesis: TEN")
     tracker.show_audio(step, "worst/1", SIGNAL, "1-2, WER 100 %")
 
 
@@ -41,7 +41,7 @@ def test_settings_are_what_can_be_shown():
 
 
 def test_a_tracker_that_is_none():
-    with pytest.raises(InputError, match="'wanb' is none; choose of tensorboard"):
+    with pytest.raises(InputError, match="'wanb' unknown; choose from tensorboard"):
         make_trackers(["tensorboard", "wanb"], "folder", {})
 
 
@@ -64,7 +64,7 @@ def test_tensorboard_shows_all_and_goes_on(tmp_path):
     assert [event.step for event in events.Audio("worst/1")] == [10, 20]
     assert events.Audio("worst/1")[0].sample_rate == 16000
     [_, text] = events.Tensors("sample/text_summary")
-    assert b"heard: TEN" in text.tensor_proto.string_val[0]
+    assert b"hypothesis: TEN" in text.tensor_proto.string_val[0]
     data = events.summary_metadata["_hparams_/session_start_info"].plugin_data.content
     assert b"decoding.beam_size" in data
 
@@ -121,7 +121,7 @@ def test_wandb_shows_all_and_goes_on_with_its_run(wandb, tmp_path):
     assert first.settings == SHOWN
     numbers, text, audio = second.logged
     assert numbers == {"step": 20, "train/loss": 0.5, "train/lr/blocks[0]": 0.1}
-    assert text["sample"].data == [[20, "said: ONE\nheard: TEN"]]
+    assert text["sample"].data == [[20, "reference: ONE\nhypothesis: TEN"]]
     assert audio["worst/1"] == (len(SIGNAL), "1-2, WER 100 %")
     assert second.step_metric == "step"
     assert first.is_finished
@@ -210,7 +210,7 @@ def test_mlflow_shows_all_and_goes_on_with_its_run(mlflow, tmp_path):
     assert run.data.params == {**SHOWN, "seed": 10}
     points = [(name, value, step) for name, value, _, step in run.points]
     assert points[::2] == [("train/loss", 1.0, 10), ("train/loss", 0.5, 20)]
-    assert run.artifacts["sample/0000020.txt"] == "said: ONE\nheard: TEN"
+    assert run.artifacts["sample/0000020.txt"] == "reference: ONE\nhypothesis: TEN"
     assert run.artifacts["worst/1/0000020.txt"] == "1-2, WER 100 %"
     assert run.artifacts["worst/1"].samplerate == 16000
     assert run.status == "FINISHED"
