@@ -4,8 +4,9 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import metadata
+from pathlib import Path
 
-from lact_modules.errors import InputError
+from lact_modules.errors import InputError, faults_shown
 
 
 def torchaudio_that_fits() -> str | None:
@@ -60,3 +61,28 @@ def misfits_named() -> Iterator[None]:
             f"torchaudio {metadata.version('torchaudio')} cannot be loaded with torch "
             f"{metadata.version('torch')}: pip install '{fitting}'"
         ) from error
+
+
+def exit_at_misfits() -> None:
+    """End the program with one line if torch keeps torchaudio from being imported.
+
+    For programs that import it before they handle their faults.
+
+    Raises
+    ------
+    SystemExit
+        With code 2.
+
+    Example
+    -------
+    >>> exit_at_misfits()
+    """
+    # the import takes seconds, which those that fit save
+    if torchaudio_that_fits() is None:
+        return
+    try:
+        with misfits_named():
+            import torchaudio  # noqa: F401
+    except InputError:
+        with faults_shown(Path(sys.argv[0]).name):
+            raise
