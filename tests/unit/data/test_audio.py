@@ -5,7 +5,7 @@ import pytest
 import soundfile
 import torch
 
-from lact_modules.data import audio
+from lact_modules.data import audio, measurement
 from lact_modules.data.audio import SAMPLE_RATE, load_audio
 from lact_modules.errors import InputError
 
@@ -164,7 +164,7 @@ def test_one_channel_is_read(tmp_path, tone):
     for channel, samples in enumerate((left, right)):
         heard = load_audio(path, channel=channel)
         assert torch.allclose(heard, torch.from_numpy(samples), atol=1e-4)
-    assert audio.count_channels(path) == 2
+    assert measurement.count_channels(path) == 2
     with pytest.raises(InputError, match=r"call\.wav: has no channel 2: it has 2"):
         load_audio(path, channel=2)
 

@@ -149,12 +149,13 @@ def test_checkpointing_computes_blocks_again(model, batch, monkeypatch):
 
     num_before, before = train(model)
     checkpointed = copy.deepcopy(model)
-    checkpointed.activation_checkpointing_enable()
+    # renamed by later releases, which keep this name before 6
+    checkpointed.gradient_checkpointing_enable()
     num_after, after = train(checkpointed)
     assert (num_before, num_after) == (2, 4)
     for first, second in zip(before, after, strict=True):
         torch.testing.assert_close(first, second)
-    checkpointed.activation_checkpointing_disable()
+    checkpointed.gradient_checkpointing_disable()
     assert train(checkpointed)[0] == 2
 
 
