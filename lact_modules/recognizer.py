@@ -1,4 +1,4 @@
-"""Speech recognition in Python: load a model, give it audio, take its words."""
+"""Speech recognition in Python: load a model, and transcribe audio."""
 
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from lact_modules.inference.transcripts import TimedWord, Transcript
 
 __all__ = ["Recognizer", "TimedWord", "Transcript", "load"]
 
-# what the search of a stream may be told, too
+# options that the search of a stream takes, too
 _STREAM_OPTIONS = (
     *("beam_size", "lm", "lexicon", "lm_weight", "word_score", "skip_blanks"),
 )
@@ -33,11 +33,11 @@ def load(
         Output folder of a training run, an export, or a model's id on the Hugging Face
         hub, ``organization/name``. No code that comes with it is run.
     device : str
-        ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ...; ``"auto"`` is CUDA if there is any.
+        ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ...; ``"auto"`` is CUDA if available.
     precision : Precision
         ``"fp32"``, ``"bf16"`` or ``"fp16"``.
     beam_size : int
-        Beams of the search; 0 is greedy.
+        Beam size of the search; 0 is greedy.
     lm : str | Path | None
         Language model of the beam search: for CTC an n-gram (ARPA or KenLM).
     **options : Any
@@ -55,7 +55,7 @@ def load(
     Raises
     ------
     InputError
-        If there is no model, or what is there is damaged, or an option does not fit it.
+        If there is no model, it is damaged, or an option does not fit it.
     """
     decoding = {"beam_size": beam_size, "lm": lm, **options}
     transcriber = Transcriber.from_folder(

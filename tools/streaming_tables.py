@@ -44,8 +44,8 @@ def _memory_rows(path: Path, root: Path) -> Iterator[Row]:
 def _against(found: Mapping[str, Any] | None) -> str:
     if found is None:
         return ""
-    told = difference(found["wer"], found["interval"])
-    return f"{told}, p {found['p_value']:.4f}"
+    text = difference(found["wer"], found["interval"])
+    return f"{text}, p {found['p_value']:.4f}"
 
 
 def _piece_rows(path: Path, root: Path) -> Iterator[Row]:
@@ -117,7 +117,7 @@ def _by_run(rates: Sequence[float]) -> str:
 LATENCY = Table(
     (
         *("model", "split", "decoding", "chunk", "WER mean", "by seed"),
-        *("against whole [95 %]", "p"),
+        *("difference from whole [95 %]", "p"),
     ),
     "*/*/result.json",
     _latency_rows,
@@ -127,8 +127,8 @@ LATENCY = Table(
 
 MEMORY = Table(
     (
-        *("stream", "remembered", "WER mean", "by seed"),
-        *(f"against {other} [95 %]" for other in REFERENCES),
+        *("stream", "carried state", "WER mean", "by seed"),
+        *(f"difference from {other} [95 %]" for other in REFERENCES),
     ),
     "*/*/result.json",
     _memory_rows,
@@ -158,7 +158,7 @@ HOURS = Table(
 SERVING = Table(
     (
         *("model", "clients", "chunk", "lag p50 s", "p95", "max"),
-        *("CPU s a second of audio", "MiB after streams, after clients that err"),
+        *("CPU s per s of audio", "MiB after streams, after faulty clients"),
     ),
     "*/*/result.json",
     _serving_rows,
@@ -167,9 +167,9 @@ SERVING = Table(
 """A row for each study of the server."""
 
 PAUSES = Table(
-    ("model", "split", "heard by", "pause", "WER without", "WER with so long a pause"),
+    ("model", "split", "command", "pause", "WER without", "WER by length of pause"),
     "*/*/result.json",
     _pause_rows,
     NOTHING,
 )
-"""A row for each kind of pause, around utterances or before what is said on."""
+"""A row for each kind of pause, around utterances or between two parts of a stream."""

@@ -1,4 +1,4 @@
-"""``lact-asr compare``: finished runs side by side."""
+"""``lact-asr compare``: compare finished runs."""
 
 import json
 from collections.abc import Sequence
@@ -20,23 +20,26 @@ if TYPE_CHECKING:
 def compare(
     runs: Annotated[
         list[Path],
-        typer.Argument(metavar="RUN...", help="Output folders of trainings."),
+        typer.Argument(metavar="RUN...", help="Output folders of training runs."),
     ],
     output: Annotated[
         Path, typer.Option(help="Folder for compare.html and compare.json.")
     ],
     splits: Annotated[
         str | None,
-        typer.Option(help="Test splits; all common ones if not given.", metavar="A,B"),
+        typer.Option(
+            help="Test splits; by default all that the runs have in common.",
+            metavar="A,B",
+        ),
     ] = None,
     benchmarks: Annotated[
         list[Path] | None,
-        typer.Option(help="Written by benchmarks/inference.py. May be repeated."),
+        typer.Option(help="Result of benchmarks/inference.py. May be repeated."),
     ] = None,
 ) -> None:
     """Compare runs: error rates with intervals, learning curves, settings.
 
-    Runs of one model that differ in the seed alone count as one system.
+    Runs of one model that differ only in the seed count as one system.
     """
     from lact_modules.comparison.compare import compare as compare_systems
     from lact_modules.comparison.report import to_html, to_json

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 Manifest = Annotated[
     str | None,
     typer.Option(
-        help="In place of files, to write by part: .jsonl, .csv, .tsv, Lhotse's "
-        ".jsonl.gz, with texts or without; or a folder or pattern of shards.",
+        help="Instead of files, to write by part: .jsonl, .csv, .tsv, Lhotse's "
+        ".jsonl.gz, with or without texts; or a folder or pattern of shards.",
         metavar="FILE|SHARDS",
     ),
 ]
@@ -60,7 +60,7 @@ class Corpus(NamedTuple):
             If there is nothing, or options do not fit.
         """
         if self.manifest is not None and self.files:
-            raise InputError(f"--manifest {self.manifest}: leave the files, or it")
+            raise InputError(f"--manifest {self.manifest}: omit the files, or it")
         if self.manifest is not None and _is_sharded(self.manifest):
             return self._divide_shards(self.manifest)
         if self.manifest is None or Path(self.manifest).is_dir():
@@ -74,7 +74,7 @@ class Corpus(NamedTuple):
         from lact_modules.data.shard.parts import divide_by_shard
 
         if self.part_size is not None:
-            raise InputError(f"--part-size: a shard of {place} is a part; leave it")
+            raise InputError(f"--part-size: a shard of {place} is a part; omit it")
         return divide_by_shard(find_shards(place), self._one_channel)
 
     def _list_manifest(self, path: str) -> "list[Speech]":
@@ -101,7 +101,7 @@ class Corpus(NamedTuple):
     def _one_channel(self) -> int | None:
         if self.channel == EACH:
             raise InputError(
-                f"--channel {EACH}: of files; a manifest tells channels itself"
+                f"--channel {EACH}: only for files; a manifest has its own channels"
             )
         return parse_channel(self.channel)
 

@@ -26,25 +26,27 @@ def corrupt(
             ".tsv, Lhotse's .jsonl.gz."
         ),
     ],
-    out: Annotated[Path, typer.Argument(help="Gets a folder for each condition.")],
+    out: Annotated[
+        Path, typer.Argument(help="Output folder; gets a folder per condition.")
+    ],
     condition: Annotated[
         list[str],
         typer.Option(
             help="gaussian:SIGMA, noise:SNR_DB, room, room:RESPONSE, speed:FACTOR, "
-            "band:SAMPLE_RATE, codec:NAME or clip:FRACTION; several joined by + follow "
-            "one another. Repeat for more copies.",
+            "band:SAMPLE_RATE, codec:NAME or clip:FRACTION; several joined by + apply "
+            "in order. Repeat for more copies.",
             metavar="NAME:VALUE",
         ),
     ],
     noise_folder: Annotated[
-        Path | None, typer.Option(help="Recordings that noise draws from.")
+        Path | None, typer.Option(help="Folder of noise recordings for noise.")
     ] = None,
     rir_folder: Annotated[
-        Path | None, typer.Option(help="Impulse responses that room draws from.")
+        Path | None, typer.Option(help="Folder of impulse responses for room.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="For what is drawn.")] = 1,
+    seed: Annotated[int, typer.Option(help="Random seed.")] = 1,
 ) -> None:
-    """Copy a test set with noise, rooms, codecs, ..., the same bytes each time.
+    """Copy a test set with noise, rooms, codecs, ..., reproducible to the byte.
 
     Each copy has a manifest.jsonl, which evaluate takes.
     """

@@ -17,7 +17,7 @@ SAMPLE_SIZE = 50
 
 
 def check_data(data: Path, model: Path | None = None) -> Iterator[Finding]:
-    """Check a corpus, and whether a model's vocabulary can spell it.
+    """Check a corpus, and whether a model's vocabulary covers it.
 
     Arguments
     ---------
@@ -69,7 +69,7 @@ def _read_splits(data: Path) -> dict[str, list["Utterance"]]:
             split.append(Utterance(name, str(path), text, 0.0))
     if not any(splits.values()):
         raise InputError(
-            f"{data}: no transcripts; want "
+            f"{data}: no transcripts; expected "
             "<split>/<speaker>/<chapter>/*.trans.txt with audio beside them"
         )
     return splits

@@ -1,4 +1,4 @@
-"""``lact-asr doctor``: whether it will work here, with this data and this model."""
+"""``lact-asr doctor``: check the environment, data and a model."""
 
 from pathlib import Path
 from typing import Annotated
@@ -21,7 +21,7 @@ def doctor(
     model: Annotated[
         Path | None,
         typer.Option(
-            help="Training run or export; its vocabulary has to spell the data.",
+            help="Training run or export, whose vocabulary must cover the data.",
             metavar="DIR",
         ),
     ] = None,

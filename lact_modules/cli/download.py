@@ -1,4 +1,4 @@
-"""``lact-asr download``: fetch a public corpus."""
+"""``lact-asr download``: download a public corpus."""
 
 from enum import Enum
 from pathlib import Path
@@ -12,20 +12,22 @@ from lact_modules.errors import InputError
 
 
 class Corpus(str, Enum):
-    """Corpora that can be fetched."""
+    """Corpora that can be downloaded."""
 
     LIBRISPEECH = "librispeech"
     LIBRISPEECH_LONG = "librispeech-long"
 
 
 def download(
-    corpus: Annotated[Corpus, typer.Argument(help="What to fetch.")],
-    out: Annotated[Path, typer.Argument(help="Gets a folder of the corpus.")],
+    corpus: Annotated[Corpus, typer.Argument(help="Corpus to download.")],
+    out: Annotated[
+        Path, typer.Argument(help="Output folder; gets a folder of the corpus.")
+    ],
     splits: Annotated[
         str | None,
         typer.Option(
-            help="Of librispeech, with commas between; one archive holds all of "
-            "librispeech-long.",
+            help="Splits of librispeech, separated by commas; librispeech-long is one "
+            "archive.",
             metavar="A,B,...",
         ),
     ] = None,
@@ -34,7 +36,7 @@ def download(
         typer.Option(help="Mirror of the archives (and of librispeech's md5sum.txt)."),
     ] = None,
 ) -> None:
-    """Fetch, verify and unpack splits; run again to continue."""
+    """Download, verify and unpack splits; run it again to continue."""
     from lact_modules.data.corpus.download import (
         download_librispeech,
         download_librispeech_long,

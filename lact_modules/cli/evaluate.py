@@ -10,9 +10,9 @@ import typer
 from lact_modules.cli.option import options
 from lact_modules.cli.option.transcribed import read_transcribed
 from lact_modules.cli.parts import Engine, Engines, PartSize, Place, Workers
-from lact_modules.cli.scored_parts import hear_parts
+from lact_modules.cli.scored_parts import score_parts
 from lact_modules.cli.terminal.output import open_report, show_progress
-from lact_modules.cli.terminal.scores import Heard
+from lact_modules.cli.terminal.scores import Scored
 from lact_modules.cli.terminal.tally import Tally
 from lact_modules.errors import InputError
 
@@ -40,8 +40,8 @@ def evaluate(
     output: Annotated[
         Path | None,
         typer.Option(
-            help="Folder of transcripts by part, as transcribe --manifest writes it: "
-            "those that are in it are not made again.",
+            help="Folder for transcripts by part, as transcribe --manifest writes it; "
+            "parts that it holds are skipped.",
             metavar="DIR",
         ),
     ] = None,
@@ -81,15 +81,16 @@ def evaluate(
     each_step: Annotated[
         bool,
         typer.Option(
-            "--each-step", help="Score greedy, beam, language model, rescoring apart."
+            "--each-step",
+            help="Score every step: greedy, beam, LM, rescoring.",
         ),
     ] = False,
 ) -> None:
     """Transcribe a data set and score it: word and character error rate.
 
-    Of recordings of more than a minute, errors are told by minute too. A large data set
-    is transcribed part by part: --output, and --engine ray on several machines.
-    Stopped, the same command goes on where it was.
+    Errors in recordings of more than a minute are also reported by minute. Use
+    --output to transcribe a large data set part by part, and --engine ray for several
+    machines; if interrupted, the same command continues where it stopped.
     """
     decoding = options.given(
         beam_size=beam_size,
@@ -121,33 +122,33 @@ def evaluate(
     if workers is not None and engine is not Engines.RAY:
         raise InputError("--workers: give --engine ray too")
     if is_by_part and each_step:
-        raise InputError("--each-step: parts are of one search; leave --output")
+        raise InputError("--each-step: parts are of one search; omit --output")
     with open_report(json_file) as stream:
         if is_by_part:
-            heard = hear_parts(
+            scored = score_parts(
                 *(data, channel, part_size, model, running | decoding),
                 *(Place(engine, device, workers, batch_size), output),
             )
         else:
-            heard = _hear(
+            scored = _score(
                 *(data, channel, model, device, batch_size, each_step),
                 *(running, decoding),
             )
-        _check_transcripts(data, heard.transcripts)
-        scores = heard.scores()
+        _check_transcripts(data, scored.transcripts)
+        scores = scored.scores()
         if stream is not None:
-            summary = heard.summary(scores) | {
+            summary = scored.summary(scores) | {
                 "precision": precision,
                 "compiled": compiled,
                 "exit_block": exit_block,
             }
             json.dump(summary, stream, indent=2)
-        heard.show(scores)
-    if heard.tally.failures:
+        scored.show(scores)
+    if scored.tally.failures:
         raise typer.Exit(2)
 
 
-def _hear(
+def _score(
     data: Path,
     channel: int | None,
     model: Path,
@@ -156,7 +157,7 @@ def _hear(
     each_step: bool,
     running: dict[str, Any],
     decoding: dict[str, Any],
-) -> Heard:
+) -> Scored:
     """Transcribe a data set in this process, by one search or by all its steps."""
     transcriber, decoders = _load_model(model, device, each_step, running, decoding)
     utterances, unusable = read_transcribed(data, channel)
@@ -168,7 +169,7 @@ def _hear(
     if transcriber.adapter is not None:
         report = asdict(transcriber.adapter.report)
         adaptation = {**(running["ttt"] or {}), **report}
-    return Heard(
+    return Scored(
         *(transcripts, minutes, tally, tally.audio_s),
         *(_latency(transcriber), adaptation),
     )
@@ -219,10 +220,10 @@ def _transcribe(
     for outcome in show_progress(outcomes, "Transcribing", len(utterances)):
         tally.add(outcome)
         if outcome.result is not None:
-            said = outcome.source
-            transcripts.record(said.id, said.text, outcome.result)
+            utterance = outcome.source
+            transcripts.record(utterance.id, utterance.text, outcome.result)
             for name, found in outcome.result.items():
-                minutes[name].add(said.text, found[0].words, outcome.seconds)
+                minutes[name].add(utterance.text, found[0].words, outcome.seconds)
     tally.report()
     if transcriber.adapter is not None:
         typer.echo(transcriber.adapter.report, err=True)
@@ -230,18 +231,18 @@ def _transcribe(
 
 
 def _check_transcripts(data: Path, transcripts: "Transcripts") -> None:
-    """Refuse to score nothing; say so where texts differ in case alone, or the like."""
+    """Refuse to score nothing; warn if texts differ only in case or the like."""
     from lact_modules.scoring.likeness import tell_likeness
 
     if not transcripts.ids:
         raise InputError(f"{data}: not one utterance could be transcribed")
-    heard = transcripts.hypotheses[[*transcripts.decoders][-1]]
-    if hint := tell_likeness(transcripts.references, heard):
+    hypotheses = transcripts.hypotheses[[*transcripts.decoders][-1]]
+    if hint := tell_likeness(transcripts.references, hypotheses):
         typer.echo(f"{data}: {hint}", err=True)
 
 
 def _latency(transcriber: "Transcriber") -> dict[str, Any]:
-    """Tell the seconds of chunks, None where utterances were heard whole."""
+    """Return chunk size and left context in seconds; None for whole utterances."""
     if transcriber.chunked is None:
         return {"chunk_s": None, "left_s": None}
     chunking = transcriber.chunked.encoder.chunking

@@ -1,4 +1,4 @@
-"""``lact-asr export``: a trained model to a folder that can be passed on."""
+"""``lact-asr export``: write a trained model to a folder to share."""
 
 import importlib
 from enum import Enum
@@ -12,7 +12,7 @@ from lact_modules.errors import InputError
 
 
 class Format(str, Enum):
-    """Who is to read the folder."""
+    """Which software reads the folder."""
 
     LACT = "lact"
     TRANSFORMERS = "transformers"
@@ -34,38 +34,41 @@ def export(
     run: Annotated[
         Path, typer.Argument(help="Output folder of a training run, or an export.")
     ],
-    folder: Annotated[Path, typer.Argument(help="Where to write.")],
+    folder: Annotated[Path, typer.Argument(help="Folder to write.")],
     format: Annotated[
-        Format, typer.Option(help="Who is to read the folder.")
+        Format, typer.Option(help="Format, by the software that reads it.")
     ] = Format.LACT,
     avg_checkpoints: Annotated[
         int | None,
         typer.Option(
             *("--avg-checkpoints", "--num-checkpoints"),
             min=1,
-            help="Best checkpoints to average; else what did better in training.",
+            help="Number of best checkpoints to average; 1: the best alone. Default: "
+            "what did better on dev when training ended.",
         ),
     ] = None,
     quantize: Annotated[
         str | None,
         typer.Option(
-            help="Of --format onnx: int8 for weights of 8 bits, smaller and faster.",
+            help="For --format onnx: int8 makes weights of 8 bits, smaller and faster.",
             metavar="int8",
         ),
     ] = None,
     streaming: Annotated[
         bool,
         typer.Option(
-            "--streaming", help="Of --format onnx: a step of a stream too, stream.onnx."
+            "--streaming",
+            help="For --format onnx: also export a step of a stream, stream.onnx.",
         ),
     ] = False,
     chunk: StreamChunk = None,
     left: StreamLeft = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Write beside other files in the folder.")
+        bool,
+        typer.Option("--force", help="Write into a folder that holds other files."),
     ] = False,
 ) -> None:
-    """Export a trained model: its weights or a graph of it, and what describes it."""
+    """Export a trained model: weights or an ONNX graph, with its configuration."""
     module, _, name = WRITERS[format].partition(":")
     write = getattr(importlib.import_module(module), name)
     options = given(
@@ -76,10 +79,10 @@ def export(
     )
     if options and format is not Format.ONNX:
         raise InputError(
-            "--quantize, --streaming, --chunk, --left: need --format onnx; leave them"
+            "--quantize, --streaming, --chunk, --left: need --format onnx; omit them"
         )
     if not streaming and (chunk is not None or left is not None):
-        raise InputError("--chunk and --left: need --streaming; leave them")
+        raise InputError("--chunk and --left: need --streaming; omit them")
     if format is Format.ONNX:
         typer.echo(f"{folder}: making the graph, which takes a minute or two", err=True)
     trained = write(run, folder, avg_checkpoints, force, **options)

@@ -1,4 +1,4 @@
-"""``lact-asr join``: long recordings out of utterances that follow each other."""
+"""``lact-asr join``: long recordings from consecutive utterances."""
 
 from collections.abc import Sequence
 from enum import Enum
@@ -38,26 +38,28 @@ def join(
         ),
     ],
     out: Annotated[
-        Path, typer.Argument(help="New folder; gets audio and manifest.jsonl.")
+        Path, typer.Argument(help="New folder for audio and manifest.jsonl.")
     ],
     seconds: Annotated[
         float,
-        typer.Option(min=0.1, help="That a recording does not exceed, gaps included."),
+        typer.Option(
+            min=0.1, help="Longest duration of a recording in seconds, gaps included."
+        ),
     ],
     gap: Annotated[
-        float, typer.Option(min=0, help="Seconds of silence between utterances.")
+        float, typer.Option(min=0, help="Silence between utterances in seconds.")
     ] = 0.5,
     by: Annotated[
         Group,
         typer.Option(
-            help="Join what follows each other in a chapter or session, or, in the "
-            "manifest's order, whatever a speaker says."
+            help="recording: join consecutive utterances of a chapter or session; "
+            "speaker: join all utterances of a speaker in the manifest's order."
         ),
     ] = Group.RECORDING,
 ) -> None:
-    """Join utterances to recordings of up to so many seconds, each utterance once.
+    """Join utterances into long recordings of up to --seconds, each utterance once.
 
-    An utterance that is longer stands alone. The manifest tells where parts begin.
+    A longer utterance stays alone. The manifest lists where each part begins.
     """
     from lact_modules.data.manifest.durations import measure_durations
     from lact_modules.data.manifest.manifest import check_ids, write_manifest
@@ -76,7 +78,7 @@ def join(
         if not joined:
             raise InputError(f"{data}: not one utterance could be read")
     num_long = sum(utterance.duration > seconds for utterance in utterances)
-    alone = f"; {num_long} longer than {seconds:g} s stand alone" if num_long else ""
+    alone = f"; {num_long} longer than {seconds:g} s stay alone" if num_long else ""
     hours = sum(each.duration for each in joined) / 3600
     typer.echo(
         f"{out}: {len(joined)} recordings, {tally.num_read} utterances, {hours:.2f} h"

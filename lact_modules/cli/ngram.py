@@ -21,7 +21,7 @@ def ngram(
         list[Path],
         typer.Argument(
             metavar="TEXT_OR_MANIFEST",
-            help="Text files, one sentence a line, or manifests (.jsonl, .csv, ...).",
+            help="Text files, one sentence per line, or manifests (.jsonl, .csv, ...).",
         ),
     ],
     output: Annotated[Path, typer.Option(help="ARPA file to write.")],
@@ -29,16 +29,16 @@ def ngram(
     prune: Annotated[
         list[int] | None,
         typer.Option(
-            help="Leave out n-grams seen at most this often. Repeat for bigrams, "
-            "trigrams, ...; the last value holds for all longer ones.",
+            help="Remove n-grams that occur at most this often. Repeat for bigrams, "
+            "trigrams, ...; the last value applies to all longer ones.",
         ),
     ] = None,
     units: Annotated[
         Units,
         typer.Option(
-            help="words between white space, or characters, with | for the space; "
-            "auto: characters of scripts without spaces between words (Chinese, "
-            "Japanese, Thai, ...), unless the text parts words.",
+            help="words: separated by white space; characters: with | for the space; "
+            "auto: characters for scripts without spaces between words (Chinese, "
+            "Japanese, Thai, ...) unless the text separates words.",
         ),
     ] = Units.AUTO,
 ) -> None:
@@ -55,7 +55,7 @@ def ngram(
             units = Units.CHARACTERS if is_unsegmented(sentences) else Units.WORDS
         status.update(f"Estimating n-grams from {len(sentences)} sentences")
         if units is Units.CHARACTERS:
-            # the delimiter tells readers what the units are
+            # readers recognize the units by the delimiter
             spelled = map(spell_characters, sentences)
             model = estimate_ngrams(spelled, order, prune or (), [WORD_DELIMITER])
         else:

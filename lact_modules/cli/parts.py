@@ -16,12 +16,12 @@ from lact_modules.errors import InputError
 if TYPE_CHECKING:
     from lact_modules.data.shard.parts import Part, Speech
     from lact_modules.inference.corpus.part_folder import PartFolder
-    from lact_modules.inference.corpus.parts import HeardPart
+    from lact_modules.inference.corpus.parts import TranscribedPart
 
-Hear: TypeAlias = (
-    "Callable[[Sequence[Part], Callable[[int], None]], Iterator[HeardPart]]"
+Transcribe: TypeAlias = (
+    "Callable[[Sequence[Part], Callable[[int], None]], Iterator[TranscribedPart]]"
 )
-"""Hears parts, and tells how many utterances more have been heard."""
+"""Transcribes parts, and reports how many more utterances are done."""
 
 _PART_SIZE = 500
 _MOST_FAILURES = 20
@@ -31,12 +31,14 @@ PartSize = Annotated[
     typer.Option(
         "--part-size",
         min=1,
-        help=f"Utterances of a part; {_PART_SIZE} by default. A shard is a part.",
+        help=f"Utterances per part; {_PART_SIZE} by default. A shard is a part.",
     ),
 ]
 Workers = Annotated[
     int | None,
-    typer.Option(min=1, help="Of --engine ray: as many as GPUs, or cores, by default."),
+    typer.Option(
+        min=1, help="Workers of --engine ray; by default the number of GPUs or cores."
+    ),
 ]
 
 
@@ -49,7 +51,9 @@ class Engines(str, Enum):
 
 Engine = Annotated[
     Engines,
-    typer.Option(help="ray: on a cluster or all cores, by Ray Data, a model a worker."),
+    typer.Option(
+        help="ray: on a cluster or all cores with Ray Data, one model per worker."
+    ),
 ]
 
 
@@ -82,7 +86,7 @@ def list_parts(speech: "Sequence[Speech]", part_size: int | None) -> "list[Part]
 
 
 def parts_folder(output: Path | None) -> Path:
-    """Give the folder for parts, which stdout cannot take the place of."""
+    """Return the folder for parts, which stdout cannot replace."""
     if output is None or output == STDOUT:
         raise InputError("--output: give a folder for the parts")
     return output
@@ -96,7 +100,7 @@ def transcribe_parts(
     output: Path,
     unusable: Iterable[str] = (),
 ) -> "tuple[PartFolder, Tally]":
-    """Transcribe those of a corpus's parts that are not there yet, and report.
+    """Transcribe the parts of a corpus that are not in the folder yet, and report.
 
     Arguments
     ---------
@@ -131,18 +135,18 @@ def transcribe_parts(
     there = {part.number for part in parts if folder.has(part.number)}
     missing = [part for part in parts if part.number not in there]
     start = _start_ray if place.engine is Engines.RAY else _start_here
-    hear = start(model, loading, place) if missing else None
+    transcribe = start(model, loading, place) if missing else None
     known = (error for n in sorted(there) for error in folder.read_failures(n))
     tally = Tally([*unusable, *known])
-    if hear is not None:
-        _write_parts(missing, hear, folder, tally)
+    if transcribe is not None:
+        _write_parts(missing, transcribe, folder, tally)
     tally.report(most=_MOST_FAILURES)
     print(f"{output}: {len(parts)} parts, {len(there)} from before", file=sys.stderr)
     return folder, tally
 
 
 def _settled(loading: dict[str, Any]) -> dict[str, Any]:
-    """Give the options that transcripts depend on, for JSON; files by absolute path."""
+    """Return the options that transcripts depend on; files by absolute path."""
     return {
         key: os.path.abspath(value) if isinstance(value, Path) else value
         for key, value in loading.items()
@@ -150,7 +154,7 @@ def _settled(loading: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _start_here(model: Path, loading: dict[str, Any], place: Place) -> "Hear":
+def _start_here(model: Path, loading: dict[str, Any], place: Place) -> "Transcribe":
     """Load the model in this process."""
     from lact_modules.inference.corpus.parts import PartTranscriber
     from lact_modules.inference.transcriber import Transcriber
@@ -158,51 +162,56 @@ def _start_here(model: Path, loading: dict[str, Any], place: Place) -> "Hear":
     transcriber = Transcriber.from_folder(model, place.device, **loading)
     here = PartTranscriber(transcriber, place.batch_size)
 
-    def hear(
+    def transcribe(
         parts: "Sequence[Part]", advance: Callable[[int], None]
-    ) -> "Iterator[HeardPart]":
+    ) -> "Iterator[TranscribedPart]":
         for part in parts:
-            yield here.hear(part, lambda: advance(1))
+            yield here.transcribe(part, lambda: advance(1))
 
-    return hear
+    return transcribe
 
 
-def _start_ray(model: Path, loading: dict[str, Any], place: Place) -> "Hear":
+def _start_ray(model: Path, loading: dict[str, Any], place: Place) -> "Transcribe":
     """Connect to Ray; its workers load the model."""
-    from lact_modules.inference.corpus.ray_engine import hear_on_ray, start_ray
+    from lact_modules.inference.corpus.ray_engine import start_ray, transcribe_on_ray
 
     start_ray()
 
-    def hear(
+    def transcribe(
         parts: "Sequence[Part]", advance: Callable[[int], None]
-    ) -> "Iterator[HeardPart]":
+    ) -> "Iterator[TranscribedPart]":
         where = (place.batch_size, place.device, place.workers)
-        for heard in hear_on_ray(parts, str(model), loading, *where):
-            advance(len(heard))
-            yield heard
+        for done in transcribe_on_ray(parts, str(model), loading, *where):
+            advance(len(done))
+            yield done
 
-    return hear
+    return transcribe
 
 
 def _write_parts(
-    parts: "Sequence[Part]", hear: "Hear", folder: "PartFolder", tally: Tally
+    parts: "Sequence[Part]",
+    transcribe: "Transcribe",
+    folder: "PartFolder",
+    tally: Tally,
 ) -> None:
     """Write parts as they are done, and count what is in them."""
     left = {part.number: len(part) for part in parts}
     total = sum(left.values())
-    tell = now_and_then()
+    report = now_and_then()
     with progress_bar("Transcribing", total) as advance:
-        for heard in hear(parts, advance):
+        for done in transcribe(parts, advance):
             # what is given twice is written once
-            if left.pop(heard.number, None) is None:
+            if left.pop(done.number, None) is None:
                 continue
-            if heard.fault is not None:
-                tally.count(0, 0.0, [heard.fault])
+            if done.fault is not None:
+                tally.count(0, 0.0, [done.fault])
                 continue
-            folder.write(heard)
-            errors = [each["error"] for each in heard.failures]
-            tally.count(len(heard.lines), heard.seconds, errors)
-            tell(lambda: f"{total - sum(left.values())} of {total} utterances, {tally}")
+            folder.write(done)
+            errors = [each["error"] for each in done.failures]
+            tally.count(len(done.lines), done.seconds, errors)
+            report(
+                lambda: f"{total - sum(left.values())} of {total} utterances, {tally}"
+            )
     for number, size in left.items():
         reason = f"part {number}: workers died of its {size} utterances; see Ray's log"
         tally.failures.append(reason)

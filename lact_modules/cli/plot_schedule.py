@@ -1,4 +1,4 @@
-"""``lact-asr plot-schedule``: which learning rates a recipe will use."""
+"""``lact-asr plot-schedule``: plot the learning rates of a recipe."""
 
 import tempfile
 from pathlib import Path
@@ -24,13 +24,13 @@ def plot_schedule(
     steps: Annotated[
         int, typer.Option(min=1, help="Optimizer steps of the whole training.")
     ] = 10_000,
-    output: Annotated[Path, typer.Option("--output", "-o", help="PNG file.")] = Path(
-        "schedule.png"
-    ),
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="PNG file to write.")
+    ] = Path("schedule.png"),
 ) -> None:
-    """Draw the learning rate of every parameter group over a training's steps.
+    """Plot the learning rate of every parameter group over the steps of a training.
 
-    Keys of the recipe can be set as for training: --KEY VALUE.
+    Override keys of the recipe as in training: --KEY VALUE.
     """
     from lact_modules.training.optimizer.schedule_plot import draw_rates, plan_rates
     from lact_modules.training.option.command_line import read_command_line

@@ -22,30 +22,31 @@ class Layout(str, Enum):
 
 
 def prepare(
-    layout: Annotated[Layout, typer.Argument(help="How the folder is laid out.")],
+    layout: Annotated[Layout, typer.Argument(help="Layout of the folder.")],
     data_folder: Annotated[
         Path,
         typer.Argument(
-            help="Holds the splits; of 'folder', audio with a .txt or .lab beside it."
+            help="Folder of the splits; for 'folder', of audio with .txt or .lab files."
         ),
     ],
-    out: Annotated[Path, typer.Argument(help="Gets <split>.jsonl.")],
+    out: Annotated[Path, typer.Argument(help="Output folder; gets <split>.jsonl.")],
     splits: Annotated[
         str | None,
         typer.Option(
-            help="Names, with commas between; 'folder' can do without.",
+            help="Splits, separated by commas; optional for 'folder'.",
             metavar="A,B,...",
         ),
     ] = None,
     table: Annotated[
         list[Path] | None,
         typer.Option(
-            help="Of 'folder': .csv, .tsv or .jsonl that lists audio and text, with "
-            "paths relative to the folder; makes <table>.jsonl; may be repeated."
+            help="For 'folder': .csv, .tsv or .jsonl that lists audio and text, with "
+            "paths relative to the folder; becomes <table>.jsonl. May be repeated."
         ),
     ] = None,
     language: Annotated[
-        str | None, typer.Option(help="Of 'commonvoice': code, such as de; else en.")
+        str | None,
+        typer.Option(help="For 'commonvoice': code, such as de; by default en."),
     ] = None,
     min_duration: Annotated[
         float, typer.Option(min=0, help="Seconds; shorter utterances are skipped.")
@@ -55,7 +56,7 @@ def prepare(
     ] = math.inf,
     channel: options.Channel = None,
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Threads; one a core if not given.")
+        int | None, typer.Option(min=1, help="Threads; by default one per core.")
     ] = None,
 ) -> None:
     """Verify the audio of a corpus and write a manifest for each split."""
@@ -81,7 +82,7 @@ def prepare(
 def _find_preparation(
     layout: Layout, tables: list[Path] | None, language: str | None
 ) -> Callable[..., dict[str, Path]]:
-    """Give what prepares a layout, with the options that are its own."""
+    """Return the function that prepares a layout, with its own options."""
     from functools import partial
 
     from lact_modules.data.corpus.commonvoice import prepare_commonvoice

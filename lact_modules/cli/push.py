@@ -1,4 +1,4 @@
-"""``lact-asr push``: a trained model to the Hugging Face hub."""
+"""``lact-asr push``: publish a trained model on the Hugging Face hub."""
 
 from pathlib import Path
 from typing import Annotated
@@ -10,15 +10,17 @@ def push(
     folder: Annotated[
         Path, typer.Argument(help="Output folder of a training run, or an export.")
     ],
-    repository: Annotated[str, typer.Argument(help="organization/name on the hub.")],
+    repository: Annotated[
+        str, typer.Argument(help="Repository on the hub: organization/name.")
+    ],
     public: Annotated[
-        bool, typer.Option("--public", help="Let all see a repository that is made.")
+        bool, typer.Option("--public", help="Make a new repository public.")
     ] = False,
     transformers: Annotated[
         bool,
         typer.Option(
             "--transformers/--no-transformers",
-            help="Whether Hugging Face's transformers is to load it too.",
+            help="Whether to publish in the format of transformers, too.",
         ),
     ] = True,
 ) -> None:

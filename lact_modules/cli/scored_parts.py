@@ -5,10 +5,10 @@ from typing import Any
 
 from lact_modules.cli.option.transcribed import read_transcribed
 from lact_modules.cli.parts import Place, list_parts, parts_folder, transcribe_parts
-from lact_modules.cli.terminal.scores import Heard
+from lact_modules.cli.terminal.scores import Scored
 
 
-def hear_parts(
+def score_parts(
     data: Path,
     channel: int | None,
     part_size: int | None,
@@ -16,8 +16,8 @@ def hear_parts(
     loading: dict[str, Any],
     place: Place,
     output: Path | None,
-) -> Heard:
-    """Transcribe those parts of a data set that are not there yet; read all of them.
+) -> Scored:
+    """Transcribe the parts of a data set that are not in the folder; score all.
 
     Arguments
     ---------
@@ -38,7 +38,7 @@ def hear_parts(
 
     Returns
     -------
-    Heard
+    Scored
         By one search, without a name.
 
     Raises
@@ -55,18 +55,20 @@ def hear_parts(
     utterances, unusable = read_transcribed(data, channel)
     parts = list_parts(list_utterances(utterances), part_size)
     folder, tally = transcribe_parts(parts, model, loading, place, output, unusable)
-    said = {utterance.id: utterance.text for utterance in utterances}
+    references = {utterance.id: utterance.text for utterance in utterances}
     # decoded already
     transcripts = Transcripts({"": lambda *_: []})
     minutes, audio_s = ByMinute(), 0.0
     for part in parts:
         for line in folder.read(part.number) if folder.has(part.number) else ():
-            text, seconds = said[line["id"]], line["duration"]
+            text, seconds = references[line["id"]], line["duration"]
             words = tuple(Word(**word) for word in line["words"])
-            heard = Hypothesis(line["text"], words, score=0.0)
-            transcripts.record(line["id"], text, {"": [heard]})
+            hypothesis = Hypothesis(line["text"], words, score=0.0)
+            transcripts.record(line["id"], text, {"": [hypothesis]})
             minutes.add(text, words, seconds)
             audio_s += seconds
     latency = {"chunk_s": loading.get("chunk_seconds")}
     latency["left_s"] = loading.get("left_seconds")
-    return Heard(*(transcripts, {"": minutes}, tally, audio_s, latency), loading["ttt"])
+    return Scored(
+        *(transcripts, {"": minutes}, tally, audio_s, latency), loading["ttt"]
+    )

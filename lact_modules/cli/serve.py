@@ -1,4 +1,4 @@
-"""``lact-asr serve``: speech as text in the browser, while it is being said."""
+"""``lact-asr serve``: streaming recognition in the browser."""
 
 import contextlib
 import importlib.util
@@ -19,26 +19,30 @@ NEEDED = ("starlette", "uvicorn", "websockets")
 def serve(
     model: options.Model,
     host: Annotated[
-        str, typer.Option(help="Address to listen at; 0.0.0.0: all of this machine.")
+        str, typer.Option(help="Address to listen on; 0.0.0.0: all interfaces.")
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0: a free one.")] = 8000,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port; 0: a free one.")
+    ] = 8000,
     chunk: options.StreamChunk = None,
     left: options.StreamLeft = None,
     silence: options.Silence = None,
-    max_clients: Annotated[int, typer.Option(min=1, help="Streams at once.")] = 8,
+    max_clients: Annotated[
+        int, typer.Option(min=1, help="Most streams at a time.")
+    ] = 8,
     max_minutes: Annotated[
-        float, typer.Option(min=0.01, help="How long a stream may last.")
+        float, typer.Option(min=0.01, help="Longest duration of a stream in minutes.")
     ] = 60.0,
     threads: Annotated[
         int | None,
         typer.Option(
-            min=1, help="Streams recognized at the same time; by default one a core."
+            min=1, help="Threads that recognize streams; by default one per core."
         ),
     ] = None,
     allow_origin: Annotated[
         list[str] | None,
         typer.Option(
-            help="Address by which browsers reach this server through a proxy, such "
+            help="Address at which browsers reach this server through a proxy, such "
             "as https://asr.example.org. May be repeated.",
             metavar="URL",
         ),
@@ -54,9 +58,9 @@ def serve(
     precision: options.Precision = "fp32",
     compiled: options.Compile = False,
 ) -> None:
-    """Show a page that turns the microphone or a file into text, as it is heard.
+    """Serve a page that transcribes the microphone or a file as it streams.
 
-    No audio and no text is written to a file.
+    Neither audio nor text is written to disk.
     """
     _check_packages()
     origins = [_check_origin(url) for url in allow_origin or ()]
@@ -89,7 +93,9 @@ def serve(
         num_threads = threads or torch.get_num_threads()
         app = create_app(recognizer, limits, origins, num_threads)
         if not ipaddress.ip_address(listener.getsockname()[0]).is_loopback:
-            typer.echo("Others can reach this: no login, no encryption.", err=True)
+            typer.echo(
+                "Others can reach this server: no login, no encryption.", err=True
+            )
         print(f"{address(listener)} (Ctrl-C ends)", flush=True)
         with contextlib.suppress(KeyboardInterrupt):
             make_server(app, limits).run(sockets=[listener])
@@ -111,6 +117,7 @@ def _check_origin(url: str) -> str:
         or url.lower().rstrip("/") != origin
     ):
         raise InputError(
-            f"--allow-origin {url}: no address of a site; such as https://asr.example.org"
+            f"--allow-origin {url}: not a site's address; give one such as "
+            "https://asr.example.org"
         )
     return origin

@@ -1,4 +1,4 @@
-"""``lact-asr shard``: tar files of a manifest's utterances, to train from."""
+"""``lact-asr shard``: tar files of a manifest's utterances for training."""
 
 import random
 from pathlib import Path
@@ -11,22 +11,24 @@ from lact_modules.cli.terminal.output import show_progress
 
 def shard(
     manifest: Annotated[
-        Path, typer.Argument(help="Lists the utterances: .jsonl, .csv, .tsv, ...")
+        Path, typer.Argument(help="Manifest of the utterances: .jsonl, .csv, .tsv, ...")
     ],
-    out: Annotated[Path, typer.Argument(help="Gets shard-*.tar and shards.json.")],
+    out: Annotated[
+        Path, typer.Argument(help="Folder for shard-*.tar and shards.json.")
+    ],
     size_mb: Annotated[
-        float, typer.Option(min=0.1, help="Megabytes that a shard does not exceed.")
+        float, typer.Option(min=0.1, help="Largest size of a shard in megabytes.")
     ] = 200.0,
     keep_order: Annotated[
         bool,
         typer.Option(
-            "--keep-order", help="Write in the manifest's order, not a random one."
+            "--keep-order", help="Keep the manifest's order instead of shuffling."
         ),
     ] = False,
 ) -> None:
-    """Write utterances into WebDataset shards, the same bytes each time.
+    """Write utterances into WebDataset shards, reproducible to the byte.
 
-    Training reads a shard from front to end: a random order mixes speakers.
+    Training reads each shard from front to end: shuffling mixes speakers.
     """
     from lact_modules.data.manifest.durations import measure_durations
     from lact_modules.data.manifest.manifest import read_manifest

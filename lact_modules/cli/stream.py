@@ -1,4 +1,4 @@
-"""``lact-asr stream``: speech as text while it is being said."""
+"""``lact-asr stream``: recognize speech as it arrives."""
 
 import sys
 from collections.abc import Iterator
@@ -41,15 +41,19 @@ def stream(
             metavar="FILE|-",
         ),
     ] = None,
-    mic: Annotated[bool, typer.Option("--mic", help="Hear the microphone.")] = False,
+    mic: Annotated[
+        bool, typer.Option("--mic", help="Recognize the microphone.")
+    ] = False,
     sample_rate: Annotated[
         int | None,
         typer.Option(
-            min=1000, max=384000, help="Hz of raw samples on stdin; 16000 by default."
+            min=1000,
+            max=384000,
+            help="Sample rate of raw samples on stdin in Hz; 16000 by default.",
         ),
     ] = None,
     realtime: Annotated[
-        bool, typer.Option("--realtime", help="Read the file at the speed of speech.")
+        bool, typer.Option("--realtime", help="Read the file in real time.")
     ] = False,
     chunk: options.StreamChunk = None,
     left: options.StreamLeft = None,
@@ -65,14 +69,20 @@ def stream(
         Format, typer.Option(help="text: start, end, text; json: with word times.")
     ] = Format.TEXT,
     partial: Annotated[
-        bool, typer.Option("--partial", help="Write unfinished utterances too; JSON.")
+        bool,
+        typer.Option(
+            "--partial", help="Write partial hypotheses too; needs --format json."
+        ),
     ] = False,
     save_state: Annotated[
         Path | None,
-        typer.Option(help="Do not end the stream but keep it, for --load-state."),
+        typer.Option(
+            help="File for the state of the stream at its end, for --load-state."
+        ),
     ] = None,
     load_state: Annotated[
-        Path | None, typer.Option(help="Go on where --save-state has stopped.")
+        Path | None,
+        typer.Option(help="Continue from a state that --save-state has written."),
     ] = None,
     ttt: options.StreamTTT = None,
     ttt_loss: options.TTTLoss = None,
@@ -85,14 +95,14 @@ def stream(
     precision: options.Precision = "fp32",
     compiled: options.Compile = False,
 ) -> None:
-    """Turn speech into text while it is being said.
+    """Transcribe a stream: a file, stdin or the microphone.
 
-    Each utterance is one line on stdout when it is over; a terminal shows the
-    words of the one that goes on. Ctrl-C ends as the end of the audio does.
+    Each utterance becomes one line on stdout when it ends; a terminal also shows
+    the partial hypothesis. Ctrl-C ends the stream as the end of the audio does.
 
-    At the end stderr tells how fast that was, as if the audio had come at the
-    speed of speech. The latency of a word is the time from its last sample until
-    it cannot change any more: waiting for audio, and computing.
+    At the end, stderr reports speed and latency, as if the audio had arrived in
+    real time. The latency of a word is the time from its last sample until it is
+    final: waiting for audio, and computing.
     """
     if partial and format is not Format.JSON:
         raise InputError("--partial: needs --format json")
@@ -101,7 +111,7 @@ def stream(
         *(ttt_optimizer, ttt_lr, None, ttt_chunk),
     )
     if adaptation is not None and (save_state or load_state):
-        raise InputError("--ttt: a kept stream would lose what was learned; leave one")
+        raise InputError("--ttt: a saved stream would lose what it learned; choose one")
     if save_state is not None:
         make_folder(save_state)
     blocks = _open_source(source, mic, sample_rate, realtime)
@@ -128,13 +138,13 @@ def stream(
         skip_blanks=skip_blanks,
     )
     if save_state is not None:
-        # what cannot be kept is said before it is heard
+        # what cannot be saved fails before the stream is recognized
         recognizer.state_dict()
     if load_state is not None:
         load_stream(recognizer, load_state)
     meter = LatencyMeter(recognizer)
     writer = StreamWriter(format is Format.JSON, partial)
-    fault = _hear(blocks, meter, writer)
+    fault = _recognize(blocks, meter, writer)
     if save_state is not None:
         save_stream(recognizer, save_state)
         writer.clear()
@@ -153,9 +163,9 @@ def _open_source(
     if mic == (source is not None):
         raise InputError("stream: give an audio file, - for stdin, or --mic")
     if sample_rate is not None and source != STDIN:
-        raise InputError("--sample-rate: of stdin alone; what else there is tells it")
+        raise InputError("--sample-rate: only for stdin; other sources have their own")
     if realtime and source in (None, STDIN):
-        raise InputError("--realtime: of a file alone; other audio comes as it is said")
+        raise InputError("--realtime: only for a file; other sources are live")
 
     from lact_modules.data.source import live_audio
 
@@ -169,10 +179,10 @@ def _open_source(
     return live_audio.at_speed_of_speech(blocks) if realtime else blocks
 
 
-def _hear(
+def _recognize(
     blocks: "Iterator[Tensor]", meter: "LatencyMeter", writer: "StreamWriter"
 ) -> InputError | None:
-    """Write what is heard until there is no more; give the fault that ended it."""
+    """Write utterances until the stream ends; return the fault that ended it."""
     recognizer = meter.recognizer
     try:
         with closing(until_stopped(blocks)) as coming:

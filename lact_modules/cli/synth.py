@@ -1,4 +1,4 @@
-"""``lact-asr synth``: make the embedded default corpus."""
+"""``lact-asr synth``: synthesize a small corpus."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,16 +7,18 @@ import typer
 
 
 def synth(
-    out: Annotated[Path, typer.Argument(help="Gets the folder LibriSpeech.")],
+    out: Annotated[
+        Path, typer.Argument(help="Output folder; gets a folder LibriSpeech.")
+    ],
     train: Annotated[int, typer.Option(min=1, help="Training utterances.")] = 2400,
     dev: Annotated[int, typer.Option(min=1, help="Validation utterances.")] = 80,
     test: Annotated[int, typer.Option(min=1, help="Test utterances.")] = 160,
-    seed: Annotated[int, typer.Option(help="Chooses voices and sentences.")] = 0,
+    seed: Annotated[int, typer.Option(help="Random seed of voices and sentences.")] = 0,
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes; one a core if not given.")
+        int | None, typer.Option(min=1, help="Processes; by default one per core.")
     ] = None,
 ) -> None:
-    """Make a small speech corpus with espeak-ng, in LibriSpeech's layout."""
+    """Synthesize a small speech corpus with espeak-ng, in LibriSpeech's layout."""
     from lact_modules.data.synthetic.corpus import make_corpus
 
     hours = make_corpus(

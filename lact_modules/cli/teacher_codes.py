@@ -1,4 +1,4 @@
-"""``lact-asr teacher-codes``: what a pretrained model hears, to learn from."""
+"""``lact-asr teacher-codes``: training targets from a pretrained model."""
 
 from pathlib import Path
 from typing import Annotated
@@ -10,24 +10,28 @@ from lact_modules.cli.terminal.output import make_folder, show_progress
 
 def teacher_codes(
     manifests: Annotated[
-        list[Path], typer.Argument(help="Of the training data: .jsonl, .csv, .tsv, ...")
+        list[Path],
+        typer.Argument(help="Manifests of the training data: .jsonl, .csv, .tsv, ..."),
     ],
     teacher: Annotated[
         Path,
-        typer.Option(help="Folder of a wav2vec 2.0, HuBERT or WavLM of transformers."),
+        typer.Option(
+            help="Folder of a wav2vec 2.0, HuBERT or WavLM model of transformers."
+        ),
     ],
     output: Annotated[
         Path, typer.Option("--output", "-o", help="File for the codes, .npz.")
     ],
     layer: Annotated[
-        int, typer.Option(min=1, help="Of the teacher, from 1; a middle one.")
+        int,
+        typer.Option(min=1, help="Layer of the teacher, from 1; a middle one is best."),
     ] = 6,
-    codes: Annotated[int, typer.Option(min=2, help="Clusters of its frames.")] = 500,
+    codes: Annotated[int, typer.Option(min=2, help="Number of clusters.")] = 500,
     device: Annotated[str, typer.Option(help="cpu, cuda, or cuda:N.")] = "cpu",
 ) -> None:
-    """Cluster the frames of a teacher's layer, for a CodeHead to learn.
+    """Cluster the frames of a teacher's layer as targets of a CodeHead.
 
-    Run it again to go on where it was interrupted.
+    If interrupted, run it again to continue.
     """
     from lact_modules.data.manifest.durations import measure_durations
     from lact_modules.data.manifest.manifest import check_ids, read_manifest
@@ -38,11 +42,11 @@ def teacher_codes(
     make_folder(output)
     listed = (u for path in manifests for u in read_manifest(path))
     utterances = measure_durations([*check_ids(listed)])
-    heard = Teacher(teacher, layer, str(find_device(device)))
+    model = Teacher(teacher, layer, str(find_device(device)))
     about = f"{teacher.resolve()} layer {layer}"
-    compute_codes(utterances, heard.hear, codes, output, about, show_progress)
-    rate = 16000 / heard.hop
+    compute_codes(utterances, model.frames, codes, output, about, show_progress)
+    rate = 16000 / model.hop
     typer.echo(
-        f"{output}: {len(utterances)} utterances, {codes} codes at {rate:g} a second; "
-        f"train with: --teacher_codes {output}"
+        f"{output}: {len(utterances)} utterances, {codes} codes at {rate:g} per "
+        f"second; train with: --teacher_codes {output}"
     )

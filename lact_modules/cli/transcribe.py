@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from lact_modules.decoding.hypothesis import Hypothesis
     from lact_modules.inference.files import Outcome
 
-Heard: TypeAlias = "list[tuple[int | None, Hypothesis]]"
-"""Channels of a file, None for the mean of all, and what was heard there."""
+Channels: TypeAlias = "list[tuple[int | None, Hypothesis]]"
+"""Hypotheses of a file's channels; None is the mean of all."""
 
 
 class Format(str, Enum):
@@ -51,15 +51,14 @@ def transcribe(
     format: Annotated[
         Format | None,
         typer.Option(
-            help="Captions: srt, vtt; word times: json, ctm.", show_default="text"
+            help="text; captions: srt, vtt; word times: json, ctm.", show_default="text"
         ),
     ] = None,
     output: Annotated[
         Path | None,
         typer.Option(
-            help="File to write, stdout if not given; "
-            "for captions of several files, a folder, made if missing, and for parts: "
-            "those that are in it are not made again."
+            help="Output file; by default stdout. For captions of several files and "
+            "for parts, a folder, made if missing; parts that it holds are skipped."
         ),
     ] = None,
     part_size: PartSize = None,
@@ -69,8 +68,8 @@ def transcribe(
     channel: Annotated[
         str | None,
         typer.Option(
-            help="Of files with several, from 0; each: one after the other, in "
-            "captions each is a speaker. By default the mean of all.",
+            help="Channel of multi-channel files, from 0; each: all, one after the "
+            "other, in captions as speakers. By default the mean of all.",
             metavar="N|each",
         ),
     ] = None,
@@ -106,7 +105,7 @@ def transcribe(
     """Transcribe audio files of any format and sample rate, or a corpus by part.
 
     A corpus becomes JSON lines in a folder, part by part: --manifest, --engine ray or
-    --part-size. Stopped, the same command goes on where it was.
+    --part-size. If interrupted, the same command continues where it stopped.
     """
     from lact_modules.data.source.collect import collect_audio
     from lact_modules.inference.transcriber import Transcriber
@@ -142,7 +141,7 @@ def transcribe(
         raise InputError("--workers: give --engine ray too")
     if manifest is not None or part_size is not None or engine is Engines.RAY:
         if format is not None and format is not Format.JSON:
-            raise InputError(f"--format {format.value}: parts are json; leave it")
+            raise InputError(f"--format {format.value}: parts are json; omit it")
         corpus = Corpus(manifest, files or [], channel, part_size)
         place = Place(engine, device, workers, batch_size)
         transcribe_corpus(corpus, model, loading, place, output)
@@ -162,13 +161,13 @@ def transcribe(
         if not is_watched:
             outcomes = show_progress(outcomes, "Transcribing", len(recordings))
         for group in _group(outcomes, format):
-            heard: Heard = []
+            channels: Channels = []
             for outcome in group:
                 tally.add(outcome)
                 if outcome.result is not None:
-                    heard.append((outcome.source.channel, outcome.result))
-            if heard:
-                write(outcome.source.path, heard)
+                    channels.append((outcome.source.channel, outcome.result))
+            if channels:
+                write(outcome.source.path, channels)
         tally.report()
         if transcriber.adapter is not None:
             typer.echo(transcriber.adapter.report, err=True)
@@ -191,16 +190,16 @@ def _group(
 @contextmanager
 def _open_writer(
     format: Format, sources: Sequence[Path], output: Path | None
-) -> Iterator["Callable[[Path, Heard], object]"]:
-    """Give what writes what was heard in a file; files appear when complete."""
+) -> Iterator["Callable[[Path, Channels], object]"]:
+    """Make a function that writes a file's hypotheses; files appear when complete."""
     several = len(sources) > 1
     if several and format in CAPTIONS:
         yield _caption_writer(format, sources, output)
         return
     names = _names(format, sources)
     with open_output(output) as stream:
-        yield lambda source, heard: stream.write(
-            _render(format, source, heard, several, names.get(source))
+        yield lambda source, channels: stream.write(
+            _render(format, source, channels, several, names.get(source))
         )
 
 
@@ -212,8 +211,8 @@ def _names(format: Format, sources: Sequence[Path]) -> dict[Path, str]:
 
 def _caption_writer(
     format: Format, sources: Sequence[Path], output: Path | None
-) -> "Callable[[Path, Heard], None]":
-    """Give what writes the captions of each source into a file of its own."""
+) -> "Callable[[Path, Channels], None]":
+    """Make a function that writes the captions of each source into its own file."""
     if output is None or output == STDOUT or output.is_file():
         raise InputError(
             f"{format.value} of several files: each gets a file of its own; "
@@ -229,9 +228,9 @@ def _caption_writer(
 
     output.mkdir(parents=True, exist_ok=True)
 
-    def write(source: Path, heard: Heard) -> None:
+    def write(source: Path, channels: Channels) -> None:
         with open_output(output / f"{source.stem}.{format.value}") as stream:
-            stream.write(_render(format, source, heard))
+            stream.write(_render(format, source, channels))
 
     return write
 
@@ -239,7 +238,7 @@ def _caption_writer(
 def _render(
     format: Format,
     source: Path,
-    heard: Heard,
+    channels: Channels,
     with_name: bool = False,
     name: str | None = None,
 ) -> str:
@@ -247,16 +246,16 @@ def _render(
 
     if format in CAPTIONS:
         to_captions = formats.to_srt if format is Format.SRT else formats.to_vtt
-        if len(heard) == 1:
-            return to_captions(heard[0][1])
-        return to_captions({f"Channel {number}": each for number, each in heard})
+        if len(channels) == 1:
+            return to_captions(channels[0][1])
+        return to_captions({f"Channel {number}": each for number, each in channels})
     writers: dict[Format, Callable[..., str]] = {
         Format.JSON: formats.to_json,
         Format.CTM: partial(formats.to_ctm, name=name),
         Format.TEXT: partial(_to_text, with_name=with_name),
     }
     to_lines = writers[format]
-    return "".join(to_lines(source, each, channel) for channel, each in heard)
+    return "".join(to_lines(source, each, channel) for channel, each in channels)
 
 
 def _to_text(

@@ -40,7 +40,9 @@ def tune_lm(
     ] = "0.5,1,1.5,2,2.5",
     word_scores: Annotated[
         str | None,
-        typer.Option(help="Word scores to try; -1,0,1 in CTC's beam search."),
+        typer.Option(
+            help="Word scores to try; by default -1,0,1 in the CTC beam search."
+        ),
     ] = None,
     rescore_weights: Annotated[
         str, typer.Option(help="Weights of --rescore to try.")
@@ -60,10 +62,10 @@ def tune_lm(
     device: options.Device = "auto",
     allow_test: Annotated[
         bool,
-        typer.Option(help="The data has the name of a test set, but is none."),
+        typer.Option(help="Allow data whose name is that of a test set."),
     ] = False,
 ) -> None:
-    """Find the weights of --lm, then of --rescore, that make the fewest word errors.
+    """Tune the weights of --lm, then of --rescore, for the lowest word error rate.
 
     The model runs once; its outputs are kept in memory.
     """
@@ -113,7 +115,7 @@ def tune_lm(
 def _check_data(data: Path, allow_test: bool) -> None:
     if data.resolve().name.startswith("test") and not allow_test:
         raise InputError(
-            f"{data}: a test set; tune on development data, or say --allow-test"
+            f"{data}: a test set; tune on development data, or give --allow-test"
         )
 
 
@@ -124,10 +126,10 @@ def _numbers(option: str, text: str) -> list[float]:
         numbers = [math.nan]
     if not all(map(math.isfinite, numbers)):
         raise InputError(
-            f"{option} {text!r}: want numbers between commas, such as 0.5,1,1.5"
+            f"{option} {text!r}: expected numbers between commas, such as 0.5,1,1.5"
         )
     if "weight" in option and min(numbers) < 0:
-        raise InputError(f"{option} {text!r}: a weight is not negative")
+        raise InputError(f"{option} {text!r}: a weight must not be negative")
     return numbers
 
 
@@ -165,7 +167,7 @@ def _try(
 def _choose(
     tuner: "Tuner", trials: "list[Trial]", grid: dict[str, list[float]]
 ) -> dict[str, float]:
-    """Print all trials, and give the best one's weights."""
+    """Print all trials, and return the best one's weights."""
     from lact_modules.inference.tuning import choose_trial, edges
 
     best = choose_trial(tuner.references, trials)
@@ -182,7 +184,7 @@ def _choose(
     print_table(table)
     for name in edges(best, grid):
         print(
-            f"{name} {best.weights[name]:g}: at the edge of what was tried; try beyond",
+            f"{name} {best.weights[name]:g}: at the edge of the grid; extend the grid",
             file=sys.stderr,
         )
     return best.weights

@@ -1,4 +1,4 @@
-"""Choose and build the search that a user asks for, whatever the trained model."""
+"""Choose and build the search that a user asks for, for any trained model."""
 
 from pathlib import Path
 from typing import Any
@@ -162,7 +162,7 @@ def decoding_steps(
 
 
 def uses_attention(trained: TrainedModel, search: str = "auto") -> bool:
-    """Tell whether the attention search is taken.
+    """Return whether the attention search is taken.
 
     Arguments
     ---------
@@ -182,10 +182,10 @@ def uses_attention(trained: TrainedModel, search: str = "auto") -> bool:
         If the model has not what is asked for, or there is no such search.
     """
     if search not in _SEARCHES:
-        raise InputError(f"search {search!r}: want one of {', '.join(_SEARCHES)}")
+        raise InputError(f"search {search!r}: choose one of {', '.join(_SEARCHES)}")
     has_decoder = isinstance(trained.model, S2SModel)
     if search == "attention" and not has_decoder:
-        raise InputError("search 'attention': the model has no decoder; take 'ctc'")
+        raise InputError("search 'attention': the model has no decoder; use 'ctc'")
     return has_decoder and search != "ctc"
 
 
@@ -210,7 +210,7 @@ def _build_first_pass(
     for name in options:
         if name not in (_ATTENTION_OPTIONS if with_attention else _CTC_OPTIONS):
             kind = "attention" if with_attention else "CTC"
-            raise InputError(f"{name}: not an option of the {kind} search; leave it")
+            raise InputError(f"{name}: not an option of the {kind} search; omit it")
     if with_attention:
         return _build_attention_search(trained, beam_size, device, options)
     lm = options.get("lm")
@@ -234,7 +234,7 @@ def _build_attention_search(
     if not isinstance(vocabulary, SubwordVocabulary):
         raise InputError(
             "search 'attention': the model's tokens are characters, which do not begin "
-            "and end texts; take 'ctc'"
+            "and end texts; use 'ctc'"
         )
     path = options.get("lm")
     if path is not None:

@@ -10,12 +10,12 @@ from lact_modules.errors import InputError
 
 
 def find_device(name: str) -> torch.device:
-    """Give a device that is there.
+    """Find a device that is available.
 
     Arguments
     ---------
     name : str
-        ``cpu``, ``cuda``, ``cuda:1``, ...; ``auto``: CUDA if there is any.
+        ``cpu``, ``cuda``, ``cuda:1``, ...; ``auto``: CUDA if available.
 
     Returns
     -------
@@ -82,5 +82,5 @@ def memory_for(waveforms: Sequence[Sized], device: torch.device) -> Iterator[Non
         longest = max(map(len, waveforms)) / SAMPLE_RATE
         raise InputError(
             f"batch of {len(waveforms)} x {longest:.0f} s: "
-            f"out of memory on {device}; take a smaller batch"
+            f"out of memory on {device}; use a smaller batch"
         ) from error

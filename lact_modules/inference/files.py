@@ -20,7 +20,7 @@ Loaded: TypeAlias = tuple[Source, Waveform | InputError]
 # Most batches that are sorted by duration together, and that wait to be.
 _LOOK_AHEAD = 4
 
-# Bound memory whatever the files' lengths; a longer waveform is alone in its batch.
+# Bounds memory for files of any length; a longer waveform is alone in its batch.
 _MAX_BATCH_SECONDS = 1200
 # as much again may wait
 _MAX_WINDOW_SECONDS = 1800
@@ -95,7 +95,7 @@ def process_files(
     """
     if batch_size < 1:
         raise InputError(f"batch size {batch_size}: must be at least 1")
-    # what is heard one after the other is not sorted
+    # results that depend on each other are not sorted
     max_files = 1 if in_order else _LOOK_AHEAD * batch_size
     max_samples = _MAX_WINDOW_SECONDS * SAMPLE_RATE
     loaded = ((source, _load_or_error(source, load)) for source in sources)
@@ -171,7 +171,7 @@ def _load_or_error(
 
 
 def _num_held(audio: Waveform | InputError) -> int:
-    """Give the samples in memory; what stays in its file takes none."""
+    """Return the samples in memory; what stays in its file takes none."""
     return len(audio) if isinstance(audio, Tensor) else 0
 
 

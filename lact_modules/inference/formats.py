@@ -28,11 +28,11 @@ def to_json(
     source : str | Path
         What was transcribed.
     hypothesis : Hypothesis
-        What was heard.
+        Its transcript.
     channel : int | None
-        Where it was heard, from 0, which ``"channel"`` tells then.
+        Number of the channel, from 0; written as ``"channel"``.
     about : Mapping[str, Any] | None
-        What else the line tells, before all this.
+        Other keys, which come first.
 
     Returns
     -------
@@ -63,7 +63,7 @@ def to_json(
 
 
 def ctm_names(sources: Sequence[Path]) -> dict[Path, str]:
-    """Give files names that tell them apart in CTM, where a name has no blanks.
+    """Name files uniquely for CTM, where a name has no blanks.
 
     Arguments
     ---------
@@ -97,7 +97,7 @@ def ctm_names(sources: Sequence[Path]) -> dict[Path, str]:
         if len(set(names)) == len(sources):
             return dict(zip(sources, names, strict=True))
     [(name, _)] = Counter(names).most_common(1)
-    raise InputError(f"{name}: names two files in CTM; transcribe them apart")
+    raise InputError(f"{name}: names two files in CTM; transcribe them separately")
 
 
 def to_ctm(
@@ -113,9 +113,9 @@ def to_ctm(
     source : str | Path
         What was transcribed.
     hypothesis : Hypothesis
-        What was heard.
+        Its transcript.
     channel : int | None
-        Where it was heard, from 0; CTM counts from 1.
+        Number of the channel, from 0; CTM counts from 1.
     name : str | None
         Of the file, see `ctm_names`; if None, its stem.
 
@@ -137,13 +137,13 @@ def to_ctm(
     )
 
 
-def to_srt(heard: Hypothesis | Mapping[str, Hypothesis]) -> str:
+def to_srt(hypotheses: Hypothesis | Mapping[str, Hypothesis]) -> str:
     """Write SubRip captions.
 
     Arguments
     ---------
-    heard : Hypothesis | Mapping[str, Hypothesis]
-        What was heard in one file, or what each speaker said there.
+    hypotheses : Hypothesis | Mapping[str, Hypothesis]
+        Transcript of a file, or those of its speakers by name.
 
     Returns
     -------
@@ -162,17 +162,19 @@ def to_srt(heard: Hypothesis | Mapping[str, Hypothesis]) -> str:
     return "".join(
         f"{number}\n{_span(words).replace('.', ',')}\n"
         f"{f'{speaker}: ' if speaker else ''}{_join(words)}\n\n"
-        for number, (speaker, words) in enumerate(_captions_by_time(heard), start=1)
+        for number, (speaker, words) in enumerate(
+            _captions_by_time(hypotheses), start=1
+        )
     )
 
 
-def to_vtt(heard: Hypothesis | Mapping[str, Hypothesis]) -> str:
+def to_vtt(hypotheses: Hypothesis | Mapping[str, Hypothesis]) -> str:
     """Write WebVTT captions.
 
     Arguments
     ---------
-    heard : Hypothesis | Mapping[str, Hypothesis]
-        What was heard in one file, or what each speaker said there.
+    hypotheses : Hypothesis | Mapping[str, Hypothesis]
+        Transcript of a file, or those of its speakers by name.
 
     Returns
     -------
@@ -192,7 +194,7 @@ def to_vtt(heard: Hypothesis | Mapping[str, Hypothesis]) -> str:
     return "WEBVTT\n\n" + "".join(
         f"{_span(words)}\n{f'<v {html.escape(speaker)}>' if speaker else ''}"
         f"{html.escape(_join(words), quote=False)}\n\n"
-        for speaker, words in _captions_by_time(heard)
+        for speaker, words in _captions_by_time(hypotheses)
     )
 
 
@@ -233,11 +235,13 @@ def captions(words: Sequence[Word]) -> Iterator[list[Word]]:
 
 
 def _captions_by_time(
-    heard: Hypothesis | Mapping[str, Hypothesis],
+    hypotheses: Hypothesis | Mapping[str, Hypothesis],
 ) -> list[tuple[str, list[Word]]]:
-    """Give each caption with its speaker, who has no name if there is one alone."""
-    said = {"": heard} if isinstance(heard, Hypothesis) else heard
-    every = [(name, words) for name in said for words in captions(said[name].words)]
+    """Return each caption with its speaker, who has no name if there is one alone."""
+    by_name = {"": hypotheses} if isinstance(hypotheses, Hypothesis) else hypotheses
+    every = [
+        (name, words) for name in by_name for words in captions(by_name[name].words)
+    ]
     return sorted(every, key=lambda caption: caption[1][0].start)
 
 

@@ -1,4 +1,4 @@
-"""Measure how soon words are there after they have been said."""
+"""Measure the latency of words: from their last sample until they are final."""
 
 import time
 from array import array
@@ -13,7 +13,7 @@ from lact_modules.inference.streaming import StreamingRecognizer
 
 
 class LatencyMeter:
-    """Run a recognizer, and measure as if the audio came at the speed of speech.
+    """Run a recognizer, and measure as if the audio came in real time.
 
     The latency of a word is the time from its last sample until it is stable: the
     audio that had to come first, the computing, and what was still to be computed of
@@ -51,11 +51,11 @@ class LatencyMeter:
         self._latencies = array("d")
 
     def accept(self, samples: Tensor) -> tuple[Hypothesis, ...]:
-        """Hear some samples; give the utterances that end in them, for good."""
+        """Recognize some samples; return the utterances that end in them."""
         return self._run(lambda: self.recognizer.accept(samples))
 
     def finish(self) -> tuple[Hypothesis, ...]:
-        """Hear the end; give the last utterance, for good."""
+        """End the stream; return the last utterance."""
         return self._run(self.recognizer.finish)
 
     @property
@@ -65,14 +65,14 @@ class LatencyMeter:
 
     @property
     def seconds(self) -> float:
-        """How much has been heard."""
+        """Seconds of audio recognized so far."""
         return self.recognizer.seconds - self._start
 
     def report(self) -> str:
-        """Sum up, in lines for people."""
+        """Summarize the measurement in lines to print."""
         factor = self._compute_seconds / self.seconds if self.seconds else 0.0
         lines = [
-            f"{self.seconds:.1f} s heard, {self.num_words} words; "
+            f"{self.seconds:.1f} s of audio, {self.num_words} words; "
             f"real-time factor {factor:.3f}"
         ]
         if self._latencies:
@@ -84,16 +84,16 @@ class LatencyMeter:
         chunking = self.recognizer.chunking
         rate = self.recognizer.model.frame_rate
         size, left = chunking.size / rate, chunking.left / rate
-        lines[-1] += f"; chunk {size:g} s, left {left:g} s"
+        lines[-1] += f"; chunk {size:g} s, left context {left:g} s"
         return "\n".join(lines)
 
-    def _run(self, hear: Callable[[], object]) -> tuple[Hypothesis, ...]:
+    def _run(self, recognize: Callable[[], object]) -> tuple[Hypothesis, ...]:
         started = time.perf_counter()
-        hear()
+        recognize()
         ended, words = self._stable.take()
         seconds = time.perf_counter() - started
         self._compute_seconds += seconds
-        heard = self.recognizer.seconds
-        self._ready = max(self._ready, heard) + seconds
-        self._latencies.extend(self._ready - min(word.end, heard) for word in words)
+        received = self.recognizer.seconds
+        self._ready = max(self._ready, received) + seconds
+        self._latencies.extend(self._ready - min(word.end, received) for word in words)
         return ended

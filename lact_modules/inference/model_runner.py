@@ -1,4 +1,4 @@
-"""Run a trained model on batches as its user asks, and give what it makes of them."""
+"""Run a trained model on batches: whole, in chunks, or with test-time training."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, cast
@@ -40,16 +40,16 @@ class ModelRunner:
     ttt : dict[str, Any] | None
         Options of :func:`~lact_modules.adaptation.methods.build_adapter`, or None.
     chunk_seconds : float | None
-        Latency of a stream whose chunks utterances are divided into, or None.
+        Chunk size to divide utterances by, or None for whole ones.
     left_seconds : float | None
-        How much before a chunk attention sees; if None, 5.12.
+        Left context of attention before a chunk; if None, 5.12.
     precision : Precision
         ``"fp32"``, ``"bf16"`` or ``"fp16"``, see `Caster`.
     compiled : bool
         Compile the model's blocks, see `CompiledBlocks`; not with `ttt`, nor in chunks.
     in_pieces : bool
         Whether audio longer than `MAX_WHOLE_SECONDS` is run piece by piece, see
-        `LongForm`, if it is divided into chunks and the model can hear streams.
+        `LongForm`, if it is divided into chunks and the model can stream.
 
     Raises
     ------
@@ -70,16 +70,16 @@ class ModelRunner:
         in_pieces: bool = False,
     ):
         if compiled and ttt is not None:
-            raise InputError("compile: --ttt trains what is uncompiled; leave one")
+            raise InputError("compile: --ttt trains uncompiled blocks; choose one")
         if compiled and chunk_seconds is not None:
             # graphs are made for one number of chunks
-            raise InputError("compile: files run uncompiled in chunks; leave one")
+            raise InputError("compile: files run uncompiled in chunks; choose one")
         self.device = find_device(device)
         self.trained = trained
         self.model = trained.model.to(self.device)
         self.adapter = None
         if ttt is not None and precision != "fp32":
-            raise InputError(f"precision {precision}: --ttt learns in fp32; leave one")
+            raise InputError(f"precision {precision}: --ttt learns in fp32; choose one")
         if ttt is not None:
             self.adapter = build_adapter(
                 self.model, statistics=trained.statistics, **ttt
@@ -90,7 +90,7 @@ class ModelRunner:
             if isinstance(self.adapter, TestTimeAdapter):
                 raise InputError(
                     "chunk: only --ttt self-train learns in chunks, others from whole "
-                    "utterances; leave one"
+                    "utterances; choose one"
                 )
             left = LEFT_SECONDS if left_seconds is None else left_seconds
             encoder = chunk_encoder(self.model, chunk_seconds, left)
@@ -107,13 +107,13 @@ class ModelRunner:
 
     @property
     def is_in_order(self) -> bool:
-        """Whether what is heard depends on what was heard before."""
+        """Whether results depend on the audio that came before."""
         adapter = self.adapter
         return isinstance(adapter, TestTimeAdapter) and adapter.start is not None
 
     @torch.inference_mode()
     def run_model(self, waveforms: Sequence[Waveform]) -> tuple[Any, ...]:
-        """Give the model's outputs for a batch, on its device; if long, on the CPU.
+        """Return the model's outputs for a batch, on its device; if long, on the CPU.
 
         Arguments
         ---------
@@ -138,7 +138,7 @@ class ModelRunner:
 
     @torch.inference_mode()
     def encode(self, waveforms: Sequence[Waveform]) -> tuple[Tensor, Tensor]:
-        """Give what the encoder makes of a batch, on its device.
+        """Return the encoder's output for a batch, on its device.
 
         Arguments
         ---------
@@ -159,7 +159,7 @@ class ModelRunner:
             graph that ends at log-probabilities.
         """
         if self.adapter is not None:
-            raise InputError("encode: --ttt learns while it transcribes; leave it")
+            raise InputError("encode: --ttt learns while it transcribes; omit it")
         whole = [torch.cat([*each.split(SAMPLE_RATE)]) for each in waveforms]
         with memory_for(whole, self.device), self.caster.running():
             return (self.chunked or self.model).encode(*self._pad(whole))
@@ -224,7 +224,7 @@ class ModelRunner:
         return run(*self._pad(waveforms))
 
     def _pad(self, waveforms: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-        """Give a batch (B, N), N > 0, and its lengths, on the device."""
+        """Return a batch (B, N), N > 0, and its lengths, on the device."""
         lengths = torch.tensor([len(waveform) for waveform in waveforms])
         batch = pad_sequence(list(waveforms), batch_first=True)
         if batch.shape[1] == 0:

@@ -75,14 +75,14 @@ class Caster:
                 module.to(self.dtype)
 
     def running(self) -> torch.autocast:
-        """Give the context to run the model in; not for gradients."""
+        """Return the context to run the model in; not for gradients."""
         return torch.autocast(
             self.device_type, self.dtype or torch.bfloat16, self.dtype is not None
         )
 
 
 def _products(module: nn.Module) -> Iterator[nn.Module]:
-    """Find what multiplies by weights; routers do it in float32, whatever happens."""
+    """Find what multiplies by weights; routers always do it in float32."""
     if isinstance(module, _PRODUCTS):
         yield module
     elif not isinstance(module, Router):
@@ -92,7 +92,7 @@ def _products(module: nn.Module) -> Iterator[nn.Module]:
 
 def _check_processor(precision: Precision) -> None:
     if precision == "fp16":
-        raise InputError("precision fp16: needs a GPU; want fp32 or bf16 on a CPU")
+        raise InputError("precision fp16: needs a GPU; use fp32 or bf16 on a CPU")
     found = torch.cpu.get_capabilities()
     is_without = found.get("architecture") == "x86_64" and not found.get("amx_bf16")
     if precision == "bf16" and is_without:

@@ -1,4 +1,4 @@
-"""A model that is given audio, and gives words: what `lact_modules.load` returns."""
+"""A model that turns audio into words: what `lact_modules.load` returns."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar, overload
@@ -22,7 +22,7 @@ Result = TypeVar("Result")
 
 
 class Recognizer:
-    """A trained model, ready to be given audio; see :func:`load`.
+    """A trained model, ready to transcribe; see :func:`load`.
 
     Recordings are files of any format and rate, NumPy arrays, or tensors on any device.
 
@@ -31,7 +31,7 @@ class Recognizer:
     transcriber : Transcriber
         Of the model, with its search.
     streaming : dict[str, Any] | None
-        What :class:`~lact_modules.inference.streaming.StreamingRecognizer` is told for
+        Options of :class:`~lact_modules.inference.streaming.StreamingRecognizer` for
         :meth:`stream`.
 
     Example
@@ -63,7 +63,7 @@ class Recognizer:
 
     @property
     def frame_rate(self) -> float:
-        """Frames of log-probabilities a second; on average, if in dynamic chunks."""
+        """Frames of log-probabilities per second; on average, with dynamic chunking."""
         return self._transcriber.model.frame_rate
 
     # a str is a sequence of str, too
@@ -96,9 +96,9 @@ class Recognizer:
             A recording; a list or tuple of them; a generator of blocks of samples,
             which are one recording; a generator of files.
         sample_rate : int
-            Hz of samples; files tell their own.
+            Sample rate of arrays and tensors in Hz; files have their own.
         batch_size : int
-            Recordings run together, which does not show in the result.
+            Recordings in a batch, which does not change the result.
 
         Returns
         -------
@@ -153,7 +153,7 @@ class Recognizer:
         sample_rate: int = SAMPLE_RATE,
         batch_size: int = 8,
     ) -> tuple[Tensor, Tensor]:
-        """Give the encoder's output, of which the output layer makes log-probabilities.
+        """Return the encoder's output, the input of the output layer.
 
         Arguments
         ---------
@@ -174,7 +174,7 @@ class Recognizer:
         Raises
         ------
         InputError
-            As :meth:`transcribe`, or if the model learns from what it hears.
+            As :meth:`transcribe`, or if the model learns from what it transcribes.
         """
         return self._make_frames(
             audio, sample_rate, batch_size, self._transcriber.encode
@@ -183,20 +183,20 @@ class Recognizer:
     def stream(
         self, blocks: Iterable[Samples], sample_rate: int = SAMPLE_RATE
     ) -> Iterator[Transcript]:
-        """Transcribe while it is being said; for models that hear streams.
+        """Transcribe a stream as it comes; for streaming models.
 
         Arguments
         ---------
         blocks : Iterable[Samples]
             Blocks of any size, such as a microphone's, of any number.
         sample_rate : int
-            Hz of the samples.
+            Sample rate in Hz.
 
         Yields
         ------
         Transcript
-            The utterance that goes on, whenever its words change; and once, final,
-            when it is over. Times are those of the stream.
+            The partial hypothesis, whenever its words change; and once, final, each
+            utterance when it ends. Times are those of the stream.
 
         Raises
         ------
@@ -257,7 +257,7 @@ class Recognizer:
         batch_size: int,
         run: Callable[[Sequence[Waveform]], list[Result]],
     ) -> list[Result]:
-        """Run recordings in batches of like duration; give results in their order."""
+        """Run recordings in batches of like duration; return results in their order."""
         results: list[Any] = []
         outcomes = process_files(
             sources,

@@ -1,4 +1,4 @@
-"""What users of Python give to be heard: one recording, several, or its blocks."""
+"""Audio as users of Python give it: one recording, several, or blocks of one."""
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
@@ -28,7 +28,7 @@ class Source(NamedTuple):
     recording : Recording
         A file, or samples.
     sample_rate : int
-        Hz of samples; files tell their own.
+        Sample rate of arrays and tensors in Hz; files have their own.
     """
 
     id: str
@@ -39,7 +39,7 @@ class Source(NamedTuple):
         return self.id
 
     def load(self, read: Callable[[str | Path], Waveform]) -> Waveform:
-        """Make what models hear; `read` reads files."""
+        """Load samples at the models' rate; `read` reads files."""
         if isinstance(self.recording, str | Path):
             return read(self.recording)
         return to_waveform(self.recording, self.sample_rate, self.id)
@@ -48,13 +48,13 @@ class Source(NamedTuple):
 def gather(
     given: Recording | Iterable[Recording], sample_rate: int
 ) -> tuple[list[Source], bool]:
-    """Tell recordings apart.
+    """List the recordings in what a user gave.
 
     Arguments
     ---------
     given : Recording | Iterable[Recording]
-        A recording; several, in what can be gone through, but for an iterator of
-        samples: they are the blocks of one.
+        A recording; or an iterable of several, except that an iterator of samples
+        gives the blocks of one.
     sample_rate : int
         Hz of samples.
 
@@ -63,12 +63,12 @@ def gather(
     sources : list[Source]
         Of recordings; blocks are joined.
     is_one : bool
-        Whether one alone was given, not several of which there is one.
+        Whether a single recording was given, not a list of one.
 
     Raises
     ------
     InputError
-        If it is nothing of the kind.
+        If it is none of these.
 
     Example
     -------

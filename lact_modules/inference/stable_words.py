@@ -1,11 +1,11 @@
-"""Give each word of a stream once, when nothing changes it any more."""
+"""Each word of a stream once, as soon as it is final."""
 
 from lact_modules.decoding.hypothesis import Hypothesis, Word
 from lact_modules.inference.streaming import StreamingRecognizer
 
 
 class StableWords:
-    """Take from a recognizer what is new, in place of its own `take`.
+    """Take the new words of a recognizer, instead of its own `take`.
 
     Arguments
     ---------
@@ -15,21 +15,21 @@ class StableWords:
 
     def __init__(self, recognizer: StreamingRecognizer):
         self._recognizer = recognizer
-        self._num_given = len(recognizer.heard.stable)
+        self._num_given = len(recognizer.partial.stable)
 
     def take(self) -> tuple[tuple[Hypothesis, ...], list[Word]]:
-        """Give what is new since the call before.
+        """Return what is new since the last call.
 
         Returns
         -------
         ended : tuple[Hypothesis, ...]
-            Utterances that are over.
+            Utterances that have ended.
         words : list[Word]
-            Those that have become stable, in these and in the one that goes on.
+            Words that have become stable, in these and in the partial hypothesis.
         """
-        ended, stable = self._recognizer.take(), self._recognizer.heard.stable
+        ended, stable = self._recognizer.take(), self._recognizer.partial.stable
         # the first utterance that ended begins with the words that were stable before
-        said = [*(word for utterance in ended for word in utterance.words), *stable]
-        new = said[self._num_given :]
+        words = [*(word for utterance in ended for word in utterance.words), *stable]
+        new = words[self._num_given :]
         self._num_given = len(stable)
         return ended, new

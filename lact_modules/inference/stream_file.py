@@ -1,4 +1,4 @@
-"""Keep a stream in a file, to go on with it later."""
+"""Save a stream to a file, to continue it later."""
 
 import hashlib
 from pathlib import Path
@@ -40,7 +40,7 @@ def save_stream(recognizer: StreamingRecognizer, path: str | Path) -> None:
 
 
 def load_stream(recognizer: StreamingRecognizer, path: str | Path) -> None:
-    """Go on where another recognizer was; no code in the file is run.
+    """Continue where another recognizer stopped; no code in the file is run.
 
     Arguments
     ---------
@@ -56,7 +56,9 @@ def load_stream(recognizer: StreamingRecognizer, path: str | Path) -> None:
     """
     path = Path(path)
     if not path.is_file():
-        raise InputError(f"{path}: no such file; a saved stream is wanted")
+        raise InputError(
+            f"{path}: no such file; give one that --save-state has written"
+        )
     try:
         saved = torch.load(path, map_location=recognizer.device, weights_only=True)
         made_by, state = saved["made_by"], saved["state"]
@@ -73,7 +75,7 @@ def load_stream(recognizer: StreamingRecognizer, path: str | Path) -> None:
 
 
 def _describe(recognizer: StreamingRecognizer) -> list[Any]:
-    """Tell what a state depends on: weights and chunks."""
+    """Identify what a state depends on: weights and chunks."""
     digest = hashlib.sha256()
     for name, tensor in recognizer.model.state_dict().items():
         digest.update(name.encode())

@@ -1,4 +1,4 @@
-"""Recognize speech while it is being said."""
+"""Streaming recognition: samples in as they come, text out."""
 
 import copy
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ from lact_modules.errors import InputError
 from lact_modules.inference.precision import Caster, Precision
 from lact_modules.inference.stream.memory import pack_memory, unpack_memory
 from lact_modules.inference.stream.model import open_stream
-from lact_modules.inference.stream.warm_up import hear_silence
+from lact_modules.inference.stream.warm_up import run_silence
 from lact_modules.model_store.loading import load_model
 from lact_modules.model_store.trained_model import TrainedModel
 
@@ -29,21 +29,21 @@ _BLOCK = 4 * SAMPLE_RATE
 
 
 class StreamingRecognizer:
-    """Hear samples as they come and tell the text so far.
+    """Recognize samples as they come, and return the text so far.
 
-    What it says does not depend on how the samples are cut into pieces. Between calls
-    it remembers a state of constant size, the utterance that goes on, and those ended
-    utterances that nobody has taken.
+    The text does not depend on how the samples are cut into pieces. Between calls it
+    keeps a state of constant size, the partial hypothesis, and the utterances that
+    have ended and were not taken.
 
     Arguments
     ---------
     trained : TrainedModel
         Trained in chunks, with running normalization.
     chunk_seconds : float | None
-        How much is recognized together, which is the latency; rounded to frames. None:
-        0.64, or what an ONNX graph was exported for.
+        Chunk size, which is the algorithmic latency; rounded to frames. None: 0.64, or
+        what an ONNX graph was exported for.
     left_seconds : float | None
-        How much attention remembers. None: 5.12, or what an ONNX graph remembers.
+        Left context of attention. None: 5.12, or what an ONNX graph has.
     endpoint : Endpoint | None
         When an utterance is over; None is `Endpoint`'s defaults.
     device : str | torch.device
@@ -52,11 +52,10 @@ class StreamingRecognizer:
         ``"fp32"``, ``"bf16"`` or ``"fp16"``, see `Caster`.
     ttt : dict[str, Any] | None
         Options of :func:`~lact_modules.adaptation.methods.build_adapter`, by which the
-        model learns from pieces of the stream while it hears it, see `StreamLearner`;
+        model learns from pieces of the stream as it recognizes it, see `StreamLearner`;
         without ``steps`` each takes one. None leaves the model as it is.
     compiled : bool
-        Compile the model's blocks, see `CompiledBlocks`, before the first sample; not
-        with `ttt`.
+        Compile the model's blocks before the first sample; not with `ttt`.
     **decoding : Any
         Options of :func:`~lact_modules.decoding.stream.decoder.build_stream_decoder`:
         ``beam_size``, ``lm``, ... Without any, greedy.
@@ -99,7 +98,7 @@ class StreamingRecognizer:
         **decoding: Any,
     ):
         if compiled and ttt is not None:
-            raise InputError("compile: --ttt trains what is uncompiled; leave one")
+            raise InputError("compile: --ttt trains uncompiled blocks; choose one")
         self.device = torch.device(device)
         self.model = trained.model.to(self.device)
         self.streaming = open_stream(self.model, chunk_seconds, left_seconds)
@@ -109,14 +108,14 @@ class StreamingRecognizer:
         )
         self.caster = Caster(self.model, precision, self.device)
         if ttt is not None and precision != "fp32":
-            raise InputError(f"precision {precision}: --ttt learns in fp32; leave one")
+            raise InputError(f"precision {precision}: --ttt learns in fp32; choose one")
         rate = self.model.frame_rate
         decoder = build_stream_decoder(trained.vocabulary, rate, **decoding)
         self.decoder = UtteranceDecoder(decoder, endpoint or Endpoint(), rate)
         self.reset()
         if compiled:
             CompiledBlocks(self.model)
-            hear_silence(self.fork(), self.chunking, rate)
+            run_silence(self.fork(), self.chunking, rate)
 
     @classmethod
     def from_export(
@@ -146,14 +145,14 @@ class StreamingRecognizer:
         return cls(load_model(folder, exit_block=exit_block), **options)
 
     def fork(self) -> "StreamingRecognizer":
-        """Give a recognizer of another stream, with the same model and options."""
+        """Return a recognizer of another stream, with the same model and options."""
         other = copy.copy(self)
         other.decoder = self.decoder.fork()
         other.reset()
         return other
 
     def reset(self) -> None:
-        """Go back to the beginning of a stream; what has been heard is forgotten."""
+        """Start a new stream; all that is remembered of this one is dropped."""
         self._state: Any = self.streaming.start(batch_size=1)
         self._learner = None if self.adapter is None else StreamLearner(self.adapter)
         self._utterance = self.decoder.start()
@@ -163,34 +162,37 @@ class StreamingRecognizer:
 
     @property
     def seconds(self) -> float:
-        """How much of the stream has been heard."""
+        """Seconds of the stream recognized so far."""
         return self._state.num_samples / SAMPLE_RATE
 
     @property
-    def heard(self) -> Heard:
-        """The words of the utterance that goes on, in the stream's seconds."""
+    def partial(self) -> Heard:
+        """The partial hypothesis: stable words, and open ones that may change."""
         return self.decoder.words(self._utterance)
+
+    heard = partial
+    """Former name of `partial`."""
 
     @property
     def words(self) -> tuple[Word, ...]:
-        """All words of the utterance that goes on."""
-        stable, open_words = self.heard
+        """All words of the partial hypothesis, in the stream's seconds."""
+        stable, open_words = self.partial
         return (*stable, *open_words)
 
     @property
     def text(self) -> str:
-        """The utterances that nobody has taken, and the one that goes on."""
+        """The utterances that were not taken, and the partial hypothesis."""
         words = (word.word for word in self.words)
         return " ".join(filter(None, [self._text_of_ended, *words]))
 
     def take(self) -> tuple[Hypothesis, ...]:
-        """Give each utterance that has ended, once; then it is forgotten."""
+        """Return the utterances that have ended since the last call."""
         taken, self._ended, self._text_of_ended = self._ended, (), ""
         return taken
 
     @torch.inference_mode()
     def accept(self, samples: Tensor) -> str:
-        """Hear some samples.
+        """Recognize some samples.
 
         Arguments
         ---------
@@ -215,7 +217,7 @@ class StreamingRecognizer:
 
     @torch.inference_mode()
     def finish(self) -> str:
-        """Give the final text, see `text`; the next samples begin another stream."""
+        """Return the final text, see `text`; the next samples begin another stream."""
         if not self._is_over:
             with self._running():
                 log_probs = self.streaming.finish(self._state)
@@ -226,7 +228,7 @@ class StreamingRecognizer:
         return self.text
 
     def state_dict(self) -> dict[str, Any]:
-        """Give what is remembered, for `torch.save`; not what `ttt` has learned.
+        """Return the carried state, for `torch.save`; not what `ttt` has learned.
 
         Returns
         -------
@@ -243,7 +245,7 @@ class StreamingRecognizer:
         return pack_memory(self.streaming, self._state, self._utterance, self._ended)
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on where another recognizer of the same model was.
+        """Continue where another recognizer of the same model stopped.
 
         Arguments
         ---------
@@ -272,13 +274,13 @@ class StreamingRecognizer:
             yield
 
     def _try_state(self) -> None:
-        """Go on with the state for a moment, elsewhere, to see whether it fits."""
+        """Continue briefly from the state, on a copy, to see whether it fits."""
         other = self.fork()
         other._state, other._utterance = self._state, self._utterance
         try:
             other.accept(torch.zeros(_BLOCK // 8))
             other.finish()
-        # whatever a model says of a stranger's tensors is the stranger's fault
+        # any error that foreign tensors cause is the file's fault
         except Exception as error:
             self.reset()
             reason = str(error).partition("\n")[0]
@@ -286,7 +288,7 @@ class StreamingRecognizer:
             raise InputError(f"state of a stream: {fault}") from error
 
     def _decode(self, log_probs: Tensor) -> None:
-        # chunk by chunk, so that utterances end where they do whatever the pieces
+        # chunk by chunk, so that the ends of utterances do not depend on the pieces
         for chunk in log_probs.split(self.chunking.size):
             self._utterance, ended = self.decoder.accept(chunk, self._utterance)
             self._end(ended)

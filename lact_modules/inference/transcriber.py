@@ -32,11 +32,11 @@ class Transcriber(ModelRunner):
         Options of :func:`~lact_modules.adaptation.methods.build_adapter`: ``method``,
         ``steps``, ... None leaves the model as it is.
     chunk_seconds : float | None
-        Divide utterances as a stream of this latency would be. If the model can hear
-        streams and CTC alone is searched, audio longer than `MAX_WHOLE_SECONDS` is
-        run piece by piece, see `LongForm`. None hears whole utterances.
+        Chunk size: recognize utterances in chunks, as a stream of this algorithmic
+        latency. A streaming model with a CTC search runs audio longer than
+        `MAX_WHOLE_SECONDS` piece by piece, see `LongForm`. None: whole utterances.
     left_seconds : float | None
-        How much before a chunk attention sees; if None, 5.12.
+        Left context of attention before a chunk; if None, 5.12.
     precision : Precision
         ``"fp32"``, ``"bf16"`` or ``"fp16"``, see `Caster`.
     compiled : bool
@@ -130,7 +130,7 @@ class Transcriber(ModelRunner):
             uint8; any lengths, also 0. Or files, or what :meth:`load` gives. One alone
             is a batch of one.
         sample_rate : int
-            Hz of the waveforms; files tell their own.
+            Sample rate of the waveforms in Hz; files have their own.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""What users of Python are told: text, words in time, and how sure they are."""
+"""Transcripts for users of Python: text, word times and confidences."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -34,7 +34,7 @@ class TimedWord:
 
 @dataclass(frozen=True)
 class Transcript:
-    """What was heard; ``str`` of it is the text.
+    """A transcript; ``str`` of it is the text.
 
     Arguments
     ---------
@@ -43,9 +43,9 @@ class Transcript:
     words : tuple[TimedWord, ...]
         The same words in time.
     confidence : float | None
-        Of all words, as of one; None where there is none, and of streams; not compared.
+        Of all words, as of one; None without words, and in streams; not compared.
     is_final : bool
-        False for an utterance of a stream that goes on.
+        False for a partial hypothesis of a stream.
 
     Example
     -------
@@ -68,14 +68,14 @@ def to_transcript(
     tokens: Sequence[str] = (),
     is_final: bool = True,
 ) -> Transcript:
-    """Tell words as users read them.
+    """Make a transcript of a decoder's words.
 
     Arguments
     ---------
     words : Sequence[Word]
         As a decoder gives them.
     log_probs : Tensor | None
-        (T, V) of the utterance, on any device; None: nothing is said of confidence.
+        (T, V) of the utterance, on any device; None: no confidences.
     tokens : Sequence[str]
         The V of them.
     is_final : bool
@@ -117,7 +117,7 @@ def _time(
 def _score_tokens(
     words: Sequence[Word], log_probs: Tensor, names: Sequence[str]
 ) -> list[Tensor]:
-    """Give of each word its tokens' log-probabilities: each at its surest frame."""
+    """Return the log-probabilities of each word's tokens, at their surest frames."""
     tokens = [token for word in words for token in word.tokens]
     if not tokens:
         return []
@@ -126,10 +126,10 @@ def _score_tokens(
     starts = torch.tensor([frame for _, frame in tokens])
     # each may last until the next begins; what leaves the device is a number a frame
     frames = torch.arange(int(starts[0]), len(log_probs))
-    said = torch.searchsorted(starts, frames, right=True) - 1
+    owners = torch.searchsorted(starts, frames, right=True) - 1
     begun = log_probs[starts, columns].float().cpu()
-    lasting = log_probs[frames, columns[said]].float().cpu()
-    scores = begun.scatter_reduce(0, said, lasting, "amax")
+    lasting = log_probs[frames, columns[owners]].float().cpu()
+    scores = begun.scatter_reduce(0, owners, lasting, "amax")
     return [*scores.split([len(word.tokens) for word in words])]
 
 

@@ -78,7 +78,7 @@ class Tuner:
         Returns
         -------
         range
-            Their places in `references`, where the caller says what was said.
+            Their places in `references`, where the caller puts the reference.
         """
         outputs = self._transcriber.run_model(waveforms)
         self._outputs.append(_move(outputs, torch.device("cpu")))
@@ -86,7 +86,7 @@ class Tuner:
         return range(len(self.references))[-len(waveforms) :]
 
     def scores_words(self, **decoding: Any) -> bool:
-        """Tell whether a search has words that a score may count.
+        """Return whether a search has words that a score may count.
 
         Arguments
         ---------
@@ -175,7 +175,7 @@ def try_grid(
     Arguments
     ---------
     references : Sequence[str]
-        What was said.
+        References.
     transcribe : Callable[..., list[str]]
         Takes weights by name and gives hypotheses in the order of `references`.
     grid : Grid
@@ -206,7 +206,7 @@ def choose_trial(references: Sequence[str], trials: Sequence[Trial]) -> Trial:
     Arguments
     ---------
     references : Sequence[str]
-        What was said.
+        References.
     trials : Sequence[Trial]
         At least one.
 
@@ -227,7 +227,7 @@ def choose_trial(references: Sequence[str], trials: Sequence[Trial]) -> Trial:
 
 
 def edges(trial: Trial, grid: Grid) -> list[str]:
-    """Tell which weights are the least or greatest of several that were tried.
+    """Name the weights at an edge of the grid, with several values tried.
 
     Arguments
     ---------

@@ -83,12 +83,12 @@ class ExportedDecoder(nn.Module):
         encoded : Tensor
             (B, T, D) of `ExportedEncoder`.
         wav_lens : Tensor
-            (B,) relative lengths; frames tell themselves which are padding.
+            (B,) relative lengths, unused: the frames show which are padding.
 
         Returns
         -------
         tuple[list[Hypothesis], None, None, None]
-            What was heard, in the place of tokens; no lengths, scores and
+            Hypotheses, instead of tokens; no lengths, scores and
             log-probabilities.
         """
         outputs = self.model.outputs(encoded, count_frames(encoded))
@@ -112,7 +112,7 @@ def decode(
     Returns
     -------
     list[Hypothesis]
-        What was heard, in the place of tokens.
+        Hypotheses, instead of tokens.
     """
     return decoder(encoded, wav_lens)[0]
 
@@ -157,15 +157,15 @@ class Tokenizer:
         """Turn text into ids of tokens."""
         return self.vocabulary.encode(text)
 
-    def decode_ids(self, heard: Hypothesis | Iterable[int]) -> str:
-        """Give the text of ids, or of what `decode` gives in their place."""
-        if isinstance(heard, Hypothesis):
-            return heard.text
-        return self.vocabulary.decode(heard)
+    def decode_ids(self, ids: Hypothesis | Iterable[int]) -> str:
+        """Return the text of ids, or of a hypothesis that `decode` returned."""
+        if isinstance(ids, Hypothesis):
+            return ids.text
+        return self.vocabulary.decode(ids)
 
 
 class AudioNormalizer:
-    """Mix and resample as ``lact-asr`` does, in the place of SpeechBrain's.
+    """Mix and resample as ``lact-asr`` does, instead of SpeechBrain's.
 
     Example
     -------
@@ -174,7 +174,7 @@ class AudioNormalizer:
     """
 
     def __call__(self, audio: Tensor, sample_rate: int) -> Tensor:
-        """Give samples (N,) at 16 kHz of those (N, C) or (N,) at any rate."""
+        """Return samples (N,) at 16 kHz of those (N, C) or (N,) at any rate."""
         audio = audio[:, None] if audio.ndim == 1 else audio
         return to_waveform(audio, sample_rate)
 
@@ -209,7 +209,7 @@ class ExportLoader:
             self._folder = Path(path).parent
 
     def load_collected(self) -> None:
-        """Load what was fetched, and give it to the parts.
+        """Load the fetched files into the parts.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""SpeechBrain's encoders in the place of this package's, and the other way round."""
+"""SpeechBrain's encoders in this package's models, and the other way round."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -83,7 +83,7 @@ class TransformerASR(stock.TransformerASR):
     """SpeechBrain's ``TransformerASR`` with an encoder of this package.
 
     For its recipes, with the arguments that stand there: the class path alone changes.
-    Decoder, searchers, ``EncoderWrapper`` and streaming go on as they are.
+    Decoder, searchers, ``EncoderWrapper`` and streaming work unchanged.
 
     Arguments
     ---------
@@ -161,9 +161,9 @@ class TransformerASR(stock.TransformerASR):
         **options: Any,
     ):
         if causal:
-            raise InputError("causal: true is not to be had; train in chunks instead")
+            raise InputError("causal: true is not supported; train in chunks instead")
         if output_hidden_states:
-            raise InputError("output_hidden_states: true is not to be had; leave it")
+            raise InputError("output_hidden_states: true is not supported; omit it")
         super().__init__(
             tgt_vocab,
             input_size,
@@ -188,7 +188,7 @@ class TransformerASR(stock.TransformerASR):
         if (encoder.d_model, encoder.frame_share) != (d_model, 1):
             raise InputError(
                 f"encoder: has d_model {encoder.d_model} and gives "
-                f"{encoder.frame_share:g} frames for each; want {d_model} and 1"
+                f"{encoder.frame_share:g} frames for each; expected {d_model} and 1"
             )
         # SpeechBrain has drawn all weights anew by now, which would ruin fast weights
         self.encoder = _Slot(encoder)
@@ -234,7 +234,7 @@ class _Slot(nn.Module):
 
 @dataclass
 class _StreamContext:
-    """What is remembered of a batch of streams between calls, which change it."""
+    """Carried state of a batch of streams, which calls change."""
 
     chunking: Chunking
     state: StackState | None = None
@@ -267,7 +267,9 @@ def _build_encoder(
 ) -> Encoder:
     """Make what ``hparams/encoder/lact_conformer.yaml`` makes, or plain blocks."""
     if blocks not in BLOCKS:
-        raise InputError(f"encoder_module {blocks!r}: want one of {', '.join(BLOCKS)}")
+        raise InputError(
+            f"encoder_module {blocks!r}: choose one of {', '.join(BLOCKS)}"
+        )
     is_conformer = blocks == "conformer"
     rule = UpdateRule(optimizer="muon", gain=1.0, normalization="post", update="down")
     ffn = partial(FeedForward, d_model, d_ffn, dropout)

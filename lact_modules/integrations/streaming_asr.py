@@ -31,8 +31,8 @@ class _Stream:
         self._recognizer, self._words = recognizer, StableWords(recognizer)
         self._has_text = self._is_over = False
 
-    def hear(self, samples: Tensor, part: float) -> str:
-        """Give the new text, with a blank before it but for the first."""
+    def accept(self, samples: Tensor, part: float) -> str:
+        """Return the new text, with a blank before it except at the beginning."""
         if self._is_over:
             return ""
         self._recognizer.accept(samples[: round(part * len(samples))])
@@ -47,7 +47,7 @@ class _Stream:
 
 @dataclass
 class StreamingContext:
-    """What is remembered of a batch of streams between calls, which change it.
+    """Carried state of a batch of streams, which calls change.
 
     Arguments
     ---------
@@ -56,7 +56,7 @@ class StreamingContext:
     recognizer : StreamingRecognizer
         At its beginning; each stream has a fork of it.
     streams : list[_Stream] | None
-        None before the first chunk, which tells how many there are.
+        None before the first chunk, whose size is their number.
     """
 
     config: DynChunkTrainConfig
@@ -126,7 +126,7 @@ class StreamingASR:
     def transcribe_file(
         self, path: str | Path, dynchunktrain_config: DynChunkTrainConfig
     ) -> str:
-        """Transcribe a file of any length, heard as a stream.
+        """Transcribe a file of any length, as a stream.
 
         Arguments
         ---------
@@ -207,14 +207,14 @@ class StreamingASR:
         return StreamingContext(dynchunktrain_config, self._recognizers[key])
 
     def get_chunk_size_frames(self, dynchunktrain_config: DynChunkTrainConfig) -> int:
-        """Tell how many samples make a chunk; pieces of other sizes are heard too."""
+        """Return the samples of a chunk; pieces of other sizes are accepted, too."""
         rate = self._trained.model.frame_rate
         return round(dynchunktrain_config.chunk_size * SAMPLE_RATE / rate)
 
     def transcribe_chunk(
         self, context: StreamingContext, chunk: Tensor, chunk_len: Tensor | None = None
     ) -> list[str]:
-        """Hear the next samples of each stream.
+        """Recognize the next samples of each stream.
 
         Arguments
         ---------
@@ -224,7 +224,7 @@ class StreamingASR:
             (B, N) float32 at 16 kHz, N of any size.
         chunk_len : Tensor | None
             (B,) which part of it is audio. Below 1 the stream ends in it, and what
-            comes later is not heard; 0 if it has ended with the chunk before.
+            comes later is ignored; 0 if it has ended with the chunk before.
 
         Returns
         -------
@@ -243,7 +243,7 @@ class StreamingASR:
             raise ValueError(f"{len(chunk)} streams; there were {len(context.streams)}")
         parts = torch.ones(len(chunk)) if chunk_len is None else chunk_len
         return [
-            stream.hear(samples, part)
+            stream.accept(samples, part)
             for stream, samples, part in zip(
                 context.streams, chunk, parts.tolist(), strict=True
             )

@@ -1,4 +1,4 @@
-"""A pretrained model of transformers, as a teacher: codes of what it has heard."""
+"""A pretrained model of transformers, as a teacher: the frames of one of its layers."""
 
 import math
 from pathlib import Path
@@ -43,7 +43,7 @@ class Teacher:
         self._normalize, self._model = _load(Path(folder))
         config = self._model.config
         if not hasattr(config, "conv_stride"):
-            raise InputError(f"{folder}: is a {config.model_type}; take a {_KINDS}")
+            raise InputError(f"{folder}: is a {config.model_type}; use a {_KINDS}")
         if not 1 <= layer <= config.num_hidden_layers:
             raise InputError(
                 f"--layer {layer}: {folder} has layers 1 to {config.num_hidden_layers}"
@@ -53,8 +53,8 @@ class Teacher:
         self._model.to(device)
 
     @torch.inference_mode()
-    def hear(self, samples: Tensor) -> NDArray[np.float32]:
-        """Give the frames of an utterance.
+    def frames(self, samples: Tensor) -> NDArray[np.float32]:
+        """Return the frames of an utterance.
 
         Arguments
         ---------
@@ -64,7 +64,7 @@ class Teacher:
         Returns
         -------
         NDArray[np.float32]
-            (T, D); at least one, of what is too short also.
+            (T, D); at least one, even of short audio.
         """
         if len(samples) < self._fewest:
             samples = torch.nn.functional.pad(samples, (0, self._fewest - len(samples)))
@@ -86,7 +86,7 @@ def _receptive_field(kernels: list[int], strides: list[int]) -> int:
 
 
 def _load(folder: Path) -> tuple[bool, Any]:
-    """Give whether waveforms are normalized, and the model."""
+    """Return whether waveforms are normalized, and the model."""
     from transformers import AutoFeatureExtractor, AutoModel
 
     if not folder.is_dir():
@@ -106,7 +106,9 @@ def _load(folder: Path) -> tuple[bool, Any]:
     # what hides frames in its own training is not used
     missing = {*report["missing_keys"]} - {"masked_spec_embed"}
     if missing:
-        raise InputError(f"{folder}: its weights lack {min(missing)}; take a whole one")
+        raise InputError(
+            f"{folder}: its weights lack {min(missing)}; use a complete one"
+        )
     if getattr(extractor, "sampling_rate", 16000) != 16000:
-        raise InputError(f"{folder}: hears {extractor.sampling_rate} Hz; want 16000")
+        raise InputError(f"{folder}: expects {extractor.sampling_rate} Hz, not 16000")
     return bool(getattr(extractor, "do_normalize", False)), model.eval()

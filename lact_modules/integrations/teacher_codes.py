@@ -1,4 +1,4 @@
-"""Codes of what a teacher has heard: clusters of its frames, by k-means."""
+"""Codes from a teacher: clusters of its frames, by k-means."""
 
 import hashlib
 import json
@@ -21,11 +21,11 @@ from lact_modules.whole_file import whole_file, write_whole
 Frames = NDArray[np.float32]
 """(T, D)"""
 
-Hear = Callable[[Tensor], Frames]
-"""Gives the frames of samples (N,)."""
+Encode = Callable[[Tensor], Frames]
+"""Returns the frames of samples (N,)."""
 
 Watch = Callable[[Iterable[Utterance], str, int], Iterator[Utterance]]
-"""Passes utterances on; told what is done with them, and how many there are."""
+"""Passes utterances on; takes what is done with them, and their number."""
 
 # means of fewer frames are noise; of one utterance they are alike
 _FRAMES_A_CODE = 100
@@ -37,7 +37,7 @@ _PART = 100
 
 def compute_codes(
     utterances: Sequence[Utterance],
-    hear: Hear,
+    encode: Encode,
     num_codes: int,
     path: str | Path,
     about: str,
@@ -45,20 +45,20 @@ def compute_codes(
 ) -> None:
     """Cluster a teacher's frames, and write the cluster of each frame.
 
-    An interrupted run leaves ``<path>.parts``, from which the next one goes on.
+    An interrupted run leaves ``<path>.parts``, from which the next one continues.
 
     Arguments
     ---------
     utterances : Sequence[Utterance]
-        To be heard; ids must differ.
-    hear : Hear
+        To encode; ids must differ.
+    encode : Encode
         The teacher.
     num_codes : int
         Clusters.
     path : str | Path
         ``.npz`` file to write.
     about : str
-        The teacher in words: what is left by another one is not gone on with.
+        Description of the teacher: parts of another one are refused.
     watch : Watch
         Shows progress.
 
@@ -72,22 +72,24 @@ def compute_codes(
     if path.exists():
         raise InputError(f"{path}: exists; remove it or name another file")
     if num_codes > MOST_CODES:
-        raise InputError(f"--codes {num_codes}: want at most {MOST_CODES}")
+        raise InputError(f"--codes {num_codes}: at most {MOST_CODES} are supported")
     parts = path.with_name(f"{path.name}.parts")
     _begin(parts, [about, num_codes, _digest(utterances)])
-    means = _find_means(parts / "means.npy", utterances, hear, num_codes, watch)
+    means = _find_means(parts / "means.npy", utterances, encode, num_codes, watch)
     left = [
         (parts / f"{start:09}.npz", utterances[start : start + _PART])
         for start in range(0, len(utterances), _PART)
     ]
     todo = [(part, some) for part, some in left if not part.exists()]
-    heard = watch(
+    watched = watch(
         (u for _, some in todo for u in some),
         "Writing codes",
         sum(len(some) for _, some in todo),
     )
     for part, some in todo:
-        codes = {u.id: _encode(hear(load_utterance(next(heard))), means) for u in some}
+        codes = {
+            u.id: _encode(encode(load_utterance(next(watched))), means) for u in some
+        }
         write_codes(part, codes, num_codes)
     files = [(CodeFile(part), some) for part, some in left]
     whole = {u.id: file[u.id] for file, some in files for u in some}
@@ -114,7 +116,7 @@ def _begin(parts: Path, settings: list[str | int]) -> None:
 def _find_means(
     path: Path,
     utterances: Sequence[Utterance],
-    hear: Hear,
+    encode: Encode,
     num_codes: int,
     watch: Watch,
 ) -> Frames:
@@ -127,7 +129,7 @@ def _find_means(
     order = random.Random(0).sample(utterances, len(utterances))
     enough = -(-wanted // _FRAMES_AN_UTTERANCE)
     for utterance in watch(order, "Clustering", min(enough, len(order))):
-        frames = hear(load_utterance(utterance))
+        frames = encode(load_utterance(utterance))
         some = draw.permutation(len(frames))[:_FRAMES_AN_UTTERANCE]
         samples.append(frames[some])
         found += len(some)
@@ -138,7 +140,7 @@ def _find_means(
     if len(different) < num_codes:
         raise InputError(
             f"--codes {num_codes}: there are only {len(different)} different frames; "
-            "want fewer codes"
+            "use fewer codes"
         )
     begin = different[draw.choice(len(different), num_codes, replace=False)]
     means, _ = kmeans2(frames, begin, iter=_ITERATIONS, minit="matrix")

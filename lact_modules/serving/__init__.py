@@ -1,1 +1,1 @@
-"""A page in the browser that shows speech as text while it is being said."""
+"""A page in the browser that shows the text of speech as it streams."""

@@ -1,4 +1,4 @@
-"""The web application: a page, a WebSocket, and how many listen to it."""
+"""The web application: a page, a WebSocket, and the clients at a time."""
 
 import logging
 from collections.abc import AsyncIterator, Collection

@@ -1,4 +1,4 @@
-"""A WebSocket that says how it ended."""
+"""A WebSocket with limits of time and a reason for its end."""
 
 import contextlib
 
@@ -66,7 +66,7 @@ class Connection:
             raise Closed(CloseCode.LOST, by_client=True) from error
 
     async def close(self, closed: Closed) -> None:
-        """Tell the client why, then close.
+        """Send the client the reason, then close.
 
         Arguments
         ---------

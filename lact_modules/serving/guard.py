@@ -1,6 +1,6 @@
 """Keep the pages of other sites away from a server on the user's own machine.
 
-A browser lets any page open a WebSocket to any host, and tells the page's site in
+A browser lets any page open a WebSocket to any host, and names the page's site in
 `Origin`. A site may also point its own name at 127.0.0.1 (DNS rebinding); then `Host`
 bears that name. Requests are served if `Host` cannot be a stranger's, and `Origin`, if
 there is one, is this server.
@@ -33,7 +33,7 @@ HEADERS = {
 
 
 def is_own_page(host: str, origin: str | None, origins: Collection[str] = ()) -> bool:
-    """Tell whether a request comes from this server's page, or from no page at all.
+    """Return whether a request comes from this server's page, or from no page at all.
 
     Arguments
     ---------

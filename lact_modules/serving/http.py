@@ -1,4 +1,4 @@
-"""HTTP for clients that may say nothing, or say it slowly."""
+"""HTTP with limits for clients that send nothing, or send it slowly."""
 
 import asyncio
 
@@ -50,7 +50,7 @@ class ImpatientHTTP(H11Protocol):
 
 
 def _end_of(connection: asyncio.Protocol) -> asyncio.TimerHandle | None:
-    """Give the timer of a connection that has no request, or that was closed."""
+    """Return the timer of a connection that has no request, or that was closed."""
     if isinstance(connection, H11Protocol):
         return connection.timeout_keep_alive_task
     if isinstance(connection, WebSocketsSansIOProtocol):

@@ -46,12 +46,12 @@ class Inbox:
         self._update()
 
     def end(self) -> None:
-        """Tell that nothing follows."""
+        """Mark the end of the audio."""
         self._has_ended = True
         self._update()
 
     async def take(self, max_bytes: int) -> bytes:
-        """Give what has come, once there is something.
+        """Return what has come, once there is something.
 
         Arguments
         ---------

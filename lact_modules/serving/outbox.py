@@ -7,7 +7,7 @@ from lact_modules.serving.protocol import Message
 
 
 class Outbox:
-    """A bounded queue in which a partial text gives way to whatever follows it.
+    """A bounded queue in which any later message replaces a partial text.
 
     A client that reads slowly misses partial texts, and nothing else.
 
@@ -49,7 +49,7 @@ class Outbox:
             self._changed.notify_all()
 
     async def get(self) -> Message:
-        """Give the oldest message, once there is one.
+        """Return the oldest message, once there is one.
 
         Returns
         -------

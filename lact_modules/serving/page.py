@@ -17,7 +17,7 @@ INDEX = "index.html"
 
 
 def page_routes() -> list[Route]:
-    """Give a route to each file of the page.
+    """Return a route to each file of the page.
 
     Returns
     -------

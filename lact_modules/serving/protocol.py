@@ -1,4 +1,4 @@
-"""What a client and the server say to each other.
+"""The protocol between a client and the server.
 
 The client sends binary messages, signed 16-bit little-endian samples of one channel at
 16 kHz, and the text ``end`` after the last of them. The server answers in JSON:
@@ -7,9 +7,9 @@ The client sends binary messages, signed 16-bit little-endian samples of one cha
 type      fields
 ========= ==============================================================================
 `ready`   `sample_rate`, `max_seconds`; samples may come
-`partial` `text` of the utterance that goes on, `num_stable` of its words that stay as
-          they are, `audio_seconds` of the stream heard
-`final`   `text`, `words` of an utterance that is over (`word`, `start`, `end`: seconds
+`partial` `text` of the partial hypothesis, `num_stable` of its words that will not
+          change, `audio_seconds` of the stream recognized so far
+`final`   `text`, `words` of an utterance that ended (`word`, `start`, `end`: seconds
           in the stream), `audio_seconds`
 `end`     `audio_seconds`, `real_time_factor`; no text follows
 `error`   `message`: why the connection closes, if not for the client's `end`
@@ -54,7 +54,7 @@ class Closed(Exception):
     reason : str
         For the client and the log; at most 123 bytes.
     by_client : bool
-        Whether nobody is there any more.
+        Whether the client has gone.
     """
 
     def __init__(self, code: int, reason: str = "", by_client: bool = False):
@@ -62,15 +62,15 @@ class Closed(Exception):
         self.code, self.reason, self.by_client = code, reason, by_client
 
 
-def partial_message(heard: Heard, audio_seconds: float) -> Message:
-    """Describe an utterance that goes on.
+def partial_message(partial: Heard, audio_seconds: float) -> Message:
+    """Describe a partial hypothesis.
 
     Arguments
     ---------
-    heard : Heard
-        Its words so far.
+    partial : Heard
+        Its stable words, and open ones.
     audio_seconds : float
-        How much of the stream has been heard.
+        Seconds of the stream recognized so far.
 
     Returns
     -------
@@ -85,8 +85,8 @@ def partial_message(heard: Heard, audio_seconds: float) -> Message:
     """
     return {
         "type": "partial",
-        "text": " ".join(word.word for word in (*heard.stable, *heard.open)),
-        "num_stable": len(heard.stable),
+        "text": " ".join(word.word for word in (*partial.stable, *partial.open)),
+        "num_stable": len(partial.stable),
         "audio_seconds": round(audio_seconds, 3),
     }
 
@@ -99,7 +99,7 @@ def final_message(hypothesis: Hypothesis, audio_seconds: float) -> Message:
     hypothesis : Hypothesis
         Its words, in seconds of the stream.
     audio_seconds : float
-        How much of the stream has been heard.
+        Seconds of the stream recognized so far.
 
     Returns
     -------

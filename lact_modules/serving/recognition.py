@@ -1,4 +1,4 @@
-"""What a client hears of the recognizer; runs in a thread of its own."""
+"""The messages for a client from its recognizer; runs in a thread of its own."""
 
 import time
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from lact_modules.inference.streaming import StreamingRecognizer
 from lact_modules.serving.protocol import Message, final_message, partial_message
 
 PROGRESS_SECONDS = 0.5
-"""A client is told at least so often how far the recognizer is."""
+"""A client gets a message about progress at least so often."""
 
 
 class Recognition:
@@ -19,18 +19,18 @@ class Recognition:
     Arguments
     ---------
     recognizer : StreamingRecognizer
-        At the beginning of a stream, and nobody else's.
+        At the beginning of a stream, and used by no other.
     """
 
     def __init__(self, recognizer: StreamingRecognizer):
         self._recognizer = recognizer
         self._text = ""
-        self._told_seconds = 0.0
+        self._sent_seconds = 0.0
         self.audio_seconds = 0.0
         self.compute_seconds = 0.0
 
     def accept(self, frame: bytes) -> list[Message]:
-        """Hear some samples.
+        """Recognize some samples.
 
         Arguments
         ---------
@@ -40,23 +40,23 @@ class Recognition:
         Returns
         -------
         list[Message]
-            The utterances that ended, and the text of the one that goes on if there is
-            news of it.
+            The utterances that ended, and the partial hypothesis if it changed or
+            progress is due.
         """
         samples = decode_pcm(frame)
         with self._timed():
             self._recognizer.accept(samples)
         self.audio_seconds += len(samples) / SAMPLE_RATE
         messages = self._take()
-        news = partial_message(self._recognizer.heard, self.audio_seconds)
-        is_due = self.audio_seconds - self._told_seconds >= PROGRESS_SECONDS
+        news = partial_message(self._recognizer.partial, self.audio_seconds)
+        is_due = self.audio_seconds - self._sent_seconds >= PROGRESS_SECONDS
         if is_due or news["text"] != self._text:
-            self._text, self._told_seconds = news["text"], self.audio_seconds
+            self._text, self._sent_seconds = news["text"], self.audio_seconds
             messages.append(news)
         return messages
 
     def finish(self) -> list[Message]:
-        """Hear the end.
+        """End the stream.
 
         Returns
         -------
@@ -68,7 +68,7 @@ class Recognition:
         return self._take()
 
     def summary(self) -> Message:
-        """Tell how much was heard, and how fast.
+        """Summarize the duration of the audio and the speed.
 
         Returns
         -------

@@ -65,7 +65,7 @@ def open_socket(host: str, port: int, limits: Limits) -> socket.socket:
 
 
 def address(listener: socket.socket) -> str:
-    """Tell where a browser finds a socket.
+    """Return the address of a socket for a browser.
 
     Arguments
     ---------

@@ -19,14 +19,14 @@ from lact_modules.serving.recognition import Recognition
 BYTES_PER_SECOND = SAMPLE_RATE * BYTES_PER_SAMPLE
 MAX_UNSENT = 8
 PIECE_BYTES = BYTES_PER_SECOND
-"""What is recognized at one go; then it is another client's turn."""
+"""Audio recognized in one go; then it is another client's turn."""
 
 
 class Session:
     """Read, recognize and answer at the same time, each no faster than the next.
 
     When the recognizer is behind, its queue is full, reading pauses, and the client's
-    own socket fills up. When the client does not read, partial texts are left out, then
+    own socket fills up. When the client does not read, partial texts are skipped, then
     the recognizer pauses, then the client is closed.
 
     Arguments
@@ -86,7 +86,7 @@ class Session:
             await self._connection.receive()
 
     async def _queue_audio(self) -> Closed:
-        """Tell why there is no more: the client's word, or a limit."""
+        """Queue audio to its end; return the reason: the client's `end`, or a limit."""
         limits, now = self._limits, asyncio.get_running_loop().time
         too_long = Closed(
             CloseCode.LIMIT, f"a stream may last {limits.max_seconds / 60:g} minutes"
@@ -146,7 +146,7 @@ def _check_samples(frame: bytes, max_bytes: int) -> None:
 
 
 def _check_is_no_file(frame: bytes) -> None:
-    """Refuse what would be heard as noise; a header comes whole, or not at once."""
+    """Refuse a file, whose bytes would pass for samples."""
     if kind := name_kind(frame):
         raise Closed(
             CloseCode.NOT_SAMPLES,

@@ -1,4 +1,4 @@
-"""What the commands that hear streams have in common."""
+"""What the commands that recognize streams have in common."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,22 +21,22 @@ def load_recognizer(
     exit_block: int | None = None,
     **decoding: Any,
 ) -> "StreamingRecognizer":
-    """Load a model that hears streams.
+    """Load a streaming model.
 
     Arguments
     ---------
     model : Path
         Folder of a run or an export, or an id on the hub.
     chunk : float | None
-        Seconds recognized together.
+        Chunk size in seconds.
     left : float | None
-        Seconds that attention remembers.
+        Left context of attention in seconds.
     silence : float | None
         Seconds without a word that end an utterance.
     device : str
         Where to run, see `find_device`.
     precision : str
-        In which to run, see `Caster`.
+        Precision of matrix products, see `Caster`.
     ttt : dict[str, Any] | None
         How to learn from the stream, see `StreamingRecognizer`.
     compiled : bool

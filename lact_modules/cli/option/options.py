@@ -19,36 +19,39 @@ AvgCheckpoints = Annotated[
     typer.Option(
         "--avg-checkpoints",
         min=1,
-        help="Of a training run: best checkpoints to average, 1 for the best alone; "
-        "else what did better on dev when training ended.",
+        help="Number of best checkpoints of a training run to average; 1: the best "
+        "alone. Default: what did better on dev when training ended.",
     ),
 ]
-BatchSize = Annotated[int, typer.Option(min=1, help="Files run together.")]
-BeamSize = Annotated[int, typer.Option(min=0, help="Beams of the search; 0: greedy.")]
+BatchSize = Annotated[int, typer.Option(min=1, help="Number of files in a batch.")]
+BeamSize = Annotated[
+    int, typer.Option(min=0, help="Beam size of the search; 0: greedy.")
+]
 LanguageModel = Annotated[
     Path | None,
     typer.Option(
         "--lm",
-        help="For the beam search. CTC: n-gram of words or characters, ARPA (.gz too) "
-        "or KenLM binary; attention: folder of a TransformerLM over the model's "
-        "tokens.",
+        help="Language model of the beam search. CTC: n-gram of words or characters, "
+        "ARPA (.gz too) or KenLM binary; attention: folder of a TransformerLM over "
+        "the model's tokens.",
     ),
 ]
 Lexicon = Annotated[
     Path | None,
     typer.Option(
-        help="Words the beam search may say, one a line, with spellings or without."
+        help="Words that the beam search may output, one per line, with or without "
+        "spellings."
     ),
 ]
 LanguageModelWeight = Annotated[
     float | None, typer.Option("--lm-weight", help="Weight of the language model.")
 ]
 WordScore = Annotated[
-    float | None, typer.Option(help="Added for each word in the beam search.")
+    float | None, typer.Option(help="Score added per word in the beam search.")
 ]
 Search = Annotated[
     str | None,
-    typer.Option(help="ctc or attention; auto: attention if the model has a decoder."),
+    typer.Option(help="ctc, attention, or auto: attention if the model has a decoder."),
 ]
 CTCWeight = Annotated[
     float | None,
@@ -57,33 +60,33 @@ CTCWeight = Annotated[
 Rescore = Annotated[
     Path | None,
     typer.Option(
-        help="Language model to rank the beam search's texts again: n-gram, or folder "
-        "of a TransformerLM or of any causal model in transformers' format."
+        help="Language model to rescore the beam search's hypotheses: n-gram, or "
+        "folder of a TransformerLM or of any causal model in transformers' format."
     ),
 ]
 RescoreWeight = Annotated[
-    float | None, typer.Option(help="Weight of log-probabilities in rescoring.")
+    float | None, typer.Option(help="Weight of the language model in rescoring.")
 ]
 RescoreWordScore = Annotated[
-    float | None, typer.Option(help="Added for each word in rescoring.")
+    float | None, typer.Option(help="Score added per word in rescoring.")
 ]
 RescoreLowercase = Annotated[
     bool | None,
     typer.Option(
-        help="Whether a model in transformers' format reads lower case; "
+        help="Whether to lowercase text for a language model in transformers' format; "
         "by default if transcripts are in upper case."
     ),
 ]
 NumBest = Annotated[
     int | None,
-    typer.Option(min=1, help="Texts of an utterance to rank; as many as beams."),
+    typer.Option(min=1, help="Hypotheses to rescore; by default the beam size."),
 ]
 SkipBlanks = Annotated[
     float | None,
     typer.Option(
         "--skip-blanks",
-        help="Leave out of the beam search frames that are blank with at least this "
-        "probability, such as 0.99.",
+        help="Skip frames in the beam search whose blank probability is at least this, "
+        "such as 0.99.",
         metavar="P",
     ),
 ]
@@ -92,24 +95,25 @@ ExitBlock = Annotated[
     typer.Option(
         "--exit-block",
         min=1,
-        help="Early exit: say what the CTC head after this block of the encoder says; "
-        "blocks above it are not run.",
+        help="Early exit: use the output of the CTC head after this encoder block and "
+        "do not run the blocks above it.",
     ),
 ]
 Channel = Annotated[
     int | None,
     typer.Option(
-        min=0, help="Of files with several, from 0; by default the mean of all."
+        min=0,
+        help="Channel of multi-channel files, from 0; by default the mean.",
     ),
 ]
 Device = Annotated[
-    str, typer.Option(help="cpu, cuda, cuda:1, ...; auto: CUDA if there is any.")
+    str, typer.Option(help="cpu, cuda, cuda:1, ...; auto: CUDA if available.")
 ]
 Precision = Annotated[
     str,
     typer.Option(
-        help="fp32, or bf16, fp16: of the products in front end and encoder. bf16 pays "
-        "on GPUs and on CPUs with AMX, fp16 is for GPUs.",
+        help="Precision of matrix products in front end and encoder. bf16 is faster on "
+        "GPUs and on CPUs with AMX; fp16 is for GPUs.",
         metavar="fp32|bf16|fp16",
     ),
 ]
@@ -117,43 +121,43 @@ Compile = Annotated[
     bool,
     typer.Option(
         "--compile",
-        help="Compile the model's blocks by torch.compile: takes minutes before the "
-        "first result. For GPUs; on CPUs the C++ that runs without it is faster.",
+        help="Compile the model's blocks with torch.compile, which takes minutes at "
+        "first. For GPUs; on CPUs the C++ kernels used without it are faster.",
     ),
 ]
 Chunk = Annotated[
     float | None,
     typer.Option(
         "--chunk",
-        help="Seconds; hear utterances in chunks, as a stream of this latency. Where "
-        "the model hears streams, audio of any length is run piece by piece.",
+        help="Chunk size in seconds: recognize audio in chunks, as a stream with this "
+        "algorithmic latency. A streaming model takes audio of any length so.",
     ),
 ]
 Left = Annotated[
     float | None,
-    typer.Option("--left", help="Seconds before a chunk that attention sees."),
+    typer.Option("--left", help="Left context of attention in seconds."),
 ]
 StreamChunk = Annotated[
     float | None,
-    typer.Option("--chunk", help="Seconds recognized together; 0.64 by default."),
+    typer.Option("--chunk", help="Chunk size in seconds; 0.64 by default."),
 ]
 StreamLeft = Annotated[
     float | None,
-    typer.Option("--left", help="Seconds that attention remembers; 5.12 by default."),
+    typer.Option("--left", help="Left context in seconds; 5.12 by default."),
 ]
 Silence = Annotated[
     float | None,
     typer.Option(
-        min=0.1, help="Seconds without a word: utterance over; 0.8 by default."
+        min=0.1, help="Seconds without a word that end an utterance; 0.8 by default."
     ),
 ]
 TTT = Annotated[
     str | None,
     typer.Option(
         "--ttt",
-        help="Train on each utterance before it is transcribed: lact (fast weights "
-        "and input), suta, suta-faithful or tent; on pieces of a recording, by what "
-        "the model hears in them: self-train.",
+        help="Test-time training. On each utterance before it is transcribed: lact "
+        "(fast weights and input), suta, suta-faithful or tent. On pieces of a "
+        "recording, with the model's own hypotheses as labels: self-train.",
         metavar="METHOD",
     ),
 ]
@@ -161,7 +165,8 @@ StreamTTT = Annotated[
     str | None,
     typer.Option(
         "--ttt",
-        help="self-train: learn from pieces of the stream while it is heard.",
+        help="Test-time training: self-train learns from pieces of the stream while it "
+        "is recognized.",
         metavar="METHOD",
     ),
 ]
@@ -169,26 +174,27 @@ TTTLoss = Annotated[
     str | None,
     typer.Option(
         "--ttt-loss",
-        help="What --ttt minimizes: suta, entropy, masked_prediction, pseudo_labels; "
-        "+ joins them.",
+        help="Loss of --ttt: suta, entropy, masked_prediction, pseudo_labels, or a sum "
+        "of several joined by +.",
     ),
 ]
 TTTSteps = Annotated[
     int | None,
     typer.Option(
-        "--ttt-steps", help="Steps of --ttt an utterance, or a piece of a recording."
+        "--ttt-steps", help="Steps of --ttt per utterance or piece of a recording."
     ),
 ]
 TTTParameters = Annotated[
     str | None,
     typer.Option(
         "--ttt-params",
-        help="What --ttt trains: fast_weights, input, norms, front_end, all; commas "
-        "between them.",
+        help="Parameters that --ttt trains, separated by commas: fast_weights, input, "
+        "norms, front_end, all.",
     ),
 ]
 TTTOptimizer = Annotated[
-    str | None, typer.Option("--ttt-optimizer", help="muon, adamw or sgd.")
+    str | None,
+    typer.Option("--ttt-optimizer", help="Optimizer of --ttt: muon, adamw or sgd."),
 ]
 TTTLearningRate = Annotated[
     float | None, typer.Option("--ttt-lr", help="Learning rate of --ttt.")
@@ -197,16 +203,17 @@ TTTMode = Annotated[
     str | None,
     typer.Option(
         "--ttt-mode",
-        help="episodic: each utterance starts from the model; continual: from where "
-        "those before have led; recording: pieces of each file train together.",
+        help="episodic: each utterance starts from the trained model; continual: from "
+        "the weights after the previous one; recording: pieces of each file train "
+        "together.",
     ),
 ]
 TTTChunk = Annotated[
     float | None,
     typer.Option(
         "--ttt-chunk",
-        help="Seconds; longer audio is cut, each piece adapted alone, or in turn if of "
-        "a recording, where 16 is the default.",
+        help="Longest piece in seconds: longer audio is cut and each piece adapted "
+        "alone, or, in a recording, in turn (16 s by default).",
     ),
 ]
 
@@ -221,24 +228,24 @@ def ttt_options(
     mode: str | None,
     chunk: float | None,
 ) -> dict[str, Any] | None:
-    """Give the options of test-time training, as `Transcriber` takes them.
+    """Return the options of test-time training, as `Transcriber` takes them.
 
     Arguments
     ---------
     method : str | None
         Its method.
     loss : str | None
-        In the place of the method's.
+        Replaces the method's.
     steps : int | None
-        In the place of the method's.
+        Replaces the method's.
     parameters : str | None
-        In the place of the method's, between commas.
+        Replaces the method's; separated by commas.
     optimizer : str | None
-        In the place of the method's.
+        Replaces the method's.
     lr : float | None
-        In the place of the method's.
+        Replaces the method's.
     mode : str | None
-        In the place of the method's.
+        Replaces the method's.
     chunk : float | None
         Seconds of a piece.
 

@@ -1,4 +1,4 @@
-"""What ``lact-asr transcribe`` hears: files, or each of their channels."""
+"""What ``lact-asr transcribe`` recognizes: files, or each of their channels."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -30,7 +30,7 @@ class Recording(NamedTuple):
 
 
 def list_recordings(paths: Iterable[Path], channel: str | None) -> list[Recording]:
-    """Give what is to be heard of some files.
+    """List the recordings in some files.
 
     Arguments
     ---------
@@ -42,12 +42,12 @@ def list_recordings(paths: Iterable[Path], channel: str | None) -> list[Recordin
     Returns
     -------
     list[Recording]
-        In the files' order; a file that cannot be read is left to who reads it.
+        In the files' order; a file that cannot be read is one recording.
 
     Raises
     ------
     InputError
-        If `channel` is neither.
+        If `channel` is neither a number nor ``each``.
 
     Example
     -------

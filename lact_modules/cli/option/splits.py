@@ -7,17 +7,17 @@ import typer
 from lact_modules.errors import InputError
 
 Splits = Annotated[
-    str, typer.Option(help="Folder names, with commas between.", metavar="A,B,...")
+    str, typer.Option(help="Folder names, separated by commas.", metavar="A,B,...")
 ]
 
 
 def split_names(splits: str) -> list[str]:
-    """Take the option's value apart.
+    """Split the option's value into names.
 
     Arguments
     ---------
     splits : str
-        Names with commas between.
+        Names separated by commas.
 
     Returns
     -------

@@ -97,7 +97,7 @@ def make_folder(path: Path) -> list[Path]:
 
 @contextmanager
 def open_report(path: Path | None) -> Iterator[TextIO | None]:
-    """Open a file for what a command tells its user too.
+    """Open a file for a report beside what a command prints.
 
     Arguments
     ---------
@@ -173,7 +173,7 @@ def show_progress(
 
 
 def now_and_then() -> Callable[[Callable[[], str]], None]:
-    """Give what prints a line on stderr each minute, where no terminal shows a bar.
+    """Make a function that prints a line on stderr each minute without a terminal.
 
     Returns
     -------
@@ -182,14 +182,14 @@ def now_and_then() -> Callable[[Callable[[], str]], None]:
     """
     last = time.monotonic()
 
-    def tell(line: Callable[[], str]) -> None:
+    def print_if_due(line: Callable[[], str]) -> None:
         nonlocal last
         is_due = time.monotonic() - last >= _SECONDS_BETWEEN_LINES
         if is_due and not Console(stderr=True).is_terminal:
             print(line(), file=sys.stderr, flush=True)
             last = time.monotonic()
 
-    return tell
+    return print_if_due
 
 
 @contextmanager

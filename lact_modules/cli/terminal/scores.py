@@ -20,8 +20,8 @@ Score = dict[str, Any]
 _MOST_ROWS = 20
 
 
-class Heard(NamedTuple):
-    """A data set that was transcribed.
+class Scored(NamedTuple):
+    """A data set that was transcribed and scored.
 
     Arguments
     ---------
@@ -34,7 +34,7 @@ class Heard(NamedTuple):
     audio_s : float
         Seconds of it.
     latency : dict[str, float | None]
-        ``chunk_s`` and ``left_s``, None where utterances were heard whole.
+        ``chunk_s`` and ``left_s``, None for whole utterances.
     adaptation : dict[str, Any] | None
         What test-time training did.
     """
@@ -70,7 +70,7 @@ class Heard(NamedTuple):
         }
 
     def summary(self, scores: Mapping[str, Score]) -> dict[str, Any]:
-        """Give the last decoder's scores and transcripts, and the scores of all.
+        """Return the last decoder's scores and transcripts, and the scores of all.
 
         Arguments
         ---------
@@ -91,8 +91,8 @@ class Heard(NamedTuple):
             "audio_s": self.audio_s,
             "steps": scores if len(scores) > 1 else {},
             "utterances": [
-                {"id": id_, "ref": said, "hyp": text}
-                for id_, said, text in zip(
+                {"id": id_, "ref": reference, "hyp": text}
+                for id_, reference, text in zip(
                     transcripts.ids,
                     transcripts.references,
                     transcripts.hypotheses[last],
@@ -123,7 +123,7 @@ def _print_rates(
         table.add_row(*(row[key] for key in headings))
     chunk, left = latency["chunk_s"], latency["left_s"]
     if chunk is not None and left is not None:
-        table.caption = f"chunks of {chunk:g} s, {left:g} s before"
+        table.caption = f"chunks of {chunk:g} s, left context {left:g} s"
     print_table(table)
 
 

@@ -1,4 +1,4 @@
-"""End when the user or the system says so, and not in the middle of a step."""
+"""End when the user or the system asks for it, between two steps."""
 
 import signal
 from collections.abc import Generator, Iterable, Iterator

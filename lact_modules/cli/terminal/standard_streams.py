@@ -16,7 +16,7 @@ ESCAPE = "lact_asr.escape"
 def standard_streams() -> Iterator[None]:
     """Let stdin and stdout hold any text, and see that what was written arrives.
 
-    Files and pipes get UTF-8 whatever the locale says, and file names byte by byte as
+    Files and pipes get UTF-8 in every locale, and file names byte by byte as
     they are. A terminal keeps its encoding, and shows what it lacks by numbers.
 
     Raises

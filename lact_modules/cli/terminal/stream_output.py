@@ -1,4 +1,4 @@
-"""What a stream says: lines for what is over, one that is redrawn for what goes on."""
+"""Output of a stream: a line per utterance, and the partial hypothesis redrawn."""
 
 import sys
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ from lact_modules.serving.protocol import encode, final_message, partial_message
 class StreamWriter:
     """Write utterances to stdout as they end, each at once.
 
-    A terminal on stderr shows the words of the utterance that goes on.
+    A terminal on stderr shows the partial hypothesis.
 
     Arguments
     ---------
@@ -22,7 +22,7 @@ class StreamWriter:
         Whether to write messages of :mod:`~lact_modules.serving.protocol`; if not,
         start and end in seconds and the text, between tabs.
     partial : bool
-        Whether to write what goes on too, whenever its text is another; in JSON.
+        Whether to write partial hypotheses too, whenever their text changes; in JSON.
     """
 
     def __init__(self, as_json: bool = False, partial: bool = False):
@@ -35,16 +35,16 @@ class StreamWriter:
     def write(
         self, ended: Iterable[Hypothesis], heard: Heard, audio_seconds: float
     ) -> None:
-        """Write what is over, and show what goes on.
+        """Write utterances that ended, and show the partial hypothesis.
 
         Arguments
         ---------
         ended : Iterable[Hypothesis]
-            Utterances that nobody has seen.
+            Utterances that ended since the last call.
         heard : Heard
-            Words of the one that goes on.
+            The partial hypothesis.
         audio_seconds : float
-            How much of the stream has been heard.
+            Seconds of the stream recognized so far.
         """
         for hypothesis in ended:
             self.clear()
@@ -57,7 +57,7 @@ class StreamWriter:
         self._show(text)
 
     def clear(self) -> None:
-        """Take from the terminal what goes on."""
+        """Remove the partial hypothesis from the terminal."""
         self._show("")
 
     def _render(self, hypothesis: Hypothesis, audio_seconds: float) -> str:

@@ -1,4 +1,4 @@
-"""Count what was done and what failed, and say so at the end."""
+"""Count what was done and what failed, and report it at the end."""
 
 import sys
 import time

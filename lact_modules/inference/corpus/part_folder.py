@@ -1,4 +1,4 @@
-"""A folder of transcripts by part, which a later run goes on with."""
+"""A folder of transcripts by part, which a later run continues."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from lact_modules.errors import InputError
-from lact_modules.inference.corpus.parts import HeardPart
+from lact_modules.inference.corpus.parts import TranscribedPart
 from lact_modules.whole_file import write_whole
 
 PLAN_FILE = "parts.json"
-"""What was to be done, by which a run knows its own parts."""
+"""The settings by which a run recognizes its own parts."""
 
 _MODEL = "model_sha256"
 
@@ -38,7 +38,7 @@ class PartFolder:
     -------
     >>> import tempfile
     >>> folder = PartFolder(tempfile.mkdtemp(), {"beam_size": 0})
-    >>> folder.write(HeardPart(0, lines=["{}\n"]))
+    >>> folder.write(TranscribedPart(0, lines=["{}\n"]))
     >>> folder.has(0), folder.has(1)
     (True, False)
     >>> PartFolder(folder.path, {"beam_size": 50})
@@ -60,8 +60,8 @@ class PartFolder:
             self._check_plan()
         elif next(self.path.glob("part-*.jsonl"), None) is not None:
             raise InputError(
-                f"{path}: has parts, but no {PLAN_FILE} that tells of what; name "
-                "another output"
+                f"{path}: has parts, but no {PLAN_FILE} that says of which corpus; "
+                "name another output"
             )
 
     def _check_plan(self) -> None:
@@ -78,7 +78,7 @@ class PartFolder:
             if before != now:
                 raise InputError(
                     f"{path}: parts with {key} {_say(before)}, not {_say(now)}; name "
-                    "another output, or give what was given before"
+                    "another output, or use the former value"
                 )
 
     def _write_plan(self) -> None:
@@ -86,39 +86,39 @@ class PartFolder:
         write_whole(self.path / PLAN_FILE, json.dumps(entry, indent=2) + "\n")
 
     def has(self, number: int) -> bool:
-        """Tell whether a part is done."""
+        """Return whether a part is done."""
         return self._name("part", number).exists()
 
-    def write(self, heard: HeardPart) -> None:
-        """Write a part that was heard to its end, and what failed in it.
+    def write(self, part: TranscribedPart) -> None:
+        """Write a complete part, and what failed in it.
 
         Arguments
         ---------
-        heard : HeardPart
+        part : TranscribedPart
             Of this folder's plan.
 
         Raises
         ------
         InputError
-            If another model heard the parts before.
+            If another model transcribed the earlier parts.
         """
         if self._model is None:
-            self._model = heard.model
+            self._model = part.model
             self.path.mkdir(parents=True, exist_ok=True)
             self._write_plan()
-        elif self._model != heard.model:
+        elif self._model != part.model:
             raise InputError(
                 f"{self.path}: parts of a model that has changed since; name another "
-                "output, or give that model"
+                "output, or use that model"
             )
-        failed = self._name("failed", heard.number)
-        if heard.failures:
-            lines = [json.dumps(each) + "\n" for each in heard.failures]
+        failed = self._name("failed", part.number)
+        if part.failures:
+            lines = [json.dumps(each) + "\n" for each in part.failures]
             write_whole(failed, "".join(lines))
         else:
             # of a run that was stopped before it wrote the part
             failed.unlink(missing_ok=True)
-        write_whole(self._name("part", heard.number), "".join(heard.lines))
+        write_whole(self._name("part", part.number), "".join(part.lines))
 
     def read_failures(self, number: int) -> Iterator[str]:
         """Read why utterances of a part failed, if any did.
@@ -139,7 +139,7 @@ class PartFolder:
                 yield json.loads(line)["error"]
 
     def read(self, number: int) -> Iterator[dict[str, Any]]:
-        """Read what was heard in a part, as `HeardPart` tells it.
+        """Read the transcripts of a part, as `TranscribedPart` has them.
 
         Arguments
         ---------
@@ -162,7 +162,7 @@ class PartFolder:
                 yield from map(json.loads, stream)
         except ValueError as error:
             raise InputError(
-                f"{path}: damaged ({error}); remove it to have it transcribed again"
+                f"{path}: damaged ({error}); remove it to transcribe it again"
             ) from error
 
     def _name(self, kind: str, number: int) -> Path:

@@ -18,15 +18,15 @@ from lact_modules.model_store.onnx.model import OnnxModel
 
 
 @dataclass
-class HeardPart:
-    """What was heard in a part: of each utterance a line, or why there is none.
+class TranscribedPart:
+    """Transcripts of a part: a line per utterance, or why there is none.
 
     Arguments
     ---------
     number : int
         Of the part.
     model : str
-        Fingerprint of what heard it.
+        Fingerprint of the model that transcribed it.
     lines : list[str]
         Of utterances that were transcribed, see `to_json`.
     failures : list[dict[str, Any]]
@@ -64,46 +64,48 @@ class HeardPart:
 
 
 class PartTranscriber:
-    """A model that hears parts, each as if it were the only one.
+    """A model that transcribes parts, each independently of the others.
 
     Arguments
     ---------
     transcriber : Transcriber
-        What it heard before must not matter.
+        Its results must not depend on earlier audio.
     batch_size : int
-        Utterances run together.
+        Utterances in a batch.
 
     Raises
     ------
     InputError
-        If it does matter.
+        If they do.
     """
 
     def __init__(self, transcriber: Transcriber, batch_size: int = 8):
         if transcriber.is_in_order:
             raise InputError(
                 "--ttt-mode continual: parts are transcribed apart, and none can start "
-                "from where another ended; take another mode"
+                "from where another ended; use another mode"
             )
         self.transcriber, self.batch_size = transcriber, batch_size
         self.fingerprint = fingerprint_model(transcriber.model)
 
-    def hear(self, part: Part, tick: Callable[[], object] = lambda: None) -> HeardPart:
+    def transcribe(
+        self, part: Part, tick: Callable[[], object] = lambda: None
+    ) -> TranscribedPart:
         """Transcribe a part.
 
         Arguments
         ---------
         part : Part
-            What to hear.
+            What to transcribe.
         tick : Callable[[], object]
             Called after each utterance.
 
         Returns
         -------
-        HeardPart
+        TranscribedPart
             Each of its utterances once, in the part's order.
         """
-        heard = HeardPart(part.number, self.fingerprint)
+        done = TranscribedPart(part.number, self.fingerprint)
         load = self.transcriber.load
         outcomes = self.transcriber.transcribe_files(
             part,
@@ -112,22 +114,22 @@ class PartTranscriber:
         )
         try:
             for outcome in outcomes:
-                heard.add(outcome)
+                done.add(outcome)
                 tick()
         # a shard ends where it is damaged
         except InputError as error:
-            heard.fault = str(error)
-            return heard
-        if len(heard) != len(part):
-            heard.fault = (
-                f"part {part.number}: has {len(heard)} utterances where {len(part)} "
-                "were listed; write its shard again"
+            done.fault = str(error)
+            return done
+        if len(done) != len(part):
+            done.fault = (
+                f"part {part.number}: has {len(done)} utterances, but {len(part)} "
+                "are listed; write its shard again"
             )
-        return heard
+        return done
 
 
 def fingerprint_model(model: nn.Module | OnnxModel) -> str:
-    """Tell a model from others, by all that its checkpoint holds.
+    """Identify a model by all that its checkpoint holds.
 
     Arguments
     ---------

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from lact_modules.data.shard.parts import Part
 from lact_modules.errors import InputError
-from lact_modules.inference.corpus.parts import HeardPart, PartTranscriber
+from lact_modules.inference.corpus.parts import PartTranscriber, TranscribedPart
 
 # What kills its worker, as audio may that a library cannot bear, kills each of them.
 _MAX_ROUNDS = 3
@@ -19,29 +19,29 @@ _MAX_LOST_PARTS = 16
 _MAX_LOST_SHARE = 0.1
 
 
-def hear_on_ray(
+def transcribe_on_ray(
     parts: Sequence[Part],
     model: str,
     options: Mapping[str, Any],
     batch_size: int = 8,
     device: str = "auto",
     num_workers: int | None = None,
-) -> Iterator[HeardPart]:
+) -> Iterator[TranscribedPart]:
     """Transcribe parts, on the cluster that Ray is connected to or on this machine.
 
-    What workers had before them when they died, or their machine, is given to others
-    after all else; a part that several died of is left out.
+    The parts of workers that died, or whose machine did, are given to others at the
+    end; a part that several workers died of is skipped.
 
     Arguments
     ---------
     parts : Sequence[Part]
-        What to hear; each machine finds audio under the same paths.
+        What to transcribe; each machine finds audio under the same paths.
     model : str
         For `Transcriber.from_folder`; likewise.
     options : Mapping[str, Any]
         Likewise.
     batch_size : int
-        Utterances that a worker runs together.
+        Utterances in a worker's batch.
     device : str
         ``"cpu"``; ``"cuda"``: a GPU a worker; ``"auto"``: that, if Ray has any GPU.
     num_workers : int | None
@@ -49,7 +49,7 @@ def hear_on_ray(
 
     Yields
     ------
-    HeardPart
+    TranscribedPart
         As they are done, in any order.
 
     Raises
@@ -67,28 +67,28 @@ def hear_on_ray(
         share = share_resources(machines, most, device, wanted)
         # machines may be gone then, and the others have to do
         wanted = None
-        outcomes = _hear_once(
+        outcomes = _transcribe_once(
             *(ray, [*left.values()], share, model),
             *({**options, "device": device}, batch_size),
         )
         # a machine that goes down has results, too
         with suppress(ray.exceptions.ObjectLostError):
-            for heard in outcomes:
-                if left.pop(heard.number, None) is not None:
-                    yield heard
+            for done in outcomes:
+                if left.pop(done.number, None) is not None:
+                    yield done
         if not left:
             return
 
 
-def _hear_once(
+def _transcribe_once(
     ray: Any,
     parts: Sequence[Part],
     share: "Share",
     model: str,
     options: Mapping[str, Any],
     batch_size: int,
-) -> Iterator[HeardPart]:
-    """Give each part to a worker; of those that die of it nothing is heard."""
+) -> Iterator[TranscribedPart]:
+    """Give each part to a worker; one that dies of it yields nothing."""
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.max_errored_blocks = max(
@@ -99,7 +99,7 @@ def _hear_once(
     listed = ray.data.from_items(rows, override_num_blocks=len(rows))
     # of the last two options, which nothing can take the place of yet
     warnings.filterwarnings("ignore", "`ray_remote_args` is deprecated")
-    heard = listed.map(
+    results = listed.map(
         _Worker,
         fn_constructor_kwargs={
             "folder": os.getcwd(),
@@ -121,8 +121,8 @@ def _hear_once(
         # Ray would wait for the same worker, whose machine may be gone
         max_task_retries=0,
     )
-    for row in heard.iter_rows():
-        result = pickle.loads(row["heard"])
+    for row in results.iter_rows():
+        result = pickle.loads(row["result"])
         if isinstance(result, InputError):
             raise result
         yield result
@@ -141,7 +141,7 @@ def start_ray() -> Any:
     InputError
         If it is not installed, or does not start.
     """
-    # nothing is told to its makers unless the user wants it
+    # no usage statistics unless the user wants them
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
         import ray
@@ -232,7 +232,7 @@ def share_resources(
     num_workers = min(num_workers or most, num_parts)
 
     def hold(num_cpus: int) -> int:
-        """Tell how many workers of so many cores the machines can hold."""
+        """Count the workers of so many cores that the machines can hold."""
         return sum(
             min(own // num_cpus, gpu) if needs_gpu else own // num_cpus
             for own, gpu in zip(cpus, gpus, strict=True)
@@ -245,7 +245,7 @@ def share_resources(
 class _Worker:
     """A model in a process of its own, to which Ray gives one part after the other.
 
-    What it refuses is a result: Ray would go on with others.
+    What it refuses is a result: Ray would continue with others.
     """
 
     def __init__(
@@ -274,7 +274,7 @@ class _Worker:
             self._refusal = InputError(f"{place}: {error.strerror}")
 
     def __call__(self, row: dict[str, Any]) -> dict[str, bytes]:
-        heard: HeardPart | InputError = self._refusal or self._parts.hear(
+        result: TranscribedPart | InputError = self._refusal or self._parts.transcribe(
             pickle.loads(row["part"])
         )
-        return {"heard": pickle.dumps(heard)}
+        return {"result": pickle.dumps(result)}

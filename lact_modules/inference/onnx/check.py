@@ -46,14 +46,16 @@ def check_graph(model: CTCModel, path: Path) -> float:
         waveform, lengths = _make_noise(sizes, generator)
         with torch.inference_mode():
             log_probs, num_frames = model(waveform, lengths)
-        said, said_frames = graph(waveform, lengths)
-        if not torch.equal(said_frames, num_frames):
+        found, found_frames = graph(waveform, lengths)
+        if not torch.equal(found_frames, num_frames):
             raise InputError(
-                f"ONNX: {said_frames.tolist()} frames of {list(sizes)} samples, where "
+                f"ONNX: {found_frames.tolist()} frames of {list(sizes)} samples, where "
                 f"PyTorch has {num_frames.tolist()}"
             )
         for row, count in enumerate(num_frames.tolist()):
-            difference = _compare(said[row, :count], log_probs[row, :count], sizes[row])
+            difference = _compare(
+                found[row, :count], log_probs[row, :count], sizes[row]
+            )
             worst = max(worst, difference)
     return worst
 
@@ -82,18 +84,18 @@ def check_stream_graph(streaming: StreamingModel, path: Path) -> float:
     generator = torch.Generator().manual_seed(0)
     for size in _streams(graph.layout):
         waveform, _ = _make_noise((size,), generator)
-        expected, said = (hear_stream(each, waveform) for each in (streaming, graph))
-        if said.shape != expected.shape:
+        expected, found = (run_stream(each, waveform) for each in (streaming, graph))
+        if found.shape != expected.shape:
             raise InputError(
-                f"ONNX: {said.shape[1]} frames of a stream of {size} samples, where "
+                f"ONNX: {found.shape[1]} frames of a stream of {size} samples, where "
                 f"PyTorch has {expected.shape[1]}"
             )
-        worst = max(worst, _compare(said, expected, size))
+        worst = max(worst, _compare(found, expected, size))
     return worst
 
 
 @torch.inference_mode()
-def hear_stream(model: StreamingModel | OnnxStreamingModel, waveform: Tensor) -> Tensor:
+def run_stream(model: StreamingModel | OnnxStreamingModel, waveform: Tensor) -> Tensor:
     """Score a stream from its beginning to its end: (1, N) samples to (1, T, V)."""
     state: Any = model.start(batch_size=1)
     log_probs, state = model.accept(waveform, state)
@@ -101,19 +103,19 @@ def hear_stream(model: StreamingModel | OnnxStreamingModel, waveform: Tensor) ->
 
 
 def _streams(layout: StreamLayout) -> tuple[int, ...]:
-    """Give samples of streams: within a chunk, some chunks, more than is remembered."""
+    """Return streams: within a chunk, some chunks, more than the left context."""
     chunk, whole = layout.chunk, layout.chunk + layout.look_ahead
     remembered = round(layout.left_seconds * SAMPLE_RATE)
     return 1, 1000, chunk, whole, whole + 1, remembered + 5 * chunk // 2
 
 
-def _compare(said: Tensor, expected: Tensor, num_samples: int) -> float:
-    """Give the largest difference of (..., V), or refuse it."""
-    difference = (said - expected).abs()
+def _compare(found: Tensor, expected: Tensor, num_samples: int) -> float:
+    """Return the largest difference of (..., V), or refuse it."""
+    difference = (found - expected).abs()
     if not (difference <= TOLERANCE * expected.abs().clamp(min=1)).all():
         raise InputError(
             f"ONNX: log-probabilities of {num_samples} samples differ from PyTorch's "
-            f"by {difference.max():.1e}; want {TOLERANCE:g} at most"
+            f"by {difference.max():.1e}; at most {TOLERANCE:g} is allowed"
         )
     return max(difference.flatten().tolist(), default=0.0)
 

@@ -63,7 +63,7 @@ def export_to_onnx(
     streaming : bool
         Write ``stream.onnx`` too, a step of a stream, see `make_stream_graph`.
     chunk_seconds : float
-        How much a step hears, which is the latency; rounded to frames.
+        Chunk size of a step, which is the algorithmic latency; rounded to frames.
     left_seconds : float
         What attention sees before a chunk; likewise.
 
@@ -118,7 +118,7 @@ def _complete(
     from lact_modules.inference.onnx.stream_graph import make_stream_graph
 
     trained, path = load_export(folder), folder / GRAPH_FILE
-    # what does not stream is said before the whole takes its time
+    # a model that cannot stream fails before the long export of the whole
     streaming = chunks and StreamingModel(
         trained.model, chunk_encoder(trained.model, *chunks)
     )
@@ -137,8 +137,8 @@ def _complete(
     difference = check_graph(trained.model, path)
     if streaming:
         onnx.save(make_stream_graph(streaming), folder / STREAM_FILE)
-        heard = check_stream_graph(streaming, folder / STREAM_FILE)
-        difference = max(difference, heard)
+        stream_difference = check_stream_graph(streaming, folder / STREAM_FILE)
+        difference = max(difference, stream_difference)
     if quantize is not None:
         for each in folder.glob("*.onnx"):
             quantize_graph(each)

@@ -57,7 +57,7 @@ def make_graph(model: CTCModel) -> ModelProto:
     -------
     ModelProto
         Of ``waveform`` (B, N) float32 at 16 kHz and ``lengths`` (B,) int64 samples,
-        all if left out, to ``log_probs`` (B, T, V) and ``num_frames`` (B,).
+        all if omitted, to ``log_probs`` (B, T, V) and ``num_frames`` (B,).
 
     Raises
     ------
@@ -108,11 +108,13 @@ def check_exportable(model: CTCModel) -> None:
             raise InputError("ONNX: positions relpos are not exported; rope is")
         fast = getattr(block.mixer, "fast", None)
         if fast is not None and fast.mode != "bidirectional":
-            raise InputError(f"ONNX: fast weights in mode {fast.mode!r} learn chunks")
+            raise InputError(
+                f"ONNX: fast weights in mode {fast.mode!r} are not exported"
+            )
 
 
 def with_products(model: CTCModel) -> CTCModel:
-    """Give a model that has its spectrum by products; the rest is shared."""
+    """Return a model that computes its spectrum by products; the rest is shared."""
     frontend = copy.copy(model.frontend)
     assert isinstance(frontend, MelFrontend)
     frontend._modules = {**frontend._modules, "mel": MelProducts(frontend.mel)}
@@ -166,7 +168,9 @@ def export_module(
                 verbose=False,
             )
         except torch.onnx.errors.OnnxExporterError as error:
-            raise InputError(f"ONNX cannot hold this model ({_tell(error)})") from error
+            raise InputError(
+                f"ONNX cannot hold this model ({_reason(error)})"
+            ) from error
     assert program is not None
     # layers have tables of their own, which are equal, as is what is made of them
     _MERGE(program.model)
@@ -174,7 +178,7 @@ def export_module(
 
 
 class _Whole(nn.Module):
-    """A model that hears whole frames, of which `unit` samples are one.
+    """A model that takes whole frames, of which `unit` samples are one.
 
     No length is then divided, which the exporter would reason about for minutes.
     """
@@ -193,7 +197,7 @@ class _Whole(nn.Module):
 
 
 def _count_frames(core: _Whole) -> int:
-    """Give more frames than two blocks of attention have, see `window_attention`."""
+    """Return more frames than two blocks of attention have, see `window_attention`."""
     layers = core.get_submodule("model.encoder").modules()
     windows = (getattr(layer, "window", ()) for layer in layers)
     sides = (side for window in windows for side in window if side is not None)
@@ -222,8 +226,8 @@ def _quiet() -> Iterator[None]:
         logger.setLevel(level)
 
 
-def _tell(error: BaseException) -> str:
-    """Give the first line of what was wrong at first."""
+def _reason(error: BaseException) -> str:
+    """Return the first line of the original error."""
     while error.__cause__ is not None:
         error = error.__cause__
     return on_one_line(str(error).split("\n")[0] or type(error).__name__)

@@ -3,12 +3,12 @@
 sherpa-onnx gives a model that reads samples nothing but samples, one utterance after
 the other, each brought to mean 0 and variance 1. Log-mel features have a floor, and so
 want the loudness that it had. It can be had: sherpa-onnx divides by
-``sqrt(variance + 1e-5)``, so what is missing to a mean square of 1 tells.
+``sqrt(variance + 1e-5)``, so the difference to a mean square of 1 shows it.
 """
 
 from onnx import ModelProto, TensorProto, compose, helper, parser
 
-# lengths that are left out: all samples are valid, as sherpa-onnx has it
+# lengths that are omitted: all samples are valid, as sherpa-onnx has it
 _OMITTED = -1
 
 _TEXT = """
@@ -38,7 +38,7 @@ prologue (float[batch, samples] waveform, int64[rows] lengths)
     shape = Constant<value_ints = [0, -1, {unit}]>()
     given = Reshape(whole, shape)
 
-    # what would have been left of the mean square, if it was divided as is said above
+    # what would have been left of the mean square, if it was divided as described above
     along = Constant<value_ints = [2]>()
     energy = ReduceSumSquare<keepdims = 1>(given, along)
     wide = Cast<to = {double}>(energy)
@@ -81,7 +81,7 @@ def add_prologue(core: ModelProto, unit: int) -> ModelProto:
     Returns
     -------
     ModelProto
-        With ``waveform`` (B, N) and ``lengths`` (B,); the latter may be left out.
+        With ``waveform`` (B, N) and ``lengths`` (B,); the latter may be omitted.
     """
     opset = next(each.version for each in core.opset_import if not each.domain)
     text = _TEXT.format(

@@ -46,7 +46,7 @@ def make_stream_graph(streaming: StreamingModel) -> ModelProto:
     ModelProto
         Of the samples of a chunk, with some before and behind it, and of a state, to
         ``log_probs`` (1, T, V), ``num_frames`` (1,) and the state to pass on, whose
-        names begin with ``next_``. A state that is left out is that of a new stream.
+        names begin with ``next_``. A state that is omitted is that of a new stream.
 
     Raises
     ------
@@ -99,7 +99,7 @@ class StreamStep(nn.Module):
         self._leaves, self._form = tree_flatten(self._begin())
 
     def start(self) -> list[Tensor]:
-        """Give the state of a new stream, without the position, which is 0."""
+        """Return the state of a new stream, without the position, which is 0."""
         # copies: one tensor in two places would be one input
         return [
             leaf.clone(memory_format=torch.contiguous_format)
@@ -109,7 +109,7 @@ class StreamStep(nn.Module):
 
     @torch.no_grad()
     def _begin(self) -> tuple[Any, ...]:
-        """Give what is left of a time that is all padding.
+        """Return what is left of a time that is all padding.
 
         It is as long as what attention remembers, so that shapes will not change.
         """
@@ -123,10 +123,10 @@ class StreamStep(nn.Module):
     def forward(
         self, waveform: Tensor, lengths: Tensor, position: Tensor, *state: Tensor
     ) -> tuple[Tensor, ...]:
-        """Hear a chunk from a position on, in frames."""
+        """Run a chunk from a position on, in frames."""
         frontend, encoder, _ = self._parts
-        context, heard, blocks = self._restore(position, state)
-        features, heard, ahead = self._hear(waveform, lengths, heard)
+        context, normalized, blocks = self._restore(position, state)
+        features, normalized, ahead = self._extract(waveform, lengths, normalized)
         count = (lengths + frontend.hop - 1) // frontend.hop
         x = torch.cat([context, features, ahead], dim=1)
         is_first = (position == 0).long()
@@ -142,7 +142,7 @@ class StreamStep(nn.Module):
             blocks,
         )
         context = x[:, self.num_own : self.num_own + self.context]
-        leaves, _ = tree_flatten((context, heard, blocks))
+        leaves, _ = tree_flatten((context, normalized, blocks))
         after = [leaf for leaf in leaves if isinstance(leaf, Tensor) and leaf.dim()]
         # an input that is an output too would lose its name
         after = [
@@ -152,22 +152,22 @@ class StreamStep(nn.Module):
         scores = self.model.score_frames(hidden)
         return scores, num_frames, position + self.chunking.size, *after
 
-    def _hear(
-        self, waveform: Tensor, lengths: Tensor, heard: Any
+    def _extract(
+        self, waveform: Tensor, lengths: Tensor, normalized: Any
     ) -> tuple[Tensor, Any, Tensor]:
-        """Give features of the chunk, what has then been heard, and features behind.
+        """Return features of the chunk, the normalizer's state, and features behind.
 
-        The latter are heard again with the next chunk.
+        The latter are computed again with the next chunk.
         """
         frontend, _, normalize = self._parts
         sample = torch.arange(waveform.shape[1])
         is_over = sample >= lengths[:, None] + frontend.look_back
         features = frontend.log_mel(waveform.masked_fill(is_over, 0.0))
-        own, heard = normalize.resume(features[:, : self.num_own], heard)
+        own, normalized = normalize.resume(features[:, : self.num_own], normalized)
         ahead = features[:, self.num_own :]
         if self.num_ahead:
-            ahead, _ = normalize.resume(ahead, heard)
-        return own, heard, ahead
+            ahead, _ = normalize.resume(ahead, normalized)
+        return own, normalized, ahead
 
     def _restore(self, position: Tensor, state: tuple[Tensor, ...]) -> Any:
         """Bring tensors into their places; numbers of frames are the position."""

@@ -49,7 +49,7 @@ def chunk_encoder(
         chunking = Chunking(round(chunk_seconds * rate), round(left_seconds * rate))
     except (ValueError, OverflowError) as error:
         raise InputError(
-            f"chunks of {chunk_seconds} s, {left_seconds} s before them: {error}"
+            f"chunks of {chunk_seconds} s, left context {left_seconds} s: {error}"
         ) from error
     streaming = StreamingEncoder(encoder, chunking)
     frame = encoder.norm.weight.new_zeros(1, 1, encoder.d_model)
@@ -61,7 +61,7 @@ def chunk_encoder(
 
 
 class ChunkedModel:
-    """A model that hears whole utterances as a stream of chunks; called as it is.
+    """A model that runs whole utterances in chunks; called like the model.
 
     Memory grows with the square of the longest utterance.
 
@@ -89,7 +89,7 @@ class ChunkedModel:
         self.model, self.encoder = model, encoder
 
     def __call__(self, waveform: Tensor, lengths: Tensor) -> Any:
-        """Give the model's outputs for samples (B, N) of (B,) lengths."""
+        """Return the model's outputs for samples (B, N) of (B,) lengths."""
         return self.model.outputs(*self.encode(waveform, lengths))
 
     def encode(self, waveform: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:

@@ -31,9 +31,9 @@ def pack_memory(
     Arguments
     ---------
     streaming : StreamingModel | OnnxStreamingModel
-        The model that hears.
+        The streaming model.
     model : Any
-        What it remembers of what has been heard.
+        Its carried state.
     utterance : UtteranceState
         Of the decoder.
     ended : tuple[Hypothesis, ...]
@@ -52,7 +52,7 @@ def pack_memory(
     if not isinstance(streaming, StreamingModel):
         raise InputError(
             f"{streaming.path}: the state of a graph is not kept in files; "
-            "take the training run or an export of --format lact"
+            "use the training run or an export of --format lact"
         )
     return {
         "frontend": pack(model.frontend),

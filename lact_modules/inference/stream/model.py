@@ -86,7 +86,7 @@ class StreamingModel:
         return self.model.output.weight.device
 
     def start(self, batch_size: int) -> ModelState:
-        """Give the state before the first sample."""
+        """Return the state before the first sample."""
         return ModelState(
             self.frontend.start(batch_size), self.encoder.start(batch_size)
         )
@@ -125,7 +125,7 @@ def open_stream(
     chunk_seconds: float | None = None,
     left_seconds: float | None = None,
 ) -> StreamingModel | OnnxStreamingModel:
-    """Let a model hear streams, one of PyTorch or an exported graph.
+    """Make a model stream, one of PyTorch or an exported graph.
 
     Arguments
     ---------

@@ -113,7 +113,7 @@ def unpack(packed: Any) -> Any:
 
 
 def fits(value: Any, hint: Any) -> bool:
-    """Tell whether a value is of an annotated kind, and so is all that it holds.
+    """Return whether a value is of an annotated kind, and so is all that it holds.
 
     Arguments
     ---------

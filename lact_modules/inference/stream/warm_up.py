@@ -9,16 +9,18 @@ from lact_modules.data.audio import SAMPLE_RATE
 from lact_modules.layers.chunking import Chunking
 
 
-class _Hearing(Protocol):
+class _Recognizing(Protocol):
     def accept(self, samples: Tensor) -> Any: ...
 
 
-def hear_silence(recognizer: _Hearing, chunking: Chunking, frame_rate: float) -> None:
-    """Let silence be heard, chunk by chunk, until a chunk is what it will always be.
+def run_silence(
+    recognizer: _Recognizing, chunking: Chunking, frame_rate: float
+) -> None:
+    """Run silence, chunk by chunk, until chunks have their final shape.
 
     Arguments
     ---------
-    recognizer : _Hearing
+    recognizer : _Recognizing
         Of a stream that nobody needs.
     chunking : Chunking
         Its chunks.

@@ -5,13 +5,13 @@ import { Microphone } from "./microphone.js";
 import { RATE, Stream } from "./stream.js";
 import { Transcript } from "./transcript.js";
 
-const FILE_AHEAD_SECONDS = 8; // of a file, sent before the server has heard them
+const FILE_AHEAD_SECONDS = 8; // of a file, sent before the server has recognized them
 const FILE_PIECE = RATE / 4;
-const MAX_BEHIND_SECONDS = 30; // a live stream further behind is of no use
+const MAX_BEHIND_SECONDS = 30; // a live stream further behind is useless
 
 const find = (id) => document.getElementById(id);
 const transcript = new Transcript(find("finals"), find("stable"), find("open"));
-let stop = null; // what ends the stream that runs
+let stop = null; // ends the current stream
 
 function say(text, isAlarm = false) {
   find("status").textContent = text;
@@ -28,7 +28,7 @@ function show(message, stream) {
   if (message.type === "partial") transcript.setPartial(message);
   if (message.type === "final") transcript.addFinal(message.words);
   if ("audio_seconds" in message) {
-    const numbers = [`${message.audio_seconds.toFixed(1)} s heard`];
+    const numbers = [`${message.audio_seconds.toFixed(1)} s of audio`];
     if (message.type === "end") {
       numbers.push(`real-time factor ${message.real_time_factor.toFixed(3)}`);
     } else {
@@ -38,12 +38,12 @@ function show(message, stream) {
   }
 }
 
-// hear: sends samples until there are no more or it is told to stop; gives the stream
-async function run(hear) {
+// send: sends samples until there are no more or `stopped` resolves; returns the stream
+async function run(send) {
   setBusy(true);
   const stopped = new Promise((resolve) => (stop = resolve));
   try {
-    const stream = await hear(stopped);
+    const stream = await send(stopped);
     say("Finishing ...");
     stream.finish();
     const reason = await stream.closed;
@@ -61,7 +61,7 @@ async function connect() {
   return Stream.open(show);
 }
 
-async function hearMicrophone(stopped) {
+async function sendMicrophone(stopped) {
   let stream = null;
   let giveUp;
   const hopeless = new Promise((resolve, reject) => (giveUp = reject));
@@ -87,13 +87,13 @@ async function hearMicrophone(stopped) {
   }
 }
 
-async function hearFile(file, stopped) {
+async function sendFile(file, stopped) {
   say(`Reading ${file.name} ...`);
   const samples = await readAudio(file, RATE);
   const stream = await connect();
   let isOver = false;
   const over = Promise.race([stopped, stream.closed]).then(() => (isOver = true));
-  say(`Hearing ${file.name} (${(samples.length / RATE).toFixed(1)} s) ...`);
+  say(`Transcribing ${file.name} (${(samples.length / RATE).toFixed(1)} s) ...`);
   for (let start = 0; start < samples.length && !isOver; start += FILE_PIECE) {
     stream.send(samples.subarray(start, start + FILE_PIECE));
     await Promise.race([stream.room(FILE_AHEAD_SECONDS), over]);
@@ -101,11 +101,11 @@ async function hearFile(file, stopped) {
   return stream;
 }
 
-find("microphone").addEventListener("click", () => run(hearMicrophone));
+find("microphone").addEventListener("click", () => run(sendMicrophone));
 find("file").addEventListener("change", ({ target }) => {
   const [file] = target.files;
   target.value = ""; // the same file may be chosen again
-  if (file) run((stopped) => hearFile(file, stopped));
+  if (file) run((stopped) => sendFile(file, stopped));
 });
 find("stop").addEventListener("click", () => stop && stop());
 find("clear").addEventListener("click", () => transcript.clear());

@@ -8,7 +8,7 @@ export class Microphone {
     if (!navigator.mediaDevices) {
       throw new Error("the browser gives the microphone to https and localhost alone");
     }
-    // what makes calls pleasant changes what a recognizer hears
+    // processing for calls changes the recognizer's input
     const audio = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
     const media = await navigator.mediaDevices.getUserMedia({ audio });
     const microphone = new Microphone(media, new AudioContext());
@@ -38,8 +38,8 @@ export class Microphone {
   }
 
   // called when the device is unplugged or taken away
-  onLost(tell) {
-    for (const track of this.media.getTracks()) track.onended = tell;
+  onLost(callback) {
+    for (const track of this.media.getTracks()) track.onended = callback;
   }
 
   close() {

@@ -36,7 +36,7 @@ export class Stream {
     return this.socket.readyState === WebSocket.OPEN;
   }
 
-  // seconds sent that the server has not heard yet
+  // seconds sent that the server has not recognized yet
   get behind() {
     return Math.max(0, this.sentSeconds - this.heardSeconds);
   }

@@ -1,7 +1,7 @@
-// What has been heard, on the page: words that stay in black, the rest in grey.
+// The transcript on the page: final words in black, words that may change in grey.
 
 export class Transcript {
-  // finals: utterances that are over; stable and open: of the one that goes on
+  // finals: utterances that ended; stable and open: words of the partial hypothesis
   constructor(finals, stable, open) {
     this.finals = finals;
     this.stable = stable;

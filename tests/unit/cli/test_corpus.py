@@ -130,7 +130,7 @@ def test_the_channel_of_a_manifest_or_of_the_command(transcribe, out, tmp_path):
     assert texts_of(out)["1"] == text
     refused = transcribe("--manifest", both, "--channel", "each", out=tmp_path / "y")
     assert refused.code == 2
-    assert "a manifest tells channels itself" in refused.err
+    assert "a manifest has its own channels" in refused.err
 
 
 def test_what_was_stopped_goes_on_where_it_was(
@@ -293,7 +293,7 @@ def test_long_recordings_are_parts_of_their_own(
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["a.wav", "--manifest", "x.jsonl"], "--manifest x.jsonl: leave the files"),
+        (["a.wav", "--manifest", "x.jsonl"], "--manifest x.jsonl: omit the files"),
         (["a.wav", "--part-size", 1, "--format", "srt"], "--format srt"),
         (["a.wav", "--workers", 2], "--workers: give --engine ray too"),
         (["--part-size", 1], "no audio files"),

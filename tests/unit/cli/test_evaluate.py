@@ -168,7 +168,7 @@ def test_scores_tell_the_latency(evaluate, lact_asr, trained_run, split, tmp_pat
         else:
             # in whole frames
             assert latency == (0.32, 1.0)
-            assert "chunks of 0.32 s, 1 s before" in finished.out
+            assert "chunks of 0.32 s, left context 1 s" in finished.out
     command = ("transcribe", "--model", trained_run, split, "--chunk", 0.32)
     heard = lact_asr(*command, "--left", 1).out.splitlines()
     texts = [line.split("\t")[1] for line in heard]

@@ -106,8 +106,8 @@ def test_what_follows_each_other_is_joined(
     files = {path.name for path in (tmp_path / "out").glob("*.flac")}
     assert files == {entry["audio_filepath"] for entry in entries}
     assert f"{len(expected)} recordings, 9 utterances" in finished.out
-    alone = "1 longer than 3 s stand alone"
-    assert (alone in finished.out) == ("stand alone" in finished.out) == (gap == 0)
+    alone = "1 longer than 3 s stay alone"
+    assert (alone in finished.out) == ("stay alone" in finished.out) == (gap == 0)
 
 
 def test_joined_recordings_can_be_joined_further(join, tmp_path):

@@ -6,7 +6,7 @@ import torch
 
 import lact_modules
 from lact_modules.errors import InputError
-from lact_modules.inference.onnx.check import check_stream_graph, hear_stream
+from lact_modules.inference.onnx.check import check_stream_graph, run_stream
 from lact_modules.inference.stream.chunks import chunk_encoder
 from lact_modules.inference.stream.model import StreamingModel
 from lact_modules.inference.streaming import StreamingRecognizer
@@ -55,9 +55,9 @@ def test_a_stream_has_the_text_of_pytorch(
 
 @pytest.mark.parametrize("size", [1, 639, 5120, 5296, 5297, 60001])
 def test_scores_are_pytorchs(pytorch, step, noise, size):
-    expected = hear_stream(pytorch, noise[:, :size])
+    expected = run_stream(pytorch, noise[:, :size])
     torch.testing.assert_close(
-        hear_stream(step, noise[:, :size]), expected, atol=1e-4, rtol=1e-4
+        run_stream(step, noise[:, :size]), expected, atol=1e-4, rtol=1e-4
     )
 
 
@@ -77,7 +77,7 @@ def test_pieces_do_not_matter(step, noise):
         log_probs, state = step.accept(piece, state)
         scores.append(log_probs)
     scores.append(step.finish(state))
-    assert torch.equal(torch.cat(scores, dim=1), hear_stream(step, noise))
+    assert torch.equal(torch.cat(scores, dim=1), run_stream(step, noise))
     assert state.num_samples == 60001
 
 
@@ -89,7 +89,7 @@ def test_the_example_of_the_page_runs(
     monkeypatch.chdir(tmp_path)
     names = {}
     exec(examples("onnx.md", "python")[0], names)
-    assert names["best"] == hear_stream(step, noise)[0].argmax(-1).tolist()
+    assert names["best"] == run_stream(step, noise)[0].argmax(-1).tolist()
 
 
 def test_a_step_that_says_something_else_is_refused(pytorch, onnx_stream_export):

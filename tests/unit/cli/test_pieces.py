@@ -89,7 +89,7 @@ def test_a_stream_shows_words_before_they_are_final(
         else:
             # the last word may go on
             assert message["num_stable"] < len(message["text"].split())
-    assert "chunk 0.32 s, left 5.12 s" in finished.err
+    assert "chunk 0.32 s, left context 5.12 s" in finished.err
 
 
 @pytest.mark.parametrize("method", ["suta", "self-train"])

@@ -60,9 +60,9 @@ def test_a_file_gives_a_line_an_utterance_and_then_tells_how_fast(stream, audio)
         ends.append(float(end))
     num_words = sum(len(line.split("\t")[2].split()) for line in lines)
     assert re.fullmatch(
-        rf"6\.0 s heard, {num_words} words; real-time factor 0\.\d+\n"
+        rf"6\.0 s of audio, {num_words} words; real-time factor 0\.\d+\n"
         r"latency of words: mean \S+ s, p50 \S+ s, p95 \S+ s; "
-        r"chunk 0\.32 s, left 5\.12 s\n",
+        r"chunk 0\.32 s, left context 5\.12 s\n",
         finished.err,
     )
 
@@ -128,10 +128,10 @@ def test_a_stream_is_kept_and_gone_on_with(stream, audio, samples, tmp_path):
     state = tmp_path / "state.pt"
     cut = 40000
     first = stream("-", "--save-state", state, stdin=samples[:cut].tobytes())
-    assert "2.5 s heard" in first.err
+    assert "2.5 s of audio" in first.err
     load = ("-", "--load-state", state)
     second = stream(*load, stdin=samples[cut:].tobytes())
-    assert "3.5 s heard" in second.err
+    assert "3.5 s of audio" in second.err
     assert first.out
     assert first.out + second.out == stream(audio).out
     other = stream(*load, "--chunk", "0.64")
@@ -193,7 +193,8 @@ def test_nothing_is_heard_in_nothing(stream):
     for options in ((), ("--sample-rate", "8000")):
         finished = stream("-", *options)
         assert (finished.code, finished.out) == (0, "")
-        assert finished.err.startswith("0.0 s heard, 0 words; real-time factor 0.000;")
+        report = "0.0 s of audio, 0 words; real-time factor 0.000;"
+        assert finished.err.startswith(report)
 
 
 def test_the_microphone(stream, samples, audio, monkeypatch):

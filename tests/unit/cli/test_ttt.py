@@ -79,7 +79,7 @@ def test_a_stream_is_learned_from_while_it_is_heard(
     ("options", "named"),
     [
         (["--ttt", "lact"], "only --ttt self-train"),
-        ([*SELF_TRAIN, "--save-state", "state"], "--ttt: a kept stream"),
+        ([*SELF_TRAIN, "--save-state", "state"], "--ttt: a saved stream"),
         ([*SELF_TRAIN, "--precision", "bf16"], "precision bf16"),
         (["--ttt-lr", 1], "--ttt METHOD"),
     ],

@@ -90,7 +90,7 @@ def test_data_may_be_a_table(tune, dev, lm):
 def test_faults_of_the_user(tune, dev, lm, tmp_path):
     for options, fault in (
         ((), "nothing to tune"),
-        (("--lm", lm, "--lm-weights", "1;2"), "--lm-weights '1;2': want numbers"),
+        (("--lm", lm, "--lm-weights", "1;2"), "--lm-weights '1;2': expected numbers"),
         (("--lm", tmp_path / "none"), "none: no such language model"),
         (("--lm", lm, "--beam-size", 1), "needs beam search"),
     ):

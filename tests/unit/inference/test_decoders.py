@@ -117,5 +117,5 @@ def test_faults_of_the_user(trained, lm, tmp_path):
         build_search(trained, beam_size=5, ctc_weight=0.4)
     with pytest.raises(InputError, match="the model has no decoder"):
         build_search(trained, search="attention")
-    with pytest.raises(InputError, match="'viterbi': want one of auto, ctc, attention"):
+    with pytest.raises(InputError, match="'viterbi': choose one of auto, ctc"):
         build_search(trained, search="viterbi")

@@ -13,14 +13,14 @@ ONE, TWO, SIX = Word("ONE", 0.1, 0.5), Word("TWO", 0.6, 0.9), Word("SIX", 2.5, 3
 
 
 class FakeRecognizer:
-    """Take 0.5 s for each call, and hear 1 s in it."""
+    """Take 0.5 s for each call, and receive 1 s in it."""
 
     chunking = Chunking(size=8, left=50)
     model = SimpleNamespace(frame_rate=25.0)
 
     def __init__(self, stable, ended=()):
         self.seconds, self.now = 0.0, 0.0
-        self.heard = Heard((), ())
+        self.partial = Heard((), ())
         self._steps = iter(zip(stable, ended, strict=True))
         self._ended = ()
 
@@ -31,7 +31,7 @@ class FakeRecognizer:
     def finish(self):
         self.now += 0.5
         stable, self._ended = next(self._steps)
-        self.heard = Heard(stable, (SIX,))
+        self.partial = Heard(stable, (SIX,))
 
     def take(self):
         return self._ended
@@ -64,9 +64,9 @@ def test_each_word_counts_once_when_it_is_stable(make_meter):
     # ONE at 2.5, TWO at 3.5; SIX at 4.0, and its last frame ends after the audio
     assert list(meter._latencies) == pytest.approx([2.0, 2.6, 1.0])
     assert meter.report() == (
-        "3.0 s heard, 3 words; real-time factor 0.667\n"
+        "3.0 s of audio, 3 words; real-time factor 0.667\n"
         "latency of words: mean 1.87 s, p50 2.00 s, p95 2.54 s; "
-        "chunk 0.32 s, left 2 s"
+        "chunk 0.32 s, left context 2 s"
     )
 
 
@@ -81,4 +81,4 @@ def test_what_is_behind_stays_behind(make_meter):
 def test_nothing_heard(make_meter):
     meter = make_meter(stable=[()], ended=[()])
     meter.finish()
-    assert meter.report().startswith("0.0 s heard, 0 words; real-time factor 0.000;")
+    assert meter.report().startswith("0.0 s of audio, 0 words; real-time factor 0.000;")

@@ -198,7 +198,7 @@ def test_another_encoder_is_given_as_an_object():
     text = RECIPE.replace("    causal: False\n", f"    causal: False{encoder}")
     model = build(text)["transformer"]
     assert model.encode(torch.randn(1, 5, 160)).shape == (1, 5, D_MODEL)
-    with pytest.raises(ValueError, match=r"has d_model 16.*want 32"):
+    with pytest.raises(ValueError, match=r"has d_model 16.*expected 32"):
         build(
             text.replace(
                 "d_model: !ref <d_model>\n        num", "d_model: 16\n        num"

@@ -69,7 +69,7 @@ def test_a_file_becomes_text(page, recognizer, samples, recording):
     expected = " ".join(u.text for u in hear(recognizer, samples))
     assert page.inner_text("#finals").split() == expected.split()
     assert page.inner_text("#stable") == page.inner_text("#open") == ""
-    assert page.inner_text("#numbers").startswith("6.0 s heard, real-time factor 0.")
+    assert page.inner_text("#numbers").startswith("6.0 s of audio, real-time factor 0.")
     assert page.get_attribute("#finals span", "title").endswith(" s")
 
 

@@ -82,7 +82,7 @@ def test_an_encoder_that_needs_the_whole_is_refused(mixer, fault):
     [
         ({"left_seconds": 1.0}, "left 1.0 s: needs a chunk"),
         ({"chunk_seconds": 0.01}, "chunks of 0.01 s"),
-        ({"chunk_seconds": 0.64, "left_seconds": -1.0}, "-1.0 s before"),
+        ({"chunk_seconds": 0.64, "left_seconds": -1.0}, "left context -1.0 s"),
         ({"chunk_seconds": float("nan")}, "chunks of nan s"),
         ({"chunk_seconds": float("inf")}, "chunks of inf s"),
         ({"chunk_seconds": 0.64, "ttt": {"method": "lact"}}, "whole utterances"),
