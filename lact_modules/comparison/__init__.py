@@ -1,1 +1,1 @@
-"""Finished runs side by side: what they reached, and whether that differs."""
+"""Comparison of finished runs: results, and whether they differ."""

@@ -167,7 +167,7 @@ def _trial(systems: Sequence[System], split: str, decoding: str) -> Trial:
         for run in system.runs
     }
     _check_references(pairs, split)
-    counts = {folder: _count(heard) for folder, heard in pairs.items()}
+    counts = {folder: _count(texts) for folder, texts in pairs.items()}
     words = next(iter(counts.values()))[:, 3]
     errors = {}
     for system in systems:
@@ -191,19 +191,19 @@ def _trial(systems: Sequence[System], split: str, decoding: str) -> Trial:
     )
 
 
-def _count(heard: Pairs) -> NDArray[numpy.int64]:
-    references, hypotheses = zip(*heard.values(), strict=True)
+def _count(texts: Pairs) -> NDArray[numpy.int64]:
+    references, hypotheses = zip(*texts.values(), strict=True)
     return count_word_errors(references, hypotheses)
 
 
 def _check_references(pairs: Mapping[Path, Pairs], split: str) -> None:
     references = {
-        folder: {name: said for name, (said, _) in heard.items()}
-        for folder, heard in pairs.items()
+        folder: {name: reference for name, (reference, _) in texts.items()}
+        for folder, texts in pairs.items()
     }
     first = next(iter(references))
-    for folder, said in references.items():
-        if said != references[first]:
+    for folder, expected in references.items():
+        if expected != references[first]:
             raise InputError(
                 f"{folder}: other utterances or references in {split!r} than {first}; "
                 "compare runs that were tested on the same data"

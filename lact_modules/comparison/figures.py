@@ -231,7 +231,7 @@ def _decorate(axes: Axes, labels: Sequence[str]) -> None:
 
 
 def _render(draw: Callable[[Axes], None], size: tuple[float, float]) -> str:
-    """Draw on axes of that size in inches, and give the SVG element."""
+    """Draw on axes of that size in inches, and return the SVG element."""
     stream = io.StringIO()
     with matplotlib.rc_context(_SETTINGS):
         figure = Figure(figsize=size, layout="constrained")

@@ -178,7 +178,7 @@ def _draw_speed(
 
 
 def _decoding(comparison: Comparison) -> dict[str, str]:
-    """Give the settings of searches that all systems have in common."""
+    """Return the settings of searches that all systems have in common."""
     if all(trial.decoding == "greedy" for trial in comparison.trials):
         return {}
     first, *others = (

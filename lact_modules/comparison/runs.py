@@ -97,7 +97,7 @@ class Run:
         return max(step for entries in self.curves.values() for step in entries)
 
     def read_transcripts(self, split: str, decoding: str) -> Pairs:
-        """Read what was said and what was heard.
+        """Read references and hypotheses.
 
         Arguments
         ---------
@@ -149,7 +149,7 @@ def _read_result(path: Path) -> dict[str, Any]:
 
 
 def _settings_before(result: dict[str, Any]) -> Settings:
-    """Give the settings that a run has trained with before it went on with others."""
+    """Return the settings of a run before it continued with others."""
     return {
         f"{UNTIL}{change['step']}: {key}": str(values[0])
         # older versions have not kept them

@@ -1,4 +1,4 @@
-"""A run's ``hyperparams.yaml`` as flat text, so that runs can be told apart."""
+"""A run's ``hyperparams.yaml`` as flat text, so that runs can be compared."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -20,7 +20,7 @@ def read_settings(path: str | Path) -> Settings:
     r"""Flatten a run's hyperparameters; nothing in the file is imported or run.
 
     The class of an object stands under the object's own key. Seed, folders, and what
-    tells how often to log are left out, and so are keys without a value; other paths
+    tells how often to log are omitted, and so are keys without a value; other paths
     shrink to their last part. An object that is referred to again is not repeated.
 
     Arguments

@@ -1,6 +1,6 @@
 """How sure a word error rate is, and a difference of two.
 
-Two kinds of chance are told apart: training again with another seed, and testing on
+Two sources of chance are separated: training again with another seed, and testing on
 other utterances.
 """
 
@@ -39,7 +39,7 @@ class Difference(NamedTuple):
 
 
 def mean_interval(values: Sequence[float]) -> Interval | None:
-    """Give the 95 % interval of a mean, by Student's t.
+    """Return the 95 % interval of a mean, by Student's t.
 
     Arguments
     ---------
@@ -66,7 +66,7 @@ def mean_interval(values: Sequence[float]) -> Interval | None:
 
 
 def seed_interval(values: Sequence[float]) -> Interval | None:
-    """Give the 95 % interval of the mean error rate over seeds.
+    """Return the 95 % interval of the mean error rate over seeds.
 
     Arguments
     ---------
@@ -91,7 +91,7 @@ def seed_interval(values: Sequence[float]) -> Interval | None:
 def utterance_interval(
     errors: NDArray[numpy.float64], words: NDArray[numpy.int64]
 ) -> Interval:
-    """Give the 95 % interval over utterances (Bisani and Ney, ICASSP 2004).
+    """Return the 95 % interval over utterances (Bisani and Ney, ICASSP 2004).
 
     Arguments
     ---------

@@ -1,4 +1,4 @@
-"""Models in transformers' terms; importing this tells its Auto classes of them."""
+"""Models in transformers' terms; importing this registers them with Auto classes."""
 
 from transformers import (
     AutoConfig,

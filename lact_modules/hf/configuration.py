@@ -20,7 +20,7 @@ class LaCTConfig(WithOwnCode, PreTrainedConfig):
     model : dict[str, Any] | None
         What :func:`~lact_modules.model_store.model_builder.build_model` builds.
     frame_rate : float | None
-        Output frames a second, which the model tells.
+        Output frames per second, as of the model.
     parameters : int | None
         How many, likewise.
     **others : Any

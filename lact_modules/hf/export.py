@@ -52,7 +52,7 @@ def export_for_transformers(
 
 
 def _complete(folder: Path) -> None:
-    """Make an export what transformers reads as well."""
+    """Turn an export into one that transformers reads as well."""
     described = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
     architectures = [LaCTForCTC.__name__]
     LaCTConfig(

@@ -24,13 +24,13 @@ from lact_modules.ops.padding import padding_mask
 class LaCTForCTC(WithOwnCode, PreTrainedModel):
     """A recognizer with CTC; of one that has a text decoder too, the CTC branch.
 
-    Weights stay in float32, whatever `dtype` is loaded; `torch.autocast` computes in
+    Weights stay in float32 for any `dtype`; `torch.autocast` computes in
     less.
 
     Arguments
     ---------
     config : LaCTConfig
-        Tells what to build; no class but a model's is built.
+        Describes what to build; only classes of models are built.
 
     Raises
     ------
@@ -155,7 +155,7 @@ def _ctc_loss(log_probs: Tensor, frames: Tensor, labels: Tensor) -> Tensor:
 
 
 def _blank_beyond(log_probs: Tensor, frames: Tensor) -> Tensor:
-    """Let nothing be heard beyond the frames (B,) of (B, T, V) log-probabilities."""
+    """Make all frames of (B, T, V) log-probabilities blank beyond (B,) frames."""
     blank = torch.full_like(log_probs[0, 0], torch.finfo(log_probs.dtype).min)
     blank[Vocabulary.blank_id] = 0.0
     is_padding = padding_mask(frames, log_probs.shape[1])

@@ -20,21 +20,21 @@ class SpeechRecognitionPipeline(AutomaticSpeechRecognitionPipeline):
     """
 
     def preprocess(self, inputs: Any, **options: Any) -> Iterator[dict[str, Any]]:
-        """Make what the model hears of samples, a file, its bytes, or a dictionary."""
+        """Make the model's input of samples, a file, its bytes, or a dictionary."""
         if not isinstance(self.model, LaCTForCTC):
             yield from super().preprocess(inputs, **options)
             return
         for item in super().preprocess(_read(inputs), **options):
             if "stride" in item:
                 num_samples, *strides = item["stride"]
-                # to the end of a frame, or what is heard in half of one is cut off
+                # to the end of a frame, or what is in half of one is cut off
                 num_samples += -num_samples % self._align_to
                 item["stride"] = (num_samples, *strides)
             yield item
 
 
 def _read(given: Any) -> Any:
-    """Give samples at 16 kHz; what transformers has to fetch or to cut stays as is."""
+    """Return samples at 16 kHz; what transformers fetches or cuts stays as it is."""
     if isinstance(given, bytes):
         stream = io.BytesIO(given)
         stream.name = "audio"

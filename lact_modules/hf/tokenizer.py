@@ -24,7 +24,7 @@ from lact_modules.hf.remote_code import WithOwnCode, place_of, write_code
 
 
 class LaCTTokenizer(WithOwnCode, PreTrainedTokenizer):
-    """Texts to tokens, and what CTC says of frames to the text of `lact-asr`.
+    """Texts to tokens, and CTC's output to the text of `lact-asr`.
 
     Decoding takes the offsets' options of Wav2Vec2CTCTokenizer and gives its output;
     offsets are frames. A word ends where its last token's first frame does, as in
@@ -82,7 +82,7 @@ class LaCTTokenizer(WithOwnCode, PreTrainedTokenizer):
         return len(self.vocabulary)
 
     def get_vocab(self) -> dict[str, int]:
-        """Give the tokens with their ids."""
+        """Return the tokens with their ids."""
         return {**self._ids, **self.added_tokens_encoder}
 
     def tokenize(self, text: str, **_: Any) -> list[str]:
@@ -118,13 +118,13 @@ class LaCTTokenizer(WithOwnCode, PreTrainedTokenizer):
         ids = [token_ids] if isinstance(token_ids, int) else token_ids
         runs = groupby(enumerate(ids), key=lambda each: each[1])
         firsts = (next(run) for _, run in runs)
-        heard = [*self._place(firsts if group_tokens else enumerate(ids))]
-        tokens, frames = [t for t, _ in heard], [frame for _, frame in heard]
+        placed = [*self._place(firsts if group_tokens else enumerate(ids))]
+        tokens, frames = [t for t, _ in placed], [frame for _, frame in placed]
         # a frame is what times are counted in
         text = " ".join(word.word for word in group_words(tokens, frames, 1.0))
         if not (output_char_offsets or output_word_offsets):
             return text
-        parts = [part for token, frame in heard for part in _split(token, frame)]
+        parts = [part for token, frame in placed for part in _split(token, frame)]
         words = self._get_word_offsets(parts, self.replace_word_delimiter_char)
         return Wav2Vec2CTCTokenizerOutput(
             text=text,
@@ -133,7 +133,7 @@ class LaCTTokenizer(WithOwnCode, PreTrainedTokenizer):
         )
 
     def _place(self, ids: Iterable[tuple[int, int]]) -> Iterator[tuple[str, int]]:
-        """Give the tokens of ids that have a frame, and the frame."""
+        """Return the tokens of ids that have a frame, and the frame."""
         silent = self.vocabulary.silent_ids
         for frame, i in ids:
             # labels are padded with numbers below 0
@@ -151,7 +151,7 @@ def _load_one(characters: str | None, pieces: str | None) -> AnyVocabulary:
 
 
 def _split(token: str, frame: int) -> Iterator[dict[str, Any]]:
-    """Give a token with its frame, and the space between words as one of its own."""
+    """Return a token with its frame, and the space between words as one of its own."""
     letters = token.removeprefix(WORD_START)
     is_delimiter = token == WORD_DELIMITER
     if is_delimiter or letters != token:

@@ -1,4 +1,4 @@
-"""Leave out of a trained model what only training needs: heads for codes."""
+"""Remove from a trained model what only training needs: heads for codes."""
 
 from typing import Any
 

@@ -55,7 +55,7 @@ def export_model(
     force: bool = False,
     complete: Callable[[Path], None] | None = None,
 ) -> TrainedModel:
-    """Write a trained model as a folder that can be passed on.
+    """Write a trained model as a folder to share.
 
     It holds ``model.safetensors``, ``config.json``, ``vocabulary.txt`` (of subwords:
     ``tokenizer.model``), ``hyperparams.yaml`` for SpeechBrain's recognizers and, if the
@@ -115,7 +115,7 @@ def export_model(
 
 
 def is_run(folder: Path) -> bool:
-    """Tell whether a folder is that of a training run; exports tell SpeechBrain so."""
+    """Return whether a folder is a training run; exports have a YAML file, too."""
     return (folder / HYPERPARAMETERS_FILE).is_file() and not (
         folder / CONFIG_FILE
     ).is_file()
@@ -180,7 +180,7 @@ def _check_destination(folder: Path, force: bool) -> None:
 
 
 def _read_of_run(folder: Path) -> Iterator[Path]:
-    """Give what an export is made of."""
+    """Yield the files that an export is made from."""
     for name in (HYPERPARAMETERS_FILE, *EXPORT_FILES):
         yield folder / name
     yield folder / SAVE_FOLDER
@@ -191,7 +191,7 @@ def _write_weights(trained: TrainedModel, path: Path) -> None:
     # Cloned because safetensors refuses tensors that share their memory.
     state = {k: v.clone().contiguous() for k, v in trained.model.state_dict().items()}
     try:
-        # transformers wants to be told
+        # transformers requires it
         save_file(state, path, metadata={"format": "pt"})
     except SafetensorError as error:
         raise InputError(f"{path}: cannot be written ({error})") from error
@@ -218,7 +218,7 @@ def read_config(path: Path) -> dict[str, Any]:
     Returns
     -------
     dict[str, Any]
-        With a key ``model``, of whatever kind.
+        With a key ``model``, of any kind.
 
     Raises
     ------

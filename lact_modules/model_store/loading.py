@@ -27,7 +27,7 @@ FORMS: dict[str, Callable[[Path], TrainedModel]] = {
     GRAPH_FILE: _load_onnx,
     CONFIG_FILE: load_export,
 }
-"""What loads a folder that is no training run, by a file that tells its form.
+"""What loads a folder that is no training run, by a file that identifies its form.
 
 The first that is there decides.
 """
@@ -88,7 +88,7 @@ def _load_whole(source: str | Path, num_checkpoints: int | None) -> TrainedModel
             if num_checkpoints is not None:
                 raise InputError(
                     f"{folder}: no training run, so it has no checkpoints to average; "
-                    "leave --avg-checkpoints out"
+                    "omit --avg-checkpoints"
                 )
             return load(folder)
     if not (folder / HYPERPARAMETERS_FILE).is_file():

@@ -150,7 +150,7 @@ def _construct(
         return factory(*positional, **named)
     except InputError as error:
         raise InputError(f"model: {name}: {error}") from error
-    # Whatever a constructor says of a stranger's arguments is the stranger's fault.
+    # Any error of a constructor is the fault of the foreign arguments.
     except Exception as error:
         reason = str(error).partition("\n")[0]
         raise InputError(f"model: {name} cannot be built ({reason})") from error

@@ -60,6 +60,6 @@ def check_own_files(folder: Path, paths: Iterable[Path]) -> None:
     for path in paths:
         if not path.resolve().is_relative_to(home):
             raise InputError(
-                f"{path}: leads out of its folder; put the file itself there if others "
-                "may have it"
+                f"{path}: links out of its folder; put the file itself there to "
+                "publish it"
             )

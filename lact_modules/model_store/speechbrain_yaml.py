@@ -1,4 +1,4 @@
-"""What exports tell SpeechBrain, in a ``hyperparams.yaml`` that it alone reads."""
+"""The ``hyperparams.yaml`` of an export, which SpeechBrain alone reads."""
 
 from collections.abc import Sequence
 

@@ -148,7 +148,7 @@ def assemble(
     if model.output.out_features != len(vocabulary):
         raise InputError(
             f"{folder / vocabulary.file_name}: {len(vocabulary)} tokens, but the model "
-            f"has {model.output.out_features} outputs; take the file of the same "
+            f"has {model.output.out_features} outputs; use the file of the same "
             "training"
         )
     return TrainedModel(model, vocabulary, description, _read_statistics(folder))
@@ -178,7 +178,7 @@ def load_vocabulary(folder: Path) -> AnyVocabulary:
     Returns
     -------
     AnyVocabulary
-        Of the kind that the file's name tells.
+        Of the kind that the file's name implies.
 
     Raises
     ------

@@ -55,7 +55,7 @@ def push_model(
     private: bool = True,
     for_transformers: bool = True,
 ) -> str:
-    """Publish a model with a card; it stays in its folder whatever happens.
+    """Publish a model with a card; its folder always stays as it is.
 
     A run is first exported into its folder ``export``; an export is brought into the
     form asked for. Uploaded are the files of the export, ``hparams.yaml`` of a run, a
@@ -72,9 +72,9 @@ def push_model(
     repo_id : str
         ``organization/name``; made if it does not exist.
     private : bool
-        Who may see a repository that is made: its organization alone, or all.
+        Whether only its organization may see a new repository.
     for_transformers : bool
-        Whether transformers is to load it as well.
+        Whether to publish in the format of transformers, too.
 
     Returns
     -------
@@ -181,7 +181,7 @@ def _try_often(upload: Callable[[], Done]) -> Done:
 
 
 def _is_final(error: Exception) -> bool:
-    """Tell the hub's refusals from faults of the network."""
+    """Distinguish the hub's refusals from faults of the network."""
     if isinstance(error, HfHubHTTPError):
         status = error.response.status_code
         return status < 500 and status not in _PASSING

@@ -61,7 +61,7 @@ def test_a_worse_average_is_neither_tested_nor_exported(train, copy, monkeypatch
     )
     run = train(copy, num_epochs=3, **OPTIONS)
     assert run.code == 0
-    assert "700.00 of the average of 3; taking the best checkpoint" in run.log
+    assert "700.00 of the average of 3; using the best checkpoint" in run.log
     best = weights(copy, choice.candidates[:1])
     assert not torch.allclose(best, weights(copy, choice.candidates))
     assert torch.equal(tested[0], best)

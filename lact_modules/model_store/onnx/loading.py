@@ -40,6 +40,6 @@ def load_onnx(folder: str | Path) -> TrainedModel:
     if model.num_tokens != len(vocabulary):
         raise InputError(
             f"{folder / vocabulary.file_name}: {len(vocabulary)} tokens, but the graph "
-            f"has {model.num_tokens} outputs; take the file of the same export"
+            f"has {model.num_tokens} outputs; use the file of the same export"
         )
     return TrainedModel(cast(CTCModel, model), vocabulary, config["model"])

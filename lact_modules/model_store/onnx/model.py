@@ -13,7 +13,7 @@ from lact_modules.model_store.onnx.stream_model import OnnxStreamingModel
 
 _CUDA = "CUDAExecutionProvider"
 
-# the latter may be left out
+# the latter may be omitted
 _GIVEN, _LENGTHS = "waveform", "lengths"
 
 
@@ -43,7 +43,9 @@ class OnnxModel:
         )
         outputs = self._session.get_outputs()
         if [[each.name for each in some] for some in inputs] != [[_GIVEN], [_LENGTHS]]:
-            raise InputError(f"{path}: no recognizer of lact-asr; export the run again")
+            raise InputError(
+                f"{path}: not a recognizer of lact-asr; export the run again"
+            )
         self.num_tokens: int = outputs[0].shape[-1]
 
     def to(self, device: torch.device | str) -> "OnnxModel":
@@ -82,7 +84,7 @@ class OnnxModel:
         if streaming.num_tokens != self.num_tokens:
             raise InputError(
                 f"{path}: {streaming.num_tokens} outputs, but {self.path.name} has "
-                f"{self.num_tokens}; take the file of the same export"
+                f"{self.num_tokens}; use the file of the same export"
             )
         layout = streaming.layout
         for option, asked, given in (
@@ -91,13 +93,13 @@ class OnnxModel:
         ):
             if asked is not None and abs(asked - given) * self.frame_rate > 0.5:
                 raise InputError(
-                    f"{path}: exported with {option} {given:g}, not {asked:g}; leave "
-                    f"{option} out, or export the run again"
+                    f"{path}: exported with {option} {given:g}, not {asked:g}; omit "
+                    f"{option}, or export the run again"
                 )
         return streaming
 
     def parameters(self) -> list[Tensor]:
-        """Give none: a graph does not learn."""
+        """Return none: a graph does not learn."""
         return []
 
     def __call__(self, waveform: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
@@ -123,10 +125,10 @@ class OnnxModel:
         return log_probs, num_frames
 
     def __getattr__(self, name: str) -> NoReturn:
-        """Say so where parts of a model are asked for, which a graph does not have."""
+        """Refuse access to parts of a model that a graph does not have."""
         if name.startswith("_"):
             raise AttributeError(name)
         raise InputError(
             f"{self.path}: an ONNX graph scores audio in float32 and has no {name!r}; "
-            "take the training run or an export of --format lact"
+            "use the training run or an export of --format lact"
         )

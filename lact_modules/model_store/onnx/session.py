@@ -19,7 +19,7 @@ def open_session(path: Path, *providers: str) -> Any:
     path : Path
         Of the file.
     *providers : str
-        Names of what is to run it, best first; what is not installed is left out.
+        Names of what is to run it, best first; what is not installed is skipped.
 
     Returns
     -------

@@ -21,7 +21,7 @@ NEXT = "next_"
 
 @dataclass(frozen=True)
 class StreamLayout:
-    """Which samples a step hears, and what it remembers.
+    """The samples that a step takes, and the state it carries.
 
     Arguments
     ---------
@@ -55,7 +55,7 @@ class StreamLayout:
         return self.look_back + self.chunk + self.look_ahead
 
     def to_properties(self) -> dict[str, str]:
-        """Give what a graph keeps."""
+        """Return what a graph keeps."""
         return {name: str(value) for name, value in asdict(self).items()}
 
     @classmethod
@@ -66,7 +66,7 @@ class StreamLayout:
 
 
 class OnnxStreamState(NamedTuple):
-    """What is remembered of a stream; of constant size.
+    """Carried state of a stream; of constant size.
 
     Arguments
     ---------
@@ -118,9 +118,9 @@ class OnnxStreamingModel:
         self.num_tokens: int = outputs[0].shape[-1]
 
     def start(self, batch_size: int) -> OnnxStreamState:
-        """Give the state before the first sample, of one stream."""
+        """Return the state before the first sample, of one stream."""
         if batch_size != 1:
-            raise ValueError(f"batch_size={batch_size}: a graph hears one stream")
+            raise ValueError(f"batch_size={batch_size}: a graph runs one stream")
         return OnnxStreamState(0, torch.zeros(1, self.layout.look_back), {})
 
     def accept(
@@ -138,7 +138,7 @@ class OnnxStreamingModel:
         return self._join(scores), after
 
     def finish(self, state: OnnxStreamState) -> Tensor:
-        """Score what is left, (1, T, V), at the end of the stream."""
+        """Score the last samples, (1, T, V), at the end of the stream."""
         _, samples, arrays = state
         scores = []
         while samples.shape[1] > self.layout.look_back:

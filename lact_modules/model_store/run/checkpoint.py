@@ -116,12 +116,12 @@ def best_in(folder: Path, num: int = 1, metric: str = "WER") -> list[Checkpoint]
             else InputError(f"{folder}: no checkpoint of a whole epoch; train first")
         )
     for fault in faults:
-        logger.warning("%s; passed over", fault)
+        logger.warning("%s; skipped", fault)
     return whole
 
 
 def newest_in(folder: Path) -> Checkpoint | None:
-    """Give the newest checkpoint that no file is missing of; None if there is none."""
+    """Return the newest checkpoint without a missing file; None if there is none."""
     found, _ = _find(folder)
     return max(found, key=lambda each: each.meta["unixtime"], default=None)
 
@@ -147,7 +147,7 @@ def _rank(found: Sequence[Checkpoint], metric: str) -> list[Checkpoint]:
 
 
 def is_score(value: Any) -> bool:
-    """Tell whether a checkpoint's note can be ranked: a finite number."""
+    """Return whether a checkpoint's note can be ranked: a finite number."""
     return isinstance(value, float | int) and math.isfinite(value)
 
 
@@ -224,7 +224,7 @@ def load_state(path: str | Path) -> dict[str, Tensor]:
     if not isinstance(state, dict) or not all(
         isinstance(value, Tensor) for value in state.values()
     ):
-        raise InputError(f"{path}: holds other things than tensors")
+        raise InputError(f"{path}: holds more than tensors")
     return state
 
 

@@ -107,7 +107,7 @@ def find_weights(
     num_averaged : int
         How many were averaged by trainings that tested the average unseen.
     metric : str
-        Tells which are the best.
+        Ranks them.
 
     Returns
     -------
@@ -127,7 +127,7 @@ def find_weights(
         if choice is not None:
             return [_whole(folder / name) for name in choice.checkpoints]
     except InputError as error:
-        logger.warning("%s; taking the best checkpoint, not what was tested", error)
+        logger.warning("%s; using the best checkpoint instead of the tested one", error)
         return best_checkpoints(run_folder, 1, metric)
     was_tested = (run_folder / RESULT_FILE).is_file()
     return best_checkpoints(run_folder, num_averaged if was_tested else 1, metric)

@@ -1,4 +1,4 @@
-"""Tell whether a checkpoint is what was saved: marks, checksums, files on the disk."""
+"""Check that a checkpoint is what was saved: marks, checksums, files on the disk."""
 
 import errno
 import hashlib
@@ -62,7 +62,7 @@ def seal(folder: Path) -> None:
 
 
 def read_meta(folder: Path) -> dict[str, Any]:
-    """Read what a checkpoint says of itself.
+    """Read a checkpoint's description of itself.
 
     Arguments
     ---------
@@ -80,7 +80,7 @@ def read_meta(folder: Path) -> dict[str, Any]:
         If that cannot be read, or is not what was saved.
     """
     path, sums = folder / META_FILE, folder / SUMS_FILE
-    # what it says tells whether files are missing, and which checkpoint is the best
+    # it shows whether files are missing, and which checkpoint is the best
     if sums.exists() and _read_sums(sums)[META_FILE] != _digest(_existing(path)):
         raise InputError(f"{path}: is not what was saved")
     try:
@@ -89,7 +89,7 @@ def read_meta(folder: Path) -> dict[str, Any]:
     except (YAMLError, ValueError) as error:
         raise InputError(f"{path}: cannot be read as YAML") from error
     if not isinstance(meta, dict) or not isinstance(meta.get("unixtime"), float | int):
-        raise InputError(f"{path}: says no unixtime")
+        raise InputError(f"{path}: has no unixtime")
     return meta
 
 
@@ -100,7 +100,7 @@ def _existing(path: Path) -> Path:
 
 
 def is_complete(folder: Path, meta: dict[str, Any]) -> bool:
-    """Tell whether no file is missing, as of one killed while it was being deleted."""
+    """Return whether no file is missing, as after a deletion that was killed."""
     names = [f"{name}.ckpt" for name in meta.get("recoverables", [])]
     names += [meta[SEALED]] if SEALED in meta else []
     return all((folder / name).is_file() for name in names)
@@ -109,7 +109,7 @@ def is_complete(folder: Path, meta: dict[str, Any]) -> bool:
 def verify(folder: Path, names: Collection[str] | None = None) -> None:
     """See that a checkpoint's files are what was saved.
 
-    Checkpoints of before there were checksums are told by those within torch's files,
+    Checkpoints of versions without checksums are checked by those within torch's files,
     and by what cannot be text.
 
     Arguments
@@ -158,7 +158,7 @@ def _digest(path: Path) -> str:
 
 
 def _is_readable(path: Path) -> bool:
-    """Tell whether an archive has its own checksums, or text has no zeros."""
+    """Return whether an archive has its own checksums, or text has no zeros."""
     if not zipfile.is_zipfile(path):
         content = path.read_bytes()
         # torch writes archives, all else here is text

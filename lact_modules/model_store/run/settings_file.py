@@ -1,4 +1,4 @@
-"""The file of a run's settings, ``hyperparams.yaml``, which tells whether it is whole.
+"""A run's settings, ``hyperparams.yaml``, with a mark that the file is complete.
 
 YAML that is cut between two lines is YAML still, and of another model.
 """
@@ -55,7 +55,7 @@ def read_settings_text(path: str | Path) -> str:
     Arguments
     ---------
     path : str | Path
-        What `write_settings` wrote, or SpeechBrain, which does not tell its end.
+        What `write_settings` wrote, or SpeechBrain, which does not mark its end.
 
     Returns
     -------
@@ -90,6 +90,6 @@ def read_settings_text(path: str | Path) -> str:
     if text.startswith(_BEGINNING) and not text.endswith(_END):
         raise InputError(
             f"{path}: not whole: its last line is not '...'; copy the run's folder "
-            "again, or add the line behind what you have added"
+            "again, or, if you edited the file, add that line at its end"
         )
     return text

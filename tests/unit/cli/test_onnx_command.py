@@ -206,7 +206,7 @@ def test_damaged_exports_are_named(lact_asr, onnx_copy, audio_folder):
     assert finished.code == 2
     assert "model.onnx: onnxruntime cannot read it" in finished.err
     onnx.save(parser.parse_model(OTHER), onnx_copy / "model.onnx")
-    assert "no recognizer of lact-asr" in lact_asr(*arguments).err
+    assert "not a recognizer of lact-asr" in lact_asr(*arguments).err
 
 
 def test_without_the_extra(lact_asr, onnx_export, audio_folder, monkeypatch):

@@ -59,7 +59,7 @@ def test_page_tells_scores_and_settings(systems):
         for score in trial.scores:
             assert f"<strong>{score.wer:.2f}</strong>" in text
     assert "lact_modules.layers.AttentionMixer" in text
-    assert "Mind when reading" not in text
+    assert "<strong>Cautions" not in text
     assert "Inference by length" not in text
 
 

@@ -111,7 +111,7 @@ def test_links_out_of_a_run_are_not_followed(run_copy, tmp_path, name):
     path, elsewhere = run_copy / name, tmp_path / "private"
     path.rename(elsewhere)
     path.symlink_to(elsewhere)
-    with pytest.raises(InputError, match=re.escape(f"{path}: leads out of")):
+    with pytest.raises(InputError, match=re.escape(f"{path}: links out of")):
         export_model(run_copy, tmp_path / "export")
     assert not (tmp_path / "export").exists()
 

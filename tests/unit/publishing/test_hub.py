@@ -252,7 +252,7 @@ def test_links_out_of_an_export_are_not_uploaded(hub, run, tmp_path):
     export_model(run, tmp_path / "export")
     (tmp_path / "private").write_text("a secret")
     (tmp_path / "export" / "README.md").symlink_to(tmp_path / "private")
-    with pytest.raises(InputError, match=r"README.md: leads out of its folder"):
+    with pytest.raises(InputError, match=r"README.md: links out of its folder"):
         push_model(tmp_path / "export", "me/digits")
     assert hub.num_requests == 0
 
