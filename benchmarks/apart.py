@@ -62,12 +62,12 @@ def run_apart(
         Its own.
     start : str
         ``forkserver`` for a copy of a process that has imported what it needs;
-        ``spawn`` for one that imports it anew, so that its size tells what that takes.
+        ``spawn`` for one that imports it anew, so that its size shows what that takes.
 
     Returns
     -------
     Any
-        What it gave back, or a text that tells which limit ended it.
+        What it gave back, or a text that names the limit that ended it.
 
     Raises
     ------
@@ -102,7 +102,7 @@ def run_apart(
 
 
 def run_here(function: Callable[..., Any], limits: Limits, *arguments: Any) -> Any:
-    """Call a function that computes on a GPU, whose memory can be told apart.
+    """Call a function that computes on a GPU, whose memory is counted separately.
 
     As `run_apart`; the limit of seconds is not kept.
     """
@@ -122,7 +122,7 @@ def memory_reason(limits: Limits) -> str:
 
 
 def is_memory_error(error: BaseException) -> bool:
-    """Tell whether memory ran out; PyTorch says it in words."""
+    """Return whether memory ran out; PyTorch says it in words."""
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or (
         "memory" in str(error)
     )

@@ -27,7 +27,7 @@ FEATURE_RATE = 100
 
 
 class Heard(NamedTuple):
-    """Seconds at which chunks begin, and what was heard."""
+    """Seconds at which chunks begin, and the recognized words."""
 
     boundaries: Tensor
     words: Sequence

@@ -55,7 +55,7 @@ class System(NamedTuple):
     def hear(
         self, recordings: Sequence[Utterance], way: Way, chunk: float, left: float
     ) -> list[Heard]:
-        """Hear recordings."""
+        """Transcribe recordings."""
         trained = load_model(self.run)
         if not self.learns and not stop_learning(trained.model):
             raise InputError(f"--lact {self.run}: has no fast weights")
@@ -67,7 +67,7 @@ def align(
 ) -> dict[str, Counts]:
     """Count the errors of all systems by minute.
 
-    A word that was said is in the same minute for all systems, so that they can be
+    A reference word is in the same minute for all systems, so that they can be
     compared: at the mean of the times that they would have it.
     """
     found = {
@@ -126,7 +126,7 @@ class Rates:
         self.by_run = [float(100 * e.sum() / self.words.sum()) for e in by_run]
 
     def sum_up(self, others: dict[str, "Rates"]) -> dict[str, Any]:
-        """Give rates of all, and by minute, with differences from other systems."""
+        """Return rates of all, and by minute, with differences from other systems."""
         return {
             "wer_by_run": self.by_run,
             **self._rate(numpy.arange(self.words.shape[1]), others),
@@ -252,16 +252,16 @@ def main(
         list[str] | None, typer.Option(help="NAME=RUN: a training of another system.")
     ] = None,
     way: Annotated[
-        Way, typer.Option(help="How recordings are heard.")
+        Way, typer.Option(help="How recordings are recognized.")
     ] = Way.TRANSCRIBE,
-    chunk: Annotated[float, typer.Option(help="Seconds of a chunk.")] = 0.64,
-    left: Annotated[float, typer.Option(help="Seconds that attention sees.")] = 5.12,
+    chunk: Annotated[float, typer.Option(help="Chunk size in seconds.")] = 0.64,
+    left: Annotated[float, typer.Option(help="Left context in seconds.")] = 5.12,
     limit: Annotated[
-        int | None, typer.Option(help="Recordings, evenly spread.")
+        int | None, typer.Option(help="Number of recordings, evenly spread.")
     ] = None,
     output: Path = Path("runs/memory/by_minute"),
 ) -> None:
-    """Hear the recordings with every system, and compare by minute."""
+    """Transcribe recordings with every system, and compare by minute."""
     systems = [System(ON, run) for run in lact] + [
         System(OFF, run, False) for run in lact
     ]

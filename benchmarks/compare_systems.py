@@ -80,10 +80,13 @@ def main(
     seeds: str = "1,2,3",
     epochs: Annotated[int | None, typer.Option(help="Default: the YAML's.")] = None,
     d_model: Annotated[int, typer.Option(help="Width of every system.")] = 96,
-    dataset: Annotated[str, typer.Option(help="Name for the records.")] = "digits",
+    dataset: Annotated[
+        str, typer.Option(help="Data set's name in results.")
+    ] = "digits",
     test_splits: str = "test,test-unseen-speaker",
     size_tolerance: Annotated[
-        float, typer.Option(help="Of parameters, relative to the first system.")
+        float,
+        typer.Option(help="Largest difference of parameters, relative to the first."),
     ] = 0.05,
     jobs: Jobs = 1,
     limit_minutes: LimitMinutes = float("inf"),
@@ -100,7 +103,7 @@ def main(
     ]
     listed = read_systems(systems, recipe)
     check_sizes(listed, options, size_tolerance)
-    # all systems of a seed before the next seed: what is there can be compared
+    # all systems of a seed before the next seed: finished ones can be compared
     trainings = [
         Training(system, int(seed), output, options)
         for seed, system in itertools.product(seeds.split(","), listed)
@@ -111,7 +114,7 @@ def main(
         folders = [training.folder for training in done]
         subprocess.run([lact_asr, "compare", *folders, "--output", output], check=True)
     if len(done) < len(trainings):
-        sys.exit("start it again to go on")
+        sys.exit("start it again to continue")
 
 
 if __name__ == "__main__":

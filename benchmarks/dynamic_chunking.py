@@ -68,7 +68,7 @@ def evenly(subject: Subject) -> Iterator[None]:
 
 
 def count_frames(subject: Subject, frames: Tensor, lengths: Tensor) -> list[int]:
-    """Give how many frames each block is given."""
+    """Return how many frames each block is given."""
     counts: list[int] = []
 
     def note(block: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
@@ -130,7 +130,7 @@ def measure(
 
 
 def ratio(taken: Sequence[float], reference: Sequence[float]) -> float:
-    """Give the median of the ratios of turns."""
+    """Return the median of the ratios of turns."""
     return statistics.median(a / b for a, b in zip(taken, reference, strict=True))
 
 
@@ -144,7 +144,7 @@ def join(waveforms: Sequence[Tensor], seconds: float, count: int) -> Tensor:
 
 def main(
     runs: Annotated[list[Path], typer.Argument(help="The parent, then with chunks.")],
-    data: Annotated[Path, typer.Option(help="Split folder or manifest, to hear.")],
+    data: Annotated[Path, typer.Option(help="Split folder or manifest to transcribe.")],
     durations: Annotated[str, typer.Option(help="Seconds.")] = "5,15,60",
     keep_ratio: Annotated[str, typer.Option(help="Shares.")] = "1,0.75,0.5,0.33,0.25",
     batch_size: int = 1,

@@ -21,7 +21,7 @@ _SIZE, _LEFT = 16, 128
 
 
 class Point(NamedTuple):
-    """Utterances of one length that are heard together."""
+    """Utterances of one length that are run together."""
 
     seconds: float
     batch: int
@@ -62,7 +62,7 @@ class Setting(NamedTuple):
     def prepare(
         self, encoder: nn.Module, point: Point, kind: str
     ) -> Callable[[int], None]:
-        """Give a function that hears noise once; its number seeds what is drawn."""
+        """Return a function that runs noise once; its number seeds what is drawn."""
         num_frames = max(1, round(point.seconds * FRAME_RATE))
         x = torch.randn(point.batch, num_frames, self.d_model, device=self.device)
         lengths = torch.full((point.batch,), num_frames, device=self.device)
@@ -91,7 +91,7 @@ class Setting(NamedTuple):
 
 
 def hear_stream(encoder: nn.Module, x: Tensor, lengths: Tensor) -> None:
-    """Hear frames (B, T, D) chunk by chunk, each after what is remembered."""
+    """Run frames (B, T, D) chunk by chunk, with carried state."""
     # of another checkout it is another class
     chunking = get_type_hints(encoder.chunked)["chunking"](_SIZE, _LEFT)
     state = None
@@ -101,7 +101,7 @@ def hear_stream(encoder: nn.Module, x: Tensor, lengths: Tensor) -> None:
 
 
 def measure_memory(system: System, setting: Setting, point: Point, kind: str) -> float:
-    """Tell the MiB that a pass takes beyond the model."""
+    """Return the MiB that a pass takes beyond the model."""
     encoder = setting.load(system)
     # kernels, threads, gradients, and the optimizer's state are there afterwards
     setting.prepare(encoder, Point(0.2, 1), kind)(0)

@@ -68,7 +68,7 @@ class System(NamedTuple):
 
 
 def _where(tree: Mapping[str, Any], sizes: Mapping[str, int]) -> dict[str, Any]:
-    """Give a tree of the sizes alone."""
+    """Return a tree of the sizes alone."""
     found: dict[str, Any] = {key: sizes[key] for key in tree if key in sizes}
     for key, value in tree.items():
         if isinstance(value, Mapping) and (inner := _where(value, sizes)):

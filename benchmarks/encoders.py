@@ -5,11 +5,11 @@ python benchmarks/encoders.py --points 15x4,60 \
     --system lact_conformer \
     --system 'window 64=lact_conformer {mixer: {window: [64, 64]}}'
 
-Encoders of one size hear noise, in evaluation and in a step of training. They take
-turns in one process, and the median of the rounds tells the time. Memory is what a
+Encoders of one size run noise, in evaluation and in a step of training. They take
+turns in one process, and the median of the rounds is the time. Memory is what a
 process grows by at most, beyond the loaded model, its gradients and the optimizer's
 state; each of these numbers is taken in a process of its own, which ends at a limit of
-time and memory. What a limit ends at some length is left out at longer ones. On a GPU
+time and memory. What a limit ends at some length is skipped at longer ones. On a GPU
 memory is what the allocator gave out.
 """
 
@@ -62,14 +62,14 @@ class Study:
         self.left_out: list[dict[str, Any]] = []
 
     def measure(self, point: Point, kind: str, rounds: int, budget_s: float) -> None:
-        """Measure the encoders that no limit has ended before, and tell."""
+        """Measure the encoders that no limit has ended before, and report."""
         found = {"pass": kind, **point._asdict()}
         memory = {}
         for system in self.systems:
             mib = self._measure_memory(system, point, kind)
             if isinstance(mib, str):
                 self.left_out.append({"system": system.name, **found, "reason": mib})
-                say(point, kind, f"{system.name} is left out: {mib}")
+                say(point, kind, f"{system.name} is skipped: {mib}")
             else:
                 memory[system.name] = mib
         passes = {
@@ -83,7 +83,7 @@ class Study:
             say(point, kind, f"{name} {median_s(cost):.3g} s, {mib:.0f} MiB")
 
     def _measure_memory(self, system: System, point: Point, kind: str) -> float | str:
-        """Give MiB, or what prevented it, here or at a shorter length."""
+        """Return MiB, or what prevented it, here or at a shorter length."""
         for each in self.left_out:
             if (each["system"], each["pass"]) == (system.name, kind):
                 return each["reason"]
@@ -144,22 +144,22 @@ class Study:
 
 
 def point_of(cost: Mapping[str, Any]) -> Point:
-    """Give the length of what was measured or left out."""
+    """Return the length of what was measured or skipped."""
     return Point(cost["seconds"], cost["batch"])
 
 
 def median_s(cost: Mapping[str, Any]) -> float:
-    """Give the median time of the rounds."""
+    """Return the median time of the rounds."""
     return statistics.median(cost["times_s"])
 
 
 def tell(cost: Mapping[str, Any] | None) -> str:
-    """Write time and memory; a dash for what was left out."""
+    """Write time and memory; a dash for what was skipped."""
     return f"{median_s(cost):.3g}, {cost['memory_mib']:.0f}" if cost else "-"
 
 
 def tell_share(cost: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -> str:
-    """Write the median of the ratios of rounds; a dash for what was left out."""
+    """Write the median of the ratios of rounds; a dash for what was skipped."""
     if not cost or not other:
         return "-"
     pairs = zip(cost["times_s"], other["times_s"], strict=True)
@@ -167,7 +167,7 @@ def tell_share(cost: Mapping[str, Any] | None, other: Mapping[str, Any] | None) 
 
 
 def say(point: Point, kind: str, line: str) -> None:
-    """Tell how far it is."""
+    """Report progress."""
     print(f"{point} s, {kind}: {line}", file=sys.stderr, flush=True)
 
 
@@ -179,27 +179,27 @@ def main(
         Path | None, typer.Option(help="Another checkout, for its first system too.")
     ] = None,
     points: Annotated[
-        str, typer.Option(help="Seconds; 15x4 is four of 15 at once.")
+        str, typer.Option(help="Seconds; 15x4 is a batch of four of 15 s.")
     ] = "1,5,15x4,60,240,960,1800",
-    passes: Annotated[str, typer.Option(help="Of forward, training step, stream.")] = (
-        ",".join(PASSES)
-    ),
+    passes: Annotated[
+        str, typer.Option(help="Any of forward, training step, stream.")
+    ] = (",".join(PASSES)),
     d_model: int = 256,
     num_layers: int = 4,
     device: str = "cpu",
     bf16: Annotated[bool, typer.Option(help="Autocast to bfloat16.")] = False,
-    threads: Annotated[int, typer.Option(help="Of the CPU.")] = 1,
+    threads: Annotated[int, typer.Option(help="CPU threads.")] = 1,
     keep_freed: Annotated[
         bool, typer.Option(help="Keep freed memory, as training and lact-asr do.")
     ] = True,
-    rounds: Annotated[int, typer.Option(min=1, help="Timed ones, at most.")] = 7,
+    rounds: Annotated[int, typer.Option(min=1, help="Most timed rounds.")] = 7,
     budget: Annotated[
-        float, typer.Option(help="Seconds of rounds; three are made in any case.")
+        float, typer.Option(help="Seconds for all rounds; at least three run.")
     ] = 60.0,
-    limit: Annotated[float, typer.Option(help="Seconds that a pass may take.")] = 300.0,
-    max_memory: Annotated[float, typer.Option(help="GiB of a process.")] = 8.0,
+    limit: Annotated[float, typer.Option(help="Time limit of a pass, s.")] = 300.0,
+    max_memory: Annotated[float, typer.Option(help="Memory limit in GiB.")] = 8.0,
     study: Annotated[
-        str, typer.Option(help="Table it stands in: encoders, or choices of one.")
+        str, typer.Option(help="Table of the result: encoders, or choices of one.")
     ] = "encoders",
     output: Path = Path("runs/encoders/all"),
 ) -> None:

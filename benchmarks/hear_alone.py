@@ -1,4 +1,4 @@
-"""Hear noise by one program alone and print what that took, for `onnx_speed.py`.
+"""Recognize noise by one program alone and print what that took, for `onnx_speed.py`.
 
 python benchmarks/hear_alone.py onnxruntime FOLDER file 15 3 1
 
@@ -122,7 +122,7 @@ PROGRAMS = {
 def measure(
     program: str, folder: Path, kind: str, seconds: float, repeats: int, threads: int
 ) -> dict[str, Any]:
-    """Hear the same audio some times after the first; seconds are the processor's."""
+    """Run the same audio some times after the first; seconds are the processor's."""
     hear, samples = PROGRAMS[program, kind](folder, threads), make_noise(seconds)
     hear(samples)
     times = []

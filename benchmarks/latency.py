@@ -24,13 +24,13 @@ from lact_modules.inference.transcriber import Transcriber
 
 
 def measure(transcriber: Transcriber, utterances: list[Utterance]) -> Counts:
-    """Give the errors and words of each utterance, (U, 2)."""
+    """Return the errors and words of each utterance, (U, 2)."""
     outcomes = transcriber.transcribe_files(utterances, 16, load_utterance)
     return count_errors(utterances, [outcome.result.text for outcome in outcomes])
 
 
 def summarize(counted: dict[float | None, list[Counts]]) -> list[dict[str, Any]]:
-    """Give rates by chunk, and what each loses against whole utterances."""
+    """Return rates by chunk, and what each loses against whole utterances."""
     whole = numpy.mean([counts[:, 0] for counts in counted[None]], axis=0)
     words = counted[None][0][:, 1]
     rows = []
@@ -70,12 +70,12 @@ def main(
     runs: Annotated[list[Path], typer.Argument(help="Trainings that differ in seed.")],
     data: Annotated[list[Path], typer.Option(help="Split folders or manifests.")],
     chunks: str = "0.32,0.64,1.28",
-    left: Annotated[float, typer.Option(help="Seconds that attention sees.")] = 5.12,
+    left: Annotated[float, typer.Option(help="Left context in seconds.")] = 5.12,
     limit: Annotated[
-        int | None, typer.Option(help="Utterances of each data set, evenly spread.")
+        int | None, typer.Option(help="Utterances per data set, evenly spread.")
     ] = None,
     beam_size: Annotated[int, typer.Option(help="0 is greedy.")] = 0,
-    lm: Annotated[Path | None, typer.Option(help="N-gram of the beam.")] = None,
+    lm: Annotated[Path | None, typer.Option(help="N-gram for the beam search.")] = None,
     output: Path = Path("runs/latency"),
     device: str = "cpu",
 ) -> None:

@@ -1,4 +1,4 @@
-"""Ways in which a trained model hears recordings."""
+"""Ways in which a trained model recognizes recordings."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -45,12 +45,12 @@ def make_listener(
     chunk_seconds: float = 0.64,
     left_seconds: float = LEFT_SECONDS,
 ) -> Listener:
-    """Give what hears recordings.
+    """Return a function that recognizes recordings.
 
     Arguments
     ---------
     trained : TrainedModel
-        What hears.
+        The model.
     way : Way
         How.
     chunk_seconds : float
@@ -73,7 +73,7 @@ def make_listener(
 def stream_words(
     recognizer: StreamingRecognizer, waveform: Tensor, is_last: bool = True
 ) -> list[Word]:
-    """Give the words of the utterances that end in a part of a stream."""
+    """Return the words of the utterances that end in a part of a stream."""
     words: list[Word] = []
 
     def take() -> None:
@@ -89,7 +89,7 @@ def stream_words(
 
 
 def stop_learning(model: nn.Module) -> bool:
-    """Let fast weights stay as they were trained; tell whether there are any."""
+    """Let fast weights stay as they were trained; return whether there are any."""
     memories = [each for each in model.modules() if isinstance(each, FastWeightMemory)]
     for memory in memories:
         memory.rule = replace(memory.current_rule, gain=0.0)

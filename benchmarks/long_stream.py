@@ -1,10 +1,10 @@
-"""Hours of speech in one stream: memory, state, speed, weights, errors as time goes on.
+"""Hours of speech in one stream: memory, state, speed, weights, errors over time.
 
 python benchmarks/long_stream.py RUN --data digits/LibriSpeech/train \
     --data mini_librispeech/LibriSpeech/train --hours 6
 
 Utterances of all data follow each other in blocks of one data set, drawn at random, and
-begin anew when all have been heard. What is measured is told every ten minutes.
+begin anew when all have been recognized. It reports every ten minutes.
 """
 
 import itertools
@@ -46,7 +46,7 @@ class Said(NamedTuple):
 
 
 class Listening:
-    """A recognizer, what was said to it, and what it has heard of that.
+    """A recognizer, its references, and its hypotheses.
 
     Arguments
     ---------
@@ -64,7 +64,7 @@ class Listening:
         self.cpu_s = self.wall_s = 0.0
 
     def say(self, utterance: Utterance, source: str) -> None:
-        """Go on with an utterance."""
+        """Continue with an utterance."""
         waveform, start = load_utterance(utterance), self.recognizer.seconds
         cpu, wall = time.process_time(), time.perf_counter()
         for piece in waveform.split(self.piece_size):
@@ -75,7 +75,7 @@ class Listening:
         self._collect()
 
     def tell(self) -> dict[str, Any]:
-        """Tell of the time since this was last asked, and forget it."""
+        """Report the time since the last call, and forget it."""
         seconds = self.said[-1].end - self.said[0].start
         state = unpack(self.recognizer.state_dict()["encoder"])
         tensors: list[torch.Tensor] = []
@@ -99,7 +99,7 @@ class Listening:
             self.heard += hypothesis.words
 
     def _rate_errors(self) -> dict[str, float]:
-        """Give the rate of each data set, in percent."""
+        """Return the rate of each data set, in percent."""
         # those that began before have been counted, ended or not
         words = [*self.heard, *self.recognizer.words]
         text = " ".join(w.word for w in words if w.start >= self.said[0].start)
@@ -113,7 +113,7 @@ class Listening:
 
 
 def largest_norm(state: EncoderState) -> float:
-    """Give the largest norm of what has been learned: weights, or sums for a step."""
+    """Return the largest norm of what has been learned: weights, or sums for a step."""
     mixers = [block.mixer for block in state.blocks or ()]
     fast = [mixer.fast for mixer in mixers if isinstance(mixer, LaCTState)]
     learned = [matrix for each in fast for matrix in each.carried.learned.values()]
@@ -124,7 +124,7 @@ def largest_norm(state: EncoderState) -> float:
 def draw_blocks(
     data: dict[str, Sequence[Utterance]], size: int, seed: int
 ) -> Iterator[tuple[Utterance, str]]:
-    """Give utterances without end, each with the name of its data set."""
+    """Return utterances without end, each with the name of its data set."""
     rng = random.Random(seed)
     blocks = [
         [(utterance, name) for utterance in utterances[first : first + size]]
@@ -142,9 +142,9 @@ def compare_speed(
     piece_seconds: float,
     seconds: float,
 ) -> float:
-    """Give the CPU time of a stream that goes on, over that of one that begins.
+    """Return the CPU time of a long stream, over that of one that begins.
 
-    Both hear the same, in turns, so that it does not matter what else the machine does.
+    Both run the same, in turns, so that it does not matter what else the machine does.
     """
     both = [Listening(each, piece_seconds) for each in (recognizer, recognizer.fork())]
     old, fresh = both
@@ -156,7 +156,7 @@ def compare_speed(
 
 
 def summarize(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Give the slope of memory after the first hour, and how steady the speed is."""
+    """Return the slope of memory after the first hour, and how steady the speed is."""
     late = [row for row in rows if row["hours"] > 1] or rows
     hours = [row["hours"] for row in late]
     resident = [row["resident_mib"] for row in late]

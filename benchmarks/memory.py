@@ -94,7 +94,7 @@ WINDOW = {
 
 
 class Listener:
-    """A model that hears utterances one after the other.
+    """A model that runs utterances one after the other.
 
     Arguments
     ---------
@@ -121,7 +121,7 @@ class Listener:
 
     @torch.inference_mode()
     def hear(self, waveforms: Sequence[Tensor], memory: Memory) -> list[str] | str:
-        """Give the text of each of the waveforms (N,), or of the stream they are."""
+        """Return the text of each of the waveforms (N,), or of the stream they are."""
         if memory.frontend:
             lengths = [len(waveform) / SAMPLE_RATE for waveform in waveforms]
             ends = itertools.accumulate(lengths)
@@ -172,7 +172,7 @@ class Listener:
 def measure(
     listener: Listener, utterances: Sequence[Utterance], memory: Memory, seed: int
 ) -> Counts:
-    """Give the errors and words of each utterance, (U, 2), heard in random order."""
+    """Return the errors and words of each utterance, (U, 2), in random order."""
     order = list(range(len(utterances)))
     random.Random(seed).shuffle(order)
     heard = listener.hear([load_utterance(utterances[i]) for i in order], memory)
@@ -181,7 +181,7 @@ def measure(
 
 
 def summarize(counted: dict[str, list[Counts]]) -> dict[str, dict[str, Any]]:
-    """Give rates by memory, and differences from fast weights that are fresh.
+    """Return rates by memory, and differences from fast weights that are fresh.
 
     Each is compared with ``nothing``, with the stream that has no fast weights from
     before, with fast weights that never learn, and with longer windows.
@@ -227,9 +227,9 @@ def main(
     window: Annotated[
         list[Path] | None, typer.Option(help="Trainings with a longer window.")
     ] = None,
-    chunk: Annotated[float, typer.Option(help="Seconds of a chunk.")] = 0.64,
-    left: Annotated[float, typer.Option(help="Seconds that attention sees.")] = 5.12,
-    window_left: Annotated[float, typer.Option(help="Those of the window.")] = 5.76,
+    chunk: Annotated[float, typer.Option(help="Chunk size in seconds.")] = 0.64,
+    left: Annotated[float, typer.Option(help="Left context in seconds.")] = 5.12,
+    window_left: Annotated[float, typer.Option(help="The same for the window.")] = 5.76,
     limit: int | None = None,
     output: Path = Path("runs/memory"),
 ) -> None:

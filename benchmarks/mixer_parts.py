@@ -91,7 +91,7 @@ def measure(
 def hear(
     transcriber: Transcriber, waveforms: list[torch.Tensor]
 ) -> list[tuple[str, torch.Tensor]]:
-    """Give text and log-probabilities (T, V) of each waveform."""
+    """Return text and log-probabilities (T, V) of each waveform."""
     log_probs, lengths, *_ = outputs = transcriber.run_model(waveforms)
     texts = [hypothesis.text for hypothesis in transcriber.decoder(*outputs)]
     rows = [row[:length].cpu() for row, length in zip(log_probs, lengths, strict=True)]

@@ -49,7 +49,7 @@ class Way(NamedTuple):
 
 
 def list_ways(folders: Sequence[Path], kind: str) -> Iterator[Way]:
-    """List all ways to hear files or streams; none if a folder hears no streams."""
+    """List all ways to run files or streams; none if a folder does not stream."""
     graphs = [folder for folder in folders if (folder / GRAPH_FILE).is_file()]
     if kind == "stream" and not all((each / STREAM_FILE).is_file() for each in graphs):
         return

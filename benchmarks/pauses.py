@@ -40,7 +40,7 @@ from lact_modules.model_store.trained_model import TrainedModel
 from lact_modules.serving.recognition import Recognition
 
 Hear = Callable[[Tensor, Tensor], str]
-"""Gives the text of a second part of a stream, after a first one."""
+"""Returns the text of a second part of a stream, after a first one."""
 
 
 class Pause(NamedTuple):
@@ -86,14 +86,14 @@ def make_groups(utterances: Sequence[Utterance], size: int) -> list[Group]:
 
 
 class Streams:
-    """Hear streams that begin alike; what they share is heard once.
+    """Run streams that begin alike; what they share is run once.
 
     Arguments
     ---------
     trained : TrainedModel
-        One that hears streams.
+        A streaming model.
     is_served : bool
-        Hear as a client of `serve` does.
+        Recognize as for a client of `serve`.
     """
 
     def __init__(self, trained: TrainedModel, is_served: bool):
@@ -102,7 +102,7 @@ class Streams:
         self.remember = lru_cache(maxsize=1)(self._remember)
 
     def __call__(self, before: Tensor, pause: Pause, after: Tensor) -> str:
-        """Give the text of what comes after the beginning, pause included."""
+        """Return the text of what comes after the beginning, pause included."""
         state, words = self.remember(_Key(before), pause)
         recognizer = self.recognizer.fork()
         recognizer.load_state_dict(state)
@@ -154,7 +154,7 @@ class _Key:
 def hear_file(
     transcriber: Transcriber, before: Tensor, pause: Pause, after: Tensor
 ) -> str:
-    """Give the text of one file from the pause on."""
+    """Return the text of one file from the pause on."""
     (heard,) = transcriber.transcribe([torch.cat([before, pause.make(), after])])
     start = len(before) / SAMPLE_RATE
     return " ".join(word.word for word in heard.words if word.start >= start)
@@ -163,7 +163,7 @@ def hear_file(
 def measure_around(
     transcriber: Transcriber, utterances: Sequence[Utterance], pause: Pause
 ) -> Counts:
-    """Give errors and words of each utterance with a pause on both sides, (U, 2)."""
+    """Return errors and words of each utterance with a pause on both sides, (U, 2)."""
 
     def load(utterance: Utterance) -> Tensor:
         return torch.cat([pause.make(), load_utterance(utterance), pause.make()])
@@ -173,7 +173,7 @@ def measure_around(
 
 
 def measure_gap(hear: Callable, groups: Sequence[Group], pause: Pause) -> Counts:
-    """Give errors and words of each utterance behind a gap, (U, 2)."""
+    """Return errors and words of each utterance behind a gap, (U, 2)."""
     counts = []
     for before, after in groups:
         first, second = (torch.cat([*map(load_utterance, p)]) for p in (before, after))
@@ -184,7 +184,7 @@ def measure_gap(hear: Callable, groups: Sequence[Group], pause: Pause) -> Counts
 def compare(
     measure: Callable[[Pause], Counts], pauses: Sequence[Pause], place: str, way: str
 ) -> Iterator[dict[str, Any]]:
-    """Measure with each pause and without; tell what each costs."""
+    """Measure with each pause and without; report what each costs."""
     without = measure(NONE)
     yield {"place": place, "way": way, "pause": "none", "wer": rate(without)}
     for pause in track(pauses, f"{way}, pauses {place} speech"):
@@ -202,7 +202,7 @@ def compare(
 
 
 def find_ways(trained: TrainedModel) -> dict[str, tuple[Callable, Callable | None]]:
-    """Name the ways to hear utterances, and streams, that a model has."""
+    """Name the ways to recognize utterances and streams that a model has."""
     whole = Transcriber(trained)
     try:
         streams, served = (Streams(trained, is_served) for is_served in (False, True))
@@ -245,7 +245,7 @@ def main(
     ] = None,
     output: Path = Path("runs/pauses"),
 ) -> None:
-    """Measure a model with every pause, every way it can hear."""
+    """Measure a model with every pause, in every way it can run."""
     trained = load_model(run)
     grid = {
         "around": _pauses(around, levels),

@@ -82,7 +82,7 @@ def find_words(waveform: Tensor, num_words: int) -> list[slice]:
     waveform : Tensor
         (N,) at 16 kHz.
     num_words : int
-        How many were said.
+        How many were spoken.
 
     Returns
     -------
@@ -111,13 +111,13 @@ def find_words(waveform: Tensor, num_words: int) -> list[slice]:
 
 
 def _steps(loud: Tensor) -> list[tuple[int, int]]:
-    """Give the loud frames on both sides of each pause."""
+    """Return the loud frames on both sides of each pause."""
     steps = itertools.pairwise(loud.tolist())
     return [(here, then) for here, then in steps if then > here + 1]
 
 
 def cut_words(utterances: Iterable[Utterance]) -> dict[str, Words]:
-    """Cut strings into words, by speaker; those that are not clear are left out."""
+    """Cut strings into words, by speaker; those that are not clear are skipped."""
     cut: dict[str, Words] = defaultdict(lambda: defaultdict(list))
     for utterance in utterances:
         words, waveform = utterance.text.split(), load_utterance(utterance)
@@ -157,7 +157,7 @@ def make_stream(words: Words, plan: Plan, random: Random) -> tuple[Tensor, list[
         parts.extend(random.choice(words[name]) for name in said)
         parts.append(_pause(pause, random))
 
-    # pairs without a pause within: what they are can be heard without a memory
+    # pairs without a pause within: they can be recognized without a memory
     for pair in meaning.items():
         say(pair, 0.3)
     parts.append(_pause(plan.gap, random))
@@ -218,7 +218,7 @@ def write_corpus(
 
 
 def measure(transcriber: Transcriber, manifest: Path, plan: Plan) -> NDArray:
-    """Give errors and words of a stream's beginning and of the rest, (U, 2, 2)."""
+    """Return errors and words of a stream's beginning and of the rest, (U, 2, 2)."""
     utterances = read_manifest(manifest)
     outcomes = transcriber.transcribe_files(utterances, 8, load_utterance)
     counts: list[Counts] = []
@@ -253,13 +253,13 @@ def main(
         Path | None, typer.Option(help="Corpus of strings; makes streams.")
     ] = None,
     run: Annotated[
-        list[Path] | None, typer.Option(help="Trainings to be measured.")
+        list[Path] | None, typer.Option(help="Trainings to measure.")
     ] = None,
-    split: Annotated[str, typer.Option(help="To measure on.")] = "test",
-    names: Annotated[int, typer.Option(help="That stand for each other.")] = 6,
-    strings: Annotated[int, typer.Option(help="Behind the gap.")] = 4,
-    gap: Annotated[float, typer.Option(help="Seconds.")] = 3.0,
-    train: Annotated[int, typer.Option(help="Streams.")] = 1000,
+    split: Annotated[str, typer.Option(help="Split to measure on.")] = "test",
+    names: Annotated[int, typer.Option(help="Names that stand for each other.")] = 6,
+    strings: Annotated[int, typer.Option(help="Strings after the gap.")] = 4,
+    gap: Annotated[float, typer.Option(help="Gap in seconds.")] = 3.0,
+    train: Annotated[int, typer.Option(help="Training streams.")] = 1000,
     dev: int = 50,
     test: int = 100,
     limit: Annotated[

@@ -1,4 +1,4 @@
-"""Does a trained model give the same, whatever the pieces? Largest differences.
+"""Does a trained model give the same for pieces of any size? Largest differences.
 
 python benchmarks/pieces.py RUN --data digits/LibriSpeech/test
 
@@ -45,7 +45,7 @@ def cut(waveform: Tensor, size: str, rng: random.Random) -> Iterator[Tensor]:
 def compare(
     streaming: StreamingModel, whole: ChunkedModel, waveform: Tensor, size: str
 ) -> float:
-    """Give the largest difference of log-probabilities of samples (N,)."""
+    """Return the largest difference of log-probabilities of samples (N,)."""
     expected, _ = whole(waveform[None], torch.tensor([len(waveform)]))
     state, scores = streaming.start(batch_size=1), []
     for piece in cut(waveform, size, random.Random(1)):
@@ -80,7 +80,7 @@ def main(
             # the long one by single samples would take minutes
             for listed in [waveforms[:-1] if size == "1" else waveforms]
         }
-        # tells rounding, which a frame between two digits may amplify, from errors
+        # separates rounding, which a frame between two digits may amplify, from errors
         model.double()
         found[chunk]["float64"] = compare(
             streaming, whole, waveforms[-1].double(), "random"

@@ -82,7 +82,7 @@ def train(
 
 
 def _answer(model: nn.Module, tokens: Tensor, answers: Tensor) -> tuple[Tensor, Tensor]:
-    """Give logits (N, values) and answers (N,) where something is asked."""
+    """Return logits (N, values) and answers (N,) where something is asked."""
     is_asked = answers != NO_ANSWER
     return model(tokens)[is_asked], answers[is_asked]
 
@@ -92,7 +92,7 @@ def _accuracy(logits: Tensor, answers: Tensor) -> float:
 
 
 class Study:
-    """What has been found so far, by system and task; it goes on where it was stopped.
+    """Results so far, by system and task; it continues where it was stopped.
 
     Arguments
     ---------
@@ -128,7 +128,7 @@ class Study:
         self.rows = rows
 
     def num_done(self, system: str, task: Recall) -> int:
-        """Tell how many seeds have been trained."""
+        """Count the seeds that have been trained."""
         row = self.rows.get((system, task))
         return len(row["steps"]) if row else 0
 
@@ -222,20 +222,22 @@ def read_numbers(option: str, text: str) -> list[int]:
 
 
 def main(
-    systems: Annotated[str, typer.Option(help="Names with ; between; all.")] = "",
-    pairs: Annotated[str, typer.Option(help="Numbers to remember.")] = "8",
-    gaps: Annotated[str, typer.Option(help="Tokens, at the least.")] = "28",
-    lengths: Annotated[str, typer.Option(help="Tokens in all.")] = "128",
-    values: Annotated[int, typer.Option(help="There are as many keys.")] = 16,
+    systems: Annotated[
+        str, typer.Option(help="Names separated by ;, by default all.")
+    ] = "",
+    pairs: Annotated[str, typer.Option(help="Numbers of pairs to recall.")] = "8",
+    gaps: Annotated[str, typer.Option(help="Fewest tokens of the gap.")] = "28",
+    lengths: Annotated[str, typer.Option(help="Tokens of a sequence.")] = "128",
+    values: Annotated[int, typer.Option(help="Values, and as many keys.")] = 16,
     d_model: Annotated[int, typer.Option(help="Model dimension.")] = 64,
     seeds: int = 3,
-    steps: Annotated[int, typer.Option(help="At the most.")] = 800,
+    steps: Annotated[int, typer.Option(help="Most training steps.")] = 800,
     batch_size: int = 32,
     learning_rate: float = 2e-3,
-    threads: Annotated[int, typer.Option(help="Of the CPU.")] = 1,
+    threads: Annotated[int, typer.Option(help="CPU threads.")] = 1,
     output: Path = Path("runs/recall/rules"),
 ) -> None:
-    """Train every system on every task, but for what the output already tells."""
+    """Train every system on every task, except those that the output already has."""
     torch.set_num_threads(threads)
     chosen = choose_systems(systems)
     numbers = {"--pairs": pairs, "--gaps": gaps, "--lengths": lengths}

@@ -124,7 +124,7 @@ class Recaller(nn.Module):
 def lact(
     window: int = 4, rotate_fast: bool = False, base_lr: float = 0.01, **rule: Any
 ) -> Factory:
-    """Give a factory of attention to a window with fast weights beside it."""
+    """Return a factory of attention to a window with fast weights beside it."""
     return partial(
         LaCTMixer,
         num_heads=2,
@@ -137,7 +137,7 @@ def lact(
 
 
 def attention(window: int | None = None) -> Factory:
-    """Give a factory of attention to a window, or to all."""
+    """Return a factory of attention to a window, or to all."""
     return partial(AttentionMixer, num_heads=2, window=(window, window))
 
 

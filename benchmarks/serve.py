@@ -3,8 +3,8 @@
 python benchmarks/serve.py MODEL --clients 8 --audio corpus/test --output runs/serving
 
 The server runs in a process of its own, the clients in this one. How far an answer is
-behind the audio it answers (`lag`) leaves out that a chunk has to be complete first;
-`word delay` counts it: from the end of a word to the answer that shows it first.
+behind the audio it answers (`lag`) excludes the wait for a complete chunk;
+`word delay` includes it: from the end of a word to the answer that shows it first.
 """
 
 import asyncio
@@ -111,7 +111,7 @@ async def listen(url: str, samples: np.ndarray, delay: float) -> dict[str, Any]:
 
 
 async def _speak(socket: Any, samples: np.ndarray, started: float) -> float:
-    """Send each piece when its last sample has been said; tell when all was."""
+    """Send each piece when its last sample has been spoken; return when all were."""
     loop = asyncio.get_running_loop()
     size = round(PIECE_SECONDS * SAMPLE_RATE)
     for start in range(0, len(samples), size):

@@ -1,4 +1,4 @@
-"""Judge variants of a model by speakers left out of training, without any test split.
+"""Judge variants of a model by speakers held out of training, without any test split.
 
 python benchmarks/speaker_folds.py --data_folder digits/LibriSpeech \
     --systems benchmarks/studies/lact_variants.yaml -- '--frontend={channels: 40}'
@@ -59,7 +59,7 @@ def write_folds(corpus: Path, folder: Path) -> list[Path]:
 
 
 def fold_options(fold: Path) -> list[str]:
-    """Give the options by which a training reads a fold."""
+    """Return the options by which a training reads a fold."""
     fold = fold.resolve()
     return [
         f"--train_manifest={fold / 'train.jsonl'}",
@@ -69,7 +69,7 @@ def fold_options(fold: Path) -> list[str]:
 
 
 def summarize(trainings: Sequence[Training]) -> dict[str, Any]:
-    """Give WER in percent, and by how much it differs from the first system's."""
+    """Return WER in percent, and by how much it differs from the first system's."""
     wers: dict[str, dict[str, dict[int, float]]] = {}
     result: dict[str, Any] = {}
     for training in trainings:
@@ -87,8 +87,8 @@ def summarize(trainings: Sequence[Training]) -> dict[str, Any]:
     }
     options = {training.system.name: training.system.options for training in trainings}
     # of the last run: all should be of one commit and machine
-    told = {key: result.get(key) for key in ("commit", "hardware", "date")}
-    return {**told, "options": options, "systems": systems}
+    about = {key: result.get(key) for key in ("commit", "hardware", "date")}
+    return {**about, "options": options, "systems": systems}
 
 
 def _describe(by_fold: dict[int, float], first: dict[int, float]) -> dict[str, Any]:
@@ -132,7 +132,7 @@ def main(
     listed = read_systems(systems, recipe)
     common = [f"--num_epochs={epochs}", f"--d_model={d_model}", *(overrides or [])]
     folders = write_folds(data_folder, output / "manifests")[:folds]
-    # all systems of a fold before the next fold: what is there can be compared
+    # all systems of a fold before the next fold: finished ones can be compared
     trainings = [
         Training(system, number, output, [*fold_options(fold), *common])
         for (number, fold), system in itertools.product(enumerate(folders, 1), listed)
@@ -145,7 +145,7 @@ def main(
         os.replace(unfinished, output / "folds.json")
         show(summary)
     if len(done) < len(trainings):
-        sys.exit("start it again to go on")
+        sys.exit("start it again to continue")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What studies of trained models write, and how several numbers are told."""
+"""Results of studies of trained models, and how their numbers are written."""
 
 import json
 import os
@@ -95,7 +95,7 @@ def write_study(
 
 
 def count_errors(utterances: Sequence[Utterance], heard: Sequence[str] | str) -> Counts:
-    """Give errors and words of each utterance, (U, 2), heard alone or as one stream."""
+    """Return errors and words of each utterance, (U, 2), run alone or as one stream."""
     texts = [each.text for each in utterances]
     is_stream = isinstance(heard, str)
     counts = (count_stream_errors if is_stream else count_word_errors)(texts, heard)
@@ -103,7 +103,7 @@ def count_errors(utterances: Sequence[Utterance], heard: Sequence[str] | str) ->
 
 
 def rate(counts: Counts) -> float:
-    """Give the word error rate of counts (U, 2), in percent."""
+    """Return the word error rate of counts (U, 2), in percent."""
     errors, words = counts.sum(axis=0)
     return float(100 * errors / words)
 

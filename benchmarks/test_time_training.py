@@ -59,13 +59,13 @@ class Piece(NamedTuple):
     seed: int
 
     def load(self) -> Tensor:
-        """Give the corrupted samples (N,)."""
+        """Return the corrupted samples (N,)."""
         clean = load_utterance(self.utterance)
         return self.condition.corrupt(clean, self.utterance.id, self.seed)
 
 
 Recording = Sequence[Piece]
-"""What is heard as one."""
+"""Utterances that are run as one."""
 
 Trials = dict[str, list[Piece]]
 
@@ -76,7 +76,7 @@ def list_trials(
     conditions: Sequence[Condition],
     seeds: Sequence[int],
 ) -> Trials:
-    """Give what is transcribed in each trial, a condition and a seed."""
+    """Return what is transcribed in each trial, a condition and a seed."""
     trials = {"clean": [Piece(each, CLEAN, 0) for each in data]}
     if unseen:
         trials["unseen"] = [Piece(each, CLEAN, 0) for each in unseen]
@@ -94,7 +94,7 @@ def list_streams(
     seeds: Sequence[int],
     size: int,
 ) -> Trials:
-    """Give a stream for each seed: all conditions, `size` utterances of each."""
+    """Return a stream for each seed: all conditions, `size` utterances of each."""
     trials = {}
     for seed in seeds:
         order = [CLEAN, *conditions]
@@ -168,7 +168,7 @@ def run_method(
 
 
 def summarize(measured: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """Give means over trials, and what each method gains over the first one."""
+    """Return means over trials, and what each method gains over the first one."""
     first, *_ = measured.values()
     summary = {}
     for method, trials in measured.items():

@@ -11,7 +11,7 @@ from torch import Tensor
 def time_function(
     function: Callable[..., Tensor], inputs: Sequence[Tensor], repeats: int
 ) -> dict[str, float]:
-    """Give the median milliseconds of a function after one warm-up.
+    """Return the median milliseconds of a function after one warm-up.
 
     Arguments
     ---------

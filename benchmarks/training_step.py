@@ -4,7 +4,7 @@ python benchmarks/training_step.py hparams.yaml --seconds 20 -- --d_model=144
 
 Prints one JSON object: the median step, audio seconds a second, memory, hardware. What
 follows ``--`` overrides keys of the YAML file. With ``--cr_loss_scale 0.2`` each
-utterance is heard twice, as in training.
+utterance is used twice, as in training.
 """
 
 import json

@@ -19,14 +19,20 @@ LIBRISPEECH = "LibriSpeech/ASR/CTC"
 POLL_S = 0.5
 
 # options of programs that train
-DataFolder = Annotated[Path, typer.Option("--data_folder", help="The corpus.")]
-Overrides = Annotated[list[str] | None, typer.Argument(help="For train.py, after --.")]
-Recipe = Annotated[str, typer.Option(help="Below recipes/.")]
+DataFolder = Annotated[
+    Path, typer.Option("--data_folder", help="Folder of the corpus.")
+]
+Overrides = Annotated[
+    list[str] | None, typer.Argument(help="Options of train.py, after --.")
+]
+Recipe = Annotated[str, typer.Option(help="Recipe's folder below recipes/.")]
 Systems = Annotated[
     str, typer.Option(help="YAML files without .yaml, or a file of systems.")
 ]
 Jobs = Annotated[int, typer.Option(min=1, help="Trainings at a time.")]
-LimitMinutes = Annotated[float, typer.Option(help="Stop then; start again to go on.")]
+LimitMinutes = Annotated[
+    float, typer.Option(help="Minutes after which to stop; start again to continue.")
+]
 
 
 class System(NamedTuple):
@@ -52,7 +58,7 @@ class System(NamedTuple):
         return self.hparams.parents[1]
 
     def settings(self, shared: Sequence[str]) -> list[str]:
-        """Give the options of all systems, but its own for what both of them set."""
+        """Return the options of all systems, but its own for what both of them set."""
         by_key: dict[str, list[str]] = {}
         for word in (*shared, *self.options):
             if word.startswith("--"):
@@ -123,7 +129,7 @@ class Training:
         self.epoch = len(self.validations())
 
     def start(self, num_threads: int) -> None:
-        """Begin, or go on where it was stopped."""
+        """Begin, or continue where it stopped."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with open(self.console, "a", encoding="utf-8") as console:
             self.process = subprocess.Popen(
@@ -146,7 +152,7 @@ class Training:
         self.say("resumed" if self.epoch else "started")
 
     def is_over(self) -> bool:
-        """Tell of new validations, and whether the process has ended."""
+        """Report new validations; return whether the process has ended."""
         validations = self.validations()
         for entry in validations[self.epoch :]:
             self.say(f"epoch {entry['epoch']:g}, dev WER {entry['wer']:.2f} %")

@@ -57,8 +57,8 @@ def _against(trial: Mapping[str, Any], system: str, other: str) -> str:
         if set(found["systems"]) == {system, other}:
             sign = 1 if found["systems"] == [other, system] else -1
             bounds = sorted(sign * bound for bound in found["interval"])
-            told = difference(sign * found["wer"], bounds)
-            return f"{told}, p {found['p_value']:.4f}"
+            text = difference(sign * found["wer"], bounds)
+            return f"{text}, p {found['p_value']:.4f}"
     return ""
 
 
@@ -91,14 +91,14 @@ def _even_rows(path: Path, root: Path) -> Iterator[Row]:
 
 
 def _timed(path: Path) -> Iterator[tuple[str, Sequence[Mapping[str, Any]]]]:
-    """Give what was timed together, by batch size and seconds."""
+    """Return what was timed together, by batch size and seconds."""
     study = json.loads(path.read_text(encoding="utf-8"))
     for seconds, rows in study.get("time", {}).items():
         yield f"{study['batch_size']} x {seconds}", rows
 
 
 def _at(share: float, rows: Sequence[Mapping[str, Any]]) -> str:
-    """Write what is saved at that keep ratio; nothing if it was not timed."""
+    """Write the saving at that keep ratio; nothing if it was not timed."""
     row = min(rows, key=lambda each: abs(each["keep_ratio"] - share))
     if abs(row["keep_ratio"] - share) > 0.02:
         return ""
@@ -112,7 +112,7 @@ def _saved(share: float) -> str:
 WORDS = Table(
     (
         *("system", "split", "keep ratio", "WER mean", "by seed"),
-        *("against the parent [95 %]", "against even chunks [95 %]"),
+        *("difference from parent [95 %]", "from even chunks [95 %]"),
     ),
     "*/compare.json",
     _word_rows,
@@ -123,8 +123,8 @@ WORDS = Table(
 TIME = Table(
     (
         *("model", "batch x audio s", "keep ratio"),
-        *("less time by block counts", "encoder"),
-        *("samples to text", "encoder ms", "samples to text ms"),
+        *("predicted saving", "encoder saving"),
+        *("total saving", "encoder ms", "total ms"),
     ),
     "*/*/result.json",
     _time_rows,

@@ -41,7 +41,7 @@ Rows = Callable[[Path, Path], Iterator[Row]]
 
 
 def median_s(cost: Cost) -> float:
-    """Give the median time of the rounds.
+    """Return the median time of the rounds.
 
     >>> median_s({"times_s": [1.0, 3.0, 1.5]})
     1.5
@@ -55,18 +55,18 @@ def read_study(path: Path) -> dict[str, Any]:
 
 
 def is_study(study: Mapping[str, Any], name: str) -> bool:
-    """Tell whether a result is of ``benchmarks/encoders.py``, and so named."""
+    """Return whether a result is of ``benchmarks/encoders.py``, and so named."""
     return (study.get("group"), study.get("study")) == ("cost", name)
 
 
 def describe(study: Mapping[str, Any]) -> str:
-    """Tell what a study ran on."""
+    """Describe the hardware of a study."""
     freed = "" if study["keep_freed"] else ", freed memory is returned"
     return f"{hardware(study['hardware'])}, {study['precision']}{freed}"
 
 
 def costs_by_length(study: Mapping[str, Any], kind: str) -> dict[str, dict[str, Cost]]:
-    """Give costs of a pass by system and column."""
+    """Return costs of a pass by system and column."""
     found: dict[str, dict[str, Cost]] = {}
     for each in study["costs"]:
         column = LENGTHS.get((each["seconds"], each["batch"]))
@@ -76,14 +76,14 @@ def costs_by_length(study: Mapping[str, Any], kind: str) -> dict[str, dict[str, 
 
 
 def _cost_rows(
-    path: Path, root: Path, name: str, tell: Callable[[Cost], str]
+    path: Path, root: Path, name: str, show: Callable[[Cost], str]
 ) -> Iterator[Row]:
     study = read_study(path)
     if not is_study(study, name):
         return
     for kind in PASSES:
         for system, costs in costs_by_length(study, kind).items():
-            cells = (tell(costs[c]) if c in costs else "-" for c in LENGTHS.values())
+            cells = (show(costs[c]) if c in costs else "-" for c in LENGTHS.values())
             yield [link(path, root, describe(study)), kind, system, *cells]
 
 
@@ -96,10 +96,10 @@ def _memory_rows(path: Path, root: Path) -> Iterator[Row]:
 
 
 def _choice_rows(path: Path, root: Path) -> Iterator[Row]:
-    def tell(cost: Cost) -> str:
+    def show(cost: Cost) -> str:
         return f"{median_s(cost):.3g} s, {cost['memory_mib']:.0f} MiB"
 
-    return _cost_rows(path, root, CHOICES_OF_ONE, tell)
+    return _cost_rows(path, root, CHOICES_OF_ONE, show)
 
 
 def _ratio_rows(path: Path, root: Path) -> Iterator[Row]:
@@ -135,7 +135,7 @@ def _memory_ratio(cost: Cost, other: Cost) -> float:
 
 
 def mebibytes(cost: Cost) -> float:
-    """Give the memory; less than some MiB cannot be told from nothing.
+    """Return the memory; less than some MiB is within the noise.
 
     >>> mebibytes({"memory_mib": 0.1})
     4.0

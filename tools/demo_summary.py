@@ -50,7 +50,7 @@ def suggest(run: Path, streams: bool) -> list[str]:
     run : Path
         Output folder of the demonstration.
     streams : bool
-        Whether its model hears streams.
+        Whether it is a streaming model.
 
     Returns
     -------
@@ -75,7 +75,9 @@ def main() -> None:
     """Print the table and where to look further."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run", type=Path, help="output folder of the demonstration")
-    parser.add_argument("--streams", action="store_true", help="it hears streams")
+    parser.add_argument(
+        "--streams", action="store_true", help="it is a streaming model"
+    )
     options = parser.parse_args()
     run = options.run
     console = Console()

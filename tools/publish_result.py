@@ -28,7 +28,7 @@ def publish(run: Path, results: Path, name: str | None = None) -> Path:
     results : Path
         Where to make ``<dataset>_<recipe>_<name>_<hardware>_<date>``.
     name : str | None
-        Tells it from others of that day; None: the model.
+        Distinguishes it from others of that day; None: the model.
 
     Returns
     -------
@@ -40,7 +40,7 @@ def publish(run: Path, results: Path, name: str | None = None) -> Path:
     FileNotFoundError
         If the run is not complete.
     InputError
-        If nobody said what its data are called.
+        If its data have no name.
     """
     texts = _read(run, FILES)
     result = json.loads(texts["result.json"])

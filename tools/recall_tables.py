@@ -67,7 +67,7 @@ RECALL = Table(
 """A row for each mixer and task of ``benchmarks/recall.py``."""
 
 PERMUTATION = Table(
-    ("run", "names", "gap s", "WER of what is told", "WER behind the gap"),
+    ("run", "names", "gap s", "WER before the gap", "WER after the gap"),
     "*/*/result.json",
     _permutation_rows,
     NOTHING,
@@ -76,7 +76,7 @@ PERMUTATION = Table(
 
 BY_MINUTE = Table(
     (
-        *("recordings", "heard by", "system", "WER", "by seed", "deletions %"),
+        *("recordings", "method", "system", "WER", "by seed", "deletions %"),
         *("WER by minute", "rise after the first [95 %]", f"{ON} against it [95 %]"),
     ),
     "*/*/result.json",

@@ -99,7 +99,7 @@ def insert_table(document: str, name: str, table: str) -> str:
 
 
 def render_document(path: Path, name: str, results: Path, check: bool) -> bool:
-    """Write a document's tables; with `check` only tell whether they are current."""
+    """Write a document's tables; with `check` only check whether they are current."""
     document = path.read_text(encoding="utf-8")
     rendered = document
     try:
@@ -113,7 +113,7 @@ def render_document(path: Path, name: str, results: Path, check: bool) -> bool:
 
 
 def main() -> None:
-    """Write tables and plots, or with ``--check`` tell whether they are current."""
+    """Write tables and plots, or with ``--check`` check whether they are current."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "--root", type=Path, default=ROOT, help="folder of docs and results"

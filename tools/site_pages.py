@@ -158,7 +158,7 @@ def on_page_markdown(
 
 
 def _linked(page: Path) -> Iterator[Path]:
-    """Give the files and folders of the repository that a page links to."""
+    """Return the files and folders of the repository that a page links to."""
     for link in _LINK.findall(page.read_text(encoding="utf-8")):
         # a symbolic link is a file of the site as it is named
         target = Path(os.path.normpath(page.parent / link))

@@ -44,7 +44,7 @@ class SummaryTable:
         Returns
         -------
         str
-            The table, or what is said if something is missing.
+            The table, or the text for missing results.
         """
         rates, costs = _error_rates(results), _costs(results)
         if not rates or not costs:

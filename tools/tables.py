@@ -12,7 +12,7 @@ class Rendered(Protocol):
     """What is put into a document."""
 
     def render(self, results: Path) -> str:
-        """Give Markdown, made of a folder of results."""
+        """Return Markdown, made of a folder of results."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Table:
     header : Row
         Names of its columns.
     pattern : str
-        Which files tell of its rows, as in `Path.glob`.
+        Pattern of the files with its rows, as in `Path.glob`.
     rows : Callable[[Path, Path], Iterator[Row]]
         Gives the rows of a file; called with it and the folder that links begin in.
     empty : str
@@ -47,7 +47,7 @@ class Table:
         Returns
         -------
         str
-            The table, or what is said if there are no rows.
+            The table, or the text for no rows.
         """
         paths = sorted(results.glob(self.pattern))
         rows = [row for path in paths for row in self.rows(path, results.parent)]
@@ -91,7 +91,7 @@ def interval(value: float, bounds: Sequence[float] | None) -> str:
     """
     if bounds is None:
         return f"{value:.2f}"
-    # a rate is not negative, whatever few seeds allow
+    # a rate is not negative, even if few seeds allow it
     return f"{value:.2f} [{max(bounds[0], 0):.2f}, {bounds[1]:.2f}]"
 
 
@@ -105,5 +105,5 @@ def difference(value: float, bounds: Sequence[float]) -> str:
 
 
 def hardware(described: Mapping[str, Any]) -> str:
-    """Tell what something ran on."""
+    """Describe the hardware."""
     return described["gpu"] or f"{described['threads']} threads, {described['cpu']}"

@@ -73,7 +73,7 @@ def test_what_a_limit_ends_is_left_out_from_there_on(
     left_out = [(each["system"], each["seconds"]) for each in result["left_out"]]
     assert left_out == [("conmamba", 0.4), ("conmamba", 0.6)]
     assert len(result["costs"]) == 4
-    assert "0.4 s, forward: conmamba is left out: more than 1 s" in (
+    assert "0.4 s, forward: conmamba is skipped: more than 1 s" in (
         capsys.readouterr().err
     )
 
