@@ -152,7 +152,7 @@ def tokenize(
     store = TokenStore(folder)
     if store.num_left_out:
         logger.warning(
-            "%s: %d texts have more than %d tokens and are left out; raise "
+            "%s: %d texts have more than %d tokens and are skipped; raise "
             "max_text_tokens or split them",
             *(name, store.num_left_out, hparams["max_text_tokens"]),
         )

@@ -39,7 +39,7 @@ def main(hparams: dict[str, Any], run_opts: Any, command: list[str]) -> None:
 
 
 def summarize(name: str, texts: list[str], vocabulary: SubwordVocabulary) -> str:
-    """Tell how a tokenizer cuts texts, and whether it can spell them."""
+    """Describe how a tokenizer cuts texts, and whether it can spell them."""
     num_words = sum(len(text.split()) for text in texts)
     num_tokens = sum(len(vocabulary.encode(text)) for text in texts)
     faulty = [characters for text in texts if (characters := vocabulary.unknown(text))]
