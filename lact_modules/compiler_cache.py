@@ -10,7 +10,7 @@ VARIABLE = "TORCHINDUCTOR_CACHE_DIR"
 
 
 def name_compiler_cache() -> None:
-    """Give the compiler a folder named by the user's number, if there is no name.
+    """Set a folder of the compiler named by the user's number, if there is no name.
 
     Making an optimizer imports the compiler, which asks for the user's name. Users of
     containers often have none, and with it no optimizer. A folder that the environment

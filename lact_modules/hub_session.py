@@ -56,7 +56,7 @@ def hub_session(patience: float = 10.0) -> Iterator[None]:
 
 
 def is_unreachable(error: BaseException | None) -> bool:
-    """Tell whether a fault of huggingface_hub is that there is no connection.
+    """Return whether a fault of huggingface_hub is that there is no connection.
 
     Arguments
     ---------

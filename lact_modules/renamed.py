@@ -57,7 +57,7 @@ def renamed(**names: str) -> Callable[[T], T]:
 
 
 def with_present_names(made: Any, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Give arguments of a class or function their present names.
+    """Rename arguments of a class or function to their present names.
 
     Arguments
     ---------

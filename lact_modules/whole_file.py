@@ -33,7 +33,7 @@ def unfinished_name(path: Path) -> Path:
 
 @contextmanager
 def whole_file(path: str | Path) -> Iterator[Path]:
-    """Give the place to write a file at that a reader never sees half of.
+    """Yield a path to write to; readers of the file never see half of it.
 
     After an exception nothing is left of it, and what stood there before is still
     there.

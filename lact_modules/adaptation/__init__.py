@@ -1,1 +1,1 @@
-"""Test-time training: adapt a trained model to each utterance that it hears."""
+"""Test-time training: adapt a trained model to each utterance that it transcribes."""

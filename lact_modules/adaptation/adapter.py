@@ -9,7 +9,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from lact_modules.adaptation.base import Adapter
 from lact_modules.adaptation.gate import Gate, Traits
-from lact_modules.adaptation.objective.objectives import Heard, Objective, Pass
+from lact_modules.adaptation.objective.objectives import FrontendOutput, Objective, Pass
 from lact_modules.adaptation.outputs import soften, sum_certainty
 from lact_modules.adaptation.step.optimizers import OptimizerFactory
 from lact_modules.adaptation.step.parameters import Adaptable, Values
@@ -126,10 +126,10 @@ class TestTimeAdapter(Adapter):
         # also under torch.inference_mode, whose tensors take no part in gradients
         with torch.inference_mode(False), torch.enable_grad():
             # one sample at least: an empty utterance has no frame to adapt to
-            heard = [
+            filled = [
                 each.clone() if len(each) else each.new_zeros(1) for each in waveforms
             ]
-            hidden, certainty = zip(*self._encode_all(heard), strict=True)
+            hidden, certainty = zip(*self._encode_all(filled), strict=True)
             pairs = zip(hidden, waveforms, strict=True)
             frames = torch.tensor([len(h) if len(w) else 0 for h, w in pairs])
             frames = frames.to(hidden[0].device)
@@ -181,8 +181,8 @@ class TestTimeAdapter(Adapter):
         if origin:
             with torch.no_grad():
                 before = run(self.adaptable.start(len(waveforms)))
-        said = before.log_probs.detach(), before.lengths
-        traits = Traits.of(*said)
+        outputs = before.log_probs.detach(), before.lengths
+        traits = Traits.of(*outputs)
         rows = self._find_promising(traits)
         hidden = before.hidden.detach().clone()
         losses = hidden.new_zeros(len(waveforms))
@@ -202,8 +202,8 @@ class TestTimeAdapter(Adapter):
             )
             hidden[rows[is_fine]] = trained.hidden[is_fine]
             is_refused[rows[is_fine]] = False
-        certainty = sum_certainty(*said)
-        return _Adapted(hidden, said[1], certainty, values, losses, is_refused)
+        certainty = sum_certainty(*outputs)
+        return _Adapted(hidden, outputs[1], certainty, values, losses, is_refused)
 
     def _runner(self, waveforms: Sequence[Tensor]) -> Run:
         """Return what runs the utterances; what nothing adapted reaches runs once."""
@@ -211,16 +211,16 @@ class TestTimeAdapter(Adapter):
             waveforms[0].device
         )
         waveform = pad_sequence(list(waveforms), batch_first=True)
-        fixed: Heard | None = None
+        fixed: FrontendOutput | None = None
         if not self.adaptable.reaches_frontend:
             with torch.no_grad():
-                fixed = self.adaptable.hear({}, waveform, lengths)
+                fixed = self.adaptable.extract({}, waveform, lengths)
 
         def run(values: Values, rows: Tensor | None = None) -> Pass:
-            heard = fixed or self.adaptable.hear(values, waveform, lengths)
+            inputs = fixed or self.adaptable.extract(values, waveform, lengths)
             if rows is not None and len(rows) < len(waveforms):
-                heard = heard.of_rows(rows)
-            return self.adaptable.look(values, heard)
+                inputs = inputs.of_rows(rows)
+            return self.adaptable.look(values, inputs)
 
         return run
 

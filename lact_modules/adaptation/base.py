@@ -1,4 +1,4 @@
-"""What stands in the place of a model and adapts it to what it hears."""
+"""What takes the place of a model and adapts it to its input."""
 
 from abc import abstractmethod
 from collections.abc import Sequence

@@ -15,7 +15,7 @@ from lact_modules.whole_file import write_whole
 
 
 class Traits(NamedTuple):
-    """What can be told of results without their transcripts; (B,) float32 each.
+    """What is known of results without their transcripts; (B,) float32 each.
 
     Arguments
     ---------

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from lact_modules.adaptation.objective.objectives import Heard, Objective
+from lact_modules.adaptation.objective.objectives import FrontendOutput, Objective
 from lact_modules.adaptation.step.parameters import Adaptable
 from lact_modules.encoders.ctc_model import Augmentation, CTCModel
 from lact_modules.errors import InputError
@@ -99,14 +99,14 @@ class MetaStep:
         MetaOutput
             With a graph through both passes.
         """
-        heard = self._hear(waveform, lengths, augment)
+        inputs = self._extract(waveform, lengths, augment)
         values = {
             name: parameter.expand(len(waveform), *parameter.shape)
             for name, parameter in self.adaptable.parameters.items()
         }
         # other kernels of attention have no second derivative
         with sdpa_kernel(SDPBackend.MATH) if self.second_order else nullcontext():
-            before = self.adaptable.look(values, heard)
+            before = self.adaptable.look(values, inputs)
             gradients = torch.autograd.grad(
                 self.objective(before).sum(),
                 list(values.values()),
@@ -120,14 +120,14 @@ class MetaStep:
                     values.items(), gradients, strict=True
                 )
             }
-            after = self.adaptable.look(moved, heard)
-        return MetaOutput(before.log_probs, heard.lengths, after.log_probs)
+            after = self.adaptable.look(moved, inputs)
+        return MetaOutput(before.log_probs, inputs.lengths, after.log_probs)
 
-    def _hear(
+    def _extract(
         self, waveform: Tensor, lengths: Tensor, augment: Augmentation | None
-    ) -> Heard:
+    ) -> FrontendOutput:
         frontend = self.model.frontend
         features, lengths = frontend.features(waveform, lengths)
         if augment is not None:
             features = augment(features, lengths)
-        return Heard(features, lengths, *frontend.subsample(features, lengths))
+        return FrontendOutput(features, lengths, *frontend.subsample(features, lengths))

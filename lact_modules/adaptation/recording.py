@@ -35,7 +35,7 @@ class RecordingAdapter(Adapter):
     """Minimize a loss without transcripts on a recording, then transcribe it.
 
     The recording is cut into pieces, and each takes a step of parameters that they
-    share, several times over. The whole is heard with what these have become, and the
+    share, several times over. The whole is transcribed with the result, and the
     next recording begins at the model's own (arXiv 2406.12937, which minimizes
     `pseudo_labels`). Memory besides what transcribing takes is that of a piece, and the
     unadapted scores, which are given out where the gate refuses others.
@@ -110,9 +110,11 @@ class RecordingAdapter(Adapter):
             lengths = torch.tensor([len(recording)], device=batch.device)
             return self.model(batch[:1], lengths)
 
-        return self.hear(waveforms, run)
+        return self.transcribe_with(waveforms, run)
 
-    def hear(self, recordings: Sequence[Any], run: Callable[[Any], Any]) -> Any:
+    def transcribe_with(
+        self, recordings: Sequence[Any], run: Callable[[Any], Any]
+    ) -> Any:
         """Transcribe recordings by something else than one pass of the model.
 
         Arguments

@@ -33,8 +33,8 @@ class Settings:
     mode : str
         ``"episodic"``, every utterance starts from the model; ``"continual"``, from
         where those before have led, see `SlowStart`; ``"recording"``, the pieces of
-        an audio take their steps one after the other, and it is then heard as a whole,
-        see `RecordingAdapter`.
+        an audio take their steps one after the other, and it is then transcribed as a
+        whole, see `RecordingAdapter`.
     chunk_seconds : float | None
         Pieces that longer audio is cut into; None cuts nothing, but recordings.
     is_gated : bool

@@ -1,4 +1,4 @@
-"""A model that trains on a stream while it hears it."""
+"""A model that adapts to a stream while it transcribes it."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
@@ -20,7 +20,7 @@ class StreamLearner:
     """Parameters that learn from what a stream has brought, for what it brings next.
 
     Samples are gathered until they fill a piece; it takes its steps, and what comes
-    after it is heard with what the parameters have become. No step is taken, or it is
+    after it is transcribed with the new parameters. No step is taken, or it is
     taken back, where the adapter's gate says so. Remembered are the parameters, what
     the optimizer remembers, and less than a piece of samples, however long the stream.
 
@@ -52,7 +52,7 @@ class StreamLearner:
         self.waiting, self._seeds = torch.zeros(0), count()
 
     def blocks(self, samples: Tensor, size: int) -> Iterator[Tensor]:
-        """Learn from samples (N,) after each of the blocks in which they are heard.
+        """Learn from samples (N,) after each of the blocks that are transcribed.
 
         Arguments
         ---------
@@ -65,7 +65,7 @@ class StreamLearner:
         Yields
         ------
         Tensor
-            A block, to be heard before the next one is asked for.
+            A block, to be transcribed before the next one is asked for.
         """
         while len(samples):
             room = self.adapter.piece_size - len(self.waiting)
@@ -77,7 +77,7 @@ class StreamLearner:
                 self.waiting = self.waiting[:0]
 
     def installed(self) -> AbstractContextManager[None]:
-        """Let the model hear with what has been learned so far, for a while."""
+        """Install what has been learned so far in the model, for a while."""
         return self.learner.installed()
 
     def _learn(self, piece: Tensor) -> None:
@@ -102,7 +102,7 @@ def build_stream_adapter(
     Arguments
     ---------
     model : CTCModel
-        What hears the stream.
+        Runs the stream.
     statistics : CleanStatistics | None
         Of what it was trained on, for the gate.
     chunking : Chunking

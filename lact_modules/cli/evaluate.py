@@ -232,12 +232,12 @@ def _transcribe(
 
 def _check_transcripts(data: Path, transcripts: "Transcripts") -> None:
     """Refuse to score nothing; warn if texts differ only in case or the like."""
-    from lact_modules.scoring.likeness import tell_likeness
+    from lact_modules.scoring.likeness import describe_likeness
 
     if not transcripts.ids:
         raise InputError(f"{data}: not one utterance could be transcribed")
     hypotheses = transcripts.hypotheses[[*transcripts.decoders][-1]]
-    if hint := tell_likeness(transcripts.references, hypotheses):
+    if hint := describe_likeness(transcripts.references, hypotheses):
         typer.echo(f"{data}: {hint}", err=True)
 
 

@@ -13,7 +13,7 @@ from lact_modules.data.media.segment import Source, read_segment, source_name
 from lact_modules.errors import InputError
 
 SAMPLE_RATE = 16000
-"""Hz; what every model here hears."""
+"""Hz; every model here expects it."""
 
 MAX_HOURS = 3
 """What is longer is not loaded at once: half a gigabyte, twice for a moment."""

@@ -1,4 +1,4 @@
-"""Codes of utterances, as a teacher has heard them, in one file."""
+"""Codes of utterances, by a teacher, in one file."""
 
 import itertools
 import zipfile

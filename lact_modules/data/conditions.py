@@ -215,7 +215,7 @@ def _read_number(text: str, value: str, allowed: _Range) -> Decimal:
         pass
     multiple = f", a multiple of {step}" if step else ""
     raise InputError(
-        f"condition {text!r}: want {allowed.form}, a number from {low} to {high}"
+        f"condition {text!r}: expected {allowed.form}, a number from {low} to {high}"
         f"{multiple}"
     )
 

@@ -1,7 +1,7 @@
 """What rooms, noise, channels and codecs do to a recording.
 
 Functions of one waveform, (N,) float32 at 16 kHz with full scale 1, unpadded. All but
-`change_speed` keep its length and where in it things are said.
+`change_speed` keep its length and the times of its words.
 """
 
 import io
@@ -126,7 +126,7 @@ def add_gaussian(
 
 
 def reverberate(waveform: Tensor, response: Tensor) -> Tensor:
-    """Let a room be heard, at the level of before.
+    """Add the reverberation of a room, at the same level.
 
     ``y[t] = c sum_s h[s] x[t + d - s]``: the direct path, the response's largest sample
     ``d = argmax |h|``, delays nothing; ``c`` makes ``rms(y) = rms(x)``. What still

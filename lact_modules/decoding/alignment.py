@@ -1,4 +1,4 @@
-"""When each token of a known text was said, by CTC."""
+"""Forced alignment: the time of each token of a known text, by CTC."""
 
 from collections.abc import Sequence
 

@@ -52,7 +52,7 @@ class AttentionDecoder:
     with CTC.
 
     SpeechBrain's search is not used: it bounds texts by the longest utterance of the
-    batch, drops the last token of texts that never end, goes on until all hypotheses
+    batch, drops the last token of texts that never end, continues until all hypotheses
     of all utterances have ended, and loops over frames for CTC.
 
     Arguments
@@ -76,7 +76,7 @@ class AttentionDecoder:
     num_best : int
         Most hypotheses that :meth:`n_best` gives.
     skip_blanks : float | None
-        Probability of the blank from which on CTC's score passes over frames, see
+        Probability of the blank from which on CTC's score skips frames, see
         `BlankSkipper`; the text decoder reads all.
 
     Raises

@@ -61,16 +61,16 @@ def _is_left_out(blank: Tensor, least: float, was_sure: bool = False) -> Tensor:
 
 
 class BlankSkipper:
-    """Leave out frames whose blank is all but certain (arXiv 2305.11558).
+    """Skip frames whose blank is all but certain (arXiv 2305.11558).
 
-    The first of each run of them stays, for a blank tells a token that is said twice
-    from one that goes on. So texts remain, and nearly their scores: what is left out
+    The first of each run of them stays, for a blank separates a token that is repeated
+    from one that continues. So texts remain, and nearly their scores: what is skipped
     could have been hardly anything else.
 
     Arguments
     ---------
     threshold : float | None
-        Probability of the blank from which on a frame is left out, at least 0.5 and
+        Probability of the blank from which on a frame is skipped, at least 0.5 and
         below 1; None: none is.
     blank_id : int
         Token that is the blank.
@@ -78,7 +78,7 @@ class BlankSkipper:
     Attributes
     ----------
     score : float
-        Log-probability of the blanks that were left out since `begin`.
+        Log-probability of the blanks that were skipped since `begin`.
 
     Example
     -------

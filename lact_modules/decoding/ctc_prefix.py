@@ -82,7 +82,7 @@ class PrefixScorer:
         )
 
     def extend(self, state: PrefixState, tokens: Tensor) -> Tensor:
-        """Score texts that go on with one of these tokens, whatever follows.
+        """Score texts that continue with one of these tokens, whatever follows.
 
         Arguments
         ---------
@@ -115,9 +115,9 @@ class PrefixScorer:
         state : PrefixState
             R beginnings.
         rows : Tensor
-            (R',) int64, which of them to go on from.
+            (R',) int64, which of them to continue from.
         tokens : Tensor
-            (R',) int64, the tokens to go on with, not the blank.
+            (R',) int64, the tokens to continue with, not the blank.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""What a decoder hears: text, and when each word was said."""
+"""Hypotheses: text, and the times of its words."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -40,7 +40,7 @@ class Hypothesis:
     Arguments
     ---------
     text : str
-        Words joined by one space; empty if nothing was heard.
+        Words joined by one space; empty if nothing was recognized.
     words : tuple[Word, ...]
         The same words in time.
     score : float

@@ -48,7 +48,7 @@ def check_number(
     >>> check_number("beam_size", 0, least=1, whole=True)
     Traceback (most recent call last):
     ...
-    lact_modules.errors.InputError: beam_size 0: want a whole number, at least 1
+    lact_modules.errors.InputError: beam_size 0: expected a whole number, at least 1
     """
     is_number = isinstance(value, int if whole else int | float)
     fits = is_number and not isinstance(value, bool) and math.isfinite(value)
@@ -63,4 +63,4 @@ def check_number(
             wanted.append(f"{words} {limit:g}")
             fits = fits and is_within(limit)
     if not fits:
-        raise InputError(f"{name} {value}: want {', '.join(wanted)}")
+        raise InputError(f"{name} {value}: expected {', '.join(wanted)}")

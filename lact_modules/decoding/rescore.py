@@ -198,7 +198,7 @@ def oracle(references: Sequence[str], n_best: NBest) -> list[str]:
     Arguments
     ---------
     references : Sequence[str]
-        What was said.
+        Transcripts.
     n_best : NBest
         Hypotheses in the order of `references`; no list may be empty.
 

@@ -1,4 +1,4 @@
-"""A head that learns what a teacher has heard: codes of its frames."""
+"""A head that learns the codes of a teacher's frames."""
 
 import torch
 from torch import Tensor, nn

@@ -94,7 +94,7 @@ class CompiledBlocks:
     def _watched(
         self, plain: Callable[..., Result], compiled: Callable[..., Result]
     ) -> Callable[..., Result]:
-        """Call what is compiled; tell of new graphs, and of what cannot be compiled."""
+        """Call what is compiled; log new graphs, and what cannot be compiled."""
         from torch._dynamo.exc import TorchDynamoException
         from torch._dynamo.utils import counters
 

@@ -54,7 +54,7 @@ class DynamicChunks:
                 Chunking(size, left)
         frames = self.backprop_frames
         if frames is not None and any(frames % size for size in self.sizes):
-            raise ValueError(f"backprop_frames={frames}: want a multiple of all sizes")
+            raise ValueError(f"backprop_frames={frames}: not a multiple of all sizes")
         if not self.sizes or not self.left_contexts:
             raise ValueError("sizes and left_contexts: give one at least of each")
 

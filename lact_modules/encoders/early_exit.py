@@ -9,10 +9,10 @@ from lact_modules.errors import InputError
 
 
 def exit_at(model: CTCModel, block: int) -> CTCModel:
-    """End a model where a CTC head stands; its output is what the head says.
+    """End a model at a CTC head; its output is the head's.
 
-    What is left is a model like any other: to transcribe, to hear streams, to adapt.
-    After a block that runs on dynamic chunks, the output is left in chunks.
+    What is left is a model like any other: to transcribe, to stream, to adapt.
+    After a block that runs on segments of dynamic chunking, the output is per segment.
 
     Arguments
     ---------
@@ -65,7 +65,7 @@ def exit_at(model: CTCModel, block: int) -> CTCModel:
 
 
 def _cut(encoder: Encoder, block: int) -> None:
-    """Take away the blocks above, and dynamic chunks that none is left for."""
+    """Take away the blocks above, and dynamic chunking that none is left for."""
     first, stop = encoder.inner
     encoder.blocks = encoder.blocks[:block]
     encoder.inner = min(first, block), min(stop, block)

@@ -47,7 +47,7 @@ class Encoder(nn.Module):
     num_layers : int
         Blocks.
     mixer : Factory | Sequence[Factory]
-        Makes a block's mixer; of several `layout` tells which.
+        Makes a block's mixer; of several, `layout` chooses.
     ffn_out : Factory
         Makes a block's feed-forward layer.
     ffn_in : Factory | None
@@ -58,7 +58,7 @@ class Encoder(nn.Module):
         Of every sub-layer's output, and of the input.
     layer_drop : float
         Probability that training passes a block over (LayerDrop, arXiv 1909.11556).
-        Blocks passed over have no gradient. Each process draws its own.
+        Skipped blocks have no gradient. Each process draws its own.
     chunks : DynamicChunks | None
         Draws, in training, how each batch is divided; None never divides.
     dynamic_chunking : Callable[[int], DynamicChunking] | None
@@ -128,7 +128,7 @@ class Encoder(nn.Module):
         mixers = mixer if isinstance(mixer, Sequence) else [mixer]
         if not callable(layout):
             raise ValueError(
-                f"layout={layout!r}: want a function, such as "
+                f"layout={layout!r}: expected a function, such as "
                 "!name:lact_modules.encoders.layouts.divide"
             )
         self.blocks = nn.ModuleList(
@@ -284,7 +284,7 @@ class Encoder(nn.Module):
         head.is_asked = True
 
     def _stages(self) -> Stages:
-        """Divide the blocks that are not passed over, and the heads."""
+        """Divide the blocks that are not skipped, and the heads."""
         stages: tuple[list[nn.Module], ...] = ([], [], [])
         first, stop = self.inner
         for number, block in enumerate(self.blocks, start=1):

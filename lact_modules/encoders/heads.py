@@ -1,4 +1,4 @@
-"""Heads: what stands after a block of an encoder and says what was heard so far."""
+"""Heads after blocks of an encoder, such as of intermediate CTC."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -33,7 +33,7 @@ class Head(nn.Module):
             (B, T) bool.
         row : int | None
             Which utterance of the batch they are of, where each is run alone, for
-            whoever watches; None: of all.
+            hooks; None: of all.
 
         Returns
         -------
@@ -49,7 +49,7 @@ class CTCHead(Head):
     """A norm and an output layer for CTC, as after the last block.
 
     Intermediate CTC (arXiv 2102.03216) trains it, and so the blocks below. With
-    `self_conditioning` (arXiv 2104.02724) the blocks above are told what it says: a
+    `self_conditioning` (arXiv 2104.02724) its output goes to the blocks above: a
     projection of its posteriors is added to the frames.
 
     Arguments
@@ -152,14 +152,14 @@ def make_heads(heads: Heads, d_model: int, num_layers: int) -> nn.ModuleDict:
     """
     made = nn.ModuleDict()
     if not isinstance(heads, Mapping):
-        raise ValueError(f"heads: {heads!r}: want {_FORM}")
+        raise ValueError(f"heads: {heads!r}: expected {_FORM}")
     for block, given in heads.items():
         if not str(block).isdecimal() or not 1 <= int(block) <= num_layers:
             raise ValueError(
                 f"heads: {block!r}: the block before the head, from 1 to {num_layers}"
             )
         if f"{int(block)}" in made:
-            raise ValueError(f"heads: {block!r} twice; want its heads in a list")
+            raise ValueError(f"heads: {block!r} twice; expected its heads in a list")
         several: list[Any] = [given]
         if isinstance(given, Sequence) and not isinstance(given, str):
             several = [*given]
@@ -173,13 +173,13 @@ def _make_head(given: str | HeadFactory, d_model: int) -> Head:
         raise ValueError(f"heads: {given!r}: choose one of {sorted(HEADS)}")
     make = HEADS[given] if isinstance(given, str) else given
     if isinstance(make, nn.Module):
-        raise ValueError(f"heads: a {type(make).__name__} that is made; want {_FORM}")
+        raise ValueError(f"heads: a made {type(make).__name__}; expected {_FORM}")
     if not callable(make):
-        raise ValueError(f"heads: {given!r}: want {_FORM}")
+        raise ValueError(f"heads: {given!r}: expected {_FORM}")
     with torch.random.fork_rng(devices=[]):
         head = make(d_model)
     if not isinstance(head, Head):
-        raise ValueError(f"heads: a {type(head).__name__} is no head; want {_FORM}")
+        raise ValueError(f"heads: a {type(head).__name__} is no head; expected {_FORM}")
     return head
 
 

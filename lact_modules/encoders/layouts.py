@@ -110,7 +110,7 @@ def upper_blocks(
     if not 0 < share <= 1:
         raise ValueError(f"share={share}: must be above 0, and 1 at most")
     if not isinstance(below, Mapping):
-        raise ValueError(f"below: {below!r}: want arguments by name")
+        raise ValueError(f"below: {below!r}: expected arguments by name")
     num_upper = max(1, round(share * num_layers))
     changed = partial(choices[0], **below)
     return [changed] * (num_layers - num_upper) + [choices[0]] * num_upper

@@ -123,11 +123,11 @@ class S2SModel(CTCModel):
             Of both branches, or of CTC alone without tokens.
         """
         frames, lengths = self.make_frames(waveform, lengths, augment)
-        heard = self.outputs(*self.encoder(frames, lengths))
+        encoded = self.outputs(*self.encoder(frames, lengths))
         if tokens is None:
-            return heard
-        spoken = self.decoder(tokens, heard.memory, heard.lengths)
-        return heard._replace(token_log_probs=spoken)
+            return encoded
+        scores = self.decoder(tokens, encoded.memory, encoded.lengths)
+        return encoded._replace(token_log_probs=scores)
 
     def outputs(self, x: Tensor, lengths: Tensor) -> S2SOutput:
         """Return what decoders take, from encoded frames (B, T, D) and lengths."""

@@ -1,4 +1,4 @@
-"""Runs of blocks, and the ones in the middle that run on chunks of frames."""
+"""Runs of blocks, and the ones in the middle that run on segments of frames."""
 
 from collections.abc import Sequence
 from typing import NamedTuple, cast
@@ -15,7 +15,7 @@ from lact_modules.ops.routing import Routing
 
 
 class Stages(NamedTuple):
-    """Blocks before chunks are made, on chunks, and after; heads among them."""
+    """Blocks before dynamic chunking, on segments, and after; heads among them."""
 
     outer: Sequence[nn.Module]
     inner: Sequence[nn.Module] = ()
@@ -23,14 +23,14 @@ class Stages(NamedTuple):
 
 
 class InnerState(NamedTuple):
-    """What the blocks on chunks remember of one utterance.
+    """Carried state of the blocks on segments, of one utterance.
 
     Arguments
     ---------
     blocks : list[BlockState] | None
-        Of each block; None before the first chunk.
+        Of each block; None before the first segment.
     value : Tensor | None
-        (1, 1, D), what the frames of the last chunk are given.
+        (1, 1, D), what the frames of the last segment are given.
     """
 
     blocks: list[BlockState] | None
@@ -59,12 +59,12 @@ def inner_blocks(
     num_layers : int
         Blocks.
     is_dynamic : bool
-        Whether there are chunks.
+        Whether there is dynamic chunking.
 
     Returns
     -------
     tuple[int, int]
-        Both `num_layers` without chunks.
+        Both `num_layers` without it.
 
     Raises
     ------
@@ -106,8 +106,8 @@ def run_blocks(
     log_probs = None
     for block in blocks:
         if isinstance(block, Head):
-            x, said = block(x, is_padding, row)
-            log_probs = said if isinstance(block, CTCHead) else log_probs
+            x, output = block(x, is_padding, row)
+            log_probs = output if isinstance(block, CTCHead) else log_probs
             continue
         before = state[len(after)] if state else None
         x, remembered = cast(ChunkedLayer, block).chunked(
@@ -127,7 +127,7 @@ def run_whole(
     stages : Stages
         Blocks.
     dynamic : DynamicChunking | None
-        Makes the chunks; None: all blocks run on frames.
+        Makes the segments; None: all blocks run on frames.
     x : Tensor
         (B, T, D), zero at padding.
     is_padding : Tensor
@@ -136,7 +136,7 @@ def run_whole(
     Returns
     -------
     x : Tensor
-        (B, T, D), or (B, K, D) if the output is left in chunks.
+        (B, T, D), or (B, K, D) if the output is per segment.
     is_padding : Tensor
         (B, T) or (B, K) bool.
     """
@@ -159,9 +159,9 @@ def _run_each(
     log_probs = None
     for block in blocks:
         if isinstance(block, Head):
-            x, said = block(x, is_padding)
-            log_probs = said if isinstance(block, CTCHead) else log_probs
-        # of empty utterances alone there are no chunks
+            x, output = block(x, is_padding)
+            log_probs = output if isinstance(block, CTCHead) else log_probs
+        # empty utterances alone have no segments
         elif x.shape[1]:
             x = block(x, is_padding)
     return x, log_probs
@@ -177,8 +177,8 @@ def run_stages(
 ) -> tuple[Tensor, StagesState]:
     """Run stages chunk by chunk, see `ChunkedLayer`.
 
-    What begins in a chunk of `chunking` is what inner blocks see together. Utterances
-    have different numbers of that, so inner blocks run on each alone.
+    Inner blocks see the segments that begin in a chunk of `chunking` together. Their
+    number differs between utterances, so inner blocks run on each alone.
     """
     x, outer, log_probs = run_blocks(
         stages.outer, x, is_padding, chunking, state.outer if state else None

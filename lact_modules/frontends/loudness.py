@@ -14,9 +14,9 @@ _DECIBEL = math.log(10) / 10
 _NOT, _FULLY = 25.0, 15.0
 # A peak lasts so many frames: a click does not.
 _SUSTAINED = 5
-# Decibels above the quietest of late where something begins to go on, and surely does.
+# Decibels above the quietest of late where activity may begin, and surely has.
 _STEADY, _MODULATED = 5.0, 10.0
-# Decibels a frame: how fast the quietest is forgotten, and the peak while things go on.
+# Decibels a frame: how fast the quietest is forgotten, and the peak while active.
 _RISE, _FALL = 0.2, 30 / 6000
 # Frames in which what is forgotten of the quietest is more than any two levels differ.
 _FORGOTTEN = 1024
@@ -81,7 +81,7 @@ def weigh_frames(levels: Tensor, is_valid: Tensor) -> Tensor:
 
 
 class LoudnessState(NamedTuple):
-    """What has been heard of the loudness of streams.
+    """Carried state of the loudness of streams.
 
     Arguments
     ---------
@@ -115,7 +115,7 @@ class LoudnessState(NamedTuple):
 def track_loudness(
     levels: Tensor, state: LoudnessState
 ) -> tuple[Tensor, Tensor, LoudnessState]:
-    """Weigh the frames of streams by what has been heard up to each: causal.
+    """Weigh the frames of streams by those up to each: causal.
 
     As `weigh_frames`, but for two things. Where nothing is louder than the quietest of
     late, frames count nothing: that is steady noise, however long. And while there is
@@ -155,7 +155,7 @@ def track_loudness(
 
 
 def _watch(levels: Tensor, quietest: Tensor) -> tuple[Tensor, Tensor]:
-    """Return whether something goes on (B, T), from 0 to 1, and the quietest (B, 1)."""
+    """Return the activity (B, T), from 0 to 1, and the quietest (B, 1)."""
     frames = torch.arange(1, levels.shape[1] + 1, device=levels.device)
     steps = _RISE * frames.to(levels.dtype)
     lowest = running_minimum(torch.cat([quietest, levels - steps], dim=1), _FORGOTTEN)

@@ -170,7 +170,7 @@ class MelFrontend(nn.Module):
         """Map features (B, T, num_mels) to (B, T', d_model) at the frame rate.
 
         Of (B,) `skipped` features at the beginning, multiples of all strides, nothing
-        is heard, as if the utterance began behind them.
+        is used, as if the utterance began behind them.
         """
         is_valid = _valid(lengths, skipped, features.shape[1])
         # (B, T, M) -> (B, C, T, M)
@@ -187,7 +187,7 @@ class MelFrontend(nn.Module):
 
 
 def _valid(lengths: Tensor, skipped: Tensor | None, num_frames: int) -> Tensor:
-    """Mark the frames (B, T) that are heard."""
+    """Mark the valid frames (B, T)."""
     is_valid = ~padding_mask(lengths, num_frames)
     return is_valid if skipped is None else is_valid & padding_mask(skipped, num_frames)
 

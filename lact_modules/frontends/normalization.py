@@ -87,7 +87,7 @@ class UtteranceNormalization(Normalization):
 
 
 class RunningState(NamedTuple):
-    """What has been heard of a stream; float64.
+    """Carried statistics of a stream; float64.
 
     Arguments
     ---------
@@ -108,7 +108,7 @@ class RunningState(NamedTuple):
 
 
 class RunningNormalization(Normalization):
-    """Normalize each frame by what has been heard up to it: causal, for streams.
+    """Normalize each frame by the frames up to it: causal, for streams.
 
     The statistics of frames 1..t are joined with a prior, the mean and variance of
     the training data, that weighs as much as `prior_frames` frames. The prior is
@@ -125,7 +125,7 @@ class RunningNormalization(Normalization):
     prior_frames : int
         Weight of the prior.
     momentum : float
-        Share of a batch in the prior's moving average.
+        Weight of a batch in the prior's EMA.
     max_frames : int
         How many frames are remembered: time constant of the forgetting.
     statistics : str
@@ -175,7 +175,7 @@ class RunningNormalization(Normalization):
         return RunningState(nothing[..., :1], nothing, nothing, loudness)
 
     def resume(self, x: Tensor, state: RunningState) -> tuple[Tensor, RunningState]:
-        """Go on with frames (B, T, M), none of them padding."""
+        """Continue with frames (B, T, M), none of them padding."""
         if torch.compiler.is_exporting():
             # a graph does not loop; for hours float64 holds the factors
             return self._resume_piece(x, state)
@@ -207,7 +207,7 @@ class RunningNormalization(Normalization):
     def _weigh(
         self, wide: Tensor, state: RunningState
     ) -> tuple[Tensor, Tensor, LoudnessState]:
-        """Weigh frames (B, T, 1); tell what is left after each of the sums before."""
+        """Weigh frames (B, T, 1), and what is left after each of the sums before."""
         if not self.speech_alone:
             weights = torch.ones_like(wide[..., :1])
             # plain sums, until as many are known as are remembered

@@ -37,17 +37,17 @@ class MelProducts(nn.Module):
         window = mel.spectrogram.window.double()
         self.num_after = len(window) // 2
         bands = mel.mel_scale.fb.T
-        # frequencies that no band hears are left out
-        heard = bands.any(0).nonzero()[:, 0]
+        # frequencies outside of all bands are dropped
+        used = bands.any(0).nonzero()[:, 0]
         # samples from the middle on; that in the middle counts once
         samples = torch.arange(self.num_after).double()
-        angles = 2 * math.pi / mel.n_fft * samples[:, None] * heard
+        angles = 2 * math.pi / mel.n_fft * samples[:, None] * used
         weights = window[self.num_after :, None].clone()
         weights[0] /= 2
         products = {
             "cosines": angles.cos() * weights,
             "sines": angles.sin() * weights,
-            "bands": bands[:, heard].T,
+            "bands": bands[:, used].T,
         }
         for name, matrix in products.items():
             self.register_buffer(name, matrix.float().contiguous(), persistent=False)

@@ -133,7 +133,7 @@ class ModelRunner:
         """
         with memory_for(waveforms, self.device), self.caster.running():
             if isinstance(self.adapter, RecordingAdapter):
-                return self.adapter.hear(waveforms, self._run_one)
+                return self.adapter.transcribe_with(waveforms, self._run_one)
             return self._run(waveforms)
 
     @torch.inference_mode()

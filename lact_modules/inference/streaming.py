@@ -13,7 +13,7 @@ from lact_modules.adaptation.stream import StreamLearner, build_stream_adapter
 from lact_modules.data.audio import SAMPLE_RATE
 from lact_modules.decoding.hypothesis import Hypothesis, Word
 from lact_modules.decoding.stream.decoder import build_stream_decoder
-from lact_modules.decoding.stream.endpoint import Endpoint, Heard
+from lact_modules.decoding.stream.endpoint import Endpoint, PartialHypothesis
 from lact_modules.decoding.stream.utterances import UtteranceDecoder
 from lact_modules.encoders.compilation import CompiledBlocks
 from lact_modules.errors import InputError
@@ -166,7 +166,7 @@ class StreamingRecognizer:
         return self._state.num_samples / SAMPLE_RATE
 
     @property
-    def partial(self) -> Heard:
+    def partial(self) -> PartialHypothesis:
         """The partial hypothesis: stable words, and open ones that may change."""
         return self.decoder.words(self._utterance)
 

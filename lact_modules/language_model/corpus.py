@@ -22,7 +22,7 @@ def read_sentences(paths: Iterable[str | Path]) -> list[str]:
     Returns
     -------
     list[str]
-        In the order of the files; blank lines are left out.
+        In the order of the files; blank lines are skipped.
 
     Raises
     ------

@@ -25,7 +25,7 @@ from lact_modules.transformers_folder import LOCAL, loading_from
 # A batch's logits take this many times the size of the LM's vocabulary.
 _MAX_BATCH_TOKENS = 2048
 
-# What torch's cross entropy leaves out.
+# What torch's cross entropy skips.
 _NOT_SCORED = -100
 
 Window = tuple[list[int], int]

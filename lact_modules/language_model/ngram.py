@@ -104,7 +104,7 @@ def estimate_ngrams(
     order : int
         Longest n-gram, 2 to 6.
     prune : Sequence[int]
-        Bigrams seen at most ``prune[0]`` times are left out, trigrams ``prune[1]``
+        Bigrams seen at most ``prune[0]`` times are skipped, trigrams ``prune[1]``
         and so on; must not decrease, the last value holds for all longer n-grams.
     words : Sequence[str]
         Known to the model though the text may not have them.

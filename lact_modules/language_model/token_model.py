@@ -18,7 +18,7 @@ class TokenModel(Protocol):
         """Return the state before the token that begins texts."""
 
     def step(self, tokens: Tensor, state: Any) -> tuple[Tensor, Any]:
-        """Go on.
+        """Continue.
 
         Arguments
         ---------

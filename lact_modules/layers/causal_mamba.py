@@ -67,7 +67,7 @@ class CausalMamba(nn.Module):
 
 
 class CrossMamba(nn.Module):
-    """Read the memory, then the tokens, and keep what is said at the tokens.
+    """Read the memory, then the tokens, and keep the output at the tokens.
 
     The cross-Mamba of arXiv 2407.09732, sec. 2.3. The memory is moved to the right
     end, so that its last valid frame stands before the first token: padding never

@@ -225,7 +225,7 @@ class FastWeightMemory(LearnedRule):
         return {name: in_full(each) for name, each in directions.items()}
 
     def settle(self, sums: dict[str, Tensor], is_padding: Tensor) -> FastWeight:
-        """Take the step that sums over all frames tell; (B, T) is their padding."""
+        """Take the step of sums over all frames; (B, T) is their padding."""
         self.count_batch()
         rule, is_valid = self.current_rule, ~is_padding[:, None, :, None]
         direction = {name: rule.rates(each, is_valid) for name, each in sums.items()}

@@ -137,7 +137,7 @@ class LaCTMixer(nn.Module):
 
     @property
     def context(self) -> Context | None:
-        """Frames around a frame that both branches hear, see `MemoryLayer`."""
+        """Receptive field of both branches around a frame, see `MemoryLayer`."""
         if self.fast is not None and not self.fast.is_sum:
             return None
         return (0, 0) if self.attention is None else self.attention.context

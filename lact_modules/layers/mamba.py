@@ -199,7 +199,7 @@ class SelectiveStateSpace(nn.Module):
     def resume(
         self, xz: Tensor, state: tuple[Tensor, Tensor], skip: Tensor | None = None
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """Go on from a state, frame by frame; the same as :meth:`forward` in pieces.
+        """Continue from a state, frame by frame; the same as :meth:`forward` in pieces.
 
         Arguments
         ---------

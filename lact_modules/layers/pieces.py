@@ -74,7 +74,7 @@ class MemoryLayer(PiecedLayer, Protocol):
         is_padding : Tensor
             (B, T) bool, True at padding.
         read : Callable[[Tensor], Tensor]
-            Changes each frame by itself, before the layer hears it.
+            Changes each frame by itself, before the layer.
 
         Returns
         -------
@@ -118,7 +118,7 @@ def by_pieces(
     """Call a function whose answer to a frame depends on near frames alone.
 
     Where no gradients are kept it gets some frames at a time, with what they depend on
-    before and after them; what it says of that is left out.
+    before and after them; its output there is dropped.
 
     Arguments
     ---------

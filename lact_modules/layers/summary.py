@@ -23,8 +23,8 @@ class SummaryMixer(nn.Module):
 
     SummaryMixing (arXiv 2307.07421, sec. 2.2): a frame is combined with the mean over
     time of another projection of all frames. It takes time linear in T, has no
-    positions, and tells no frame from another: what it does as well as a mixer with a
-    memory or with attention needed neither. Padded frames do not count.
+    positions, and distinguishes no frame from another: a task that it does as well as a
+    mixer with a memory or with attention needs neither. Padded frames do not count.
 
     Arguments
     ---------

@@ -1,7 +1,7 @@
-"""Chunks of frames: take them out, average, smooth them.
+"""Segments of frames: take them out, average, smooth them.
 
-After H-Net (arXiv 2507.07955, sec. 2.2). Legend: B batch, T frames, K chunks, D feature
-dimension.
+After H-Net (arXiv 2507.07955, sec. 2.2). Legend: B batch, T frames, K segments, D
+feature dimension.
 """
 
 import torch
@@ -20,8 +20,8 @@ def boundary_frames(is_boundary: Tensor) -> Tensor:
     Returns
     -------
     Tensor
-        (B, K) int64, K the largest number of chunks; what is beyond an utterance's
-        chunks are frames that begin none.
+        (B, K) int64, K the largest number of segments; what is beyond an utterance's
+        segments are frames that begin none.
 
     Example
     -------
@@ -61,12 +61,12 @@ def take_frames(x: Tensor, frames: Tensor) -> Tensor:
 
 
 def spread(x: Tensor, is_boundary: Tensor, before: Tensor | None = None) -> Tensor:
-    """Copy to each frame what its chunk has.
+    """Copy to each frame what its segment has.
 
     Arguments
     ---------
     x : Tensor
-        (B, K, D) chunks.
+        (B, K, D) segments.
     is_boundary : Tensor
         (B, T) bool: where they begin.
     before : Tensor | None
@@ -91,7 +91,7 @@ def spread(x: Tensor, is_boundary: Tensor, before: Tensor | None = None) -> Tens
 def chunk_means(
     x: Tensor, is_boundary: Tensor, is_padding: Tensor, num_chunks: int
 ) -> Tensor:
-    """Average the frames of each chunk.
+    """Average the frames of each segment.
 
     Arguments
     ---------
@@ -102,12 +102,12 @@ def chunk_means(
     is_padding : Tensor
         (B, T) bool.
     num_chunks : int
-        K, the largest number of chunks of an utterance.
+        K, the largest number of segments of an utterance.
 
     Returns
     -------
     Tensor
-        (B, K, D); zero beyond an utterance's chunks.
+        (B, K, D); zero beyond an utterance's segments.
 
     Example
     -------
@@ -130,7 +130,7 @@ def chunk_means(
 def smooth(
     x: Tensor, share: Tensor, before: Tensor | None = None, two_sided: bool = False
 ) -> Tensor:
-    """Average each chunk with those before it, the more the less sure its boundary is.
+    """Average each segment with those before it, the more, the less sure its boundary.
 
     ``y_k = p_k x_k + (1 - p_k) y_{k-1}`` (arXiv 2507.07955, sec. 2), in a number of
     steps that is the logarithm of K.
@@ -138,12 +138,12 @@ def smooth(
     Arguments
     ---------
     x : Tensor
-        (B, K, D) chunks.
+        (B, K, D) segments.
     share : Tensor
-        (B, K) the probabilities p of their boundaries; 0 beyond the chunks. The first
-        chunk with one has nothing to be averaged with.
+        (B, K) the probabilities p of their boundaries; 0 beyond the segments. The first
+        segment with one has nothing to be averaged with.
     before : Tensor | None
-        (B, 1, D) y of the chunk before the first; None: there is none.
+        (B, 1, D) y of the segment before the first; None: there is none.
     two_sided : bool
         Average that with the same from the other end.
 
@@ -171,7 +171,7 @@ def smooth(
 def _scan(x: Tensor, share: Tensor) -> Tensor:
     is_first = (share > 0).cumsum(dim=1) == 1
     share = torch.where((share > 0) & is_first, 1.0, share)[..., None]
-    # of each chunk, what it is of the chunks up to it, and of what is before these
+    # of each segment, what it is of the segments up to it, and of what is before these
     y, left, reach = share * x, 1 - share, 1
     while reach < x.shape[1]:
         y = y + left * pad(y, (0, 0, reach, 0))[:, :-reach]

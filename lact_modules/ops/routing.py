@@ -1,4 +1,4 @@
-"""Where chunks of frames begin, and what that choice is to learn.
+"""Where segments of frames begin, and what that choice is to learn.
 
 After H-Net (arXiv 2507.07955, sec. 2.2). Legend: B batch, T frames.
 """
@@ -13,14 +13,14 @@ _NEXT_TO = 1e-9
 
 
 class Routing(NamedTuple):
-    """Where chunks begin.
+    """Where segments begin.
 
     Arguments
     ---------
     is_boundary : Tensor
-        (B, T) bool: frames that begin a chunk; padding does not.
+        (B, T) bool: frames that begin a segment; padding does not.
     probability : Tensor
-        (B, T) float32 of beginning a chunk, of a choice that was made 1 or 0, but
+        (B, T) float32 of beginning a segment, of a choice that was made 1 or 0, but
         differentiable; 0 at padding.
     """
 
@@ -29,7 +29,7 @@ class Routing(NamedTuple):
 
     @property
     def num_chunks(self) -> Tensor:
-        """Chunks of each utterance, (B,) int64."""
+        """Segments of each utterance, (B,) int64."""
         return self.is_boundary.sum(dim=1)
 
 
@@ -103,7 +103,7 @@ def straight_through(choice: Tensor, soft: Tensor) -> Tensor:
 def accumulate(
     rate: Tensor, is_padding: Tensor, reached: Tensor | None = None
 ) -> tuple[Routing, Tensor]:
-    """Begin a chunk wherever rates, summed up, reach another whole number.
+    """Begin a segment wherever rates, summed up, reach another whole number.
 
     Arguments
     ---------
@@ -113,7 +113,7 @@ def accumulate(
         (B, T) bool, True at padding, which stands after the valid frames.
     reached : Tensor | None
         (B,) float64, what the frames before have left over; None at the beginning,
-        where a chunk begins.
+        where a segment begins.
 
     Returns
     -------
@@ -167,7 +167,7 @@ def confidence(routing: Routing) -> Tensor:
 def ratio_loss(
     routing: Routing, is_padding: Tensor, keep_ratio: float | Tensor
 ) -> Tensor:
-    """Ask that a share of the frames begins chunks (arXiv 2507.07955, sec. 2).
+    """Ask that a share of the frames begins segments (arXiv 2507.07955, sec. 2).
 
     With F the share of boundaries, G the mean probability and ``N = 1 / keep_ratio``:
     ``N / (N - 1) * ((N - 1) F G + (1 - F)(1 - G))``. At F = G = 1 / N it is 1.

@@ -63,7 +63,7 @@ def score(
     Arguments
     ---------
     references : Sequence[str]
-        What was said; words are split at white space.
+        Transcripts; words are split at white space.
     hypotheses : Sequence[str]
         What was recognized, in the order of `references`.
     num_bootstrap : int
@@ -90,7 +90,7 @@ def score(
     if not references or len(references) != len(hypotheses):
         raise ValueError(
             f"{len(references)} references and {len(hypotheses)} hypotheses: "
-            "want as many of both, and one at least"
+            "expected as many of both, and one at least"
         )
     words = count_word_errors(references, hypotheses)
     substitutions, insertions, deletions, num_words = words.sum(axis=0).tolist()
@@ -117,7 +117,7 @@ def count_word_errors(
     Arguments
     ---------
     references : Sequence[str]
-        What was said; words are split at white space.
+        Transcripts; words are split at white space.
     hypotheses : Sequence[str]
         What was recognized, in the order of `references`.
 
@@ -140,15 +140,15 @@ def count_word_errors(
 def count_stream_errors(
     references: Sequence[str], hypothesis: str
 ) -> NDArray[numpy.int64]:
-    """Count the word errors of utterances that were heard as one stream.
+    """Count the word errors of utterances that were recognized as one stream.
 
-    A recognizer may tell a word when the next utterance has begun, so times do not say
-    which utterance a word belongs to; the alignment with all that was said does.
+    A recognizer may output a word after the next utterance begins, so times do not say
+    which utterance a word belongs to; the alignment with all references does.
 
     Arguments
     ---------
     references : Sequence[str]
-        What was said, one utterance after the other; words are split at white space.
+        Transcripts, one utterance after the other; words are split at white space.
     hypothesis : str
         What was recognized. A word too many counts for the utterance before it.
 

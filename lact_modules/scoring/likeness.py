@@ -13,13 +13,13 @@ _FORMS: dict[str, Callable[[str], str]] = {
 }
 
 
-def tell_likeness(references: Sequence[str], hypotheses: Sequence[str]) -> str:
+def describe_likeness(references: Sequence[str], hypotheses: Sequence[str]) -> str:
     """Compute what the error rate would be if the form of words did not count.
 
     Arguments
     ---------
     references : Sequence[str]
-        What was said.
+        Transcripts.
     hypotheses : Sequence[str]
         What was recognized, in the order of `references`.
 
@@ -30,14 +30,14 @@ def tell_likeness(references: Sequence[str], hypotheses: Sequence[str]) -> str:
 
     Example
     -------
-    >>> tell_likeness(["one two"], ["ONE TEN"])
+    >>> describe_likeness(["one two"], ["ONE TEN"])
     'words differ in case alone: without that WER 50.00; write both alike'
     """
     names = list(_FORMS)
     most = _count_common(references, hypotheses, names)
     if most == _count_common(references, hypotheses, []):
         return ""
-    # what may be left out makes no difference
+    # forms that make no difference are dropped
     for name in _FORMS:
         others = [other for other in names if other != name]
         if _count_common(references, hypotheses, others) == most:

@@ -15,7 +15,7 @@ _MINUTE = 60.0
 
 
 class TimedErrors(NamedTuple):
-    """What became of each word that was said, and when.
+    """The edit of each word of a reference, and its time.
 
     Arguments
     ---------
@@ -24,7 +24,7 @@ class TimedErrors(NamedTuple):
     edits : NDArray[numpy.str_]
         (W,) of each ``"equal"``, ``"replace"`` or ``"delete"``.
     inserted : NDArray[numpy.float64]
-        (I,) seconds at which words begin that were not said.
+        (I,) seconds at which inserted words begin.
     """
 
     times: NDArray[numpy.float64]
@@ -33,16 +33,16 @@ class TimedErrors(NamedTuple):
 
 
 def time_errors(reference: str, heard: Sequence[Word], seconds: float) -> TimedErrors:
-    """Align a reference with what was heard, and take times from there.
+    """Align a reference with a hypothesis, and take times from there.
 
-    A word was said when its partner was heard. Words that were missed are spread
+    A word has the time of its partner. Words that were deleted are spread
     evenly between the partners of their neighbors, or the recording's ends: those of a
-    stretch that was not heard at all are not piled up at its border.
+    stretch without any hypothesis are not piled up at its border.
 
     Arguments
     ---------
     reference : str
-        What was said; words are split at white space.
+        Transcripts; words are split at white space.
     heard : Sequence[Word]
         What was recognized, in time.
     seconds : float

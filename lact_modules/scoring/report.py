@@ -38,7 +38,7 @@ def write_error_report(
     ids : Sequence[str]
         Utterance ids, all different.
     references : Sequence[str]
-        What was said, in the order of `ids`.
+        Transcripts, in the order of `ids`.
     hypotheses : Sequence[str]
         What was recognized, in the order of `ids`.
 
@@ -51,8 +51,8 @@ def write_error_report(
     %WER 50.00 [ 1 / 2, 0 ins, 0 del, 1 sub ]
     """
     details = [
-        _detail(name, said.split(), heard.split())
-        for name, said, heard in zip(ids, references, hypotheses, strict=True)
+        _detail(name, ref.split(), hyp.split())
+        for name, ref, hyp in zip(ids, references, hypotheses, strict=True)
     ]
     with whole_file(path) as place, open(place, "w", encoding="utf-8") as stream:
         print_wer_summary(wer_summary(details), stream)

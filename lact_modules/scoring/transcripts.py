@@ -1,4 +1,4 @@
-"""What was said and what was heard, gathered over a stage."""
+"""References and hypotheses, gathered over a stage."""
 
 import json
 import time
@@ -51,8 +51,8 @@ class Transcripts:
     def add(self, ids: Sequence[str], references: Sequence[str], outputs: Any) -> None:
         """Decode a batch's outputs with every decoder."""
         found = self.decode(outputs)
-        for name, reference, heard in zip(ids, references, found, strict=True):
-            self.record(name, reference, heard)
+        for name, reference, lists in zip(ids, references, found, strict=True):
+            self.record(name, reference, lists)
 
     @torch.inference_mode()
     def decode(self, outputs: Any) -> list[dict[str, list[Hypothesis]]]:
@@ -101,7 +101,7 @@ class Transcripts:
         name : str
             Its id.
         reference : str
-            What was said.
+            Transcripts.
         found : dict[str, list[Hypothesis]]
             As :meth:`decode` gives it.
         """
@@ -133,7 +133,7 @@ def write_transcripts(
     references: Sequence[str],
     hypotheses: Sequence[str],
 ) -> None:
-    r"""Write what was said and what was heard, an utterance a line, for comparisons.
+    r"""Write references and hypotheses, an utterance a line, for comparisons.
 
     Arguments
     ---------
@@ -142,7 +142,7 @@ def write_transcripts(
     ids : Sequence[str]
         Utterance ids.
     references : Sequence[str]
-        What was said, in the order of `ids`.
+        Transcripts, in the order of `ids`.
     hypotheses : Sequence[str]
         What was recognized, in the order of `ids`.
 
@@ -155,6 +155,6 @@ def write_transcripts(
     '{"id": "a", "ref": "ONE TWO", "hyp": "ONE TEN"}\n'
     """
     with open(path, "w", encoding="utf-8") as stream:
-        for name, said, heard in zip(ids, references, hypotheses, strict=True):
-            entry = {"id": name, "ref": said, "hyp": heard}
+        for name, ref, hyp in zip(ids, references, hypotheses, strict=True):
+            entry = {"id": name, "ref": ref, "hyp": hyp}
             stream.write(json.dumps(entry, ensure_ascii=False) + "\n")

@@ -97,6 +97,18 @@ class WorstUtterances:
 def show_pair(reference: str, hypothesis: str) -> str:
     """Write a reference above its hypothesis, in two indented lines.
 
+    Arguments
+    ---------
+    reference : str
+        A transcript.
+    hypothesis : str
+        What was recognized.
+
+    Returns
+    -------
+    str
+        Without a line break at the end.
+
     Example
     -------
     >>> print(show_pair("ONE TWO", "ONE TEN"))

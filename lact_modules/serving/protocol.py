@@ -21,7 +21,7 @@ from enum import IntEnum
 from typing import Any
 
 from lact_modules.decoding.hypothesis import Hypothesis
-from lact_modules.decoding.stream.endpoint import Heard
+from lact_modules.decoding.stream.endpoint import PartialHypothesis
 
 END = "end"
 
@@ -62,12 +62,12 @@ class Closed(Exception):
         self.code, self.reason, self.by_client = code, reason, by_client
 
 
-def partial_message(partial: Heard, audio_seconds: float) -> Message:
+def partial_message(partial: PartialHypothesis, audio_seconds: float) -> Message:
     """Describe a partial hypothesis.
 
     Arguments
     ---------
-    partial : Heard
+    partial : PartialHypothesis
         Its stable words, and open ones.
     audio_seconds : float
         Seconds of the stream recognized so far.
@@ -80,7 +80,8 @@ def partial_message(partial: Heard, audio_seconds: float) -> Message:
     Example
     -------
     >>> from lact_modules.decoding.hypothesis import Word
-    >>> partial_message(Heard((Word("ONE", 0.2, 0.48),), (Word("T", 0.6, 0.7),)), 0.64)
+    >>> words = (Word("ONE", 0.2, 0.48),), (Word("T", 0.6, 0.7),)
+    >>> partial_message(PartialHypothesis(*words), 0.64)
     {'type': 'partial', 'text': 'ONE T', 'num_stable': 1, 'audio_seconds': 0.64}
     """
     return {

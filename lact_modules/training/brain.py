@@ -41,8 +41,7 @@ class ASRBrain(RecipeBrain):
     `auxiliary` and `average`. Here the transcripts are collected.
 
     Reads from the YAML what `RecipeBrain`, `SpeechInputs` and `AuxiliaryLosses` do,
-    ``num_worst_utterances``, and ``best_by``: what tells which checkpoints are the
-    best.
+    ``num_worst_utterances``, and ``best_by``: the metric of the best checkpoints.
 
     Arguments
     ---------

@@ -39,7 +39,7 @@ class AtomicCheckpointer(Checkpointer):
     parameters after it: a process killed in between cannot resume. Here the mark
     is written last, when checksums of all files stand beside them and everything is on
     the disk. Folders without a mark, or with a file missing (killed while deleting),
-    are passed over, and cleared on resuming. Resuming takes the newest checkpoint that
+    are skipped, and cleared on resuming. Resuming takes the newest checkpoint that
     is what was saved; damaged ones are named and set aside.
 
     Arguments are those of `speechbrain.utils.checkpoints.Checkpointer`.

@@ -118,7 +118,7 @@ def make_datasets(
     Returns
     -------
     Datasets
-        With what is too long left out of training.
+        Without utterances that are too long for training.
 
     Raises
     ------

@@ -177,7 +177,7 @@ class GradientAccumulation:
         return outcome, torch.stack(num_labels).sum()
 
     def average(self) -> bool:
-        """Average over the batches of a step that were heard; tell if there are any.
+        """Average over the batches of a step that count; return whether any does.
 
         The last step of an epoch may have fewer than others, and so has one with
         batches that were skipped, in any process.

@@ -68,7 +68,7 @@ def launch(recipe: Recipe, keys: Keys) -> None:
                 show_usage(sys.argv[0], line.yaml_file, keys)
                 return
             if line.yaml_file is None:
-                raise InputError("no YAML file; want one of hparams/, see --help")
+                raise InputError("no YAML file; expected one of hparams/, see --help")
             _run(recipe, read_settings(line.yaml_file, line.overrides, keys))
     finally:
         if is_distributed_initialized():
@@ -90,7 +90,7 @@ def _run(recipe: Recipe, settings: Settings) -> None:
             check_is_left(settings, trained, hparams["epoch_counter"].limit)
         hparams |= {"history": OptionHistory(settings.resolved, trained)}
         try_out(hparams)
-        # SpeechBrain tells of each that it finds, and has its own default of others
+        # SpeechBrain logs each that it finds, and has its own default for others
         for name in RUN_OPTIONS.keys() - settings.named:
             if hparams[name] == SPEECHBRAINS[name]:
                 del hparams[name]

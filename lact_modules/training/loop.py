@@ -45,7 +45,7 @@ class RecipeBrain(ResumableBrain):
       what its optimizer step gathered before;
     - logs, samples, validation and checkpoints by optimizer step, also in an epoch;
     - a resumed run draws the random numbers that it would have drawn; if batches have
-      changed, it has the epoch's other utterances, and learning rates go on from the
+      changed, it has the epoch's other utterances, and learning rates continue from the
       same share of the training;
     - the best checkpoints by `metric` are kept, and averaged for testing if that does
       better on dev than the best one;
@@ -170,7 +170,7 @@ class RecipeBrain(ResumableBrain):
         self.optimization.zero_grad()
 
     def on_stage_start(self, stage: sb.Stage, epoch: int | None = None) -> None:
-        """Begin an epoch, or go on within it; validate what all ranks have."""
+        """Begin an epoch, or continue within it; validate what all ranks have."""
         if stage == sb.Stage.VALID:
             average_buffers(self.modules.model)
         if stage != sb.Stage.TRAIN:

@@ -63,13 +63,13 @@ class MuonWithAdamW(Optimizer):
         eps: float = 1e-8,
     ):
         # PyTorch's looks at these no sooner than at the first step, or never
-        for name, value, is_right, want in (
+        for name, value, is_right, expected in (
             ("momentum", momentum, 0 <= momentum < 1, "a number from 0 to below 1"),
             ("ns_steps", ns_steps, 1 <= ns_steps < 100, "a number from 1 to 99"),
             ("betas", [*betas], len(betas) == 2, "two numbers"),
         ):
             if not is_right:
-                raise ValueError(f"{name} {value}: want {want}")
+                raise ValueError(f"{name} {value}: expected {expected}")
         hidden, others = _part(groups)
         # each sets what its groups lack
         self._muon = torch.optim.Muon(
@@ -143,7 +143,7 @@ def hidden_matrices(model: nn.Module) -> list[str]:
     Returns
     -------
     list[str]
-        Paths of parameters of two dimensions, embeddings left out. What stands outside
+        Paths of parameters of two dimensions, without embeddings. What stands outside
         of blocks is no hidden layer: inputs, outputs and heads.
 
     Raises

@@ -1,4 +1,4 @@
-"""SpeechBrain's Brain in a run that goes on as if it had never been interrupted."""
+"""SpeechBrain's Brain in a run that continues as if it had never been interrupted."""
 
 from functools import partial
 from typing import Any
@@ -95,7 +95,7 @@ class ResumableBrain(sb.Brain):
     def make_train_loader(
         self, dataset: Dataset, sampler: RoundSampler | None, options: dict[str, Any]
     ) -> Any:
-        """Make a loader, and `batches`, which tells where in an epoch it stands."""
+        """Make a loader, and `batches`, which keeps its place in an epoch."""
         rank = self.rank if self.distributed_launch else 0
         self.batches = make_batches(dataset, sampler, rank, options)
         # older checkpoints have none
@@ -168,7 +168,7 @@ class ResumableBrain(sb.Brain):
     def end_epoch(self, metrics: dict[str, float]) -> None:
         """Save a checkpoint after an epoch's validation.
 
-        A run that is called again goes on within an epoch that was cut short, as if
+        A run that is called again continues within an epoch that was cut short, as if
         there had been no validation.
 
         Arguments

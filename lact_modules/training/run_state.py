@@ -60,7 +60,7 @@ class RunState:
             stream.write(yaml.dump(state))
 
     def read(self, path: str | Path, end_of_epoch: bool) -> None:
-        """Go on from what was written; the log forgets what came after.
+        """Continue from what was written; the log forgets what came after.
 
         Arguments
         ---------

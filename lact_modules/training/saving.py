@@ -35,7 +35,7 @@ def save_and_keep_best(
     epoch : float
         Epochs done.
     end_of_epoch : bool
-        False: a run that is called again goes on within the epoch.
+        False: a run that is called again continues within the epoch.
     last_stage : LastStage | None
         Of the training.
     """

@@ -101,7 +101,7 @@ def test_bf16_does_not_reach_the_samples(train, heard, recordings, tmp_path):
     ("options", "words"),
     [
         ({"noise_folder": "nowhere"}, ["--noise_folder nowhere: no such"]),
-        ({"codecs": "[amr]"}, ["--codecs [amr]: want a list of any of mulaw"]),
+        ({"codecs": "[amr]"}, ["--codecs [amr]: expected a list of any of mulaw"]),
         ({"rir_prop": 0.3}, ["no key 'rir_prop'; did you mean 'rir_prob'?"]),
     ],
 )

@@ -297,7 +297,7 @@ def test_vocabulary_of_another_run(train, tmp_path):
         ({"test_splits": "[unseen]"}, ["unseen: no such split", "dev, test, train"]),
         ({"max_train_duration": 0.1}, ["raise max_train_duration"]),
         ({"grad_accumulation_factor": 11}, ["an epoch has only 10 batches"]),
-        ({"best_by": "BLEU"}, ["--best_by BLEU: want one of", "CER"]),
+        ({"best_by": "BLEU"}, ["--best_by BLEU: expected one of", "CER"]),
         ({"test_only": None}, ["save: no checkpoint of a whole epoch; train first"]),
     ],
 )

@@ -96,10 +96,10 @@ def test_a_search_stays_before_later_stages_and_its_steps_count_on(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"test_only": "true"}, "--find_lr: --test_only trains nothing; want one of"),
-        ({"find_lr_range": "[0.1, 0.1]"}, "want two rates above 0, the lower first"),
-        ({"find_lr_range": "[0, 0.1]"}, "want two rates above 0, the lower first"),
-        ({"find_lr_steps": 5}, "want a whole number from 20"),
+        ({"test_only": "true"}, "--find_lr: --test_only trains nothing; choose one"),
+        ({"find_lr_range": "[0.1, 0.1]"}, "expected two rates above 0, the lower fir"),
+        ({"find_lr_range": "[0, 0.1]"}, "expected two rates above 0, the lower fir"),
+        ({"find_lr_steps": 5}, "expected a whole number from 20"),
     ],
 )
 def test_what_cannot_be_searched_is_told_at_the_door(train, tmp_path, options, message):

@@ -168,11 +168,11 @@ def test_a_step_of_fewer_and_longer_ones(train, options, tmp_path):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"last_stage_epochs": 2}, "--last_stage_epochs 2: of 2 epochs; want fewer"),
-        ({"last_stage_seconds": 0}, "--last_stage_seconds 0: want a number above 0"),
+        ({"last_stage_epochs": 2}, "--last_stage_epochs 2: of 2 epochs; set fewer"),
+        ({"last_stage_seconds": 0}, "--last_stage_seconds 0: expected a number abov"),
         (
             {"last_stage_order": "any"},
-            "--last_stage_order any: want one of random, ",
+            "--last_stage_order any: expected one of random, ",
         ),
         ({"stream_order": "reading"}, "--stream_order reading: has no effect alone"),
         (

@@ -123,7 +123,7 @@ def test_every_recipe_takes_manifests(train, given, tmp_path, recipe, capsys):
     [
         (
             {"train_manifest": "null"},
-            "--data_folder null: want the corpus folder, or",
+            "--data_folder null: expected the corpus folder, or",
         ),
         ({"train_manifest": "gone.csv"}, "train_manifest: gone.csv: no such manifest"),
         ({"train_shards": "shards"}, "train_shards: train_manifest is set too; set"),

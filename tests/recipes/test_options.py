@@ -121,7 +121,7 @@ def test_keys_that_a_recipe_cannot_do_without_are_asked_for(train, tmp_path, rec
     (tmp_path / "bare.yaml").write_text("seed: 1\noutput_folder: x\n")
     run = train(tmp_path / "run", recipe, hparams=tmp_path / "bare", tiny={})
     assert run.code == 2
-    assert re.search("lacks the key '[a-z_]+'; want ", run.error)
+    assert re.search("lacks the key '[a-z_]+'; expected ", run.error)
 
 
 def test_processes_that_debug_share_a_folder_that_is_not_the_runs(

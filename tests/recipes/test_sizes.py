@@ -213,13 +213,13 @@ def test_a_run_says_its_size_and_goes_on_with_no_other(train, tmp_path):
         (
             "huge",
             "lact_demo",
-            "--size huge: no size of RECIPE; want base, improved, large, small, tiny, "
-            "or the path of a YAML file",
+            "--size huge: no size of RECIPE; expected base, improved, large, small, "
+            "tiny, or the path of a YAML file",
         ),
         (
             "base",
             "lact_base",
-            "--size base: RECIPE has no sizes; want the path of a YAML file",
+            "--size base: RECIPE has no sizes; expected the path of a YAML file",
         ),
         ("none.yaml", "lact_demo", "--size none.yaml: no such file"),
     ],
@@ -239,12 +239,12 @@ def test_unknown_sizes_are_refused_with_those_there_are(
     [
         ("num_lact_heads: 2", "sets 'num_lact_heads', which RECIPE lacks; delete it"),
         ("size: base", "sets 'size', which RECIPE lacks; delete it"),
-        ("d_model: wide", "--d_model wide: want a whole number"),
+        ("d_model: wide", "--d_model wide: expected a whole number"),
         ("d_model: !ref <num_layers>", "line 1: could not determine a constructor"),
         ("d_model: [1", "line "),
         ("d_model: 1\nd_model: 2", "line 2: found duplicate key"),
-        ("encoder: {num_layers: 2}", "'encoder' is a mapping; want a plain value"),
-        ("64", "want keys of a recipe with their values"),
+        ("encoder: {num_layers: 2}", "'encoder' is a mapping; expected a plain value"),
+        ("64", "expected keys of a recipe with their values"),
     ],
 )
 def test_faults_of_a_size_name_its_file(text, message, tmp_path):

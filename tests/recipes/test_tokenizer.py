@@ -55,7 +55,7 @@ def without(options):
     ("option", "complaint"),
     [
         ({"num_tokens": 100000}, "give at most"),
-        ({"model_type": "word"}, "want one of unigram, bpe"),
+        ({"model_type": "word"}, "expected one of unigram, bpe"),
         ({"train_splits": "[nowhere]"}, "nowhere: no such split"),
         ({"text_files": "[missing.txt]"}, "missing.txt: no such file"),
     ],

@@ -117,7 +117,7 @@ def test_attention_reads_both_views_too(train, heard, tmp_path):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"meta_ttt": "suta"}, "cr_loss_scale 0.2: not with meta_ttt"),
+        ({"meta_ttt": "suta"}, "cr_loss_scale 0.2: meta_ttt runs"),
         (
             {
                 "hparams": "lact_hnet_demo",
@@ -129,7 +129,7 @@ def test_attention_reads_both_views_too(train, heard, tmp_path):
             {"fea_augment": "null", "time_mask_scale": 2},
             "time_mask_scale 2: fea_augment has no time masks",
         ),
-        ({"cr_loss_scale": -1}, "cr_loss_scale -1: want a number of at least 0"),
+        ({"cr_loss_scale": -1}, "cr_loss_scale -1: expected a number of at least 0"),
     ],
 )
 def test_what_cannot_be_is_told_before_training(train, tmp_path, options, words):

@@ -48,5 +48,5 @@ def test_arguments_are_taken_by_their_former_names(tmp_path):
 
 
 def test_their_values_are_checked_too():
-    with pytest.raises(InputError, match=r"dynamic_chunking\.kept many: want a number"):
+    with pytest.raises(InputError, match=r"dynamic_chunking\.kept many: expected"):
         check_arguments(YAML().load(ENCODER.replace("KEPT", "many")))

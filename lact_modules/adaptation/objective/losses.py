@@ -30,7 +30,7 @@ def entropy(
     temperature : float
         Divides the scores before the softmax.
     skip_blank : bool
-        Leave out the frames whose best token is the blank: of most frames it is, and
+        Skip the frames whose best token is the blank: of most frames it is, and
         they would outweigh the others.
 
     Returns

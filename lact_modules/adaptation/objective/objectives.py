@@ -12,8 +12,8 @@ from lact_modules.encoders.ctc_model import CTCModel
 from lact_modules.encoders.masked_prediction import Encode
 
 
-class Heard(NamedTuple):
-    """What a front end makes of a batch.
+class FrontendOutput(NamedTuple):
+    """What a front end outputs for a batch.
 
     Arguments
     ---------
@@ -32,10 +32,10 @@ class Heard(NamedTuple):
     frames: Tensor
     lengths: Tensor
 
-    def of_rows(self, rows: Tensor) -> "Heard":
+    def of_rows(self, rows: Tensor) -> "FrontendOutput":
         """Take some utterances, without padding that only others need."""
         num_features, lengths = self.num_features[rows], self.lengths[rows]
-        return Heard(
+        return FrontendOutput(
             self.features[rows, : int(num_features.max())],
             num_features,
             self.frames[rows, : int(lengths.max())],
@@ -62,8 +62,8 @@ class Pass(NamedTuple):
         (B, T, V) float32.
     generators : Sequence[torch.Generator]
         One an utterance, for what is drawn at random.
-    hear_masked : Callable[[], Tensor]
-        Gives the log-probabilities if bands of the features are masked, see
+    score_masked : Callable[[], Tensor]
+        Computes the log-probabilities with bands of the features masked, see
         `mask_bands`.
     """
 
@@ -74,7 +74,7 @@ class Pass(NamedTuple):
     hidden: Tensor
     log_probs: Tensor
     generators: Sequence[torch.Generator]
-    hear_masked: Callable[[], Tensor]
+    score_masked: Callable[[], Tensor]
 
 
 Objective = Callable[[Pass], Tensor]
@@ -121,11 +121,11 @@ def masked_prediction(seen: Pass) -> Tensor:
 
 
 def pseudo_labels(seen: Pass) -> Tensor:
-    """Say of masked features what was heard without masks.
+    """CTC loss on masked features, with labels from unmasked ones.
 
     Noisy-student training on what is to be transcribed (arXiv 2406.12937): the teacher
-    is the model as it is now, and hears all; the student hears the features with bands
-    masked. Labels that are too unsure are left out, see `label`.
+    is the model as it is now, on unmasked features; the student has the features with
+    bands masked. Labels with too low confidence are skipped, see `label`.
 
     Arguments
     ---------
@@ -138,7 +138,7 @@ def pseudo_labels(seen: Pass) -> Tensor:
         (B,) CTC's loss a frame; 0 where there are no labels.
     """
     labels = label(seen.log_probs.detach(), seen.lengths)
-    return pseudo_label_loss(seen.hear_masked(), seen.lengths, labels)
+    return pseudo_label_loss(seen.score_masked(), seen.lengths, labels)
 
 
 OBJECTIVES: Mapping[str, Objective] = {

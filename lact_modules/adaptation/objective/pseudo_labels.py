@@ -36,7 +36,7 @@ def label(log_probs: Tensor, lengths: Tensor, min_confidence: float = 0.5) -> La
         (B,) valid frames.
     min_confidence : float
         Mean probability of the frames that are not blank; labels of less confident
-        utterances are left out, as filters of self-training do (arXiv 1909.09116,
+        utterances are skipped, as filters of self-training do (arXiv 1909.09116,
         sec. 4.3).
 
     Returns
@@ -75,7 +75,7 @@ def pseudo_label_loss(log_probs: Tensor, lengths: Tensor, labels: Labels) -> Ten
     lengths : Tensor
         (B,) valid frames.
     labels : Labels
-        To be said; where there are none the loss is 0, and silence is not learned.
+        The labels; where there are none the loss is 0, and silence is not learned.
 
     Returns
     -------

@@ -134,8 +134,8 @@ class Learner:
         waveform = piece.clone()[None].to(model.output.weight.device)
         lengths = torch.tensor([len(piece)], device=waveform.device)
         with _divided(model.encoder, self.chunking):
-            heard = self.adaptable.hear(self.values, waveform, lengths)
-            return self.adaptable.look(self.values, heard, seed)
+            inputs = self.adaptable.extract(self.values, waveform, lengths)
+            return self.adaptable.look(self.values, inputs, seed)
 
     def installed(self) -> AbstractContextManager[None]:
         """Install these parameters in the model, see `Adaptable.installed`."""

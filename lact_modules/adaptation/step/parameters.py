@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.functional import softplus
 
-from lact_modules.adaptation.objective.objectives import Heard, Pass
+from lact_modules.adaptation.objective.objectives import FrontendOutput, Pass
 from lact_modules.adaptation.step.groups import (
     INPUT,
     MATRICES,
@@ -178,24 +178,26 @@ class Adaptable:
             return dict(values)
         return {name: value[0] for name, value in values.items()}
 
-    def hear(self, values: Values, waveform: Tensor, lengths: Tensor) -> Heard:
+    def extract(
+        self, values: Values, waveform: Tensor, lengths: Tensor
+    ) -> FrontendOutput:
         """Run the front end."""
         frontend = self.model.frontend
 
-        def run() -> Heard:
+        def run() -> FrontendOutput:
             features = frontend.features(waveform, lengths)
-            return Heard(*features, *frontend.subsample(*features))
+            return FrontendOutput(*features, *frontend.subsample(*features))
 
         return self._with(values, run)
 
-    def look(self, values: Values, heard: Heard, seed: int = 0) -> Pass:
-        """Run encoder and output layer, and give what objectives look at.
+    def look(self, values: Values, inputs: FrontendOutput, seed: int = 0) -> Pass:
+        """Run encoder and output layer, and return what objectives read.
 
         Arguments
         ---------
         values : Values
             Parameters.
-        heard : Heard
+        inputs : FrontendOutput
             Of the front end.
         seed : int
             Of what an objective draws: for an utterance the same in any batch.
@@ -205,17 +207,17 @@ class Adaptable:
         Pass
             With a graph to the parameters.
         """
-        frames = self._enter(values, heard.frames)
+        frames = self._enter(values, inputs.frames)
         encode = partial(self._encode, values)
-        generators = [torch.Generator().manual_seed(seed) for _ in heard.lengths]
+        generators = [torch.Generator().manual_seed(seed) for _ in inputs.lengths]
 
         def score(frames: Tensor) -> tuple[Tensor, Tensor]:
-            hidden, _ = encode(frames, heard.lengths)
+            hidden, _ = encode(frames, inputs.lengths)
             scores = self._with(values, partial(self.model.score_frames, hidden))
             return hidden, scores
 
-        def hear_masked() -> Tensor:
-            masked = mask_bands(heard.features, generators), heard.num_features
+        def score_masked() -> Tensor:
+            masked = mask_bands(inputs.features, generators), inputs.num_features
             subsample = partial(self.model.frontend.subsample, *masked)
             frames, _ = self._with(values, subsample)
             return score(self._enter(values, frames))[1]
@@ -224,10 +226,10 @@ class Adaptable:
             self.model,
             encode,
             frames,
-            heard.lengths,
+            inputs.lengths,
             *score(frames),
             generators,
-            hear_masked,
+            score_masked,
         )
 
     def _enter(self, values: Values, frames: Tensor) -> Tensor:

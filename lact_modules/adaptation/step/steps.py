@@ -59,7 +59,7 @@ class Steps:
     count : int
         Steps an utterance.
     is_enough : Callable[[Traits], Tensor] | None
-        Tells which utterances (B,) are to take no further step; None: none.
+        Marks the utterances (B,) that take no further step; None: none.
     """
 
     adaptable: Adaptable
@@ -131,5 +131,5 @@ class Steps:
     def _narrow(
         self, values: Values, here: Tensor, going: Tensor
     ) -> tuple[Values, Tensor]:
-        """Leave out the rows that do not go on."""
+        """Drop the rows that do not continue."""
         return self.adaptable.of_rows(values, torch.isin(here, going)), going

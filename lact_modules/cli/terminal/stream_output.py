@@ -7,7 +7,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from lact_modules.decoding.hypothesis import Hypothesis
-from lact_modules.decoding.stream.endpoint import Heard
+from lact_modules.decoding.stream.endpoint import PartialHypothesis
 from lact_modules.serving.protocol import encode, final_message, partial_message
 
 
@@ -33,7 +33,10 @@ class StreamWriter:
         self._shown = ""
 
     def write(
-        self, ended: Iterable[Hypothesis], heard: Heard, audio_seconds: float
+        self,
+        ended: Iterable[Hypothesis],
+        partial: PartialHypothesis,
+        audio_seconds: float,
     ) -> None:
         """Write utterances that ended, and show the partial hypothesis.
 
@@ -41,7 +44,7 @@ class StreamWriter:
         ---------
         ended : Iterable[Hypothesis]
             Utterances that ended since the last call.
-        heard : Heard
+        partial : PartialHypothesis
             The partial hypothesis.
         audio_seconds : float
             Seconds of the stream recognized so far.
@@ -49,11 +52,11 @@ class StreamWriter:
         for hypothesis in ended:
             self.clear()
             print(self._render(hypothesis, audio_seconds), flush=True)
-        text = " ".join(word.word for word in (*heard.stable, *heard.open))
+        text = " ".join(word.word for word in (*partial.stable, *partial.open))
         if text == self._shown:
             return
         if self._partial:
-            print(encode(partial_message(heard, audio_seconds)), flush=True)
+            print(encode(partial_message(partial, audio_seconds)), flush=True)
         self._show(text)
 
     def clear(self) -> None:

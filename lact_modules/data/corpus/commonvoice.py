@@ -64,8 +64,8 @@ def prepare_commonvoice(
         ``split`` has. From ``validated`` the clips of ``dev`` and ``test`` are left
         out: what is learned from it can be tested.
     language : str
-        Code of the language, such as ``de`` or ``zh-CN``. Clips that are said to be in
-        another one (column ``locale``, or the names of files) are left out.
+        Code of the language, such as ``de`` or ``zh-CN``. Clips that are marked as in
+        another one (column ``locale``, or the names of files) are skipped.
     text_rules : Mapping[str, Any] | None
         Changes to the language's rules, by names of `TextRules`.
     min_duration : float
@@ -78,7 +78,7 @@ def prepare_commonvoice(
         Characters a second, spaces included; clips with more are skipped.
     limited_splits : Sequence[str] | None
         Splits that durations and rates are limited in; all if None. A test set is
-        comparable with others' if none of its clips is left out for being difficult.
+        comparable with others' if none of its clips is skipped for being difficult.
     num_workers : int | None
         Threads; one a core if None.
     channel : int | None

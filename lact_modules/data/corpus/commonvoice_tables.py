@@ -24,7 +24,7 @@ class Clip(NamedTuple):
     id : str
         Name of its file without the ending.
     sentence : str
-        What is said, as written.
+        The transcript, as written.
     audio : Path | None
         None if there is no file.
     speaker : str
@@ -52,7 +52,7 @@ class Corpus(NamedTuple):
     path_column : str
         Of a table: name of the audio file.
     text_column : str
-        Of a table: what is said.
+        Of a table: the transcript.
     """
 
     folder: Path
@@ -241,7 +241,7 @@ def _other_language(row: dict[str, str], name: str, table: Table, language: str)
 
 
 def _strip_tags(text: str) -> str:
-    """Leave out ``[disfluency]``, ``[noise]`` and the like, which are no words."""
+    """Remove ``[disfluency]``, ``[noise]`` and the like, which are no words."""
     return regex.sub(r"\[[^\[\]]*\]", " ", text)
 
 

@@ -1,4 +1,4 @@
-"""Fetch one large file over HTTP, going on where a cut connection stopped."""
+"""Fetch one large file over HTTP, continuing where a cut connection stopped."""
 
 import http.client
 import os

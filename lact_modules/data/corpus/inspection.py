@@ -1,4 +1,4 @@
-"""Verify the recordings of a corpus, and tell usable utterances from others."""
+"""Verify the recordings of a corpus, and separate usable utterances from others."""
 
 import logging
 import math
@@ -60,7 +60,7 @@ def inspect_all(
     inspect: Callable[[Any], Utterance | Skipped],
     num_workers: int | None = None,
 ) -> tuple[list[Utterance], list[Skipped]]:
-    """Inspect the entries of a split in threads; log how many are left out, and why.
+    """Inspect the entries of a split in threads; log how many are skipped, and why.
 
     Arguments
     ---------

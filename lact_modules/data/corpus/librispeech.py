@@ -28,7 +28,7 @@ def prepare_librispeech(
     """Write a manifest for each split.
 
     Every audio file is decoded once to verify it. Utterances that cannot be used
-    are left out, logged, and listed with the reason in ``<split>.skipped.json``
+    are skipped, logged, and listed with the reason in ``<split>.skipped.json``
     beside the manifest. A split is prepared anew only if its files (names, sizes,
     times of change) or the bounds differ from the last time.
 
@@ -104,7 +104,7 @@ def read_transcripts(data_folder: str | Path, splits: Sequence[str]) -> list[str
     Returns
     -------
     list[str]
-        Split after split, each sorted by utterance id; empty ones are left out.
+        Split after split, each sorted by utterance id; empty ones are skipped.
 
     Raises
     ------

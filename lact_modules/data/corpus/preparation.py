@@ -18,7 +18,7 @@ def write_split(
     key: str,
     inspect: Callable[[], tuple[list[Utterance], list[Skipped]]],
 ) -> None:
-    """Write a split's manifest and the list of what it leaves out, if need be.
+    """Write a split's manifest and the list of what it skips, if they are not there.
 
     Arguments
     ---------

@@ -40,7 +40,7 @@ def inspect_split(
     num_workers: int | None = None,
     channel: int | None = None,
 ) -> tuple[list[Utterance], list[Skipped]]:
-    """Read transcripts, decode the audio, and tell usable utterances from others.
+    """Read transcripts, decode the audio, and separate usable utterances from others.
 
     Arguments
     ---------
@@ -87,7 +87,7 @@ def read_texts(split_folder: str | Path) -> list[str]:
     Returns
     -------
     list[str]
-        Sorted by utterance id; empty ones are left out.
+        Sorted by utterance id; empty ones are skipped.
 
     Raises
     ------
@@ -161,7 +161,7 @@ def _read_entries(split_folder: Path, files: list[Path]) -> list[_Entry]:
     if not entries:
         raise InputError(
             f"{split_folder}: no transcripts; "
-            "want <speaker>/<chapter>/*.trans.txt with audio beside them"
+            "expected <speaker>/<chapter>/*.trans.txt with audio beside them"
         )
     for entry, following in pairwise(entries):
         if entry.id == following.id:

@@ -1,4 +1,4 @@
-"""Utterances that are heard one after the other, with a gap between them."""
+"""Long-form audio: utterances joined one after the other, with a gap between them."""
 
 from collections.abc import Callable, Sequence
 from itertools import accumulate
@@ -10,7 +10,7 @@ from lact_modules.data.audio import SAMPLE_RATE
 from lact_modules.data.manifest.manifest import Utterance
 
 Stream = tuple[Utterance, ...]
-"""Utterances in the order in which they are heard."""
+"""Utterances in their order."""
 
 # durations are sums of floats
 _ROUNDING = 1e-6
@@ -88,7 +88,7 @@ def duration(stream: Sequence[Utterance], gap: float = 0.0) -> float:
 
 
 def transcribe(stream: Sequence[Utterance]) -> str:
-    """Return what is said in a stream.
+    """Return the transcript of a stream.
 
     Arguments
     ---------

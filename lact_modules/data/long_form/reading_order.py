@@ -23,8 +23,8 @@ class _Place(NamedTuple):
 def group_by_recording(utterances: Sequence[Utterance]) -> list[list[Utterance]]:
     """Sort utterances into their recordings, each in the order of speaking.
 
-    A manifest tells recording and order, or the order within all that a speaker says.
-    Where it tells no order, ids of LibriSpeech, such as ``1034-121119-0007``, number
+    A manifest has recording and order, or the order within all that a speaker says.
+    Where it has no order, ids of LibriSpeech, such as ``1034-121119-0007``, number
     the utterances of a chapter, and parts of one audio file follow each other as they
     do there.
 

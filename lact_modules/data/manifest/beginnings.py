@@ -44,8 +44,8 @@ def check_beginnings(spoken: Sequence[Spoken]) -> None:
 
     They are a table of segments whose times were not understood, if something in their
     entries may be times. Otherwise one file may have been transcribed several times,
-    and a warning tells of it. The same text may stand with a file as often as one
-    likes, and so may several channels of it.
+    and a warning is logged. The same text may stand with a file any number of
+    times, and so may several channels of it.
 
     Arguments
     ---------

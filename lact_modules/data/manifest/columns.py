@@ -57,7 +57,7 @@ _TIME_NAMES: dict[Literal["offset", "end", "duration"], tuple[str, ...]] = {
     "end": ("end", "stop", "end_time", "stop_time"),
     "duration": ("duration", "length"),
 }
-# of other things too: it counts where no other column tells how long an utterance is
+# of other things too: it counts where no other column has the length of an utterance
 _LAST_RESORT = re.compile("length(?:_[a-z]+)?")
 _SUFFIXES: dict[str, Unit] = {
     "": "s",
@@ -118,7 +118,7 @@ def find_columns(names: Collection[str]) -> Columns:
     ------
     InputError
         If a known column stands twice, or one looks like a time that is not known and
-        might tell which part of a file is meant.
+        might name a part of a file.
 
     Example
     -------
@@ -157,7 +157,7 @@ def _find_columns(names: tuple[str, ...]) -> Columns:
 
 
 def _check_times(names: Mapping[str, str], given: set[str]) -> None:
-    """Refuse names that may tell where an utterance begins or ends."""
+    """Refuse names that may be of an utterance's begin or end."""
     for name, written in names.items():
         is_time = _LIKE_A_TIME.fullmatch(name) or (
             # without a beginning, an utterance is all of its file
@@ -182,7 +182,7 @@ def rename_columns(entry: Mapping[str, Any]) -> dict[str, Any]:
     Returns
     -------
     dict[str, Any]
-        Values by field, without times; further columns are left out.
+        Values by field, without times; further columns are skipped.
 
     Example
     -------

@@ -1,4 +1,4 @@
-"""Lengths of utterances that a manifest does not tell."""
+"""Lengths of utterances that a manifest lacks."""
 
 import os
 from collections.abc import Sequence

@@ -75,7 +75,7 @@ def read_fields(
 def not_an_utterance(place: str, reason: str) -> InputError:
     """Return the error that says what a line of a manifest should be."""
     return InputError(
-        f"{place}: not a manifest line ({reason}); want "
+        f"{place}: not a manifest line ({reason}); expected "
         '{"audio_filepath": ..., "text": ..., "duration": ...}'
     )
 
@@ -99,7 +99,7 @@ def _read_name(fields: Mapping[str, Any], field: str) -> str:
     if value is None:
         return ""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise InputError(f"{field} is {reprlib.repr(value)}; want a string")
+        raise InputError(f"{field} is {reprlib.repr(value)}; expected a string")
     return _check(str(value))
 
 
@@ -139,5 +139,5 @@ def _read_channel(value: Any) -> int | None:
         or not (text.isdecimal() and text.isascii())
         or len(text) > 4
     ):
-        raise InputError(f"channel is {reprlib.repr(value)}; want 0, 1, ...")
+        raise InputError(f"channel is {reprlib.repr(value)}; expected 0, 1, ...")
     return int(text)

@@ -21,7 +21,7 @@ from lact_modules.whole_file import whole_file
 TABLE_ENDINGS = (".csv", ".tsv")
 _ENDINGS = (".jsonl", ".json", *TABLE_ENDINGS)
 MANIFEST_ENDINGS = (*_ENDINGS, *(f"{ending}.gz" for ending in _ENDINGS))
-"""By which a manifest is told from other files; `read_manifest` takes any."""
+"""Endings of manifests; `read_manifest` takes any."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def read_manifest(
 ) -> list[Utterance]:
     """Read a manifest, also one written by other tools.
 
-    The file's ending tells its form: ``.csv`` and ``.tsv`` are tables with a line of
+    The file's ending names its form: ``.csv`` and ``.tsv`` are tables with a line of
     column names (see `read_table`), others are JSON: a line for each utterance
     (NeMo's, or cuts of Lhotse), an array, or SpeechBrain's objects by id. Each may be
     packed (``.gz``). Columns and keys go by the names of `Utterance` or other usual

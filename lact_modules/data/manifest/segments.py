@@ -1,4 +1,4 @@
-"""Which part of its file an utterance is, from the times that a manifest tells."""
+"""Which part of its file an utterance is, by the times of its manifest."""
 
 import math
 import re
@@ -79,7 +79,7 @@ def read_segments(timed: Sequence[Timed]) -> list[Segment]:
     ------
     InputError
         If a time is no number from 0 on, times of an entry contradict each other, or
-        nothing tells whether they are seconds or samples, or they are too large for
+        it is unknown whether they are seconds or samples, or they are too large for
         seconds.
 
     Example
@@ -122,8 +122,8 @@ def _read_number(value: Any, fault: str, name: str) -> float:
         number = math.inf
     if not 0 <= number < math.inf:
         raise InputError(
-            f"{fault} ({name} is {reprlib.repr(value)}); want a number from 0 on, such "
-            "as 1.5, or nothing"
+            f"{fault} ({name} is {reprlib.repr(value)}); expected a number from 0 on, "
+            "such as 1.5, or nothing"
         )
     return number
 

@@ -40,7 +40,7 @@ def read_table(
     ------
     tuple[int, dict[str, str]]
         Number of the row's last line, and its cells by column, without those that the
-        row lacks. Rows of empty cells are left out.
+        row lacks. Rows of empty cells are skipped.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What the times of a manifest count, where their columns do not tell."""
+"""The units of a manifest's times, where their columns do not name them."""
 
 import functools
 from collections.abc import Mapping, Sequence

@@ -58,7 +58,7 @@ class ByteRange(io.RawIOBase):
 
     @property
     def identity(self) -> tuple[int, ...] | None:
-        """What tells this range from others while its file does not change.
+        """Key of this range while its file does not change.
 
         None of a stream in memory.
         """

@@ -23,7 +23,7 @@ class Decoder(Protocol):
     num_channels : int
         At least 1.
     num_samples : int | None
-        Of each channel; None if only reading to the end tells, until then.
+        Of each channel; None while only reading to the end can say.
     """
 
     rate: int

@@ -22,7 +22,7 @@ def open_parts(source: ByteRange, tell: Callable[[str], None]) -> Iterator[Decod
     """Open the parts of a file one after the other; most files have one.
 
     Files joined end to end, also of different kinds, are read in turn, each with its
-    own sample rate and channels. libsndfile decodes what tells its length and keeps to
+    own sample rate and channels. libsndfile decodes what has its length and keeps to
     it, FFmpeg the rest.
 
     Arguments
@@ -30,7 +30,7 @@ def open_parts(source: ByteRange, tell: Callable[[str], None]) -> Iterator[Decod
     source : ByteRange
         The file.
     tell : Callable[[str], None]
-        Told what is odd, in a few words, where the sound can be read in spite of it,
+        Called with what is odd, in a few words, where the sound can still be read,
         and how much is skipped.
 
     Yields
@@ -63,7 +63,7 @@ def open_parts(source: ByteRange, tell: Callable[[str], None]) -> Iterator[Decod
 
 def _open_part(source: ByteRange, kind: str | None, tell: Tell) -> Iterator[Decoder]:
     if kind in ("WAV", "W64", "AIFF", "CAF", "AU"):
-        yield _open_samples(chunks.mend_size(source, tell))
+        yield _open_samples(chunks.correct_size(source, tell))
     elif kind == "Ogg":
         if not ogg.is_complete(source):
             tell("ends without its last page: perhaps it was cut off")
@@ -123,7 +123,7 @@ def _open_lead(source: ByteRange, tell: Tell) -> Iterator[Decoder]:
 
 
 def _open_unknown(source: ByteRange) -> Iterator[Decoder]:
-    """Open what its first bytes do not tell."""
+    """Open what its first bytes do not identify."""
     # libsndfile takes this for MP3, as which it would be read wrongly
     has_sync = re.match(rb"\xff[\xe0-\xff]", source.peek(0, 2))
     if not has_sync:

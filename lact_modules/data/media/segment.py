@@ -17,7 +17,7 @@ from lact_modules.data.media.parts import open_parts
 from lact_modules.errors import InputError
 
 RATES = (1000, 768_000)
-"""Hz; headers that tell less or more are damaged."""
+"""Hz; headers with less or more are damaged."""
 
 MAX_OVERSHOOT = 0.5
 """Seconds by which a segment may end behind its file: lengths are rounded."""
@@ -35,7 +35,7 @@ logger = logging.getLogger(__name__)
 def open_decoders(
     source: Source,
 ) -> Iterator[tuple[Iterator[Decoder], Callable[[str], None]]]:
-    """Open a file to decode it; what goes wrong meanwhile is told with its name.
+    """Open a file to decode it; faults meanwhile are raised with its name.
 
     Arguments
     ---------
@@ -93,8 +93,8 @@ def read_segment(
     Raises
     ------
     InputError
-        If the file, the segment or the channel is not there, or the samples are not
-        such as can be heard.
+        If the file, the segment or the channel is not there, or samples are not finite
+        or far beyond full scale.
     """
     with open_decoders(source) as (parts, tell):
         mixer = Mixer(channel, tell)
@@ -179,7 +179,7 @@ def _read_mixed(part: Decoder, mixer: Mixer, start: int) -> Iterator[np.ndarray]
 
 
 def check_samples(samples: np.ndarray) -> None:
-    """Make sure that samples, full scale 1, can be heard."""
+    """Refuse samples that are not finite, or far beyond full scale, 1."""
     if not np.isfinite(samples).all():
         raise DecodingError("holds NaN or infinite samples")
     if (level := np.abs(samples).max(initial=0.0)) > _MAX_LEVEL:

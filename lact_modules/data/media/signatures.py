@@ -39,14 +39,14 @@ _PATTERNS = {kind: re.compile(each, re.DOTALL) for kind, each in _SIGNATURES.ite
 _TAG = rb"ID3[\x02-\x04]\x00[\x00-\xf0][\x00-\x7f]{4}"
 _ANY = b"|".join([*_SIGNATURES.values(), _TAG])
 
-# How MPEG-4 goes on after four bytes, and how all others begin.
+# How MPEG-4 continues after four bytes, and how all others begin.
 _TYPE = b"ft"
 _BEGINNINGS = [b"RI", b"RF", b"BW", b"ri", b"FO", b"ca", b".s", b"fL", b"Og", b"\x1aE"]
 _BEGINNINGS += [b"#!", b"0&", b"FL", b"wv", b"TT", b"MA", b"DS", b"Cr", b"NI", b"d\xa3"]
 _BEGINNINGS += [b" p", b"fa", b"2B", b"ID"]
 _PAIRS = pair_table([_TYPE, *_BEGINNINGS])
 
-# Bytes that tell a kind.
+# Bytes that identify a kind.
 _HEAD = 64
 # Frames in a row that are no chance.
 _MIN_FRAMES = 6

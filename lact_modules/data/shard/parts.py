@@ -173,7 +173,7 @@ def divide_by_shard(shards: Iterable[Shard], channel: int | None = None) -> list
     shards : Iterable[Shard]
         See `find_shards`.
     channel : int | None
-        To hear of each utterance.
+        Of each utterance.
 
     Returns
     -------

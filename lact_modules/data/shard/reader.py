@@ -24,7 +24,7 @@ def read_shard(path: Path) -> Iterator[Sample]:
     ------
     Sample
         Of each utterance ``id``, ``text``, ``duration`` and ``speaker``, and ``audio``:
-        a stream whose name tells shard and utterance.
+        a stream whose name has shard and utterance.
 
     Raises
     ------

@@ -10,7 +10,7 @@ def find_files(folder: str | Path) -> list[Path]:
 
     Folders that are links are entered, but none that holds the link itself. Files and
     folders whose names begin with a dot are hidden, such as the ``._a.wav`` that macOS
-    leaves behind, and left out.
+    leaves behind, and skipped.
 
     Arguments
     ---------

@@ -158,7 +158,7 @@ def record() -> Iterator[Tensor]:
 
 
 def at_speed_of_speech(blocks: Iterable[Tensor]) -> Iterator[Tensor]:
-    """Yield each block (N,) at 16 kHz when it would have been said.
+    """Yield each block (N,) at 16 kHz when it would have been spoken.
 
     Arguments
     ---------

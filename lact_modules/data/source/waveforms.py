@@ -39,14 +39,14 @@ def to_waveforms(
     sample_rate: int,
     load: Callable[[str | Path], Waveform],
 ) -> list[Waveform]:
-    """Make what models hear.
+    """Make the input of models.
 
     Arguments
     ---------
     given : Audio | Sequence[Audio]
         A batch, or one alone.
     sample_rate : int
-        Hz of the samples; files tell their own.
+        Hz of the samples; files have their own.
     load : Callable[[str | Path], Waveform]
         Reads a file.
 
@@ -85,7 +85,7 @@ def _hear(
 
 
 def to_waveform(samples: Samples, sample_rate: int, name: str = "audio") -> Tensor:
-    """Make what models hear of samples.
+    """Make the input of models from samples.
 
     Arguments
     ---------
@@ -104,7 +104,7 @@ def to_waveform(samples: Samples, sample_rate: int, name: str = "audio") -> Tens
     Raises
     ------
     InputError
-        If these are no samples, or are such as cannot be heard.
+        If these are no samples, or not finite.
 
     Example
     -------

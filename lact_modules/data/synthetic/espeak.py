@@ -121,7 +121,7 @@ class Synthesizer:
 
 
 def load_espeak() -> tuple[ctypes.CDLL, str]:
-    """Load the library, and tell where its voices are.
+    """Load the library, and return where its voices are.
 
     Returns
     -------

@@ -53,7 +53,7 @@ def plan_speakers(sizes: dict[str, int], seed: int) -> list[Speaker]:
     """Choose the voices, and share each split's utterances among its speakers.
 
     Speaker `i` has accent `i mod 8` and variant `i mod 15` of the shuffled lists: 120
-    different voices, and each accent and variant of the test is heard in training.
+    different voices, and each accent and variant of the test is in the training data.
 
     Arguments
     ---------

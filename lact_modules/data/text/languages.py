@@ -45,7 +45,7 @@ class TextRules:
         ``refuse`` sentences with digits, which may be read in many ways, or ``keep``
         the digits.
     strip_marks : bool
-        Leave out marks that no letter is composed with: the vowel points of Hebrew
+        Remove marks that no letter is composed with: the vowel points of Hebrew
         (niqqud) and Arabic. Languages that write tones with them keep them.
     dotted_i : bool
         The capital of i has a dot too, as in Turkish; that of the letter without a
@@ -138,11 +138,13 @@ def rules_for(language: str, changes: Mapping[str, Any] | None = None) -> TextRu
     kinds = get_type_hints(TextRules)
     for name, value in (changes or {}).items():
         if name not in kinds:
-            raise InputError(f"text_rules: no rule {name!r}; want {', '.join(kinds)}")
+            raise InputError(
+                f"text_rules: no rule {name!r}; expected {', '.join(kinds)}"
+            )
         choices = get_args(kinds[name])
         if value not in choices if choices else not isinstance(value, kinds[name]):
             wanted = " or ".join(choices) or kinds[name].__name__
-            raise InputError(f"text_rules: {name}: {value!r}; want {wanted}")
+            raise InputError(f"text_rules: {name}: {value!r}; expected {wanted}")
     return replace(rules, **(changes or {}))
 
 

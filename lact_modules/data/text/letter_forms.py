@@ -17,7 +17,7 @@ _APOSTROPHES: dict[str, Form] = {
     f"apostrophes {_PRINTED}": lambda word: word.replace(_TYPED, _PRINTED),
 }
 
-# More words would tell no more of their form.
+# More words would say no more about their form.
 _MOST_WORDS = 5000
 
 
@@ -61,7 +61,7 @@ def tell_form(words: Collection[str], fits: Callable[[str], bool]) -> str:
     Returns
     -------
     str
-        To go on with after a message; empty if it would help none.
+        To continue with after a message; empty if it would help none.
 
     Example
     -------

@@ -27,7 +27,7 @@ def read_lines(path: str | Path) -> Iterator[str]:
     ---------
     path : str | Path
         UTF-8 text, packed by gzip if its name ends in ``.gz``; UTF-16 and UTF-32 too,
-        where a mark of byte order tells of it.
+        where a byte-order mark says so.
 
     Yields
     ------

@@ -53,7 +53,7 @@ class SubwordVocabulary:
     bos_id = 1
     eos_id = 2
     silent_ids = (blank_id, bos_id, eos_id)
-    # none: a piece that begins a word tells
+    # none: pieces that begin a word mark it
     delimiter = None
     file_name = "tokenizer.model"
 
@@ -64,7 +64,7 @@ class SubwordVocabulary:
         if ids != (self.bos_id, self.eos_id):
             raise InputError(
                 f"tokenizer: begin and end of a text are tokens {ids[0]} and {ids[1]}; "
-                f"want {self.bos_id} and {self.eos_id} (options bos_id, eos_id of "
+                f"expected {self.bos_id} and {self.eos_id} (options bos_id, eos_id of "
                 "SentencePiece's trainer)"
             )
         pieces = map(self._processor.id_to_piece, range(1, len(self._processor)))
@@ -112,7 +112,7 @@ class SubwordVocabulary:
         """
         if model_type not in MODEL_TYPES:
             raise InputError(
-                f"model_type {model_type!r}: want one of {', '.join(MODEL_TYPES)}"
+                f"model_type {model_type!r}: expected one of {', '.join(MODEL_TYPES)}"
             )
         # SentencePiece drops empty sentences, and fails if there are no others
         sentences = [text for text in texts if text.strip()]
@@ -174,7 +174,7 @@ class SubwordVocabulary:
         return self._processor.encode(" ".join(text.split()))
 
     def decode(self, ids: Iterable[int]) -> str:
-        """Turn ids into text; blanks, begins and ends are passed over."""
+        """Turn ids into text; blanks, begins and ends are skipped."""
         pieces = (self.tokens[i] for i in ids if i not in self.silent_ids)
         return " ".join("".join(pieces).replace(WORD_START, " ").split())
 

@@ -57,7 +57,7 @@ class TokenStore(Dataset):
 
     @property
     def key(self) -> str:
-        """What tells these texts from others."""
+        """Key of these texts."""
         return f"{len(self)} texts of key {self._digest}"
 
     @property
@@ -93,7 +93,7 @@ def write_token_store(
     vocabulary : SubwordVocabulary
         Of at most 65536 tokens.
     texts : Sequence[str]
-        Those without a token are passed over.
+        Those without a token are skipped.
     files : Sequence[str | Path]
         Further texts, one a line; see
         :func:`~lact_modules.data.text.sentences.read_lines`.

@@ -34,7 +34,7 @@ class Prefix(NamedTuple):
     complete : tuple[Word, ...]
         Words with which all begins that is found from here.
     open : tuple[Word, ...]
-        The word that goes on, if one does; spelled in tokens, also where the lexicon
+        The word that continues, if one does; spelled in tokens, also where the lexicon
         names it otherwise.
     """
 
@@ -145,7 +145,7 @@ class BeamSearch:
         self._search.begin()
 
     def step(self, log_probs: Tensor) -> None:
-        """Go on with the log-probabilities (T, V) of some frames; none is NaN."""
+        """Continue with the log-probabilities (T, V) of some frames; none is NaN."""
         frames = self._skipper(log_probs.clamp(min=IMPOSSIBLE))
         if len(frames):
             self._search.step(frames)

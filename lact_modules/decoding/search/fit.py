@@ -39,7 +39,7 @@ def choose_words(
     Returns
     -------
     Lexicon | None
-        None where any text may be said: without either, and with an n-gram of tokens.
+        None where any text is possible: without either, and with an n-gram of tokens.
 
     Raises
     ------
@@ -169,7 +169,7 @@ def check_rescoring(
 
 
 def _open_words(lm: str | Path) -> Container[str]:
-    """Return what tells whether a language model knows a word."""
+    """Return a function that says whether a language model knows a word."""
     if not read_header(lm).is_binary:
         return frozenset(read_words(lm))
     with opened_for_kenlm(lm) as plain:

@@ -101,7 +101,7 @@ class Search:
         self._decoder.decode_begin()
 
     def step(self, log_probs: Tensor) -> None:
-        """Go on with finite log-probabilities (T, V) of some frames."""
+        """Continue with finite log-probabilities (T, V) of some frames."""
         frames = log_probs.to("cpu", torch.float32)
         if self._unspoken:
             frames = frames.index_fill(1, torch.tensor(self._unspoken), IMPOSSIBLE)
@@ -126,7 +126,7 @@ class Search:
         Raises
         ------
         InputError
-            If the language model leaves nothing to be said.
+            If no text is possible under the language model.
         """
         results = self._decoder.get_all_final_hypothesis()
         if not results:

@@ -128,7 +128,7 @@ def _respell(tokens: tuple[str, ...], vocabulary: AnyVocabulary) -> tuple[str, .
 
 
 def _select(given: Lexicon, vocabulary: AnyVocabulary, source: str) -> Lexicon:
-    """Leave out what cannot be spelled, and repetitions."""
+    """Drop what cannot be spelled, and repetitions."""
     distinct = list(dict.fromkeys(given))
     lexicon = [
         (word, tokens)

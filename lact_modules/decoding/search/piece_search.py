@@ -21,7 +21,7 @@ from lact_modules.decoding.search.segmentation import Node
 from lact_modules.decoding.search.word_search import LexiconSearch
 
 _Following = dict[int, TrieNode]
-"""Where to go on from a place, by column."""
+"""Where to continue from a place, by column."""
 
 
 class PieceSearch(LexiconSearch):
@@ -29,7 +29,7 @@ class PieceSearch(LexiconSearch):
 
     Flashlight leaves a word with the first frame of its last piece, and takes all that
     follows for blanks: a piece that lasts for two frames would cost its word a frame of
-    something else. So the places of CTC are spelled out here: a piece goes on, a blank
+    something else. So the places of CTC are spelled out here: a piece repeats, a blank
     may stand between two pieces and has to between equal ones, and a word is left with
     the *last* frame of its last piece, which is a column of its own with the piece's
     log-probabilities.
@@ -66,7 +66,7 @@ class PieceSearch(LexiconSearch):
         return super()._to_found(result)._replace(words=words)
 
     def _forbid(self) -> np.ndarray[Any, np.dtype[np.float32]]:
-        """Score steps (to, from) between columns: no word begins with what goes on."""
+        """Score steps (to, from) between columns: no word begins with a repetition."""
         steps = np.zeros((len(self._columns),) * 2, dtype=np.float32)
         for piece, end in self._ends.items():
             steps[[piece, end], end] = IMPOSSIBLE

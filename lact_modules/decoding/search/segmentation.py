@@ -63,7 +63,7 @@ class Cut(NamedTuple):
 
 
 class _Way(NamedTuple):
-    """A way to cut a text into words, the last of which may go on."""
+    """A way to cut a text into words, the last of which may continue."""
 
     node: Node
     lm_state: Any

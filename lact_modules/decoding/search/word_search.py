@@ -98,7 +98,7 @@ class WordSearch(LexiconSearch):
         return LexiconDecoder(options, self._trie, self._lm, *ids, [], False)
 
     def end(self) -> None:
-        """End the last word, add what is said of the text's end, and sort."""
+        """End the last word, add the score of the text's end, and sort."""
         self.step(self._ending)
         super().end()
 

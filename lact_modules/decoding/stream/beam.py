@@ -9,11 +9,11 @@ from torch import Tensor
 from lact_modules.decoding.frames import valid_frames
 from lact_modules.decoding.hypothesis import Hypothesis
 from lact_modules.decoding.search.beam_search import BeamSearch
-from lact_modules.decoding.stream.endpoint import Heard
+from lact_modules.decoding.stream.endpoint import PartialHypothesis
 
 
 class BeamState(NamedTuple):
-    """What has been heard of an utterance.
+    """Carried state of an utterance.
 
     Arguments
     ---------
@@ -31,7 +31,7 @@ class BeamStream:
     """Search for the best text, piece by piece; a `StreamDecoder`.
 
     The text and its score are those of the whole utterance. A search that stands
-    where the state does goes on from there; for any other state it starts again from
+    where the state does continues from there; for any other state it starts again from
     the utterance's beginning, so that the state alone decides what comes out.
 
     Arguments
@@ -55,14 +55,14 @@ class BeamStream:
     def __init__(self, search: BeamSearch):
         self.search = search
         self._reached: BeamState | None = None
-        self._heard: Heard | None = None
+        self._partial: PartialHypothesis | None = None
 
     def start(self, num_frames: int = 0) -> BeamState:
         """Return the state before the first frame, see `StreamDecoder`."""
         return BeamState(torch.zeros(0, len(self.search.vocabulary)), num_frames)
 
     def accept(self, log_probs: Tensor, state: BeamState) -> BeamState:
-        """Go on with the log-probabilities (T, V) of some frames.
+        """Continue with the log-probabilities (T, V) of some frames.
 
         Arguments
         ---------
@@ -85,14 +85,14 @@ class BeamStream:
             return state
         frames = self._check(log_probs)
         self._go_to(state)
-        self._reached = self._heard = None
+        self._reached = self._partial = None
         self.search.step(frames)
         self._reached = BeamState(
             torch.cat([state.log_probs, frames]), state.num_frames + len(frames)
         )
         return self._reached
 
-    def words(self, state: BeamState) -> Heard:
+    def words(self, state: BeamState) -> PartialHypothesis:
         """Return the words of the best text so far; stable are those of every text.
 
         Whatever frames follow, the text is one that now is in the beam, and more. The
@@ -106,27 +106,27 @@ class BeamStream:
 
         Returns
         -------
-        Heard
-            The last word, if it goes on, is spelled in tokens also where the lexicon
+        PartialHypothesis
+            The last word, if it continues, is spelled in tokens also where the lexicon
             names it otherwise.
         """
         if not len(state.log_probs):
-            return Heard((), ())
+            return PartialHypothesis((), ())
         self._go_to(state)
-        if self._heard is None:
+        if self._partial is None:
             prefixes = self.search.prefixes()
             same_place = zip(*(prefix.complete for prefix in prefixes), strict=False)
             agreed = takewhile(lambda words: len(set(words)) == 1, same_place)
             stable = tuple(words[0] for words in agreed)
             best = max(prefixes, key=lambda prefix: prefix.score)
             following = best.complete[len(stable) :]
-            self._heard = Heard(stable, (*following, *best.open))
-        return self._heard
+            self._partial = PartialHypothesis(stable, (*following, *best.open))
+        return self._partial
 
     def finish(self, state: BeamState) -> Hypothesis:
         """Return the best text, as `BeamDecoder` finds it in the utterance's frames."""
         self._go_to(state)
-        self._reached = self._heard = None
+        self._reached = self._partial = None
         return self.search.end()[0]
 
     def fork(self) -> "BeamStream":
@@ -137,7 +137,7 @@ class BeamStream:
         """Put the search where a state is."""
         if state is self._reached:
             return
-        self._reached = self._heard = None
+        self._reached = self._partial = None
         frames = self._check(state.log_probs)
         self.search.begin(state.num_frames - len(frames))
         self.search.step(frames)

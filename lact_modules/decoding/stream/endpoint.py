@@ -9,15 +9,15 @@ from torch import Tensor
 from lact_modules.decoding.hypothesis import Hypothesis, Word
 
 
-class Heard(NamedTuple):
-    """The words of an utterance that goes on.
+class PartialHypothesis(NamedTuple):
+    """The partial hypothesis of the current utterance.
 
     Arguments
     ---------
     stable : tuple[Word, ...]
         Those that nothing changes any more.
     open : tuple[Word, ...]
-        What follows them, as far as it can be told.
+        What follows them, which may still change.
     """
 
     stable: tuple[Word, ...]
@@ -42,7 +42,7 @@ class StreamDecoder(Protocol):
         """
 
     def accept(self, log_probs: Tensor, state: Any) -> Any:
-        """Go on.
+        """Continue.
 
         Arguments
         ---------
@@ -57,7 +57,7 @@ class StreamDecoder(Protocol):
             After these frames.
         """
 
-    def words(self, state: Any) -> Heard:
+    def words(self, state: Any) -> PartialHypothesis:
         """Return the hypothesis so far, in the stream's seconds."""
 
     def finish(self, state: Any) -> Hypothesis:
@@ -106,16 +106,16 @@ class Endpoint:
         Arguments
         ---------
         words : Sequence[Word]
-            Heard in it so far.
+            Recognized in it so far.
         start : float
             Second of the stream at which it began.
         now : float
-            Second up to which the stream has been heard.
+            Second up to which the stream has been decoded.
 
         Returns
         -------
         bool
-            Whether to go on with another utterance; silence alone is over too.
+            Whether to continue with another utterance; silence alone is over too.
         """
         last = words[-1].end if words else start
         return now - last >= self.silence or now - start >= self.longest

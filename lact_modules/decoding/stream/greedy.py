@@ -8,18 +8,18 @@ from torch import Tensor
 from lact_modules.data.text.subwords import AnyVocabulary
 from lact_modules.data.text.vocabulary import WORD_DELIMITER, WORD_START
 from lact_modules.decoding.hypothesis import Hypothesis, Word, group_words
-from lact_modules.decoding.stream.endpoint import Heard
+from lact_modules.decoding.stream.endpoint import PartialHypothesis
 
 
 class GreedyState(NamedTuple):
-    """What has been heard of an utterance.
+    """Carried state of an utterance.
 
     Arguments
     ---------
     words : tuple[Word, ...]
         Those that nothing changes any more.
     tokens : tuple[str, ...]
-        Of the word that may go on.
+        Of the word that may continue.
     frames : tuple[int, ...]
         At which frame each of these began.
     last : int
@@ -68,11 +68,11 @@ class GreedyStream:
         return GreedyState((), (), (), last=-1, num_frames=num_frames, score=0.0)
 
     def accept(self, log_probs: Tensor, state: GreedyState) -> GreedyState:
-        """Go on with the log-probabilities (T, V) of some frames, on any device."""
+        """Continue with the log-probabilities (T, V) of some frames, on any device."""
         return self.follow(*best_path(log_probs), state)
 
     def follow(self, scores: Tensor, best: Tensor, state: GreedyState) -> GreedyState:
-        """Go on along a path.
+        """Continue along a path.
 
         Arguments
         ---------
@@ -91,12 +91,12 @@ class GreedyStream:
         ids, repeats = best.unique_consecutive(return_counts=True)
         starts = repeats.cumsum(0) - repeats
         is_new = ~torch.isin(ids, torch.tensor(self.vocabulary.silent_ids))
-        # the last token before goes on
+        # the last token before continues
         is_new[:1] &= ids[:1] != state.last
         found = (self.vocabulary.tokens[i] for i in ids[is_new].tolist())
         tokens = [*state.tokens, *found]
         frames = [*state.frames, *(state.num_frames + starts[is_new]).tolist()]
-        # the last word may go on, and those before it may not
+        # the last word may continue, and those before it may not
         borders = (i for i, token in enumerate(tokens) if _begins_word(token))
         first = max(borders, default=0)
         done = group_words(tokens[:first], frames[:first], self.frame_rate)
@@ -109,10 +109,10 @@ class GreedyStream:
             state.score + float(scores.sum()),
         )
 
-    def words(self, state: GreedyState) -> Heard:
-        """Return all words; the last one may go on."""
+    def words(self, state: GreedyState) -> PartialHypothesis:
+        """Return all words; the last one may continue."""
         open_word = group_words(state.tokens, state.frames, self.frame_rate)
-        return Heard(state.words, tuple(open_word))
+        return PartialHypothesis(state.words, tuple(open_word))
 
     def finish(self, state: GreedyState) -> Hypothesis:
         """Return the transcript; the score is that of the best path."""

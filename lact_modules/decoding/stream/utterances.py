@@ -5,11 +5,15 @@ from typing import Any, NamedTuple
 from torch import Tensor
 
 from lact_modules.decoding.hypothesis import Hypothesis
-from lact_modules.decoding.stream.endpoint import Endpoint, Heard, StreamDecoder
+from lact_modules.decoding.stream.endpoint import (
+    Endpoint,
+    PartialHypothesis,
+    StreamDecoder,
+)
 
 
 class UtteranceState(NamedTuple):
-    """The utterance that goes on.
+    """The current utterance.
 
     Arguments
     ---------
@@ -61,7 +65,7 @@ class UtteranceDecoder:
     def accept(
         self, log_probs: Tensor, state: UtteranceState
     ) -> tuple[UtteranceState, Hypothesis | None]:
-        """Go on with the log-probabilities (T, V) of some frames.
+        """Continue with the log-probabilities (T, V) of some frames.
 
         Arguments
         ---------
@@ -73,7 +77,7 @@ class UtteranceDecoder:
         Returns
         -------
         state : UtteranceState
-            Of the utterance that goes on, or of the next.
+            Of the current utterance, or of the next.
         ended : Hypothesis | None
             The utterance if it is over and has words.
         """
@@ -86,7 +90,7 @@ class UtteranceDecoder:
             return UtteranceState(start, decoding), None
         return self.start(now), self._finish(decoding)
 
-    def words(self, state: UtteranceState) -> Heard:
+    def words(self, state: UtteranceState) -> PartialHypothesis:
         """Return the hypothesis so far of the current utterance."""
         return self.decoder.words(state.decoding)
 

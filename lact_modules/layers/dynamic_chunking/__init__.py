@@ -1,4 +1,4 @@
-"""H-Net: layers on chunks of frames, and routers that begin these."""
+"""H-Net: layers on segments of frames, and routers that begin these."""
 
 from lact_modules.layers.dynamic_chunking.layer import DynamicChunking
 

@@ -1,4 +1,4 @@
-"""Frames as chunks, and how sure their boundaries are."""
+"""Frames as segments, and how sure their boundaries are."""
 
 from typing import NamedTuple
 
@@ -8,14 +8,14 @@ from lact_modules.ops.routing import Routing
 
 
 class Chunks(NamedTuple):
-    """Frames as chunks.
+    """Frames as segments.
 
     Arguments
     ---------
     x : Tensor
         (B, K, D), zero at padding.
     is_padding : Tensor
-        (B, K) bool: beyond an utterance's chunks.
+        (B, K) bool: beyond an utterance's segments.
     routing : Routing
         Where they begin.
     starts : Tensor
@@ -29,6 +29,6 @@ class Chunks(NamedTuple):
 
 
 def shares(chunks: Chunks) -> Tensor:
-    """Return the probabilities of boundaries, (B, K), zero beyond the chunks."""
+    """Return the probabilities of boundaries, (B, K), zero beyond the segments."""
     share = chunks.routing.probability.gather(1, chunks.starts)
     return share.masked_fill(chunks.is_padding, 0.0)

@@ -1,4 +1,4 @@
-"""Run layers on chunks of frames, as long as what is said wants them."""
+"""Dynamic chunking (H-Net): layers run on segments of frames of varying length."""
 
 from typing import Literal, get_args
 
@@ -24,37 +24,38 @@ Residual = Literal["frame", "projection"]
 
 @renamed(kept="keep_ratio", full_rate="upsample")
 class DynamicChunking(nn.Module):
-    """Turn frames into fewer chunks, and chunks into as many frames again (H-Net).
+    """Turn frames into fewer segments, and segments into as many frames again (H-Net).
 
-    `expand` adds to each frame what was added to its chunk. So what tells the frames of
-    a chunk apart is not lost, and if each is a chunk, it is as if there were none. What
-    was added is smoothed over chunks whose boundaries are not sure (arXiv 2507.07955,
-    sec. 2.2); as routers choose, all are, and it is their gradient that this makes.
+    `expand` adds to each frame what was added to its segment. So differences between
+    the frames of a segment are kept, and with a segment for each frame, the layer is as
+    without chunking. What was added is smoothed over segments with unsure boundaries
+    (arXiv 2507.07955, sec. 2.2); all choices of routers are sure, and smoothing makes
+    their gradient.
 
     Arguments
     ---------
     d_model : int
         Model dimension.
     router : Router | str
-        Tells where chunks begin; a name is one of `make_router`.
+        Decides where segments begin; a name is one of `make_router`.
     keep_ratio : float
-        Share of the frames that are to begin chunks.
+        Share of the frames that are to begin segments.
     hold_steps : int
-        Batches of training, to begin with, in which each frame is a chunk.
+        Batches of training, to begin with, in which each frame is a segment.
     warmup_steps : int
         Batches after them in which the share comes down from 1, evenly.
     pool : Pool | None
-        What stands for a chunk: its ``"first"`` frame or its frames' ``"mean"``; None:
-        what the router is made for.
+        Value of a segment: its ``"first"`` frame or its frames' ``"mean"``; None:
+        the router's default.
     ratio_weight : float
         Of the loss that asks for the share in each utterance, in training.
     residual : Residual
         How frames come by their own again: ``"frame"``, see above; ``"projection"``,
-        H-Net's: they are given all that was made of their chunk, and a projection of
+        H-Net's: they are given all that was made of their segment, and a projection of
         their own, zero at first.
     upsample : bool
-        Whether an encoder is to `expand` what it makes of chunks to frames again, or
-        to leave it in chunks.
+        Whether an encoder is to `expand` what it makes of segments to frames again, or
+        to leave it in segments.
 
     Raises
     ------
@@ -110,7 +111,7 @@ class DynamicChunking(nn.Module):
 
     @property
     def current_keep_ratio(self) -> Tensor:
-        """Share of the frames that are to begin chunks now, () float64."""
+        """Share of the frames that are to begin segments now, () float64."""
         steps = (self.num_steps - self.hold_steps).double()
         if self.warmup_steps:
             progress = (steps / self.warmup_steps).clamp(min=0, max=1)
@@ -170,7 +171,7 @@ class DynamicChunking(nn.Module):
         return routing, state
 
     def compress(self, x: Tensor, is_padding: Tensor, routing: Routing) -> Chunks:
-        """Turn frames into chunks.
+        """Turn frames into segments.
 
         Arguments
         ---------
@@ -179,12 +180,12 @@ class DynamicChunking(nn.Module):
         is_padding : Tensor
             (B, T) bool.
         routing : Routing
-            Where chunks begin.
+            Where segments begin.
 
         Returns
         -------
         Chunks
-            K is the largest number of chunks of an utterance.
+            K is the largest number of segments of an utterance.
         """
         starts = boundary_frames(routing.is_boundary)
         num_chunks = starts.shape[1]
@@ -198,12 +199,12 @@ class DynamicChunking(nn.Module):
         return Chunks(pooled, is_beyond, routing, starts)
 
     def expand(self, z: Tensor, chunks: Chunks, x: Tensor) -> Tensor:
-        """Add to each frame what was added to its chunk, smoothed from both ends.
+        """Add to each frame what was added to its segment, smoothed from both ends.
 
         Arguments
         ---------
         z : Tensor
-            (B, K, D), made of the chunks.
+            (B, K, D), made of the segments.
         chunks : Chunks
             From `compress`.
         x : Tensor
@@ -218,12 +219,12 @@ class DynamicChunking(nn.Module):
         return self._give(values, chunks.routing, x)
 
     def settle(self, z: Tensor, chunks: Chunks) -> Tensor:
-        """Smooth what was made of chunks from both ends, and leave it in chunks.
+        """Smooth what was made of segments from both ends, and leave it in segments.
 
         Arguments
         ---------
         z : Tensor
-            (B, K, D), made of the chunks.
+            (B, K, D), made of the segments.
         chunks : Chunks
             From `compress`.
 
@@ -240,25 +241,25 @@ class DynamicChunking(nn.Module):
     def resume(
         self, z: Tensor, chunks: Chunks, x: Tensor, before: Tensor | None
     ) -> tuple[Tensor, Tensor]:
-        """Add to each frame what was added to its chunk, smoothed by those before.
+        """Add to each frame what was added to its segment, smoothed by those before.
 
         Arguments
         ---------
         z : Tensor
-            (B, K, D), made of the chunks.
+            (B, K, D), made of the segments.
         chunks : Chunks
             From `compress`.
         x : Tensor
             (B, T, D), the frames that they were made of.
         before : Tensor | None
-            (B, 1, D), what frames of the chunk before the first are given.
+            (B, 1, D), what frames of the segment before the first are given.
 
         Returns
         -------
         output : Tensor
             (B, T, D)
         last : Tensor
-            (B, 1, D), what frames of the last chunk are given.
+            (B, 1, D), what frames of the last segment are given.
         """
         values = self._added(z, chunks)
         if chunks.routing.probability.requires_grad:

@@ -1,18 +1,18 @@
-"""What a value mostly is."""
+"""Exponential moving average (EMA) of a value."""
 
 import torch
 from torch import Tensor, nn
 
 
 class MovingAverage(nn.Module):
-    """Follow what a value is in training; of the first batches, their plain mean.
+    """EMA of a value in training; of the first batches, their plain mean.
 
     Arguments
     ---------
     shape : tuple[int, ...]
         Of the value.
     momentum : float
-        Share of a batch.
+        Weight of a batch.
 
     Example
     -------
@@ -34,7 +34,7 @@ class MovingAverage(nn.Module):
 
     @torch.no_grad()
     def follow(self, value: Tensor, is_known: Tensor | None = None) -> None:
-        """Go on with what the value is in a batch, unless () bool tells it is none."""
+        """Update it by the value in a batch, unless () bool says there is none."""
         if is_known is None:
             is_known = torch.ones_like(self.num_batches, dtype=torch.bool)
         self.num_batches += is_known
@@ -44,5 +44,5 @@ class MovingAverage(nn.Module):
         )
 
     def reset(self) -> None:
-        """Forget what the value was."""
+        """Forget the average."""
         self.num_batches.zero_()

@@ -1,4 +1,4 @@
-"""What tells where chunks begin: scores, made into rates, summed up."""
+"""Routers decide where segments begin: scores, made into rates, summed up."""
 
 from typing import NamedTuple
 
@@ -25,12 +25,12 @@ class RouterState(NamedTuple):
 
 
 class Router(nn.Module):
-    """Begin chunks the more often the higher a score, whatever the score.
+    """Begin segments the more often the higher a score, whatever the score.
 
-    A frame has the rate ``min(1, exp(temperature * score + offset))``, and a chunk
+    A frame has the rate ``min(1, exp(temperature * score + offset))``, and a segment
     begins where the rates, summed up, reach another whole number. So where scores stay
-    low chunks are long, but they end. Of temperature 0 is the control, even chunks; of
-    a high one, a threshold.
+    low segments are long, but they end. Temperature 0 is the control, even segments; a
+    high one is a threshold.
 
     The offset is such that the mean rate is the share of the frames that is asked for:
     in training it is the batch's, and what is averaged of it serves later. So
@@ -48,7 +48,7 @@ class Router(nn.Module):
     Attributes
     ----------
     merges : bool
-        Whether the frames of a chunk are so alike that their mean stands for them.
+        Whether the frames of a segment are so alike that their mean stands for them.
     reads_tokens : bool
         Whether it reads what a CTC head says of frames, (B, T, V) log-probabilities,
         in the place of frames.
@@ -70,11 +70,11 @@ class Router(nn.Module):
 
     @property
     def threshold(self) -> Tensor:
-        """Score from which on each frame begins a chunk, outside of training."""
+        """Score from which on each frame begins a segment, outside of training."""
         return -self.offset.value / self.temperature.detach()
 
     def calibrate(self, is_on: bool) -> None:
-        """Let what is heard outside of training, as long as it is on, set the offset.
+        """Let frames outside of training set the offset, as long as it is on.
 
         In training, dropout and augmentation make frames more unlike than they are.
 
@@ -124,10 +124,10 @@ class Router(nn.Module):
         is_padding : Tensor
             (B, T) bool.
         keep_ratio : float | Tensor
-            Share of the frames that are to begin chunks, above 0, at most 1; () on
+            Share of the frames that are to begin segments, above 0, at most 1; () on
             their device.
         state : RouterState | None
-            After the frames before; None at the beginning, where one chunk begins.
+            After the frames before; None at the beginning, where one segment begins.
 
         Returns
         -------
@@ -155,7 +155,7 @@ class Router(nn.Module):
             self.observe(x, is_padding)
         warm = self.temperature * self.score(x, before).float()
         offset = self.offset.value
-        # first frames have nothing before them, and begin chunks in any case
+        # first frames have nothing before them, and begin segments in any case
         if (self.training or self.is_calibrating) and warm[:, 1:].numel():
             is_scored = ~is_padding[:, 1:].flatten()
             scored = warm.detach()[:, 1:].flatten()

@@ -16,7 +16,7 @@ _LEAST = 1e-3
 
 
 class UniformRouter(Router):
-    """Begin chunks evenly, whatever is heard: the control of every comparison.
+    """Begin segments evenly, for any input: the control of every comparison.
 
     Example
     -------
@@ -42,7 +42,7 @@ class UniformRouter(Router):
 
 
 class NeighbourRouter(Router):
-    """Begin chunks where frames are unlike those before them.
+    """Begin segments where frames are unlike those before them.
 
     Frames have so much in common that the cosine of any two is near 1; of what is left
     without the mean that they have had in training it is not. The score is the
@@ -92,7 +92,7 @@ class NeighbourRouter(Router):
 
 
 class CosineRouter(NeighbourRouter):
-    """Begin chunks where frames are unlike those before, in learned directions.
+    """Begin segments where frames are unlike those before, in learned directions.
 
     H-Net's router (arXiv 2507.07955, sec. 2.2), with what speech needs: the frames'
     mean is taken away, the temperature is learned, and change is summed up, so that it
@@ -127,9 +127,9 @@ class CosineRouter(NeighbourRouter):
 
 
 class SimilarityRouter(NeighbourRouter):
-    """Begin chunks where frames are unlike those before; nothing is learned.
+    """Begin segments where frames are unlike those before; nothing is learned.
 
-    For chunks that are averaged, neighbours that are alike are merged (A-ToMe, arXiv
+    For segments that are averaged, neighbours that are alike are merged (A-ToMe, arXiv
     2306.16009).
 
     Arguments

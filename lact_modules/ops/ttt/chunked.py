@@ -155,7 +155,7 @@ def _sequential_ttt(
     rule: UpdateRule,
     state: TTTState,
 ) -> tuple[Tensor, TTTState]:
-    """Learn from a chunk, apply, and go on to the next; all are (B, H, T, ...)."""
+    """Learn from a chunk, apply, and continue to the next; all are (B, H, T, ...)."""
     run = _recomputed if frames.length > chunk_size else _called
     outputs = [q[:, :, :0]]
     weight = _weight(state, rule, initial)

@@ -48,7 +48,7 @@ class UpdateRule:
         learnable.
     normalization : str
         ``"post"`` rescales each row of the new weight to its initial norm and
-        goes on from there; ``"pre"`` accumulates unscaled weights and rescales
+        continues from there; ``"pre"`` accumulates unscaled weights and rescales
         what is applied, so it forgets more slowly; ``"none"`` does neither.
     update : str
         ``"all"`` matrices, or only ``"down"``, as good and 2.5 times faster

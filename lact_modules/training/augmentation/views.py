@@ -18,11 +18,11 @@ TIME_MASK_SCALE = 2.5
 
 
 class TwoViews:
-    """Hear each utterance twice, and be consistent (CR-CTC, arXiv 2410.05101).
+    """Train on two views of each utterance, consistently (CR-CTC, arXiv 2410.05101).
 
     Both views are trained on the transcript, and each on what the other says at each
     frame. SpecAugment hides other parts of each, so a model has to fill in what is
-    hidden, and is regularized. The second half of a batch is the first heard again.
+    hidden, and is regularized. The second half of a batch has the same utterances.
 
     Arguments
     ---------

@@ -1,1 +1,1 @@
-"""From examples to batches, of an epoch that goes on too."""
+"""From examples to batches, of an epoch that continues too."""

@@ -1,4 +1,4 @@
-"""Batches of an epoch that a resumed training goes on with, of the same size or not."""
+"""Batches of an epoch that a resumed training continues, of the same size or not."""
 
 import hashlib
 import itertools
@@ -31,7 +31,7 @@ class ResumableSampler:
     """A process's batches, for a loader; a checkpoint may lie between any two.
 
     A checkpoint keeps which utterances the epoch has had. A run that is resumed with
-    the same batches goes on with the next; with others, because their size, the data
+    the same batches continues with the next; with others, because their size, the data
     or the number of processes have changed, it batches the utterances that are left.
 
     Arguments
@@ -114,7 +114,7 @@ class ResumableSampler:
             )
 
     def _skip(self, done: NDArray[np.uint64]) -> bool:
-        """Go on after the batches that hold what was done, if those hold no more."""
+        """Continue after the batches that hold what was done, if those hold no more."""
         in_row = np.bincount(self._rows[self._is_left], minlength=len(self.dataset))
         num_utterances = 0
         while num_utterances < len(done) and self._num_done < len(self._rounds):

@@ -51,8 +51,8 @@ class SpeechBatch(PaddedBatch):
     Arguments
     ---------
     items : Sequence[dict[str, Any]]
-        As datasets give them; ``faults`` tell what cannot be read, by id, and an item
-        whose ``signal`` is empty is left out.
+        As datasets give them; ``faults`` say what cannot be read, by id, and an item
+        whose ``signal`` is empty is skipped.
 
     Example
     -------

@@ -1,4 +1,4 @@
-"""What is heard together in which epochs, and in which batches."""
+"""Which utterances are joined in which epochs, and their batches."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 def plan_streams(
     utterances: Sequence[Utterance], hparams: Mapping[str, Any]
 ) -> list[StreamPlan]:
-    """Join utterances as a recipe wants them.
+    """Join utterances as the recipe asks.
 
     Arguments
     ---------

@@ -19,7 +19,7 @@ class UnreadableAudio:
     num_utterances : int
         Of the set.
     patience : int
-        How many are passed over, or one of a hundred if that is more.
+        How many are skipped, or one of a hundred if that is more.
 
     Example
     -------
@@ -54,7 +54,7 @@ class UnreadableAudio:
         Raises
         ------
         InputError
-            If it is more than is passed over, or all.
+            If it is more than is skipped, or all.
         """
         for name, fault in faults.items():
             if name in self._ids:

@@ -134,6 +134,6 @@ class OptionHistory:
         return {"options": self._trained_with, "changed_options": self._changes}
 
     def load(self, state: Mapping[str, Any]) -> None:
-        """Go on from what a checkpoint has kept; older ones have kept nothing."""
+        """Continue from what a checkpoint has kept; older ones have kept nothing."""
         self._trained_with = state.get("options")
         self._changes = state.get("changed_options", [])

@@ -102,7 +102,7 @@ def _compare(
 
 
 def _children(node: Any) -> dict[str, Any] | None:
-    """Return what can be told apart within a value, by key."""
+    """Return the parts of a value that may differ, by key."""
     if isinstance(node, Mapping):
         return dict(node)
     is_nested = isinstance(node, list) and any(

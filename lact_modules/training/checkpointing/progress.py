@@ -33,7 +33,7 @@ class EpochProgress:
         self._is_resumed = False
 
     def begin(self, num_steps: int) -> None:
-        """Begin an epoch, or go on with one that was loaded.
+        """Begin an epoch, or continue with one that was loaded.
 
         Arguments
         ---------
@@ -87,7 +87,7 @@ class EpochProgress:
         }
 
     def load(self, state: dict[str, Any]) -> None:
-        """Go on within an epoch from what a checkpoint has kept."""
+        """Continue within an epoch from what a checkpoint has kept."""
         self.share_before = state["share_before"]
         self.steps_done, self.num_steps = state["steps_done"], state["num_steps"]
         self._is_resumed = True

@@ -36,9 +36,9 @@ def read_manifests(
     max_duration: float | None = None,
     data_root: str | Path | None = None,
 ) -> list[Utterance]:
-    """Join manifests, leaving out what is too long, shortest utterance first.
+    """Join manifests, without utterances that are too long, the shortest first.
 
-    Durations that a manifest does not tell are read from the audio files.
+    Durations that a manifest lacks are read from the audio files.
 
     Arguments
     ---------

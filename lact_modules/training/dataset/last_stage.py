@@ -152,6 +152,6 @@ def check_epochs(epochs: int, num_epochs: int) -> None:
     """Refuse a last stage that no other epoch comes before."""
     if epochs >= num_epochs:
         raise InputError(
-            f"--last_stage_epochs {epochs}: of {num_epochs} epochs; want fewer, or "
+            f"--last_stage_epochs {epochs}: of {num_epochs} epochs; set fewer, or "
             "to train on nothing but long recordings, stream_seconds"
         )

@@ -40,7 +40,7 @@ class Manifests(NamedTuple):
     data_folder: str | Path | None = None
 
     def train_texts(self) -> list[str]:
-        """Read the transcripts to learn from; empty ones are left out."""
+        """Read the transcripts to learn from; empty ones are skipped."""
         texts = _read_texts(self.train, self.data_folder)
         return texts + _texts_of(self.shards)
 
@@ -119,7 +119,7 @@ def read_train_texts(
     Returns
     -------
     list[str]
-        Empty ones are left out.
+        Empty ones are skipped.
 
     Raises
     ------
@@ -228,7 +228,7 @@ def _preparation(
     for name in hparams["preparation"]:
         if name not in known:
             raise InputError(
-                f"preparation: no option {name!r}; want {', '.join(known)}"
+                f"preparation: no option {name!r}; expected {', '.join(known)}"
             )
     return hparams["preparation"]
 

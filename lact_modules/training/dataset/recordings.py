@@ -13,7 +13,7 @@ from lact_modules.errors import InputError
 
 
 class Recordings:
-    """Read utterances; tell which of them cannot be read.
+    """Read utterances; list those that cannot be read.
 
     Arguments
     ---------

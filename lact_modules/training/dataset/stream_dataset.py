@@ -48,7 +48,7 @@ class StreamDataset(DynamicItemDataset):
         super().__init__(list_streams(self._streams, gap), **options)
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose what is heard together; ids and durations are those of the plan.
+        """Choose what is joined; ids and durations are those of the plan.
 
         Arguments
         ---------
@@ -69,11 +69,11 @@ class StreamDataset(DynamicItemDataset):
         return sum(map(len, self.plans[0].streams))
 
     def utterance_ids(self) -> list[list[str]]:
-        """List the ids of what is heard together in the epoch, stream by stream."""
+        """List the ids of what is joined in the epoch, stream by stream."""
         return [[utterance.id for utterance in stream] for stream in self._streams]
 
     def keep(self, is_kept: Iterable[bool]) -> None:
-        """Leave out utterances until the next epoch.
+        """Skip utterances until the next epoch.
 
         Arguments
         ---------

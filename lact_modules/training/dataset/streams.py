@@ -1,4 +1,4 @@
-"""Streams to train on: utterances that are heard one after the other."""
+"""Long-form training examples: utterances joined one after the other."""
 
 import itertools
 import random
@@ -20,7 +20,7 @@ ORDERS = (RANDOM, READING)
 
 
 class StreamPlan(NamedTuple):
-    """Which utterances are heard together, from an epoch on.
+    """Which utterances are joined, from an epoch on.
 
     Arguments
     ---------
@@ -101,7 +101,7 @@ def join_speakers(
 
     Where the number of a stream's utterances is bounded, it is drawn too, from 1 on, so
     that there are streams of every length. A model that remembers learns from them to
-    use, in a later utterance, what it has heard in those before.
+    use, in a later utterance, what it has learned from those before.
 
     Arguments
     ---------
@@ -139,9 +139,9 @@ def join_speakers(
     if max_utterances is not None:
         draw_count = lambda: rng.randint(1, max_utterances)  # noqa: E731
     streams = []
-    for said in group_by_speaker(sorted(utterances, key=lambda u: u.id)):
-        rng.shuffle(said)
-        streams += pack(said, max_duration, gap, draw_count)
+    for group in group_by_speaker(sorted(utterances, key=lambda u: u.id)):
+        rng.shuffle(group)
+        streams += pack(group, max_duration, gap, draw_count)
     return _shortest_first(streams, gap)
 
 

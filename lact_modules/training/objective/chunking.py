@@ -20,7 +20,7 @@ class Routed(NamedTuple):
     is_padding : Tensor
         (B, T) bool.
     routing : Routing
-        Where chunks begin.
+        Where segments begin.
     """
 
     x: Tensor
@@ -75,9 +75,9 @@ class ChunkingWatch:
 
     @property
     def keep_ratio(self) -> float:
-        """Share of the stage's frames that began a chunk; nan without any."""
-        chunks, frames = self.counts.tolist()
-        return chunks / frames if frames else float("nan")
+        """Share of the stage's frames that began a segment; nan without any."""
+        segments, frames = self.counts.tolist()
+        return segments / frames if frames else float("nan")
 
     def _note(
         self, router: nn.Module, given: tuple[Any, ...], answer: tuple[Any, ...]
@@ -88,12 +88,12 @@ class ChunkingWatch:
         self.counts = self.counts.to(counts.device) + counts
 
     def losses(self, tokens: Tensor, num_tokens: Tensor) -> Tensor:
-        """Return what the last batch's chunks add to the loss of each utterance.
+        """Return what the last batch's segments add to the loss of each utterance.
 
         Arguments
         ---------
         tokens : Tensor
-            (B, U) int64, what is said.
+            (B, U) int64, the labels.
         num_tokens : Tensor
             (B,) valid tokens.
 
@@ -116,7 +116,7 @@ class ChunkingWatch:
         return self.chunking.ratio_weight * ratio * num_tokens
 
     def metrics(self) -> dict[str, float]:
-        """Sum up the last batch's chunks.
+        """Return the last batch's metrics of segments.
 
         Returns
         -------

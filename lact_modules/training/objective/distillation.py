@@ -1,4 +1,4 @@
-"""Learn what a teacher has heard: its codes, by a head after a middle block."""
+"""Distillation of a teacher: a head after a middle block learns its codes."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -46,9 +46,9 @@ class Distillation:
         Arguments
         ---------
         watch : HeadsWatch
-            Has heard the head.
+            Of the heads, after the batch.
         ids : Sequence[str]
-            Of the batch's B utterances, which are heard V times, one after the other.
+            Of the batch's B utterances, in V views, one after the other.
         labels : Tensor
             (V B,), their numbers, among which losses are shared out.
 
@@ -57,12 +57,12 @@ class Distillation:
         Tensor
             (V B,)
         """
-        said = watch.said(self.name)
-        if said is None:
+        output = watch.output(self.name)
+        if output is None:
             return torch.zeros_like(labels, dtype=torch.float32)
         codes = [torch.from_numpy(self.codes[name].astype("int64")) for name in ids]
         codes *= len(labels) // len(ids)
-        losses = code_losses(said.values, said.lengths, codes)
+        losses = code_losses(output.values, output.lengths, codes)
         self.last = losses.detach().mean()
         return self.weight * losses * labels
 
@@ -115,7 +115,7 @@ def code_heads(model: nn.Module) -> dict[str, CodeHead]:
 
 
 def check_distillation(hparams: Mapping[str, Any]) -> None:
-    """Refuse codes that do not fit the model, or the audio that it hears.
+    """Refuse codes that do not fit the model, or its audio.
 
     Arguments
     ---------

@@ -52,7 +52,7 @@ class NonFiniteGuard:
     Arguments
     ---------
     patience : int
-        Bad ones between two updates that are passed over; one more stops the
+        Bad ones between two updates that are skipped; one more stops the
         training.
 
     Example

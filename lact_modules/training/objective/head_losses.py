@@ -13,13 +13,13 @@ from lact_modules.encoders.heads import CTCHead
 from lact_modules.training.objective.losses import ctc_losses
 
 
-class Said(NamedTuple):
-    """What a head has said of a batch.
+class HeadOutput(NamedTuple):
+    """What a head outputs for a batch.
 
     Arguments
     ---------
     values : Tensor
-        (B, T, ...); after a block that runs on chunks, T of them.
+        (B, T, ...); after a block that runs on segments, T of them.
     lengths : Tensor
         (B,) valid frames, int64.
     """
@@ -29,15 +29,15 @@ class Said(NamedTuple):
 
 
 class Call(NamedTuple):
-    """What a head has said when it was called once; see `Head.forward`."""
+    """What a head outputs in one call; see `Head.forward`."""
 
-    said: Tensor
+    values: Tensor
     is_padding: Tensor
     row: int | None
 
 
 class HeadsWatch:
-    """Hear what a model's heads say in training, by hooks on them.
+    """Record what a model's heads output in training, by hooks on them.
 
     What counts is the first pass through the encoder after `begin`; others, such as
     those on frames that are partly hidden, do not.
@@ -54,7 +54,7 @@ class HeadsWatch:
     >>> encoder = Encoder(8, 2, mixer, ffn, heads={1: "ctc"})
     >>> watch = HeadsWatch(encoder)
     >>> _ = encoder(torch.randn(2, 5, 8), torch.tensor([5, 3]))
-    >>> watch.said("1").lengths
+    >>> watch.output("1").lengths
     tensor([5, 3])
     """
 
@@ -75,12 +75,12 @@ class HeadsWatch:
         return None
 
     def begin(self) -> None:
-        """Begin a batch: forget what was said of the one before."""
+        """Begin a batch: forget the outputs of the one before."""
         self.num_passes = self.batch_size = 0
         self.calls: dict[str, list[Call]] = {name: [] for name in self.heads}
 
-    def said(self, name: str) -> Said | None:
-        """Join what a head has said of the batch; None if it was not heard.
+    def output(self, name: str) -> HeadOutput | None:
+        """Join what a head has output for the batch; None if it was not called.
 
         Arguments
         ---------
@@ -89,7 +89,7 @@ class HeadsWatch:
 
         Returns
         -------
-        Said | None
+        HeadOutput | None
             With a graph.
         """
         calls = self.calls[name]
@@ -97,9 +97,9 @@ class HeadsWatch:
             return None
         if all(call.row is None for call in calls):
             # what is valid of a segment stands before its padding
-            values = torch.cat([call.said for call in calls], dim=1)
+            values = torch.cat([call.values for call in calls], dim=1)
             is_padding = torch.cat([call.is_padding for call in calls], dim=1)
-            return Said(values, (~is_padding).sum(dim=1))
+            return HeadOutput(values, (~is_padding).sum(dim=1))
         return _join_rows(calls, self.batch_size)
 
     def losses(self, tokens: Tensor, num_tokens: Tensor) -> Tensor:
@@ -108,7 +108,7 @@ class HeadsWatch:
         Arguments
         ---------
         tokens : Tensor
-            (B, U) int64, what is said.
+            (B, U) int64, the labels.
         num_tokens : Tensor
             (B,) valid tokens.
 
@@ -119,8 +119,8 @@ class HeadsWatch:
         """
         found = {}
         for name in self.ctc_heads:
-            if (said := self.said(name)) is not None:
-                found[name], _ = ctc_losses(*said, tokens, num_tokens)
+            if (output := self.output(name)) is not None:
+                found[name], _ = ctc_losses(*output, tokens, num_tokens)
         count = num_tokens.sum().clamp(min=len(num_tokens))
         self.last_losses = {
             name: losses.detach().sum() / count for name, losses in found.items()
@@ -154,18 +154,18 @@ class HeadsWatch:
         given: tuple[Any, ...],
         answer: tuple[Tensor, Tensor | None],
     ) -> None:
-        (_, is_padding, *rows), (_, said) = given, answer
-        if head.training and self.num_passes == 1 and said is not None:
+        (_, is_padding, *rows), (_, values) = given, answer
+        if head.training and self.num_passes == 1 and values is not None:
             row = rows[0] if rows else None
-            self.calls[name].append(Call(said, is_padding, row))
+            self.calls[name].append(Call(values, is_padding, row))
 
 
-def _join_rows(calls: Sequence[Call], num_rows: int) -> Said:
+def _join_rows(calls: Sequence[Call], num_rows: int) -> HeadOutput:
     """Join calls for one utterance each, in the order of their frames."""
     rows = [
-        [call.said[0] for call in calls if call.row == row] for row in range(num_rows)
+        [call.values[0] for call in calls if call.row == row] for row in range(num_rows)
     ]
-    nothing = calls[0].said[0, :0]
+    nothing = calls[0].values[0, :0]
     joined = [torch.cat([nothing, *each]) for each in rows]
     lengths = torch.tensor([len(each) for each in joined], device=nothing.device)
-    return Said(pad_sequence(joined, batch_first=True), lengths)
+    return HeadOutput(pad_sequence(joined, batch_first=True), lengths)

@@ -31,6 +31,7 @@ def ctc_losses(
 
     Example
     -------
+    >>> import torch
     >>> log_probs = torch.zeros(1, 2, 3).log_softmax(dim=-1)
     >>> frames, num_tokens = torch.tensor([2]), torch.tensor([2])
     >>> losses, _ = ctc_losses(log_probs, frames, torch.tensor([[1, 2]]), num_tokens)

@@ -47,7 +47,7 @@ def plan_optimizer(
     hparams: Mapping[str, Any],
     decay_vectors: bool = True,
 ) -> OptimizerPlan:
-    """Make an optimizer as the YAML wants it.
+    """Make the optimizer of the YAML.
 
     Arguments
     ---------

@@ -32,7 +32,7 @@ FOUND = ("find_lr.json", "find_lr.svg")
 
 # times the lowest loss so far, where fastai and Lightning stop too
 _BLOWN_UP = 4
-# share of the old average, of the losses that this is told by
+# weight of the old value in the EMA of losses
 _INERTIA = 0.9
 _OPTIONS = ("find_lr", "find_lr_steps", "find_lr_range")
 

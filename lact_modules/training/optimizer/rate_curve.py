@@ -14,7 +14,7 @@ from lact_modules.errors import InputError
 from lact_modules.whole_file import whole_file, write_whole
 
 FEWEST = 10
-"""Steps that tell anything."""
+"""Least steps of a useful curve."""
 
 # of the steps: as wide as they are averaged over
 _WIDTH = 1 / 40
@@ -108,7 +108,7 @@ class RateCurve(NamedTuple):
 
 
 def check_curve(curve: RateCurve) -> None:
-    """Refuse a curve that is too short to tell anything.
+    """Refuse a curve that is too short to be useful.
 
     Arguments
     ---------

@@ -49,7 +49,7 @@ def read_command_line(words: Sequence[str], keys: Keys) -> CommandLine:
     words : Sequence[str]
         Of ``sys.argv``, without the script.
     keys : Keys
-        Tell which values are text, and which keys are flags; there may be others.
+        Say which values are text, and which keys are flags; there may be others.
 
     Returns
     -------
@@ -81,7 +81,7 @@ def read_command_line(words: Sequence[str], keys: Keys) -> CommandLine:
             if name in DEPRECATED:
                 raise InputError(f"--{name}: was removed; use {DEPRECATED[name]}")
             if name in line.overrides:
-                raise InputError(f"--{name}: is given twice; want it once")
+                raise InputError(f"--{name}: is given twice; give it once")
             if not is_joined:
                 value = _next_value(name, left, kind, line.yaml_file is not None)
             line.overrides[name] = read_value(name, value, kind)
@@ -89,8 +89,8 @@ def read_command_line(words: Sequence[str], keys: Keys) -> CommandLine:
             line.yaml_file = word
         else:
             raise InputError(
-                f"{word!r}: no option; want --key value, with quotes around a value "
-                "that has spaces"
+                f"{word!r}: no option; expected --key value, with quotes around "
+                "values that have spaces"
             )
     return line
 
@@ -102,8 +102,8 @@ def _next_value(name: str, left: list[str], kind: Kind | None, has_file: bool) -
         is_given = not is_last and (has_file or left[0].lower() in _TRUTH)
         return left.pop(0) if is_given else "true"
     if is_last:
-        want = f"; want {kind.want}" if kind is not None else ""
-        raise InputError(f"--{name}: has no value{want}")
+        expected = f"; expected {kind.expected}" if kind is not None else ""
+        raise InputError(f"--{name}: has no value{expected}")
     return left.pop(0)
 
 
@@ -190,6 +190,6 @@ def _quote(name: str, value: str) -> str:
     if reference := re.search("<[^>]*>", value):
         raise InputError(
             f"--{name} {shown(value)}: {reference[0]} would be taken for a reference; "
-            "want text without"
+            "expected text without"
         )
     return DoubleQuotedScalarString(value)

@@ -1,4 +1,4 @@
-"""What holds where neither a recipe's YAML nor the command line say otherwise."""
+"""Defaults of keys that neither a recipe's YAML nor the command line sets."""
 
 from importlib import resources
 from typing import Any, NamedTuple
@@ -53,7 +53,7 @@ def default_of(name: str, key: Key) -> Any:
     name : str
         Of the key.
     key : Key
-        What it wants.
+        What it expects.
 
     Returns
     -------

@@ -190,7 +190,7 @@ def make_hparams(settings: Settings) -> dict[str, Any]:
     Raises
     ------
     InputError
-        If an object cannot be made, or is not what its key wants, or there is no epoch
+        If an object cannot be made, or is not what its key expects, or no epoch comes
         before a last stage.
     """
     try:
@@ -262,7 +262,9 @@ def _check_file(
             )
     for name, key in keys.items():
         if key.default is REQUIRED and name not in known and name not in given:
-            raise InputError(f"{path}: lacks the key {name!r}; want {key.kind.want}")
+            raise InputError(
+                f"{path}: lacks the key {name!r}; expected {key.kind.expected}"
+            )
 
 
 def _about(keys: Keys) -> Callable[[str], str]:
@@ -288,9 +290,9 @@ def _check_sources(values: Mapping[str, Any], needs_dev: bool) -> None:
         if splits not in values or any(values[other] for other in others):
             continue
         if not values[splits] and splits in needed:
-            raise InputError(f"--{splits} []: want a split's name, or {others[0]}")
+            raise InputError(f"--{splits} []: expected a split's name, or {others[0]}")
         if values[splits] and values["data_folder"] is None:
             raise InputError(
-                "--data_folder null: want the corpus folder, or train_manifest, "
+                "--data_folder null: expected the corpus folder, or train_manifest, "
                 "valid_manifest and test_manifest"
             )

@@ -44,12 +44,12 @@ _AUGMENTATION: Keys = {
     "time_mask_scale": Key(
         maybe(number(0, 100)),
         SHARED,
-        "factor of the number of its time masks; null: 2.5 with cr_loss_scale, else 1",
+        "factor of the number of time masks; null: 2.5 with cr_loss_scale, else 1",
     ),
     "cr_loss_scale": Key(
         number(0),
         SHARED,
-        "hear two views of each utterance, and weight of what they disagree (CR-CTC), "
+        "weight of the consistency loss between two views of each utterance (CR-CTC), "
         "such as 0.2; 0: one view",
     ),
     "cr_warmup_steps": Key(
@@ -59,22 +59,22 @@ _AUGMENTATION: Keys = {
         "a tenth of the training",
     ),
     "pause_prob": Key(
-        share, SHARED, "chance of a pause before, in and after an utterance, each"
+        share, SHARED, "probability of a pause before, in and after an utterance, each"
     ),
     "pause_seconds": Key(
         pair(number(above=0), "the shortest and the longest, such as [0.1, 6.0]"),
         SHARED,
         "length of a pause",
     ),
-    "noise_folder": Key(maybe(existing), SHARED, "noises to add"),
+    "noise_folder": Key(maybe(existing), SHARED, "folder of noise to add"),
     "noise_snr_db": Key(
         pair(number(), "the lowest and the highest, such as [0, 15]"),
         SHARED,
         "signal-to-noise ratios in decibels",
     ),
     "noise_prob": Key(share, SHARED, "share of utterances that get noise"),
-    "rir_folder": Key(maybe(existing), SHARED, "impulse responses of rooms"),
-    "rir_prob": Key(share, SHARED, "share of utterances that are put into a room"),
+    "rir_folder": Key(maybe(existing), SHARED, "folder of room impulse responses"),
+    "rir_prob": Key(share, SHARED, "share of utterances that get reverberation"),
     "codecs": Key(
         list_of(one_of(*CODECS), f"any of {', '.join(CODECS)}"),
         SHARED,
@@ -88,44 +88,42 @@ _RECOGNIZER: Keys = {
     "size": Key(
         maybe(text),
         SHARED,
-        "sets width, depth, batch and rate: a name of sizes, or the path of a YAML "
-        "file; what is given beside it counts",
+        "sets width, depth, batch size and learning rate: a name of sizes, or the path "
+        "of a YAML file; keys given beside it take precedence",
     ),
     "sizes": Key(maybe(text), SHARED, "folder with a YAML file for each size"),
     **_AUGMENTATION,
     "max_train_duration": Key(
-        maybe(number(above=0)), SHARED, "seconds; longer utterances are left out"
+        maybe(number(above=0)), SHARED, "seconds; longer utterances are skipped"
     ),
     "in_memory": Key(flag, SHARED, "whether to keep audio in memory"),
     "max_batch_length": Key(number(above=0), REQUIRED, "seconds of audio in a batch"),
     "max_batch_size": Key(maybe(whole(1, 10**6)), SHARED, "utterances in a batch"),
     "valid_batch_size": Key(whole(1, 10**6), REQUIRED, "utterances in a test batch"),
-    "shard_buffer": Key(
-        whole(1), SHARED, "utterances of shards that a batch is chosen from"
-    ),
+    "shard_buffer": Key(whole(1), SHARED, "shuffle buffer of shards, in utterances"),
     **STREAMS,
     "inter_ctc_weight": Key(
         number(0, below=1),
         SHARED,
-        "share of CTC after the encoder's heads in the loss of CTC",
+        "weight of the intermediate CTC losses in the CTC loss",
     ),
     "teacher_codes": Key(
-        maybe(existing), SHARED, "what lact-asr teacher-codes wrote, for a CodeHead"
+        maybe(existing), SHARED, "file of lact-asr teacher-codes, for a CodeHead"
     ),
-    "teacher_weight": Key(
-        number(0), SHARED, "weight of the codes' cross-entropy, beside losses a label"
-    ),
+    "teacher_weight": Key(number(0), SHARED, "weight of the codes' cross-entropy"),
     # a rate of words says little while few are right
-    "best_by": Key(one_of(*METRICS), SHARED, "tells which checkpoints are the best"),
+    "best_by": Key(
+        one_of(*METRICS), SHARED, "metric that selects the best checkpoints"
+    ),
     "num_worst_utterances": Key(
-        whole(0, 1000), SHARED, "those with most errors, to hear in trackers"
+        whole(0, 1000), SHARED, "utterances with the most errors to show in trackers"
     ),
     "init_from": Key(
         maybe(text),
         SHARED,
-        "model to start from: a run's folder, an export, a hub's id",
+        "model to start from: a run's folder, an export, a model on the hub",
     ),
-    "init_fresh": Key(texts, SHARED, "modules that start fresh all the same"),
+    "init_fresh": Key(texts, SHARED, "modules that are not copied from it"),
     "wav2vec2_model_name": Key(
         maybe(text), SHARED, "pretrained model that a Wav2Vec2Frontend starts from"
     ),
@@ -142,37 +140,43 @@ _RECOGNIZER: Keys = {
 }
 
 _ABOUT_DECODING = "of the test splits, beside greedy"
-_TOKENIZER = Key(maybe(existing), SHARED, "SentencePiece model; null: trains one")
+_TOKENIZER = Key(maybe(existing), SHARED, "SentencePiece model; null: train one")
 
 CTC: Keys = {
     **_RECOGNIZER,
     "decoding": Key(mapping(CTC_DECODING), REQUIRED, _ABOUT_DECODING),
-    "units": Key(one_of("characters", "pieces"), SHARED, "what the model's tokens are"),
-    "characters": Key(maybe(text), SHARED, "to spell with; null: the transcripts'"),
+    "units": Key(one_of("characters", "pieces"), SHARED, "output units of the model"),
+    "characters": Key(
+        maybe(text), SHARED, "output characters; null: those of the transcripts"
+    ),
     "tokenizer": _TOKENIZER,
     "num_tokens": Key(
-        maybe(whole(2, 10**6)), SHARED, "outputs of the model; null: as many as need be"
+        maybe(whole(2, 10**6)), SHARED, "outputs of the model; null: one for each token"
     ),
     "ttt_loss_weight": Key(
-        number(0), SHARED, "weight of masked prediction beside CTC, with enable_ttt"
+        number(0),
+        SHARED,
+        "weight of the masked-prediction loss beside CTC, with enable_ttt",
     ),
     "enable_ttt": Key(flag, OPTIONAL, "whether to learn masked prediction"),
-    "ttt_mask_prob": Key(share, OPTIONAL, "share of frames to hide"),
+    "ttt_mask_prob": Key(share, OPTIONAL, "share of frames to mask"),
     "meta_ttt": Key(
         maybe(checked("the name of a loss", find_objective)),
         SHARED,
         "loss that a step of test-time training minimizes in each step of training",
     ),
-    "meta_ttt_second_order": Key(flag, SHARED, "with its gradient's gradient"),
+    "meta_ttt_second_order": Key(
+        flag, SHARED, "whether to use second derivatives in meta_ttt"
+    ),
     "target_frame_rate": Key(maybe(number(above=0)), OPTIONAL, "frames a second"),
     "target_hop_ms": Key(maybe(number(above=0)), OPTIONAL, "milliseconds a frame"),
     "encoder_target_ds_factor": Key(
-        maybe(number(above=0)), OPTIONAL, "what the encoder shortens frames by"
+        maybe(number(above=0)), OPTIONAL, "downsampling factor"
     ),
     "encoder_lr_scale": Key(
-        number(0), OPTIONAL, "factor of the convolutions' learning rate"
+        number(0), OPTIONAL, "learning-rate factor of the convolutions"
     ),
-    "freeze_encoder": Key(flag, OPTIONAL, "whether convolutions stay as they are"),
+    "freeze_encoder": Key(flag, OPTIONAL, "whether to freeze the convolutions"),
 }
 """Of CTC recognizers."""
 
@@ -183,7 +187,7 @@ S2S: Keys = {
     "num_tokens": Key(whole(4, 10**6), REQUIRED, "pieces of words"),
     "ctc_weight": Key(share, REQUIRED, "share of CTC in the loss"),
     "label_smoothing": Key(
-        number(0, below=1), SHARED, "of the attention decoder's loss"
+        number(0, below=1), SHARED, "label smoothing of the attention decoder's loss"
     ),
     "decoder": Key(made, OPTIONAL, "from frames to tokens"),
     "num_decoder_layers": Key(COUNT, OPTIONAL, "blocks of the decoder"),
@@ -199,7 +203,7 @@ LANGUAGE_MODEL: Keys = {
     **TRAINING,
     **_TEXTS,
     "tokenizer": _TOKENIZER,
-    "max_text_tokens": Key(whole(1), REQUIRED, "longer texts are left out"),
+    "max_text_tokens": Key(whole(1), REQUIRED, "longer texts are skipped"),
     "max_batch_tokens": Key(whole(1), REQUIRED, "tokens in a batch"),
 }
 """Of language models."""

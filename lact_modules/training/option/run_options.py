@@ -68,7 +68,7 @@ _ABOUT = HELP_TEXTS | {
 }
 
 SPEECHBRAINS = vars(RunOptions())
-"""SpeechBrain's defaults, which hold in a Brain that is not told otherwise."""
+"""SpeechBrain's defaults, which a Brain has without other values."""
 
 RUN_OPTIONS: dict[str, Key] = {
     name: Key(kind, DEFAULTS.get(name, SPEECHBRAINS[name]), _ABOUT[name].rstrip("."))
@@ -124,23 +124,23 @@ def check_run_options(options: Mapping[str, Any]) -> None:
     >>> check_run_options({**defaults, "device": "cpu", "precision": "fp16"})
     Traceback (most recent call last):
     ...
-    lact_modules.errors.InputError: --precision fp16: needs a GPU; want fp32 or bf16
+    lact_modules.errors.InputError: --precision fp16: needs a GPU; use fp32 or bf16
     on a CPU
     """
     device = options["device"] or infer_device()
     check_device(device)
     for name in ("precision", "eval_precision"):
         if options[name] == "fp16" and torch.device(device).type == "cpu":
-            raise InputError(f"--{name} fp16: needs a GPU; want fp32 or bf16 on a CPU")
+            raise InputError(f"--{name} fp16: needs a GPU; use fp32 or bf16 on a CPU")
     if options["ckpt_interval_minutes"] and options["ckpt_interval_steps"]:
         raise InputError(
-            "--ckpt_interval_minutes: --ckpt_interval_steps is set too; want one of "
+            "--ckpt_interval_minutes: --ckpt_interval_steps is set too; choose one of "
             "them"
         )
     if options["debug"] and options["test_only"]:
         raise InputError(
             "--debug: makes a model of its own and keeps none, so --test_only has none "
-            "to test; want one of them"
+            "to test; choose one of them"
         )
     _check_compilation(options)
     if options["data_parallel_backend"] and not torch.cuda.is_available():
@@ -164,12 +164,12 @@ def _check_compilation(options: Mapping[str, Any]) -> None:
         raise InputError("--data_parallel_backend: not with --compile; use torchrun")
     names = options["compile_module_keys"] or []
     if names and not options["compile"]:
-        raise InputError("--compile_module_keys: needs --compile; want both or none")
+        raise InputError("--compile_module_keys: needs --compile; set both or none")
     modules = options.get("modules", {})
     for name in [names] if isinstance(names, str) else names:
         if name not in modules:
             raise InputError(
-                f"--compile_module_keys {name}: no such module; want "
+                f"--compile_module_keys {name}: no such module; expected "
                 f"{' or '.join(modules) or 'none'}"
             )
 
@@ -192,14 +192,14 @@ def check_device(name: str) -> None:
     >>> check_device("gpu")
     Traceback (most recent call last):
     ...
-    lact_modules.errors.InputError: --device gpu: want cpu, cuda, or cuda:N
+    lact_modules.errors.InputError: --device gpu: expected cpu, cuda, or cuda:N
     """
     try:
         kind = torch.device(name).type
     except RuntimeError:
         kind = "meta"
     if kind == "meta":
-        raise InputError(f"--device {name}: want cpu, cuda, or cuda:N")
+        raise InputError(f"--device {name}: expected cpu, cuda, or cuda:N")
     try:
         torch.zeros(1, device=name).item()
     # torch raises whatever the device's own library does
@@ -207,7 +207,7 @@ def check_device(name: str) -> None:
         available = ["cpu"]
         available += [f"cuda:{index}" for index in range(torch.cuda.device_count())]
         raise InputError(
-            f"--device {name}: PyTorch finds no such device here; want one of "
+            f"--device {name}: PyTorch finds no such device here; expected one of "
             f"{', '.join(available)}"
         ) from error
 

@@ -34,7 +34,7 @@ def with_size(
     Returns
     -------
     dict[str, Any]
-        Overrides of the file. ``sizes`` is null in them: what holds is said in full.
+        Overrides of the file. ``sizes`` is null in them: all values are written out.
 
     Raises
     ------
@@ -74,7 +74,7 @@ def sizes_in(folder: Path) -> dict[str, Path]:
     Arguments
     ---------
     folder : Path
-        With a YAML file for each; others are passed over.
+        With a YAML file for each; others are skipped.
 
     Returns
     -------
@@ -102,13 +102,13 @@ def _find(size: str, folder: Path | None, path: Path) -> Path:
         return Path(size)
     if folder is None:
         raise InputError(
-            f"--size {size}: {path} has no sizes; want the path of a YAML file"
+            f"--size {size}: {path} has no sizes; expected the path of a YAML file"
         )
     by_name = sizes_in(folder)
     if size not in by_name:
         there_are = ", ".join(by_name) or f"a name of {folder}, which has none"
         raise InputError(
-            f"--size {size}: no size of {path}; want {there_are}, or the path of a "
+            f"--size {size}: no size of {path}; expected {there_are}, or the path of a "
             "YAML file"
         )
     return by_name[size]
@@ -120,7 +120,7 @@ def _read(file: Path) -> Mapping[str, Any]:
     except (YAMLError, ValueError, OSError, RecursionError) as error:
         raise InputError(f"{file}: {reason_of(error)}") from error
     if not isinstance(values, Mapping):
-        raise InputError(f"{file}: want keys of a recipe with their values")
+        raise InputError(f"{file}: expected keys of a recipe with their values")
     return values
 
 
@@ -140,7 +140,7 @@ def _check(
                 "the recipe have it"
             )
         if isinstance(value, Mapping):
-            raise InputError(f"{file}: {name!r} is a mapping; want a plain value")
+            raise InputError(f"{file}: {name!r} is a mapping; expected a plain value")
         if name in keys:
             try:
                 keys[name].kind.check(name, value)

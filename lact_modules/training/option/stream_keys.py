@@ -15,31 +15,31 @@ STREAMS: dict[str, Key] = {
     "stream_utterances": Key(
         whole(1, 1000),
         SHARED,
-        "most utterances that follow each other in a training example; 1: one, or any "
+        "maximum number of utterances in a long-form training example; 1: one, or any "
         "number with stream_seconds",
     ),
     "stream_seconds": Key(
         _SECONDS,
         SHARED,
-        "longest example of several utterances; null: max_train_duration",
+        "maximum length of a long-form example; null: max_train_duration",
     ),
     "stream_order": Key(
         one_of(*ORDERS),
         SHARED,
-        "of its utterances: a speaker's at random, or a recording's as they were read",
+        "order of its utterances: a speaker's at random, or a recording's as read",
     ),
     "stream_gap_seconds": Key(
         number(0, 60), SHARED, "silence between two of its utterances"
     ),
     "last_stage_seconds": Key(
-        _SECONDS, SHARED, "longest recording of the last stage; null: no such stage"
+        _SECONDS,
+        SHARED,
+        "maximum length of recordings in the last stage; null: no last stage",
     ),
     "last_stage_epochs": Key(whole(1), SHARED, "epochs of the last stage"),
-    "last_stage_order": Key(
-        one_of(*ORDERS), SHARED, "as stream_order, of the last stage"
-    ),
+    "last_stage_order": Key(one_of(*ORDERS), SHARED, "stream_order of the last stage"),
     "last_stage_lr_scale": Key(
-        number(above=0), SHARED, "its peak learning rate, as a factor of that before"
+        number(above=0), SHARED, "factor of its peak learning rate"
     ),
 }
 """Of every recognizer."""

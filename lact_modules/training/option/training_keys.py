@@ -37,19 +37,19 @@ _RISING = pair(number(above=0), "two rates above 0, the lower first")
 _RATES = replace(_RISING, fits=lambda value: _RISING.fits(value) and len({*value}) > 1)
 
 DATA: Keys = {
-    "seed": Key(whole(0, 2**31 - 1), REQUIRED, "of all that is drawn at random"),
-    "output_folder": Key(text, REQUIRED, "where all that a run writes is kept"),
-    "system": Key(maybe(text), SHARED, "what lact-asr compare calls the run"),
+    "seed": Key(whole(0, 2**31 - 1), REQUIRED, "random seed"),
+    "output_folder": Key(text, REQUIRED, "folder for all that a run writes"),
+    "system": Key(maybe(text), SHARED, "name of the run in lact-asr compare"),
     "data_folder": Key(maybe(text), SHARED, "folder of the corpus"),
     "language": Key(text, OPTIONAL, "code of the language, such as de"),
-    "train_splits": Key(SPLITS, SHARED, "splits of the corpus to learn from"),
+    "train_splits": Key(SPLITS, SHARED, "splits of the corpus for training"),
     "dev_splits": Key(SPLITS, SHARED, "splits for validation"),
-    "test_splits": Key(SPLITS, SHARED, "splits to report on"),
-    "train_manifest": Key(_PATHS, SHARED, "manifests in the place of train_splits"),
-    "valid_manifest": Key(_PATHS, SHARED, "manifests in the place of dev_splits"),
-    "test_manifest": Key(_PATHS, SHARED, "manifests in the place of test_splits"),
+    "test_splits": Key(SPLITS, SHARED, "splits to test on"),
+    "train_manifest": Key(_PATHS, SHARED, "manifests instead of train_splits"),
+    "valid_manifest": Key(_PATHS, SHARED, "manifests instead of dev_splits"),
+    "test_manifest": Key(_PATHS, SHARED, "manifests instead of test_splits"),
     "train_shards": Key(
-        _PATHS, SHARED, "shards in the place of train_splits: folders or patterns"
+        _PATHS, SHARED, "shards instead of train_splits: folders or patterns"
     ),
     "preparation": Key(
         mapping(PREPARATION), SHARED, "options of the corpus's preparation"
@@ -61,13 +61,13 @@ TRAINING: Keys = {
     **DATA,
     **RUN_OPTIONS,
     "save_folder": Key(text, OPTIONAL, "where checkpoints are kept"),
-    "dataset_name": Key(maybe(text), REQUIRED, "what it is said to be trained on"),
+    "dataset_name": Key(maybe(text), REQUIRED, "name of the training data in results"),
     "num_workers": Key(whole(0, 1000), SHARED, "processes that load data"),
     # optimization
     "num_epochs": Key(whole(1, 10**6), OPTIONAL, "passes over the training data"),
     "learning_rate": Key(number(0), OPTIONAL, "peak learning rate"),
-    "weight_decay": Key(number(0), OPTIONAL, "of the optimizer"),
-    "warmup_steps": Key(whole(0), OPTIONAL, "optimizer steps of the rate's rise"),
+    "weight_decay": Key(number(0), OPTIONAL, "weight decay"),
+    "warmup_steps": Key(whole(0), OPTIONAL, "optimizer steps of the warm-up"),
     "parameter_groups": Key(
         maybe(checked("a list of rules", read_rules, list)),
         SHARED,
@@ -81,12 +81,12 @@ TRAINING: Keys = {
     "stages": Key(
         maybe(checked("a list of stages", read_stages, list)),
         SHARED,
-        "what to train in which epochs at which rates, a list; the rest is frozen",
+        "fine-tuning stages: epochs, learning rates by module; the rest is frozen",
     ),
     "target_effective_batch": Key(
         maybe(whole(1, 10**6)),
         SHARED,
-        "utterances of an optimizer step, whatever memory and processes allow",
+        "utterances of an optimizer step, for any memory and number of processes",
     ),
     "fsdp": Key(
         flag,
@@ -95,13 +95,13 @@ TRAINING: Keys = {
         "processes",
     ),
     "find_lr": Key(
-        flag, SHARED, "look for a learning rate, and keep nothing but losses by rate"
+        flag, SHARED, "run the learning-rate range test, and keep its curve alone"
     ),
-    "find_lr_steps": Key(whole(20, 10**6), SHARED, "optimizer steps of the search"),
+    "find_lr_steps": Key(whole(20, 10**6), SHARED, "optimizer steps of the range test"),
     "find_lr_range": Key(
         _RATES,
         SHARED,
-        "learning rates that the search begins and ends with",
+        "first and last learning rate of the range test",
     ),
     # in optimizer steps
     "log_interval": Key(_INTERVAL, SHARED, "steps between logs; 0: none"),
@@ -117,8 +117,8 @@ TRAINING: Keys = {
     "d_model": Key(_SIZE, OPTIONAL, "width of the model"),
     "d_ffn": Key(_SIZE, OPTIONAL, "width of feed-forward layers"),
     "num_layers": Key(COUNT, OPTIONAL, "blocks of the encoder"),
-    "num_heads": Key(COUNT, OPTIONAL, "heads of attention"),
-    "dropout": Key(number(0, below=1), OPTIONAL, "share of dropped activations"),
+    "num_heads": Key(COUNT, OPTIONAL, "attention heads"),
+    "dropout": Key(number(0, below=1), OPTIONAL, "dropout probability"),
     # objects
     "model": Key(having("a model, made by !new:", "parameters"), REQUIRED, "to train"),
     "modules": Key(
@@ -127,12 +127,12 @@ TRAINING: Keys = {
         "parts of the model, for SpeechBrain",
     ),
     "opt_class": Key(function, REQUIRED, "optimizer"),
-    "schedule": Key(function, REQUIRED, "factor of the learning rate by step"),
+    "schedule": Key(function, REQUIRED, "learning-rate schedule"),
     "epoch_counter": Key(
         having("an EpochCounter, made by !new:", "limit", "current"), REQUIRED, "epochs"
     ),
     "train_logger": Key(
-        having("a logger, made by !new:", "log_stats"), REQUIRED, "writes epochs down"
+        having("a logger, made by !new:", "log_stats"), REQUIRED, "logs epochs"
     ),
     "checkpointer": Key(
         having("a checkpointer, made by !new:", "checkpoints_dir"),
@@ -142,7 +142,7 @@ TRAINING: Keys = {
     "trackers": Key(
         either(_TRACKER, list_of(_TRACKER, f"these: {', '.join(TRACKERS)}")),
         SHARED,
-        "where to watch the training",
+        "experiment trackers",
     ),
 }
 """Of every recipe that trains a model."""

@@ -30,7 +30,7 @@ def try_out(hparams: Mapping[str, Any]) -> None:
     Arguments
     ---------
     hparams : Mapping[str, Any]
-        Of a recipe, objects made; those that it lacks are passed over.
+        Of a recipe, objects made; those that it lacks are skipped.
 
     Raises
     ------
@@ -42,8 +42,8 @@ def try_out(hparams: Mapping[str, Any]) -> None:
     >>> try_out({"schedule": lambda step, total_steps: step - 1})
     Traceback (most recent call last):
     ...
-    lact_modules.errors.InputError: --schedule: gives -1 at step 0 of 100; want a number
-    of 0 or more
+    lact_modules.errors.InputError: --schedule: gives -1 at step 0 of 100; expected a
+    number of 0 or more
     """
     if {"model", "opt_class"} <= hparams.keys():
         with _fault_of("opt_class"):
@@ -113,8 +113,8 @@ def _try_schedule(schedule: Any) -> None:
             factor = schedule(step, 100)
         if not (is_number(factor, int | float) and 0 <= factor < math.inf):
             raise InputError(
-                f"--schedule: gives {factor} at step {step} of 100; want a number of 0 "
-                "or more"
+                f"--schedule: gives {factor} at step {step} of 100; expected a number "
+                "of 0 or more"
             )
 
 

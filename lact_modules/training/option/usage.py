@@ -95,8 +95,8 @@ def _table(title: str, rows: list[_Row], keys: Keys) -> Table:
     table.add_column("value", overflow="fold", max_width=32)
     table.add_column("what it is for; what fits", overflow="fold")
     for row in rows:
-        want = keys[row.name].kind.want if row.name in keys else ""
-        about = "; ".join(part for part in (row.about, want) if part)
+        expected = keys[row.name].kind.expected if row.name in keys else ""
+        about = "; ".join(part for part in (row.about, expected) if part)
         table.add_row(*map(Text, (f"--{row.name}", row.value, about)))
     return table
 

@@ -32,7 +32,7 @@ class MakingFault(Exception):
 
 
 class RecipeLoader(Loader):
-    """HyperPyYAML's, which tells what could not be made."""
+    """HyperPyYAML's, which reports what could not be made."""
 
     def construct_object(self, node: Any, deep: bool = True) -> Any:
         """Make an object."""

@@ -9,7 +9,7 @@ from speechbrain.core import Stage
 from speechbrain.dataio.dataset import DynamicItemDataset
 from speechbrain.utils.distributed import run_on_main
 
-from lact_modules.scoring.likeness import tell_likeness
+from lact_modules.scoring.likeness import describe_likeness
 from lact_modules.scoring.report import write_error_report
 from lact_modules.scoring.transcripts import write_transcripts
 from lact_modules.training.brain import ASRBrain
@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 def measure_split(
     brain: ASRBrain, split: str, dataset: DynamicItemDataset, options: dict[str, Any]
 ) -> dict[str, dict[str, Any]]:
-    """Transcribe a split with the averaged checkpoints; write what was heard.
+    """Transcribe a split with the averaged checkpoints; write the transcripts.
 
     Into the run's folder go ``wer_<split>.txt`` with alignments and
     ``transcripts_<split>.jsonl``; of decoders other than the first their names stand
@@ -69,15 +69,15 @@ def measure_split(
             metrics[name]["oracle_wer"] = oracle_wer
         suffix = "" if name == brain.first_decoder else f"_{name}"
         folder = Path(brain.hparams.output_folder)
-        heard = [transcripts.ids, transcripts.references, hypotheses]
+        texts = [transcripts.ids, transcripts.references, hypotheses]
         report = folder / f"wer_{split}{suffix}.txt"
-        run_on_main(write_error_report, args=[report, *heard])
+        run_on_main(write_error_report, args=[report, *texts])
         pairs = folder / f"transcripts_{split}{suffix}.jsonl"
-        run_on_main(write_transcripts, args=[pairs, *heard])
+        run_on_main(write_transcripts, args=[pairs, *texts])
         logger.info(
             "%s, %s: WER %.2f %% [%.2f, %.2f], CER %.2f %%",
             *(split, name, rates.wer, *rates.wer_interval, rates.cer),
         )
-        if hint := tell_likeness(transcripts.references, hypotheses):
+        if hint := describe_likeness(transcripts.references, hypotheses):
             logger.warning("%s, %s: %s", split, name, hint)
     return metrics

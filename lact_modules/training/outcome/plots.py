@@ -18,7 +18,7 @@ def plot_learning_curves(log: str | Path, folder: str | Path) -> list[Path]:
     """Draw loss, error rates and learning rate against the optimizer's steps.
 
     A run that was killed and resumed has logged some steps twice, or half a line: the
-    later entry of a step counts, and a broken line is passed over.
+    later entry of a step counts, and a broken line is skipped.
 
     Arguments
     ---------
@@ -73,7 +73,7 @@ def read_log(log: str | Path) -> Curves:
     Arguments
     ---------
     log : str | Path
-        ``metrics.jsonl`` of a run; broken lines are passed over.
+        ``metrics.jsonl`` of a run; broken lines are skipped.
 
     Returns
     -------

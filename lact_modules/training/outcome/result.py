@@ -61,7 +61,7 @@ def write_result(
         Program and arguments, as in ``sys.argv``.
     options : Mapping[str, Any] | None
         Hyperparameters and run options with the values that held; objects and this
-        machine's folders are left out.
+        machine's folders are skipped.
     changed_options : Sequence[Mapping[str, Any]]
         What earlier steps were trained with, see `OptionHistory.changed_options`.
     device : str | torch.device

@@ -86,7 +86,7 @@ def is_replicated(model: nn.Module) -> TypeGuard[DistributedDataParallel]:
 
 def without_exchange(model: nn.Module) -> AbstractContextManager[None]:
     """Let gradients gather, within a ``with`` block, in each process for itself."""
-    # SpeechBrain's own goes on after an error
+    # SpeechBrain's own continues after an error
     return model.no_sync() if is_replicated(model) else nullcontext()
 
 

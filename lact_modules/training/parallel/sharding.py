@@ -222,7 +222,7 @@ def _divide_optimizer_state(
 
 
 def draw_alike(encoder: nn.Module) -> None:
-    """Let an encoder in training leave out the same blocks in all processes.
+    """Let an encoder in training skip the same blocks in all processes.
 
     What it draws by Python's `random` is then the main process's choice.
 

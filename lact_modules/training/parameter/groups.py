@@ -20,7 +20,7 @@ class ParameterGroup(NamedTuple):
     Arguments
     ---------
     name : str
-        What tells it from other groups.
+        What distinguishes it from other groups.
     parameters : list[nn.Parameter]
         Its parameters.
     lr : float | None

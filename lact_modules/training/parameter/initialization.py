@@ -83,7 +83,7 @@ def map_tokens(old: Sequence[str], new: Sequence[str]) -> TokenMap:
 def start_from(hparams: Mapping[str, Any], vocabulary: AnyVocabulary) -> None:
     """Copy the parameters of a trained model, if the run starts from one.
 
-    A run that has a checkpoint goes on from there instead.
+    A run that has a checkpoint continues from there instead.
 
     Arguments
     ---------
@@ -109,7 +109,7 @@ def start_from(hparams: Mapping[str, Any], vocabulary: AnyVocabulary) -> None:
     trained = load_model(source)
     old, new = trained.vocabulary, vocabulary
     are_alike = type(old) is type(new)
-    # a letter of its own and one between pieces are not heard at the same frames
+    # a letter of its own and one between pieces are not at the same frames
     tokens = map_tokens(old.tokens if are_alike else [], new.tokens)
     try:
         transfer(
@@ -118,8 +118,8 @@ def start_from(hparams: Mapping[str, Any], vocabulary: AnyVocabulary) -> None:
     except InputError as error:
         raise InputError(f"init_from {source}: {error}") from error
     if if_main_process():
-        told = _describe(tokens) if are_alike else _describe_units(old, new)
-        logger.info("starts from %s; %s", source, told)
+        overlap = _describe(tokens) if are_alike else _describe_units(old, new)
+        logger.info("starts from %s; %s", source, overlap)
 
 
 def _load_frontend(frontend: nn.Module, source: str) -> None:

@@ -107,7 +107,7 @@ class StagedUnfreezing:
         self.rates = rates
 
     def enter(self, epoch: int) -> bool:
-        """Make ready for an epoch, from 1; tell whether what is trained has changed."""
+        """Prepare an epoch, from 1; return whether what is trained has changed."""
         past = [i for i, stage in enumerate(self.stages) if stage.first <= epoch]
         has_changed = False
         groups = self.optimizer.param_groups

@@ -47,7 +47,7 @@ class ShardBatches(IterableDataset):
     max_batch_size : int | None
         Utterances in a batch.
     max_duration : float | None
-        Seconds; longer utterances are left out.
+        Seconds; longer utterances are skipped.
     buffer_size : int
         Utterances to choose from, as packed in the shards, for each worker.
     seed : int
@@ -99,7 +99,7 @@ class ShardBatches(IterableDataset):
         return sum(len(shard.texts) for shard in self.shards)
 
     def listed(self) -> Iterator[tuple[float, str]]:
-        """Yield seconds and transcript of each utterance that is not left out."""
+        """Yield seconds and transcript of each utterance that is not skipped."""
         longest = math.inf if self.max_duration is None else self.max_duration
         for shard in self.shards:
             for listed in zip(shard.durations, shard.texts, strict=True):
@@ -118,7 +118,7 @@ class ShardBatches(IterableDataset):
         num_done : int
             Batches of it that this process has had; they are read over.
         heard : NDArray[np.uint64]
-            Of `hash_ids`, what the first pass leaves out.
+            Of `hash_ids`, what the first pass skips.
         """
         self.epoch, self.num_done, self.heard = epoch, num_done, heard
 
@@ -128,7 +128,7 @@ class ShardBatches(IterableDataset):
         Arguments
         ---------
         but : Iterable[float]
-            Durations of utterances that it leaves out.
+            Durations of utterances that it skips.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""Epochs of batches out of shards, which a resumed training goes on with."""
+"""Epochs of batches out of shards, which a resumed training continues with."""
 
 import logging
 from pathlib import Path
@@ -25,9 +25,9 @@ class ShardLoader(LoopedLoader):
     """Epochs of a known number of batches; a checkpoint may lie between any two.
 
     An epoch has as many batches as `ShardBatches.count_batches` says. The order of one
-    epoch may pack the utterances into a few more batches, which are left out then, or
+    epoch may pack the utterances into a few more batches, which are skipped then, or
     into a few less: a new pass gives what is missing. A run that is resumed within an
-    epoch goes on with the next batch of the same order, if as many processes and
+    epoch continues with the next batch of the same order, if as many processes and
     workers read the same shards to batches of the same size; if not, with a pass over
     the utterances that the epoch has not had.
 
@@ -70,7 +70,7 @@ class ShardLoader(LoopedLoader):
         self.set_epoch(1)
 
     def set_epoch(self, epoch: int) -> None:
-        """Begin an epoch, or go on with the one that was loaded.
+        """Begin an epoch, or continue with the one that was loaded.
 
         Arguments
         ---------

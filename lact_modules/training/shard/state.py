@@ -78,7 +78,7 @@ class ShardState:
         return self._loaded + Had(hash_ids(self._ids), np.array(self._seconds))
 
     def begin_anew(self, order: str) -> "ShardState":
-        """Go on within the epoch in another order."""
+        """Continue within the epoch in another order."""
         had = self.before + self._done + self._by_others
         return ShardState(self.epoch, order, had)
 

@@ -15,7 +15,7 @@ def settings_kept_if_refused(
 ) -> Iterator[None]:
     """Put ``hyperparams.yaml`` back if a run ends before it has saved anything.
 
-    Whoever loads the model builds it by that file.
+    The model is later built by that file.
 
     Arguments
     ---------

@@ -89,7 +89,7 @@ def check_is_left(settings: Settings, trained: Trained | None, num_epochs: int) 
         raise InputError(
             f"--{change.name} {change.new}: no step is left to train, and "
             f"{settings.values['output_folder']} was trained with {change.old}; leave "
-            "it at that, train for more num_epochs, or want --test_only"
+            "it at that, train for more num_epochs, or set --test_only"
         )
 
 

@@ -48,7 +48,7 @@ def nothing_kept_of_trials(settings: Settings) -> Iterator[Settings]:
     values = settings.values
     finds_rate = values.get("find_lr", False)
     if finds_rate and values["test_only"]:
-        raise InputError("--find_lr: --test_only trains nothing; want one of them")
+        raise InputError("--find_lr: --test_only trains nothing; choose one of them")
     if not finds_rate and (not values["debug"] or values["debug_persistently"]):
         yield settings
         return

@@ -101,7 +101,7 @@ class MetricsLog:
 
 
 def open_log(hparams: Mapping[str, Any]) -> MetricsLog:
-    """Open the log of a run, or go on with it.
+    """Open the log of a run, or continue with it.
 
     Arguments
     ---------

@@ -39,7 +39,7 @@ class TrackedRun:
 
     @property
     def name(self) -> str:
-        """For people to tell runs apart."""
+        """For people to distinguish runs."""
         return "/".join(self.folder.parts[-2:])
 
     @property

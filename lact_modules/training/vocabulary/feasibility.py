@@ -23,8 +23,8 @@ def check_feasible(
     """Warn of utterances with more labels than frames, which CTC cannot learn.
 
     A label that repeats its neighbor takes a frame more, for the blank between. Audio
-    is not read: durations tell the frames, but for one or two, and augmentation that
-    changes the speed is left out of account.
+    is not read: durations give the frames, but for one or two, and augmentation that
+    changes the speed is ignored.
 
     Arguments
     ---------

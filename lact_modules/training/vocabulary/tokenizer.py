@@ -33,7 +33,7 @@ def prepare_tokenizer(
     ------
     InputError
         If the tokenizer has another number of tokens, the run began with another one,
-        the texts do not make so many tokens, or nothing tells how many to make.
+        the texts do not make so many tokens, or their number is not given.
 
     Example
     -------

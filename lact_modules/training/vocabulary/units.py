@@ -37,7 +37,7 @@ def make_vocabulary(hparams: dict[str, Any], read_texts: ReadTexts) -> AnyVocabu
     ------
     InputError
         If the model has another number of tokens, the run began with others, or
-        nothing tells how many pieces to make.
+        the number of pieces is not given.
 
     Example
     -------

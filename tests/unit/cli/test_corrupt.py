@@ -168,7 +168,7 @@ def test_faults_of_the_user_come_before_anything_is_written(
 ):
     for condition, fault in (
         ("fuzz:3", "'fuzz:3': unknown; choose from gaussian:SIGMA"),
-        ("gaussian", "want gaussian:SIGMA, a number from 0 to 1"),
+        ("gaussian", "expected gaussian:SIGMA, a number from 0 to 1"),
         ("noise:5", "give --noise-folder"),
         ("room", "give --rir-folder"),
     ):

@@ -114,7 +114,7 @@ def test_an_end_may_be_left_out(prepare):
         ("start,end", "2,1.5", "end is 1.5 s, but the utterance begins at 2 s"),
         ("start,end", "2,2", "end is 2 s, but the utterance begins at 2 s"),
         ("start,offset", "0.5,1", "start is 0.5 s, but offset 1 s; remove one"),
-        ("start,end", "1,x", "end is 'x'.; want a number from 0 on"),
+        ("start,end", "1,x", "end is 'x'.; expected a number from 0 on"),
         ("start,end", "1,-2", "end is '-2'"),
         ("start,end", "1,nan", "end is 'nan'"),
         ("start,end", "1,1e300", "longer than any recording"),

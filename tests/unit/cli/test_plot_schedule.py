@@ -45,8 +45,8 @@ def test_schedule_and_stages_by_one_line_each(lact_asr, tmp_path):
     ("words", "message"),
     [
         (["--warmup_step", "100"], "no key 'warmup_step'; did you mean"),
-        (["--warmup_steps"], "--warmup_steps: has no value; want a whole number"),
-        (["warmup_steps", "100"], "'warmup_steps': no option; want --key value"),
+        (["--warmup_steps"], "--warmup_steps: has no value; expected a whole number"),
+        (["warmup_steps", "100"], "'warmup_steps': no option; expected --key value"),
         (["--parameter_groups", "[{match: lstm}]"], "'lstm' matches no parameter"),
     ],
 )

@@ -124,7 +124,7 @@ def test_damaged_files_are_refused_in_a_line(transcribe, write, option, content)
 def test_numbers_out_of_range_are_refused(transcribe, lm, option, value):
     finished = transcribe("--lm", lm, "--rescore", lm, option, value)
     name = option.removeprefix("--").replace("-", "_")
-    assert_refused(finished, name, "want")
+    assert_refused(finished, name, "expected")
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_tune_lm_refuses_numbers_out_of_range(
     finished = lact_asr(*command, "--lm", lm, "--rescore", lm, *options)
     assert (finished.code, finished.out) == (2, "")
     assert "Traceback" not in finished.err
-    assert "want" in finished.err or "a weight is not negative" in finished.err
+    assert "expected" in finished.err or "must not be negative" in finished.err
 
 
 def test_evaluate_tells_of_words_that_differ_in_case(

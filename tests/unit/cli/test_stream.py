@@ -15,7 +15,7 @@ import torch
 from lact_modules.cli.terminal.stream_output import StreamWriter
 from lact_modules.data.source import live_audio
 from lact_modules.decoding.hypothesis import Hypothesis, Word
-from lact_modules.decoding.stream.endpoint import Heard
+from lact_modules.decoding.stream.endpoint import PartialHypothesis
 from lact_modules.encoders import compilation
 from lact_modules.errors import InputError
 
@@ -249,12 +249,14 @@ def test_a_terminal_shows_what_goes_on_in_one_line(monkeypatch, capsys):
     monkeypatch.setenv("COLUMNS", "12")
     writer = StreamWriter()
     one, two = Word("ONE", 0.2, 0.5), Word("TWO", 0.8, 1.1)
-    writer.write((), Heard((), (one,)), 0.64)
-    writer.write((), Heard((one,), (two,)), 1.28)
+    writer.write((), PartialHypothesis((), (one,)), 0.64)
+    writer.write((), PartialHypothesis((one,), (two,)), 1.28)
     # no news, nothing drawn
-    writer.write((), Heard((one, two), ()), 1.92)
-    writer.write((), Heard((one, two), (Word("THREE", 2.0, 2.2),)), 2.56)
-    writer.write((Hypothesis.from_words([one, two], 0.0),), Heard((), ()), 3.2)
+    writer.write((), PartialHypothesis((one, two), ()), 1.92)
+    writer.write((), PartialHypothesis((one, two), (Word("THREE", 2.0, 2.2),)), 2.56)
+    writer.write(
+        (Hypothesis.from_words([one, two], 0.0),), PartialHypothesis((), ()), 3.2
+    )
     out, err = capsys.readouterr()
     assert out == "0.20\t1.10\tONE TWO\n"
     clear = "\r\x1b[2K"

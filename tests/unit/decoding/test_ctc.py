@@ -332,7 +332,7 @@ def test_endless_words_do_not_reach_the_trie(tmp_path, caplog, case):
 )
 def test_numbers_out_of_range_are_named(name, value):
     options = {"beam_size": 20, name: value}
-    with pytest.raises(InputError, match=f"{name} {value}: want"):
+    with pytest.raises(InputError, match=f"{name} {value}: expected"):
         build_decoder(VOCABULARY, FRAME_RATE, **options)
 
 

@@ -35,5 +35,5 @@ def test_what_fits_passes(value, limits):
     ],
 )
 def test_what_does_not_is_named(value, limits, wanted):
-    with pytest.raises(InputError, match=f"weight {value}: want .*{wanted}"):
+    with pytest.raises(InputError, match=f"weight {value}: expected .*{wanted}"):
         check_number("weight", value, **limits)

@@ -87,10 +87,10 @@ def test_no_such_share_is_refused(share):
         upper_blocks([dict], 4, {}, share)
     with pytest.raises(ValueError, match=r"mixer: 2, .* takes one"):
         upper_blocks([dict, dict], 4, {})
-    with pytest.raises(ValueError, match="below: 'none': want arguments by name"):
+    with pytest.raises(ValueError, match="below: 'none': expected arguments by name"):
         upper_blocks([dict], 4, "none")
 
 
 def test_a_layout_by_its_name_alone_is_refused():
-    with pytest.raises(ValueError, match=r"layout='divide': want a function, such as"):
+    with pytest.raises(ValueError, match=r"layout='divide': expected a function, such"):
         has_fast_weights(YAML, layout="divide")

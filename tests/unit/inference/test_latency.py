@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from lact_modules.decoding.hypothesis import Hypothesis, Word
-from lact_modules.decoding.stream.endpoint import Heard
+from lact_modules.decoding.stream.endpoint import PartialHypothesis
 from lact_modules.inference import latency
 from lact_modules.inference.latency import LatencyMeter
 from lact_modules.layers.chunking import Chunking
@@ -20,7 +20,7 @@ class FakeRecognizer:
 
     def __init__(self, stable, ended=()):
         self.seconds, self.now = 0.0, 0.0
-        self.partial = Heard((), ())
+        self.partial = PartialHypothesis((), ())
         self._steps = iter(zip(stable, ended, strict=True))
         self._ended = ()
 
@@ -31,7 +31,7 @@ class FakeRecognizer:
     def finish(self):
         self.now += 0.5
         stable, self._ended = next(self._steps)
-        self.partial = Heard(stable, (SIX,))
+        self.partial = PartialHypothesis(stable, (SIX,))
 
     def take(self):
         return self._ended

@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from lact_modules.scoring.likeness import tell_likeness
+from lact_modules.scoring.likeness import describe_likeness
 
 
 @pytest.mark.parametrize(
@@ -15,11 +15,11 @@ from lact_modules.scoring.likeness import tell_likeness
     ],
 )
 def test_words_of_another_form_are_told_of(said, heard, hint):
-    assert re.match(f".*{hint}", tell_likeness([said, ""], [heard, ""]))
+    assert re.match(f".*{hint}", describe_likeness([said, ""], [heard, ""]))
 
 
 @pytest.mark.parametrize(
     ("said", "heard"), [("ONE TWO", "ONE TWO"), ("ONE", "TWO"), ("", "A"), ("A", "")]
 )
 def test_other_errors_are_not(said, heard):
-    assert tell_likeness([said], [heard]) == ""
+    assert describe_likeness([said], [heard]) == ""

@@ -199,29 +199,29 @@ def test_a_list_of_paths_is_one(start):
         (["--test", "1"], "no key 'test'; did you mean 'test_only'?"),
         (["--data", "x"], "no key 'data'"),
         (["--auto_mix_prec"], "--auto_mix_prec: was removed; use --precision fp16"),
-        (["--size", "0"], "--size 0: want a whole number of 1 or more"),
+        (["--size", "0"], "--size 0: expected a whole number of 1 or more"),
         (["--size", "8 #2"], "--size 8 #2: YAML takes #2 for a comment"),
         (["--size", "[1"], "--size [1: is not YAML"),
-        (["--size"], "--size: has no value; want a whole number"),
+        (["--size"], "--size: has no value; expected a whole number"),
         (["--size=3", "--size", "3"], "--size: is given twice"),
         (
             ["--layer", "{in_featurs: 3}"],
             "--layer: Linear has no argument 'in_featurs'",
         ),
-        (["--layer", "{in_features: x}"], "--layer.in_features x: want a whole number"),
+        (["--layer", "{in_features: x}"], "--layer.in_features x: expected a whole nu"),
         (["--layer", "{out_features: -3}"], "--layer: Linear: "),
         (["--decoding", "{beam: 5}"], "no key 'beam'; did you mean 'beam_size'?"),
-        (["--decoding", "{beam_size: 5.5}"], "--decoding.beam_size 5.5: want a whole"),
+        (["--decoding", "{beam_size: 5.5}"], "--decoding.beam_size 5.5: expected a wh"),
         (["--system", "a <size>"], "<size> would be taken for a reference"),
-        (["--system", ""], "--system '': want text, or null"),
+        (["--system", ""], "--system '': expected text, or null"),
         (["--system", "caf\udce9"], "is not UTF-8"),
-        (["--noprogressbar", "maybe"], "--noprogressbar maybe: want true or false"),
-        (["--noprogressbar=maybe"], "--noprogressbar maybe: want true or false"),
-        (["--device", "gpu"], "--device gpu: want cpu, cuda, or cuda:N"),
+        (["--noprogressbar", "maybe"], "--noprogressbar maybe: expected true or false"),
+        (["--noprogressbar=maybe"], "--noprogressbar maybe: expected true or false"),
+        (["--device", "gpu"], "--device gpu: expected cpu, cuda, or cuda:N"),
         (["--device", "cuda:99"], "--device cuda:99: PyTorch finds no such device"),
         (["--device", "cpu", "--precision", "fp16"], "--precision fp16: needs a GPU"),
-        (["--precision", "fp8"], "--precision fp8: want one of fp32, fp16, bf16"),
-        (["--max_grad_norm=-1"], "--max_grad_norm -1: want a number above 0, or .inf"),
+        (["--precision", "fp8"], "--precision fp8: expected one of fp32, fp16, bf16"),
+        (["--max_grad_norm=-1"], "--max_grad_norm -1: expected a number above 0, or ."),
         (["--debug", "--test_only"], "--debug"),
         (["--jit"], "--jit: TorchScript cannot compile these models; use --compile"),
         (["--jit_module_keys", "model"], "--jit_module_keys: TorchScript"),
@@ -235,7 +235,7 @@ def test_a_list_of_paths_is_one(start):
         ),
         (
             ["--compile", "--compile_module_keys", "[frontend]"],
-            "--compile_module_keys frontend: no such module; want model",
+            "--compile_module_keys frontend: no such module; expected model",
         ),
         (["another.yaml"], "'another.yaml': no option"),
     ],
@@ -259,7 +259,7 @@ def test_a_yaml_file_is_asked_for(monkeypatch, capsys):
     with pytest.raises(SystemExit) as stopped:
         launch(pytest.fail, KEYS)
     assert stopped.value.code == 2
-    assert "no YAML file; want one of hparams/" in capsys.readouterr().err
+    assert "no YAML file; expected one of hparams/" in capsys.readouterr().err
 
 
 def test_torchrun_without_gpus_is_told_to_want_gloo(fault_of, monkeypatch):
@@ -308,7 +308,7 @@ def test_help_tells_keys_values_and_what_fits(start, capsys, tmp_path):
     said = " ".join(capsys.readouterr().out.split())
     assert "--size" in said
     assert "how many numbers come in; a whole number of 1 or more" in said
-    assert "what lact-asr compare calls the run; text, or null" in said
+    assert "name of the run in lact-asr compare; text, or null" in said
     assert "--max_grad_norm 1.0" in said
     assert "--log_config null" in said
     assert not (tmp_path / "run").exists()

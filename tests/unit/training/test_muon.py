@@ -68,10 +68,10 @@ def test_a_model_without_blocks_is_refused():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"momentum": 1.5}, "momentum 1.5: want a number from 0"),
-        ({"ns_steps": 0}, "ns_steps 0: want a number from 1 to 99"),
-        ({"ns_steps": 100}, "ns_steps 100: want a number from 1 to 99"),
-        ({"betas": [0.9]}, r"betas \[0.9\]: want two numbers"),
+        ({"momentum": 1.5}, "momentum 1.5: expected a number from 0"),
+        ({"ns_steps": 0}, "ns_steps 0: expected a number from 1 to 99"),
+        ({"ns_steps": 100}, "ns_steps 100: expected a number from 1 to 99"),
+        ({"betas": [0.9]}, r"betas \[0.9\]: expected two numbers"),
     ],
 )
 def test_what_no_step_could_be_taken_with_is_refused_at_once(options, message):

@@ -21,7 +21,7 @@ class _Layout(NamedTuple):
     data: bytes
     """Chunk of the samples."""
     file_size_at: int = 0
-    """0 if nothing tells the size of the file."""
+    """0 if the size of the file is unknown."""
     counts_header: bool = False
     alignment: int = 2
 
@@ -91,15 +91,15 @@ def find_end(source: ByteRange) -> tuple[int, bool]:
     return len(source), True
 
 
-def mend_size(source: ByteRange, tell: Callable[[str], None]) -> ByteRange:
-    """Mend a size that leaves samples out.
+def correct_size(source: ByteRange, tell: Callable[[str], None]) -> ByteRange:
+    """Correct a size that leaves samples out.
 
     Arguments
     ---------
     source : ByteRange
         One file of chunks.
     tell : Callable[[str], None]
-        Told of a size that was mended.
+        Called with a remark on a size that was corrected.
 
     Returns
     -------
@@ -113,7 +113,7 @@ def mend_size(source: ByteRange, tell: Callable[[str], None]) -> ByteRange:
     """
     samples = _find_samples(source)
     if samples is None:
-        # whoever decodes it will refuse it
+        # its decoder will refuse it
         return source
     announced, room = samples.end - samples.start, len(source) - samples.start
     if announced - room > _SLACK and announced < _UNKNOWN:
@@ -173,7 +173,7 @@ def _find_samples(source: ByteRange) -> _Samples | None:
 
 
 def _read_file_end(source: ByteRange, layout: _Layout) -> int:
-    """Return where a header tells that the file ends, 0 if it does not."""
+    """Return where the file ends by its header, 0 if that does not say."""
     size = source.peek(layout.file_size_at, layout.size.size)
     if not layout.file_size_at or len(size) < layout.size.size:
         return 0

@@ -1,4 +1,4 @@
-"""Files that tell by their structure where they end, and others may follow."""
+"""Files whose structure says where they end, and others may follow."""
 
 import math
 import re
@@ -81,7 +81,7 @@ def _walk(source: ByteRange, read: Callable[[int], int]) -> int:
 
 
 def find_elements_end(source: ByteRange) -> int:
-    """Pass over the elements of a Matroska file, also of sizes that are not told.
+    """Skip the elements of a Matroska file, also of unknown sizes.
 
     Arguments
     ---------

@@ -52,7 +52,7 @@ def count_last_samples(source: ByteRange) -> int:
     Arguments
     ---------
     source : ByteRange
-        A link; damage is passed over.
+        A link; damage is skipped.
 
     Returns
     -------

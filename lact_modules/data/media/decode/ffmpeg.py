@@ -22,7 +22,7 @@ _FORMATS = (
     "matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,mp3,mpeg,mpegts,ogg,tta,voc,w64,wav,wv"
 )
 
-# Their headers tell the length of what they hold; those of others are estimates.
+# Their headers have the length of what they hold; those of others are estimates.
 _EXACT_FORMATS = ("mov,", "matroska,")
 # Seconds of padding that codecs add, and rounding.
 _TOLERANCE = 0.25
@@ -123,7 +123,7 @@ def _index(source: ByteRange) -> PacketIndex:
     container, stream = _open(source.narrow(0), None)
     with container, suppress(av.FFmpegError, ValueError):
         return index_packets(container, stream)
-    # damage is told where it is decoded
+    # damage is reported where it is decoded
     return PacketIndex()
 
 

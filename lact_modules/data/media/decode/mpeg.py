@@ -1,4 +1,4 @@
-"""MPEG audio, MP3 above all: frames one after the other, whose number nothing tells."""
+"""MPEG audio, MP3 above all: frames one after the other, of unknown number."""
 
 from array import array
 from collections.abc import Iterator
@@ -60,7 +60,7 @@ class MpegDecoder:
         self._source, self._run = source, run
         self.rate, self.num_channels = run.header.rate, run.header.channels
         total = len(run.places) * run.header.num_samples - run.delay
-        # a run that goes on behind what was announced has no end to take off
+        # a run that continues behind what was announced has no end to take off
         is_as_announced = len(run.places) == run.announced
         self.num_samples: int | None = total - is_as_announced * run.padding
 

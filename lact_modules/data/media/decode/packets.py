@@ -30,7 +30,7 @@ class PacketIndex(NamedTuple):
     frame_size : int
         Samples of each but the last.
     delay : int
-        Samples of the first ones that are not heard.
+        Samples at the beginning that are not played.
     rate : int
         Hz.
     """

@@ -1,4 +1,4 @@
-"""Decode by libsndfile: wav, flac, ogg and other files that tell their length."""
+"""Decode by libsndfile: wav, flac, ogg and other files that have their length."""
 
 import os
 from collections.abc import Iterator
@@ -83,6 +83,6 @@ class SndfileDecoder:
         """Return where to begin, so that from `start` on all samples are right."""
         if self._file.format != "OGG":
             return start
-        # whoever seeks to a place within the last page of Vorbis gets another one
+        # seeking to a place within the last page of Vorbis finds another one
         start = min(start, self._file.frames - self._last_samples)
         return max(0, start - int(_RUN_UP_SECONDS * self.rate))

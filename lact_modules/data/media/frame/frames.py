@@ -19,7 +19,7 @@ _FIRST_BYTES = 192
 
 
 class Frame(Protocol):
-    """What a frame's header tells.
+    """Content of a frame's header.
 
     Arguments
     ---------
@@ -146,7 +146,7 @@ def find_frames(source: ByteRange, start: int) -> Iterator[int]:
 
 
 def _followed(window: bytes, places: np.ndarray) -> list[int]:
-    """Leave out what begins like MPEG audio and no sync of its like follows."""
+    """Drop what begins like MPEG audio and no sync of its like follows."""
     data = np.frombuffer(window + bytes(3), np.uint8)
     kinds = data[places + 1]
     sizes = _mpeg_sizes()[kinds.astype(int) << 8 | data[places + 2]]

@@ -1,4 +1,4 @@
-"""What the header of a frame tells of a stream that has no other."""
+"""The header of a frame, in a stream that has no other."""
 
 from typing import NamedTuple
 

@@ -17,7 +17,7 @@ _VERSIONS = {3: (1, 1), 2: (2, 2), 0: (2, 4)}
 
 
 class MpegHeader(NamedTuple):
-    """What the four bytes before a frame tell.
+    """The four bytes before a frame.
 
     Arguments
     ---------

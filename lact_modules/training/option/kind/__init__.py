@@ -1,1 +1,1 @@
-"""Kinds of values of keys, each with words for what it wants."""
+"""Kinds of values of keys, each with words for what it expects."""

@@ -1,4 +1,4 @@
-"""What hyperparameters may be: kinds of values, each with words for what it wants."""
+"""What hyperparameters may be: kinds of values, each with words for what it expects."""
 
 import math
 import sys
@@ -20,14 +20,14 @@ class Kind:
 
     Arguments
     ---------
-    want : str
-        Says what fits, after "want".
+    expected : str
+        Says what fits, after "expected".
     fits : Callable[[Any], bool]
-        Tells whether a value does; raises an `InputError` where it knows more.
+        Returns whether a value does; raises an `InputError` where it knows more.
     is_text : bool
         Whether all text fits, so that a command line gives it without quotes.
     is_flag : bool
-        Whether a command line may leave out ``true``.
+        Whether a command line may omit ``true``.
     entries : Mapping[str, Kind] | None
         Kinds of a mapping's values by key.
 
@@ -36,11 +36,11 @@ class Kind:
     >>> whole(1).check("valid_batch_size", 0)
     Traceback (most recent call last):
     ...
-    lact_modules.errors.InputError: --valid_batch_size 0: want a whole number of 1 or
-    more
+    lact_modules.errors.InputError: --valid_batch_size 0: expected a whole number of 1
+    or more
     """
 
-    want: str
+    expected: str
     fits: Callable[[Any], bool]
     is_text: bool = False
     is_flag: bool = False
@@ -67,7 +67,7 @@ class Kind:
             reason = str(error).removeprefix(f"{name}: ").removeprefix(f"{value}: ")
             raise InputError(f"--{name} {shown(value)}: {reason}") from error
         if not fits:
-            raise InputError(f"--{name} {shown(value)}: want {self.want}")
+            raise InputError(f"--{name} {shown(value)}: expected {self.expected}")
         if self.entries is not None and isinstance(value, Mapping):
             for key, inner in value.items():
                 if key not in self.entries:
@@ -117,11 +117,11 @@ def number(
     bounds = {"of at least": at_least, "above": above}
     bounds |= {"of at most": at_most, "below": below}
     if at_least is not None and at_most is not None:
-        want = f"from {at_least:g} to {at_most:g}"
+        expected = f"from {at_least:g} to {at_most:g}"
     else:
         given = {word: bound for word, bound in bounds.items() if bound is not None}
-        want = " and ".join(f"{word} {bound:g}" for word, bound in given.items())
-    return Kind(f"a number {want}".strip() + (", or .inf" if or_inf else ""), fits)
+        expected = " and ".join(f"{word} {bound:g}" for word, bound in given.items())
+    return Kind(f"a number {expected}".strip() + (", or .inf" if or_inf else ""), fits)
 
 
 def is_number(value: Any, kind: Any) -> bool:
@@ -146,14 +146,14 @@ def list_of(kind: Kind, plural: str, at_least: int = 0) -> Kind:
     return Kind(f"a list of {plural}", fits)
 
 
-def pair(kind: Kind, want: str) -> Kind:
+def pair(kind: Kind, expected: str) -> Kind:
     """Want two values, the second no smaller than the first."""
 
     def fits(value: Any) -> bool:
         is_pair = isinstance(value, list | tuple) and len(value) == 2
         return is_pair and all(map(kind.fits, value)) and value[0] <= value[1]
 
-    return Kind(want, fits)
+    return Kind(expected, fits)
 
 
 def maybe(kind: Kind) -> Kind:
@@ -162,7 +162,7 @@ def maybe(kind: Kind) -> Kind:
     def fits(value: Any) -> bool:
         return value is None or kind.fits(value)
 
-    return Kind(f"{kind.want}, or null", fits, kind.is_text, False, kind.entries)
+    return Kind(f"{kind.expected}, or null", fits, kind.is_text, False, kind.entries)
 
 
 def either(first: Kind, second: Kind) -> Kind:
@@ -171,20 +171,20 @@ def either(first: Kind, second: Kind) -> Kind:
     def fits(value: Any) -> bool:
         return first.fits(value) or second.fits(value)
 
-    return Kind(f"{first.want}, or {second.want}", fits, first.is_text)
+    return Kind(f"{first.expected}, or {second.expected}", fits, first.is_text)
 
 
-def mapping(entries: Mapping[str, Kind] | None = None, want: str = "") -> Kind:
+def mapping(entries: Mapping[str, Kind] | None = None, expected: str = "") -> Kind:
     """Want a mapping, with `entries` alone unless they are None."""
     names = ", ".join(entries or {})
     return Kind(
-        want or (f"a mapping with any of {names}" if names else "a mapping"),
+        expected or (f"a mapping with any of {names}" if names else "a mapping"),
         lambda value: isinstance(value, Mapping),
         entries=entries,
     )
 
 
-def checked(want: str, read: Callable[[Any], object], *types: type) -> Kind:
+def checked(expected: str, read: Callable[[Any], object], *types: type) -> Kind:
     """Want what `read` takes, of one of `types`; it raises an error if not."""
 
     def fits(value: Any) -> bool:
@@ -198,12 +198,12 @@ def checked(want: str, read: Callable[[Any], object], *types: type) -> Kind:
             return False
         return True
 
-    return Kind(want, fits)
+    return Kind(expected, fits)
 
 
-def having(want: str, *attributes: str) -> Kind:
+def having(expected: str, *attributes: str) -> Kind:
     """Want an object with some attributes, such as ``!new:`` makes."""
-    return Kind(want, lambda value: all(hasattr(value, name) for name in attributes))
+    return Kind(expected, lambda value: all(hasattr(value, a) for a in attributes))
 
 
 def _must_exist(path: str) -> bool:

@@ -29,7 +29,7 @@ _PLAIN = ((bool, flag), (int, whole()), (float, number(or_inf=True)), (str, text
 def check_arguments(tree: Mapping[str, Any]) -> None:
     """Refuse arguments that a class or function has not, or of another type.
 
-    HyperPyYAML would tell where an object is made, and of ``!name:`` not even there.
+    HyperPyYAML would report where an object is made, and of ``!name:`` not even there.
 
     Arguments
     ---------
@@ -120,7 +120,7 @@ def kind_of(annotation: Any) -> Kind | None:
 
     Example
     -------
-    >>> kind_of(int | None).want
+    >>> kind_of(int | None).expected
     'a whole number, or null'
     """
     for plain, kind in _PLAIN:
@@ -136,5 +136,5 @@ def kind_of(annotation: Any) -> Kind | None:
     if origin in (Union, UnionType):
         return maybe(kinds[0])
     if isinstance(origin, type) and issubclass(origin, Sequence):
-        return list_of(kinds[0], f"values, each {kinds[0].want}")
+        return list_of(kinds[0], f"values, each {kinds[0].expected}")
     return None

@@ -75,7 +75,7 @@ def did_you_mean(
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.9)
     near = near or difflib.get_close_matches(name, known, n=5)
     if not near:
-        return otherwise or f"want one of {', '.join(known)}"
+        return otherwise or f"expected one of {', '.join(known)}"
 
     parts = _parts(name)
 

@@ -138,9 +138,9 @@ def test_language_without_rules_of_its_own_has_those_of_most():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"case": "upper"}, "no rule 'case'; want form, letter_case"),
-        ({"letter_case": "Upper"}, "'Upper'; want upper or lower or keep"),
-        ({"strip_marks": "no"}, "strip_marks: 'no'; want bool"),
+        ({"case": "upper"}, "no rule 'case'; expected form, letter_case"),
+        ({"letter_case": "Upper"}, "'Upper'; expected upper or lower or keep"),
+        ({"strip_marks": "no"}, "strip_marks: 'no'; expected bool"),
     ],
 )
 def test_wrong_rule_is_named(changes, message):

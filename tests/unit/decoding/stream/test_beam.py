@@ -7,7 +7,7 @@ from lact_modules.data.text.vocabulary import Vocabulary
 from lact_modules.decoding.ctc import BeamDecoder
 from lact_modules.decoding.search import flashlight
 from lact_modules.decoding.stream.decoder import build_stream_decoder
-from lact_modules.decoding.stream.endpoint import Heard
+from lact_modules.decoding.stream.endpoint import PartialHypothesis
 from lact_modules.errors import InputError
 from lact_modules.language_model.arpa import write_arpa
 from lact_modules.language_model.ngram import estimate_ngrams
@@ -152,7 +152,7 @@ def test_forks_share_what_is_large_and_no_search(paths, monkeypatch):
 def test_nothing_is_heard_in_nothing(decoder):
     state = decoder.start()
     assert decoder.accept(torch.zeros(0, len(VOCABULARY)), state) is state
-    assert decoder.words(state) == Heard((), ())
+    assert decoder.words(state) == PartialHypothesis((), ())
     assert decoder.finish(state).words == ()
 
 

@@ -56,7 +56,7 @@ MODELS = {
 def compare(model, block):
     """See that loss and gradients are those of CTC on an encoder cut at the block."""
     early = exit_at(deepcopy(model), block).train()
-    said = hear(model).said(f"{block}")
+    said = hear(model).output(f"{block}")
     log_probs, frames = early(WAVEFORM, SAMPLES)
     assert said.lengths.tolist() == frames.tolist()
     losses = []
@@ -94,10 +94,10 @@ def test_chunks_of_segments_are_joined_by_utterance():
     watch = hear(make_model(heads={3: "ctc"}, **options).train())
     calls = watch.calls["3"]
     assert {call.row for call in calls} == {0, 1}
-    said = watch.said("3")
+    said = watch.output("3")
     for row, length in enumerate(said.lengths):
         # in the order of time, whatever the segments
-        mine = torch.cat([call.said[0] for call in calls if call.row == row])
+        mine = torch.cat([call.values[0] for call in calls if call.row == row])
         assert torch.equal(said.values[row, :length], mine)
     assert said.lengths.tolist() == [13, 5]
 
@@ -107,7 +107,7 @@ def test_an_utterance_without_frames_has_no_loss():
     encoder = watch.encoder.train()
     watch.begin()
     encoder(torch.randn(2, 12, 8), torch.tensor([0, 12]))
-    assert watch.said("3").lengths.tolist() == [0, 6]
+    assert watch.output("3").lengths.tolist() == [0, 6]
     losses = watch.losses(TOKENS[:, :2], torch.tensor([0, 2]))
     assert losses[0] == 0 < losses[1]
 
@@ -115,7 +115,7 @@ def test_an_utterance_without_frames_has_no_loss():
 def test_losses_of_several_heads_are_averaged_and_told():
     watch = hear(make_model(heads={1: "ctc", 3: "ctc"}).train())
     mean = watch.losses(TOKENS, NUM_TOKENS)
-    each = [ctc_losses(*watch.said(name), TOKENS, NUM_TOKENS)[0] for name in "13"]
+    each = [ctc_losses(*watch.output(name), TOKENS, NUM_TOKENS)[0] for name in "13"]
     torch.testing.assert_close(mean, (each[0] + each[1]) / 2)
     assert watch.metrics() == {
         f"ctc/{name}": pytest.approx(loss.sum().item() / 5)
@@ -126,11 +126,11 @@ def test_losses_of_several_heads_are_averaged_and_told():
 def test_the_first_pass_counts_and_only_in_training():
     model = make_model(heads={2: "ctc"}).train()
     watch = hear(model)
-    first = watch.said("2")
+    first = watch.output("2")
     model(torch.randn(2, 16000), SAMPLES)
-    assert torch.equal(watch.said("2").values, first.values)
+    assert torch.equal(watch.output("2").values, first.values)
     watch = hear(model.eval())
-    assert watch.said("2") is None
+    assert watch.output("2") is None
     assert watch.losses(TOKENS, NUM_TOKENS).tolist() == [0, 0]
     assert HeadsWatch.of(make_model()) is None
 
@@ -159,7 +159,7 @@ def test_the_weight_parts_the_loss_of_ctc(case, tmp_path):
 
 
 def test_a_weight_that_leaves_the_output_untrained_is_refused(tmp_path):
-    with pytest.raises(InputError, match=r"inter_ctc_weight 1.0: want .* below 1"):
+    with pytest.raises(InputError, match=r"inter_ctc_weight 1.0: expected .* below 1"):
         processes.make_brain(
             tmp_path, *processes.CTC, "inter_ctc_weight: 1.0", effective=False
         )

@@ -144,7 +144,7 @@ def test_missing_file_is_named(tmp_path):
             "layer: {in_featurs: 5}",
             "--layer: Linear has no argument 'in_featurs'; did you mean 'in_features'?",
         ),
-        ("span: many", "--layer.in_features many: want a whole number"),
+        ("span: many", "--layer.in_features many: expected a whole number"),
         ("layer: !new:torch.nn.Linear {in_features", "command line: line 2: "),
         ("span: 1\nspan: 2", "command line: line 3: found duplicate key"),
     ],
@@ -202,9 +202,9 @@ def test_broken_file_is_told_on_one_line(tmp_path, content, message):
         ("log_intervall: 3", "no key 'log_intervall'; did you mean 'log_interval'?"),
         # known, but of use only where something refers to it
         ("width: 3", "'width' has no effect: nothing refers to it"),
-        ("shape: [a]", "--shape [a]: want a list of sizes, or null"),
-        ("log_interval: 2.5", "--log_interval 2.5: want a whole number of 0 or more"),
-        ("log_interval: true", "--log_interval true: want a whole number"),
+        ("shape: [a]", "--shape [a]: expected a list of sizes, or null"),
+        ("log_interval: 2.5", "--log_interval 2.5: expected a whole number of 0 or mo"),
+        ("log_interval: true", "--log_interval true: expected a whole number"),
     ],
 )
 def test_what_is_appended_to_a_file_is_not_ignored(recipe_yaml, line, message):
@@ -216,7 +216,7 @@ def test_a_key_that_the_recipe_needs_is_asked_for(recipe_yaml):
     recipe_yaml.write_text(RECIPE_YAML.replace("seed: 3", ""))
     folder = {"output_folder": "x"}
     message = fault_of(recipe_yaml, folder, KEYS)
-    assert "lacks the key 'seed'; want a whole number from 0" in message
+    assert "lacks the key 'seed'; expected a whole number from 0" in message
     assert load_hparams(recipe_yaml, {**folder, "seed": 5}, KEYS)["seed"] == 5
 
 
@@ -237,10 +237,10 @@ def test_a_key_that_the_recipe_needs_is_asked_for(recipe_yaml):
         (
             "{model: !ref <model>}",
             "{modle: !ref <model>}",
-            "want a mapping with the key",
+            "expected a mapping with the key",
         ),
-        ("train_manifest: a", "", "--train_splits []: want a split's name, or train"),
-        ("train_manifest: a", "train_splits: [a]", "--data_folder null: want"),
+        ("train_manifest: a", "", "--train_splits []: expected a split's name, or tra"),
+        ("train_manifest: a", "train_splits: [a]", "--data_folder null: expected"),
         ("a\n", "a\nstages: [{epochs: 1}]\n", "--stages [{epochs: 1}]: "),
         ("a\n", "a\nparameter_groups: [{match: rnn}]\n", "'rnn' matches no parameter"),
         ("EpochCounter {limit: 2}", "EpochCounter {limits: 2}", "no argument 'limits'"),

@@ -62,7 +62,7 @@ def test_mistakes_are_told_on_one_line_with_key_value_and_what_fits(name):
     for _, message in mistakes:
         assert message.startswith(f"--{name}")
         assert "\n" not in message
-        assert "want " in message or "no key" in message or ": " in message
+        assert "expected " in message or "no key" in message or ": " in message
 
 
 @pytest.mark.parametrize("table", RECIPES)
@@ -74,7 +74,7 @@ def test_defaults_fit(table):
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "want"),
+    ("name", "value", "expected"),
     [
         ("valid_batch_size", 0, "a whole number from 1 to 1000000"),
         ("max_batch_length", 0, "a number above 0"),
@@ -101,10 +101,10 @@ def test_defaults_fit(table):
         ("model_type", "word", "one of unigram, bpe"),
     ],
 )
-def test_what_fits_is_said(name, value, want):
+def test_what_fits_is_said(name, value, expected):
     with pytest.raises(InputError) as caught:
         EVERY[name].check(name, value)
-    assert f": want {want}" in str(caught.value)
+    assert f": expected {expected}" in str(caught.value)
 
 
 @pytest.mark.parametrize(
