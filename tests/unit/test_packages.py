@@ -9,7 +9,7 @@ import pytest
 from lact_modules.errors import InputError
 from lact_modules.packages import misfits_named, torchaudio_that_fits
 
-RECIPES = sorted(Path("recipes").rglob("train.py"))
+RECIPES = sorted((Path(__file__).parents[2] / "recipes").rglob("train.py"))
 
 
 @pytest.fixture
