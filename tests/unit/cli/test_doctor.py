@@ -8,7 +8,7 @@ import soundfile
 import typer
 from typer.testing import CliRunner
 
-from lact_modules.cli import checks
+from lact_modules.cli import data_checks
 from lact_modules.cli.doctor import doctor
 from lact_modules.data.manifest.manifest import Utterance, write_manifest
 from lact_modules.data.text.vocabulary import Vocabulary
@@ -146,12 +146,12 @@ def test_no_or_unreadable_transcripts_fail(tmp_path, content):
 
 
 def test_vocabulary_must_spell_the_data(corpus, tmp_path):
-    (finding,) = list(checks.check_data(corpus, tmp_path))[1:]
+    (finding,) = list(data_checks.check_data(corpus, tmp_path))[1:]
     assert (finding.status, finding.subject) == ("fail", "characters")
     Vocabulary.from_texts(["ONE TW"]).save(tmp_path / "vocabulary.txt")
-    assert list(checks.check_data(corpus, tmp_path))[1].status == "ok"
+    assert list(data_checks.check_data(corpus, tmp_path))[1].status == "ok"
     Vocabulary.from_texts(["ONE T"]).save(tmp_path / "vocabulary.txt")
-    (finding,) = list(checks.check_data(corpus, tmp_path))[1:]
+    (finding,) = list(data_checks.check_data(corpus, tmp_path))[1:]
     assert finding.status == "fail"
     assert finding.detail.endswith(": W")
 
