@@ -24,7 +24,7 @@ from study import write_study
 from lact_modules.errors import InputError
 from lact_modules.model_store.export import CONFIG_FILE, GRAPH_FILE, STREAM_FILE
 
-WORKER = Path(__file__).with_name("hear_alone.py")
+WORKER = Path(__file__).with_name("run_alone.py")
 
 
 class Way(NamedTuple):

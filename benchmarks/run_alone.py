@@ -1,6 +1,6 @@
 """Recognize noise by one program alone and print what that took, for `onnx_speed.py`.
 
-python benchmarks/hear_alone.py onnxruntime FOLDER file 15 3 1
+python benchmarks/run_alone.py onnxruntime FOLDER file 15 3 1
 
 Arguments: by what, the model, a file or a stream, its seconds, how often, threads.
 Nothing is imported but what the program needs, so that the process is as large as it.
