@@ -39,10 +39,10 @@ def measure_audio(
 
     Example
     -------
-    >>> import soundfile, tempfile
+    >>> import numpy, soundfile, tempfile
     >>> from pathlib import Path
     >>> path = Path(tempfile.mkdtemp()) / "a.wav"
-    >>> soundfile.write(path, torch.zeros(4000).numpy(), 8000)
+    >>> soundfile.write(path, numpy.zeros(4000), 8000)
     >>> measure_audio(path)
     0.5
     """
@@ -84,10 +84,10 @@ def count_samples(
 
     Example
     -------
-    >>> import soundfile, tempfile
+    >>> import numpy, soundfile, tempfile
     >>> from pathlib import Path
     >>> path = Path(tempfile.mkdtemp()) / "two.wav"
-    >>> soundfile.write(path, torch.zeros(32000).numpy(), 16000)
+    >>> soundfile.write(path, numpy.zeros(32000), 16000)
     >>> count_samples(path, sample_rate=8000, offset=0.5)
     12000
     """
@@ -115,9 +115,9 @@ def count_channels(source: Source) -> int:
 
     Example
     -------
-    >>> import soundfile, tempfile
+    >>> import numpy, soundfile, tempfile
     >>> path = tempfile.mkdtemp() + "/a.wav"
-    >>> soundfile.write(path, torch.zeros(8000, 2).numpy(), 8000)
+    >>> soundfile.write(path, numpy.zeros((8000, 2)), 8000)
     >>> count_channels(path)
     2
     """

@@ -30,7 +30,7 @@ def find_evaluations(folder: Path) -> dict[str, Path]:
     Raises
     ------
     InputError
-        If one is not what the hub reads, or leads out of the folder.
+        If one is not what the hub reads, or links out of the folder.
 
     Example
     -------

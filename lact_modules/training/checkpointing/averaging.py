@@ -90,7 +90,7 @@ def _judge(
         return Choice(names, names, metric, best, None)
     is_better = is_score(average) and not average > best
     logger.info(
-        "%s on dev: %.2f of the best checkpoint, %.2f of the average of %d; taking %s",
+        "%s on dev: %.2f of the best checkpoint, %.2f of the average of %d; using %s",
         *(metric, best, average, len(names)),
         "the average" if is_better else "the best checkpoint",
     )
