@@ -7,7 +7,6 @@ from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from lact_modules.errors import InputError
-from lact_modules.renamed import with_present_names
 
 MAX_SIZE = 2**24
 """Of whole numbers; far beyond any model's."""
@@ -46,7 +45,6 @@ def check_arguments(
     ...
     lact_modules.errors.InputError: d_ffn: -16; give a whole number from 0 to 16777216
     """
-    named = with_present_names(factory, named)
     given = inspect.signature(factory).bind_partial(*positional, **named).arguments
     hints = _find_hints(factory)
     for name, value in given.items():

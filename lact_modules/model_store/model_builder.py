@@ -12,6 +12,7 @@ from lact_modules.errors import InputError
 from lact_modules.layers.dynamic_chunking.routers import refuse_old_weights
 from lact_modules.model_store.blueprint import without_weights
 from lact_modules.model_store.model_arguments import check_arguments
+from lact_modules.renamed import with_present_names
 
 PACKAGES = ("ops", "layers", "encoders", "frontends", "decoders")
 """Sub-packages of ``lact_modules`` whose classes a model may be built of."""
@@ -144,6 +145,8 @@ def _construct(
     arguments = _build(node.get("arguments"), labelled)
     positional = arguments if isinstance(arguments, list) else []
     named = arguments if isinstance(arguments, dict) else {}
+    # who loads a trained model cannot change what it is called there: no warning
+    named = with_present_names(kind, named)
     name = node.get("class") or node.get("partial")
     try:
         check_arguments(kind, positional, named)

@@ -1,6 +1,7 @@
 """YAML files and trained models of earlier versions are read."""
 
 import pytest
+from hyperpyyaml import load_hyperpyyaml
 from ruamel.yaml import YAML
 
 from lact_modules.errors import InputError
@@ -27,12 +28,23 @@ encoder: !new:lact_modules.encoders.Encoder
 """
 
 
-def test_arguments_are_taken_by_their_former_names(tmp_path):
+def test_trained_models_are_built_by_former_names_in_silence(tmp_path, recwarn):
     path = tmp_path / "hyperparams.yaml"
     path.write_text(ENCODER.replace("KEPT", "0.25"))
-    check_arguments(YAML().load(path))
+    encoder = build_model(read_hyperparameter(path, "encoder"))
+    chunks, chunking = encoder.chunks, encoder.dynamic_chunking
+    assert (chunks.left_contexts, chunks.full_context_prob) == ([64], 0.25)
+    assert chunks.backprop_frames == 16
+    # a fragment's present name yields to the file's former one
+    assert (chunking.keep_ratio, chunking.upsample) == (0.25, False)
+    assert not recwarn.list
+
+
+def test_recipes_are_made_with_a_warning_of_each_name():
+    text = ENCODER.replace("KEPT", "0.25")
+    check_arguments(YAML().load(text))
     with pytest.warns(FutureWarning) as warned:
-        encoder = build_model(read_hyperparameter(path, "encoder"))
+        encoder = load_hyperpyyaml(text)["encoder"]
     assert {str(each.message) for each in warned} == {
         "DynamicChunking: kept is now called keep_ratio",
         "DynamicChunking: full_rate is now called upsample",
@@ -40,11 +52,7 @@ def test_arguments_are_taken_by_their_former_names(tmp_path):
         "DynamicChunks: full_share is now called full_context_prob",
         "DynamicChunks: segment is now called backprop_frames",
     }
-    chunks, chunking = encoder.chunks, encoder.dynamic_chunking
-    assert (chunks.left_contexts, chunks.full_context_prob) == ([64], 0.25)
-    assert chunks.backprop_frames == 16
-    # a fragment's present name yields to the file's former one
-    assert (chunking.keep_ratio, chunking.upsample) == (0.25, False)
+    assert encoder.dynamic_chunking.keep_ratio == 0.25
 
 
 def test_their_values_are_checked_too():
