@@ -15,6 +15,7 @@ def _rows(path: Path, root: Path) -> Iterator[Row]:
     study = json.loads(path.read_text(encoding="utf-8"))
     if study.get("group") != "onnx":
         return
+    used = {**study["hardware"], "threads": study["threads"]}
     first: dict[str, dict[str, Any]] = {}
     for cost in study["costs"]:
         # of each kind, the first is what others are compared with
@@ -23,7 +24,7 @@ def _rows(path: Path, root: Path) -> Iterator[Row]:
         faster = median(a / b for a, b in pairs)
         name = f"{study['model']}, {study['parameters'] / 1e6:.1f} M parameters"
         yield [
-            link(path, root, f"{name}, {hardware(study['hardware'])}"),
+            link(path, root, f"{name}, {hardware(used)}"),
             f"{cost['kind']}, {cost['seconds']:g} s",
             f"{cost['form']}, by {cost['program']}",
             f"{median(cost['times_s']):.3g}",
