@@ -13,6 +13,7 @@ from tools.cost_tables import (
     median_s,
     read_study,
 )
+from tools.tables import lay_out
 
 NAMES = {"lact": "LaCT", "conformer": "Conformer", "conmamba": "ConMamba"}
 SPLITS = {"test": "WER", "test-unseen-speaker": "WER, unseen speaker"}
@@ -58,8 +59,7 @@ class SummaryTable:
             ]
             for key, name in NAMES.items()
         ]
-        lines = [HEADER, ["---"] * len(HEADER), *rows]
-        return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+        return lay_out(HEADER, rows)
 
 
 def _error_rates(results: Path) -> dict[str, dict[str, str]]:

@@ -53,8 +53,19 @@ class Table:
         rows = [row for path in paths for row in self.rows(path, results.parent)]
         if not rows:
             return self.empty
-        lines = [self.header, ["---"] * len(self.header), *rows]
-        return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+        return lay_out(self.header, rows)
+
+
+def lay_out(header: Row, rows: Sequence[Row]) -> str:
+    """Lay a header and rows out as a table in Markdown.
+
+    >>> print(lay_out(["a", "b"], [["1", "2"]]))
+    | a | b |
+    | --- | --- |
+    | 1 | 2 |
+    """
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
 def link(path: Path, root: Path, name: str | None = None) -> str:

@@ -59,9 +59,14 @@ def _layer_norm(
 
 
 def _attention(
-    q: Tensor, k: Tensor, v: Tensor, attn_mask: Tensor | None = None, **_: Any
+    q: Tensor, k: Tensor, v: Tensor, attn_mask: Tensor | None = None, **options: Any
 ) -> Tensor:
-    """Attend without a guard of rows that see nothing, and without denormal numbers."""
+    """Attend without a guard of rows that see nothing, and without denormal numbers.
+
+    With a scale, a causal mask or dropout it is PyTorch's own.
+    """
+    if any(options.values()):
+        return functional.scaled_dot_product_attention(q, k, v, attn_mask, **options)
     scores = (q * q.shape[-1] ** -0.5) @ k.mT
     if attn_mask is not None:
         if attn_mask.dtype == torch.bool:
@@ -72,9 +77,15 @@ def _attention(
 
 
 def _convolve(
-    x: Tensor, weight: Tensor, bias: Tensor | None = None, **options: Any
+    x: Tensor, weight: Tensor, bias: Tensor | None = None, *more: Any, **options: Any
 ) -> Tensor:
-    """Convolve in two dimensions: in one, onnxruntime has no fast kernel."""
+    """Convolve in two dimensions: in one, onnxruntime has no fast kernel.
+
+    With a stride, padding or dilation, which have one value a dimension, it is
+    PyTorch's own.
+    """
+    if more or options.keys() - {"groups"}:
+        return torch.conv1d(x, weight, bias, *more, **options)
     return torch.conv2d(x[:, :, None], weight[:, :, None], bias, **options)[:, :, 0]
 
 
@@ -83,10 +94,11 @@ def _normalize(x: Tensor, p: float, dim: int, eps: float, **_: Any) -> Tensor:
     return x / x.norm(p, dim, keepdim=True).clamp(min=eps)
 
 
-def _log_sum_exp(x: Tensor, dim: int) -> Tensor:
+def _log_sum_exp(x: Tensor, dim: int, keepdim: bool = False) -> Tensor:
     """Take it step by step; the operation for it takes seven times as long."""
     highest = x.amax(dim, keepdim=True)
-    return ((x - highest).exp().sum(dim, keepdim=True).log() + highest).squeeze(dim)
+    total = (x - highest).exp().sum(dim, keepdim=True).log() + highest
+    return total if keepdim else total.squeeze(dim)
 
 
 _FORMS: dict[Callable[..., Any], Callable[..., Any]] = {

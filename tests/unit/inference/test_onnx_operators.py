@@ -9,9 +9,9 @@ from torch.nn import functional
 from lact_modules.inference.onnx.operators import Rewritten
 
 
-def attend(mask):
+def attend(mask, **options):
     q, k, v = torch.randn(3, 2, 4, 5, 6)
-    return functional.scaled_dot_product_attention(20 * q, k, v, attn_mask=mask)
+    return functional.scaled_dot_product_attention(20 * q, k, v, mask, **options)
 
 
 def mask():
@@ -26,6 +26,12 @@ CALLS = {
     "attention": lambda: attend(None),
     "attention to some": lambda: attend(mask()),
     "attention with scores": lambda: attend(torch.randn(2, 1, 5, 5)),
+    "attention with a scale": lambda: attend(None, scale=0.1),
+    "attention to the past": lambda: attend(None, is_causal=True),
+    "padded convolution": lambda: torch.nn.Conv1d(6, 6, 3, padding=1, groups=6)(
+        torch.randn(2, 6, 9)
+    ),
+    "kept dimension": lambda: torch.randn(2, 5, 6).logsumexp(-1, keepdim=True),
     "convolution": lambda: torch.conv1d(
         torch.randn(2, 6, 9), torch.randn(6, 1, 3), torch.randn(6), groups=6
     ),
