@@ -376,7 +376,7 @@ LINE = '{"audio": "long.wav", "text": "one", %s}'
         ("x.jsonl.gz", "not packed", "not packed by gzip, or cut off"),
         (
             "x.csv.gz",
-            gzip.compress(b"wav,wrd\n" * 99)[:30],
+            gzip.compress(b"wav,wrd\n" * 99, mtime=0)[:30],
             "not packed by gzip, or cut",
         ),
         (
