@@ -65,7 +65,7 @@ class TestTimeAdapter(Adapter):
     Arguments
     ---------
     adaptable : Adaptable
-        The model and the parameters to train. Fast weights alone run in batches.
+        Fast weights alone run in batches.
     objective : Objective
         What to minimize.
     optimizer : OptimizerFactory
@@ -73,12 +73,11 @@ class TestTimeAdapter(Adapter):
     steps : int
         Steps an utterance.
     gate : Gate | None
-        Keeps unadapted results; None keeps none.
+        Keeps unadapted results.
     start : SlowStart | None
         Carries what was learned from one utterance to the next.
     chunk_seconds : float | None
-        Cut longer audio into pieces of this duration, each adapted and encoded as an
-        utterance of its own; None cuts nothing.
+        Longer audio is cut into pieces, each adapted and encoded as an utterance.
 
     Raises
     ------

@@ -15,28 +15,7 @@ from lact_modules.ops.padding import check_lengths
 
 
 class Adapter(nn.Module):
-    """Called as a model is; gives what the model gives, after adaptation.
-
-    Arguments
-    ---------
-    adaptable : Adaptable
-        The model and the parameters to train.
-    objective : Objective
-        What to minimize.
-    optimizer : OptimizerFactory
-        How to move.
-    steps : int
-        How often.
-    gate : Gate | None
-        Keeps unadapted results; None keeps none.
-    chunk_seconds : float | None
-        Duration of pieces into which audio is cut; None cuts nothing.
-
-    Raises
-    ------
-    ValueError
-        If steps or seconds are not above 0.
-    """
+    """Called as a model is; gives what the model gives, after adaptation."""
 
     def __init__(
         self,
@@ -58,20 +37,7 @@ class Adapter(nn.Module):
         self.report = Report()
 
     def forward(self, waveform: Tensor, lengths: Tensor) -> Any:
-        """Transcribe a batch.
-
-        Arguments
-        ---------
-        waveform : Tensor
-            (B, N) float32 at 16 kHz; padding has no influence.
-        lengths : Tensor
-            (B,) valid samples, int64.
-
-        Returns
-        -------
-        Any
-            What the model gives for its input.
-        """
+        """Transcribe (B, N) samples at 16 kHz, (B,) of them valid."""
         check_lengths(lengths)
         rows = zip(waveform, lengths.tolist(), strict=True)
         return self.transcribe([row[:length] for row, length in rows])

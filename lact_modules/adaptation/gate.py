@@ -30,26 +30,7 @@ class Traits(NamedTuple):
 
     @classmethod
     def of(cls, log_probs: Tensor, lengths: Tensor) -> "Traits":
-        """Describe log-probabilities (B, T, V) of (B,) valid frames.
-
-        Arguments
-        ---------
-        log_probs : Tensor
-            (B, T, V) float32, token 0 the blank; padding has no influence.
-        lengths : Tensor
-            (B,) valid frames.
-
-        Returns
-        -------
-        Traits
-            Of each utterance.
-
-        Example
-        -------
-        >>> log_probs = torch.tensor([[[0.9, 0.1], [0.2, 0.8]]]).log()
-        >>> Traits.of(log_probs, torch.tensor([2]))
-        Traits(blank_share=tensor([0.5000]), confidence=tensor([0.8000]))
-        """
+        """Describe log-probabilities (B, T, V), token 0 the blank, without padding."""
         is_valid = ~padding_mask(lengths, log_probs.shape[1])
         best, tokens = log_probs.max(dim=-1)
         is_token = is_valid & (tokens != 0)
@@ -60,15 +41,7 @@ class Traits(NamedTuple):
 
 @dataclass(frozen=True)
 class CleanStatistics:
-    """Mean and standard deviation of `Traits` over speech like that of training.
-
-    Arguments
-    ---------
-    blank_share : tuple[float, float]
-        Mean and deviation.
-    confidence : tuple[float, float]
-        Mean and deviation.
-    """
+    """Mean and standard deviation of `Traits` over speech like that of training."""
 
     file_name: ClassVar[str] = "clean_statistics.json"
 
@@ -77,24 +50,7 @@ class CleanStatistics:
 
     @classmethod
     def of(cls, traits: Sequence[Traits]) -> "CleanStatistics":
-        """Sum up the traits of several batches, two utterances at least.
-
-        Arguments
-        ---------
-        traits : Sequence[Traits]
-            Of each batch.
-
-        Returns
-        -------
-        CleanStatistics
-            Over all utterances.
-
-        Example
-        -------
-        >>> traits = Traits(torch.tensor([0.4, 0.6]), torch.tensor([0.9, 0.9]))
-        >>> CleanStatistics.of([traits]).confidence[1]
-        0.0
-        """
+        """Sum up the traits of several batches, two utterances at least."""
         columns = (torch.cat(column) for column in zip(*traits, strict=True))
         return cls(*((each.mean().item(), each.std().item()) for each in columns))
 
@@ -104,23 +60,7 @@ class CleanStatistics:
 
     @classmethod
     def load(cls, path: str | Path) -> "CleanStatistics":
-        """Read what `save` has written.
-
-        Arguments
-        ---------
-        path : str | Path
-            The file.
-
-        Returns
-        -------
-        CleanStatistics
-            As saved.
-
-        Raises
-        ------
-        InputError
-            If the file is not what `save` writes.
-        """
+        """Read what `save` has written."""
         try:
             entries = json.loads(Path(path).read_text(encoding="utf-8"))
             mean_and_deviation = {
@@ -173,24 +113,7 @@ class Gate:
     statistics: CleanStatistics | None = None
 
     def is_needless(self, before: Traits) -> Tensor:
-        """Mark the utterances with little to gain, before any step.
-
-        Arguments
-        ---------
-        before : Traits
-            Without adaptation.
-
-        Returns
-        -------
-        Tensor
-            (B,) bool, of those that are more confident than most clean speech.
-
-        Example
-        -------
-        >>> gate = Gate(statistics=CleanStatistics((0.5, 0.1), (0.9, 0.1)))
-        >>> gate.is_needless(Traits(torch.full((2,), 0.5), torch.tensor([0.8, 0.95])))
-        tensor([False,  True])
-        """
+        """Mark the utterances (B,) with little to gain, before any step."""
         return self._is_surer(before, self.max_confidence)
 
     def is_enough(self, after: Traits) -> Tensor:
@@ -205,32 +128,9 @@ class Gate:
     def harms(
         self, before: Traits, after: Traits, loss_before: Tensor, loss_after: Tensor
     ) -> dict[str, Tensor]:
-        """Mark the utterances that look harmed, and by what.
+        """Mark the utterances (B,) that look harmed, by reason, from losses (B,).
 
-        Arguments
-        ---------
-        before : Traits
-            Without adaptation.
-        after : Traits
-            With it.
-        loss_before : Tensor
-            (B,) of the objective.
-        loss_after : Tensor
-            (B,)
-
-        Returns
-        -------
-        dict[str, Tensor]
-            (B,) bool by reason: ``blank``, ``loss``, ``divergence``. A loss that is
-            not finite counts as risen.
-
-        Example
-        -------
-        >>> before = Traits(torch.tensor([0.5]), torch.tensor([0.9]))
-        >>> silent = Traits(torch.tensor([0.9]), torch.tensor([0.9]))
-        >>> harm = Gate().harms(before, silent, torch.ones(1), torch.ones(1))
-        >>> [name for name, utterances in harm.items() if utterances.any()]
-        ['blank']
+        A loss that is not finite counts as risen.
         """
         tokens_before, tokens_after = 1 - before.blank_share, 1 - after.blank_share
         reasons = {

@@ -15,17 +15,7 @@ from lact_modules.ops.ttt.orthogonalize import newton_schulz
 
 
 class MetaOutput(NamedTuple):
-    """What a model says before and after a step of test-time training.
-
-    Arguments
-    ---------
-    log_probs : Tensor
-        (B, T, V) float32, before.
-    lengths : Tensor
-        (B,) valid frames.
-    adapted : Tensor
-        (B, T, V) float32, after.
-    """
+    """What a model says before and after a step: (B, T, V), with (B,) valid frames."""
 
     log_probs: Tensor
     lengths: Tensor
@@ -40,34 +30,6 @@ class MetaStep:
     1703.03400, with learned rates as in Meta-SGD, arXiv 1707.09835). To the first
     order, the step's direction counts as given; to the second, the model also learns
     to make the objective's gradient a useful one, at about twice the cost.
-
-    Arguments
-    ---------
-    model : CTCModel
-        Whose LaCT mixers have a ``ttt_rate``.
-    objective : Objective
-        What the step minimizes.
-    second_order : bool
-        Let gradients flow through the step's direction.
-
-    Raises
-    ------
-    InputError
-        If the model has no rates to learn.
-
-    Example
-    -------
-    >>> from functools import partial
-    >>> from lact_modules.adaptation.objective.objectives import find_objective
-    >>> from lact_modules.encoders import Encoder
-    >>> from lact_modules.frontends import MelFrontend
-    >>> from lact_modules.layers import FeedForward, LaCTMixer
-    >>> mixer = partial(LaCTMixer, 8, 2, 2, ttt_rate=0.1)
-    >>> ffn = partial(FeedForward, 8, 16)
-    >>> model = CTCModel(MelFrontend(8), Encoder(8, 1, mixer, ffn), num_tokens=5)
-    >>> step = MetaStep(model, find_objective("suta"))
-    >>> step(torch.randn(2, 8000), torch.tensor([8000, 4000])).adapted.shape
-    torch.Size([2, 13, 5])
     """
 
     def __init__(
@@ -83,22 +45,7 @@ class MetaStep:
     def __call__(
         self, waveform: Tensor, lengths: Tensor, augment: Augmentation | None = None
     ) -> MetaOutput:
-        """Score every token at every frame, before and after a step.
-
-        Arguments
-        ---------
-        waveform : Tensor
-            (B, N) float32 at 16 kHz; padding has no influence.
-        lengths : Tensor
-            (B,) valid samples, int64.
-        augment : Augmentation | None
-            Changes the features.
-
-        Returns
-        -------
-        MetaOutput
-            With a graph through both passes.
-        """
+        """Score every token at every frame; the graph goes through both passes."""
         inputs = self._extract(waveform, lengths, augment)
         values = {
             name: parameter.expand(len(waveform), *parameter.shape)

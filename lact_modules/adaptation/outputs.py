@@ -19,22 +19,7 @@ _HALVES = 12
 def sum_certainty(
     log_probs: Tensor, lengths: Tensor, log_temperature: Tensor | None = None
 ) -> Tensor:
-    """Add up the probability of each frame's best token.
-
-    Arguments
-    ---------
-    log_probs : Tensor
-        (B, T, V) float32; padding has no influence.
-    lengths : Tensor
-        (B,) valid frames.
-    log_temperature : Tensor | None
-        (B,) logarithms of what scores are divided by; None is 0.
-
-    Returns
-    -------
-    Tensor
-        (B,)
-    """
+    """Add up the probability of each valid frame's best token, (B,)."""
     best = log_probs.amax(dim=-1)
     if log_temperature is not None:
         temperature = log_temperature.exp()[:, None]
@@ -45,30 +30,11 @@ def sum_certainty(
 
 
 def soften(outputs: Any, certainty: Tensor) -> Any:
-    """Make scores no surer than they were before adaptation.
+    """Make scores no surer than they were before adaptation: `sum_certainty` then.
 
-    What minimizes entropy makes a model too sure of what it says, right or wrong, and
-    a language model then counts for less than it was tuned to. A temperature of each
+    What minimizes entropy makes a model too sure of what it says, right or wrong, and a
+    language model then counts for less than it was tuned to. A temperature of each
     utterance's own undoes that; the best token of a frame remains.
-
-    Arguments
-    ---------
-    outputs : Any
-        Of a model, log-probabilities (B, T, V) and (B,) valid frames first.
-    certainty : Tensor
-        (B,) by `sum_certainty`, before adaptation.
-
-    Returns
-    -------
-    Any
-        The outputs with other log-probabilities.
-
-    Example
-    -------
-    >>> sure = torch.tensor([[[0.1, 0.9]]]).log()
-    >>> softened, _ = soften((sure, torch.tensor([1])), torch.tensor([0.8]))
-    >>> softened.exp()
-    tensor([[[0.2000, 0.8000]]])
     """
     log_probs, lengths, *others = outputs
     log_probs = log_probs.masked_fill(
@@ -85,25 +51,7 @@ def soften(outputs: Any, certainty: Tensor) -> Any:
 
 
 def join(outputs: Sequence[Any]) -> Any:
-    """Join what a model gives for batches of one.
-
-    Arguments
-    ---------
-    outputs : Sequence[Any]
-        Tuples of (1, T, ...) and (1,) tensors, or None.
-
-    Returns
-    -------
-    Any
-        A tuple of the same kind, (B, T, ...) and (B,), padded with 0.
-
-    Example
-    -------
-    >>> ones = [(torch.ones(1, n, 2), torch.tensor([n])) for n in (3, 2)]
-    >>> scores, lengths = join(ones)
-    >>> scores.shape, lengths
-    (torch.Size([2, 3, 2]), tensor([3, 2]))
-    """
+    """Join what a model gives for batches of one, padded with 0; None stays None."""
     joined = [_join(column) for column in zip(*outputs, strict=True)]
     return _remake(outputs[0], joined)
 

@@ -35,57 +35,10 @@ class RecordingAdapter(Adapter):
     """Minimize a loss without transcripts on a recording, then transcribe it.
 
     The recording is cut into pieces, and each takes a step of parameters that they
-    share, several times over. The whole is transcribed with the result, and the
-    next recording begins at the model's own (arXiv 2406.12937, which minimizes
+    share, `steps` times over. The whole is transcribed with the result, and the next
+    recording begins at the model's own (arXiv 2406.12937, which minimizes
     `pseudo_labels`). Memory besides what transcribing takes is that of a piece, and the
     unadapted scores, which are given out where the gate refuses others.
-
-    Called as the model is, and gives what the model gives.
-
-    Arguments
-    ---------
-    adaptable : Adaptable
-        The model and the parameters to train, its own ones.
-    objective : Objective
-        What to minimize.
-    optimizer : OptimizerFactory
-        How to move; made anew for each recording.
-    steps : int
-        Times that each piece takes a step.
-    gate : Gate | None
-        Keeps unadapted results; None keeps none.
-    chunk_seconds : float
-        Duration of a piece.
-
-    Raises
-    ------
-    ValueError
-        If steps or seconds are not above 0, or the model has no such parameters.
-
-    Attributes
-    ----------
-    chunking : Chunking | None
-        How the encoder divides pieces while they are trained on; None: not at all.
-
-    Example
-    -------
-    >>> from functools import partial
-    >>> from lact_modules.adaptation.objective.objectives import find_objective
-    >>> from lact_modules.adaptation.step.optimizers import make_optimizer
-    >>> from lact_modules.encoders import CTCModel, Encoder
-    >>> from lact_modules.frontends import MelFrontend
-    >>> from lact_modules.layers import FeedForward, LaCTMixer
-    >>> mixer, ffn = partial(LaCTMixer, 8, 2, 2), partial(FeedForward, 8, 16)
-    >>> model = CTCModel(MelFrontend(8), Encoder(8, 1, mixer, ffn), num_tokens=5)
-    >>> adapter = RecordingAdapter(
-    ...     Adaptable(model.eval(), ["all"]),
-    ...     find_objective("pseudo_labels"),
-    ...     make_optimizer("adamw", lr=0.001),
-    ...     chunk_seconds=0.3,
-    ... )
-    >>> log_probs, lengths = adapter(torch.randn(2, 8000), torch.tensor([8000, 4000]))
-    >>> log_probs.shape, lengths, adapter.report.utterances
-    (torch.Size([2, 13, 5]), tensor([13,  7]), 2)
     """
 
     def __init__(
@@ -115,20 +68,7 @@ class RecordingAdapter(Adapter):
     def transcribe_with(
         self, recordings: Sequence[Any], run: Callable[[Any], Any]
     ) -> Any:
-        """Transcribe recordings by something else than one pass of the model.
-
-        Arguments
-        ---------
-        recordings : Sequence[Any]
-            `Recording` each, at least one.
-        run : Callable[[Any], Any]
-            Gives the model's outputs for one, a batch of one.
-
-        Returns
-        -------
-        Any
-            The model's outputs for all, padded.
-        """
+        """Transcribe each `Recording` by `run`, not in one pass; join the outputs."""
         return join([self._hear_one(recording, run) for recording in recordings])
 
     def begin(self) -> Learner:

@@ -26,26 +26,7 @@ class Report:
     reasons: dict[str, int] = field(default_factory=dict)
 
     def note(self, found: Mapping[str, Tensor]) -> Tensor:
-        """Count the utterances of which the unadapted result is kept.
-
-        Arguments
-        ---------
-        found : Mapping[str, Tensor]
-            (B,) bool by reason, at least one.
-
-        Returns
-        -------
-        Tensor
-            (B,) bool, whether there is any.
-
-        Example
-        -------
-        >>> report = Report(utterances=2)
-        >>> report.note({"loss": torch.tensor([True, False])})
-        tensor([ True, False])
-        >>> print(report)
-        test-time training of 2 utterances; the unadapted result kept of 1 (loss 1)
-        """
+        """Count utterances kept unadapted, by (B,) marks; return any mark of each."""
         for name, utterances in found.items():
             self.reasons[name] = self.reasons.get(name, 0) + int(utterances.sum())
         is_kept = torch.stack([*found.values()]).any(dim=0)

@@ -32,11 +32,10 @@ class Settings:
         Steps an utterance, or a piece of a recording.
     mode : str
         ``"episodic"``, every utterance starts from the model; ``"continual"``, from
-        where those before have led, see `SlowStart`; ``"recording"``, the pieces of
-        an audio take their steps one after the other, and it is then transcribed as a
-        whole, see `RecordingAdapter`.
+        where those before have led, see `SlowStart`; ``"recording"``, its pieces take
+        steps in turn, then it is transcribed as a whole, see `RecordingAdapter`.
     chunk_seconds : float | None
-        Pieces that longer audio is cut into; None cuts nothing, but recordings.
+        Pieces that longer audio is cut into.
     is_gated : bool
         Keep unadapted results where adaptation looks harmful, see `Gate`.
     frontend_repeats : int

@@ -23,28 +23,6 @@ class StreamLearner:
     after it is transcribed with the new parameters. No step is taken, or it is
     taken back, where the adapter's gate says so. Remembered are the parameters, what
     the optimizer remembers, and less than a piece of samples, however long the stream.
-
-    Arguments
-    ---------
-    adapter : RecordingAdapter
-        What to learn, and how; its report counts pieces.
-
-    Example
-    -------
-    >>> from functools import partial
-    >>> from lact_modules.adaptation.methods import build_adapter
-    >>> from lact_modules.encoders import CTCModel, Encoder
-    >>> from lact_modules.frontends import MelFrontend
-    >>> from lact_modules.layers import FeedForward, LaCTMixer
-    >>> mixer, ffn = partial(LaCTMixer, 8, 2, 2), partial(FeedForward, 8, 16)
-    >>> model = CTCModel(MelFrontend(8), Encoder(8, 1, mixer, ffn), num_tokens=5)
-    >>> adapter = build_adapter(model.eval(), "self-train", steps=1, chunk_seconds=1.0)
-    >>> learner = StreamLearner(adapter)
-    >>> for block in learner.blocks(torch.randn(40000), size=1000):
-    ...     with learner.installed():
-    ...         heard = model(block[None], torch.tensor([len(block)]))
-    >>> adapter.report.utterances, len(learner.waiting)
-    (2, 8000)
     """
 
     def __init__(self, adapter: RecordingAdapter):
@@ -52,20 +30,10 @@ class StreamLearner:
         self.waiting, self._seeds = torch.zeros(0), count()
 
     def blocks(self, samples: Tensor, size: int) -> Iterator[Tensor]:
-        """Learn from samples (N,) after each of the blocks that are transcribed.
+        """Learn from samples (N,) at 16 kHz after each of the blocks to transcribe.
 
-        Arguments
-        ---------
-        samples : Tensor
-            (N,) float32 at 16 kHz.
-        size : int
-            Of a block; shorter where a piece is full, so that what is heard does not
-            depend on how the stream is cut into samples.
-
-        Yields
-        ------
-        Tensor
-            A block, to be transcribed before the next one is asked for.
+        A block is shorter than `size` where a piece is full, so that what is heard does
+        not depend on how the stream is cut into samples.
         """
         while len(samples):
             room = self.adapter.piece_size - len(self.waiting)
@@ -97,29 +65,9 @@ def build_stream_adapter(
     chunking: Chunking,
     options: dict[str, Any] | None,
 ) -> RecordingAdapter | None:
-    """Make what learns from pieces of a stream.
+    """Make what learns from pieces of a stream, by one step unless `options` differ.
 
-    Arguments
-    ---------
-    model : CTCModel
-        Runs the stream.
-    statistics : CleanStatistics | None
-        Of what it was trained on, for the gate.
-    chunking : Chunking
-        Of the stream.
-    options : dict[str, Any] | None
-        Of :func:`~lact_modules.adaptation.methods.build_adapter`; one step if not
-        given.
-
-    Returns
-    -------
-    RecordingAdapter | None
-        For `StreamLearner`; None without options.
-
-    Raises
-    ------
-    InputError
-        If the method learns from whole utterances, or an option does not fit.
+    Raises InputError if the method learns from whole utterances.
     """
     if options is None:
         return None

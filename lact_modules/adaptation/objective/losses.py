@@ -19,30 +19,9 @@ def entropy(
     temperature: float = 1.0,
     skip_blank: bool = True,
 ) -> Tensor:
-    """Average the entropy of the frames' distributions (TENT, arXiv 2006.10726).
+    """Average the frames' entropy in nats (TENT, arXiv 2006.10726); 0 without frames.
 
-    Arguments
-    ---------
-    log_probs : Tensor
-        (B, T, V) float32.
-    lengths : Tensor
-        (B,) valid frames.
-    temperature : float
-        Divides the scores before the softmax.
-    skip_blank : bool
-        Skip the frames whose best token is the blank: of most frames it is, and
-        they would outweigh the others.
-
-    Returns
-    -------
-    Tensor
-        (B,) in nats; 0 where no frame is left.
-
-    Example
-    -------
-    >>> log_probs = torch.zeros(1, 3, 4).log_softmax(dim=-1)
-    >>> entropy(log_probs, torch.tensor([3]), skip_blank=False)
-    tensor([1.3863])
+    Frames whose best token is the blank would outweigh the others, and can be skipped.
     """
     scores, counts = _soften(log_probs, lengths, temperature)
     if skip_blank:
@@ -53,30 +32,10 @@ def entropy(
 def class_confusion(
     log_probs: Tensor, lengths: Tensor, temperature: float = 2.5
 ) -> Tensor:
-    """Measure how often two tokens are probable at the same frame.
+    """Measure how often two tokens are probable at the same frame, 0 to 1.
 
     Minimum class confusion (arXiv 1912.03699, eqs. 3 to 8): of the tokens' correlation
     over frames, in which confident frames weigh more, the share off the diagonal.
-
-    Arguments
-    ---------
-    log_probs : Tensor
-        (B, T, V) float32.
-    lengths : Tensor
-        (B,) valid frames.
-    temperature : float
-        Divides the scores before the softmax.
-
-    Returns
-    -------
-    Tensor
-        (B,) between 0, certain everywhere, and 1.
-
-    Example
-    -------
-    >>> certain = torch.tensor([[[0.0, -99.0], [-99.0, 0.0]]])
-    >>> class_confusion(certain, torch.tensor([2]), temperature=1.0)
-    tensor([0.])
     """
     scores, is_valid = _soften(log_probs, lengths, temperature)
     weights = (1 + (-_entropies(scores).detach()).exp()) * is_valid
@@ -95,29 +54,7 @@ def suta(
     entropy_share: float = 0.3,
     temperature: float = 2.5,
 ) -> Tensor:
-    """Mix entropy and class confusion as SUTA does (arXiv 2203.14222, eq. 5).
-
-    Arguments
-    ---------
-    log_probs : Tensor
-        (B, T, V) float32.
-    lengths : Tensor
-        (B,) valid frames.
-    entropy_share : float
-        Weight of the entropy; that of the class confusion makes it 1.
-    temperature : float
-        Of both.
-
-    Returns
-    -------
-    Tensor
-        (B,)
-
-    Example
-    -------
-    >>> suta(torch.zeros(1, 3, 4).log_softmax(-1), torch.tensor([3]))
-    tensor([0.5250])
-    """
+    """Mix entropy and class confusion as SUTA does (arXiv 2203.14222, eq. 5)."""
     return entropy_share * entropy(log_probs, lengths, temperature) + (
         1 - entropy_share
     ) * class_confusion(log_probs, lengths, temperature)

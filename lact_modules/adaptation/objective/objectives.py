@@ -92,23 +92,7 @@ def suta(seen: Pass) -> Tensor:
 
 
 def masked_prediction(seen: Pass) -> Tensor:
-    """Error at hidden frames, see `MaskedPredictor`.
-
-    Arguments
-    ---------
-    seen : Pass
-        Of a model with a masked predictor.
-
-    Returns
-    -------
-    Tensor
-        (B,)
-
-    Raises
-    ------
-    ValueError
-        If the model has none.
-    """
+    """Error (B,) at hidden frames, see `MaskedPredictor`."""
     predictor = seen.model.masked_predictor
     if predictor is None:
         raise ValueError(
@@ -121,21 +105,11 @@ def masked_prediction(seen: Pass) -> Tensor:
 
 
 def pseudo_labels(seen: Pass) -> Tensor:
-    """CTC loss on masked features, with labels from unmasked ones.
+    """CTC loss (B,) a frame on masked features, with labels from unmasked ones.
 
     Noisy-student training on what is to be transcribed (arXiv 2406.12937): the teacher
     is the model as it is now, on unmasked features; the student has the features with
-    bands masked. Labels with too low confidence are skipped, see `label`.
-
-    Arguments
-    ---------
-    seen : Pass
-        Of any CTC model.
-
-    Returns
-    -------
-    Tensor
-        (B,) CTC's loss a frame; 0 where there are no labels.
+    bands masked. The loss is 0 where there are no labels, see `label`.
     """
     labels = label(seen.log_probs.detach(), seen.lengths)
     return pseudo_label_loss(seen.score_masked(), seen.lengths, labels)
@@ -154,30 +128,7 @@ _DIFFERENTIABLE_ONCE = {"pseudo_labels"}
 
 
 def find_objective(name: str, second_order: bool = False) -> Objective:
-    """Find an objective, or the sum of several.
-
-    Arguments
-    ---------
-    name : str
-        Of `OBJECTIVES`; several are joined by ``+``.
-    second_order : bool
-        Whether its gradient's gradient is wanted.
-
-    Returns
-    -------
-    Objective
-        Called with a `Pass`.
-
-    Raises
-    ------
-    ValueError
-        If there is no such objective, or it has no second derivative.
-
-    Example
-    -------
-    >>> find_objective("entropy") is entropy
-    True
-    """
+    """Find one of `OBJECTIVES`, or the sum of several, joined by ``+``."""
     parts = name.split("+")
     for part in parts:
         if part not in OBJECTIVES:

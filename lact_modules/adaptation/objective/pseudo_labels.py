@@ -11,15 +11,7 @@ from lact_modules.ops.padding import padding_mask
 
 
 class Labels(NamedTuple):
-    """Tokens of each utterance.
-
-    Arguments
-    ---------
-    tokens : Tensor
-        (B, U) int64, padded with 0.
-    lengths : Tensor
-        (B,) tokens; 0 where there are none to train by.
-    """
+    """Tokens (B, U) of each utterance, padded with 0, and (B,) how many; perhaps 0."""
 
     tokens: Tensor
     lengths: Tensor
@@ -28,28 +20,8 @@ class Labels(NamedTuple):
 def label(log_probs: Tensor, lengths: Tensor, min_confidence: float = 0.5) -> Labels:
     """Take the best token of each frame, once for each stretch, without blanks.
 
-    Arguments
-    ---------
-    log_probs : Tensor
-        (B, T, V) float32, token 0 the blank; padding has no influence.
-    lengths : Tensor
-        (B,) valid frames.
-    min_confidence : float
-        Mean probability of the frames that are not blank; labels of less confident
-        utterances are skipped, as filters of self-training do (arXiv 1909.09116,
-        sec. 4.3).
-
-    Returns
-    -------
-    Labels
-        Of each utterance.
-
-    Example
-    -------
-    >>> log_probs = torch.tensor([[1, 1, 0, 2, 2, 1]]).eq(torch.arange(3)[:, None])
-    >>> log_probs = log_probs.T[None].float().mul(9).log_softmax(dim=-1)
-    >>> label(log_probs.reshape(1, 6, 3), torch.tensor([5]))
-    Labels(tokens=tensor([[1, 2]]), lengths=tensor([2]))
+    Utterances whose frames that are not blank have a mean probability below
+    `min_confidence` get no label, as in self-training (arXiv 1909.09116, sec. 4.3).
     """
     best, tokens = log_probs.max(dim=-1)
     tokens = tokens.masked_fill(padding_mask(lengths, log_probs.shape[1]), 0)
@@ -66,28 +38,9 @@ def label(log_probs: Tensor, lengths: Tensor, min_confidence: float = 0.5) -> La
 
 
 def pseudo_label_loss(log_probs: Tensor, lengths: Tensor, labels: Labels) -> Tensor:
-    """Return CTC's loss a frame.
+    """Return CTC's loss a frame, (B,) in nats; 0 without labels.
 
-    Arguments
-    ---------
-    log_probs : Tensor
-        (B, T, V) float32, token 0 the blank; padding has no influence.
-    lengths : Tensor
-        (B,) valid frames.
-    labels : Labels
-        The labels; where there are none the loss is 0, and silence is not learned.
-
-    Returns
-    -------
-    Tensor
-        (B,) in nats.
-
-    Example
-    -------
-    >>> log_probs = torch.zeros(1, 2, 2).log_softmax(dim=-1)
-    >>> labels = Labels(torch.tensor([[1]]), torch.tensor([1]))
-    >>> pseudo_label_loss(log_probs, torch.tensor([2]), labels)
-    tensor([0.1438])
+    So silence is not learned.
     """
     losses = ctc_loss(
         log_probs.transpose(0, 1),

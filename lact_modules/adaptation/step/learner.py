@@ -17,35 +17,7 @@ from lact_modules.layers.chunking import Chunking
 class Learner:
     """A copy of a model's parameters, and steps that it takes on pieces of audio.
 
-    Arguments
-    ---------
-    adaptable : Adaptable
-        The model and the parameters, its own ones.
-    objective : Objective
-        What to minimize.
-    optimizer : OptimizerFactory
-        How to move.
-    chunking : Chunking | None
-        How the encoder divides a piece; None: not at all.
-
-    Example
-    -------
-    >>> from functools import partial
-    >>> from lact_modules.adaptation.objective.objectives import find_objective
-    >>> from lact_modules.adaptation.step.optimizers import make_optimizer
-    >>> from lact_modules.encoders import CTCModel, Encoder
-    >>> from lact_modules.frontends import MelFrontend
-    >>> from lact_modules.layers import FeedForward, LaCTMixer
-    >>> mixer, ffn = partial(LaCTMixer, 8, 2, 2), partial(FeedForward, 8, 16)
-    >>> model = CTCModel(MelFrontend(8), Encoder(8, 1, mixer, ffn), num_tokens=5)
-    >>> learner = Learner(
-    ...     Adaptable(model.eval(), ["all"]),
-    ...     find_objective("suta"),
-    ...     make_optimizer("adamw", lr=0.001),
-    ... )
-    >>> piece = torch.randn(8000)
-    >>> learner.learn(piece, seed=0) > learner.measure(piece, seed=0)
-    True
+    `chunking` is how the encoder divides a piece; None: not at all.
     """
 
     def __init__(
@@ -63,20 +35,7 @@ class Learner:
             self.optimizer = optimizer(self.values)
 
     def learn(self, piece: Tensor, seed: int) -> float:
-        """Take a step.
-
-        Arguments
-        ---------
-        piece : Tensor
-            (N,) float32 at 16 kHz; nothing is learned from none.
-        seed : int
-            Of what the objective draws.
-
-        Returns
-        -------
-        float
-            The loss before it.
-        """
+        """Take a step on samples (N,) at 16 kHz, if any; return the loss before it."""
         if not len(piece):
             return 0.0
         with torch.inference_mode(False), torch.enable_grad():
@@ -94,19 +53,7 @@ class Learner:
     def learn_safely(self, piece: Tensor, seed: int, gate: Gate) -> dict[str, Tensor]:
         """Take a step, and go back if it does harm; take none if it is needless.
 
-        Arguments
-        ---------
-        piece : Tensor
-            (N,) float32 at 16 kHz, at least one sample.
-        seed : int
-            Of what the objective draws.
-        gate : Gate
-            What judges.
-
-        Returns
-        -------
-        dict[str, Tensor]
-            (1,) bool by reason to leave the parameters as they were.
+        Returns (1,) bool by reason to leave the parameters as they were.
         """
         with torch.inference_mode(False), torch.enable_grad():
             seen = self.look(piece, seed)

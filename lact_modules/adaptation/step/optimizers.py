@@ -20,27 +20,6 @@ class Muon(torch.optim.Optimizer):
     A step of rate 1 is as large as fresh fast weights are, or an identity. Unlike
     `torch.optim.Muon` it takes batches of matrices, (..., M, N), and gives every matrix
     a step of its own (arXiv 2505.23884, eq. 9).
-
-    Arguments
-    ---------
-    params : Iterable[Tensor]
-        Of two dimensions at least.
-    lr : float
-        Size of a step, relative to fresh fast weights.
-
-    Raises
-    ------
-    ValueError
-        If a parameter has fewer dimensions.
-
-    Example
-    -------
-    >>> weight = torch.zeros(3, 2, 2, requires_grad=True)
-    >>> optimizer = Muon([weight], lr=0.1)
-    >>> weight.sum().backward()
-    >>> optimizer.step()
-    >>> torch.linalg.matrix_norm(weight, 2).lt(0.13).all()
-    tensor(True)
     """
 
     def __init__(self, params: Iterable[Tensor], lr: float):
@@ -68,28 +47,7 @@ _OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
 
 
 def find_optimizer(name: str) -> Callable[..., torch.optim.Optimizer]:
-    """Find an optimizer; none of them has weight decay or momentum.
-
-    Arguments
-    ---------
-    name : str
-        ``"muon"``, ``"adamw"`` or ``"sgd"``.
-
-    Returns
-    -------
-    Callable[..., torch.optim.Optimizer]
-        Takes parameters and ``lr``.
-
-    Raises
-    ------
-    ValueError
-        If there is no such optimizer.
-
-    Example
-    -------
-    >>> find_optimizer("muon") is Muon
-    True
-    """
+    """Find ``muon``, ``adamw`` or ``sgd``; none has weight decay or momentum."""
     if name not in _OPTIMIZERS:
         raise ValueError(f"optimizer {name!r}: choose from {', '.join(_OPTIMIZERS)}")
     return _OPTIMIZERS[name]
@@ -101,29 +59,10 @@ def make_optimizer(
     frontend_repeats: int = 1,
     rates: Mapping[str, Tensor] = MappingProxyType({}),
 ) -> OptimizerFactory:
-    """Choose an optimizer and its rate.
+    """Choose an optimizer and its rate, or rates by parameter in the place of `lr`.
 
-    Arguments
-    ---------
-    name : str
-        See `find_optimizer`.
-    lr : float
-        Learning rate.
-    frontend_repeats : int
-        Times that a step moves parameters of the front end, by the same gradient.
-    rates : Mapping[str, Tensor]
-        Learning rates by parameter, in the place of `lr`.
-
-    Returns
-    -------
-    OptimizerFactory
-        Makes the optimizer of some parameters.
-
-    Example
-    -------
-    >>> weight = torch.ones(2, 2, requires_grad=True)
-    >>> type(make_optimizer("muon", lr=0.1)({"weight": weight})).__name__
-    'Muon'
+    A step moves the front end's parameters `frontend_repeats` times by the same
+    gradient.
     """
     optimizer = find_optimizer(name)
 

@@ -33,40 +33,17 @@ Result = TypeVar("Result")
 class Adaptable:
     """The parameters of a CTC model that an utterance may have of its own.
 
+    Groups: ``"fast_weights"``, initial ones of all LaCT mixers; ``"input"``, the linear
+    input network; ``"norms"``, scales and shifts of all normalizations;
+    ``"front_end"``, the rest of the front end; ``"all"``, what front end, encoder and
+    output layer have.
+
     Initial fast weights stand per utterance in the model, (B, H, ...) in the place of
     (H, ...), so a batch of utterances runs together, each with its own. So does the
     linear input network, a matrix W (B, D, D) that begins at 0 and turns the frames x
     before the encoder into x + x W (Neto et al., Eurospeech 1995). Other parameters
     cannot, so with them utterances run one by one. What several utterances share, such
     as the pieces of a recording, has the model's shapes, and any batch runs with it.
-
-    Arguments
-    ---------
-    model : CTCModel
-        Whose parameters.
-    groups : Sequence[str]
-        ``"fast_weights"``, initial ones of all LaCT mixers; ``"input"``, the linear
-        input network; ``"norms"``, scales and shifts of all normalizations;
-        ``"front_end"``, the rest of the front end; ``"all"``, what front end, encoder
-        and output layer have.
-
-    Raises
-    ------
-    ValueError
-        If a group is unknown, the model has none of the parameters, or it gives fewer
-        frames than its encoder hears.
-
-    Example
-    -------
-    >>> from lact_modules.encoders import Encoder
-    >>> from lact_modules.frontends import MelFrontend
-    >>> from lact_modules.layers import FeedForward, LaCTMixer
-    >>> mixer, ffn = partial(LaCTMixer, 8, 2, 2), partial(FeedForward, 8, 16)
-    >>> model = CTCModel(MelFrontend(8), Encoder(8, 1, mixer, ffn), num_tokens=5)
-    >>> adaptable = Adaptable(model, ["fast_weights"])
-    >>> values = adaptable.start(batch_size=3)
-    >>> values["encoder.blocks.0.mixer.fast.gate"].shape
-    torch.Size([3, 2, 4, 4])
     """
 
     def __init__(self, model: CTCModel, groups: Sequence[str]):
@@ -93,25 +70,10 @@ class Adaptable:
     def start(
         self, batch_size: int | None, origin: Values | None = None
     ) -> dict[str, Tensor]:
-        """Copy parameters for some utterances to change.
+        """Copy parameters, or those of `origin`, for some utterances to change.
 
-        Arguments
-        ---------
-        batch_size : int | None
-            Utterances; 1 unless the parameters run in batches. None: the copy is
-            shared, in the model's shapes.
-        origin : Values | None
-            What to copy in the place of what the model has.
-
-        Returns
-        -------
-        dict[str, Tensor]
-            Leaves of the graph by name, (B, ...) if they run in batches.
-
-        Raises
-        ------
-        ValueError
-            If there are several utterances, and the parameters run one by one.
+        Leaves of the graph, (B, ...) if they run in batches; shared, in the model's
+        shapes, if `batch_size` is None.
         """
         if not self.is_batched and batch_size not in (1, None):
             raise ValueError("these parameters are adapted for one utterance at a time")
@@ -157,8 +119,7 @@ class Adaptable:
     def carried(self) -> dict[str, Tensor]:
         """Those that an utterance may leave to the next one.
 
-        The linear input network is not among them: nothing bounds it, and what it adds
-        up over a stream does harm.
+        Not the linear input network: nothing bounds what it adds up over a stream.
         """
         return {name: own for name, own in self.parameters.items() if name != INPUT}
 
@@ -191,21 +152,9 @@ class Adaptable:
         return self._with(values, run)
 
     def look(self, values: Values, inputs: FrontendOutput, seed: int = 0) -> Pass:
-        """Run encoder and output layer, and return what objectives read.
+        """Run encoder and output layer, and return what objectives read, with a graph.
 
-        Arguments
-        ---------
-        values : Values
-            Parameters.
-        inputs : FrontendOutput
-            Of the front end.
-        seed : int
-            Of what an objective draws: for an utterance the same in any batch.
-
-        Returns
-        -------
-        Pass
-            With a graph to the parameters.
+        An utterance draws the same from `seed` in any batch.
         """
         frames = self._enter(values, inputs.frames)
         encode = partial(self._encode, values)

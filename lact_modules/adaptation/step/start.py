@@ -17,22 +17,6 @@ class SlowStart:
     slow and fast adaptation). When the mean loss of the last utterances leaves what
     was usual before by more than `threshold` standard errors, the condition is taken
     to have changed, and the point goes back to the model.
-
-    Arguments
-    ---------
-    rate : float
-        Share of the way, 0 to 1.
-    threshold : float
-        Standard errors; infinity never goes back.
-
-    Example
-    -------
-    >>> import torch
-    >>> start = SlowStart(rate=0.5)
-    >>> model, adapted = {"w": torch.zeros(1)}, {"w": torch.ones(1)}
-    >>> start.follow(model, adapted, loss=1.0)
-    >>> start.point["w"]
-    tensor([0.5000])
     """
 
     def __init__(self, rate: float = 0.3, threshold: float = 4.0):
@@ -48,17 +32,7 @@ class SlowStart:
     def follow(
         self, model: Mapping[str, Tensor], adapted: Mapping[str, Tensor], loss: float
     ) -> None:
-        """Take note of an utterance.
-
-        Arguments
-        ---------
-        model : Mapping[str, Tensor]
-            Parameters of the model.
-        adapted : Mapping[str, Tensor]
-            Where the utterance ended.
-        loss : float
-            Of the model's own parameters on it.
-        """
+        """Take note of where an utterance ended; `loss` is the model's own on it."""
         self.losses.append(loss)
         if self._has_shifted():
             self.reset()

@@ -46,21 +46,7 @@ class Trained(NamedTuple):
 
 @dataclass
 class Steps:
-    """How steps are taken.
-
-    Arguments
-    ---------
-    adaptable : Adaptable
-        The parameters to train.
-    objective : Objective
-        What to minimize.
-    optimizer : OptimizerFactory
-        How to move.
-    count : int
-        Steps an utterance.
-    is_enough : Callable[[Traits], Tensor] | None
-        Marks the utterances (B,) that take no further step; None: none.
-    """
+    """How steps are taken; `is_enough` marks those (B,) that take no further one."""
 
     adaptable: Adaptable
     objective: Objective
@@ -69,24 +55,7 @@ class Steps:
     is_enough: Callable[[Traits], Tensor] | None = None
 
     def take(self, run: Run, values: Values, seen: Pass, rows: Tensor) -> Trained:
-        """Let some rows of a batch take their steps; the others cost little.
-
-        Arguments
-        ---------
-        run : Run
-            Of the batch.
-        values : Values
-            Parameters of the batch, which are moved.
-        seen : Pass
-            Of the batch with them, with a graph.
-        rows : Tensor
-            (b,) at least one, in order.
-
-        Returns
-        -------
-        Trained
-            Of these rows.
-        """
+        """Let some rows (b,) of a batch take their steps; the others cost little."""
         here, going = torch.arange(len(seen.lengths), device=rows.device), rows
         optimizer, loss = self.optimizer(values), self.objective(seen)
         hidden = torch.zeros_like(seen.hidden)
