@@ -15,28 +15,9 @@ def align_tokens(
 ) -> list[int]:
     """Find the frame at which each token begins on the text's best CTC path.
 
-    A text too long for so few frames has no path; its tokens are spread evenly.
-
-    Arguments
-    ---------
-    log_probs : Tensor
-        (T, V) any floating dtype and device, without NaN; of the V only the columns of
-        the text go to the CPU.
-    tokens : Sequence[int]
-        Ids without blanks.
-    blank_id : int
-        CTC's blank.
-
-    Returns
-    -------
-    list[int]
-        One frame a token, never falling; empty without tokens.
-
-    Example
-    -------
-    >>> path = torch.tensor([0, 2, 2, 0, 2, 1])
-    >>> align_tokens(torch.nn.functional.one_hot(path, 3).log(), [2, 2, 1])
-    [1, 4, 5]
+    `log_probs` (T, V) is of any floating dtype and device, without NaN; of the V only
+    the columns of the text go to the CPU. A text too long for so few frames has no
+    path; its tokens are spread evenly.
     """
     if not tokens:
         return []

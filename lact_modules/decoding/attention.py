@@ -67,8 +67,7 @@ class AttentionDecoder:
     ctc_weight : float
         Share of CTC, 0 to 1 (exclusive).
     lm : TokenModel | None
-        Language model over the same tokens, which reads texts from their
-        beginning-of-sentence token on.
+        Over the same tokens; reads texts from their beginning-of-sentence token on.
     lm_weight : float
         Weight of its log-probabilities, not negative.
     max_ratio : float
@@ -76,8 +75,7 @@ class AttentionDecoder:
     num_best : int
         Most hypotheses that :meth:`n_best` gives.
     skip_blanks : float | None
-        Probability of the blank from which on CTC's score skips frames, see
-        `BlankSkipper`; the text decoder reads all.
+        Blank probability from which on CTC's score skips frames, see `BlankSkipper`.
 
     Raises
     ------
@@ -145,27 +143,11 @@ class AttentionDecoder:
     def n_best(
         self, log_probs: Tensor, lengths: Tensor, memory: Tensor, *_: Any
     ) -> list[list[Hypothesis]]:
-        """Decode a batch to several different texts an utterance.
+        """Decode a batch to 1 to `num_best` different texts each, best first.
 
-        Arguments
-        ---------
-        log_probs : Tensor
-            (B, T, V), of the CTC branch.
-        lengths : Tensor
-            (B,) int64 frames; what stands beyond has no influence.
-        memory : Tensor
-            (B, T, D), what the text decoder reads. What else a model gives is not
-            looked at.
-
-        Returns
-        -------
-        list[list[Hypothesis]]
-            For each utterance 1 to `num_best` hypotheses, best first.
-
-        Raises
-        ------
-        InputError
-            If V is not the vocabulary's size or a valid frame is NaN.
+        `log_probs` (B, T, V) of the CTC branch, (B,) frames, and `memory` (B, T, D),
+        which the text decoder reads. Raises InputError for another V or a valid frame
+        of NaN.
         """
         check_frames(log_probs, lengths, self.vocabulary)
         found = self._search(log_probs, lengths, memory)

@@ -18,32 +18,7 @@ def check_threshold(threshold: float | None) -> None:
 def drop_blanks(
     log_probs: Tensor, lengths: Tensor, threshold: float, blank_id: int = 0
 ) -> tuple[Tensor, Tensor]:
-    """Leave frames out of a batch as `BlankSkipper` does.
-
-    Arguments
-    ---------
-    log_probs : Tensor
-        (B, T, V); frames beyond the lengths are not looked at.
-    lengths : Tensor
-        (B,) int64 frames.
-    threshold : float
-        See `BlankSkipper`.
-    blank_id : int
-        Token that is the blank.
-
-    Returns
-    -------
-    log_probs : Tensor
-        (B, T', V)
-    lengths : Tensor
-        (B,) of them.
-
-    Example
-    -------
-    >>> log_probs = torch.tensor([[[0.99, 0.01]] * 4 + [[0.1, 0.9]]]).log()
-    >>> drop_blanks(log_probs, torch.tensor([5]), 0.9)[1]
-    tensor([2])
-    """
+    """Leave frames out of a batch (B, T, V), (B,) valid, as `BlankSkipper` does."""
     is_kept = ~_is_left_out(log_probs[..., blank_id], log(threshold))
     frames = torch.arange(log_probs.shape[1], device=log_probs.device)
     is_kept &= frames < lengths[:, None]
@@ -106,18 +81,7 @@ class BlankSkipper:
         return other
 
     def __call__(self, log_probs: Tensor) -> Tensor:
-        """Return those of the next frames that are to be searched.
-
-        Arguments
-        ---------
-        log_probs : Tensor
-            (T, V)
-
-        Returns
-        -------
-        Tensor
-            (T', V), perhaps none.
-        """
+        """Return those (T', V) of the next frames (T, V) that are to be searched."""
         if self.threshold is None or not len(log_probs):
             return log_probs
         blank, least = log_probs[:, self.blank_id], log(self.threshold)

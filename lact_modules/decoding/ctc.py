@@ -15,51 +15,17 @@ from lact_modules.ops.padding import padding_mask
 
 
 class GreedyDecoder:
-    """Take the best token of each frame, on the device.
-
-    Arguments
-    ---------
-    vocabulary : AnyVocabulary
-        Tokens of the model.
-    frame_rate : float
-        Frames a second.
-
-    Example
-    -------
-    >>> import torch
-    >>> from lact_modules.data.text.vocabulary import Vocabulary
-    >>> vocabulary = Vocabulary.from_texts(["HI"])
-    >>> frames = torch.tensor([[0, 2, 2, 0, 3, 1]])
-    >>> log_probs = torch.nn.functional.one_hot(frames, len(vocabulary)).log()
-    >>> decoder = GreedyDecoder(vocabulary, frame_rate=10.0)
-    >>> decoder(log_probs, torch.tensor([6]))[0].words
-    (Word(word='HI', start=0.1, end=0.5),)
-    """
+    """Take the best token of each frame, on the device."""
 
     def __init__(self, vocabulary: AnyVocabulary, frame_rate: float):
         self.vocabulary = vocabulary
         self._stream = GreedyStream(vocabulary, frame_rate)
 
     def __call__(self, log_probs: Tensor, lengths: Tensor, *_: Any) -> list[Hypothesis]:
-        """Decode a batch; what else a model puts out is not looked at.
+        """Decode (B, T, V) of any floating dtype and device, with (B,) valid frames.
 
-        Arguments
-        ---------
-        log_probs : Tensor
-            (B, T, V) any floating dtype and device; frames beyond the lengths are not
-            looked at.
-        lengths : Tensor
-            (B,) int64 frames.
-
-        Returns
-        -------
-        list[Hypothesis]
-            One an utterance; the score is that of the best path.
-
-        Raises
-        ------
-        InputError
-            If V is not the vocabulary's size or a valid frame is NaN.
+        The score is that of the best path. Raises InputError for another V or a valid
+        frame of NaN.
         """
         check_size(log_probs, self.vocabulary)
         paths = zip(*best_path(log_probs), lengths.tolist(), strict=True)
@@ -74,41 +40,7 @@ class GreedyDecoder:
 
 
 class BeamDecoder:
-    """Search for the best texts, see :class:`BeamSearch`.
-
-    Arguments
-    ---------
-    vocabulary : AnyVocabulary
-        Tokens of the model.
-    frame_rate : float
-        Frames a second.
-    beam_size : int
-        Hypotheses kept after each frame.
-    lm : str | Path | None
-        N-gram of words or of tokens: ARPA or KenLM binary.
-    lexicon : str | Path | None
-        Words that may come out, if not those of the ARPA file.
-    num_best : int
-        Most hypotheses that :meth:`n_best` gives.
-    **settings : Any
-        Other arguments of :class:`BeamSearch`: weights and threshold.
-
-    Raises
-    ------
-    InputError
-        As :class:`BeamSearch`.
-
-    Example
-    -------
-    >>> import torch
-    >>> from lact_modules.data.text.vocabulary import Vocabulary
-    >>> vocabulary = Vocabulary.from_texts(["HI"])
-    >>> frames = torch.tensor([[0, 2, 2, 0, 3, 1]])
-    >>> log_probs = torch.nn.functional.one_hot(frames, len(vocabulary)).log()
-    >>> decoder = BeamDecoder(vocabulary, frame_rate=10.0, beam_size=5)
-    >>> decoder(log_probs, torch.tensor([6]))[0].text
-    'HI'
-    """
+    """Search for the best texts, see :class:`BeamSearch`, which `settings` are for."""
 
     def __init__(
         self,
@@ -136,27 +68,9 @@ class BeamDecoder:
     def n_best(
         self, log_probs: Tensor, lengths: Tensor, *_: Any
     ) -> list[list[Hypothesis]]:
-        """Decode a batch to several different texts an utterance.
+        """Decode a batch to 1 to `num_best` different texts each, best first.
 
-        What else a model puts out is not looked at.
-
-        Arguments
-        ---------
-        log_probs : Tensor
-            (B, T, V) any floating dtype and device, computed in float32; frames
-            beyond the lengths are not looked at.
-        lengths : Tensor
-            (B,) int64 frames.
-
-        Returns
-        -------
-        list[list[Hypothesis]]
-            For each utterance 1 to `num_best` hypotheses, best first.
-
-        Raises
-        ------
-        InputError
-            If V is not the vocabulary's size or a valid frame is NaN.
+        Computed in float32 on the CPU, else as `GreedyDecoder`.
         """
         valid = valid_frames(log_probs, lengths, self.vocabulary)
         return [self._decode(frames) for frames in valid]
@@ -176,40 +90,10 @@ def build_decoder(
     lexicon: str | Path | None = None,
     **settings: Any,
 ) -> GreedyDecoder | BeamDecoder:
-    """Make the decoder that a user asks for.
+    """Make the decoder that a user asks for: greedy if `beam_size` is 0 or 1.
 
-    Arguments
-    ---------
-    vocabulary : AnyVocabulary
-        Tokens of the model.
-    frame_rate : float
-        Frames a second.
-    beam_size : int
-        Hypotheses to keep; 0 and 1 mean the greedy decoder.
-    lm : str | Path | None
-        Language model, for beam search.
-    lexicon : str | Path | None
-        Lexicon, for beam search.
-    **settings : Any
-        Other arguments of :class:`BeamDecoder`.
-
-    Returns
-    -------
-    GreedyDecoder | BeamDecoder
-        Called with (B, T, V) log-probabilities and (B,) lengths.
-
-    Raises
-    ------
-    InputError
-        If a language model or lexicon comes without beam search, or does not serve;
-        if beam search is asked for over too many pieces.
-
-    Example
-    -------
-    >>> from lact_modules.data.text.vocabulary import Vocabulary
-    >>> vocabulary = Vocabulary.from_texts(["HI"])
-    >>> type(build_decoder(vocabulary, 25.0, beam_size=20)).__name__
-    'BeamDecoder'
+    Raises InputError if a language model or lexicon comes without beam search, or does
+    not serve; if beam search is asked for over too many pieces.
     """
     if wants_beam(vocabulary, beam_size, lm, lexicon):
         return BeamDecoder(vocabulary, frame_rate, beam_size, lm, lexicon, **settings)
@@ -217,21 +101,9 @@ def build_decoder(
 
 
 def check_frames(log_probs: Tensor, lengths: Tensor, vocabulary: AnyVocabulary) -> None:
-    """Refuse what no search can use, where the log-probabilities are.
+    """Raise InputError if V of (B, T, V) is wrong or a valid frame is NaN.
 
-    Arguments
-    ---------
-    log_probs : Tensor
-        (B, T, V) any floating dtype and device.
-    lengths : Tensor
-        (B,) int64 frames, on the same device.
-    vocabulary : AnyVocabulary
-        Tokens of the model.
-
-    Raises
-    ------
-    InputError
-        If V is not the vocabulary's size or a valid frame is NaN.
+    That is found where the log-probabilities are.
     """
     check_size(log_probs, vocabulary)
     best = log_probs.detach().amax(dim=-1)

@@ -38,29 +38,9 @@ class PrefixScorer:
     """CTC's probability of all texts with a given beginning (Watanabe et al. 2017).
 
     Algorithm 2 of "Hybrid CTC/attention architecture for end-to-end speech
-    recognition", without a loop over frames: its recurrences over time are sums in
-    the logarithmic domain, so that a GPU does them at once. Sums of whole utterances
-    are subtracted, which takes float64.
-
-    Arguments
-    ---------
-    log_probs : Tensor
-        (B, T, V), any floating dtype; frames beyond the lengths are not looked at.
-    lengths : Tensor
-        (B,) int64 frames.
-    blank_id : int
-        CTC's blank.
-
-    Example
-    -------
-    >>> log_probs = torch.tensor([[[0.5, 0.4, 0.1], [0.5, 0.4, 0.1]]]).log()
-    >>> scorer = PrefixScorer(log_probs, torch.tensor([2]))
-    >>> begun = scorer.extend(scorer.start(), torch.tensor([[1, 2]])).exp()
-    >>> [round(float(p), 4) for p in begun[0]]
-    [0.6, 0.15]
-    >>> state = scorer.advance(scorer.start(), torch.tensor([0]), torch.tensor([1]))
-    >>> round(float(scorer.end(state).exp()), 4)
-    0.56
+    recognition", for (B, T, V) log-probabilities and (B,) frames, without a loop over
+    frames: its recurrences over time are sums in the logarithmic domain, so that a GPU
+    does them at once. Sums of whole utterances are subtracted, which takes float64.
     """
 
     def __init__(self, log_probs: Tensor, lengths: Tensor, blank_id: int = 0):
@@ -82,19 +62,9 @@ class PrefixScorer:
         )
 
     def extend(self, state: PrefixState, tokens: Tensor) -> Tensor:
-        """Score texts that continue with one of these tokens, whatever follows.
+        """Score (R, C) texts that continue R beginnings with a token, in float64.
 
-        Arguments
-        ---------
-        state : PrefixState
-            R beginnings.
-        tokens : Tensor
-            (R, C) int64, not the blank.
-
-        Returns
-        -------
-        Tensor
-            (R, C) float64 log-probabilities of the beginnings, one token longer.
+        Whatever follows; none of the tokens is the blank.
         """
         before = self._before(state, tokens)
         said = before + self._log_probs(state.utterances[:, None], tokens)
@@ -108,22 +78,7 @@ class PrefixScorer:
         return total.gather(1, frames)[:, 0]
 
     def advance(self, state: PrefixState, rows: Tensor, tokens: Tensor) -> PrefixState:
-        """Make beginnings one token longer.
-
-        Arguments
-        ---------
-        state : PrefixState
-            R beginnings.
-        rows : Tensor
-            (R',) int64, which of them to continue from.
-        tokens : Tensor
-            (R',) int64, the tokens to continue with, not the blank.
-
-        Returns
-        -------
-        PrefixState
-            R' beginnings.
-        """
+        """Continue from the beginnings `rows` (R',), each by a token, not the blank."""
         parents = PrefixState(
             state.utterances[rows],
             state.last[rows],

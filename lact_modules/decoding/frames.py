@@ -11,27 +11,7 @@ from lact_modules.errors import InputError
 def valid_frames(
     log_probs: Tensor, lengths: Tensor, vocabulary: AnyVocabulary
 ) -> Iterator[Tensor]:
-    """Cut a padded batch into utterances on the CPU.
-
-    Arguments
-    ---------
-    log_probs : Tensor
-        (B, T, V) any floating dtype and device.
-    lengths : Tensor
-        (B,) int64 frames.
-    vocabulary : AnyVocabulary
-        Tokens of the model.
-
-    Yields
-    ------
-    Tensor
-        (T, V) float32 of each utterance, without padding.
-
-    Raises
-    ------
-    InputError
-        If V is not the vocabulary's size or a valid frame is NaN.
-    """
+    """Cut a batch into (T, V) float32 on the CPU, unpadded, see `check_frames`."""
     check_size(log_probs, vocabulary)
     batch = log_probs.detach().float().cpu()
     for utterance, length in zip(batch, lengths.tolist(), strict=True):

@@ -20,11 +20,6 @@ class Word:
         Seconds at which its last token's frame ends.
     tokens : tuple[tuple[str, int], ...]
         Its tokens, and the frames at which they begin; not compared.
-
-    Example
-    -------
-    >>> Word("ONE", start=0.2, end=0.48).word
-    'ONE'
     """
 
     word: str
@@ -46,11 +41,6 @@ class Hypothesis:
     score : float
         Natural logarithm, the higher the better; comparable between hypotheses of
         one utterance and one decoder.
-
-    Example
-    -------
-    >>> Hypothesis.from_words([Word("ONE", 0.0, 0.2), Word("TWO", 0.4, 0.7)], -1.5).text
-    'ONE TWO'
     """
 
     text: str
@@ -67,29 +57,10 @@ class Hypothesis:
 def group_words(
     tokens: Iterable[str], frames: Iterable[int], frame_rate: float
 ) -> list[Word]:
-    """Join tokens into words: characters between delimiters, or subwords.
+    """Join collapsed tokens into words: characters between delimiters, or subwords.
 
-    Arguments
-    ---------
-    tokens : Iterable[str]
-        Collapsed tokens without blanks. Delimiters may repeat, lead and trail; a
-        piece that bears SentencePiece's mark begins a word.
-    frames : Iterable[int]
-        The frame at which each token begins.
-    frame_rate : float
-        Frames a second.
-
-    Returns
-    -------
-    list[Word]
-        None of them empty.
-
-    Example
-    -------
-    >>> group_words("|HI||A|", range(7), frame_rate=10.0)
-    [Word(word='HI', start=0.1, end=0.3), Word(word='A', start=0.5, end=0.6)]
-    >>> group_words(["\u2581H", "I", "\u2581A"], [1, 2, 5], frame_rate=10.0)
-    [Word(word='HI', start=0.1, end=0.3), Word(word='A', start=0.5, end=0.6)]
+    Delimiters may repeat, lead and trail; a piece with SentencePiece's mark begins a
+    word. `frames` are those at which tokens begin.
     """
     groups: list[list[tuple[str, int]]] = [[]]
     for token, frame in zip(tokens, frames, strict=True):

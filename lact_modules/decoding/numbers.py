@@ -19,36 +19,9 @@ def check_number(
     below: float | None = None,
     whole: bool = False,
 ) -> None:
-    """See that a number is finite and in its range.
+    """Raise InputError unless a number is finite and in its range.
 
-    Arguments
-    ---------
-    name : str
-        Of the option.
-    value : Any
-        What was given.
-    least : float | None
-        The least that fits.
-    most : float | None
-        The greatest that fits.
-    above : float | None
-        What it must be greater than.
-    below : float | None
-        What it must be less than.
-    whole : bool
-        Whether it counts something.
-
-    Raises
-    ------
-    InputError
-        If it does not fit.
-
-    Example
-    -------
-    >>> check_number("beam_size", 0, least=1, whole=True)
-    Traceback (most recent call last):
-    ...
-    lact_modules.errors.InputError: beam_size 0: expected a whole number, at least 1
+    `least` and `most` are included, `above` and `below` are not.
     """
     is_number = isinstance(value, int if whole else int | float)
     fits = is_number and not isinstance(value, bool) and math.isfinite(value)

@@ -23,29 +23,6 @@ class Rescorer:
 
     A hypothesis scores its score so far, plus `lm_weight` times the natural
     log-probability of its text, plus `word_score` a word.
-
-    Arguments
-    ---------
-    lm : LanguageModel
-        Reads the texts as they are.
-    lm_weight : float
-        Weight of the language model, not negative.
-    word_score : float
-        Added for each word; positive favours more words.
-
-    Raises
-    ------
-    InputError
-        If a number is not finite or the weight is negative.
-
-    Example
-    -------
-    >>> class Counter:
-    ...     def log_probs(self, texts):
-    ...         return [-1.0 * len(text) for text in texts]
-    >>> found = [Hypothesis("ONE ONE", (), -1.0), Hypothesis("ONE", (), -2.0)]
-    >>> [[h.text for h in list_] for list_ in Rescorer(Counter(), 0.5)([found])]
-    [['ONE', 'ONE ONE']]
     """
 
     def __init__(self, lm: LanguageModel, lm_weight: float, word_score: float = 0.0):
@@ -56,33 +33,13 @@ class Rescorer:
         self.word_score = word_score
 
     def __call__(self, n_best: NBest) -> NBest:
-        """Rank each list again.
-
-        Arguments
-        ---------
-        n_best : NBest
-            Lists of any lengths, also 0.
-
-        Returns
-        -------
-        NBest
-            The same hypotheses, words and times, with new scores, best first; ties
-            stay in their order.
-        """
+        """Rank each list, perhaps empty, again: best first; ties keep their order."""
         scores = score_texts(self.lm, n_best)
         return rank(n_best, scores, self.lm_weight, self.word_score)
 
 
 class RescoringDecoder:
-    """A search whose n best texts are ranked again.
-
-    Arguments
-    ---------
-    decoder : Decoder
-        Finds the n best; without ``n_best`` there is but one.
-    rescorer : Rescorer
-        Ranks them.
-    """
+    """A search whose n best texts, without ``n_best`` but one, are ranked again."""
 
     def __init__(self, decoder: Decoder, rescorer: Rescorer):
         self.decoder = decoder
@@ -93,56 +50,19 @@ class RescoringDecoder:
         return [found[0] for found in self.n_best(*outputs)]
 
     def n_best(self, *outputs: Any) -> NBest:
-        """Decode a batch of a model's outputs.
-
-        Arguments
-        ---------
-        *outputs : Any
-            As the search takes them.
-
-        Returns
-        -------
-        NBest
-            What the search found, best first by the new score.
-        """
+        """Decode a batch of a model's outputs; best first by the new score."""
         return self.rescorer(list_best(self.decoder, *outputs))
 
 
 def list_best(decoder: Decoder, *outputs: Any) -> NBest:
-    """Return any decoder's results as lists: one hypothesis each if it does not search.
-
-    Arguments
-    ---------
-    decoder : Decoder
-        Of any kind.
-    *outputs : Any
-        A model's outputs of a batch.
-
-    Returns
-    -------
-    NBest
-        Lists of at least one hypothesis.
-    """
+    """Return any decoder's results as lists, of one hypothesis without a search."""
     if hasattr(decoder, "n_best"):
         return decoder.n_best(*outputs)
     return [[hypothesis] for hypothesis in decoder(*outputs)]
 
 
 def score_texts(lm: LanguageModel, n_best: NBest) -> list[list[float]]:
-    """Ask a language model for all texts at once.
-
-    Arguments
-    ---------
-    lm : LanguageModel
-        What to ask.
-    n_best : NBest
-        Hypotheses by utterance.
-
-    Returns
-    -------
-    list[list[float]]
-        Natural log-probabilities, in the shape of `n_best`.
-    """
+    """Ask a language model for all texts at once: natural log-probabilities."""
     scores: Iterator[float] = iter(lm.log_probs([h.text for f in n_best for h in f]))
     return [[next(scores) for _ in found] for found in n_best]
 
@@ -153,30 +73,7 @@ def rank(
     lm_weight: float,
     word_score: float = 0.0,
 ) -> NBest:
-    """Order hypotheses by their own and a language model's score.
-
-    Arguments
-    ---------
-    n_best : NBest
-        Hypotheses by utterance.
-    lm_scores : Sequence[Sequence[float]]
-        As :func:`score_texts` gives them.
-    lm_weight : float
-        Weight of these scores.
-    word_score : float
-        Added for each word.
-
-    Returns
-    -------
-    NBest
-        Best first, with the sums as scores.
-
-    Example
-    -------
-    >>> found = [Hypothesis("ONE ONE", (), -1.0), Hypothesis("ONE", (), -2.0)]
-    >>> rank([found], [[-3.0, -1.0]], lm_weight=1.0)[0][0]
-    Hypothesis(text='ONE', words=(), score=-3.0)
-    """
+    """Order hypotheses by their own and a language model's score, see `score_texts`."""
 
     def total(hypothesis: Hypothesis, lm_score: float) -> float:
         num_words = len(hypothesis.text.split())
@@ -191,27 +88,9 @@ def rank(
 
 
 def oracle(references: Sequence[str], n_best: NBest) -> list[str]:
-    """Choose of each list the text that has the fewest word errors.
+    """Choose of each list, not empty, the first text with the fewest word errors.
 
     Its error rate is the least that any ranking of these lists can reach.
-
-    Arguments
-    ---------
-    references : Sequence[str]
-        Transcripts.
-    n_best : NBest
-        Hypotheses in the order of `references`; no list may be empty.
-
-    Returns
-    -------
-    list[str]
-        Texts; of several with as few errors the first.
-
-    Example
-    -------
-    >>> found = [Hypothesis("ON", (), -1.0), Hypothesis("ONE", (), -2.0)]
-    >>> oracle(["ONE"], [found])
-    ['ONE']
     """
     chosen = []
     for reference, found in zip(references, n_best, strict=True):

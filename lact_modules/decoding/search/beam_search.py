@@ -72,8 +72,7 @@ class BeamSearch:
     beam_threshold : float
         Hypotheses this far below the best are dropped.
     skip_blanks : float | None
-        Probability of the blank from which on frames are not searched, see
-        `BlankSkipper`; None: all are.
+        Blank probability from which on frames are not searched, see `BlankSkipper`.
 
     Raises
     ------
@@ -155,13 +154,7 @@ class BeamSearch:
         return [self._to_prefix(found) for found in self._search.found()]
 
     def end(self) -> list[Hypothesis]:
-        """End the utterance; before more frames comes another beginning.
-
-        Returns
-        -------
-        list[Hypothesis]
-            Of different texts, best first.
-        """
+        """End the utterance: different texts, best first. `begin` comes next."""
         self._search.end()
         # flashlight keeps texts apart that differ in repeated delimiters alone
         same_text: dict[str, list[Hypothesis]] = {}
@@ -209,27 +202,8 @@ def wants_beam(
 ) -> bool:
     """Return whether a user asks for beam search, and see that it can be done.
 
-    Arguments
-    ---------
-    vocabulary : AnyVocabulary
-        Tokens of the model.
-    beam_size : int
-        Hypotheses to keep; 0 and 1 mean greedy decoding.
-    lm : str | Path | None
-        Language model.
-    lexicon : str | Path | None
-        Lexicon.
-
-    Returns
-    -------
-    bool
-        False for greedy decoding.
-
-    Raises
-    ------
-    InputError
-        If a language model or lexicon comes without beam search, beam search is asked
-        for over too many pieces, or the beam is too large.
+    Raises InputError if a language model or lexicon comes without it, or it is asked
+    for over too many pieces or with too large a beam.
     """
     check_number("beam_size", beam_size, 0, MAX_BEAM, whole=True)
     if beam_size > 1:

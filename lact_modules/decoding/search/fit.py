@@ -25,26 +25,10 @@ logger = logging.getLogger(__name__)
 def choose_words(
     vocabulary: AnyVocabulary, lm: str | Path | None, lexicon: str | Path | None
 ) -> Lexicon | None:
-    """Find the words that a beam search may say.
+    """Find the words that a beam search may say; None if any text is possible.
 
-    Arguments
-    ---------
-    vocabulary : AnyVocabulary
-        Tokens of the model.
-    lm : str | Path | None
-        N-gram of words, or of the vocabulary's tokens.
-    lexicon : str | Path | None
-        Words with spellings.
-
-    Returns
-    -------
-    Lexicon | None
-        None where any text is possible: without either, and with an n-gram of tokens.
-
-    Raises
-    ------
-    InputError
-        If a file does not serve, or nothing in it fits the others.
+    It is without a file, and with an n-gram of tokens. Raises InputError if a file does
+    not serve, or nothing in it fits the others.
     """
     words = _choose(vocabulary, lm, lexicon)
     is_of_pieces = isinstance(vocabulary, SubwordVocabulary)
@@ -92,21 +76,9 @@ def _choose(
 
 
 def check_known(lm: str | Path, words: Collection[str], what: str) -> None:
-    """See that a language model knows words; its probability of others says nothing.
+    """Raise InputError if an n-gram file knows none of the words, called `what`.
 
-    Arguments
-    ---------
-    lm : str | Path
-        N-gram file.
-    words : Collection[str]
-        What texts will consist of.
-    what : str
-        What to call them.
-
-    Raises
-    ------
-    InputError
-        If it knows none.
+    Its probability of others says nothing.
     """
     known = _open_words(lm)
     unknown = [word for word in words if word not in known]
@@ -131,21 +103,10 @@ def check_known(lm: str | Path, words: Collection[str], what: str) -> None:
 def check_rescoring(
     lm: str | Path, vocabulary: AnyVocabulary, words: Collection[str] | None
 ) -> None:
-    """See that an n-gram can rank again what a model may say.
+    """Raise InputError if an n-gram knows nothing that a model may say.
 
-    Arguments
-    ---------
-    lm : str | Path
-        N-gram file; of a binary of characters nothing is asked.
-    vocabulary : AnyVocabulary
-        Tokens of the model.
-    words : Collection[str] | None
-        Those that a search may say; any spelling if None.
-
-    Raises
-    ------
-    InputError
-        If it knows nothing of that.
+    That is the words of a search, or any spelling if None; a binary of characters hides
+    its own and is not asked.
     """
     if read_header(lm).is_binary:
         if words is not None and WORD_DELIMITER not in _open_words(lm):

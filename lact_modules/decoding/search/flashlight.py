@@ -29,25 +29,8 @@ _MOST_TOKENS = 100
 class Search:
     """A search that sums over alignments; see `word_search.make_search`.
 
-    Arguments
-    ---------
-    vocabulary : AnyVocabulary
-        Tokens of the model.
-    names : Sequence[str]
-        What the language model is asked about.
-    lm : str | Path | None
-        Language model that KenLM reads.
-    weights : Weights
-        How much counts what.
-    beam_size : int
-        Hypotheses kept after each frame.
-    beam_threshold : float
-        Hypotheses this far below the best are dropped.
-
-    Raises
-    ------
-    InputError
-        If KenLM cannot read the language model.
+    `names` are what the language model is asked about. Raises InputError if KenLM
+    cannot read it.
     """
 
     def __init__(
@@ -118,15 +101,7 @@ class Search:
     def found(self) -> list[Found]:
         """Return what is in the beam; best first, and only then, after the end.
 
-        Returns
-        -------
-        list[Found]
-            At least one.
-
-        Raises
-        ------
-        InputError
-            If no text is possible under the language model.
+        Raises InputError if no text is possible under the language model.
         """
         results = self._decoder.get_all_final_hypothesis()
         if not results:

@@ -14,7 +14,7 @@ class Weights:
     Arguments
     ---------
     lm : float
-        Weight of log10 of the text's probability by the language model.
+        Of log10 of the text's probability by the language model.
     word : float
         Added for each word of a lexicon.
     """

@@ -27,63 +27,22 @@ def spell_words(
 ) -> Lexicon:
     """Spell words as the vocabulary does: by characters, or in pieces.
 
-    Arguments
-    ---------
-    words : Iterable[str]
-        What to spell; words that the vocabulary cannot spell are skipped, and
-        their number is logged.
-    vocabulary : AnyVocabulary
-        Tokens of the model.
-    source : str
-        Where the words are from, for messages.
-
-    Returns
-    -------
-    Lexicon
-        In the order given.
-
-    Raises
-    ------
-    InputError
-        If no word can be spelled.
-
-    Example
-    -------
-    >>> from lact_modules.data.text.vocabulary import Vocabulary
-    >>> vocabulary = Vocabulary.from_texts(["ONE TWO"])
-    >>> spell_words(["TWO", "SIX"], vocabulary, source="numbers")
-    [('TWO', ('T', 'W', 'O'))]
+    Words that cannot be spelled are skipped and their number is logged; without any,
+    InputError. `source` names the words' origin in messages.
     """
     spelled = [(word, vocabulary.spell(word)) for word in words]
     return _select(spelled, vocabulary, source)
 
 
 def read_lexicon(path: str | Path, vocabulary: AnyVocabulary) -> Lexicon:
-    """Read a lexicon: a word and its tokens on each line, between white space.
+    """Read a lexicon: a word and its tokens on each line (``ONE O N E |``).
 
-    A delimiter at the end of the spelling may be there or not. Probabilities between
-    word and spelling, as in Kaldi's ``lexiconp.txt``, are ignored, and that is
-    logged. If no line has a spelling, words are spelled as the vocabulary does, and so
-    are spellings in characters where its tokens are pieces. Words with other tokens
-    than the vocabulary's are skipped, and their number is logged.
-
-    Arguments
-    ---------
-    path : str | Path
-        Text file, for example with the line ``ONE O N E |``; packed by gzip if its
-        name ends in ``.gz``.
-    vocabulary : AnyVocabulary
-        Tokens of the model.
-
-    Returns
-    -------
-    Lexicon
-        In the order of the file.
-
-    Raises
-    ------
-    InputError
-        If the file is missing, is not text, has no words, or no word can be spelled.
+    The last delimiter may be left out. Probabilities between word and spelling, as in
+    Kaldi's ``lexiconp.txt``, are ignored, and that is logged. If no line has a
+    spelling, words are spelled as the vocabulary does, and so are spellings in
+    characters where its tokens are pieces. Words with other tokens than the
+    vocabulary's are skipped, and their number is logged. Raises InputError if no word
+    is left.
     """
     path = Path(path)
     if not path.is_file():

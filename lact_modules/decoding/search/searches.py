@@ -17,43 +17,10 @@ def make_search(
     lm: str | Path | None,
     **options: Any,
 ) -> Search:
-    """Make the search that fits what may come out.
+    """Make the search for the lexicon's words, or for any spelling if None.
 
-    Arguments
-    ---------
-    vocabulary : AnyVocabulary
-        Tokens of the model.
-    lexicon : Lexicon | None
-        Words that may come out; any spelling if None.
-    lm : str | Path | None
-        Language model that KenLM reads: of the lexicon's words; without a lexicon, of
-        tokens.
-    **options : Any
-        ``weights``, ``beam_size`` and ``beam_threshold``.
-
-    Returns
-    -------
-    Search
-        Of one stream; its ``fork`` gives those of others.
-
-    Raises
-    ------
-    InputError
-        If KenLM cannot read the language model.
-
-    Example
-    -------
-    >>> import torch
-    >>> from lact_modules.data.text.vocabulary import Vocabulary
-    >>> from lact_modules.decoding.search.found import Weights
-    >>> vocabulary = Vocabulary.from_texts(["HI"])
-    >>> options = {"weights": Weights(), "beam_size": 5, "beam_threshold": 25.0}
-    >>> search = make_search(vocabulary, [("Hi", ("H", "I"))], None, **options)
-    >>> frames = torch.nn.functional.one_hot(torch.tensor([2, 0, 3, 1])).float()
-    >>> search.begin()
-    >>> search.step(20 * frames)
-    >>> max(search.found()).words
-    ['Hi']
+    KenLM reads `lm`: of the lexicon's words, or of tokens without one. A ``fork`` of
+    the search is for another stream.
     """
     if lexicon is None:
         return SpellingSearch(vocabulary, lm, **options)

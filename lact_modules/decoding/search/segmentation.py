@@ -15,10 +15,7 @@ _UNFINISHED = -1e3
 class Node:
     """A place in the spellings of words: what may follow, and which words end here.
 
-    Arguments
-    ---------
-    depth : int
-        Tokens that lead here.
+    `depth` tokens lead here.
     """
 
     __slots__ = ("best", "best_here", "children", "depth", "words")
@@ -42,19 +39,7 @@ class Node:
 
 
 class Cut(NamedTuple):
-    """A word of a text.
-
-    Arguments
-    ---------
-    word : int
-        Its id.
-    begin : int
-        Tokens before it.
-    end : int
-        Tokens up to its last.
-    before : Optional["Cut"]
-        The word before.
-    """
+    """A word of a text, from the tokens before it to its last; `before` it a word."""
 
     word: int
     begin: int
@@ -84,19 +69,6 @@ class SegmentingLM(LM):
 
     A text has the score of the best way to cut it into words, which begins to count
     with a word's first token; without a way it cannot be. Delimiters may part words.
-
-    Arguments
-    ---------
-    lm : Any
-        Of flashlight, over words.
-    root : Node
-        Their spellings.
-    delimiter : int
-        Token that may stand between words.
-    lm_weight : float
-        Weight of `lm`.
-    word_score : float
-        Added for each word.
     """
 
     def __init__(
@@ -139,20 +111,7 @@ class SegmentingLM(LM):
         return after, self._texts[after].score - text.score
 
     def cut(self, tokens: list[int], is_final: bool) -> list[Cut]:
-        """Cut a text that was searched into words.
-
-        Arguments
-        ---------
-        tokens : list[int]
-            Collapsed, without blanks.
-        is_final : bool
-            Whether it has ended.
-
-        Returns
-        -------
-        list[Cut]
-            Words in order; tokens behind the last are no word yet.
-        """
+        """Cut a searched text into words; tokens behind the last are no word yet."""
         text = self._texts[self._first]
         # flashlight ends every text with a delimiter, also within a word
         if is_final and tokens[-1:] == [self._delimiter]:

@@ -29,19 +29,7 @@ _MOST_SEGMENTED_TOKENS = 20
 
 
 class LexiconSearch(Search):
-    """Words of a lexicon come out.
-
-    Arguments
-    ---------
-    vocabulary : AnyVocabulary
-        Tokens of the model.
-    lexicon : Lexicon
-        Words that may come out.
-    lm : str | Path | None
-        Language model of these words that KenLM reads.
-    **options : Any
-        Other arguments of `Search`.
-    """
+    """Words of a lexicon come out; `lm` is one of these words."""
 
     # flashlight asks for such a word; its score of minus infinity keeps it out
     unknown = "<unk>"

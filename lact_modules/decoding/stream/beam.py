@@ -13,14 +13,9 @@ from lact_modules.decoding.stream.endpoint import PartialHypothesis
 
 
 class BeamState(NamedTuple):
-    """Carried state of an utterance.
+    """Carried state of an utterance: (T, V) float32 of all its frames.
 
-    Arguments
-    ---------
-    log_probs : Tensor
-        (T, V) float32 of all its frames.
-    num_frames : int
-        Frames of the stream so far.
+    `num_frames` are those of the stream so far.
     """
 
     log_probs: Tensor
@@ -33,23 +28,6 @@ class BeamStream:
     The text and its score are those of the whole utterance. A search that stands
     where the state does continues from there; for any other state it starts again from
     the utterance's beginning, so that the state alone decides what comes out.
-
-    Arguments
-    ---------
-    search : BeamSearch
-        Of this stream alone.
-
-    Example
-    -------
-    >>> from lact_modules.data.text.vocabulary import Vocabulary
-    >>> search = BeamSearch(Vocabulary.from_texts(["HI"]), frame_rate=10.0, beam_size=5)
-    >>> decoder = BeamStream(search)
-    >>> frames = torch.nn.functional.one_hot(torch.tensor([0, 2, 2, 0, 3, 1])).log()
-    >>> state = decoder.accept(frames[:3], decoder.start())
-    >>> [word.word for word in decoder.words(state).open]
-    ['H']
-    >>> decoder.finish(decoder.accept(frames[3:], state)).words
-    (Word(word='HI', start=0.1, end=0.5),)
     """
 
     def __init__(self, search: BeamSearch):
@@ -62,25 +40,7 @@ class BeamStream:
         return BeamState(torch.zeros(0, len(self.search.vocabulary)), num_frames)
 
     def accept(self, log_probs: Tensor, state: BeamState) -> BeamState:
-        """Continue with the log-probabilities (T, V) of some frames.
-
-        Arguments
-        ---------
-        log_probs : Tensor
-            (T, V)
-        state : BeamState
-            After the frames before.
-
-        Returns
-        -------
-        BeamState
-            After these frames.
-
-        Raises
-        ------
-        InputError
-            If V is not the vocabulary's size or a frame is NaN.
-        """
+        """Continue with frames (T, V); InputError for another V or NaN."""
         if not len(log_probs):
             return state
         frames = self._check(log_probs)
@@ -98,17 +58,6 @@ class BeamStream:
         Whatever frames follow, the text is one that now is in the beam, and more. The
         words with which all of these begin, at the same times, are there to stay. A
         wide beam that keeps other texts of the first word has none before its end.
-
-        Arguments
-        ---------
-        state : BeamState
-            After the frames so far.
-
-        Returns
-        -------
-        PartialHypothesis
-            The last word, if it continues, is spelled in tokens also where the lexicon
-            names it otherwise.
         """
         if not len(state.log_probs):
             return PartialHypothesis((), ())

@@ -10,15 +10,7 @@ from lact_modules.decoding.hypothesis import Hypothesis, Word
 
 
 class PartialHypothesis(NamedTuple):
-    """The partial hypothesis of the current utterance.
-
-    Arguments
-    ---------
-    stable : tuple[Word, ...]
-        Those that nothing changes any more.
-    open : tuple[Word, ...]
-        What follows them, which may still change.
-    """
+    """What nothing changes any more of the current utterance, and what may change."""
 
     stable: tuple[Word, ...]
     open: tuple[Word, ...]
@@ -28,34 +20,13 @@ class StreamDecoder(Protocol):
     """Decodes an utterance piece by piece; its state is passed in and given back."""
 
     def start(self, num_frames: int = 0) -> Any:
-        """Return the state before the first frame of an utterance.
+        """Return the state before an utterance, `num_frames` into the stream.
 
-        Arguments
-        ---------
-        num_frames : int
-            Frames of the stream before it.
-
-        Returns
-        -------
-        Any
-            Plain data; has ``num_frames`` of the stream so far.
+        Plain data; has ``num_frames`` of the stream so far.
         """
 
     def accept(self, log_probs: Tensor, state: Any) -> Any:
-        """Continue.
-
-        Arguments
-        ---------
-        log_probs : Tensor
-            (T, V) of the frames that follow.
-        state : Any
-            After the frames before.
-
-        Returns
-        -------
-        Any
-            After these frames.
-        """
+        """Continue with the frames (T, V) that follow."""
 
     def words(self, state: Any) -> PartialHypothesis:
         """Return the hypothesis so far, in the stream's seconds."""
@@ -101,21 +72,9 @@ class Endpoint:
             raise ValueError(f"{self}: durations must be above 0")
 
     def is_reached(self, words: Sequence[Word], start: float, now: float) -> bool:
-        """Return whether an utterance is over.
+        """Return whether an utterance is over at `now`, in seconds of the stream.
 
-        Arguments
-        ---------
-        words : Sequence[Word]
-            Recognized in it so far.
-        start : float
-            Second of the stream at which it began.
-        now : float
-            Second up to which the stream has been decoded.
-
-        Returns
-        -------
-        bool
-            Whether to continue with another utterance; silence alone is over too.
+        Silence alone is over too.
         """
         last = words[-1].end if words else start
         return now - last >= self.silence or now - start >= self.longest

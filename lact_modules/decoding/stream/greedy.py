@@ -39,26 +39,7 @@ class GreedyState(NamedTuple):
 
 
 class GreedyStream:
-    """Take the best token of each frame, piece by piece; a `StreamDecoder`.
-
-    Arguments
-    ---------
-    vocabulary : AnyVocabulary
-        Tokens of the model.
-    frame_rate : float
-        Frames a second.
-
-    Example
-    -------
-    >>> from lact_modules.data.text.vocabulary import Vocabulary
-    >>> decoder = GreedyStream(Vocabulary.from_texts(["HI"]), frame_rate=10.0)
-    >>> frames = torch.nn.functional.one_hot(torch.tensor([0, 2, 2, 0, 3, 1])).log()
-    >>> state = decoder.accept(frames[:3], decoder.start())
-    >>> [word.word for word in decoder.words(state).open]
-    ['H']
-    >>> decoder.finish(decoder.accept(frames[3:], state)).words
-    (Word(word='HI', start=0.1, end=0.5),)
-    """
+    """Take the best token of each frame, piece by piece; a `StreamDecoder`."""
 
     def __init__(self, vocabulary: AnyVocabulary, frame_rate: float):
         self.vocabulary, self.frame_rate = vocabulary, frame_rate
@@ -72,22 +53,7 @@ class GreedyStream:
         return self.follow(*best_path(log_probs), state)
 
     def follow(self, scores: Tensor, best: Tensor, state: GreedyState) -> GreedyState:
-        """Continue along a path.
-
-        Arguments
-        ---------
-        scores : Tensor
-            (T,) float32 on the CPU, log-probabilities of the path's tokens.
-        best : Tensor
-            (T,) int64 on the CPU, their ids.
-        state : GreedyState
-            After the frames before.
-
-        Returns
-        -------
-        GreedyState
-            After these frames.
-        """
+        """Continue along a path: (T,) log-probabilities and ids on the CPU."""
         ids, repeats = best.unique_consecutive(return_counts=True)
         starts = repeats.cumsum(0) - repeats
         is_new = ~torch.isin(ids, torch.tensor(self.vocabulary.silent_ids))
@@ -127,25 +93,8 @@ class GreedyStream:
 def best_path(log_probs: Tensor) -> tuple[Tensor, Tensor]:
     """Find the best token of each frame where the log-probabilities are.
 
-    What goes from the device to the CPU is two numbers a frame.
-
-    Arguments
-    ---------
-    log_probs : Tensor
-        (..., T, V) any floating dtype and device.
-
-    Returns
-    -------
-    scores : Tensor
-        (..., T) float32 on the CPU, NaN where one of the frame's is.
-    ids : Tensor
-        (..., T) int64 on the CPU; of equals the first.
-
-    Example
-    -------
-    >>> scores, ids = best_path(torch.tensor([[0.5, 0.5], [0.1, 0.9]]).log())
-    >>> scores.exp().tolist(), ids.tolist()
-    ([0.5, 0.8999...], [0, 1])
+    Two numbers a frame go to the CPU: scores in float32, NaN where one of the frame's
+    is, and ids, of equals the first.
     """
     scores, ids = log_probs.detach().max(dim=-1)
     return scores.float().cpu(), ids.cpu()

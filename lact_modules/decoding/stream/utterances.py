@@ -13,47 +13,14 @@ from lact_modules.decoding.stream.endpoint import (
 
 
 class UtteranceState(NamedTuple):
-    """The current utterance.
-
-    Arguments
-    ---------
-    start : int
-        Frames of the stream before it.
-    decoding : Any
-        The decoder's state.
-    """
+    """The current utterance: frames of the stream before it, the decoder's state."""
 
     start: int
     decoding: Any
 
 
 class UtteranceDecoder:
-    """Decode a stream, each utterance anew.
-
-    Arguments
-    ---------
-    decoder : StreamDecoder
-        Of one utterance.
-    endpoint : Endpoint
-        When it is over; looked at after each call.
-    frame_rate : float
-        Frames a second.
-
-    Example
-    -------
-    >>> import torch
-    >>> from lact_modules.data.text.vocabulary import Vocabulary
-    >>> from lact_modules.decoding.stream.greedy import GreedyStream
-    >>> greedy = GreedyStream(Vocabulary.from_texts(["HI"]), frame_rate=10.0)
-    >>> decoder = UtteranceDecoder(greedy, Endpoint(silence=0.15), frame_rate=10.0)
-    >>> frames = torch.nn.functional.one_hot(torch.tensor([2, 0, 0, 3, 0, 0])).log()
-    >>> state, ended = decoder.start(), []
-    >>> for piece in frames.split(3):
-    ...     state, hypothesis = decoder.accept(piece, state)
-    ...     ended.append(hypothesis.words)
-    >>> ended
-    [(Word(word='H', start=0.0, end=0.1),), (Word(word='I', start=0.3, end=0.4),)]
-    """
+    """Decode a stream, each utterance anew; it ends only after a call."""
 
     def __init__(self, decoder: StreamDecoder, endpoint: Endpoint, frame_rate: float):
         self.decoder, self.endpoint, self.frame_rate = decoder, endpoint, frame_rate
@@ -65,22 +32,7 @@ class UtteranceDecoder:
     def accept(
         self, log_probs: Tensor, state: UtteranceState
     ) -> tuple[UtteranceState, Hypothesis | None]:
-        """Continue with the log-probabilities (T, V) of some frames.
-
-        Arguments
-        ---------
-        log_probs : Tensor
-            (T, V)
-        state : UtteranceState
-            After the frames before.
-
-        Returns
-        -------
-        state : UtteranceState
-            Of the current utterance, or of the next.
-        ended : Hypothesis | None
-            The utterance if it is over and has words.
-        """
+        """Continue with frames (T, V); return the utterance if over, with words."""
         decoding = self.decoder.accept(log_probs, state.decoding)
         stable, open_words = self.decoder.words(decoding)
         start, now = state.start, decoding.num_frames
