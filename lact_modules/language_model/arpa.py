@@ -10,25 +10,7 @@ from lact_modules.whole_file import whole_file
 
 
 def write_arpa(path: str | Path, model: NgramModel) -> None:
-    """Write a model; a reader never sees half of it.
-
-    Arguments
-    ---------
-    path : str | Path
-        ARPA file; its folder is made.
-    model : NgramModel
-        What to write.
-
-    Example
-    -------
-    >>> import tempfile
-    >>> from lact_modules.language_model.ngram import estimate_ngrams
-    >>> from lact_modules.language_model.ngram_file import read_words
-    >>> path = Path(tempfile.mkdtemp()) / "lm.arpa"
-    >>> write_arpa(path, estimate_ngrams(["ONE TWO", "TWO TWO ONE"], order=2))
-    >>> read_words(path)
-    ['ONE', 'TWO']
-    """
+    """Write a model to an ARPA file, whose folder is made; never half of it."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with whole_file(path) as place, open(place, "w", encoding="utf-8") as stream:
@@ -53,20 +35,10 @@ def _lines(model: NgramModel, order: int) -> Iterable[str]:
 
 
 def perplexity(path: str | Path, sentences: Sequence[str]) -> float:
-    """Score text with a model through KenLM.
+    """Score text per word, or per character of a model of characters, through KenLM.
 
-    Arguments
-    ---------
-    path : str | Path
-        ARPA file or KenLM binary.
-    sentences : Sequence[str]
-        Words separated by white space; empty sentences are skipped.
-
-    Returns
-    -------
-    float
-        Per word, or per character of a model of characters; the end of each sentence
-        counts as one, and unknown words count.
+    The end of each sentence counts as a word, and so do unknown words; empty sentences
+    are skipped.
     """
     sentences = [sentence for sentence in sentences if sentence.strip()]
     model = KenLMModel(path)

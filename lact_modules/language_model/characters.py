@@ -13,26 +13,9 @@ _OTHER_SPACES = frozenset(("<space>", "\u2581", "<SPACE>"))
 def is_of_characters(words: Collection[str]) -> bool:
     """Return whether the words of a language model are characters of a text.
 
-    Arguments
-    ---------
-    words : Collection[str]
-        What it knows.
-
-    Returns
-    -------
-    bool
-        True if each is one character, and the delimiter is among them or the script is
-        written without spaces. Letters alone may be words: A, B, C.
-
-    Raises
-    ------
-    InputError
-        If they are characters, with another sign for the space.
-
-    Example
-    -------
-    >>> is_of_characters(["A", "B", "|"]), is_of_characters(["A", "B"])
-    (True, False)
+    They are if each is one character, and the delimiter is among them or the script is
+    written without spaces; letters alone may be words: A, B, C. Raises InputError if
+    they are characters, with another sign for the space.
     """
     if any(len(word) > 1 for word in words if word not in _OTHER_SPACES):
         return False

@@ -12,31 +12,8 @@ def read_sentences(paths: Iterable[str | Path]) -> list[str]:
     """Read sentences from text files (one a line, UTF-8) and from manifests.
 
     Manifests are told by their ending (``.jsonl``, ``.json``, ``.csv``, ``.tsv``). Both
-    may be packed by gzip (``.gz``).
-
-    Arguments
-    ---------
-    paths : Iterable[str | Path]
-        Files in any mixture.
-
-    Returns
-    -------
-    list[str]
-        In the order of the files; blank lines are skipped.
-
-    Raises
-    ------
-    InputError
-        If a file is missing, is not text, or has no sentence.
-
-    Example
-    -------
-    >>> import os
-    >>> import tempfile
-    >>> path = Path(tempfile.mkdtemp()) / "text.txt"
-    >>> _ = path.write_text(os.linesep.join(["ONE TWO", "", "TEN"]))
-    >>> read_sentences([path])
-    ['ONE TWO', 'TEN']
+    may be packed by gzip (``.gz``). Blank lines are skipped; a file without a sentence
+    raises InputError.
     """
     sentences = []
     for path in map(Path, paths):

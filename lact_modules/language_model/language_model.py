@@ -45,27 +45,6 @@ class KenLMModel:
     Words that the model does not know count as its ``<unk>``. Letters must be of
     the case it was trained with. An ARPA file shows whether its words are characters;
     a binary is one of characters if it knows the delimiter ``|``.
-
-    Arguments
-    ---------
-    path : str | Path
-        ARPA or KenLM binary.
-
-    Raises
-    ------
-    InputError
-        If there is no such file or KenLM cannot read it.
-
-    Example
-    -------
-    >>> import tempfile
-    >>> from lact_modules.language_model.arpa import write_arpa
-    >>> from lact_modules.language_model.ngram import estimate_ngrams
-    >>> path = Path(tempfile.mkdtemp()) / "lm.arpa"
-    >>> write_arpa(path, estimate_ngrams(["ONE TWO", "ONE TEN"], order=2))
-    >>> likely, unlikely = KenLMModel(path).log_probs(["ONE TWO", "TWO ONE"])
-    >>> likely > unlikely
-    True
     """
 
     def __init__(self, path: str | Path):
@@ -77,18 +56,7 @@ class KenLMModel:
             self._is_of_characters = is_of_characters(read_words(path))
 
     def log_probs(self, texts: Sequence[str]) -> list[float]:
-        """Score texts.
-
-        Arguments
-        ---------
-        texts : Sequence[str]
-            Words between white space.
-
-        Returns
-        -------
-        list[float]
-            Natural log-probability of each, with its end.
-        """
+        """Return the natural log-probability of each text, with its end."""
         # KenLM counts in log10
         return [math.log(10.0) * self._model.score(self.spell(text)) for text in texts]
 
@@ -108,13 +76,11 @@ class CausalModel:
     Arguments
     ---------
     folder : str | Path
-        Configuration, tokenizer and safetensors, on this machine. No code and no
-        pickle from it is run.
+        With safetensors, on this machine. No code and no pickle from it is run.
     device : str | torch.device
         Where to run it.
     lowercase : bool
-        Whether to score texts in lower case: most models know transcripts in upper
-        case badly.
+        Most models know transcripts in upper case badly.
 
     Raises
     ------
@@ -141,17 +107,9 @@ class CausalModel:
 
     @torch.inference_mode()
     def log_probs(self, texts: Sequence[str]) -> list[float]:
-        """Score texts, those of like length together.
+        """Return the natural log-probability of each text, with its end.
 
-        Arguments
-        ---------
-        texts : Sequence[str]
-            May be empty.
-
-        Returns
-        -------
-        list[float]
-            Natural log-probability of each, with its end.
+        Texts of like length are scored together.
         """
         owners, windows = [], []
         for index, text in enumerate(texts):

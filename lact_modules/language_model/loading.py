@@ -18,37 +18,12 @@ _PUBLISHER = "speechbrain/"
 def load_language_model(
     path: str | Path, device: str | torch.device = "cpu", lowercase: bool = False
 ) -> LanguageModel:
-    """Load a language model that scores whole texts.
+    """Load a language model that scores whole texts, by what its path holds.
 
-    Arguments
-    ---------
-    path : str | Path
-        A file: n-gram, ARPA or KenLM binary. A folder with ``config.json``: any
-        causal model of transformers. Another folder: a run of the recipe
-        ``LibriSpeech/LM``, or the Transformer that SpeechBrain publishes, which may
-        be named as on the Hugging Face hub too.
-    device : str | torch.device
-        Where transformers run.
-    lowercase : bool
-        Whether a causal model of transformers reads texts in lower case; all others
-        read them as they are.
-
-    Returns
-    -------
-    LanguageModel
-        Ready to score.
-
-    Raises
-    ------
-    InputError
-        If there is no such path or it holds no language model.
-
-    Example
-    -------
-    >>> load_language_model("missing.arpa")
-    Traceback (most recent call last):
-    ...
-    lact_modules.errors.InputError: missing.arpa: no such language model; ...
+    A file: n-gram, ARPA or KenLM binary. A folder with ``config.json``: any causal
+    model of transformers, which alone can be asked to read texts in lower case. Another
+    folder: a run of the recipe ``LibriSpeech/LM``, or the Transformer that SpeechBrain
+    publishes, which may be named as on the Hugging Face hub too.
     """
     path = Path(path)
     if path.is_file():

@@ -58,15 +58,7 @@ class NgramTable:
 
 @dataclass(frozen=True)
 class NgramModel:
-    """A back-off language model.
-
-    Arguments
-    ---------
-    words : tuple[str, ...]
-        Spelling of each id; `SPECIAL_WORDS` come first.
-    tables : tuple[NgramTable, ...]
-        Orders 1, 2, ...
-    """
+    """A back-off language model: words by id, `SPECIAL_WORDS` first, and its orders."""
 
     words: tuple[str, ...]
     tables: tuple[NgramTable, ...]
@@ -100,7 +92,7 @@ def estimate_ngrams(
     Arguments
     ---------
     sentences : Iterable[str]
-        One sentence each; empty ones are skipped.
+        Empty ones are skipped.
     order : int
         Longest n-gram, 2 to 6.
     prune : Sequence[int]
@@ -119,14 +111,6 @@ def estimate_ngrams(
     InputError
         If the order or the thresholds are out of range; if the text is empty, too
         large for this machine, or holds one of `SPECIAL_WORDS` or what is no word.
-
-    Example
-    -------
-    >>> model = estimate_ngrams(["ONE TWO", "TWO TWO ONE"], order=2)
-    >>> model.words
-    ('<unk>', '<s>', '</s>', 'ONE', 'TWO')
-    >>> [len(table.grams) for table in model.tables]
-    [5, 7]
     """
     if order not in ORDERS:
         raise InputError(

@@ -72,22 +72,9 @@ class NgramHeader(NamedTuple):
 
 
 def read_header(path: str | Path) -> NgramHeader:
-    """Read what an n-gram file says of itself, and see that it can be true.
+    """Read what an ARPA file, perhaps packed, or KenLM binary says of itself.
 
-    Arguments
-    ---------
-    path : str | Path
-        ARPA, perhaps packed by gzip, bzip2 or xz, or KenLM binary.
-
-    Returns
-    -------
-    NgramHeader
-        With counts that the file may hold.
-
-    Raises
-    ------
-    InputError
-        If the file is missing, is neither, or cannot hold so much.
+    Raises InputError unless the file can hold so much.
     """
     path = Path(path)
     if not path.is_file():
@@ -114,22 +101,9 @@ def read_header(path: str | Path) -> NgramHeader:
 
 
 def read_words(path: str | Path) -> list[str]:
-    """Read the words that an ARPA model knows.
+    """Read the words of an ARPA file, without ``<unk>``, ``<s>`` and ``</s>``.
 
-    Arguments
-    ---------
-    path : str | Path
-        ARPA file, perhaps packed.
-
-    Returns
-    -------
-    list[str]
-        In the order of the file, without ``<unk>``, ``<s>`` and ``</s>``.
-
-    Raises
-    ------
-    InputError
-        If the file is missing or is not ARPA; KenLM's binaries hide their words.
+    Raises InputError if it is not ARPA; KenLM's binaries hide their words.
     """
     path = Path(path)
     if read_header(path).is_binary:
@@ -153,25 +127,11 @@ def read_words(path: str | Path) -> list[str]:
 
 @contextmanager
 def opened_for_kenlm(path: str | Path) -> Iterator[str]:
-    """Yield the path of a file that KenLM can read; a fault is one line.
+    """Yield the path of a file that KenLM can read; a fault is an InputError.
 
     KenLM refuses a byte-order mark and models of single words, and flashlight's KenLM
     unpacks gzip alone: of such a file a plain copy is made, while KenLM reads it.
-
-    Arguments
-    ---------
-    path : str | Path
-        As for :func:`read_header`.
-
-    Yields
-    ------
-    str
-        What to read within this context; nothing that KenLM prints is seen.
-
-    Raises
-    ------
-    InputError
-        As :func:`read_header`, or if KenLM cannot read it.
+    Nothing that KenLM prints within this context is seen.
     """
     header = read_header(path)
     with ExitStack() as stack:

@@ -18,33 +18,12 @@ class TokenModel(Protocol):
         """Return the state before the token that begins texts."""
 
     def step(self, tokens: Tensor, state: Any) -> tuple[Tensor, Any]:
-        """Continue.
-
-        Arguments
-        ---------
-        tokens : Tensor
-            (R,) int64, one more of each text.
-        state : Any
-            After the tokens before; stays as it is.
-
-        Returns
-        -------
-        log_probs : Tensor
-            (R, V) float32 of the token that follows.
-        state : Any
-            After these tokens.
-        """
+        """Continue texts by (R,) tokens: (R, V) float32 of the next; `state` stays."""
 
 
 @dataclass(frozen=True)
 class Texts:
-    """Texts as they are.
-
-    Arguments
-    ---------
-    tokens : Tensor
-        (R, U) int64.
-    """
+    """Texts (R, U) as they are."""
 
     tokens: Tensor
 
@@ -54,21 +33,7 @@ class Texts:
 
 
 class RereadingModel:
-    """Any causal model of whole texts; it reads the whole text for each token.
-
-    Arguments
-    ---------
-    model : Callable[[Tensor], Tensor]
-        Maps texts (R, U) to logits (R, U, V), in evaluation mode.
-
-    Example
-    -------
-    >>> lm = RereadingModel(lambda texts: torch.nn.functional.one_hot(texts, 3).float())
-    >>> _, state = lm.step(torch.tensor([0, 1]), lm.start(batch_size=2))
-    >>> log_probs, _ = lm.step(torch.tensor([2]), state.select(torch.tensor([1])))
-    >>> log_probs.argmax(dim=-1)
-    tensor([2])
-    """
+    """A causal model, (R, U) to logits (R, U, V), that rereads the text for a token."""
 
     def __init__(self, model: Callable[[Tensor], Tensor]):
         self.model = model

@@ -53,19 +53,6 @@ def use_boolean_masks(model: nn.Module) -> None:
     """Let a model make both its masks of one type, which PyTorch is to insist on.
 
     SpeechBrain's mask of what comes later holds 0 and -inf, that of padding True.
-
-    Arguments
-    ---------
-    model : nn.Module
-        A `TransformerLM` is changed in place; what it computes stays the same.
-
-    Example
-    -------
-    >>> model = TransformerLM(12, 8, 2, num_encoder_layers=1, d_ffn=16)
-    >>> use_boolean_masks(model)
-    >>> later, padding = model.make_masks(torch.ones(1, 2))
-    >>> later.dtype, padding.dtype
-    (torch.bool, torch.bool)
     """
     if not isinstance(model, TransformerLM):
         return
@@ -81,30 +68,8 @@ def use_boolean_masks(model: nn.Module) -> None:
 class TransformerLanguageModel:
     """Scores texts, in the letters that its tokenizer was trained on.
 
-    Characters that the tokenizer lacks count as its unknown piece.
-
-    Arguments
-    ---------
-    model : TransformerLM
-        Causal; becomes a model for evaluation.
-    vocabulary : SubwordVocabulary
-        Its tokens.
-    device : str | torch.device
-        Where it runs.
-
-    Raises
-    ------
-    InputError
-        If the model has not as many outputs as there are tokens.
-
-    Example
-    -------
-    >>> vocabulary = SubwordVocabulary.train(["ONE TWO", "TWO TEN"], num_tokens=12)
-    >>> model = TransformerLM(12, 8, 2, num_encoder_layers=1, d_ffn=16)
-    >>> lm = TransformerLanguageModel(model, vocabulary)
-    >>> scores = lm.log_probs(["TWO", "TEN TWO"])
-    >>> len(scores), max(scores) < 0
-    (2, True)
+    Characters that the tokenizer lacks count as its unknown piece. Raises InputError if
+    the causal model has not as many outputs as there are tokens.
     """
 
     def __init__(
@@ -130,24 +95,9 @@ class TransformerLanguageModel:
     ) -> "TransformerLanguageModel":
         """Load a trained model; no code from the folder is run.
 
-        Arguments
-        ---------
-        folder : str | Path
-            Output folder of the recipe ``LibriSpeech/LM``; or a folder with
-            ``lm.ckpt`` and ``tokenizer.ckpt``, of the architecture that SpeechBrain
-            publishes; or the name of such a repository on the Hugging Face hub.
-        device : str | torch.device
-            Where it runs.
-
-        Returns
-        -------
-        TransformerLanguageModel
-            Ready to score.
-
-        Raises
-        ------
-        InputError
-            If files are missing, damaged, or do not belong together.
+        The folder is the output of the recipe ``LibriSpeech/LM``; or holds ``lm.ckpt``
+        and ``tokenizer.ckpt``, of the architecture that SpeechBrain publishes; or is
+        the name of such a repository on the Hugging Face hub.
         """
         path = Path(folder)
         weights_file, tokenizer_file = (path / name for name in PUBLISHED_FILES)
@@ -174,20 +124,8 @@ class TransformerLanguageModel:
     def log_probs(self, texts: Sequence[str]) -> list[float]:
         """Return the natural log-probability of each whole text, its end included.
 
-        Arguments
-        ---------
-        texts : Sequence[str]
-            Any number; what a text is batched with has no influence.
-
-        Returns
-        -------
-        list[float]
-            In their order.
-
-        Raises
-        ------
-        InputError
-            If a text is longer than the model's table of positions.
+        What a text is batched with has no influence. Raises InputError if one is longer
+        than the model's table of positions.
         """
         tokens = [torch.tensor(self.vocabulary.encode(text)).long() for text in texts]
         # the token that begins each text is read, too

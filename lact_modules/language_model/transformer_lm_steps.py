@@ -14,17 +14,9 @@ from lact_modules.layers import CausalAttention
 
 
 def by_token(model: TransformerLM) -> TokenModel:
-    """Return a model that a search asks for one token after the other.
+    """Return a model to ask for one token after the other; weights are shared.
 
-    Arguments
-    ---------
-    model : TransformerLM
-        In evaluation mode; weights are shared with it.
-
-    Returns
-    -------
-    TokenModel
-        One that keeps keys and values if the model's attention is ``regularMHA``.
+    It keeps keys and values if the model's attention is ``regularMHA``.
     """
     if model.attention_type == "regularMHA":
         return CachedTransformerLM(model)
@@ -32,28 +24,11 @@ def by_token(model: TransformerLM) -> TokenModel:
 
 
 class CachedTransformerLM:
-    """A TransformerLM that keeps keys and values, and reads each token once.
+    """A TransformerLM with ``regularMHA`` that keeps keys and values.
 
     SpeechBrain's reads the whole text for each token, and scores what follows all of
     its beginnings. Log-probabilities are the same up to rounding. SpeechBrain takes
     token 0 for padding, so it may not stand in texts.
-
-    Arguments
-    ---------
-    model : TransformerLM
-        With ``regularMHA``, in evaluation mode; weights are shared with it.
-
-    Example
-    -------
-    >>> import torch
-    >>> model = TransformerLM(12, 8, 2, num_encoder_layers=1, d_ffn=16).eval()
-    >>> lm = CachedTransformerLM(model)
-    >>> with torch.inference_mode():
-    ...     _, state = lm.step(torch.tensor([1]), lm.start(batch_size=1))
-    ...     log_probs, state = lm.step(torch.tensor([5]), state)
-    ...     expected = model(torch.tensor([[1, 5]]))[:, -1].log_softmax(dim=-1)
-    >>> torch.allclose(log_probs, expected, atol=1e-5)
-    True
     """
 
     def __init__(self, model: TransformerLM):
@@ -68,24 +43,7 @@ class CachedTransformerLM:
     def step(self, tokens: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
         """Score what follows (R,) more tokens: (R, V) float32; see `TokenModel`.
 
-        Arguments
-        ---------
-        tokens : Tensor
-            (R,) int64.
-        state : DecoderState
-            After the tokens before; stays as it is.
-
-        Returns
-        -------
-        log_probs : Tensor
-            (R, V) float32.
-        state : DecoderState
-            After these tokens.
-
-        Raises
-        ------
-        InputError
-            If the text is longer than the model's table of positions.
+        Raises InputError if the text is longer than the model's table of positions.
         """
         model, place = self.model, state.num_tokens
         if place == model.positional_encoding.max_len:
