@@ -23,13 +23,6 @@ def without_weights() -> Iterator[None]:
 
     Arithmetic with tensors of PyTorch's ``meta`` device, to fill them at random too,
     imports its compiler, which takes longer than all else that a short command does.
-
-    Example
-    -------
-    >>> with without_weights():
-    ...     layer = torch.nn.Linear(10**6, 10**6)
-    >>> layer.weight.device.type
-    'meta'
     """
     with torch.device("meta"), _Uninitialized():
         yield

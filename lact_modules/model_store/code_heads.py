@@ -12,22 +12,7 @@ _PREFIX = "encoder.heads."
 def without_code_heads(
     description: Any, weights: dict[str, Tensor]
 ) -> tuple[Any, dict[str, Tensor]]:
-    """Drop every `CodeHead` of an encoder.
-
-    Arguments
-    ---------
-    description : Any
-        Of the model, see :func:`~.hyperparameters.read_hyperparameter`.
-    weights : dict[str, Tensor]
-        Its whole state dictionary.
-
-    Returns
-    -------
-    description : Any
-        Without them; what is given is not changed.
-    weights : dict[str, Tensor]
-        The same.
-    """
+    """Drop every `CodeHead` from copies of a model's description and weights."""
     match description:
         case {"arguments": {"encoder": {"arguments": {"heads": dict(heads)}}}}:
             encoder = description["arguments"]["encoder"]

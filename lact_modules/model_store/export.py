@@ -55,37 +55,13 @@ def export_model(
     force: bool = False,
     complete: Callable[[Path], None] | None = None,
 ) -> TrainedModel:
-    """Write a trained model as a folder to share.
+    """Write a trained model as a folder to share, and return it.
 
     It holds ``model.safetensors``, ``config.json``, ``vocabulary.txt`` (of subwords:
     ``tokenizer.model``), ``hyperparams.yaml`` for SpeechBrain's recognizers and, if the
     run was tested, its ``result.json`` and ``clean_statistics.json``. An earlier export
-    in the folder is replaced.
-
-    Arguments
-    ---------
-    run_folder : str | Path
-        Output folder of a training run, or an export.
-    out_folder : str | Path
-        Made with its parents.
-    num_checkpoints : int | None
-        As for `load_run`; None for an export.
-    force : bool
-        Write into a folder that holds other files; they stay.
-    complete : Callable[[Path], None] | None
-        Makes the folder of an export one for others too, with what is in
-        `TRANSFORMERS_FILES` or `ONNX_FILES`.
-
-    Returns
-    -------
-    TrainedModel
-        What was written.
-
-    Raises
-    ------
-    InputError
-        If the run cannot be loaded or has links out of its folder, or the folder holds
-        other files than an export, or a training run.
+    in the folder is replaced; a folder with other files is refused without ``force``.
+    ``complete`` adds what is in `TRANSFORMERS_FILES` or `ONNX_FILES`.
     """
     run_folder, out_folder = Path(run_folder), Path(out_folder)
     _check_destination(out_folder, force)
@@ -133,23 +109,7 @@ def _load(folder: Path, num_checkpoints: int | None) -> TrainedModel:
 
 
 def load_export(folder: str | Path) -> TrainedModel:
-    """Load an export; no code from it is run, and no class but a model's is built.
-
-    Arguments
-    ---------
-    folder : str | Path
-        What :func:`export_model` wrote.
-
-    Returns
-    -------
-    TrainedModel
-        Ready to run, on the CPU.
-
-    Raises
-    ------
-    InputError
-        If a file is missing or damaged, or the files do not belong together.
-    """
+    """Load an export, on the CPU; no code from it is run, and only models are built."""
     folder = Path(folder)
     config = read_config(folder / CONFIG_FILE)
     weights_file = folder / WEIGHTS_FILE
@@ -208,23 +168,7 @@ def _config(trained: TrainedModel) -> dict[str, Any]:
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """Read what describes the model of an export.
-
-    Arguments
-    ---------
-    path : Path
-        Its `CONFIG_FILE`.
-
-    Returns
-    -------
-    dict[str, Any]
-        With a key ``model``, of any kind.
-
-    Raises
-    ------
-    InputError
-        If it is missing or damaged, or of another version.
-    """
+    """Read what describes the model of an export; its key ``model`` may be anything."""
     if not path.is_file():
         raise InputError(f"{path}: no such file; is this an export?")
     try:

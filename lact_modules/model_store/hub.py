@@ -15,22 +15,7 @@ FETCH_PATIENCE = 10.0
 
 
 def check_repo_id(repo_id: str) -> None:
-    """Check the name of a repository, before a training that is to be published.
-
-    Arguments
-    ---------
-    repo_id : str
-        ``organization/name``.
-
-    Raises
-    ------
-    InputError
-        If the hub has no such names.
-
-    Example
-    -------
-    >>> check_repo_id("me/digits")
-    """
+    """Refuse what cannot be an ``organization/name`` of the hub, before a training."""
     try:
         validate_repo_id(repo_id)
     except HFValidationError as error:
@@ -40,23 +25,7 @@ def check_repo_id(repo_id: str) -> None:
 
 
 def fetch_model(repo_id: str) -> Path:
-    """Download a published model, or find it among those downloaded before.
-
-    Arguments
-    ---------
-    repo_id : str
-        ``organization/name``.
-
-    Returns
-    -------
-    Path
-        An export; no other file of the repository is fetched.
-
-    Raises
-    ------
-    InputError
-        If there is no such model, or it cannot be fetched.
-    """
+    """Download an export, ``organization/name`` of the hub, or find it in the cache."""
     try:
         with hub_session(FETCH_PATIENCE):
             folder = snapshot_download(repo_id, allow_patterns=[*EXPORT_FILES])

@@ -18,32 +18,10 @@ MAX_LAYERS = 1000
 def check_arguments(
     factory: Callable[..., Any], positional: list[Any], named: dict[str, Any]
 ) -> None:
-    """Refuse numbers that no model is built of, by what the factory says it takes.
+    """Refuse numbers that no model is built of, by the annotations of the factory.
 
-    Arguments
-    ---------
-    factory : Callable[..., Any]
-        A class or function with annotations.
-    positional : list[Any]
-        Its first arguments.
-    named : dict[str, Any]
-        The others.
-
-    Raises
-    ------
-    InputError
-        If a number is not finite, a count negative, fractional or enormous, or a
-        probability none.
-    TypeError
-        If the factory does not take such arguments.
-
-    Example
-    -------
-    >>> from lact_modules.layers import FeedForward
-    >>> check_arguments(FeedForward, [8, -16], {})
-    Traceback (most recent call last):
-    ...
-    lact_modules.errors.InputError: d_ffn: -16; give a whole number from 0 to 16777216
+    These are infinite ones, negative, fractional or enormous counts, and probabilities
+    beyond 0 to 1. Arguments that the factory does not take are a TypeError.
     """
     given = inspect.signature(factory).bind_partial(*positional, **named).arguments
     hints = _find_hints(factory)

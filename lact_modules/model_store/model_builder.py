@@ -39,31 +39,11 @@ _OWN_CLASS = re.compile(
 
 
 def build_model(description: Any) -> nn.Module:
-    """Build what :func:`~.hyperparameters.read_hyperparameter` has read.
+    """Build, with fresh weights, what `read_hyperparameter` has read.
 
     Only classes that are defined in this package's :data:`PACKAGES`, those in
     :data:`TORCH_CLASSES` and in :data:`OTHER_CLASSES`, and :data:`FUNCTIONS` are looked
     up; no other module is imported.
-
-    Arguments
-    ---------
-    description : Any
-        ``{"class": path, "arguments": mapping or list}``, nested as deep as needed.
-
-    Returns
-    -------
-    nn.Module
-        With fresh weights, on the default device.
-
-    Raises
-    ------
-    InputError
-        If a class is not among those allowed, or does not take its arguments.
-
-    Example
-    -------
-    >>> build_model({"class": "torch.nn.Identity"})
-    Identity()
     """
     try:
         model = _build(description, labelled={})
@@ -77,33 +57,8 @@ def build_model(description: Any) -> nn.Module:
 def build_trained_model(description: Any, weights: Mapping[str, Tensor]) -> nn.Module:
     """Build a model and give it weights, if their names and shapes are the model's.
 
-    The comparison is made without allocating the model: a description that asks for
-    huge layers fails on it.
-
-    Arguments
-    ---------
-    description : Any
-        As for :func:`build_model`.
-    weights : Mapping[str, Tensor]
-        The model's whole ``state_dict``.
-
-    Returns
-    -------
-    nn.Module
-        On the CPU, in evaluation mode, parameters without gradients.
-
-    Raises
-    ------
-    InputError
-        As :func:`build_model`, or if the weights are another model's.
-
-    Example
-    -------
-    >>> import torch
-    >>> norm = {"class": "torch.nn.LayerNorm", "arguments": [2]}
-    >>> weights = {"weight": torch.ones(2), "bias": torch.zeros(2)}
-    >>> build_trained_model(norm, weights).training
-    False
+    It is on the CPU, in evaluation mode, without gradients. The comparison is made
+    without allocating the model: a description that asks for huge layers fails on it.
     """
     with without_weights():
         blueprint = build_model(description)

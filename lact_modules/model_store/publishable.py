@@ -11,20 +11,8 @@ _ABSOLUTE_PATH = re.compile(r"(?<![\w.:/~-])/[^\s,:'\"\[\]{}]+")
 
 
 def without_folders(text: str) -> str:
-    """Shorten the absolute paths in a text to their last part.
+    """Shorten absolute paths in a text, but no URLs, to their last part.
 
-    Arguments
-    ---------
-    text : str
-        Command line, YAML, log, ...
-
-    Returns
-    -------
-    str
-        The text; relative paths and URLs stay as they are.
-
-    Example
-    -------
     >>> without_folders("data_folder: /home/me/LibriSpeech")
     'data_folder: LibriSpeech'
     """
@@ -32,30 +20,7 @@ def without_folders(text: str) -> str:
 
 
 def check_own_files(folder: Path, paths: Iterable[Path]) -> None:
-    """Refuse links that lead out of a folder, such as to a private file.
-
-    Arguments
-    ---------
-    folder : Path
-        Of a run or an export, perhaps made by others.
-    paths : Iterable[Path]
-        In the folder; whether they exist does not matter.
-
-    Raises
-    ------
-    InputError
-        If one of them is somewhere else.
-
-    Example
-    -------
-    >>> folder = getfixture("tmp_path") / "run"
-    >>> folder.mkdir()
-    >>> (folder / "result.json").symlink_to("/etc/passwd")
-    >>> check_own_files(folder, folder.iterdir())
-    Traceback (most recent call last):
-    ...
-    lact_modules.errors.InputError: .../run/result.json: links out of its folder; ...
-    """
+    """Refuse links that lead out of a folder, such as to a private file."""
     home = folder.resolve()
     for path in paths:
         if not path.resolve().is_relative_to(home):

@@ -23,22 +23,5 @@ pretrainer: !new:lact_modules.integrations.encoder_asr.ExportLoader
 
 
 def speechbrain_yaml(files: Sequence[str]) -> str:
-    """Write the settings with which SpeechBrain's recognizers load an export.
-
-    Arguments
-    ---------
-    files : Sequence[str]
-        Names of all that loading it takes.
-
-    Returns
-    -------
-    str
-        HyperPyYAML.
-
-    Example
-    -------
-    >>> print(speechbrain_yaml(["config.json"])[-34:], end="")
-        files:
-            - config.json
-    """
+    """Write the HyperPyYAML with which SpeechBrain's recognizers load these files."""
     return _LINES + "".join(f"        - {name}\n" for name in files)

@@ -50,23 +50,8 @@ def load_run(
 ) -> TrainedModel:
     """Load the model of a training run; no code from the folder is run.
 
-    Arguments
-    ---------
-    run_folder : str | Path
-        Output folder of a training run.
-    num_checkpoints : int | None
-        How many of the best checkpoints to average; None: what the training has chosen,
-        see `find_weights`.
-
-    Returns
-    -------
-    TrainedModel
-        With averaged weights.
-
-    Raises
-    ------
-    InputError
-        If a file is missing or the files do not belong together.
+    The best ``num_checkpoints`` are averaged; None: what the training has chosen, see
+    `find_weights`.
     """
     run_folder = Path(run_folder)
     metric = read_hyperparameter(run_folder / HYPERPARAMETERS_FILE, "best_by", "WER")
@@ -77,29 +62,7 @@ def load_run(
 def read_run(
     run_folder: Path, num_checkpoints: int | None = None, metric: str = "WER"
 ) -> tuple[Any, dict[str, Tensor]]:
-    """Read what a training run trained, and its averaged weights.
-
-    Arguments
-    ---------
-    run_folder : Path
-        Output folder of a training run, of a recognizer or not.
-    num_checkpoints : int | None
-        As for :func:`load_run`.
-    metric : str
-        Of the checkpoints; the lowest is the best.
-
-    Returns
-    -------
-    description : Any
-        Of the model.
-    weights : dict[str, Tensor]
-        Its whole state dictionary.
-
-    Raises
-    ------
-    InputError
-        If a file is missing or damaged.
-    """
+    """Read the description and averaged weights of a run's model, of any kind."""
     hyperparameters = run_folder / HYPERPARAMETERS_FILE
     description = read_hyperparameter(hyperparameters, "model")
     num_averaged = read_hyperparameter(hyperparameters, "avg_checkpoints", 1)
@@ -114,27 +77,7 @@ def read_run(
 def assemble(
     folder: Path, description: Any, weights: dict[str, Tensor]
 ) -> TrainedModel:
-    """Join a described model, its weights and the folder's vocabulary.
-
-    Arguments
-    ---------
-    folder : Path
-        Holds the vocabulary; faults are reported under its name.
-    description : Any
-        What to build.
-    weights : dict[str, Tensor]
-        The model's whole state dictionary.
-
-    Returns
-    -------
-    TrainedModel
-        Ready to run.
-
-    Raises
-    ------
-    InputError
-        If the three do not belong together.
-    """
+    """Join a description, weights and a folder's vocabulary, if they fit."""
     vocabulary = load_vocabulary(folder)
     description = _with_num_tokens(description, len(vocabulary))
     try:
@@ -168,23 +111,7 @@ def _with_num_tokens(description: Any, num_tokens: int) -> Any:
 
 
 def load_vocabulary(folder: Path) -> AnyVocabulary:
-    """Read the vocabulary of a run or export, characters or subwords.
-
-    Arguments
-    ---------
-    folder : Path
-        Holds ``vocabulary.txt`` or ``tokenizer.model``.
-
-    Returns
-    -------
-    AnyVocabulary
-        Of the kind that the file's name implies.
-
-    Raises
-    ------
-    InputError
-        If there is neither file, or both, or it cannot be read.
-    """
+    """Read ``vocabulary.txt`` (characters) or ``tokenizer.model`` (subwords)."""
     found = [name for name in VOCABULARY_FILES if (folder / name).is_file()]
     if len(found) > 1:
         raise InputError(

@@ -12,23 +12,7 @@ from lact_modules.model_store.trained_model import TrainedModel, load_vocabulary
 
 
 def load_onnx(folder: str | Path) -> TrainedModel:
-    """Load what `export_to_onnx` wrote; PyTorch's model is not built.
-
-    Arguments
-    ---------
-    folder : str | Path
-        Holds the graph.
-
-    Returns
-    -------
-    TrainedModel
-        Whose model is an `OnnxModel`, which does nothing but score utterances.
-
-    Raises
-    ------
-    InputError
-        If a file is missing or damaged, or the files do not belong together.
-    """
+    """Load what `export_to_onnx` wrote, with an `OnnxModel` in the model's place."""
     folder = Path(folder)
     config, vocabulary = read_config(folder / CONFIG_FILE), load_vocabulary(folder)
     rate = config.get("frame_rate")

@@ -18,20 +18,7 @@ _GIVEN, _LENGTHS = "waveform", "lengths"
 
 
 class OnnxModel:
-    """A graph that scores whole utterances, called as `CTCModel` is.
-
-    Arguments
-    ---------
-    path : Path
-        The graph.
-    frame_rate : float
-        Frames a second.
-
-    Raises
-    ------
-    InputError
-        If onnxruntime is not installed, or cannot read the file.
-    """
+    """A graph that scores whole utterances, called as `CTCModel` is."""
 
     def __init__(self, path: Path, frame_rate: float):
         self.path = path
@@ -57,26 +44,7 @@ class OnnxModel:
     def open_stream(
         self, chunk_seconds: float | None = None, left_seconds: float | None = None
     ) -> OnnxStreamingModel:
-        """Open the graph of a stream's step that was exported beside.
-
-        Arguments
-        ---------
-        chunk_seconds : float | None
-            Of a chunk; None: what it was exported for.
-        left_seconds : float | None
-            What attention sees before a chunk; likewise.
-
-        Returns
-        -------
-        OnnxStreamingModel
-            Of that graph.
-
-        Raises
-        ------
-        InputError
-            If there is none, or it was exported of another model or for other
-            durations.
-        """
+        """Open the graph of a step exported beside, if it was for these durations."""
         path = self.path.with_name(STREAM_FILE)
         if not path.is_file():
             raise InputError(f"{path}: no such file; export the run with --streaming")
@@ -103,22 +71,7 @@ class OnnxModel:
         return []
 
     def __call__(self, waveform: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """Score every token at every frame.
-
-        Arguments
-        ---------
-        waveform : Tensor
-            (B, N) float32 at 16 kHz; what stands beyond the lengths has no influence.
-        lengths : Tensor
-            (B,) valid samples, int64.
-
-        Returns
-        -------
-        log_probs : Tensor
-            (B, T, V) float32.
-        lengths : Tensor
-            (B,) valid frames, int64.
-        """
+        """Return log-probabilities (B, T, V) and int64 numbers of frames (B,)."""
         given = {_GIVEN: waveform, _LENGTHS: lengths}
         arrays = {name: tensor.cpu().numpy() for name, tensor in given.items()}
         log_probs, num_frames = map(torch.from_numpy, self._session.run(None, arrays))

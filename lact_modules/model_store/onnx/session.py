@@ -12,25 +12,7 @@ logger = logging.getLogger(__name__)
 
 
 def open_session(path: Path, *providers: str) -> Any:
-    """Open a graph.
-
-    Arguments
-    ---------
-    path : Path
-        Of the file.
-    *providers : str
-        Names of what is to run it, best first; what is not installed is skipped.
-
-    Returns
-    -------
-    Any
-        An ``onnxruntime.InferenceSession`` of as many threads as PyTorch has.
-
-    Raises
-    ------
-    InputError
-        If onnxruntime is not installed, or cannot read the file.
-    """
+    """Open a graph, with PyTorch's number of threads; skip providers not installed."""
     try:
         import onnxruntime
     except ImportError as error:

@@ -21,26 +21,9 @@ NEXT = "next_"
 
 @dataclass(frozen=True)
 class StreamLayout:
-    """The samples that a step takes, and the state it carries.
+    """Samples that a step takes: a chunk, and some before and behind it.
 
-    Arguments
-    ---------
-    chunk : int
-        Samples of a chunk.
-    look_back : int
-        Samples before it that the step is given once more; zeros at the beginning.
-    look_ahead : int
-        Samples behind it that the step is given already.
-    chunk_seconds : float
-        Of a chunk.
-    left_seconds : float
-        What attention sees before a chunk.
-
-    Example
-    -------
-    >>> layout = StreamLayout(10240, 176, 176, 0.64, 5.12)
-    >>> layout.window, StreamLayout.from_properties(layout.to_properties()) == layout
-    (10592, True)
+    Before the beginning they are zeros. Attention sees ``left_seconds`` before a chunk.
     """
 
     chunk: int
@@ -66,16 +49,10 @@ class StreamLayout:
 
 
 class OnnxStreamState(NamedTuple):
-    """Carried state of a stream; of constant size.
+    """Carried state of a stream, of constant size.
 
-    Arguments
-    ---------
-    num_samples : int
-        How many samples have come.
-    samples : Tensor
-        (1, N) of those that the next step is given.
-    arrays : dict[str, Any]
-        By name, the inputs of the next step; none before the first.
+    ``samples`` (1, N) of those that have come are given to the next step; ``arrays``
+    are its other inputs by name, none before the first.
     """
 
     num_samples: int
@@ -84,20 +61,7 @@ class OnnxStreamState(NamedTuple):
 
 
 class OnnxStreamingModel:
-    """Score samples as they come, as `StreamingModel` does, by a graph of one step.
-
-    Arguments
-    ---------
-    path : Path
-        The graph.
-    frame_rate : float
-        Frames a second.
-
-    Raises
-    ------
-    InputError
-        If onnxruntime is not installed, or cannot read the file.
-    """
+    """Score samples as they come, as `StreamingModel` does, by a graph of one step."""
 
     def __init__(self, path: Path, frame_rate: float):
         self.path, self.device = path, torch.device("cpu")

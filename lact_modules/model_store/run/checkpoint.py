@@ -31,18 +31,8 @@ logger = logging.getLogger(__name__)
 class Checkpoint:
     """One checkpoint, as SpeechBrain's Checkpointer writes it.
 
-    Arguments
-    ---------
-    folder : Path
-        ``RUN/save/CKPT+<name>``.
-    meta : dict[str, Any]
-        Contents of its ``CKPT.yaml``: ``unixtime`` and what training recorded
-        (``WER``, ``loss``, ...).
-
-    Example
-    -------
-    >>> Checkpoint(Path("CKPT+1"), {"unixtime": 1.0, "WER": 3.4}).meta["WER"]
-    3.4
+    ``meta`` is its ``CKPT.yaml``: ``unixtime`` and what training recorded (``WER``,
+    ...).
     """
 
     folder: Path
@@ -52,49 +42,15 @@ class Checkpoint:
 def best_checkpoints(
     run_folder: str | Path, num: int = 1, metric: str = "WER"
 ) -> list[Checkpoint]:
-    """Choose a run's best checkpoints, see `best_in`.
-
-    Arguments
-    ---------
-    run_folder : str | Path
-        Output folder of a training run.
-    num : int
-        How many, at least 1.
-    metric : str
-        Key of the checkpoints' metadata.
-
-    Returns
-    -------
-    list[Checkpoint]
-        The best first.
-    """
+    """Choose a run's best checkpoints, the best first, see `best_in`."""
     return best_in(Path(run_folder) / SAVE_FOLDER, num, metric)
 
 
 def best_in(folder: Path, num: int = 1, metric: str = "WER") -> list[Checkpoint]:
-    """Choose the checkpoints with the lowest metric, ties by recency.
+    """Choose the checkpoints with the lowest metric, the best first, ties by recency.
 
-    Where no checkpoint knows the metric, the newest are taken. Damaged ones are passed
-    over with a warning. Fewer than ``num`` are returned where there are fewer.
-
-    Arguments
-    ---------
-    folder : Path
-        Of the checkpoints.
-    num : int
-        How many, at least 1.
-    metric : str
-        Key of the checkpoints' metadata.
-
-    Returns
-    -------
-    list[Checkpoint]
-        The best first, one at least.
-
-    Raises
-    ------
-    InputError
-        If there is none, or none is whole.
+    Where no checkpoint knows the metric, the newest are taken. Damaged ones are skipped
+    with a warning. Fewer than ``num`` are returned where there are fewer, one at least.
     """
     if num < 1:
         raise InputError(f"number of checkpoints {num}: must be at least 1")
@@ -156,22 +112,6 @@ def average_checkpoints(checkpoints: Sequence[Checkpoint]) -> dict[str, Tensor]:
 
     Floating-point tensors are averaged, all others are the newest checkpoint's.
     Two states at a time are in memory; no pickled code is run.
-
-    Arguments
-    ---------
-    checkpoints : Sequence[Checkpoint]
-        At least one.
-
-    Returns
-    -------
-    dict[str, Tensor]
-        State dictionary on the CPU.
-
-    Raises
-    ------
-    InputError
-        If a file is missing, is not a state dictionary, or differs from the others
-        in its tensors.
     """
     newest = max(checkpoints, key=lambda c: c.meta["unixtime"])
     average = load_state(checkpoints[0].folder / WEIGHTS_FILE)
@@ -195,23 +135,7 @@ def average_checkpoints(checkpoints: Sequence[Checkpoint]) -> dict[str, Tensor]:
 
 
 def load_state(path: str | Path) -> dict[str, Tensor]:
-    """Read weights that `torch.save` wrote; no pickled code is run.
-
-    Arguments
-    ---------
-    path : str | Path
-        A state dictionary's file.
-
-    Returns
-    -------
-    dict[str, Tensor]
-        On the CPU.
-
-    Raises
-    ------
-    InputError
-        If the file is missing or is not a state dictionary.
-    """
+    """Read weights that `torch.save` wrote, on the CPU; no pickled code is run."""
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{path}: no such file; is the checkpoint whole?")

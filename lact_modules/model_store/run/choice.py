@@ -25,18 +25,8 @@ logger = logging.getLogger(__name__)
 class Choice:
     """What a training has tested: its best checkpoint, or an average.
 
-    Arguments
-    ---------
-    checkpoints : list[str]
-        Folders whose weights are averaged, by name.
-    candidates : list[str]
-        Those that were to be averaged, the best first.
-    metric : str
-        Of the dev split; the lower is the better.
-    best : float
-        The best checkpoint's.
-    average : float | None
-        The average's; None if there was nothing to average.
+    ``best`` and ``average`` are the ``metric`` of the dev split, the lower the better.
+    The ``candidates`` were to be averaged; if there was nothing to average, it is None.
     """
 
     file_name: ClassVar[str] = "choice.json"
@@ -53,31 +43,7 @@ class Choice:
 
     @classmethod
     def load(cls, folder: Path) -> "Choice | None":
-        """Read what stands beside the checkpoints.
-
-        Arguments
-        ---------
-        folder : Path
-            Of the checkpoints.
-
-        Returns
-        -------
-        Choice | None
-            None if nothing was chosen yet.
-
-        Raises
-        ------
-        InputError
-            If the file is damaged.
-
-        Example
-        -------
-        >>> import tempfile
-        >>> folder = Path(tempfile.mkdtemp())
-        >>> Choice(["CKPT+2"], ["CKPT+2", "CKPT+1"], "WER", 5.1, 11.8).save(folder)
-        >>> Choice.load(folder).checkpoints
-        ['CKPT+2']
-        """
+        """Read what stands beside the checkpoints; None if nothing was chosen yet."""
         path = folder / cls.file_name
         if not path.exists():
             return None
@@ -97,27 +63,9 @@ def find_weights(
 ) -> list[Checkpoint]:
     """Find the checkpoints whose weights, averaged, are a run's model.
 
-    Arguments
-    ---------
-    run_folder : Path
-        Output folder of a training run.
-    num : int | None
-        How many of the best to average; None: what the training chose. Before it has,
-        that is the best one: averages of short trainings can be far worse.
-    num_averaged : int
-        How many were averaged by trainings that tested the average unseen.
-    metric : str
-        Ranks them.
-
-    Returns
-    -------
-    list[Checkpoint]
-        One at least.
-
-    Raises
-    ------
-    InputError
-        If there is none, or none is whole.
+    If ``num`` is None, what the training chose. Before it has, that is the best one:
+    averages of short trainings can be far worse. ``num_averaged`` were averaged by
+    trainings that tested the average unseen.
     """
     if num is not None:
         return best_checkpoints(run_folder, num, metric)

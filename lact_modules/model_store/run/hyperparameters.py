@@ -13,41 +13,13 @@ from lact_modules.model_store.run.settings_file import read_settings_text
 
 
 def read_hyperparameter(path: str | Path, key: str, default: Any = None) -> Any:
-    r"""Read one top-level value of a HyperPyYAML file, leaving all others alone.
+    """Read one top-level value of a HyperPyYAML file, leaving all others alone.
 
     ``!new:path`` becomes ``{"class": path, "arguments": ...}`` and ``!name:path``
     becomes ``{"partial": path, "arguments": ...}``. An object that stands in several
-    places is spelled out once, with a ``"label"``, and then ``{"same": label}``.
-    Tuples become lists.
-
-    Arguments
-    ---------
-    path : str | Path
-        YAML with its references resolved, as SpeechBrain writes into a run's folder.
-    key : str
-        Top-level key.
-    default : Any
-        Returned if there is no such key.
-
-    Returns
-    -------
-    Any
-        What JSON can hold: dictionaries, lists, strings, numbers, booleans, None.
-
-    Raises
-    ------
-    InputError
-        If the file is missing, is not whole or no YAML, or uses below the key a tag
-        that runs code (``!apply:``, ``!module:``) or is not resolved (``!ref``,
-        ``!include:``).
-
-    Example
-    -------
-    >>> import tempfile
-    >>> path = Path(tempfile.mkdtemp()) / "hyperparams.yaml"
-    >>> _ = path.write_text("seed: !apply:os.abort []\nact: !new:torch.nn.GELU\n")
-    >>> read_hyperparameter(path, "act")
-    {'class': 'torch.nn.GELU', 'arguments': {}}
+    places is spelled out once, with a ``"label"``, and then ``{"same": label}``. Tuples
+    become lists. Tags below the key that run code (``!apply:``, ``!module:``) or are
+    not resolved (``!ref``, ``!include:``) are refused.
     """
     text = read_settings_text(path)
     try:

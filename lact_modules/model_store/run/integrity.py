@@ -28,26 +28,7 @@ _PIECE = 1 << 20
 
 
 def seal(folder: Path) -> None:
-    r"""Complete a checkpoint: checksums, everything on the disk, and then the mark.
-
-    Arguments
-    ---------
-    folder : Path
-        Holds all files, and the mark under the name `UNFINISHED`.
-
-    Example
-    -------
-    >>> import tempfile
-    >>> folder = Path(tempfile.mkdtemp())
-    >>> _ = (folder / UNFINISHED).write_text(f"{SEALED}: {SUMS_FILE}\nunixtime: 1.0")
-    >>> seal(folder)
-    >>> verify(folder)
-    >>> _ = (folder / META_FILE).write_text("unixtime: 2.0")
-    >>> verify(folder)
-    Traceback (most recent call last):
-    ...
-    lact_modules.errors.InputError: .../CKPT.yaml: is not what was saved
-    """
+    """Complete a checkpoint: checksums, everything on the disk, and then the mark."""
     lines = []
     for path in sorted(folder.iterdir()):
         lines.append(f"{_digest(path)}  {path.name.removesuffix('.part')}\n")
@@ -62,23 +43,7 @@ def seal(folder: Path) -> None:
 
 
 def read_meta(folder: Path) -> dict[str, Any]:
-    """Read a checkpoint's description of itself.
-
-    Arguments
-    ---------
-    folder : Path
-        The checkpoint.
-
-    Returns
-    -------
-    dict[str, Any]
-        With ``unixtime``.
-
-    Raises
-    ------
-    InputError
-        If that cannot be read, or is not what was saved.
-    """
+    """Read a checkpoint's description of itself, with ``unixtime``, and verify it."""
     path, sums = folder / META_FILE, folder / SUMS_FILE
     # it shows whether files are missing, and which checkpoint is the best
     if sums.exists() and _read_sums(sums)[META_FILE] != _digest(_existing(path)):
@@ -111,18 +76,6 @@ def verify(folder: Path, names: Collection[str] | None = None) -> None:
 
     Checkpoints of versions without checksums are checked by those within torch's files,
     and by what cannot be text.
-
-    Arguments
-    ---------
-    folder : Path
-        The checkpoint.
-    names : Collection[str] | None
-        Files to read, beside the description; None: all.
-
-    Raises
-    ------
-    InputError
-        If one is missing or damaged.
     """
     meta = read_meta(folder)
     if SEALED in meta or (folder / SUMS_FILE).exists():

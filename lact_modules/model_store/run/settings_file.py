@@ -17,17 +17,6 @@ _END = "\n...\n"
 def write_settings(path: str | Path, text: str, source: str | Path) -> None:
     """Write a run's settings, so that a reader gets all of them or none.
 
-    Arguments
-    ---------
-    path : str | Path
-        In the run's folder.
-    text : str
-        YAML, with its references resolved.
-    source : str | Path
-        File that they were made of.
-
-    Example
-    -------
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "hyperparams.yaml"
     >>> write_settings(path, "seed: 1", "lact_demo.yaml")
@@ -50,34 +39,7 @@ def write_settings(path: str | Path, text: str, source: str | Path) -> None:
 
 
 def read_settings_text(path: str | Path) -> str:
-    r"""Read a run's settings as text.
-
-    Arguments
-    ---------
-    path : str | Path
-        What `write_settings` wrote, or SpeechBrain, which does not mark its end.
-
-    Returns
-    -------
-    str
-        YAML.
-
-    Raises
-    ------
-    InputError
-        If there is no such file, or it is no text, or not whole.
-
-    Example
-    -------
-    >>> import tempfile
-    >>> path = Path(tempfile.mkdtemp()) / "hyperparams.yaml"
-    >>> write_settings(path, "seed: 1", "lact_demo.yaml")
-    >>> _ = path.write_text(path.read_text().removesuffix("...\n"))
-    >>> read_settings_text(path)
-    Traceback (most recent call last):
-    ...
-    lact_modules.errors.InputError: .../hyperparams.yaml: not whole: ...
-    """
+    """Read a run's settings, marked at their end or, SpeechBrain's own, not."""
     path = Path(path)
     if not path.is_file():
         raise InputError(
