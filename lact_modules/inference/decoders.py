@@ -114,31 +114,8 @@ def decoding_steps(
 ) -> dict[str, Decoder]:
     """Build the decoders that lead to the search asked for, each with one part more.
 
-    Arguments
-    ---------
-    trained : TrainedModel
-        The model and its vocabulary.
-    every : bool
-        Whether to name those between the greedy and the last too.
-    beam_size : int
-        As for :func:`build_search`.
-    num_best : int | None
-        As for :func:`build_search`.
-    rescore : str | Path | None
-        As for :func:`build_search`.
-    **decoding : Any
-        Other arguments of :func:`build_search`.
-
-    Returns
-    -------
-    dict[str, Decoder]
-        ``greedy``; with a beam ``beam``, ``beam+lm`` (n-gram) or ``beam+tlm``
-        (Transformer), ``rescored``, as far as asked for.
-
-    Raises
-    ------
-    InputError
-        As :func:`build_search`.
+    They are ``greedy``; with a beam ``beam``, ``beam+lm`` (n-gram) or ``beam+tlm``
+    (Transformer); ``rescored``. Without ``every``, the greedy and the last one.
     """
     if rescore is not None:
         num_best = num_best or beam_size
@@ -162,25 +139,7 @@ def decoding_steps(
 
 
 def uses_attention(trained: TrainedModel, search: str = "auto") -> bool:
-    """Return whether the attention search is taken.
-
-    Arguments
-    ---------
-    trained : TrainedModel
-        The model.
-    search : str
-        As for :func:`build_search`.
-
-    Returns
-    -------
-    bool
-        False if it is CTC's.
-
-    Raises
-    ------
-    InputError
-        If the model has not what is asked for, or there is no such search.
-    """
+    """Return whether a model is searched by attention; False if by CTC."""
     if search not in _SEARCHES:
         raise InputError(f"search {search!r}: choose one of {', '.join(_SEARCHES)}")
     has_decoder = isinstance(trained.model, S2SModel)

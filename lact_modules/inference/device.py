@@ -10,28 +10,7 @@ from lact_modules.errors import InputError
 
 
 def find_device(name: str) -> torch.device:
-    """Find a device that is available.
-
-    Arguments
-    ---------
-    name : str
-        ``cpu``, ``cuda``, ``cuda:1``, ...; ``auto``: CUDA if available.
-
-    Returns
-    -------
-    torch.device
-        To run on.
-
-    Raises
-    ------
-    InputError
-        If this machine has none of that name.
-
-    Example
-    -------
-    >>> find_device("cpu")
-    device(type='cpu')
-    """
+    """Find ``cpu``, ``cuda``, ``cuda:1``, ...; ``auto`` is CUDA if available."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
@@ -45,33 +24,7 @@ def find_device(name: str) -> torch.device:
 
 @contextmanager
 def memory_for(waveforms: Sequence[Sized], device: torch.device) -> Iterator[None]:
-    """Name the batch for which memory does not suffice.
-
-    Arguments
-    ---------
-    waveforms : Sequence[Sized]
-        At 16 kHz.
-    device : torch.device
-        Where they are run.
-
-    Yields
-    ------
-    None
-        To run them.
-
-    Raises
-    ------
-    InputError
-        In the place of what PyTorch raises.
-
-    Example
-    -------
-    >>> with memory_for([range(16000)], torch.device("cpu")):
-    ...     raise torch.OutOfMemoryError
-    Traceback (most recent call last):
-    ...
-    lact_modules.errors.InputError: batch of 1 x 1 s: out of memory on cpu; ...
-    """
+    """Name the batch, of samples at 16 kHz, for which memory does not suffice."""
     try:
         yield
     except RuntimeError as error:

@@ -30,16 +30,7 @@ _MAX_WINDOW_SECONDS = 1800
 class Outcome(Generic[Source, Result]):
     """What became of one source: a result, or an error.
 
-    Arguments
-    ---------
-    source : Source
-        What was to be read.
-    seconds : float
-        Duration of its audio, 0 if it could not be read.
-    result : Result | None
-        What was made of it.
-    error : InputError | None
-        Why nothing could be.
+    ``seconds`` is the duration of its audio, 0 if it could not be read.
     """
 
     source: Source
@@ -58,40 +49,10 @@ def process_files(
     """Run files of like duration together, and read the next ones meanwhile.
 
     At first a batch is run as it comes, then twice as many are sorted by duration, and
-    twice as many again. Files are read in another thread, as many ahead as are sorted
-    at most, so memory does not grow with their number.
-
-    Arguments
-    ---------
-    sources : Iterable[Source]
-        Paths, or what `load` takes.
-    run : Callable[[list[Any]], Iterable[Result]]
-        Takes what `load` gives and gives a result for each. After its InputError the
-        files of a batch are run one by one, so that it is one file's alone.
-    batch_size : int
-        Files run together.
-    load : Callable[[Any], Waveform]
-        Reads a source as (N,) float32 at 16 kHz; its InputError is passed on, and so
-        is what the system says of a file or of memory.
-    in_order : bool
-        Run one after the other, not those of like duration together.
-
-    Yields
-    ------
-    Outcome[Source, Result]
-        One for each source, in their order.
-
-    Raises
-    ------
-    InputError
-        If ``batch_size < 1``.
-
-    Example
-    -------
-    >>> import torch
-    >>> lengths = process_files([3, 1], lambda batch: map(len, batch), load=torch.zeros)
-    >>> [outcome.result for outcome in lengths]
-    [3, 1]
+    twice as many again, unless ``in_order``. Files are read in another thread, as many
+    ahead as are sorted at most, so memory does not grow with their number. Outcomes are
+    in the order of the sources. After an InputError of `run`, the files of a batch are
+    run one by one, so that it is one file's alone; that of `load` is its file's.
     """
     if batch_size < 1:
         raise InputError(f"batch size {batch_size}: must be at least 1")

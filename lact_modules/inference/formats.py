@@ -23,27 +23,8 @@ def to_json(
 ) -> str:
     """Write one line ``{"file", "text", "words": [{"word", "start", "end"}]}``.
 
-    Arguments
-    ---------
-    source : str | Path
-        What was transcribed.
-    hypothesis : Hypothesis
-        Its transcript.
-    channel : int | None
-        Number of the channel, from 0; written as ``"channel"``.
-    about : Mapping[str, Any] | None
-        Other keys, which come first.
-
-    Returns
-    -------
-    str
-        One line with its end; times in seconds, to the millisecond.
-
-    Example
-    -------
-    >>> hypothesis = Hypothesis.from_words([Word("ONE", 0.2, 0.48)], 0.0)
-    >>> print(to_json("a.wav", hypothesis), end="")
-    {"file": "a.wav", "text": "ONE", "words": [{"word": "ONE", "start": 0.2, ...}]}
+    Times are in seconds, to the millisecond; ``channel`` is from 0; `about` comes
+    first.
     """
     words = [
         {"word": w.word, "start": round(w.start, 3), "end": round(w.end, 3)}
@@ -65,24 +46,9 @@ def to_json(
 def ctm_names(sources: Sequence[Path]) -> dict[Path, str]:
     """Name files uniquely for CTM, where a name has no blanks.
 
-    Arguments
-    ---------
-    sources : Sequence[Path]
-        Files.
+    By stem; if stems are alike, by all that paths do not share; if only that differs,
+    with the ending.
 
-    Returns
-    -------
-    dict[Path, str]
-        Of each file its stem; if stems are alike, all that its path does not share with
-        the others'; with its ending, if only that differs.
-
-    Raises
-    ------
-    InputError
-        If that is not enough.
-
-    Example
-    -------
     >>> ctm_names([Path("calls/x/a.wav"), Path("calls/y/a.wav")])
     {PosixPath('calls/x/a.wav'): 'x/a', PosixPath('calls/y/a.wav'): 'y/a'}
     """
@@ -106,30 +72,7 @@ def to_ctm(
     channel: int | None = None,
     name: str | None = None,
 ) -> str:
-    """Write NIST's time-marked words: file, channel, start, duration, word.
-
-    Arguments
-    ---------
-    source : str | Path
-        What was transcribed.
-    hypothesis : Hypothesis
-        Its transcript.
-    channel : int | None
-        Number of the channel, from 0; CTM counts from 1.
-    name : str | None
-        Of the file, see `ctm_names`; if None, its stem.
-
-    Returns
-    -------
-    str
-        One line a word; times in seconds.
-
-    Example
-    -------
-    >>> hypothesis = Hypothesis.from_words([Word("ONE", 0.2, 0.48)], 0.0)
-    >>> print(to_ctm("a b.wav", hypothesis), end="")
-    a_b 1 0.20 0.28 ONE
-    """
+    """Write NIST's time-marked words: file, channel from 1, start, duration, word."""
     name = name or "_".join(Path(source).stem.split())
     return "".join(
         f"{name} {(channel or 0) + 1} {w.start:.2f} {w.end - w.start:.2f} {w.word}\n"
@@ -138,27 +81,7 @@ def to_ctm(
 
 
 def to_srt(hypotheses: Hypothesis | Mapping[str, Hypothesis]) -> str:
-    """Write SubRip captions.
-
-    Arguments
-    ---------
-    hypotheses : Hypothesis | Mapping[str, Hypothesis]
-        Transcript of a file, or those of its speakers by name.
-
-    Returns
-    -------
-    str
-        The whole file; empty if there are no words.
-
-    Example
-    -------
-    >>> hypothesis = Hypothesis.from_words([Word("ONE", 0.2, 61.0)], 0.0)
-    >>> print(to_srt({"Ann": hypothesis}), end="")
-    1
-    00:00:00,200 --> 00:01:01,000
-    Ann: ONE
-    <BLANKLINE>
-    """
+    """Write SubRip captions, of a transcript or of speakers by name."""
     return "".join(
         f"{number}\n{_span(words).replace('.', ',')}\n"
         f"{f'{speaker}: ' if speaker else ''}{_join(words)}\n\n"
@@ -169,28 +92,7 @@ def to_srt(hypotheses: Hypothesis | Mapping[str, Hypothesis]) -> str:
 
 
 def to_vtt(hypotheses: Hypothesis | Mapping[str, Hypothesis]) -> str:
-    """Write WebVTT captions.
-
-    Arguments
-    ---------
-    hypotheses : Hypothesis | Mapping[str, Hypothesis]
-        Transcript of a file, or those of its speakers by name.
-
-    Returns
-    -------
-    str
-        The whole file; its header alone if there are no words.
-
-    Example
-    -------
-    >>> hypothesis = Hypothesis.from_words([Word("R&B", 0.2, 61.0)], 0.0)
-    >>> print(to_vtt({"Ann": hypothesis}), end="")
-    WEBVTT
-    <BLANKLINE>
-    00:00:00.200 --> 00:01:01.000
-    <v Ann>R&amp;B
-    <BLANKLINE>
-    """
+    """Write WebVTT captions, of a transcript or of speakers by name."""
     return "WEBVTT\n\n" + "".join(
         f"{_span(words)}\n{f'<v {html.escape(speaker)}>' if speaker else ''}"
         f"{html.escape(_join(words), quote=False)}\n\n"
@@ -203,22 +105,6 @@ def captions(words: Sequence[Word]) -> Iterator[list[Word]]:
 
     A caption has at most :data:`MAX_CAPTION_CHARACTERS` and spans at most
     :data:`MAX_CAPTION_SECONDS`; a single word may exceed both.
-
-    Arguments
-    ---------
-    words : Sequence[Word]
-        In order of time.
-
-    Yields
-    ------
-    list[Word]
-        Words of one caption, at least one.
-
-    Example
-    -------
-    >>> spoken = [Word("ONE", 0.0, 0.5), Word("TWO", 1.0, 1.5), Word("SIX", 9.0, 9.5)]
-    >>> [[w.word for w in caption] for caption in captions(spoken)]
-    [['ONE', 'TWO'], ['SIX']]
     """
     caption: list[Word] = []
     for word in words:

@@ -18,29 +18,6 @@ class LatencyMeter:
     The latency of a word is the time from its last sample until it is stable: the
     audio that had to come first, the computing, and what was still to be computed of
     the audio before. How fast the samples really come has no influence.
-
-    Arguments
-    ---------
-    recognizer : StreamingRecognizer
-        Anywhere in its stream.
-
-    Example
-    -------
-    >>> from functools import partial
-    >>> import torch
-    >>> from lact_modules.data.text.vocabulary import Vocabulary
-    >>> from lact_modules.encoders import CTCModel, Encoder
-    >>> from lact_modules.frontends import MelFrontend
-    >>> from lact_modules.model_store.trained_model import TrainedModel
-    >>> from lact_modules.layers import FeedForward, LaCTMixer
-    >>> mixer, ffn = partial(LaCTMixer, 8, 2, 2), partial(FeedForward, 8, 16)
-    >>> frontend = MelFrontend(8, normalization="running")
-    >>> model = CTCModel(frontend, Encoder(8, 1, mixer, ffn), num_tokens=4).eval()
-    >>> trained = TrainedModel(model, Vocabulary.from_texts(["HI"]), None)
-    >>> meter = LatencyMeter(StreamingRecognizer(trained))
-    >>> ended = meter.accept(torch.randn(16000)) + meter.finish()
-    >>> meter.num_words == sum(len(utterance.words) for utterance in ended)
-    True
     """
 
     def __init__(self, recognizer: StreamingRecognizer):

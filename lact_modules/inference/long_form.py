@@ -27,30 +27,6 @@ class LongForm:
     their size depends on the number of audios, not on their lengths. On the CPU the
     log-probabilities gather, 4 V bytes a frame: at 25 frames a second 10 MB an hour
     for 29 tokens, 1.8 GB for 5000, and three times that for a moment at the end.
-
-    Arguments
-    ---------
-    model : StreamingModel
-        Runs in chunks.
-    piece_seconds : float
-        How much is read and run together.
-
-    Example
-    -------
-    >>> from functools import partial
-    >>> from lact_modules.encoders import CTCModel, Encoder
-    >>> from lact_modules.frontends import MelFrontend
-    >>> from lact_modules.inference.stream.chunks import chunk_encoder
-    >>> from lact_modules.layers import FeedForward, LaCTMixer
-    >>> mixer, ffn = partial(LaCTMixer, 8, 2, 2), partial(FeedForward, 8, 16)
-    >>> frontend = MelFrontend(8, normalization="running")
-    >>> model = CTCModel(frontend, Encoder(8, 2, mixer, ffn), num_tokens=5).eval()
-    >>> streaming = StreamingModel(model, chunk_encoder(model, chunk_seconds=0.32))
-    >>> long_form = LongForm(streaming, piece_seconds=1.0)
-    >>> with torch.inference_mode():
-    ...     log_probs, lengths = long_form([torch.randn(80000), torch.randn(16000)])
-    >>> log_probs.shape, lengths
-    (torch.Size([2, 125, 5]), tensor([125,  25]))
     """
 
     def __init__(self, model: StreamingModel, piece_seconds: float = 30.0):
@@ -58,24 +34,9 @@ class LongForm:
         self.piece_size = round(piece_seconds * SAMPLE_RATE)
 
     def __call__(self, waveforms: Sequence[Waveform]) -> tuple[Tensor, Tensor]:
-        """Score every token at every frame.
+        """Return log-probabilities (B, T, V), zero at padding, and lengths (B,).
 
-        Arguments
-        ---------
-        waveforms : Sequence[Waveform]
-            At least one, (N,) each at 16 kHz; any lengths, also 0.
-
-        Returns
-        -------
-        log_probs : Tensor
-            (B, T, V) float32 on the CPU, zero at padding.
-        lengths : Tensor
-            (B,) valid frames, int64.
-
-        Raises
-        ------
-        InputError
-            If a file cannot be read any more.
+        They are on the CPU. Waveforms (N,) at 16 kHz have any lengths, also 0.
         """
         readers = [iter(waveform.split(self.piece_size)) for waveform in waveforms]
         scores: list[list[Tensor]] = [[] for _ in waveforms]

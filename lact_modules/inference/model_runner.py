@@ -31,31 +31,9 @@ from lact_modules.model_store.trained_model import TrainedModel
 class ModelRunner:
     """A trained model on its device, in its precision, whole or in chunks.
 
-    Arguments
-    ---------
-    trained : TrainedModel
-        What to run.
-    device : str
-        ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ...; ``"auto"`` is CUDA if there is any.
-    ttt : dict[str, Any] | None
-        Options of :func:`~lact_modules.adaptation.methods.build_adapter`, or None.
-    chunk_seconds : float | None
-        Chunk size to divide utterances by, or None for whole ones.
-    left_seconds : float | None
-        Left context of attention before a chunk; if None, 5.12.
-    precision : Precision
-        ``"fp32"``, ``"bf16"`` or ``"fp16"``, see `Caster`.
-    compiled : bool
-        Compile the model's blocks, see `CompiledBlocks`; not with `ttt`, nor in chunks.
-    in_pieces : bool
-        Whether audio longer than `MAX_WHOLE_SECONDS` is run piece by piece, see
-        `LongForm`, if it is divided into chunks and the model can stream.
-
-    Raises
-    ------
-    InputError
-        If there is no such device or precision, the adapter refuses its options, the
-        model cannot run in chunks, or options exclude each other.
+    Arguments are those of `Transcriber`. With ``in_pieces``, audio that is longer than
+    `MAX_WHOLE_SECONDS` is run piece by piece, see `LongForm`, if it is divided into
+    chunks and the model can stream.
     """
 
     def __init__(
@@ -113,23 +91,9 @@ class ModelRunner:
 
     @torch.inference_mode()
     def run_model(self, waveforms: Sequence[Waveform]) -> tuple[Any, ...]:
-        """Return the model's outputs for a batch, on its device; if long, on the CPU.
+        """Return log-probabilities (B, T, V), lengths (B,), and any other outputs.
 
-        Arguments
-        ---------
-        waveforms : Sequence[Waveform]
-            Samples (N,) as float32 at 16 kHz, or what :meth:`load` gives.
-
-        Returns
-        -------
-        tuple[Any, ...]
-            Log-probabilities (B, T, V), numbers of frames (B,), and what else the
-            model gives; decoders take them spread.
-
-        Raises
-        ------
-        InputError
-            If the GPU's memory does not hold the batch.
+        They are on the model's device; if long, on the CPU. Decoders take them spread.
         """
         with memory_for(waveforms, self.device), self.caster.running():
             if isinstance(self.adapter, RecordingAdapter):
@@ -138,25 +102,9 @@ class ModelRunner:
 
     @torch.inference_mode()
     def encode(self, waveforms: Sequence[Waveform]) -> tuple[Tensor, Tensor]:
-        """Return the encoder's output for a batch, on its device.
+        """Return encoder frames (B, T, D), zero at padding, and lengths (B,).
 
-        Arguments
-        ---------
-        waveforms : Sequence[Waveform]
-            As for :meth:`run_model`; of any length, all are run as a whole.
-
-        Returns
-        -------
-        encoded : Tensor
-            (B, T, D) frames, zero at padding.
-        lengths : Tensor
-            (B,) valid frames.
-
-        Raises
-        ------
-        InputError
-            If the GPU's memory does not hold the batch, the model would learn, or is a
-            graph that ends at log-probabilities.
+        Utterances of any length are run as a whole, by a model that does not learn.
         """
         if self.adapter is not None:
             raise InputError("encode: --ttt learns while it transcribes; omit it")
@@ -171,29 +119,7 @@ class ModelRunner:
         duration: float | None = None,
         channel: int | None = None,
     ) -> Waveform:
-        """Read audio; what is long stays in its file if the model runs piece by piece.
-
-        Arguments
-        ---------
-        path : Media
-            A file, or a stream, see :func:`~lact_modules.data.audio.load_audio`.
-        offset : float
-            Seconds to skip.
-        duration : float | None
-            Seconds to read; to the end of the file if None or 0.
-        channel : int | None
-            Which one, from 0; their mean if None.
-
-        Returns
-        -------
-        Waveform
-            For :meth:`run_model`.
-
-        Raises
-        ------
-        InputError
-            As `load_audio`.
-        """
+        """Read audio; what is long stays in its file if it is run piece by piece."""
         if self.long_form is None:
             return load_audio(path, offset=offset, duration=duration, channel=channel)
         return open_audio(path, MAX_WHOLE_SECONDS, offset, duration, channel)

@@ -29,32 +29,6 @@ class Caster:
 
     ``fp32`` lets GPUs round what they multiply to TF32, as it does in training:
     SpeechBrain's ``SB_DISABLE_QUIRKS=allow_tf32`` forbids it in both.
-
-    Arguments
-    ---------
-    model : CTCModel
-        In evaluation mode; it is changed.
-    precision : Precision
-        ``"fp32"``, ``"bf16"`` or ``"fp16"``.
-    device : str | torch.device
-        Where it is to run.
-
-    Raises
-    ------
-    InputError
-        If there is none of that name, or the device gains nothing by it.
-
-    Example
-    -------
-    >>> from functools import partial
-    >>> from lact_modules.encoders import Encoder
-    >>> from lact_modules.frontends import MelFrontend
-    >>> from lact_modules.layers import FeedForward, LaCTMixer
-    >>> mixer, ffn = partial(LaCTMixer, 8, 2, 2), partial(FeedForward, 8, 16)
-    >>> model = CTCModel(MelFrontend(8), Encoder(8, 2, mixer, ffn), num_tokens=5).eval()
-    >>> caster = Caster(model, "fp32", "cpu")
-    >>> with caster.running():
-    ...     log_probs, _ = model(torch.randn(1, 8000), torch.tensor([8000]))
     """
 
     def __init__(

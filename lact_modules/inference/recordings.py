@@ -19,16 +19,9 @@ Recording: TypeAlias = str | Path | Samples
 
 
 class Source(NamedTuple):
-    """A recording before it is read.
+    """A recording before it is read; messages call it by its ``id``.
 
-    Arguments
-    ---------
-    id : str
-        What messages call it.
-    recording : Recording
-        A file, or samples.
-    sample_rate : int
-        Sample rate of arrays and tensors in Hz; files have their own.
+    ``sample_rate`` in Hz is that of arrays and tensors; files have their own.
     """
 
     id: str
@@ -48,35 +41,9 @@ class Source(NamedTuple):
 def gather(
     given: Recording | Iterable[Recording], sample_rate: int
 ) -> tuple[list[Source], bool]:
-    """List the recordings in what a user gave.
+    """List the recordings in what a user gave, and say if it is a single one.
 
-    Arguments
-    ---------
-    given : Recording | Iterable[Recording]
-        A recording; or an iterable of several, except that an iterator of samples
-        gives the blocks of one.
-    sample_rate : int
-        Hz of samples.
-
-    Returns
-    -------
-    sources : list[Source]
-        Of recordings; blocks are joined.
-    is_one : bool
-        Whether a single recording was given, not a list of one.
-
-    Raises
-    ------
-    InputError
-        If it is none of these.
-
-    Example
-    -------
-    >>> gather(iter(["a.wav", "b.wav"]), 16000)[1]
-    False
-    >>> [source], _ = gather(iter(torch.zeros(3, 100)), 16000)
-    >>> len(source.recording)
-    300
+    An iterator of samples gives the blocks of one recording, which are joined.
     """
     if isinstance(given, str | Path | Tensor | np.ndarray):
         return [_name(0, given, sample_rate)], True

@@ -7,10 +7,7 @@ from lact_modules.inference.streaming import StreamingRecognizer
 class StableWords:
     """Take the new words of a recognizer, instead of its own `take`.
 
-    Arguments
-    ---------
-    recognizer : StreamingRecognizer
-        Anywhere in its stream; its stable words so far count as given.
+    Its stable words so far count as given.
     """
 
     def __init__(self, recognizer: StreamingRecognizer):
@@ -18,15 +15,7 @@ class StableWords:
         self._num_given = len(recognizer.partial.stable)
 
     def take(self) -> tuple[tuple[Hypothesis, ...], list[Word]]:
-        """Return what is new since the last call.
-
-        Returns
-        -------
-        ended : tuple[Hypothesis, ...]
-            Utterances that have ended.
-        words : list[Word]
-            Words that have become stable, in these and in the partial hypothesis.
-        """
+        """Return the utterances that ended and the stable words since the last call."""
         ended, stable = self._recognizer.take(), self._recognizer.partial.stable
         # the first utterance that ended begins with the words that were stable before
         words = [*(word for utterance in ended for word in utterance.words), *stable]

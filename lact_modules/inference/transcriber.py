@@ -151,20 +151,7 @@ class Transcriber(ModelRunner):
     def decode(
         self, outputs: tuple[Any, ...], waveforms: Sequence[Waveform]
     ) -> list[Hypothesis]:
-        """Search the model's outputs for a batch.
-
-        Arguments
-        ---------
-        outputs : tuple[Any, ...]
-            What :meth:`run_model` gave.
-        waveforms : Sequence[Waveform]
-            What it was given.
-
-        Returns
-        -------
-        list[Hypothesis]
-            In the same order.
-        """
+        """Search the outputs that :meth:`run_model` gave for these waveforms."""
         hypotheses = self.decoder(*outputs)
         return [
             _clip(hypothesis, len(waveform) / SAMPLE_RATE)
@@ -177,27 +164,7 @@ class Transcriber(ModelRunner):
         batch_size: int = 8,
         load: Callable[[Any], Waveform] | None = None,
     ) -> Iterator[Outcome[Source, Hypothesis]]:
-        """Transcribe files; see :func:`~lact_modules.inference.files.process_files`.
-
-        Arguments
-        ---------
-        sources : Iterable[Source]
-            Paths, or what `load` takes.
-        batch_size : int
-            Files run together.
-        load : Callable[[Any], Waveform] | None
-            Reads a source; its InputError is passed on. If None, :meth:`load`.
-
-        Returns
-        -------
-        Iterator[Outcome[Source, Hypothesis]]
-            One for each source, in their order.
-
-        Raises
-        ------
-        InputError
-            If ``batch_size < 1``.
-        """
+        """Transcribe files; see :func:`~lact_modules.inference.files.process_files`."""
         return process_files(
             sources,
             self.transcribe,

@@ -70,24 +70,8 @@ def to_transcript(
 ) -> Transcript:
     """Make a transcript of a decoder's words.
 
-    Arguments
-    ---------
-    words : Sequence[Word]
-        As a decoder gives them.
-    log_probs : Tensor | None
-        (T, V) of the utterance, on any device; None: no confidences.
-    tokens : Sequence[str]
-        The V of them.
-    is_final : bool
-        False if more may come.
+    Confidences need ``log_probs`` (T, V) of the utterance and the V ``tokens``.
 
-    Returns
-    -------
-    Transcript
-        Of these words.
-
-    Example
-    -------
     >>> from lact_modules.decoding.hypothesis import group_words
     >>> words = group_words("HI", [0, 2], frame_rate=10.0)
     >>> probs = torch.tensor([[0.1, 0.4, 0.5], [0.1, 0.9, 0.0], [0.2, 0.0, 0.4]])

@@ -25,17 +25,7 @@ Grid = Mapping[str, Sequence[float]]
 
 @dataclass(frozen=True)
 class Trial:
-    """What came of certain weights.
-
-    Arguments
-    ---------
-    weights : dict[str, float]
-        By name.
-    texts : list[str]
-        Hypotheses.
-    wer : float
-        Their word error rate in percent.
-    """
+    """Weights by name, the hypotheses, and their word error rate in percent."""
 
     weights: dict[str, float]
     texts: list[str]
@@ -43,24 +33,7 @@ class Trial:
 
 
 class Tuner:
-    """A model's outputs for development data, over which decodings are compared.
-
-    Arguments
-    ---------
-    transcriber : Transcriber
-        The model.
-
-    Example
-    -------
-    Tune rescoring over what a beam search finds::
-
-        tuner = Tuner(Transcriber.from_folder("runs/lact"))
-        for number, text in zip(tuner.add(waveforms), texts):
-            tuner.references[number] = text
-        grid = {"rescore_weight": [0.2, 0.5], "rescore_word_score": [0.0, 1.0]}
-        trials = tuner.try_rescoring(grid, beam_size=50, rescore="runs/lm")
-        best = choose_trial(tuner.references, list(trials))
-    """
+    """A model's outputs for development data, over which decodings are compared."""
 
     def __init__(self, transcriber: Transcriber):
         self.references: list[str] = []
@@ -68,18 +41,7 @@ class Tuner:
         self._outputs: list[tuple[Any, ...]] = []
 
     def add(self, waveforms: Sequence[Tensor]) -> range:
-        """Run the model on a batch and keep its outputs, in the CPU's memory.
-
-        Arguments
-        ---------
-        waveforms : Sequence[Tensor]
-            (N,) float32 each, at 16 kHz.
-
-        Returns
-        -------
-        range
-            Their places in `references`, where the caller puts the reference.
-        """
+        """Keep a batch's outputs, on the CPU; return their places in `references`."""
         outputs = self._transcriber.run_model(waveforms)
         self._outputs.append(_move(outputs, torch.device("cpu")))
         self.references += [""] * len(waveforms)
@@ -88,33 +50,12 @@ class Tuner:
     def scores_words(self, **decoding: Any) -> bool:
         """Return whether a search has words that a score may count.
 
-        Arguments
-        ---------
-        **decoding : Any
-            Arguments of :func:`~lact_modules.inference.decoders.build_search`.
-
-        Returns
-        -------
-        bool
-            True for CTC with a lexicon or a language model of words.
+        CTC has, with a lexicon or a language model of words.
         """
         return getattr(self._build(**decoding), "words", None) is not None
 
     def try_search(self, grid: Grid, **decoding: Any) -> Iterator[Trial]:
-        """Try weights of the search, which is run for each combination.
-
-        Arguments
-        ---------
-        grid : Grid
-            Of arguments of :func:`~lact_modules.inference.decoders.build_search`.
-        **decoding : Any
-            Its other arguments.
-
-        Returns
-        -------
-        Iterator[Trial]
-            One a combination.
-        """
+        """Try weights of the search, which is run for each combination."""
 
         def transcribe(**weights: float) -> list[str]:
             n_best = self._search(self._build(**{**decoding, **weights}))
@@ -123,21 +64,7 @@ class Tuner:
         return try_grid(self.references, transcribe, grid)
 
     def try_rescoring(self, grid: Grid, **decoding: Any) -> Iterator[Trial]:
-        """Try weights of rescoring; search and language model run only once.
-
-        Arguments
-        ---------
-        grid : Grid
-            Values of ``rescore_weight`` and ``rescore_word_score``.
-        **decoding : Any
-            Other arguments of :func:`~lact_modules.inference.decoders.build_search`,
-            ``rescore`` among them.
-
-        Returns
-        -------
-        Iterator[Trial]
-            One a combination.
-        """
+        """Try weights of rescoring; search and language model run only once."""
         decoder = self._build(**decoding)
         assert isinstance(decoder, RescoringDecoder)
         n_best = self._search(decoder.decoder)
@@ -170,29 +97,7 @@ def try_grid(
     transcribe: Callable[..., list[str]],
     grid: Grid,
 ) -> Iterator[Trial]:
-    """Try all combinations of weights.
-
-    Arguments
-    ---------
-    references : Sequence[str]
-        References.
-    transcribe : Callable[..., list[str]]
-        Takes weights by name and gives hypotheses in the order of `references`.
-    grid : Grid
-        Values to try of each weight.
-
-    Yields
-    ------
-    Trial
-        One a combination, the last weight changing fastest.
-
-    Example
-    -------
-    >>> def transcribe(loudness):
-    ...     return ["ONE" if loudness > 1 else ""]
-    >>> [trial.wer for trial in try_grid(["ONE"], transcribe, {"loudness": [1, 2]})]
-    [100.0, 0.0]
-    """
+    """Try all combinations of weights, the last weight changing fastest."""
     for values in itertools.product(*grid.values()):
         weights = dict(zip(grid, values, strict=True))
         texts = transcribe(**weights)
@@ -203,18 +108,8 @@ def try_grid(
 def choose_trial(references: Sequence[str], trials: Sequence[Trial]) -> Trial:
     """Choose the trial with the fewest word errors.
 
-    Arguments
-    ---------
-    references : Sequence[str]
-        References.
-    trials : Sequence[Trial]
-        At least one.
-
-    Returns
-    -------
-    Trial
-        Of several as good the one with the lowest character error rate, then the one
-        whose weights are nearest to 0, the first of them counting most.
+    Of several as good it is the one with the lowest character error rate, then the one
+    whose weights are nearest to 0, the first of them counting most.
     """
     least = min(trial.wer for trial in trials)
     best = [trial for trial in trials if trial.wer == least]
@@ -227,25 +122,9 @@ def choose_trial(references: Sequence[str], trials: Sequence[Trial]) -> Trial:
 
 
 def edges(trial: Trial, grid: Grid) -> list[str]:
-    """Name the weights at an edge of the grid, with several values tried.
+    """Name the weights at an edge of the values tried: better ones may lie beyond.
 
-    Arguments
-    ---------
-    trial : Trial
-        What was chosen.
-    grid : Grid
-        What was tried.
-
-    Returns
-    -------
-    list[str]
-        Names of weights: better ones may lie beyond. 0 is no edge.
-
-    Example
-    -------
-    >>> grid = {"lm_weight": [0.5, 1.0, 1.5], "word_score": [0.0]}
-    >>> edges(Trial({"lm_weight": 1.5, "word_score": 0.0}, [], 0.0), grid)
-    ['lm_weight']
+    0 is no edge, nor is a single value.
     """
     return [
         name

@@ -16,35 +16,12 @@ _MODEL = "model_sha256"
 
 
 class PartFolder:
-    r"""Parts of transcripts; each appears when it is whole.
+    """Parts of transcripts; each appears when it is whole.
 
     ``part-<number>.jsonl`` has a line for each utterance that was transcribed, and
     ``failed-<number>.jsonl``, which there need not be, for each other. The former is
-    written last: where it stands, the part is done.
-
-    Arguments
-    ---------
-    path : str | Path
-        Folder, made with the first part.
-    plan : Mapping[str, Any]
-        What decides about the transcripts, for JSON.
-
-    Raises
-    ------
-    InputError
-        If the folder has parts of another plan.
-
-    Example
-    -------
-    >>> import tempfile
-    >>> folder = PartFolder(tempfile.mkdtemp(), {"beam_size": 0})
-    >>> folder.write(TranscribedPart(0, lines=["{}\n"]))
-    >>> folder.has(0), folder.has(1)
-    (True, False)
-    >>> PartFolder(folder.path, {"beam_size": 50})
-    Traceback (most recent call last):
-    ...
-    lact_modules.errors.InputError: .../parts.json: parts with beam_size 0, not 50; ...
+    written last: where it stands, the part is done. ``plan`` is what decides about the
+    transcripts; a folder with parts of another plan is refused.
     """
 
     def __init__(self, path: str | Path, plan: Mapping[str, Any]):
@@ -90,18 +67,7 @@ class PartFolder:
         return self._name("part", number).exists()
 
     def write(self, part: TranscribedPart) -> None:
-        """Write a complete part, and what failed in it.
-
-        Arguments
-        ---------
-        part : TranscribedPart
-            Of this folder's plan.
-
-        Raises
-        ------
-        InputError
-            If another model transcribed the earlier parts.
-        """
+        """Write a complete part; all parts have to be of the same model."""
         if self._model is None:
             self._model = part.model
             self.path.mkdir(parents=True, exist_ok=True)
@@ -121,41 +87,14 @@ class PartFolder:
         write_whole(self._name("part", part.number), "".join(part.lines))
 
     def read_failures(self, number: int) -> Iterator[str]:
-        """Read why utterances of a part failed, if any did.
-
-        Arguments
-        ---------
-        number : int
-            Of a part that is done.
-
-        Yields
-        ------
-        str
-            One line for each.
-        """
+        """Read why utterances of a part that is done failed, a line for each."""
         path = self._name("failed", number)
         if path.exists():
             for line in path.read_text(encoding="utf-8").splitlines():
                 yield json.loads(line)["error"]
 
     def read(self, number: int) -> Iterator[dict[str, Any]]:
-        """Read the transcripts of a part, as `TranscribedPart` has them.
-
-        Arguments
-        ---------
-        number : int
-            Of a part that is done.
-
-        Yields
-        ------
-        dict[str, Any]
-            Of each utterance that was transcribed.
-
-        Raises
-        ------
-        InputError
-            If the file is damaged.
-        """
+        """Read the transcripts of a part that is done, see `TranscribedPart`."""
         path = self._name("part", number)
         try:
             with open(path, encoding="utf-8") as stream:

@@ -21,20 +21,8 @@ from lact_modules.model_store.onnx.model import OnnxModel
 class TranscribedPart:
     """Transcripts of a part: a line per utterance, or why there is none.
 
-    Arguments
-    ---------
-    number : int
-        Of the part.
-    model : str
-        Fingerprint of the model that transcribed it.
-    lines : list[str]
-        Of utterances that were transcribed, see `to_json`.
-    failures : list[dict[str, Any]]
-        Of others: ``id``, ``file`` and ``error``.
-    seconds : float
-        Audio that was transcribed.
-    fault : str | None
-        Why the part could not be read to its end; it is not to be written then.
+    ``lines`` are made by `to_json`; ``failures`` have ``id``, ``file`` and ``error``.
+    ``fault`` says why the part could not be read to its end; it is not written then.
     """
 
     number: int
@@ -64,20 +52,7 @@ class TranscribedPart:
 
 
 class PartTranscriber:
-    """A model that transcribes parts, each independently of the others.
-
-    Arguments
-    ---------
-    transcriber : Transcriber
-        Its results must not depend on earlier audio.
-    batch_size : int
-        Utterances in a batch.
-
-    Raises
-    ------
-    InputError
-        If they do.
-    """
+    """A model that transcribes parts; one that earlier audio changes is refused."""
 
     def __init__(self, transcriber: Transcriber, batch_size: int = 8):
         if transcriber.is_in_order:
@@ -91,20 +66,7 @@ class PartTranscriber:
     def transcribe(
         self, part: Part, tick: Callable[[], object] = lambda: None
     ) -> TranscribedPart:
-        """Transcribe a part.
-
-        Arguments
-        ---------
-        part : Part
-            What to transcribe.
-        tick : Callable[[], object]
-            Called after each utterance.
-
-        Returns
-        -------
-        TranscribedPart
-            Each of its utterances once, in the part's order.
-        """
+        """Transcribe each utterance once, in order; `tick` is called after each."""
         done = TranscribedPart(part.number, self.fingerprint)
         load = self.transcriber.load
         outcomes = self.transcriber.transcribe_files(
@@ -129,26 +91,7 @@ class PartTranscriber:
 
 
 def fingerprint_model(model: nn.Module | OnnxModel) -> str:
-    """Identify a model by all that its checkpoint holds.
-
-    Arguments
-    ---------
-    model : nn.Module | OnnxModel
-        On any device; a graph is its file.
-
-    Returns
-    -------
-    str
-        Hexadecimal.
-
-    Example
-    -------
-    >>> zeros = nn.Linear(2, 1, bias=False).requires_grad_(False)
-    >>> before = fingerprint_model(zeros)
-    >>> _ = zeros.weight.add_(1)
-    >>> fingerprint_model(zeros) == before
-    False
-    """
+    """Return a hash of all that a model's checkpoint holds; of a graph, of its file."""
     if isinstance(model, OnnxModel):
         return hashlib.sha256(model.path.read_bytes()).hexdigest()
     digest = hashlib.sha256()

@@ -29,34 +29,9 @@ def transcribe_on_ray(
 ) -> Iterator[TranscribedPart]:
     """Transcribe parts, on the cluster that Ray is connected to or on this machine.
 
-    The parts of workers that died, or whose machine did, are given to others at the
-    end; a part that several workers died of is skipped.
-
-    Arguments
-    ---------
-    parts : Sequence[Part]
-        What to transcribe; each machine finds audio under the same paths.
-    model : str
-        For `Transcriber.from_folder`; likewise.
-    options : Mapping[str, Any]
-        Likewise.
-    batch_size : int
-        Utterances in a worker's batch.
-    device : str
-        ``"cpu"``; ``"cuda"``: a GPU a worker; ``"auto"``: that, if Ray has any GPU.
-    num_workers : int | None
-        As many as GPUs or cores if None. Cores are divided among workers.
-
-    Yields
-    ------
-    TranscribedPart
-        As they are done, in any order.
-
-    Raises
-    ------
-    InputError
-        If Ray is not installed or has not got what workers need, or a worker refuses
-        the model or its options.
+    All machines find model and audio under the same paths. Parts come in any order, as
+    they are done. Those of workers that died, or whose machine did, are given to others
+    at the end; a part that several workers died of is skipped.
     """
     ray = start_ray()
     left = {part.number: part for part in parts}
@@ -129,18 +104,7 @@ def _transcribe_once(
 
 
 def start_ray() -> Any:
-    """Connect to the cluster that ``ray start`` has made, or start Ray here.
-
-    Returns
-    -------
-    Any
-        The module, with ``ray.data``.
-
-    Raises
-    ------
-    InputError
-        If it is not installed, or does not start.
-    """
+    """Connect to the cluster that ``ray start`` made, or start Ray here; return it."""
     # no usage statistics unless the user wants them
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
@@ -163,17 +127,7 @@ def start_ray() -> Any:
 
 
 class Share(NamedTuple):
-    """Workers of a cluster, and what of it each gets.
-
-    Arguments
-    ---------
-    num_workers : int
-        Of all machines.
-    num_cpus : int
-        Cores of a worker; 0 if several have to make do with one.
-    num_gpus : int
-        1, or 0 if they run on CPUs.
-    """
+    """Workers, and what each gets: cores (0 if several share one), one GPU or none."""
 
     num_workers: int
     num_cpus: int
@@ -188,29 +142,8 @@ def share_resources(
 ) -> Share:
     """Divide a cluster among workers: a GPU for each, or else a core or several.
 
-    Arguments
-    ---------
-    machines : Sequence[Mapping[str, float]]
-        ``CPU`` and ``GPU`` of each.
-    num_parts : int
-        Of work; more workers are not needed.
-    device : str
-        ``"cpu"``, ``"cuda"``; ``"auto"``: GPUs if there are any.
-    num_workers : int | None
-        As many as GPUs or cores if None.
+    ``machines`` have ``CPU`` and ``GPU``; more workers than parts are not needed.
 
-    Returns
-    -------
-    Share
-        Which the machines can hold.
-
-    Raises
-    ------
-    InputError
-        If there are fewer GPUs or cores than workers, or there is another device.
-
-    Example
-    -------
     >>> share_resources([{"CPU": 16, "GPU": 4}, {"CPU": 8, "GPU": 2}], num_parts=100)
     Share(num_workers=6, num_cpus=4, num_gpus=1)
     >>> share_resources([{"CPU": 5}, {"CPU": 5}], num_parts=3)

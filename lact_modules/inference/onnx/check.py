@@ -21,24 +21,9 @@ _BATCHES = ((0, 1), (640, 500), (16000,), (60000, 41234, 20481), (320001,))
 
 
 def check_graph(model: CTCModel, path: Path) -> float:
-    """Compare a graph with the model that it was made of, by noise.
+    """Return how far a graph's log-probabilities of noise are from its model's.
 
-    Arguments
-    ---------
-    model : CTCModel
-        In evaluation mode, on the CPU.
-    path : Path
-        The graph's file.
-
-    Returns
-    -------
-    float
-        The largest difference of log-probabilities.
-
-    Raises
-    ------
-    InputError
-        If one is beyond `TOLERANCE`.
+    More than `TOLERANCE` is an InputError.
     """
     graph, worst = OnnxModel(path, model.frame_rate), 0.0
     generator = torch.Generator().manual_seed(0)
@@ -61,25 +46,7 @@ def check_graph(model: CTCModel, path: Path) -> float:
 
 
 def check_stream_graph(streaming: StreamingModel, path: Path) -> float:
-    """Compare the graph of a stream's step with the model that it was made of.
-
-    Arguments
-    ---------
-    streaming : StreamingModel
-        On the CPU.
-    path : Path
-        The graph's file.
-
-    Returns
-    -------
-    float
-        The largest difference of log-probabilities.
-
-    Raises
-    ------
-    InputError
-        As `check_graph`.
-    """
+    """Do the same as `check_graph` for the graph of a stream's step."""
     graph, worst = OnnxStreamingModel(path, streaming.model.frame_rate), 0.0
     generator = torch.Generator().manual_seed(0)
     for size in _streams(graph.layout):

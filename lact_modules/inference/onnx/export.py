@@ -45,37 +45,9 @@ def export_to_onnx(
     """Write a trained model as a folder for onnxruntime and sherpa-onnx.
 
     It holds ``model.onnx``, ``tokens.txt`` as sherpa-onnx reads it, and what every
-    export holds but its weights. The graph was compared with the model, see
-    `check_graph`.
-
-    Arguments
-    ---------
-    run_folder : str | Path
-        As for `export_model`.
-    out_folder : str | Path
-        Likewise.
-    num_checkpoints : int | None
-        Likewise.
-    force : bool
-        Likewise.
-    quantize : Quantization | None
-        ``"int8"`` for products with weights of 8 bits; None keeps float32.
-    streaming : bool
-        Write ``stream.onnx`` too, a step of a stream, see `make_stream_graph`.
-    chunk_seconds : float
-        Chunk size of a step, which is the algorithmic latency; rounded to frames.
-    left_seconds : float
-        What attention sees before a chunk; likewise.
-
-    Returns
-    -------
-    TrainedModel
-        What was written.
-
-    Raises
-    ------
-    InputError
-        As `export_model`, or if ONNX cannot hold the model, or a package is missing.
+    export holds but its weights, see `export_model`. The graph was compared with the
+    model, see `check_graph`. If ``streaming``, ``stream.onnx`` is a step of a stream,
+    see `make_stream_graph`; its durations are rounded to frames.
     """
     for name in _NEEDED:
         if find_spec(name) is None:
@@ -91,15 +63,7 @@ def export_to_onnx(
 
 
 def write_tokens(vocabulary: AnyVocabulary, path: Path) -> None:
-    """Write symbols and ids as sherpa-onnx reads them; U+2581 stands for a space.
-
-    Arguments
-    ---------
-    vocabulary : AnyVocabulary
-        The model's.
-    path : Path
-        File to write.
-    """
+    """Write symbols and ids as sherpa-onnx reads them; U+2581 stands for a space."""
     lines = [
         f"{WORD_START if token == vocabulary.delimiter else token} {number}\n"
         for number, token in enumerate(vocabulary.tokens)

@@ -48,21 +48,8 @@ _MERGE = Sequential(
 def make_graph(model: CTCModel) -> ModelProto:
     """Express a model in ONNX, for any number of utterances of any length.
 
-    Arguments
-    ---------
-    model : CTCModel
-        In evaluation mode, on the CPU.
-
-    Returns
-    -------
-    ModelProto
-        Of ``waveform`` (B, N) float32 at 16 kHz and ``lengths`` (B,) int64 samples,
-        all if omitted, to ``log_probs`` (B, T, V) and ``num_frames`` (B,).
-
-    Raises
-    ------
-    InputError
-        If the model has a part that ONNX cannot hold.
+    From ``waveform`` (B, N) float32 at 16 kHz and ``lengths`` (B,) int64 samples, all
+    if omitted, to ``log_probs`` (B, T, V) and ``num_frames`` (B,).
     """
     check_exportable(model)
     core = _Whole(model)
@@ -77,18 +64,7 @@ def make_graph(model: CTCModel) -> ModelProto:
 
 
 def check_exportable(model: CTCModel) -> None:
-    """Refuse a model of which ONNX cannot hold a part.
-
-    Arguments
-    ---------
-    model : CTCModel
-        Any.
-
-    Raises
-    ------
-    InputError
-        If there is such a part; it is named.
-    """
+    """Refuse a model of which ONNX cannot hold a part, which is named."""
     frontend, encoder = model.frontend, model.encoder
     if not isinstance(frontend, MelFrontend):
         raise InputError(f"ONNX: a {type(frontend).__name__} is not exported")
@@ -132,28 +108,7 @@ def export_module(
 ) -> ModelProto:
     """Express a module in ONNX, without a trace of this machine.
 
-    Arguments
-    ---------
-    module : nn.Module
-        Of tensors, to a tuple of tensors.
-    example : tuple[Tensor, ...]
-        Inputs.
-    output_names : Sequence[str]
-        Of the graph.
-    input_names : Sequence[str] | None
-        Likewise; None: the names of the module's arguments.
-    dynamic_shapes : dict[str, Any] | None
-        As for `torch.onnx.export`; None: all are those of the example.
-
-    Returns
-    -------
-    ModelProto
-        The graph.
-
-    Raises
-    ------
-    InputError
-        If the exporter refuses it.
+    Shapes are the example's, but for ``dynamic_shapes`` as of `torch.onnx.export`.
     """
     with torch.no_grad(), _quiet(), Rewritten():
         try:

@@ -17,16 +17,7 @@ _LEAST = -50.0
 
 
 class Rewritten(TorchFunctionMode):
-    """Where this is active, PyTorch's functions are called in those forms.
-
-    Example
-    -------
-    >>> layer, x = torch.nn.Linear(3, 4), torch.randn(2, 5, 3)
-    >>> with Rewritten():
-    ...     y = layer(x)
-    >>> torch.allclose(y, layer(x), atol=1e-6)
-    True
-    """
+    """Where this is active, PyTorch's functions are called in those forms."""
 
     def __torch_function__(
         self,

@@ -71,17 +71,7 @@ prologue (float[batch, samples] waveform, int64[rows] lengths)
 def add_prologue(core: ModelProto, unit: int) -> ModelProto:
     """Let a model that wants whole frames and all lengths take any samples.
 
-    Arguments
-    ---------
-    core : ModelProto
-        Of samples (B, T, unit) and lengths (B,) int64.
-    unit : int
-        Samples of a frame.
-
-    Returns
-    -------
-    ModelProto
-        With ``waveform`` (B, N) and ``lengths`` (B,); the latter may be omitted.
+    It takes (B, T, unit), then ``waveform`` (B, N); ``lengths`` (B,) may be omitted.
     """
     opset = next(each.version for each in core.opset_import if not each.domain)
     text = _TEXT.format(

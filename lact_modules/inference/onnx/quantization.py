@@ -16,16 +16,6 @@ def quantize_graph(path: Path) -> None:
     Weights get a scale for each output, what they are multiplied by one for each call
     (dynamic quantization). Spectrum, convolutions, norms, attention and fast weights
     stay float.
-
-    Arguments
-    ---------
-    path : Path
-        The graph.
-
-    Raises
-    ------
-    InputError
-        If onnxruntime is not installed.
     """
     try:
         import onnx

@@ -36,22 +36,9 @@ _POSITION = "position"
 def make_stream_graph(streaming: StreamingModel) -> ModelProto:
     """Express a step of a stream in ONNX, of one chunk.
 
-    Arguments
-    ---------
-    streaming : StreamingModel
-        On the CPU.
-
-    Returns
-    -------
-    ModelProto
-        Of the samples of a chunk, with some before and behind it, and of a state, to
-        ``log_probs`` (1, T, V), ``num_frames`` (1,) and the state to pass on, whose
-        names begin with ``next_``. A state that is omitted is that of a new stream.
-
-    Raises
-    ------
-    InputError
-        As `make_graph`.
+    From the samples of a chunk, with some before and behind it, and a state, to
+    ``log_probs`` (1, T, V), ``num_frames`` (1,) and the state to pass on, whose names
+    begin with ``next_``. A state that is omitted is that of a new stream.
     """
     check_exportable(streaming.model)
     step = StreamStep(streaming)

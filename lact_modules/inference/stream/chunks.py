@@ -23,24 +23,8 @@ def chunk_encoder(
 ) -> StreamingEncoder:
     """Prepare a model's encoder to run in chunks, and see that it can.
 
-    Arguments
-    ---------
-    model : CTCModel
-        In evaluation mode.
-    chunk_seconds : float
-        How much is encoded together, which is the latency; rounded to frames.
-    left_seconds : float
-        How much before a chunk attention sees; rounded to frames.
-
-    Returns
-    -------
-    StreamingEncoder
-        With the model's encoder.
-
-    Raises
-    ------
-    InputError
-        If the encoder needs all frames, or a duration is none.
+    Durations are rounded to frames. ``chunk_seconds`` are encoded together, which is
+    the latency; attention sees ``left_seconds`` before them.
     """
     encoder, rate = model.encoder, model.frame_rate
     if not isinstance(encoder, Encoder):
@@ -64,25 +48,6 @@ class ChunkedModel:
     """A model that runs whole utterances in chunks; called like the model.
 
     Memory grows with the square of the longest utterance.
-
-    Arguments
-    ---------
-    model : CTCModel
-        In evaluation mode, with any front end.
-    encoder : StreamingEncoder
-        Of the model, see `chunk_encoder`.
-
-    Example
-    -------
-    >>> from functools import partial
-    >>> from lact_modules.frontends import MelFrontend
-    >>> from lact_modules.layers import FeedForward, LaCTMixer
-    >>> mixer, ffn = partial(LaCTMixer, 8, 2, 2), partial(FeedForward, 8, 16)
-    >>> model = CTCModel(MelFrontend(8), Encoder(8, 2, mixer, ffn), num_tokens=5)
-    >>> chunked = ChunkedModel(model.eval(), chunk_encoder(model, chunk_seconds=0.32))
-    >>> log_probs, lengths = chunked(torch.randn(2, 16000), torch.tensor([16000, 8000]))
-    >>> log_probs.shape, lengths
-    (torch.Size([2, 25, 5]), tensor([25, 13]))
     """
 
     def __init__(self, model: CTCModel, encoder: StreamingEncoder):

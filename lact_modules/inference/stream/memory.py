@@ -26,29 +26,7 @@ def pack_memory(
     utterance: UtteranceState,
     ended: tuple[Hypothesis, ...],
 ) -> dict[str, Any]:
-    """Turn what is remembered into plain data.
-
-    Arguments
-    ---------
-    streaming : StreamingModel | OnnxStreamingModel
-        The streaming model.
-    model : Any
-        Its carried state.
-    utterance : UtteranceState
-        Of the decoder.
-    ended : tuple[Hypothesis, ...]
-        Utterances that nobody has taken.
-
-    Returns
-    -------
-    dict[str, Any]
-        For `torch.save`, and for `torch.load` with ``weights_only=True``.
-
-    Raises
-    ------
-    InputError
-        If the model is an ONNX graph.
-    """
+    """Turn what is remembered into plain data, which `torch.save` takes."""
     if not isinstance(streaming, StreamingModel):
         raise InputError(
             f"{streaming.path}: the state of a graph is not kept in files; "
@@ -65,27 +43,7 @@ def pack_memory(
 def unpack_memory(
     packed: Any,
 ) -> tuple[ModelState, UtteranceState, tuple[Hypothesis, ...]]:
-    """Give back what `pack_memory` took, without trust.
-
-    Arguments
-    ---------
-    packed : Any
-        What `pack_memory` gave.
-
-    Returns
-    -------
-    model : ModelState
-        Of some model.
-    utterance : UtteranceState
-        Of some decoder.
-    ended : tuple[Hypothesis, ...]
-        Utterances.
-
-    Raises
-    ------
-    InputError
-        If it is none of this version.
-    """
+    """Give back what `pack_memory` took, without trust."""
     if not isinstance(packed, dict):
         raise InputError("state of a stream: not one of this version")
     parts = {name: unpack(packed.get(name)) for name in _PARTS}

@@ -36,33 +36,6 @@ class StreamingModel:
     """Score samples as they come; the state is passed in and given back.
 
     The scores do not depend on how the samples are cut into pieces.
-
-    Arguments
-    ---------
-    model : CTCModel
-        In evaluation mode, with running normalization.
-    encoder : StreamingEncoder
-        Of the model, see `chunk_encoder`.
-
-    Raises
-    ------
-    InputError
-        If the front end needs the whole utterance.
-
-    Example
-    -------
-    >>> from functools import partial
-    >>> from lact_modules.encoders import Encoder
-    >>> from lact_modules.inference.stream.chunks import chunk_encoder
-    >>> from lact_modules.layers import FeedForward, LaCTMixer
-    >>> mixer, ffn = partial(LaCTMixer, 8, 2, 2), partial(FeedForward, 8, 16)
-    >>> frontend = MelFrontend(8, normalization="running")
-    >>> model = CTCModel(frontend, Encoder(8, 2, mixer, ffn), num_tokens=5).eval()
-    >>> streaming = StreamingModel(model, chunk_encoder(model, chunk_seconds=0.32))
-    >>> state = streaming.start(batch_size=2)
-    >>> log_probs, state = streaming.accept(torch.randn(2, 16000), state)
-    >>> log_probs.shape, streaming.finish(state).shape
-    (torch.Size([2, 24, 5]), torch.Size([2, 1, 5]))
     """
 
     def __init__(self, model: CTCModel, encoder: StreamingEncoder):
@@ -92,22 +65,7 @@ class StreamingModel:
         )
 
     def accept(self, waveform: Tensor, state: ModelState) -> tuple[Tensor, ModelState]:
-        """Score the chunks that samples complete.
-
-        Arguments
-        ---------
-        waveform : Tensor
-            (B, N) float32 at 16 kHz, N of any size.
-        state : ModelState
-            After the samples before.
-
-        Returns
-        -------
-        log_probs : Tensor
-            (B, T, V) float32, whole chunks, perhaps none.
-        state : ModelState
-            After these samples.
-        """
+        """Return log-probabilities (B, T, V) of chunks that samples (B, N) complete."""
         frames, frontend = self.frontend.accept(waveform, state.frontend)
         hidden, encoder = self.encoder.accept(frames, state.encoder)
         return self.model.score_frames(hidden), ModelState(frontend, encoder)
@@ -127,24 +85,7 @@ def open_stream(
 ) -> StreamingModel | OnnxStreamingModel:
     """Make a model stream, one of PyTorch or an exported graph.
 
-    Arguments
-    ---------
-    model : CTCModel | OnnxModel
-        In evaluation mode.
-    chunk_seconds : float | None
-        Of a chunk; None: 0.64, or what a graph was exported for.
-    left_seconds : float | None
-        What attention sees before a chunk; None: 5.12, or what a graph remembers.
-
-    Returns
-    -------
-    StreamingModel | OnnxStreamingModel
-        Before the first sample.
-
-    Raises
-    ------
-    InputError
-        If the model does not stream, or a graph was exported for other durations.
+    None is 0.64 s chunks and 5.12 s before them, or what a graph was exported for.
     """
     if isinstance(model, OnnxModel):
         return model.open_stream(chunk_seconds, left_seconds)

@@ -41,22 +41,7 @@ _MAX_COUNT = 2**53
 def pack(state: Any) -> Any:
     """Turn a state into dictionaries, lists, tensors and numbers.
 
-    Arguments
-    ---------
-    state : Any
-        Of an encoder, a front end, a decoder, or any part.
-
-    Returns
-    -------
-    Any
-        For `torch.save`, and for `torch.load` with ``weights_only=True``.
-
-    Example
-    -------
-    >>> pack(Word("ONE", 0.0, 0.5))
-    {'kind': 'Word', 'fields': ['ONE', 0.0, 0.5, {'kind': 'tuple', 'fields': []}]}
-    >>> unpack(pack((1, Word("ONE", 0.0, 0.5))))
-    (1, Word(word='ONE', start=0.0, end=0.5))
+    What it gives is for `torch.save`, and for `torch.load` with ``weights_only=True``.
     """
     name = type(state).__name__
     if name in _KINDS:
@@ -72,23 +57,7 @@ def pack(state: Any) -> Any:
 
 
 def unpack(packed: Any) -> Any:
-    """Give back what `pack` has packed.
-
-    Arguments
-    ---------
-    packed : Any
-        What `pack` gives.
-
-    Returns
-    -------
-    Any
-        The state.
-
-    Raises
-    ------
-    InputError
-        If it holds anything else.
-    """
+    """Give back what `pack` has packed."""
     if isinstance(packed, list):
         return [unpack(part) for part in packed]
     if not isinstance(packed, dict):
@@ -113,24 +82,9 @@ def unpack(packed: Any) -> Any:
 
 
 def fits(value: Any, hint: Any) -> bool:
-    """Return whether a value is of an annotated kind, and so is all that it holds.
+    """Return whether a value, and all that it holds, is of an annotated kind.
 
-    Arguments
-    ---------
-    value : Any
-        What a file gave.
-    hint : Any
-        A type, as fields of states are annotated.
-
-    Returns
-    -------
-    bool
-        Not of numbers that no stream has, such as NaN.
-
-    Example
-    -------
-    >>> fits((1, 2), tuple[int, ...]), fits((1, "2"), tuple[int, ...])
-    (True, False)
+    Numbers that no stream has, such as NaN, are of none.
     """
     kind, inner = get_origin(hint) or hint, get_args(hint)
     if kind is Any:

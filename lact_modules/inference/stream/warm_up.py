@@ -16,17 +16,7 @@ class _Recognizing(Protocol):
 def run_silence(
     recognizer: _Recognizing, chunking: Chunking, frame_rate: float
 ) -> None:
-    """Run silence, chunk by chunk, until chunks have their final shape.
-
-    Arguments
-    ---------
-    recognizer : _Recognizing
-        Of a stream that nobody needs.
-    chunking : Chunking
-        Its chunks.
-    frame_rate : float
-        Frames a second.
-    """
+    """Run silence, chunk by chunk, until chunks have their final shape."""
     # some more show that states do not grow, and that positions alone change
     num_chunks = -(-chunking.left // chunking.size) + 6
     silence = torch.zeros(round(chunking.size / frame_rate * SAMPLE_RATE))
