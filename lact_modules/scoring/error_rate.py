@@ -15,24 +15,8 @@ EDITS = ("replace", "insert", "delete")
 class ErrorRate:
     """How often a recognizer is wrong over a set of utterances.
 
-    Arguments
-    ---------
-    wer : float
-        Word error rate in percent; may exceed 100.
-    cer : float
-        Character error rate in percent; the space between words is a character.
-    substitutions : int
-        Words replaced.
-    insertions : int
-        Words too many.
-    deletions : int
-        Words missed.
-    num_words : int
-        Words of the references.
-    num_utterances : int
-        Utterances scored.
-    wer_interval : tuple[float, float]
-        95 % interval of `wer` in percent.
+    Rates, and the 95 % interval of the word error rate, are in percent and may exceed
+    100. The space between words is a character.
     """
 
     wer: float
@@ -59,33 +43,6 @@ def score(
     its hypothesis into insertions. Without a single reference word the errors are
     taken per one word. The interval is the percentile bootstrap over utterances
     (Bisani and Ney, ICASSP 2004).
-
-    Arguments
-    ---------
-    references : Sequence[str]
-        Transcripts; words are split at white space.
-    hypotheses : Sequence[str]
-        What was recognized, in the order of `references`.
-    num_bootstrap : int
-        Resamplings of the utterances; 0 leaves the interval at the rate itself.
-    seed : int
-        Seed of the resampling.
-
-    Returns
-    -------
-    ErrorRate
-        Rates in percent, and counts.
-
-    Raises
-    ------
-    ValueError
-        If there are no utterances, or not as many hypotheses as references.
-
-    Example
-    -------
-    >>> rate = score(["ONE TWO", "TEN"], ["ONE", "TEN"])
-    >>> round(rate.wer, 1), rate.deletions
-    (33.3, 1)
     """
     if not references or len(references) != len(hypotheses):
         raise ValueError(
@@ -109,27 +66,11 @@ def score(
 def count_word_errors(
     references: Sequence[str], hypotheses: Sequence[str]
 ) -> NDArray[numpy.int64]:
-    """Count the word errors of each utterance.
+    """Count the word errors of each utterance, words being split at white space.
 
-    Their sum is the least possible; where several alignments have as few errors, the
-    kinds are those of one of them.
-
-    Arguments
-    ---------
-    references : Sequence[str]
-        Transcripts; words are split at white space.
-    hypotheses : Sequence[str]
-        What was recognized, in the order of `references`.
-
-    Returns
-    -------
-    NDArray[numpy.int64]
-        (U, 4): substitutions, insertions, deletions, words of the reference.
-
-    Example
-    -------
-    >>> count_word_errors(["ONE TWO", "TEN"], ["ONE", "TIN CAN"]).tolist()
-    [[0, 0, 1, 2], [1, 1, 0, 1]]
+    Of (U, 4): substitutions, insertions, deletions, words of the reference. Their sum
+    is the least possible; where several alignments have as few errors, the kinds are
+    those of one of them.
     """
     pairs = zip(references, hypotheses, strict=True)
     return numpy.array(
@@ -142,25 +83,10 @@ def count_stream_errors(
 ) -> NDArray[numpy.int64]:
     """Count the word errors of utterances that were recognized as one stream.
 
-    A recognizer may output a word after the next utterance begins, so times do not say
-    which utterance a word belongs to; the alignment with all references does.
-
-    Arguments
-    ---------
-    references : Sequence[str]
-        Transcripts, one utterance after the other; words are split at white space.
-    hypothesis : str
-        What was recognized. A word too many counts for the utterance before it.
-
-    Returns
-    -------
-    NDArray[numpy.int64]
-        (U, 4): substitutions, insertions, deletions, words of the reference.
-
-    Example
-    -------
-    >>> count_stream_errors(["ONE TWO", "TEN"], "ONE TIN TIN TEN").tolist()
-    [[1, 1, 0, 2], [0, 0, 0, 1]]
+    They are as in `count_word_errors`. A recognizer may output a word after the next
+    utterance begins, so times do not say which utterance a word belongs to; the
+    alignment with all references does. A word too many counts for the utterance before
+    it.
     """
     said = [text.split() for text in references]
     counts = numpy.array([[0, 0, 0, len(words)] for words in said])
@@ -183,24 +109,7 @@ def draw_utterances(
 ) -> NDArray[numpy.int64]:
     """Draw as many utterances as there are, with replacement, many times.
 
-    Arguments
-    ---------
-    num_utterances : int
-        Size of the test set.
-    num_bootstrap : int
-        How many such samples to draw.
-    seed : int
-        Of the draws; the same seed draws the same utterances.
-
-    Returns
-    -------
-    NDArray[numpy.int64]
-        (num_bootstrap, U): how often each utterance was drawn.
-
-    Example
-    -------
-    >>> draw_utterances(5, num_bootstrap=2).sum(axis=1).tolist()
-    [5, 5]
+    The result (num_bootstrap, U) says how often each was drawn; a seed draws the same.
     """
     return numpy.random.default_rng(seed).multinomial(
         num_utterances, numpy.full(num_utterances, 1 / num_utterances), num_bootstrap

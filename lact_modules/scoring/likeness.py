@@ -14,24 +14,9 @@ _FORMS: dict[str, Callable[[str], str]] = {
 
 
 def describe_likeness(references: Sequence[str], hypotheses: Sequence[str]) -> str:
-    """Compute what the error rate would be if the form of words did not count.
+    """Say how the error rate would differ if the form of words did not count.
 
-    Arguments
-    ---------
-    references : Sequence[str]
-        Transcripts.
-    hypotheses : Sequence[str]
-        What was recognized, in the order of `references`.
-
-    Returns
-    -------
-    str
-        Empty if it would be the same.
-
-    Example
-    -------
-    >>> describe_likeness(["one two"], ["ONE TEN"])
-    'words differ in case alone: without that WER 50.00; write both alike'
+    It is empty if it would be the same.
     """
     names = list(_FORMS)
     most = _count_common(references, hypotheses, names)

@@ -15,16 +15,10 @@ _MINUTE = 60.0
 
 
 class TimedErrors(NamedTuple):
-    """The edit of each word of a reference, and its time.
+    """The edit of each word of a reference, and its time in seconds.
 
-    Arguments
-    ---------
-    times : NDArray[numpy.float64]
-        (W,) seconds at which the words of the reference begin.
-    edits : NDArray[numpy.str_]
-        (W,) of each ``"equal"``, ``"replace"`` or ``"delete"``.
-    inserted : NDArray[numpy.float64]
-        (I,) seconds at which inserted words begin.
+    ``times`` and ``edits`` (``"equal"``, ``"replace"``, ``"delete"``) are of the W
+    words of the reference; ``inserted`` are the times of the others.
     """
 
     times: NDArray[numpy.float64]
@@ -38,27 +32,6 @@ def time_errors(reference: str, heard: Sequence[Word], seconds: float) -> TimedE
     A word has the time of its partner. Words that were deleted are spread
     evenly between the partners of their neighbors, or the recording's ends: those of a
     stretch without any hypothesis are not piled up at its border.
-
-    Arguments
-    ---------
-    reference : str
-        Transcripts; words are split at white space.
-    heard : Sequence[Word]
-        What was recognized, in time.
-    seconds : float
-        Duration of the recording.
-
-    Returns
-    -------
-    TimedErrors
-        As many edits as `count_word_errors` counts, of the same kinds.
-
-    Example
-    -------
-    >>> heard = [Word("ONE", 1.0, 1.5), Word("TEN", 9.0, 9.5)]
-    >>> found = time_errors("ONE TWO SIX TWO", heard, seconds=15.0)
-    >>> found.times.tolist(), found.edits.tolist()
-    ([1.0, 9.0, 11.0, 13.0], ['equal', 'replace', 'delete', 'delete'])
     """
     said = reference.split()
     pieces = [(text, word.start) for word in heard for text in word.word.split()]
@@ -81,26 +54,9 @@ def time_errors(reference: str, heard: Sequence[Word], seconds: float) -> TimedE
 
 
 def count_minutes(errors: TimedErrors, seconds: float) -> NDArray[numpy.int64]:
-    """Count the word errors of each minute of a recording.
+    """Count the word errors of each minute of a recording, (M, 4) as of utterances.
 
-    Arguments
-    ---------
-    errors : TimedErrors
-        See `time_errors`.
-    seconds : float
-        Duration of the recording.
-
-    Returns
-    -------
-    NDArray[numpy.int64]
-        (M, 4): substitutions, insertions, deletions, words of the reference. The last
-        minute may be shorter; there is one at the least.
-
-    Example
-    -------
-    >>> heard = [Word("ONE", 1.0, 1.5), Word("TEN", 61.0, 61.5)]
-    >>> count_minutes(time_errors("ONE TWO", heard, 70.0), 70.0).tolist()
-    [[0, 0, 0, 1], [1, 0, 0, 1]]
+    The last minute may be shorter; there is one at the least.
     """
     num_minutes = max(1, math.ceil(seconds / _MINUTE))
 
@@ -116,16 +72,7 @@ def count_minutes(errors: TimedErrors, seconds: float) -> NDArray[numpy.int64]:
 
 
 class ByMinute:
-    """The word errors of a data set by minute of its recordings.
-
-    Example
-    -------
-    >>> by_minute = ByMinute()
-    >>> by_minute.add("ONE TWO", [Word("ONE", 1.0, 1.5), Word("TEN", 61.0, 61.5)], 70.0)
-    >>> by_minute.add("ONE", [], 5.0)
-    >>> [(row["minute"], row["n_words"], row["wer"]) for row in by_minute.rows()]
-    [(1, 2, 50.0), (2, 1, 100.0)]
-    """
+    """The word errors of a data set by minute of its recordings."""
 
     def __init__(self) -> None:
         # errors and words as in `count_minutes`, and recordings that last so long
@@ -145,19 +92,10 @@ class ByMinute:
         return len(self._counts)
 
     def rows(self, step: int = 1) -> list[dict[str, Any]]:
-        """Return rates and counts; the counts add up to those of the data set.
+        """Return rates and counts of every ``step`` minutes; none of a single minute.
 
-        Arguments
-        ---------
-        step : int
-            Minutes that are taken together.
-
-        Returns
-        -------
-        list[dict[str, Any]]
-            Of each row its first minute, from 1, the recordings that last until there,
-            the error rate in percent, and counts; empty if no recording is longer than
-            a minute.
+        A row has its first minute, from 1, and the recordings that last until there.
+        Counts add up to those of the data set.
         """
         if self.num_minutes == 1:
             return []

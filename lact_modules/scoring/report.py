@@ -30,25 +30,6 @@ def write_error_report(
     """Write the summary and the word alignment of every utterance.
 
     The file has the format of SpeechBrain's ``wer_*.txt``.
-
-    Arguments
-    ---------
-    path : str | Path
-        Text file; its folder must exist.
-    ids : Sequence[str]
-        Utterance ids, all different.
-    references : Sequence[str]
-        Transcripts, in the order of `ids`.
-    hypotheses : Sequence[str]
-        What was recognized, in the order of `ids`.
-
-    Example
-    -------
-    >>> import tempfile
-    >>> path = Path(tempfile.mkdtemp()) / "wer_test.txt"
-    >>> write_error_report(path, ["a"], ["ONE TWO"], ["ONE TEN"])
-    >>> print(path.read_text().splitlines()[0])
-    %WER 50.00 [ 1 / 2, 0 ins, 0 del, 1 sub ]
     """
     details = [
         _detail(name, ref.split(), hyp.split())

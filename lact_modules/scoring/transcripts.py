@@ -23,20 +23,7 @@ from lact_modules.scoring.error_rate import ErrorRate, score
 class Transcripts:
     """References and the hypotheses of one or several decoders.
 
-    Arguments
-    ---------
-    decoders : dict[str, Decoder]
-        By name; each is given the model's outputs. One that ranks again what an
-        earlier one found does not search again.
-
-    Example
-    -------
-    >>> def echo(texts):
-    ...     return [Hypothesis(text, words=(), score=0.0) for text in texts]
-    >>> transcripts = Transcripts({"echo": echo})
-    >>> transcripts.add(["a"], ["ONE TWO"], (["ONE TEN"],))
-    >>> transcripts.rates("echo").wer
-    50.0
+    A decoder that ranks again what an earlier one found does not search again.
     """
 
     def __init__(self, decoders: dict[str, Decoder]):
@@ -56,18 +43,7 @@ class Transcripts:
 
     @torch.inference_mode()
     def decode(self, outputs: Any) -> list[dict[str, list[Hypothesis]]]:
-        """Decode a batch's outputs with every decoder, by the clock.
-
-        Arguments
-        ---------
-        outputs : Any
-            What the decoders take, spread.
-
-        Returns
-        -------
-        list[dict[str, list[Hypothesis]]]
-            Of each utterance what each decoder found, best first.
-        """
+        """Return what each decoder found in each utterance, best first; time them."""
         done: dict[int, tuple[NBest, float]] = {}
         if torch.cuda.is_initialized():
             # what the model still computes is not decoding
@@ -94,17 +70,7 @@ class Transcripts:
     def record(
         self, name: str, reference: str, found: dict[str, list[Hypothesis]]
     ) -> None:
-        """Keep what was found in one utterance.
-
-        Arguments
-        ---------
-        name : str
-            Its id.
-        reference : str
-            Transcripts.
-        found : dict[str, list[Hypothesis]]
-            As :meth:`decode` gives it.
-        """
+        """Keep what was found in one utterance."""
         self.ids.append(name)
         self.references.append(reference)
         for decoder, hypotheses in found.items():
@@ -133,27 +99,7 @@ def write_transcripts(
     references: Sequence[str],
     hypotheses: Sequence[str],
 ) -> None:
-    r"""Write references and hypotheses, an utterance a line, for comparisons.
-
-    Arguments
-    ---------
-    path : str | Path
-        JSON lines, ``{"id": ..., "ref": ..., "hyp": ...}``; its folder must exist.
-    ids : Sequence[str]
-        Utterance ids.
-    references : Sequence[str]
-        Transcripts, in the order of `ids`.
-    hypotheses : Sequence[str]
-        What was recognized, in the order of `ids`.
-
-    Example
-    -------
-    >>> import tempfile
-    >>> path = Path(tempfile.mkdtemp()) / "transcripts_test.jsonl"
-    >>> write_transcripts(path, ["a"], ["ONE TWO"], ["ONE TEN"])
-    >>> path.read_text()
-    '{"id": "a", "ref": "ONE TWO", "hyp": "ONE TEN"}\n'
-    """
+    """Write ``{"id": ..., "ref": ..., "hyp": ...}`` for each utterance, a line each."""
     with open(path, "w", encoding="utf-8") as stream:
         for name, ref, hyp in zip(ids, references, hypotheses, strict=True):
             entry = {"id": name, "ref": ref, "hyp": hyp}

@@ -9,21 +9,7 @@ from lact_modules.scoring.error_rate import count_word_errors
 
 
 class ScoredUtterance(NamedTuple):
-    """An utterance with its reference and a hypothesis.
-
-    Arguments
-    ---------
-    wer : float
-        Its word error rate in percent.
-    name : str
-        Its id.
-    reference : str
-        Its transcript.
-    hypothesis : str
-        What was recognized.
-    signal : Tensor
-        (N,) float32 at 16 kHz.
-    """
+    """An utterance (N,) at 16 kHz, and its word error rate in percent."""
 
     wer: float
     name: str
@@ -39,19 +25,7 @@ class ScoredUtterance(NamedTuple):
 class WorstUtterances:
     """Keep the utterances with the highest word error rates; no others' audio.
 
-    Arguments
-    ---------
-    num : int
-        How many at most; utterances without an error are none of them.
-
-    Example
-    -------
-    >>> import torch
-    >>> worst = WorstUtterances(1)
-    >>> signals, lengths = torch.zeros(2, 8), torch.tensor([8, 6])
-    >>> worst.add(["a", "b"], ["ONE", "TEN"], ["ONE", "TIN"], signals, lengths)
-    >>> [(each.name, each.wer, len(each.signal)) for each in worst.found]
-    [('b', 100.0, 6)]
+    Those without an error are never kept.
     """
 
     def __init__(self, num: int):
@@ -66,21 +40,7 @@ class WorstUtterances:
         signals: Tensor,
         lengths: Tensor,
     ) -> None:
-        """Judge a batch.
-
-        Arguments
-        ---------
-        ids : Sequence[str]
-            Of the utterances.
-        references : Sequence[str]
-            Their transcripts.
-        hypotheses : Sequence[str]
-            What was recognized.
-        signals : Tensor
-            (B, N) float32 at 16 kHz, padded.
-        lengths : Tensor
-            (B,) valid samples, int64.
-        """
+        """Judge a batch of padded signals (B, N) at 16 kHz with lengths (B,)."""
         for index, (*errors, num_words) in enumerate(
             count_word_errors(references, hypotheses).tolist()
         ):
@@ -95,24 +55,5 @@ class WorstUtterances:
 
 
 def show_pair(reference: str, hypothesis: str) -> str:
-    """Write a reference above its hypothesis, in two indented lines.
-
-    Arguments
-    ---------
-    reference : str
-        A transcript.
-    hypothesis : str
-        What was recognized.
-
-    Returns
-    -------
-    str
-        Without a line break at the end.
-
-    Example
-    -------
-    >>> print(show_pair("ONE TWO", "ONE TEN"))
-      reference:  ONE TWO
-      hypothesis: ONE TEN
-    """
+    """Write a reference above its hypothesis, in two indented lines."""
     return f"  reference:  {reference}\n  hypothesis: {hypothesis}"
