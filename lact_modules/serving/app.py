@@ -33,16 +33,9 @@ ORDINARY = (
 
 
 class Service:
-    """Clients that share a model and some threads.
+    """Clients that share a model, each with a fork of it, and some threads.
 
-    Arguments
-    ---------
-    recognizer : StreamingRecognizer
-        Each client gets a fork of it.
-    limits : Limits
-        What a client may take.
-    num_threads : int
-        Clients whose audio is recognized at the same time; each uses one core.
+    As many clients as threads are recognized at the same time; each uses one core.
     """
 
     def __init__(
@@ -58,13 +51,7 @@ class Service:
         )
 
     async def serve(self, websocket: WebSocket) -> None:
-        """Serve one client from its first byte to its last.
-
-        Arguments
-        ---------
-        websocket : WebSocket
-            Not accepted yet.
-        """
+        """Serve one client, not accepted yet, from its first byte to its last."""
         await websocket.accept()
         connection = Connection(websocket, self.limits.send_seconds)
         if self.num_clients >= self.limits.max_clients:
@@ -118,21 +105,8 @@ def create_app(
 ) -> Starlette:
     """Make the application; nothing it serves is written to a file.
 
-    Arguments
-    ---------
-    recognizer : StreamingRecognizer
-        At the beginning of a stream.
-    limits : Limits | None
-        What a client may take; None: the defaults.
-    origins : Collection[str]
-        Addresses by which the server is known, beside its own.
-    num_threads : int
-        Clients whose audio is recognized at the same time.
-
-    Returns
-    -------
-    Starlette
-        With the page at ``/``, streams at ``/stream``, and counts at ``/status``.
+    The page is at ``/``, streams at ``/stream``, and counts at ``/status``. ``origins``
+    are addresses by which the server is known, beside its own.
     """
     service = Service(recognizer, limits or Limits(), num_threads)
 

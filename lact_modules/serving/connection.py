@@ -9,33 +9,14 @@ from lact_modules.serving.protocol import CloseCode, Closed, Message, encode
 
 
 class Connection:
-    """Receive and send with limits of time.
-
-    Arguments
-    ---------
-    websocket : WebSocket
-        Accepted.
-    send_seconds : float
-        How long an answer may wait until the client reads.
-    """
+    """Receive and send; an answer waits ``send_seconds`` at most for its reader."""
 
     def __init__(self, websocket: WebSocket, send_seconds: float):
         self._websocket = websocket
         self.send_seconds = send_seconds
 
     async def receive(self) -> bytes | str:
-        """Wait for a message.
-
-        Returns
-        -------
-        bytes | str
-            Samples or a command.
-
-        Raises
-        ------
-        Closed
-            If the client has gone, or the server goes.
-        """
+        """Return samples or a command; `Closed` if client or server has gone."""
         event = await self._websocket.receive()
         if event["type"] == "websocket.disconnect":
             code = event.get("code") or CloseCode.NONE
@@ -44,18 +25,7 @@ class Connection:
         return event["text"] if frame is None else frame
 
     async def send(self, message: Message) -> None:
-        """Send a message.
-
-        Arguments
-        ---------
-        message : Message
-            To be written as JSON.
-
-        Raises
-        ------
-        Closed
-            If the client has gone, or does not read.
-        """
+        """Send a message as JSON; `Closed` if the client has gone, or does not read."""
         try:
             with anyio.fail_after(self.send_seconds):
                 await self._websocket.send_text(encode(message))
@@ -66,13 +36,7 @@ class Connection:
             raise Closed(CloseCode.LOST, by_client=True) from error
 
     async def close(self, closed: Closed) -> None:
-        """Send the client the reason, then close.
-
-        Arguments
-        ---------
-        closed : Closed
-            The reason.
-        """
+        """Send the client the reason, then close."""
         if closed.by_client:
             return
         # the client may have gone meanwhile, or may not read

@@ -35,22 +35,9 @@ HEADERS = {
 def is_own_page(host: str, origin: str | None, origins: Collection[str] = ()) -> bool:
     """Return whether a request comes from this server's page, or from no page at all.
 
-    Arguments
-    ---------
-    host : str
-        Header `Host`.
-    origin : str | None
-        Header `Origin`; browsers send it with every WebSocket.
-    origins : Collection[str]
-        Further addresses by which this server is known, behind a proxy for instance.
+    Browsers send the header `Origin` with every WebSocket. ``origins`` are further
+    addresses by which this server is known, behind a proxy for instance.
 
-    Returns
-    -------
-    bool
-        Whether to serve it.
-
-    Example
-    -------
     >>> is_own_page("localhost:8000", "http://localhost:8000")
     True
     >>> is_own_page("localhost:8000", "https://other.example")
@@ -70,15 +57,7 @@ def is_own_page(host: str, origin: str | None, origins: Collection[str] = ()) ->
 
 
 class Guard:
-    """ASGI middleware: refuse what other sites send, fence the page in.
-
-    Arguments
-    ---------
-    app : ASGIApp
-        What to guard.
-    origins : Collection[str]
-        As in :func:`is_own_page`.
-    """
+    """ASGI middleware: refuse what other sites send, fence the page in."""
 
     def __init__(self, app: ASGIApp, origins: Collection[str] = ()):
         self._app = app

@@ -6,20 +6,7 @@ import asyncio
 class Inbox:
     """A bounded queue of bytes that are given out in pieces of the taker's size.
 
-    Arguments
-    ---------
-    max_bytes : int
-        From so many on, `put` waits.
-
-    Example
-    -------
-    >>> async def pass_on():
-    ...     inbox = Inbox(max_bytes=4)
-    ...     await inbox.put(b"abc")
-    ...     inbox.end()
-    ...     return [await inbox.take(2), await inbox.take(2), await inbox.take(2)]
-    >>> asyncio.run(pass_on())
-    [b'ab', b'c', b'']
+    From ``max_bytes`` on, `put` waits.
     """
 
     def __init__(self, max_bytes: int):
@@ -34,13 +21,7 @@ class Inbox:
         return len(self._waiting)
 
     async def put(self, piece: bytes) -> None:
-        """Add a piece of any size, once there is room.
-
-        Arguments
-        ---------
-        piece : bytes
-            Kept whole, though it may exceed the room.
-        """
+        """Add a piece of any size, once there is room; it is kept whole."""
         await self._has_room.wait()
         self._waiting += piece
         self._update()
@@ -51,18 +32,7 @@ class Inbox:
         self._update()
 
     async def take(self, max_bytes: int) -> bytes:
-        """Return what has come, once there is something.
-
-        Arguments
-        ---------
-        max_bytes : int
-            No more than these.
-
-        Returns
-        -------
-        bytes
-            Empty at the end.
-        """
+        """Return at most so many bytes, once there are some; none at the end."""
         await self._has_news.wait()
         piece = bytes(self._waiting[:max_bytes])
         del self._waiting[:max_bytes]

@@ -23,11 +23,6 @@ class Limits:
         Size of one WebSocket message.
     queue_seconds : float
         Audio that waits for the recognizer; beyond it, reading pauses.
-
-    Example
-    -------
-    >>> Limits(max_clients=2).max_frame_bytes
-    1048576
     """
 
     max_clients: int = 8

@@ -9,15 +9,9 @@ from lact_modules.serving.protocol import Message
 class Outbox:
     """A bounded queue in which any later message replaces a partial text.
 
-    A client that reads slowly misses partial texts, and nothing else.
+    A client that reads slowly misses partial texts, and nothing else. From
+    ``max_messages`` on, `put` waits.
 
-    Arguments
-    ---------
-    max_messages : int
-        From so many on, `put` waits.
-
-    Example
-    -------
     >>> async def pass_on():
     ...     outbox = Outbox(max_messages=2)
     ...     for number in range(3):
@@ -34,13 +28,7 @@ class Outbox:
         self._changed = asyncio.Condition()
 
     async def put(self, message: Message) -> None:
-        """Add a message, once there is room.
-
-        Arguments
-        ---------
-        message : Message
-            Partial or not.
-        """
+        """Add a message, once there is room."""
         async with self._changed:
             if self._waiting and self._waiting[-1]["type"] == "partial":
                 self._waiting.pop()
@@ -49,13 +37,7 @@ class Outbox:
             self._changed.notify_all()
 
     async def get(self) -> Message:
-        """Return the oldest message, once there is one.
-
-        Returns
-        -------
-        Message
-            Partial or not.
-        """
+        """Return the oldest message, once there is one."""
         async with self._changed:
             await self._changed.wait_for(lambda: bool(self._waiting))
             message = self._waiting.popleft()

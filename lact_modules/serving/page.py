@@ -17,18 +17,7 @@ INDEX = "index.html"
 
 
 def page_routes() -> list[Route]:
-    """Return a route to each file of the page.
-
-    Returns
-    -------
-    list[Route]
-        The start page is at ``/`` too.
-
-    Example
-    -------
-    >>> sorted(route.path for route in page_routes())[:3]
-    ['/', '/app.js', '/audio_file.js']
-    """
+    """Return a route to each file of the page; the start page is at ``/`` too."""
     routes = []
     for file in resources.files("lact_modules.serving").joinpath("page").iterdir():
         suffix = file.name[file.name.rfind(".") :]

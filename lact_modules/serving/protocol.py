@@ -45,16 +45,9 @@ class CloseCode(IntEnum):
 
 
 class Closed(Exception):
-    """The end of a connection.
+    """The end of a connection, with a `CloseCode` or that of the client.
 
-    Arguments
-    ---------
-    code : int
-        One of :class:`CloseCode`, or what the client closed with.
-    reason : str
-        For the client and the log; at most 123 bytes.
-    by_client : bool
-        Whether the client has gone.
+    The reason, for the client and the log, has at most 123 bytes.
     """
 
     def __init__(self, code: int, reason: str = "", by_client: bool = False):
@@ -63,27 +56,7 @@ class Closed(Exception):
 
 
 def partial_message(partial: PartialHypothesis, audio_seconds: float) -> Message:
-    """Describe a partial hypothesis.
-
-    Arguments
-    ---------
-    partial : PartialHypothesis
-        Its stable words, and open ones.
-    audio_seconds : float
-        Seconds of the stream recognized so far.
-
-    Returns
-    -------
-    Message
-        Of the type `partial`.
-
-    Example
-    -------
-    >>> from lact_modules.decoding.hypothesis import Word
-    >>> words = (Word("ONE", 0.2, 0.48),), (Word("T", 0.6, 0.7),)
-    >>> partial_message(PartialHypothesis(*words), 0.64)
-    {'type': 'partial', 'text': 'ONE T', 'num_stable': 1, 'audio_seconds': 0.64}
-    """
+    """Describe a partial hypothesis."""
     return {
         "type": "partial",
         "text": " ".join(word.word for word in (*partial.stable, *partial.open)),
@@ -93,27 +66,7 @@ def partial_message(partial: PartialHypothesis, audio_seconds: float) -> Message
 
 
 def final_message(hypothesis: Hypothesis, audio_seconds: float) -> Message:
-    """Describe an utterance that has ended.
-
-    Arguments
-    ---------
-    hypothesis : Hypothesis
-        Its words, in seconds of the stream.
-    audio_seconds : float
-        Seconds of the stream recognized so far.
-
-    Returns
-    -------
-    Message
-        Of the type `final`.
-
-    Example
-    -------
-    >>> from lact_modules.decoding.hypothesis import Word
-    >>> hypothesis = Hypothesis.from_words([Word("ONE", 0.2, 0.48)], 0.0)
-    >>> final_message(hypothesis, 1.28)["words"]
-    [{'word': 'ONE', 'start': 0.2, 'end': 0.48}]
-    """
+    """Describe an utterance that has ended."""
     words = [
         {"word": w.word, "start": round(w.start, 3), "end": round(w.end, 3)}
         for w in hypothesis.words
@@ -127,21 +80,5 @@ def final_message(hypothesis: Hypothesis, audio_seconds: float) -> Message:
 
 
 def encode(message: Message) -> str:
-    """Write a message as JSON.
-
-    Arguments
-    ---------
-    message : Message
-        With its `type`.
-
-    Returns
-    -------
-    str
-        Without line breaks.
-
-    Example
-    -------
-    >>> encode({"type": "partial", "text": "ONE", "audio_seconds": 1.28})
-    '{"type":"partial","text":"ONE","audio_seconds":1.28}'
-    """
+    """Write a message as JSON without line breaks."""
     return json.dumps(message, ensure_ascii=False, separators=(",", ":"))

@@ -14,13 +14,7 @@ PROGRESS_SECONDS = 0.5
 
 
 class Recognition:
-    """Turn samples into messages, and count what that takes.
-
-    Arguments
-    ---------
-    recognizer : StreamingRecognizer
-        At the beginning of a stream, and used by no other.
-    """
+    """Turn samples into messages, and count what that takes."""
 
     def __init__(self, recognizer: StreamingRecognizer):
         self._recognizer = recognizer
@@ -30,18 +24,10 @@ class Recognition:
         self.compute_seconds = 0.0
 
     def accept(self, frame: bytes) -> list[Message]:
-        """Recognize some samples.
+        """Recognize samples, as `decode_pcm` takes them.
 
-        Arguments
-        ---------
-        frame : bytes
-            As in :func:`~lact_modules.data.media.pcm.decode_pcm`.
-
-        Returns
-        -------
-        list[Message]
-            The utterances that ended, and the partial hypothesis if it changed or
-            progress is due.
+        Messages are the utterances that ended, and the partial hypothesis if it changed
+        or progress is due.
         """
         samples = decode_pcm(frame)
         with self._timed():
@@ -56,25 +42,13 @@ class Recognition:
         return messages
 
     def finish(self) -> list[Message]:
-        """End the stream.
-
-        Returns
-        -------
-        list[Message]
-            The last utterances.
-        """
+        """End the stream; return the last utterances."""
         with self._timed():
             self._recognizer.finish()
         return self._take()
 
     def summary(self) -> Message:
-        """Summarize the duration of the audio and the speed.
-
-        Returns
-        -------
-        Message
-            Of the type `end`.
-        """
+        """Summarize the duration of the audio and the speed, in a message `end`."""
         factor = self.compute_seconds / self.audio_seconds if self.audio_seconds else 0
         return {
             "type": "end",

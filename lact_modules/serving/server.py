@@ -18,33 +18,7 @@ SPARE_CONNECTIONS = 64
 
 
 def open_socket(host: str, port: int, limits: Limits) -> socket.socket:
-    """Listen at an address.
-
-    Arguments
-    ---------
-    host : str
-        Name or address.
-    port : int
-        0 takes a free one.
-    limits : Limits
-        What a client may take.
-
-    Returns
-    -------
-    socket.socket
-        To be closed by the caller, or by the server that gets it.
-
-    Raises
-    ------
-    InputError
-        If the address cannot be had.
-
-    Example
-    -------
-    >>> with open_socket("127.0.0.1", 0, Limits()) as listener:
-    ...     address(listener).startswith("http://127.0.0.1:")
-    True
-    """
+    """Listen at an address; port 0 takes a free one."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         family, *_, place = found[0]
@@ -65,37 +39,13 @@ def open_socket(host: str, port: int, limits: Limits) -> socket.socket:
 
 
 def address(listener: socket.socket) -> str:
-    """Return the address of a socket for a browser.
-
-    Arguments
-    ---------
-    listener : socket.socket
-        IPv4 or IPv6.
-
-    Returns
-    -------
-    str
-        URL.
-    """
+    """Return the URL of a socket, IPv4 or IPv6, for a browser."""
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
 
 def make_server(app: Starlette, limits: Limits) -> uvicorn.Server:
-    """Set up uvicorn; its `run` takes the sockets.
-
-    Arguments
-    ---------
-    app : Starlette
-        What to serve.
-    limits : Limits
-        What a client may take.
-
-    Returns
-    -------
-    uvicorn.Server
-        Not running.
-    """
+    """Set up uvicorn; its `run` takes the sockets."""
     logging.getLogger("uvicorn.error").addFilter(_is_news)
     config = uvicorn.Config(
         app,

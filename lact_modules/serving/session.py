@@ -28,17 +28,6 @@ class Session:
     When the recognizer is behind, its queue is full, reading pauses, and the client's
     own socket fills up. When the client does not read, partial texts are skipped, then
     the recognizer pauses, then the client is closed.
-
-    Arguments
-    ---------
-    connection : Connection
-        To the client.
-    recognition : Recognition
-        This client's.
-    workers : Executor
-        Threads that recognize.
-    limits : Limits
-        What the client may take.
     """
 
     def __init__(
@@ -57,13 +46,7 @@ class Session:
         self._ending = Closed(CloseCode.NORMAL)
 
     async def run(self) -> Closed:
-        """Serve the client until it or the server closes.
-
-        Returns
-        -------
-        Closed
-            Why; the connection may still have to be closed.
-        """
+        """Serve the client until it or the server closes; return why."""
         works = (self._read(), self._recognize(), self._send())
         tasks = [asyncio.ensure_future(work) for work in works]
         try:
