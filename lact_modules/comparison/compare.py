@@ -24,24 +24,9 @@ from lact_modules.scoring.error_rate import count_word_errors
 
 @dataclass(frozen=True)
 class Score:
-    """What a system reached in one trial; rates in percent.
+    """What a system reached in one trial: rates in percent, means over its seeds.
 
-    Arguments
-    ---------
-    system : str
-        Name of the system.
-    wers : dict[int, float]
-        Word error rate by seed.
-    wer : float
-        Their mean.
-    seed_interval : Interval | None
-        95 % interval of it over seeds; None for one seed.
-    utterance_interval : Interval
-        95 % interval of it over utterances.
-    cer : float
-        Character error rate, the mean over seeds.
-    rtf : float | None
-        Real-time factor, the mean over seeds.
+    Intervals are of 95 %; that over seeds is None for one seed.
     """
 
     system: str
@@ -57,20 +42,7 @@ class Score:
 class Trial:
     """All systems on one split with one decoding.
 
-    Arguments
-    ---------
-    split : str
-        Name of the split.
-    decoding : str
-        Name of the decoding.
-    num_utterances : int
-        Size of the split.
-    num_words : int
-        Words of its references.
-    scores : tuple[Score, ...]
-        In the order of the systems.
-    differences : dict[tuple[str, str], Difference]
-        Of each two systems: the second one's rate less the first one's.
+    A difference is the second system's rate less the first one's.
     """
 
     split: str
@@ -83,19 +55,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Systems side by side.
-
-    Arguments
-    ---------
-    systems : tuple[System, ...]
-        What was compared.
-    trials : tuple[Trial, ...]
-        By split and decoding.
-    settings : dict[str, dict[str, str]]
-        Hyperparameters that differ: by key, the value by system.
-    cautions : tuple[str, ...]
-        What makes the comparison unfair.
-    """
+    """Systems side by side, hyperparameters that differ, and what makes it unfair."""
 
     systems: tuple[System, ...]
     trials: tuple[Trial, ...]
@@ -104,24 +64,9 @@ class Comparison:
 
 
 def compare(systems: Sequence[System], splits: Sequence[str] = ()) -> Comparison:
-    """Compare systems.
+    """Compare systems on splits, or on every split and decoding that all runs have.
 
-    Arguments
-    ---------
-    systems : Sequence[System]
-        One at least.
-    splits : Sequence[str]
-        Which to compare on; all that every run was tested on if empty.
-
-    Returns
-    -------
-    Comparison
-        With a trial for every split and decoding that all runs have.
-
-    Raises
-    ------
-    InputError
-        If a run lacks a split, or its references differ from another run's.
+    InputError if a run lacks a split, or its references differ from another run's.
     """
     runs = [run for system in systems for run in system.runs]
     trials = [

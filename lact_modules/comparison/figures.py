@@ -49,16 +49,8 @@ _SETTINGS: dict[Any, Any] = {
 def draw_scores(trial: Trial) -> str:
     """Draw each system's word error rate: seeds, their mean, and its two intervals.
 
-    Arguments
-    ---------
-    trial : Trial
-        What the systems reached.
-
-    Returns
-    -------
-    str
-        An SVG element: dots for the seeds, a mark for the mean, a thick bar over
-        utterances, a thin one with ends over seeds.
+    Dots are the seeds, a mark the mean, a thick bar the interval over utterances, a
+    thin one with ends that over seeds.
     """
     names = [score.system for score in trial.scores]
 
@@ -92,23 +84,8 @@ def draw_curves(
 ) -> str | None:
     """Draw a learning curve for each run, and its mean for each system.
 
-    Arguments
-    ---------
-    systems : Sequence[System]
-        Whose curves.
-    split : str
-        ``"train"`` or ``"dev"``.
-    quantity : str
-        Key of the log: ``"loss"``, ``"wer"``, ...
-    against : str
-        ``"step"``, or a key of the log, such as ``"training_s"``.
-    labels : Sequence[str]
-        What stands below and beside the axes.
-
-    Returns
-    -------
-    str | None
-        An SVG element; None if no run has logged that.
+    ``quantity`` and ``against`` are keys of the log, the latter also ``"step"``. None
+    if no run has logged that.
     """
     curves = {
         system.name: [_curve(run, split, quantity, against) for run in system.runs]
@@ -146,24 +123,7 @@ def draw_speed(
     quantity: str,
     labels: Sequence[str],
 ) -> str:
-    """Draw speed or memory against the length of the audio.
-
-    Arguments
-    ---------
-    curves : Sequence[SpeedCurve]
-        What was measured.
-    names : Sequence[str]
-        Of the systems, in order; a curve of another model follows them.
-    quantity : str
-        Field of a `SpeedPoint`.
-    labels : Sequence[str]
-        What stands below and beside the axes.
-
-    Returns
-    -------
-    str
-        An SVG element.
-    """
+    """Draw speed or memory, a field of `SpeedPoint`, by the length of the audio."""
     places = list(dict.fromkeys([*names, *(curve.name for curve in curves)]))
 
     def draw(axes: Axes) -> None:

@@ -32,21 +32,7 @@ _LABELS = {
 
 
 def to_json(comparison: Comparison, speed: Sequence[SpeedCurve] = ()) -> dict[str, Any]:
-    """Lay a comparison out as plain data.
-
-    Arguments
-    ---------
-    comparison : Comparison
-        What was compared.
-    speed : Sequence[SpeedCurve]
-        Of the benchmark.
-
-    Returns
-    -------
-    dict[str, Any]
-        What JSON can hold: ``cautions``, ``systems``, ``trials``, ``settings`` and
-        ``speed``.
-    """
+    """Lay a comparison out as plain data that JSON can hold."""
     return {
         "cautions": comparison.cautions,
         "systems": [_system(system) for system in comparison.systems],
@@ -81,20 +67,7 @@ def _system(system: System) -> dict[str, Any]:
 
 
 def to_html(comparison: Comparison, speed: Sequence[SpeedCurve] = ()) -> str:
-    """Render a comparison as a page that needs no other file.
-
-    Arguments
-    ---------
-    comparison : Comparison
-        What was compared.
-    speed : Sequence[SpeedCurve]
-        Of the benchmark, if it was run.
-
-    Returns
-    -------
-    str
-        HTML without scripts.
-    """
+    """Render a comparison as a page without scripts that needs no other file."""
     environment = Environment(
         loader=PackageLoader("lact_modules.comparison", "."),
         autoescape=True,
@@ -120,23 +93,7 @@ def to_html(comparison: Comparison, speed: Sequence[SpeedCurve] = ()) -> str:
 
 
 def format_interval(interval: Sequence[float] | None) -> str:
-    """Write an interval of percentages.
-
-    Arguments
-    ---------
-    interval : Sequence[float] | None
-        Its ends; None if it is not known.
-
-    Returns
-    -------
-    str
-        Two decimals.
-
-    Example
-    -------
-    >>> format_interval((2.0, 3.456)), format_interval(None)
-    ('2.00 to 3.46', 'one seed')
-    """
+    """Write an interval of percentages with two decimals."""
     if interval is None:
         return "one seed"
     low, high = interval

@@ -11,16 +11,9 @@ from lact_modules.errors import InputError
 
 @dataclass(frozen=True)
 class SpeedPoint:
-    """One length of audio.
+    """One length of audio: its real-time factor, and the highest memory.
 
-    Arguments
-    ---------
-    audio_s : float
-        Seconds of audio.
-    rtf : float
-        Seconds of processing for each of them.
-    peak_memory_mib : float
-        Resident memory of the process, or memory of the GPU, at its highest.
+    The memory is the process's resident one, or that of the GPU.
     """
 
     audio_s: float
@@ -30,18 +23,9 @@ class SpeedPoint:
 
 @dataclass(frozen=True)
 class SpeedCurve:
-    """What ``benchmarks/inference.py`` measured of a model.
+    """What ``benchmarks/inference.py`` measured of a model, by length of audio.
 
-    Arguments
-    ---------
-    name : str
-        The model's.
-    points : tuple[SpeedPoint, ...]
-        By length.
-    stopped : str | None
-        Why longer audio was not measured.
-    hardware : dict[str, Any]
-        What it ran on.
+    ``stopped`` says why longer audio was not measured.
     """
 
     name: str
@@ -51,23 +35,7 @@ class SpeedCurve:
 
 
 def read_speed(paths: Iterable[str | Path]) -> list[SpeedCurve]:
-    """Read what ``benchmarks/inference.py`` wrote.
-
-    Arguments
-    ---------
-    paths : Iterable[str | Path]
-        JSON files.
-
-    Returns
-    -------
-    list[SpeedCurve]
-        Of all models that a point was measured of.
-
-    Raises
-    ------
-    InputError
-        If a file is missing, or not of that benchmark.
-    """
+    """Read what ``benchmarks/inference.py`` wrote, of all models with a point."""
     curves = []
     for path in map(Path, paths):
         if not path.is_file():

@@ -21,16 +21,10 @@ _DRAWN_AT_ONCE = 500
 
 
 class Difference(NamedTuple):
-    """By how much a second word error rate exceeds a first one.
+    """By how many percentage points a second word error rate exceeds a first one.
 
-    Arguments
-    ---------
-    wer : float
-        Percentage points; negative where the second is better.
-    interval : Interval
-        95 % interval of it, over utterances.
-    p_value : float
-        Two-sided: how often utterances drawn anew would turn the sign of a difference.
+    The interval of 95 % is over utterances; the p-value is two-sided: how often
+    utterances drawn anew would turn the sign of the difference.
     """
 
     wer: float
@@ -39,20 +33,8 @@ class Difference(NamedTuple):
 
 
 def mean_interval(values: Sequence[float]) -> Interval | None:
-    """Return the 95 % interval of a mean, by Student's t.
+    """Return the 95 % interval of a mean, by Student's t; None for fewer than two.
 
-    Arguments
-    ---------
-    values : Sequence[float]
-        Such as a difference by seed.
-
-    Returns
-    -------
-    Interval | None
-        None for fewer than two values.
-
-    Example
-    -------
     >>> low, high = mean_interval([-1.0, 0.0, 1.0])
     >>> round(low, 2), round(high, 2)
     (-2.48, 2.48)
@@ -66,24 +48,7 @@ def mean_interval(values: Sequence[float]) -> Interval | None:
 
 
 def seed_interval(values: Sequence[float]) -> Interval | None:
-    """Return the 95 % interval of the mean error rate over seeds.
-
-    Arguments
-    ---------
-    values : Sequence[float]
-        A rate by seed, in percent.
-
-    Returns
-    -------
-    Interval | None
-        Not below 0; None for fewer than two values.
-
-    Example
-    -------
-    >>> low, high = seed_interval([4.0, 5.0, 6.0])
-    >>> round(low, 2), round(high, 2)
-    (2.52, 7.48)
-    """
+    """Return the 95 % interval, not below 0, of the mean error rate over seeds."""
     interval = mean_interval(values)
     return interval and (max(0.0, interval[0]), interval[1])
 
@@ -93,22 +58,8 @@ def utterance_interval(
 ) -> Interval:
     """Return the 95 % interval over utterances (Bisani and Ney, ICASSP 2004).
 
-    Arguments
-    ---------
-    errors : NDArray[numpy.float64]
-        (U,) word errors of each utterance, the mean over seeds.
-    words : NDArray[numpy.int64]
-        (U,) words of each reference.
-
-    Returns
-    -------
-    Interval
-        Percent.
-
-    Example
-    -------
-    >>> utterance_interval(numpy.array([1.0, 1.0]), numpy.array([4, 4]))
-    (25.0, 25.0)
+    It is in percent, of word errors (U,), the mean over seeds, and reference words
+    (U,).
     """
     return _percentiles(_drawn_rates(errors[:, None], words)[:, 0])
 
@@ -121,28 +72,8 @@ def paired_bootstrap(
     """Compare two recognizers on the same utterances, drawn together.
 
     What is hard for one is hard for the other; drawing utterances for both at once
-    takes that out of the difference (Bisani and Ney, ICASSP 2004, sec. 3).
-
-    Arguments
-    ---------
-    first : NDArray[numpy.float64]
-        (U,) word errors of each utterance, the mean over seeds.
-    second : NDArray[numpy.float64]
-        (U,) those of the other recognizer.
-    words : NDArray[numpy.int64]
-        (U,) words of each reference.
-
-    Returns
-    -------
-    Difference
-        The second one's rate less the first one's.
-
-    Example
-    -------
-    >>> words = numpy.full(50, 4)
-    >>> worse = paired_bootstrap(numpy.zeros(50), numpy.ones(50), words)
-    >>> worse.wer, worse.interval, worse.p_value < 0.001
-    (25.0, (25.0, 25.0), True)
+    takes that out of the difference (Bisani and Ney, ICASSP 2004, sec. 3). Word errors
+    (U,) are means over seeds.
     """
     rates = _drawn_rates(numpy.stack([first, second], axis=1), words)
     differences = rates[:, 1] - rates[:, 0]
