@@ -37,7 +37,7 @@ class ExportedEncoder(nn.Module):
         Arguments
         ---------
         wavs : Tensor
-            (B, N) float32 at 16 kHz; what stands beyond the lengths has no influence.
+            (B, N) float32 at 16 kHz; padding has no influence.
         wav_lens : Tensor
             (B,) relative lengths, 1 is N.
 
@@ -118,23 +118,7 @@ def decode(
 
 
 def count_frames(encoded: Tensor) -> Tensor:
-    """Count valid frames, where relative lengths would have to be rounded.
-
-    Arguments
-    ---------
-    encoded : Tensor
-        (B, T, D), zero at padding.
-
-    Returns
-    -------
-    Tensor
-        (B,) int64.
-
-    Example
-    -------
-    >>> count_frames(torch.tensor([[[1.0], [0.0], [2.0]], [[3.0], [0.0], [0.0]]]))
-    tensor([3, 1])
-    """
+    """Count valid frames (B,), where relative lengths would have to be rounded."""
     if not encoded.shape[1]:
         return torch.zeros(len(encoded), dtype=torch.long, device=encoded.device)
     numbers = torch.arange(1, encoded.shape[1] + 1, device=encoded.device)

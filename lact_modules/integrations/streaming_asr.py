@@ -19,13 +19,7 @@ from lact_modules.model_store.trained_model import TrainedModel
 
 
 class _Stream:
-    """One stream of a batch.
-
-    Arguments
-    ---------
-    recognizer : StreamingRecognizer
-        Of this stream, at its beginning.
-    """
+    """One stream of a batch."""
 
     def __init__(self, recognizer: StreamingRecognizer):
         self._recognizer, self._words = recognizer, StableWords(recognizer)
@@ -49,14 +43,8 @@ class _Stream:
 class StreamingContext:
     """Carried state of a batch of streams, which calls change.
 
-    Arguments
-    ---------
-    config : DynChunkTrainConfig
-        As given to `make_streaming_context`.
-    recognizer : StreamingRecognizer
-        At its beginning; each stream has a fork of it.
-    streams : list[_Stream] | None
-        None before the first chunk, whose size is their number.
+    ``recognizer`` is at its beginning, each stream has a fork of it; there are none
+    before the first chunk, whose size is their number.
     """
 
     config: DynChunkTrainConfig

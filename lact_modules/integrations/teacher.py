@@ -16,26 +16,9 @@ _KINDS = "wav2vec 2.0, HuBERT or WavLM"
 
 
 class Teacher:
-    """Frames of a middle layer of a wav2vec 2.0, HuBERT or WavLM.
+    """Frames of a middle layer, from 1, of a local wav2vec 2.0, HuBERT or WavLM.
 
-    Arguments
-    ---------
-    folder : str | Path
-        Of the model, as transformers saves it, with safetensors.
-    layer : int
-        Whose output to take, from 1.
-    device : str
-        Where to run it.
-
-    Raises
-    ------
-    InputError
-        If it cannot be loaded, is of another kind, or has fewer layers.
-
-    Attributes
-    ----------
-    hop : int
-        Samples from frame to frame.
+    ``hop`` is the number of samples from frame to frame.
     """
 
     def __init__(self, folder: str | Path, layer: int, device: str = "cpu"):
@@ -54,18 +37,7 @@ class Teacher:
 
     @torch.inference_mode()
     def frames(self, samples: Tensor) -> NDArray[np.float32]:
-        """Return the frames of an utterance.
-
-        Arguments
-        ---------
-        samples : Tensor
-            (N,) float32 at 16 kHz.
-
-        Returns
-        -------
-        NDArray[np.float32]
-            (T, D); at least one, even of short audio.
-        """
+        """Return the frames (T, D) of samples (N,) at 16 kHz; at least one."""
         if len(samples) < self._fewest:
             samples = torch.nn.functional.pad(samples, (0, self._fewest - len(samples)))
         if self._normalize:

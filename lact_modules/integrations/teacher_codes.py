@@ -43,30 +43,10 @@ def compute_codes(
     about: str,
     watch: Watch = lambda utterances, about, total: iter(utterances),
 ) -> None:
-    """Cluster a teacher's frames, and write the cluster of each frame.
+    """Cluster a teacher's frames, and write the cluster of each frame as ``.npz``.
 
-    An interrupted run leaves ``<path>.parts``, from which the next one continues.
-
-    Arguments
-    ---------
-    utterances : Sequence[Utterance]
-        To encode; ids must differ.
-    encode : Encode
-        The teacher.
-    num_codes : int
-        Clusters.
-    path : str | Path
-        ``.npz`` file to write.
-    about : str
-        Description of the teacher: parts of another one are refused.
-    watch : Watch
-        Shows progress.
-
-    Raises
-    ------
-    InputError
-        If the file exists, parts are of others, audio cannot be read, or there are
-        fewer frames than clusters.
+    An interrupted run leaves ``<path>.parts``, from which the next one continues; parts
+    of a teacher with another description ``about`` are refused.
     """
     path = Path(path)
     if path.exists():
