@@ -12,35 +12,10 @@ EVALUATIONS_FOLDER = ".eval_results"
 
 
 def find_evaluations(folder: Path) -> dict[str, Path]:
-    r"""Find ``.eval_results/*.yaml``, such as the Open ASR Leaderboard's.
+    """Find ``.eval_results/*.yaml``, such as the Open ASR Leaderboard's.
 
     Their numbers come from a benchmark's own program; the hub shows them on its
-    leaderboard.
-
-    Arguments
-    ---------
-    folder : Path
-        Of an export.
-
-    Returns
-    -------
-    dict[str, Path]
-        The files, by their names in a repository.
-
-    Raises
-    ------
-    InputError
-        If one is not what the hub reads, or links out of the folder.
-
-    Example
-    -------
-    >>> folder = getfixture("tmp_path") / ".eval_results"
-    >>> folder.mkdir()
-    >>> _ = (folder / "hle.yaml").write_text("- dataset: {id: cais/hle}\n  value: 20")
-    >>> find_evaluations(folder.parent)
-    Traceback (most recent call last):
-    ...
-    lact_modules.errors.InputError: .../hle.yaml: no results of a benchmark ('task_id')
+    leaderboard. What the hub does not read, or links out of the folder, is refused.
     """
     paths = sorted((folder / EVALUATIONS_FOLDER).glob("*.yaml"))
     check_own_files(folder, paths)

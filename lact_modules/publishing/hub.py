@@ -64,27 +64,6 @@ def push_model(
     as many attempts as it takes up to `ATTEMPTS`. The token is huggingface_hub's
     (``HF_TOKEN``, or that of ``hf auth login``), and so is the address
     (``HF_ENDPOINT``).
-
-    Arguments
-    ---------
-    folder : str | Path
-        Output folder of a training run, or an export.
-    repo_id : str
-        ``organization/name``; made if it does not exist.
-    private : bool
-        Whether only its organization may see a new repository.
-    for_transformers : bool
-        Whether to publish in the format of transformers, too.
-
-    Returns
-    -------
-    str
-        Where the model can be seen.
-
-    Raises
-    ------
-    InputError
-        If the folder holds no model, or the upload fails for good.
     """
     check_repo_id(repo_id)
     folder = Path(folder)

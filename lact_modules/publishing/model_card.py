@@ -37,19 +37,7 @@ recognize("talk.mp3", return_timestamps="word")
 
 
 class Measurement(NamedTuple):
-    """One number of a test.
-
-    Arguments
-    ---------
-    split : str
-        What was tested on.
-    decoding : str
-        How: ``greedy``, ``beam+lm``, ...
-    metric : str
-        Of `METRICS`.
-    value : float
-        In percent.
-    """
+    """One number of a test, in percent."""
 
     split: str
     decoding: str
@@ -64,36 +52,9 @@ def model_card(
     result: Mapping[str, Any],
     for_transformers: bool = True,
 ) -> str:
-    """Write the card of an export.
+    """Write the card of an export: Markdown below YAML metadata, with the metrics.
 
-    Arguments
-    ---------
-    repo_id : str
-        ``organization/name``, where it is published.
-    num_parameters : int
-        Of the model.
-    num_tokens : int
-        Of its vocabulary.
-    result : Mapping[str, Any]
-        The run's ``result.json``; what it lacks, the card lacks.
-    for_transformers : bool
-        Whether transformers loads it as well.
-
-    Returns
-    -------
-    str
-        Markdown below YAML metadata, with the metrics in the form that the hub reads.
-
-    Example
-    -------
-    >>> result = {"dataset": "digits", "metrics": {"test": {"greedy": {"wer": 2.5}}}}
-    >>> card = model_card("me/digits", 1_500_000, 29, result)
-    >>> print(card.partition("## Results")[2].strip())
-    Error rates in percent.
-    <BLANKLINE>
-    | split | decoding | WER |
-    | --- | --- | --- |
-    | test | greedy | 2.50 |
+    What the run's ``result.json`` lacks, the card lacks.
     """
     measured = list(_measurements(result))
     recipe, dataset = result.get("recipe"), result.get("dataset")
