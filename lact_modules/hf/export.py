@@ -24,27 +24,6 @@ def export_for_transformers(
     Beside the files of every export there are settings of a tokenizer and of a feature
     extractor, and some lines of code that import this package, for
     ``trust_remote_code=True``.
-
-    Arguments
-    ---------
-    run_folder : str | Path
-        As for `export_model`.
-    out_folder : str | Path
-        Likewise.
-    num_checkpoints : int | None
-        Likewise.
-    force : bool
-        Likewise.
-
-    Returns
-    -------
-    TrainedModel
-        What was written.
-
-    Raises
-    ------
-    InputError
-        As `export_model`.
     """
     return export_model(
         run_folder, out_folder, num_checkpoints, force, complete=_complete
