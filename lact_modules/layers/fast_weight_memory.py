@@ -1,6 +1,7 @@
 """The fast branch of the LaCT mixer: weights that learn from what they read."""
 
 import math
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -32,6 +33,22 @@ class MemoryState(NamedTuple):
     carried: TTTState | None
 
 
+@dataclass(frozen=True, kw_only=True)
+class MemoryOptions:
+    """Arguments of `LaCTMixer`, documented there, that are those of its memory."""
+
+    mode: Mode
+    chunk_size: int | None
+    hidden_ratio: float
+    rule: UpdateRule
+    base_lr: float
+    use_momentum: bool
+    rotate_fast: bool
+    ttt_rate: float | None
+    learn_rule: bool
+    gain_warmup: int
+
+
 class FastWeightMemory(LearnedRule):
     """The fast branch of `LaCTMixer`: its initial weights, rates, norm and gate.
 
@@ -41,30 +58,8 @@ class FastWeightMemory(LearnedRule):
         Model dimension.
     num_heads : int
         Fast-weight heads.
-    mode : Mode
-        ``"bidirectional"``, ``"block"`` or ``"shifted"``.
-    chunk_size : int | None
-        Frames a chunk, for the chunked modes.
-    hidden_ratio : float
-        Hidden dimension over head dimension.
-    rule : UpdateRule | None
-        How to take a step; None is Muon, gain 1, post-norm, all.
-    base_lr : float
-        Learning rate of a token before training.
-    use_momentum : bool
-        Add momentum with learned per-token factors.
-    rotate_fast : bool
-        Rotary positions on q and k, see `LaCTMixer`.
-    ttt_rate : float | None
-        Size of a step by which test-time training moves each of the three initial
-        matrices, relative to fresh ones, before meta-training has learned it. None
-        learns none.
-    learn_rule : bool
-        Learn the rule's gain and decay, one of each a head, from those given.
-    gain_warmup : int
-        Batches of training in which the gain grows evenly to what it is to be, so that
-        nothing is learned at full strength while keys mean nothing (as inner rates do
-        in arXiv 2512.23675). Counted in the model, and kept with it.
+    options : MemoryOptions
+        What else the mixer was given.
 
     Raises
     ------
@@ -74,53 +69,44 @@ class FastWeightMemory(LearnedRule):
 
     Example
     -------
-    >>> memory = FastWeightMemory(32, num_heads=2)
+    >>> from lact_modules.layers import LaCTMixer
+    >>> memory = LaCTMixer(32, num_heads=0, num_lact_heads=2).fast
     >>> x, is_padding = torch.randn(2, 9, 32), torch.zeros(2, 9, dtype=torch.bool)
     >>> memory(x, torch.randn(2, 9, 96), is_padding).shape
     torch.Size([2, 9, 32])
     """
 
-    def __init__(
-        self,
-        d_model: int,
-        num_heads: int,
-        mode: Mode = "bidirectional",
-        chunk_size: int | None = None,
-        hidden_ratio: float = 1.0,
-        rule: UpdateRule | None = None,
-        base_lr: float = 0.01,
-        use_momentum: bool = False,
-        rotate_fast: bool = False,
-        ttt_rate: float | None = None,
-        learn_rule: bool = False,
-        gain_warmup: int = 0,
-    ):
+    def __init__(self, d_model: int, num_heads: int, options: MemoryOptions):
         super().__init__()
-        if use_momentum and mode == "bidirectional":
+        if options.use_momentum and options.mode == "bidirectional":
             raise ValueError("use_momentum: needs mode 'block' or 'shifted'")
         self.num_heads = num_heads
-        self.mode: Mode = mode
-        self.chunk_size = chunk_size
-        self.rotate_fast = rotate_fast
+        self.mode = options.mode
+        self.chunk_size = options.chunk_size
+        self.rotate_fast = options.rotate_fast
         head_dim = d_model // num_heads
-        hidden = round(head_dim * hidden_ratio)
+        hidden = round(head_dim * options.hidden_ratio)
         self.gate = nn.Parameter(torch.empty(num_heads, hidden, head_dim))
         self.up = nn.Parameter(torch.empty(num_heads, hidden, head_dim))
         self.down = nn.Parameter(torch.empty(num_heads, head_dim, hidden))
         self.qk_scale = nn.Parameter(torch.ones(2, d_model))
         self.qk_offset = nn.Parameter(torch.zeros(2, d_model))
         self.project_lr = nn.Linear(d_model, 3 * num_heads)
-        self.project_momentum = nn.Linear(d_model, num_heads) if use_momentum else None
+        self.project_momentum = (
+            nn.Linear(d_model, num_heads) if options.use_momentum else None
+        )
         self.project_gate = nn.Linear(d_model, num_heads)
         self.norm = nn.RMSNorm(head_dim, eps=RMS_EPSILON)
-        self.base_lr = base_lr
+        self.base_lr = options.base_lr
         # softplus(ttt_rates) are the rates of gate, up and down
         self.ttt_rates = (
-            nn.Parameter(torch.full((3,), math.log(math.expm1(ttt_rate))))
-            if ttt_rate is not None
+            nn.Parameter(torch.full((3,), math.log(math.expm1(options.ttt_rate))))
+            if options.ttt_rate is not None
             else None
         )
-        self.set_rule(rule or UpdateRule(), num_heads, learn_rule, gain_warmup)
+        self.set_rule(
+            *(options.rule, num_heads, options.learn_rule, options.gain_warmup)
+        )
         self.reset_parameters()
 
     @property

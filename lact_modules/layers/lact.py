@@ -11,6 +11,7 @@ from lact_modules.layers.attention import AttentionState, RotaryAttention
 from lact_modules.layers.chunking import Chunking
 from lact_modules.layers.fast_weight_memory import (
     FastWeightMemory,
+    MemoryOptions,
     MemoryState,
     divide_projection,
 )
@@ -64,18 +65,22 @@ class LaCTMixer(nn.Module):
     dropout : float
         Of attention weights.
     ttt_rate : float | None
-        Size of a step of test-time training before it is learned, see
-        `FastWeightMemory`; None learns none.
+        Size of a step by which test-time training moves each of the three initial
+        matrices, relative to fresh ones, before meta-training has learned it. None
+        learns none.
     learn_rule : bool
-        Learn the rule's gain and decay, see `FastWeightMemory`.
+        Learn the rule's gain and decay, one of each a head, from those given.
     gain_warmup : int
-        Batches of training in which the gain grows from 0, see `FastWeightMemory`.
+        Batches of training in which the gain grows evenly to what it is to be, so that
+        nothing is learned at full strength while keys mean nothing (as inner rates do
+        in arXiv 2512.23675). Counted in the model, and kept with it.
 
     Raises
     ------
     ValueError
         If both branches are off, heads do not divide the model dimension, or
-        momentum is asked of bidirectional mode, which takes a single step.
+        momentum is asked of bidirectional mode, which takes a single step, or a rule is
+        to be learned that has no gain above 0 or no decay between 0 and 1.
 
     Example
     -------
@@ -116,21 +121,20 @@ class LaCTMixer(nn.Module):
         self.attention = (
             RotaryAttention(num_heads, window, dropout) if num_heads else None
         )
+        options = MemoryOptions(
+            mode=mode,
+            chunk_size=chunk_size,
+            hidden_ratio=hidden_ratio,
+            rule=rule or UpdateRule(),
+            base_lr=base_lr,
+            use_momentum=use_momentum,
+            rotate_fast=rotate_fast,
+            ttt_rate=ttt_rate,
+            learn_rule=learn_rule,
+            gain_warmup=gain_warmup,
+        )
         self.fast = (
-            FastWeightMemory(
-                d_model,
-                num_lact_heads,
-                mode,
-                chunk_size,
-                hidden_ratio,
-                rule or UpdateRule(),
-                base_lr,
-                use_momentum,
-                rotate_fast,
-                ttt_rate,
-                learn_rule,
-                gain_warmup,
-            )
+            FastWeightMemory(d_model, num_lact_heads, options)
             if num_lact_heads
             else None
         )

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn.functional import normalize, rms_norm, silu, softplus
 
-from lact_modules.layers.fast_weight_memory import FastWeightMemory
+from lact_modules.layers import LaCTMixer
 from lact_modules.ops import FastWeight, UpdateRule
 from lact_modules.ops.ttt.naive import naive_ttt
 
@@ -50,7 +50,7 @@ def specified(memory, x, qkv, is_padding):
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 2e-4), ("float64", 1e-8)])
 def test_agrees_with_specification(rule, dtype, tolerance):
     torch.manual_seed(0)
-    memory = FastWeightMemory(24, num_heads=2, hidden_ratio=1.5, rule=rule).double()
+    memory = LaCTMixer(24, 0, 2, hidden_ratio=1.5, rule=rule).fast.double()
     with torch.no_grad():
         for parameter in memory.parameters():
             parameter.add_(0.1 * torch.randn_like(parameter))
