@@ -25,29 +25,6 @@ class FeatureEncoder(nn.Module):
     on. The layers behind are dilated so that each kernel's taps stay as many samples
     apart as in pretraining: every 2nd, 4th, ... frame is then a frame of the usual hop.
     The first layer stays as it is, and with it the statistics of its group norm.
-
-    Arguments
-    ---------
-    channels : int
-        Of every layer.
-    norm : str
-        ``"group"``: after the first layer, each channel over the utterance (base
-        models); ``"layer"``: after every layer, each frame over its channels.
-    conv_bias : bool
-        Whether convolutions have a bias.
-    hop : int
-        Samples between frames, one of `HOPS`.
-
-    Raises
-    ------
-    ValueError
-        If there is no such norm.
-
-    Example
-    -------
-    >>> cnn = FeatureEncoder(channels=4, hop=80)
-    >>> cnn(torch.randn(2, 1000), torch.tensor([1000, 1000])).shape
-    torch.Size([2, 13, 4])
     """
 
     def __init__(
@@ -79,23 +56,12 @@ class FeatureEncoder(nn.Module):
             self.layers.append(_Layer(convolution, norm if has_norm else None))
 
     def forward(self, waveform: Tensor, lengths: Tensor) -> Tensor:
-        """Compute frames; frame `t` sees samples ``hop t`` to ``hop t + 399``.
+        """Return (B, ceil(N / hop), channels), one frame at least, in autocast's dtype.
 
-        The waveform is extended by zeros on the right, so that a frame begins at every
-        multiple of the hop within it.
-
-        Arguments
-        ---------
-        waveform : Tensor
-            (B, N) float32, zero at padding.
-        lengths : Tensor
-            (B,) valid samples, int64.
-
-        Returns
-        -------
-        Tensor
-            (B, ceil(N / hop), channels), at least one frame, in autocast's dtype. Those
-            that begin at padding are finite and mean nothing.
+        Frame `t` sees samples ``hop t`` to ``hop t + 399``. The waveform (B, N), zero
+        at padding, is extended by zeros on the right, so that a frame begins at every
+        multiple of the hop within it. Frames that begin at padding are finite and mean
+        nothing.
         """
         check_lengths(lengths)
         num_frames = max(1, -(-waveform.shape[1] // self.hop))
@@ -154,24 +120,10 @@ def _normalize_channels(x: Tensor, counts: Tensor, norm: nn.GroupNorm) -> Tensor
 
 
 def valid_moments(x: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
-    """Compute mean and variance over the valid positions of the last dimension.
+    """Compute mean and variance (B, ..., 1) over the first positions of the last axis.
 
-    Arguments
-    ---------
-    x : Tensor
-        (B, ..., N) float32; what stands beyond the counts has no influence.
-    counts : Tensor
-        (B,) valid positions, int64; below 1 counts as 1.
+    The variance is the population's: divided by the count, below 1 as by 1.
 
-    Returns
-    -------
-    mean : Tensor
-        (B, ..., 1) float32.
-    variance : Tensor
-        (B, ..., 1) float32, of the population: divided by the count.
-
-    Example
-    -------
     >>> x, counts = torch.tensor([[1.0, 3.0, 9.0]]), torch.tensor([2])
     >>> mean, variance = valid_moments(x, counts)
     >>> mean.item(), variance.item()

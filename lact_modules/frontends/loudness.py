@@ -29,48 +29,17 @@ _LITTLE = 0.01
 
 
 def measure_levels(features: Tensor) -> Tensor:
-    """Return the power of frames in decibels.
-
-    Arguments
-    ---------
-    features : Tensor
-        (B, T, M) log-mel, natural logarithm of power.
-
-    Returns
-    -------
-    Tensor
-        (B, T).
-
-    Example
-    -------
-    >>> measure_levels(torch.zeros(1, 1, 100))
-    tensor([[20.]])
-    """
+    """Return the power (B, T) of log-mel frames (B, T, M) in decibels."""
     return features.logsumexp(-1) / _DECIBEL
 
 
 def weigh_frames(levels: Tensor, is_valid: Tensor) -> Tensor:
-    """Weigh frames by how near they come to the peak of their utterance.
+    """Weigh frames (B, T) by how near they come to the peak of their utterance.
 
-    Arguments
-    ---------
-    levels : Tensor
-        (B, T) decibels.
-    is_valid : Tensor
-        (B, T) bool, true up to the length of each utterance.
-
-    Returns
-    -------
-    Tensor
-        (B, T): 1 within 15 dB of the peak, 0 from 25 dB below it on and at padding,
-        linear between. The peak is the loudest that lasts for 5 frames. Steady sound,
-        which stays within 5 dB of the quietest of late, has a hundredth of that.
-
-    Example
-    -------
-    >>> levels = torch.tensor([[-40.0] + [0.0] * 5 + [-20.0, 90.0]])
-    >>> weigh_frames(levels, torch.tensor([[True] * 7 + [False]]))[0, 5:]
-    tensor([1.0000, 0.5000, 0.0000])
+    The weight of levels in decibels is 1 within 15 dB of the peak, 0 from 25 dB below
+    it on and at padding, linear between. The peak is the loudest that lasts for 5
+    frames. Steady sound, which stays within 5 dB of the quietest of late, has a
+    hundredth of that.
     """
     before = levels.new_full((levels.shape[0], _SUSTAINED - 1), torch.inf)
     sustained = _sustain(torch.cat([before, levels], dim=1))
@@ -81,18 +50,11 @@ def weigh_frames(levels: Tensor, is_valid: Tensor) -> Tensor:
 
 
 class LoudnessState(NamedTuple):
-    """Carried state of the loudness of streams.
+    """Carried state of the loudness of streams, levels in decibels as float64.
 
-    Arguments
-    ---------
-    recent : Tensor
-        (B, 4) float64, levels of the last frames in decibels; inf before the first.
-    quietest : Tensor
-        (B, 1) float64, the level to which pauses fall.
-    peak : Tensor
-        (B, 1) float64, the level that speech reaches.
-    loudest : Tensor
-        (B, 1) float64, the highest that the peak ever was.
+    ``recent`` (B, 4) are those of the last frames, inf before the first; ``quietest``,
+    ``peak`` and ``loudest`` (B, 1) the level to which pauses fall, that which speech
+    reaches, and the highest that the peak ever was.
     """
 
     recent: Tensor
@@ -115,28 +77,13 @@ class LoudnessState(NamedTuple):
 def track_loudness(
     levels: Tensor, state: LoudnessState
 ) -> tuple[Tensor, Tensor, LoudnessState]:
-    """Weigh the frames of streams by those up to each: causal.
+    """Weigh the frames (B, T) of streams by those up to each: causal.
 
     As `weigh_frames`, but for two things. Where nothing is louder than the quietest of
     late, frames count nothing: that is steady noise, however long. And while there is
     something, the peak falls by 30 dB a minute, so that a quieter voice is noticed;
-    pauses leave it where it is.
-
-    Arguments
-    ---------
-    levels : Tensor
-        (B, T) float64, decibels.
-    state : LoudnessState
-        After the frames before.
-
-    Returns
-    -------
-    weights : Tensor
-        (B, T) from 0 to 1.
-    records : Tensor
-        (B, T) decibels by which each frame has been the loudest so far, 0 or more.
-    state : LoudnessState
-        After these frames.
+    pauses leave it where it is. Beside the weights it returns the decibels by which
+    each frame has been the loudest so far, 0 or more.
     """
     going_on, quietest = _watch(levels, state.quietest)
     fallen = _FALL * going_on.cumsum(1)

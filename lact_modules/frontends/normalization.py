@@ -26,17 +26,9 @@ STATISTICS = ("speech", "all")
 class Normalization(nn.Module):
     """What normalizations share: which frames count, and how low features may go.
 
-    Arguments
-    ---------
-    statistics : str
-        ``"speech"``: loud frames alone count, and features end at `LOWEST`, so that
-        pauses change nothing. ``"all"``: every frame counts, as in models from before
-        the other was there; a pause then distorts the speech beside it.
-
-    Raises
-    ------
-    ValueError
-        If `statistics` is neither.
+    With ``"speech"`` loud frames alone count, and features end at `LOWEST`, so that
+    pauses change nothing. With ``"all"`` every frame counts, as in models from before
+    the other was there; a pause then distorts the speech beside it.
     """
 
     def __init__(self, statistics: str = "all"):
@@ -57,19 +49,7 @@ class Normalization(nn.Module):
 
 
 class UtteranceNormalization(Normalization):
-    """Zero mean and unit variance per feature over frames of an utterance.
-
-    Arguments
-    ---------
-    statistics : str
-        See `Normalization`.
-
-    Example
-    -------
-    >>> x, lengths = torch.randn(2, 50, 4) * 3 + 7, torch.tensor([50, 20])
-    >>> UtteranceNormalization()(x, lengths)[1, :20].mean().abs() < 1e-4
-    tensor(True)
-    """
+    """Zero mean and unit variance per feature over frames of an utterance."""
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
         """Map features (B, T, M) of (B,) lengths to (B, T, M), zero at padding."""
@@ -87,18 +67,9 @@ class UtteranceNormalization(Normalization):
 
 
 class RunningState(NamedTuple):
-    """Carried statistics of a stream; float64.
+    """Carried statistics of a stream: counts, sums and sums of squares, in float64.
 
-    Arguments
-    ---------
-    num_frames : Tensor
-        (B, 1, 1), how many frames count; older ones count less.
-    total : Tensor
-        (B, 1, M), their sum, likewise.
-    square : Tensor
-        (B, 1, M), the sum of their squares, likewise.
-    loudness : LoudnessState
-        How loud it was.
+    Of shapes (B, 1, 1), (B, 1, M) and (B, 1, M); older frames count less.
     """
 
     num_frames: Tensor
@@ -110,32 +81,12 @@ class RunningState(NamedTuple):
 class RunningNormalization(Normalization):
     """Normalize each frame by the frames up to it: causal, for streams.
 
-    The statistics of frames 1..t are joined with a prior, the mean and variance of
-    the training data, that weighs as much as `prior_frames` frames. The prior is
-    learned in training, from valid frames alone. After `max_frames` the older frames
-    count less and less, so that hours later another voice or room is still noticed.
-
-    If speech alone counts, it is forgotten as more speech comes, or something far
-    louder than what was taken for it; a pause changes nothing, however long.
-
-    Arguments
-    ---------
-    num_features : int
-        Features a frame.
-    prior_frames : int
-        Weight of the prior.
-    momentum : float
-        Weight of a batch in the prior's EMA.
-    max_frames : int
-        How many frames are remembered: time constant of the forgetting.
-    statistics : str
-        See `Normalization`.
-
-    Example
-    -------
-    >>> normalization = RunningNormalization(4)
-    >>> normalization(torch.randn(2, 50, 4), torch.tensor([50, 20])).shape
-    torch.Size([2, 50, 4])
+    The statistics of frames 1..t are joined with a prior, the mean and variance of the
+    training data, that weighs as much as `prior_frames` frames. The prior is an EMA of
+    the batches' valid frames in training. After `max_frames` the older frames count
+    less and less, so that hours later another voice or room is still noticed. If speech
+    alone counts, it is forgotten as more speech comes, or something far louder than
+    what was taken for it; a pause changes nothing, however long.
     """
 
     prior_mean: Tensor

@@ -53,31 +53,11 @@ _NAMES = {
 def load_pretrained(frontend: Wav2Vec2Frontend, source: str | Path) -> None:
     """Copy a model's convolutions and feature projection into a front end.
 
-    The linear layer of the projection is copied if it gives `d_model` dimensions of one
-    frame, else it stays as it is and the log says so. The strides may be others than
-    the model's, see `Wav2Vec2Frontend`. Weights are read from safetensors, never from a
-    pickle.
-
-    Arguments
-    ---------
-    frontend : Wav2Vec2Frontend
-        Its weights are changed, unless an error is raised.
-    source : str | Path
-        A folder with ``config.json`` and ``model.safetensors``, which may be in
-        shards, or a model's id on the Hugging Face hub, ``organization/name``.
-
-    Raises
-    ------
-    InputError
-        If there is no such model, or it was made with other settings than the front
-        end; the message names those to change.
-
-    Example
-    -------
-    >>> load_pretrained(Wav2Vec2Frontend(8, channels=4), "no such/model")
-    Traceback (most recent call last):
-    ...
-    lact_modules.errors.InputError: no such/model: no such folder, and not ...
+    The model is a folder with ``config.json`` and ``model.safetensors``, which may be
+    in shards, or an id on the Hugging Face hub. Weights are never read from a pickle.
+    Settings that do not fit are named. The linear layer of the projection is copied if
+    it gives `d_model` dimensions of one frame, else it stays as it is and the log says
+    so. The strides may be others than the model's, see `Wav2Vec2Frontend`.
     """
     folder = find_folder(source)
     config = read_json(folder / CONFIG_FILE, source)
@@ -112,23 +92,8 @@ def load_pretrained(frontend: Wav2Vec2Frontend, source: str | Path) -> None:
 def save_pretrained(frontend: Wav2Vec2Frontend, folder: str | Path) -> None:
     """Write convolutions and feature projection so that `load_pretrained` takes them.
 
-    Arguments
-    ---------
-    frontend : Wav2Vec2Frontend
-        Of any frame rate: strides are those of pretraining again when it is loaded.
-    folder : str | Path
-        Made if missing; a model in it is replaced.
-
-    Raises
-    ------
-    ValueError
-        If the front end stacks frames, which published models do not.
-
-    Example
-    -------
-    >>> folder = getfixture("tmp_path")
-    >>> save_pretrained(Wav2Vec2Frontend(8, channels=4), folder)
-    >>> load_pretrained(Wav2Vec2Frontend(8, channels=4), folder)
+    Strides are those of pretraining again when it is loaded. A front end that stacks
+    frames is a ValueError: published models do not.
     """
     if frontend.stack != 1:
         raise ValueError(f"stack={frontend.stack}: published models stack no frames")

@@ -12,19 +12,6 @@ class MelProducts(nn.Module):
 
     A power is the same wherever its waves begin. From the middle of a window, the two
     halves have the same cosines and opposite sines, so they are joined first.
-
-    Arguments
-    ---------
-    mel : MelSpectrogram
-        Of powers, without centring and normalization; its window is symmetric about
-        the middle of a frame.
-
-    Example
-    -------
-    >>> mel = MelSpectrogram(16000, 512, 400, 160, n_mels=80, center=False)
-    >>> samples = torch.randn(2, 1600)
-    >>> torch.allclose(MelProducts(mel)(samples), mel(samples), rtol=1e-4, atol=1e-4)
-    True
     """
 
     cosines: Tensor

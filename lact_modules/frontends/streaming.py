@@ -13,20 +13,8 @@ from lact_modules.frontends.normalization import RunningNormalization, RunningSt
 class FrontendState(NamedTuple):
     """What a front end remembers of a stream; of constant size.
 
-    Arguments
-    ---------
-    num_samples : int
-        How many samples have come.
-    num_features : int
-        How many feature frames they made.
-    samples : Tensor
-        (B, N) last samples, which later features see too.
-    heard : RunningState
-        Of the normalization.
-    features : Tensor
-        (B, T, M) last features, which later frames see too.
-    context : int
-        How many of these belong to frames that have been given out.
+    ``samples`` (B, N) and ``features`` (B, T, M) are the last ones, which later frames
+    see too; ``context`` of these features belong to frames that have been given out.
     """
 
     num_samples: int
@@ -43,25 +31,6 @@ class StreamingFrontend:
     The frames are those that `MelFrontend` makes of the whole. A frame waits for the
     samples it sees, `look_ahead` of them behind its own: 11 ms, where all convolutions
     have strides.
-
-    Arguments
-    ---------
-    frontend : MelFrontend
-        In evaluation mode, with ``normalization="running"``.
-
-    Raises
-    ------
-    ValueError
-        If its normalization needs the whole utterance.
-
-    Example
-    -------
-    >>> frontend = MelFrontend(d_model=16, normalization="running").eval()
-    >>> streaming = StreamingFrontend(frontend)
-    >>> state = streaming.start(batch_size=1)
-    >>> frames, state = streaming.accept(torch.randn(1, 16000), state)
-    >>> frames.shape, streaming.finish(state).shape
-    (torch.Size([1, 24, 16]), torch.Size([1, 1, 16]))
     """
 
     def __init__(self, frontend: MelFrontend):
@@ -98,22 +67,7 @@ class StreamingFrontend:
     def accept(
         self, waveform: Tensor, state: FrontendState
     ) -> tuple[Tensor, FrontendState]:
-        """Make the frames that samples complete.
-
-        Arguments
-        ---------
-        waveform : Tensor
-            (B, N) float32 at 16 kHz, N of any size.
-        state : FrontendState
-            After the samples before.
-
-        Returns
-        -------
-        frames : Tensor
-            (B, T, D), perhaps none.
-        state : FrontendState
-            After these samples.
-        """
+        """Return the frames (B, T, D), perhaps none, that samples (B, N) complete."""
         state = self._add_features(waveform, state)
         new = state.features.shape[1] - state.context
         # frame u sees features stride u - reach to stride u + reach
