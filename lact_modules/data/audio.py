@@ -80,32 +80,7 @@ def load_audio(
 
 
 def load_utterance(utterance: Utterance) -> Tensor:
-    """Read an utterance's part of its file.
-
-    Arguments
-    ---------
-    utterance : Utterance
-        Of a manifest.
-
-    Returns
-    -------
-    Tensor
-        (N,) float32 at 16 kHz, full scale is 1.
-
-    Raises
-    ------
-    InputError
-        As :func:`load_audio`.
-
-    Example
-    -------
-    >>> import soundfile, tempfile
-    >>> from pathlib import Path
-    >>> path = Path(tempfile.mkdtemp()) / "two.wav"
-    >>> soundfile.write(path, torch.zeros(32000).numpy(), 16000)
-    >>> load_utterance(Utterance("two", str(path), "TWO", 0.5, offset=1.0)).shape
-    torch.Size([8000])
-    """
+    """Read an utterance's part of its file: (N,) float32 at 16 kHz, full scale is 1."""
     return load_audio(
         utterance.audio_filepath,
         offset=utterance.offset,
@@ -145,15 +120,6 @@ def stream_audio(
     ------
     InputError
         As :func:`load_audio`, when the reading has come to the fault.
-
-    Example
-    -------
-    >>> import soundfile, tempfile
-    >>> from pathlib import Path
-    >>> path = Path(tempfile.mkdtemp()) / "long.wav"
-    >>> soundfile.write(path, torch.zeros(2_000_000).numpy(), 32000)
-    >>> sum(map(len, stream_audio(path)))
-    1000000
     """
     is_empty = True
     decoded = read_segment(source, offset, duration, channel)

@@ -18,31 +18,7 @@ MOST_CODES = 2**16
 
 
 class CodeFile:
-    """Codes by the id of the utterance.
-
-    Arguments
-    ---------
-    path : str | Path
-        What :func:`write_codes` wrote.
-
-    Raises
-    ------
-    InputError
-        If it is missing or damaged.
-
-    Attributes
-    ----------
-    num_codes : int
-        Codes are below it.
-
-    Example
-    -------
-    >>> import tempfile
-    >>> path = Path(tempfile.mkdtemp()) / "codes.npz"
-    >>> write_codes(path, {"a": np.array([1, 3]), "b": np.array([2])}, num_codes=4)
-    >>> CodeFile(path)["a"]
-    array([1, 3], dtype=uint16)
-    """
+    """Codes (N,) by the id of the utterance, below `num_codes`, from `write_codes`."""
 
     def __init__(self, path: str | Path):
         self.path = Path(path)
@@ -84,17 +60,7 @@ class CodeFile:
 def write_codes(
     path: str | Path, codes: Mapping[str, NDArray[np.integer]], num_codes: int
 ) -> None:
-    """Write the codes of utterances.
-
-    Arguments
-    ---------
-    path : str | Path
-        File to write or replace, ``.npz``.
-    codes : Mapping[str, NDArray[np.integer]]
-        By id, each (N,).
-    num_codes : int
-        All are below it.
-    """
+    """Write the codes (N,) of utterances, all below `num_codes`, to ``.npz``."""
     each: Iterable[NDArray[np.integer]] = codes.values()
     arrays = [array.astype(np.uint16) for array in each]
     with whole_file(path) as unfinished, open(unfinished, "wb") as stream:

@@ -64,51 +64,20 @@ class _Part(NamedTuple):
 
 @dataclass(frozen=True)
 class Condition:
-    """Corruptions that follow one another.
+    """Corruptions that follow one another; the name can be a folder's.
 
-    Arguments
-    ---------
-    name : str
-        Can be a folder's name.
-    steps : tuple[Step, ...]
-        In order; each takes a waveform (N,) and the generator that it draws from.
-
-    Example
-    -------
-    >>> [condition] = read_conditions(["gaussian:0.1+speed:2"])
-    >>> condition.name
-    'gaussian-0.1+speed-2'
-    >>> condition.corrupt(torch.zeros(100), "1-1-0000", seed=1).shape
-    torch.Size([50])
+    A step takes a waveform (N,) and the generator that it draws from.
     """
 
     name: str
     steps: tuple[Step, ...]
 
     def corrupt(self, waveform: Tensor, utterance_id: str, seed: int) -> Tensor:
-        """Corrupt an utterance.
+        """Corrupt (N,) samples at 16 kHz on the CPU; the result may exceed full scale.
 
         What is drawn depends on the seed, the condition's name and the utterance's id
-        alone: other utterances and their order do not matter.
-
-        Arguments
-        ---------
-        waveform : Tensor
-            (N,) float32 at 16 kHz, on the CPU.
-        utterance_id : str
-            Another id draws other noise.
-        seed : int
-            Another seed too.
-
-        Returns
-        -------
-        Tensor
-            (M,) float32; M = N but for a change of speed. May exceed full scale.
-
-        Raises
-        ------
-        InputError
-            If a noise or response that is drawn cannot be read.
+        alone: other utterances and their order do not matter. Only a change of speed
+        changes N.
         """
         key = f"{seed} {self.name} {utterance_id}".encode()
         number = int.from_bytes(hashlib.sha256(key).digest()[:8], "big")
@@ -123,33 +92,12 @@ def read_conditions(
     noise_folder: str | Path | None = None,
     rir_folder: str | Path | None = None,
 ) -> list[Condition]:
-    """Read conditions as a user writes them.
+    """Read conditions as a user writes them: `FORMS`, or several joined by ``+``.
 
-    Arguments
-    ---------
-    texts : Sequence[str]
-        Each one of `FORMS`, or several joined by ``+``, which follow in this order.
-    noise_folder : str | Path | None
-        Noises that ``noise`` draws from, see `AudioFolder`.
-    rir_folder : str | Path | None
-        Impulse responses that ``room`` draws from; ``room:RESPONSE`` takes one of them
-        for all utterances, by its path in the folder or by its number from 0.
-
-    Returns
-    -------
-    list[Condition]
-        In order, their names different.
-
-    Raises
-    ------
-    InputError
-        If there is no such corruption, its value is wrong, a folder is missing or holds
-        no audio, or two conditions have one name.
-
-    Example
-    -------
-    >>> [condition.name for condition in read_conditions(["band:8000", "codec:opus"])]
-    ['band-8000', 'codec-opus']
+    ``noise`` draws from the one folder, see `AudioFolder`, ``room`` from the other;
+    ``room:RESPONSE`` takes one response for all utterances, by its path in the folder
+    or by its number from 0. Raises InputError if that cannot be had, or two conditions
+    have one name.
     """
     folders = _open_folders(texts, noise_folder, rir_folder)
     conditions: dict[str, Condition] = {}

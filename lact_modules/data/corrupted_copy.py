@@ -28,20 +28,6 @@ class CorruptedCopy:
     signal-to-noise ratio is the one asked for, and only the level differs, speech and
     noise together, which features normalized by utterance hardly show. To clip is a
     condition of its own. What stays within full scale keeps its level.
-
-    Arguments
-    ---------
-    folder : Path
-        Does not exist, or is an earlier copy, to be replaced.
-    condition : Condition
-        What is done to each utterance.
-    seed : int
-        For what it draws.
-
-    Raises
-    ------
-    InputError
-        If the folder holds something else.
     """
 
     def __init__(self, folder: Path, condition: Condition, seed: int):
@@ -63,15 +49,7 @@ class CorruptedCopy:
         self._unfinished.mkdir(parents=True)
 
     def add(self, utterance: Utterance, waveform: Tensor) -> None:
-        """Corrupt an utterance and write it.
-
-        Arguments
-        ---------
-        utterance : Utterance
-            Its id is that of no other.
-        waveform : Tensor
-            (N,) float32 at 16 kHz, what was recorded.
-        """
+        """Corrupt (N,) samples at 16 kHz and write them under the utterance's id."""
         corrupted = self.condition.corrupt(waveform, utterance.id, self.seed)
         name = name_flac(utterance.id)
         self.num_bytes += (self._unfinished / name).write_bytes(encode_flac(corrupted))
@@ -106,42 +84,11 @@ class CorruptedCopy:
 def open_copies(
     out_folder: str | Path, conditions: Sequence[Condition], seed: int
 ) -> Iterator[list[CorruptedCopy]]:
-    """Write copies whose folders appear when all is written.
+    """Write copies, a folder for each condition, which appear when all is written.
 
-    Arguments
-    ---------
-    out_folder : str | Path
-        Gets a folder named after each condition; one of an earlier copy is replaced.
-    conditions : Sequence[Condition]
-        Their names differ.
-    seed : int
-        For what they draw: the same utterances and seed give the same bytes, on one
-        kind of machine and with as many of torch's threads.
-
-    Yields
-    ------
-    list[CorruptedCopy]
-        One for each condition, to add utterances to. After an exception nothing is left
-        of them, and earlier copies are as they were.
-
-    Raises
-    ------
-    InputError
-        If one of the folders exists and is no copy; nothing is written then.
-
-    Example
-    -------
-    >>> import tempfile
-    >>> import torch
-    >>> from lact_modules.data.conditions import read_conditions
-    >>> from lact_modules.data.manifest.manifest import read_manifest
-    >>> out = Path(tempfile.mkdtemp())
-    >>> spoken = Utterance("a", "a.wav", "ONE", duration=0.5)
-    >>> with open_copies(out, read_conditions(["gaussian:0.1"]), seed=1) as copies:
-    ...     copies[0].add(spoken, torch.zeros(8000))
-    >>> [noisy] = read_manifest(out / "gaussian-0.1" / "manifest.jsonl")
-    >>> Path(noisy.audio_filepath).name, noisy.text, noisy.duration
-    ('a.flac', 'ONE', 0.5)
+    The same utterances and seed give the same bytes, on one kind of machine and with as
+    many of torch's threads. An earlier copy is replaced, but after an exception as it
+    was; a folder of anything else raises InputError.
     """
     out_folder = Path(out_folder)
     if out_folder.exists() and not out_folder.is_dir():

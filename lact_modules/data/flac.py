@@ -10,25 +10,10 @@ from lact_modules.data.audio import SAMPLE_RATE
 
 
 def encode_flac(waveform: Tensor) -> bytes:
-    """Encode a waveform; what exceeds full scale is scaled down as a whole.
+    """Encode (N,) samples at 16 kHz; what exceeds full scale is scaled down as a whole.
 
-    Through memory: libsndfile does not tell a full disk from other faults.
-
-    Arguments
-    ---------
-    waveform : Tensor
-        (N,) float32 at 16 kHz.
-
-    Returns
-    -------
-    bytes
-        Of a file; samples of 16 bits that `load_audio` has read come back as they were.
-
-    Example
-    -------
-    >>> samples, _ = soundfile.read(io.BytesIO(encode_flac(torch.tensor([0.5, -2.0]))))
-    >>> samples.tolist()
-    [0.25, -1.0]
+    Samples of 16 bits that `load_audio` has read come back as they were. Through
+    memory: libsndfile does not tell a full disk from other faults.
     """
     content = io.BytesIO()
     samples = _to_16_bit(waveform).numpy()

@@ -14,37 +14,9 @@ def measure_audio(
     duration: float | None = None,
     channel: int | None = None,
 ) -> float:
-    """Decode a file to its end to see whether it is whole, and how long it is.
+    """Decode a file to its end to see whether it is whole; return its seconds.
 
-    Arguments
-    ---------
-    source : Source
-        As for :func:`load_audio`.
-    offset : float
-        Seconds to skip.
-    duration : float | None
-        Seconds to decode at most; to the end of the file if None or 0.
-    channel : int | None
-        As for :func:`load_audio`.
-
-    Returns
-    -------
-    float
-        Seconds.
-
-    Raises
-    ------
-    InputError
-        As :func:`load_audio`.
-
-    Example
-    -------
-    >>> import numpy, soundfile, tempfile
-    >>> from pathlib import Path
-    >>> path = Path(tempfile.mkdtemp()) / "a.wav"
-    >>> soundfile.write(path, numpy.zeros(4000), 8000)
-    >>> measure_audio(path)
-    0.5
+    Arguments and errors are those of :func:`~lact_modules.data.audio.load_audio`.
     """
     runs = _count(source, offset, duration, channel)
     return sum(num_samples / rate for rate, num_samples in runs)
@@ -57,70 +29,13 @@ def count_samples(
     duration: float | None = None,
     channel: int | None = None,
 ) -> int:
-    """Decode a file to its end; give the number of samples that `load_audio` gives.
-
-    Arguments
-    ---------
-    source : Source
-        As for :func:`load_audio`.
-    sample_rate : int
-        Hz at which they are counted.
-    offset : float
-        Seconds to skip.
-    duration : float | None
-        Seconds to decode at most; to the end of the file if None or 0.
-    channel : int | None
-        As for :func:`load_audio`.
-
-    Returns
-    -------
-    int
-        At `sample_rate`.
-
-    Raises
-    ------
-    InputError
-        As :func:`load_audio`.
-
-    Example
-    -------
-    >>> import numpy, soundfile, tempfile
-    >>> from pathlib import Path
-    >>> path = Path(tempfile.mkdtemp()) / "two.wav"
-    >>> soundfile.write(path, numpy.zeros(32000), 16000)
-    >>> count_samples(path, sample_rate=8000, offset=0.5)
-    12000
-    """
+    """Decode a file to its end; give the number of samples that `load_audio` gives."""
     runs = _count(source, offset, duration, channel)
     return sum(resampled_length(n, rate, sample_rate) for rate, n in runs)
 
 
 def count_channels(source: Source) -> int:
-    """Return how many channels a file has.
-
-    Arguments
-    ---------
-    source : Source
-        As for :func:`load_audio`.
-
-    Returns
-    -------
-    int
-        The most, of files joined.
-
-    Raises
-    ------
-    InputError
-        If the file is missing, not audio, or truncated.
-
-    Example
-    -------
-    >>> import numpy, soundfile, tempfile
-    >>> path = tempfile.mkdtemp() + "/a.wav"
-    >>> soundfile.write(path, numpy.zeros((8000, 2)), 8000)
-    >>> count_channels(path)
-    2
-    """
+    """Return how many channels a file has: the most, of files joined."""
     with open_decoders(source) as (parts, _):
         return max(part.num_channels for part in parts)
 

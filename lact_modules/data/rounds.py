@@ -17,31 +17,12 @@ Round = list[Batch]
 
 
 class RoundSampler(Protocol):
-    """Batches of any part of a dataset, which depend on that and the epoch alone.
-
-    Arguments
-    ---------
-    num_ranks : int
-        Processes that share the batches.
-    """
+    """Batches of any part of a dataset, which depend on that and the epoch alone."""
 
     num_ranks: int
 
     def rounds(self, rows: Batch, epoch: int) -> list[Round]:
-        """Batch rows, each once, in the order of an epoch.
-
-        Arguments
-        ---------
-        rows : Batch
-            Of the dataset.
-        epoch : int
-            Number of the epoch.
-
-        Returns
-        -------
-        list[Round]
-            A batch for each process.
-        """
+        """Batch rows, each once, in the order of an epoch: a batch for each process."""
         ...
 
 
@@ -50,27 +31,8 @@ def deal_batches(
 ) -> list[Round]:
     """Deal out batches in their order; where some would be missing, halve the largest.
 
-    Arguments
-    ---------
-    batches : Sequence[Batch]
-        Each once.
-    lengths : Lengths
-        Of each row of the dataset; the shortest are put together where no batch can
-        be halved.
-    num_ranks : int
-        Processes.
-
-    Returns
-    -------
-    list[Round]
-        Every row once; empty if there are fewer rows than processes.
-
-    Example
-    -------
-    >>> batches = np.split(np.arange(6), [2, 5])
-    >>> rounds = deal_batches(batches, lengths=np.ones(6), num_ranks=2)
-    >>> [[batch.tolist() for batch in batches] for batches in rounds]
-    [[[0, 1], [2, 3]], [[4], [5]]]
+    The shortest rows, by `lengths`, are put together where no batch can be halved.
+    Empty if there are fewer rows than processes.
     """
     batches = list(batches)
     num_rows = sum(map(len, batches))

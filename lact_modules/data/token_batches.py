@@ -12,22 +12,8 @@ def cut_batches(
 ) -> list[NDArray[np.int64]]:
     """Cut sequences, the shortest first, into batches of at most `max_tokens`.
 
-    Arguments
-    ---------
-    lengths : NDArray[np.integer]
-        (N,) tokens of each sequence, above 0.
-    max_tokens : int
-        Tokens of a batch, padding included; a longer sequence is a batch of its own.
-
-    Returns
-    -------
-    list[NDArray[np.int64]]
-        Indices of each batch's sequences; those of equal length in their order.
-
-    Example
-    -------
-    >>> [batch.tolist() for batch in cut_batches(np.array([5, 2, 3, 2]), max_tokens=6)]
-    [[1, 3], [2], [0]]
+    `lengths` (N,) are above 0, and the tokens of a batch include padding; a longer
+    sequence is a batch of its own. Those of equal length keep their order.
     """
     order = np.argsort(lengths, kind="stable")
     ordered = lengths[order].astype(np.int64)
@@ -47,30 +33,9 @@ class TokenBatchSampler:
     """Batches in another order each epoch, of sequences of like length.
 
     Which sequences of one length come together differs by epoch too; the number of
-    batches does not.
-
-    Arguments
-    ---------
-    lengths : NDArray[np.integer]
-        (N,) tokens of each sequence, above 0.
-    max_tokens : int
-        Tokens of a batch, padding included.
-    seed : int
-        Of the order.
-    num_ranks : int
-        Processes that share the batches.
-
-    Raises
-    ------
-    InputError
-        If there are fewer sequences than ranks.
-
-    Example
-    -------
-    >>> sampler = TokenBatchSampler(np.array([5, 2, 3, 2]), max_tokens=6)
-    >>> rounds = sampler.rounds(np.arange(4), epoch=1)
-    >>> len(rounds), sorted(row for [batch] in rounds for row in batch.tolist())
-    (3, [0, 1, 2, 3])
+    batches does not. `lengths` (N,) and `max_tokens` are those of `cut_batches`;
+    `num_ranks` processes share the batches. Raises InputError if there are fewer
+    sequences than ranks.
     """
 
     def __init__(

@@ -36,32 +36,13 @@ def _is_left_out(blank: Tensor, least: float, was_sure: bool = False) -> Tensor:
 
 
 class BlankSkipper:
-    """Skip frames whose blank is all but certain (arXiv 2305.11558).
+    """Skip frames whose blank is as probable as a threshold (arXiv 2305.11558).
 
-    The first of each run of them stays, for a blank separates a token that is repeated
-    from one that continues. So texts remain, and nearly their scores: what is skipped
-    could have been hardly anything else.
-
-    Arguments
-    ---------
-    threshold : float | None
-        Probability of the blank from which on a frame is skipped, at least 0.5 and
-        below 1; None: none is.
-    blank_id : int
-        Token that is the blank.
-
-    Attributes
-    ----------
-    score : float
-        Log-probability of the blanks that were skipped since `begin`.
-
-    Example
-    -------
-    >>> skipper = BlankSkipper(threshold=0.9)
-    >>> blank = torch.tensor([0.1, 0.95, 0.99, 0.99, 0.2])
-    >>> frames = torch.stack([blank, 1 - blank], dim=1).log()
-    >>> len(skipper(frames)), [skipper.frame(i) for i in range(3)]
-    (3, [0, 1, 4])
+    The threshold is at least 0.5 and below 1; None skips none. The first of each run of
+    them stays, for a blank separates a token that is repeated from one that continues.
+    So texts remain, and nearly their scores: what is skipped could have been hardly
+    anything else. `score` is the log-probability of the blanks that were skipped since
+    `begin`.
     """
 
     def __init__(self, threshold: float | None, blank_id: int = 0):

@@ -57,25 +57,24 @@ def prepare_commonvoice(
         speech ``audio_file``, ``transcription`` and ``split``, and words in square
         brackets go. Clips may be mp3, flac, wav, ogg or opus files of any rate.
     manifest_folder : str | Path
-        Where ``<split>.jsonl`` is written, sorted by utterance id, with absolute
-        audio paths.
+        Gets ``<split>.jsonl``, sorted by utterance id, with absolute audio paths.
     splits : Sequence[str]
-        Names of tables, such as ``train``; of spontaneous speech, what the column
-        ``split`` has. From ``validated`` the clips of ``dev`` and ``test`` are left
-        out: what is learned from it can be tested.
+        Names of tables; of spontaneous speech, values of the column ``split``. From
+        ``validated`` the clips of ``dev`` and ``test`` are left out: what is learned
+        from it can be tested.
     language : str
-        Code of the language, such as ``de`` or ``zh-CN``. Clips that are marked as in
-        another one (column ``locale``, or the names of files) are skipped.
+        Such as ``de`` or ``zh-CN``. Clips that are marked as in another one (column
+        ``locale``, or the names of files) are skipped.
     text_rules : Mapping[str, Any] | None
         Changes to the language's rules, by names of `TextRules`.
     min_duration : float
-        Seconds; shorter clips are skipped.
+        Seconds.
     max_duration : float
-        Seconds; longer clips are skipped.
+        Seconds.
     min_rate : float
-        Characters a second, spaces included; clips with fewer are skipped.
+        Characters a second, spaces included.
     max_rate : float
-        Characters a second, spaces included; clips with more are skipped.
+        Likewise.
     limited_splits : Sequence[str] | None
         Splits that durations and rates are limited in; all if None. A test set is
         comparable with others' if none of its clips is skipped for being difficult.

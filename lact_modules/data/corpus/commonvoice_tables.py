@@ -17,20 +17,9 @@ _NAMED = regex.compile(r"(?:common_voice_|ss-corpus-)([a-z]{2,3})(?![a-z])")
 
 
 class Clip(NamedTuple):
-    """One line of a table.
+    """One line of a table; `id` is its file's stem, `fault` says why it is not wanted.
 
-    Arguments
-    ---------
-    id : str
-        Name of its file without the ending.
-    sentence : str
-        The transcript, as written.
-    audio : Path | None
-        None if there is no file.
-    speaker : str
-        Empty if unknown.
-    fault : str
-        Why it is not wanted, if it is not.
+    `audio` is None if there is no file.
     """
 
     id: str
@@ -41,19 +30,7 @@ class Clip(NamedTuple):
 
 
 class Corpus(NamedTuple):
-    """A release of one language.
-
-    Arguments
-    ---------
-    folder : Path
-        Holds the tables, and the audio below.
-    audio : str
-        Name of the folder of audio.
-    path_column : str
-        Of a table: name of the audio file.
-    text_column : str
-        Of a table: the transcript.
-    """
+    """A release of one language, the folder of its audio, and the columns it uses."""
 
     folder: Path
     audio: str
@@ -67,39 +44,16 @@ class Corpus(NamedTuple):
 
 
 class Table(NamedTuple):
-    """The clips of a split: a table, or those of its lines that name the split.
-
-    Arguments
-    ---------
-    path : Path
-        The table.
-    split : str | None
-        What the column ``split`` has; None for all lines.
-    """
+    """The clips of a split: a table, or those of its lines that name the split."""
 
     path: Path
     split: str | None = None
 
 
 def find_corpus(data_folder: Path, language: str) -> Corpus:
-    """Find out where a release is, and of which kind.
+    """Find a release, in its folder or in one of the language's name there.
 
-    Arguments
-    ---------
-    data_folder : Path
-        The release's folder, or one with a folder of the language's name in it.
-    language : str
-        Code of the language.
-
-    Returns
-    -------
-    Corpus
-        Of sentences read, if it has ``clips``; of spontaneous speech, if ``audios``.
-
-    Raises
-    ------
-    InputError
-        If there is no such folder.
+    Of sentences read, if it has ``clips``; of spontaneous speech, if ``audios``.
     """
     if not data_folder.is_dir():
         raise InputError(f"{data_folder}: no such folder; give a corpus folder")
@@ -115,25 +69,9 @@ def find_corpus(data_folder: Path, language: str) -> Corpus:
 
 
 def find_table(corpus: Corpus, split: str) -> Table:
-    """Find the clips of a split.
+    """Find the clips of a split; without them the error lists the splits there are.
 
-    Arguments
-    ---------
-    corpus : Corpus
-        The release.
-    split : str
-        Name of a table without its ending; of spontaneous speech, which has one table,
-        what its column ``split`` may have too.
-
-    Returns
-    -------
-    Table
-        Where they are listed.
-
-    Raises
-    ------
-    InputError
-        If there is no such split; the message lists those that there are.
+    Spontaneous speech has one table, whose column ``split`` may have the name too.
     """
     tables = sorted(corpus.folder.glob("[!.]*.tsv"))
     path = corpus.folder / f"{split}.tsv"
@@ -154,28 +92,9 @@ def find_table(corpus: Corpus, split: str) -> Table:
 def list_clips(
     corpus: Corpus, table: Table, held_out: list[Path], language: str
 ) -> list[Clip]:
-    """Read a table, and find the audio of its lines.
+    """Read a table, and find the audio of its lines, sorted by id.
 
-    Arguments
-    ---------
-    corpus : Corpus
-        The release.
-    table : Table
-        Of the split.
-    held_out : list[Path]
-        Tables whose clips are not wanted.
-    language : str
-        Code of the one that is wanted; where clips or tables say theirs, no others are.
-
-    Returns
-    -------
-    list[Clip]
-        Sorted by id.
-
-    Raises
-    ------
-    InputError
-        If a table is no text, lacks a column or lists no clips.
+    Clips in the tables `held_out` are not wanted, nor those that say another language.
     """
     faults = {
         _stem(row[corpus.path_column]): f"in {other.name}"

@@ -40,31 +40,12 @@ def download_librispeech(
     *,
     base_url: str = OPENSLR_LIBRISPEECH,
 ) -> list[Path]:
-    """Fetch, verify and unpack splits of LibriSpeech.
+    """Fetch, verify and unpack splits of LibriSpeech to ``LibriSpeech/<split>``.
 
-    A split's folder appears when it is complete, and is not fetched again. What a
-    cut connection or an interrupted run leaves (``<split>.tar.gz.part``) is
-    continued by the next call.
-
-    Arguments
-    ---------
-    splits : Sequence[str]
-        Names of archives, such as ``dev-clean``.
-    folder : str | Path
-        ``LibriSpeech/<split>`` is made in it.
-    base_url : str
-        Folder on a web server with ``<split>.tar.gz`` and ``md5sum.txt``.
-
-    Returns
-    -------
-    list[Path]
-        The folder of each split.
-
-    Raises
-    ------
-    InputError
-        If the server has no such split or cannot be reached, if an archive's
-        checksum is wrong (the archive is deleted), or if the disk is full.
+    A split's folder appears when it is complete, and is not fetched again. What a cut
+    connection or an interrupted run leaves (``<split>.tar.gz.part``) is continued by
+    the next call; an archive with a wrong checksum is deleted. `base_url` has
+    ``<split>.tar.gz`` and ``md5sum.txt``.
     """
     folder = Path(folder)
     targets = {split: folder / "LibriSpeech" / split for split in splits}
@@ -86,27 +67,11 @@ def download_librispeech_long(
 ) -> list[Path]:
     """Fetch and unpack LibriSpeech-Long: the test sets in stretches of up to 4 minutes.
 
-    One archive (3 GB) holds all four splits. Its server publishes no checksum; that of
-    gzip is compared. The folder appears when it is complete, and is not fetched again;
-    an interrupted run is continued by the next call.
-
-    Arguments
-    ---------
-    folder : str | Path
-        ``librispeech-long/<split>`` is made in it, with
-        ``<speaker>/<chapter>/<chapter>_<number>.flac`` and a ``.txt`` beside each.
-    base_url : str
-        Folder on a web server with ``v0_1.tar.gz``.
-
-    Returns
-    -------
-    list[Path]
-        The folder of each split.
-
-    Raises
-    ------
-    InputError
-        If the server cannot be reached, the archive is damaged, or the disk is full.
+    One archive (3 GB) holds all four splits, with
+    ``<speaker>/<chapter>/<chapter>_<number>.flac`` and a ``.txt`` beside each. Its
+    server publishes no checksum; that of gzip is compared. The folder appears when it
+    is complete, and is not fetched again; an interrupted run is continued by the next
+    call.
     """
     folder = Path(folder)
     target = folder / "librispeech-long"

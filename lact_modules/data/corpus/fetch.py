@@ -32,28 +32,9 @@ def fetch_file(
 ) -> None:
     """Fetch a file; its name appears when it is complete.
 
-    Until then it is ``<name>.part``, which another call continues, with a server
-    that knows HTTP ranges. Faults of the network are tried again after a pause.
-
-    Arguments
-    ---------
-    url : str
-        What to fetch.
-    path : Path
-        Where to write it, in an existing folder.
-    progress : Progress
-        Gets a bar, in bytes.
-    space_factor : float
-        Free space asked for, in sizes of the file: 2 if it is to be unpacked
-        beside it.
-
-    Raises
-    ------
-    InputError
-        If the server refuses, the network fails for long, or the space does not
-        suffice.
-    OSError
-        If the file cannot be written.
+    Until then it is ``<name>.part``, which another call continues, with a server that
+    knows HTTP ranges. Faults of the network are tried again after a pause. Space for
+    `space_factor` files has to be free: 2 if one is unpacked beside it.
     """
     unfinished = path.with_name(path.name + ".part")
     task = progress.add_task(path.name, total=None)

@@ -37,55 +37,16 @@ def prepare_folder(
 ) -> dict[str, Path]:
     """Write a manifest for each split, each table, or the folder as a whole.
 
+    The folder has audio at any depth, see `find_files`, and beside ``a.wav`` its
+    transcript ``a.txt`` or ``a.lab``, unless there are tables: files for
+    `read_manifest`, whose audio paths are relative to the folder. A manifest is called
+    after its table or subfolder.
+
     Every audio file is decoded once to verify it. Utterances that cannot be used are
     left out, logged, and listed with the reason in ``<name>.skipped.json`` beside the
     manifest. A manifest is prepared anew only if its files (names, sizes, times of
-    change) or the bounds differ from the last time.
-
-    Arguments
-    ---------
-    data_folder : str | Path
-        Audio at any depth, see `find_files`. Beside ``a.wav`` stands its transcript
-        ``a.txt`` or ``a.lab``, unless there are tables.
-    manifest_folder : str | Path
-        Where ``<name>.jsonl`` is written, sorted by utterance id, with absolute audio
-        paths.
-    splits : Sequence[str]
-        Names of subfolders; if there are none, the folder makes one manifest of its
-        own name.
-    tables : Sequence[str | Path]
-        Files that `read_manifest` takes, with audio paths relative to `data_folder`,
-        for which SpeechBrain's ``{data_root}`` stands too; each makes a manifest of its
-        own name.
-    min_duration : float
-        Seconds; shorter utterances are skipped.
-    max_duration : float
-        Seconds; longer utterances are skipped.
-    num_workers : int | None
-        Threads; one a core if None.
-    channel : int | None
-        Of the audio files, from 0; their mean if None.
-
-    Returns
-    -------
-    dict[str, Path]
-        The manifest of each name.
-
-    Raises
-    ------
-    InputError
-        If a folder or table is missing, has two utterances of one id, or has no usable
-        one; if there are both splits and tables.
-
-    Example
-    -------
-    >>> import tempfile, numpy, soundfile
-    >>> corpus = Path(tempfile.mkdtemp()) / "letters"
-    >>> corpus.mkdir()
-    >>> _ = (corpus / "a.txt").write_text("DEAR SIR")
-    >>> soundfile.write(corpus / "a.wav", numpy.zeros(16000), 16000)
-    >>> prepare_folder(corpus, corpus / "manifests")["letters"].name
-    'letters.jsonl'
+    change) or the bounds differ from the last time. Raises InputError without a usable
+    utterance, or if there are both splits and tables.
     """
     corpus = Path(data_folder).resolve()
     if not corpus.is_dir():

@@ -31,20 +31,10 @@ class Skipped(NamedTuple):
 
 
 class Limits(NamedTuple):
-    """What usable utterances keep to.
+    """What usable utterances keep to: seconds, and characters a second.
 
-    Arguments
-    ---------
-    min_duration : float
-        Seconds.
-    max_duration : float
-        Seconds.
-    min_rate : float
-        Characters of the transcript a second; fewer hint at speech that it lacks.
-    max_rate : float
-        Characters of the transcript a second; more hint at words that nobody says.
-    channel : int | None
-        The one that must be there and goes into the manifest; any if None.
+    A low rate hints at speech that the transcript lacks, a high one at words that
+    nobody says. The channel has to be there and goes into the manifest; any if None.
     """
 
     min_duration: float = 0.0
@@ -62,26 +52,7 @@ def inspect_all(
 ) -> tuple[list[Utterance], list[Skipped]]:
     """Inspect the entries of a split in threads; log how many are skipped, and why.
 
-    Arguments
-    ---------
-    split : Path
-        Folder or table, for messages.
-    entries : Sequence[Any]
-        At least one.
-    inspect : Callable[[Any], Utterance | Skipped]
-        Takes one of them.
-    num_workers : int | None
-        Threads; one a core if None.
-
-    Returns
-    -------
-    tuple[list[Utterance], list[Skipped]]
-        Usable utterances and the others, both in the order of the entries.
-
-    Raises
-    ------
-    InputError
-        If no utterance is usable.
+    In the order of the entries; InputError if no utterance is usable.
     """
     console = Console(stderr=True)
     with ThreadPoolExecutor(num_workers or os.cpu_count()) as pool:
@@ -108,25 +79,7 @@ def inspect_all(
 
 
 def inspect_recording(utterance: Utterance, limits: Limits) -> Utterance | Skipped:
-    """Decode a recording to its end, and hold it to the limits.
-
-    Arguments
-    ---------
-    utterance : Utterance
-        What its file holds from the offset on; of all of it, if the duration is 0.
-    limits : Limits
-        Of duration and rate.
-
-    Returns
-    -------
-    Utterance | Skipped
-        The utterance with its duration, if it can be used.
-
-    Example
-    -------
-    >>> inspect_recording(Utterance("a", "gone.wav", "ONE", 0.0), Limits())
-    Skipped(id='a', reason='unusable audio', detail='gone.wav: no such file')
-    """
+    """Decode a recording to its end, and hold it to the limits."""
     if limits.channel is not None:
         utterance = replace(utterance, channel=limits.channel)
     try:
@@ -155,23 +108,7 @@ def inspect_recording(utterance: Utterance, limits: Limits) -> Utterance | Skipp
 
 
 def group_by_reason(skipped: list[Skipped]) -> dict[str, dict[str, str]]:
-    """Sort skipped utterances by reason.
-
-    Arguments
-    ---------
-    skipped : list[Skipped]
-        In any order.
-
-    Returns
-    -------
-    dict[str, dict[str, str]]
-        For each reason, the detail of each utterance by id.
-
-    Example
-    -------
-    >>> group_by_reason([Skipped("1-1-0000", "too short", "0.010 s < 0.1 s")])
-    {'too short': {'1-1-0000': '0.010 s < 0.1 s'}}
-    """
+    """Return the detail of each skipped utterance by reason and id."""
     groups: dict[str, dict[str, str]] = {}
     for utterance_id, reason, detail in skipped:
         groups.setdefault(reason, {})[utterance_id] = detail

@@ -38,14 +38,13 @@ def prepare_librispeech(
         Holds ``<split>/<speaker>/<chapter>/*.trans.txt`` with the audio (flac, wav,
         mp3, ...) beside; or holds a folder ``LibriSpeech`` that does.
     manifest_folder : str | Path
-        Where ``<split>.jsonl`` is written, sorted by utterance id, with absolute
-        audio paths.
+        Gets ``<split>.jsonl``, sorted by utterance id, with absolute audio paths.
     splits : Sequence[str]
         Names of folders, such as ``train-clean-100``.
     min_duration : float
-        Seconds; shorter utterances are skipped.
+        Seconds.
     max_duration : float
-        Seconds; longer utterances are skipped.
+        Seconds.
     num_workers : int | None
         Threads; one a core if None.
     channel : int | None
@@ -110,15 +109,6 @@ def read_transcripts(data_folder: str | Path, splits: Sequence[str]) -> list[str
     ------
     InputError
         If a folder or split is missing, or a split has no transcripts.
-
-    Example
-    -------
-    >>> import tempfile
-    >>> chapter = Path(tempfile.mkdtemp()) / "train" / "7" / "1"
-    >>> chapter.mkdir(parents=True)
-    >>> _ = (chapter / "7-1.trans.txt").write_text("7-1-0000 ONE TWO")
-    >>> read_transcripts(chapter.parents[2], ["train"])
-    ['ONE TWO']
     """
     corpus = _find_corpus(Path(data_folder))
     folders = [_find_split(corpus, split) for split in splits]

@@ -18,17 +18,9 @@ def write_split(
     key: str,
     inspect: Callable[[], tuple[list[Utterance], list[Skipped]]],
 ) -> None:
-    """Write a split's manifest and the list of what it skips, if they are not there.
+    """Write a manifest and the list of what it skips, unless made with the same key.
 
-    Arguments
-    ---------
-    manifest : Path
-        ``<split>.jsonl``; ``<split>.skipped.json`` and ``<split>.key`` stand beside.
-    key : str
-        Of all that the manifest depends on, see `digest`; if an earlier one has the
-        same, nothing is done.
-    inspect : Callable[[], tuple[list[Utterance], list[Skipped]]]
-        Gives what to write.
+    ``<split>.skipped.json`` and ``<split>.key`` stand beside it; see `digest`.
     """
     key_file = manifest.with_suffix(".key")
     if manifest.is_file() and _read_or_none(key_file) == key:
@@ -42,24 +34,9 @@ def write_split(
 
 
 def digest(settings: object, files: Iterable[Path]) -> str:
-    """Return a key that changes with the settings or any of the files.
+    """Return a key that changes with the settings' ``repr`` or any of the files.
 
-    Arguments
-    ---------
-    settings : object
-        Its ``repr`` counts.
-    files : Iterable[Path]
-        Their names, sizes and times of change count, and their order.
-
-    Returns
-    -------
-    str
-        Hexadecimal digits.
-
-    Example
-    -------
-    >>> digest(1.0, []) == digest(1.0, []) != digest(2.0, [])
-    True
+    Their names, sizes and times of change count, and their order.
     """
     hashed = hashlib.sha256(repr((_VERSION, settings)).encode())
     for path in files:

@@ -42,31 +42,10 @@ def inspect_split(
 ) -> tuple[list[Utterance], list[Skipped]]:
     """Read transcripts, decode the audio, and separate usable utterances from others.
 
-    Arguments
-    ---------
-    split_folder : str | Path
-        Holds ``<speaker>/<chapter>/*.trans.txt`` with the audio beside; see
-        `find_files` for links and hidden files.
-    min_duration : float
-        Seconds; shorter utterances are skipped.
-    max_duration : float
-        Seconds; longer utterances are skipped.
-    num_workers : int | None
-        Threads; one a core if None.
-    channel : int | None
-        Of the audio files, from 0; their mean if None.
-
-    Returns
-    -------
-    tuple[list[Utterance], list[Skipped]]
-        Usable utterances and the others, both sorted by id. What was recorded of an
-        utterance is its chapter, and its place there the number that its id ends in.
-
-    Raises
-    ------
-    InputError
-        If the folder is missing or has no transcripts, an id has two, or no
-        utterance is usable.
+    The folder holds ``<speaker>/<chapter>/*.trans.txt`` with the audio beside; see
+    `find_files` for links and hidden files. Both lists are sorted by id. An utterance's
+    recording is its chapter, its place there the number that its id ends in. Raises
+    InputError if an id has two transcripts, or no utterance is usable.
     """
     split_folder = Path(split_folder).resolve()
     files = _list_files(split_folder)
@@ -77,22 +56,9 @@ def inspect_split(
 
 
 def read_texts(split_folder: str | Path) -> list[str]:
-    """Read the transcripts of a split, whether or not there is audio to them.
+    """Read the texts of a split, sorted by id, whether or not there is audio to them.
 
-    Arguments
-    ---------
-    split_folder : str | Path
-        Holds ``<speaker>/<chapter>/*.trans.txt``.
-
-    Returns
-    -------
-    list[str]
-        Sorted by utterance id; empty ones are skipped.
-
-    Raises
-    ------
-    InputError
-        If the folder is missing or has no transcripts, or an id has two.
+    Empty ones are skipped.
     """
     split_folder = Path(split_folder)
     entries = _read_entries(split_folder, _list_files(split_folder))
@@ -100,20 +66,7 @@ def read_texts(split_folder: str | Path) -> list[str]:
 
 
 def find_transcripts(split_folder: Path, files: Iterable[Path]) -> list[Path]:
-    """Find the files that hold a split's transcripts.
-
-    Arguments
-    ---------
-    split_folder : Path
-        The split's.
-    files : Iterable[Path]
-        All files below it.
-
-    Returns
-    -------
-    list[Path]
-        Those called ``<speaker>/<chapter>/*.trans.txt``, in lower or upper case.
-    """
+    """Return files called ``<speaker>/<chapter>/*.trans.txt``, in either case."""
     depth = len(split_folder.parts) + 3
     return [p for p in files if len(p.parts) == depth and is_transcript_file(p)]
 
@@ -124,23 +77,7 @@ def is_transcript_file(path: Path) -> bool:
 
 
 def read_transcript_file(path: Path) -> Iterator[tuple[str, str]]:
-    """Read the lines of a transcript file.
-
-    Arguments
-    ---------
-    path : Path
-        A ``.trans.txt``: an id and words in each line.
-
-    Yields
-    ------
-    tuple[str, str]
-        Id, and text with a space between words.
-
-    Raises
-    ------
-    InputError
-        If the file is not UTF-8 text.
-    """
+    """Read ids, and texts with a space between words, from a ``.trans.txt``."""
     for line in read_lines(path):
         utterance_id, *words = line.split()
         yield utterance_id, " ".join(words)

@@ -14,19 +14,7 @@ from lact_modules.data.manifest.manifest import Utterance
 
 @dataclass(frozen=True)
 class Part:
-    """An utterance within a recording.
-
-    Arguments
-    ---------
-    id : str
-        The utterance's.
-    start : float
-        Seconds into the recording.
-    duration : float
-        Seconds.
-    text : str
-        Transcript.
-    """
+    """An utterance within a recording, from `start` seconds on."""
 
     id: str
     start: float
@@ -36,19 +24,7 @@ class Part:
 
 @dataclass(frozen=True)
 class JoinedRecording(Utterance):
-    """Utterances in one file, for a manifest.
-
-    Arguments
-    ---------
-    parts : tuple[Part, ...]
-        The utterances.
-
-    Example
-    -------
-    >>> part = Part("a", 0.0, 1.0, "ONE")
-    >>> JoinedRecording("a", "a.flac", "ONE", 1.0, parts=(part,)).parts[0].start
-    0.0
-    """
+    """Utterances in one file, for a manifest."""
 
     parts: tuple[Part, ...] = ()
 
@@ -59,33 +35,11 @@ def write_joined(
     waveforms: Sequence[Tensor],
     gap: float,
 ) -> JoinedRecording:
-    """Write utterances into one 16-bit flac file at 16 kHz.
+    """Write utterances into one 16-bit flac file, `gap` seconds of silence between.
 
-    Arguments
-    ---------
-    folder : str | Path
-        Gets the file, named after the first utterance and how many follow it.
-    utterances : Sequence[Utterance]
-        One at least, in order.
-    waveforms : Sequence[Tensor]
-        (N,) float32 at 16 kHz of each.
-    gap : float
-        Seconds of silence between two.
-
-    Returns
-    -------
-    JoinedRecording
-        Its path is relative to the folder. Speaker and recording are those of all
-        utterances, or unknown if they differ; it stands where the first one does.
-
-    Example
-    -------
-    >>> import tempfile, torch
-    >>> two = [Utterance(name, "x.wav", name, 1.0, speaker="7") for name in "AB"]
-    >>> folder = tempfile.mkdtemp()
-    >>> joined = write_joined(folder, two, [torch.zeros(16000)] * 2, gap=0.5)
-    >>> joined.id, joined.text, joined.duration, joined.parts[1].start
-    ('A+1', 'A B', 2.5, 1.5)
+    The file is named after the first utterance and how many follow it. Speaker and
+    recording are those of all utterances, or unknown if they differ; its order is the
+    first one's.
     """
     first, *others = utterances
     name = f"{first.id}+{len(others)}" if others else first.id

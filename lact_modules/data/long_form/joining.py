@@ -24,28 +24,8 @@ def pack(
 ) -> list[Stream]:
     """Cut a sequence of utterances into streams, each as long as it may be.
 
-    Arguments
-    ---------
-    utterances : Sequence[Utterance]
-        In order.
-    max_seconds : float | None
-        Of a stream that has more than one utterance, gaps included; None: any.
-    gap : float
-        Seconds between two utterances.
-    draw_count : Callable[[], int] | None
-        Gives the number of utterances, from 1 on, that the next stream has at most;
-        None: any.
-
-    Returns
-    -------
-    list[Stream]
-        All utterances in their order.
-
-    Example
-    -------
-    >>> utterances = [Utterance(name, "a.wav", "A", 2.0) for name in "abcde"]
-    >>> [len(stream) for stream in pack(utterances, max_seconds=5.0, gap=0.5)]
-    [2, 2, 1]
+    `max_seconds`, gaps included, bound a stream of more than one utterance;
+    `draw_count` gives the most utterances of the next stream. Order stays.
     """
     streams: list[Stream] = []
     start = 0
@@ -63,72 +43,18 @@ def pack(
 
 
 def duration(stream: Sequence[Utterance], gap: float = 0.0) -> float:
-    """Return the seconds of a stream.
-
-    Arguments
-    ---------
-    stream : Sequence[Utterance]
-        Its utterances.
-    gap : float
-        Seconds between two of them.
-
-    Returns
-    -------
-    float
-        From the beginning of the first to the end of the last.
-
-    Example
-    -------
-    >>> two = (Utterance("a", "a.wav", "A", 2.0), Utterance("b", "b.wav", "B", 1.5))
-    >>> duration(two), duration(two, gap=0.25)
-    (3.5, 3.75)
-    """
+    """Return the seconds of a stream, gaps between two utterances included."""
     seconds = sum(utterance.duration for utterance in stream)
     return seconds + gap * max(len(stream) - 1, 0)
 
 
 def transcribe(stream: Sequence[Utterance]) -> str:
-    """Return the transcript of a stream.
-
-    Arguments
-    ---------
-    stream : Sequence[Utterance]
-        Its utterances.
-
-    Returns
-    -------
-    str
-        Their texts, with a blank between two.
-
-    Example
-    -------
-    >>> a, b = (Utterance(i, "a.wav", i, 2.0) for i in "AB")
-    >>> transcribe((a, b))
-    'A B'
-    """
+    """Return the utterances' texts, with a space between two."""
     return " ".join(utterance.text for utterance in stream if utterance.text)
 
 
 def join_signals(signals: Sequence[Tensor], gap: float = 0.0) -> Tensor:
-    """Join signals, with silence between them.
-
-    Arguments
-    ---------
-    signals : Sequence[Tensor]
-        (N,) each, at 16 kHz.
-    gap : float
-        Seconds of silence between two.
-
-    Returns
-    -------
-    Tensor
-        (N,); empty if there are none.
-
-    Example
-    -------
-    >>> join_signals([torch.ones(2), torch.ones(1)], gap=2 / 16000)
-    tensor([1., 1., 0., 0., 1.])
-    """
+    """Join signals (N,) at 16 kHz, with `gap` seconds of silence between two."""
     if not signals:
         return torch.empty(0)
     silence = signals[0].new_zeros(_gap_samples(gap))
@@ -137,25 +63,7 @@ def join_signals(signals: Sequence[Tensor], gap: float = 0.0) -> Tensor:
 
 
 def find_starts(signals: Sequence[Tensor], gap: float = 0.0) -> list[int]:
-    """Return where the signals begin that `join_signals` joins.
-
-    Arguments
-    ---------
-    signals : Sequence[Tensor]
-        (N,) each, at 16 kHz.
-    gap : float
-        Seconds of silence between two.
-
-    Returns
-    -------
-    list[int]
-        The first sample of each.
-
-    Example
-    -------
-    >>> find_starts([torch.ones(2), torch.ones(1)], gap=2 / 16000)
-    [0, 4]
-    """
+    """Return the samples at which the signals begin that `join_signals` joins."""
     lengths = [len(signal) + _gap_samples(gap) for signal in signals]
     return [0, *accumulate(lengths)][:-1]
 

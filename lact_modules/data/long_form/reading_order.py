@@ -24,31 +24,9 @@ def group_by_recording(utterances: Sequence[Utterance]) -> list[list[Utterance]]
     """Sort utterances into their recordings, each in the order of speaking.
 
     A manifest has recording and order, or the order within all that a speaker says.
-    Where it has no order, ids of LibriSpeech, such as ``1034-121119-0007``, number
-    the utterances of a chapter, and parts of one audio file follow each other as they
-    do there.
-
-    Arguments
-    ---------
-    utterances : Sequence[Utterance]
-        In any order.
-
-    Returns
-    -------
-    list[list[Utterance]]
-        Every utterance once.
-
-    Raises
-    ------
-    InputError
-        If the place of an utterance is unknown, or two are at the same.
-
-    Example
-    -------
-    >>> names = ["7-1-0001", "7-2-0000", "7-1-0000"]
-    >>> utterances = [Utterance(n, f"{n}.flac", "A", 2.0, "7") for n in names]
-    >>> [[u.id for u in each] for each in group_by_recording(utterances)]
-    [['7-1-0000', '7-1-0001'], ['7-2-0000']]
+    Where it has no order, ids of LibriSpeech, such as ``1034-121119-0007``, number the
+    utterances of a chapter, and parts of one audio file follow each other as they do
+    there. Raises InputError if a place is unknown, or two are the same.
     """
     sharing = Counter(map(_source, utterances))
     recordings = defaultdict(list)
@@ -59,29 +37,7 @@ def group_by_recording(utterances: Sequence[Utterance]) -> list[list[Utterance]]
 
 
 def group_by_speaker(utterances: Sequence[Utterance]) -> list[list[Utterance]]:
-    """Sort utterances by who speaks, each speaker's in the order given.
-
-    Arguments
-    ---------
-    utterances : Sequence[Utterance]
-        With their speakers.
-
-    Returns
-    -------
-    list[list[Utterance]]
-        Every utterance once, speakers in the order of their names.
-
-    Raises
-    ------
-    InputError
-        If a speaker is unknown.
-
-    Example
-    -------
-    >>> said = [Utterance(n, f"{n}.wav", "A", 2.0, s) for n, s in ("a2", "b1", "c2")]
-    >>> [[u.id for u in each] for each in group_by_speaker(said)]
-    [['b'], ['a', 'c']]
-    """
+    """Sort utterances by who speaks, by name, each speaker's in the order given."""
     by_speaker = defaultdict(list)
     for utterance in utterances:
         if not utterance.speaker:

@@ -15,35 +15,10 @@ _MAX_NAME, _MAX_PATH = 255, 4095
 
 
 def find_audio(written: str, folder: str | Path, placeholder: str | Path | None) -> str:
-    """Resolve the path of an audio file that a manifest names.
+    """Resolve a path or ``file://`` address of a manifest, relative to `folder`.
 
-    Arguments
-    ---------
-    written : str
-        A path, or a ``file://`` address; it may begin with a placeholder of
-        SpeechBrain's, such as ``{data_root}`` or ``$data_root``.
-    folder : str | Path
-        From which relative paths are taken.
-    placeholder : str | Path | None
-        Folder that a placeholder stands for, if known.
-
-    Returns
-    -------
-    str
-        The file's path, whether or not there is one.
-
-    Raises
-    ------
-    InputError
-        If the text is no path of a file on this machine, or begins with a placeholder
-        that nothing is known to stand for.
-
-    Example
-    -------
-    >>> find_audio("file:///corpus/a%20b.wav", "manifests", None)
-    '/corpus/a b.wav'
-    >>> find_audio("{data_root}/a.wav", "manifests", "/corpus")
-    '/corpus/a.wav'
+    It may begin with a placeholder of SpeechBrain's, such as ``{data_root}`` or
+    ``$data_root``; the file need not exist.
     """
     if not written.strip():
         raise InputError("audio_filepath is empty")

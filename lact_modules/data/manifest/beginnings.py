@@ -16,21 +16,7 @@ _AMOUNT = re.compile(r"\d+(?::\d+)*(?:[.,]\d+)?\s*[a-z]{0,2}", re.ASCII | re.I)
 
 
 class Spoken(NamedTuple):
-    """An entry of a manifest, and what has been understood of it.
-
-    Arguments
-    ---------
-    place : str
-        Of the entry, for messages.
-    audio : str
-        Path of its audio file.
-    channel : int | None
-        Of the file.
-    text : str
-        Transcript.
-    entry : Mapping[str, Any]
-        One row, or JSON object.
-    """
+    """An entry of a manifest, and what has been understood of it."""
 
     place: str
     audio: str
@@ -42,30 +28,10 @@ class Spoken(NamedTuple):
 def check_beginnings(spoken: Sequence[Spoken]) -> None:
     """Find files that several entries begin at the beginning of, each with a text.
 
-    They are a table of segments whose times were not understood, if something in their
-    entries may be times. Otherwise one file may have been transcribed several times,
-    and a warning is logged. The same text may stand with a file any number of
-    times, and so may several channels of it.
-
-    Arguments
-    ---------
-    spoken : Sequence[Spoken]
-        All entries of one manifest.
-
-    Raises
-    ------
-    InputError
-        If numbers beside the texts differ in the entries of such a file.
-
-    Example
-    -------
-    >>> rows = [{"wav": "a.wav", "text": text, "t0": t0} for text, t0 in ("a1", "b2")]
-    >>> spoken = [Spoken("x.csv", "a.wav", None, r["text"], r) for r in rows]
-    >>> check_beginnings(spoken)
-    Traceback (most recent call last):
-    ...
-    lact_modules.errors.InputError: x.csv: 2 entries begin where a.wav does, with
-    different texts, though 't0' differs; ...
+    They are a table of segments whose times were not understood, and refused, if
+    numbers beside the texts differ. Otherwise one file may have been transcribed
+    several times, and a warning is logged. The same text may stand with a file any
+    number of times, and so may several channels of it.
     """
     # most manifests name each file once
     count = Counter(each.audio for each in spoken)

@@ -38,15 +38,7 @@ Unit = Literal["s", "ms", "samples"]
 
 
 class Time(NamedTuple):
-    """What the column of a time means.
-
-    Arguments
-    ---------
-    field : Literal["offset", "end", "duration"]
-        Where the utterance begins in its file, where it ends there, or how long it is.
-    unit : Unit | None
-        What is counted; None if seconds or samples.
-    """
+    """What the column of a time means; the unit is None if seconds or samples."""
 
     field: Literal["offset", "end", "duration"]
     unit: Unit | None
@@ -87,45 +79,18 @@ _LIKE_A_DURATION = re.compile(rf"(?:[a-z]+_)?(?:dur|duration|length)(?:_?{_MEASU
 
 
 class Columns(NamedTuple):
-    """Which of a table's columns hold what an utterance has.
-
-    Arguments
-    ---------
-    fields : dict[str, str]
-        By the name of a field of `Utterance`, the column's.
-    times : dict[str, Time]
-        By the name of a column, what it means.
-    """
+    """A table's columns by field of `Utterance`; what its columns of times mean."""
 
     fields: dict[str, str]
     times: dict[str, Time]
 
 
 def find_columns(names: Collection[str]) -> Columns:
-    """Find the columns of a table that hold the fields of an utterance.
+    """Find the columns of a table that hold the fields of an utterance, in any case.
 
-    Arguments
-    ---------
-    names : Collection[str]
-        Columns, or keys of a JSON object; upper or lower case does not matter.
-
-    Returns
-    -------
-    Columns
-        A field that has several columns takes the best known; times are all given.
-
-    Raises
-    ------
-    InputError
-        If a known column stands twice, or one looks like a time that is not known and
-        might name a part of a file.
-
-    Example
-    -------
-    >>> find_columns(["ID", "wav", "wrd", "age"]).fields
-    {'audio_filepath': 'wav', 'text': 'wrd', 'id': 'ID'}
-    >>> find_columns(["wav", "text", "end_time"]).times
-    {'end_time': Time(field='end', unit='s')}
+    A field that has several columns takes the best known; times are all given. Raises
+    InputError if a known column stands twice, or one looks like a time that is not
+    known and might name a part of a file.
     """
     return _find_columns(tuple(names))
 
@@ -172,48 +137,14 @@ def _check_times(names: Mapping[str, str], given: set[str]) -> None:
 
 
 def rename_columns(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what an entry holds under the names of the fields of `Utterance`.
-
-    Arguments
-    ---------
-    entry : Mapping[str, Any]
-        One row, or JSON object.
-
-    Returns
-    -------
-    dict[str, Any]
-        Values by field, without times; further columns are skipped.
-
-    Example
-    -------
-    >>> rename_columns({"path": "a.mp3", "sentence": "One.", "up_votes": "2"})
-    {'audio_filepath': 'a.mp3', 'text': 'One.'}
-    """
+    """Return an entry's values by the fields of `Utterance`, without times."""
     return {field: entry[name] for field, name in find_columns(entry).fields.items()}
 
 
 def missing_columns(
     names: Collection[str], required: Sequence[str] = REQUIRED
 ) -> list[str]:
-    """Say what a table lacks, each with the names by which it could go.
-
-    Arguments
-    ---------
-    names : Collection[str]
-        Columns of the table.
-    required : Sequence[str]
-        Fields that it must have.
-
-    Returns
-    -------
-    list[str]
-        One entry for each of them that is missing.
-
-    Example
-    -------
-    >>> missing_columns(["wav", "said"])
-    ['text (wrd, transcript, transcription, sentence, words)']
-    """
+    """Say what a table lacks, each with the names by which it could go."""
     found = find_columns(names).fields
     return [
         f"{field} ({', '.join(_NAMES[field][1:])})"

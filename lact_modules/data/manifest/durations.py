@@ -11,23 +11,9 @@ from lact_modules.errors import InputError
 
 
 def measure_durations(utterances: Sequence[Utterance]) -> list[Utterance]:
-    """Fill in the durations that are 0, as the preparation of a corpus measures them.
+    """Fill in the durations that are 0, to the end of the file.
 
-    Arguments
-    ---------
-    utterances : Sequence[Utterance]
-        Those without a duration reach to the end of their file.
-
-    Returns
-    -------
-    list[Utterance]
-        In the same order.
-
-    Raises
-    ------
-    InputError
-        If a file that is needed is missing or not audio, or an utterance would begin
-        after its end.
+    As the preparation of a corpus measures them.
     """
     if all(utterance.duration for utterance in utterances):
         return list(utterances)

@@ -18,36 +18,10 @@ def read_fields(
     placeholder: str | Path | None = None,
     required: Sequence[str] = REQUIRED,
 ) -> dict[str, Any]:
-    """Read and check what is no time.
+    """Read and check what is no time, by names of `Utterance`.
 
-    Arguments
-    ---------
-    entry : Mapping[str, Any]
-        One row, or JSON object, under any names of its tool.
-    place : str
-        Where it stands, for messages.
-    folder : str | Path
-        See `find_audio`.
-    placeholder : str | Path | None
-        See `find_audio`.
-    required : Sequence[str]
-        Fields that the entry must have.
-
-    Returns
-    -------
-    dict[str, Any]
-        By names of `Utterance`; the id is empty if there is none, and so is the text.
-
-    Raises
-    ------
-    InputError
-        If a required field is missing, or something is not what it should be.
-
-    Example
-    -------
-    >>> read = read_fields({"ID": 0, "wav": "a.wav", "wrd": "ONE"}, "a.csv:2", "/x")
-    >>> {name: value for name, value in read.items() if value}
-    {'id': '0', 'audio_filepath': '/x/a.wav', 'text': 'ONE'}
+    Id and text are empty if there are none; `place` is for messages, paths are resolved
+    by `find_audio`.
     """
     try:
         fields = rename_columns(entry)

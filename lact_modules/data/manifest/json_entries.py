@@ -17,33 +17,10 @@ _SPACE = re.compile(r"\s*")
 
 
 def read_json(path: str | Path, text: str) -> Iterator[tuple[int, Entry]]:
-    r"""Read the objects of a manifest.
+    """Read the objects of a manifest, with the number of the line, or else the object.
 
-    Arguments
-    ---------
-    path : str | Path
-        Of the manifest, for messages.
-    text : str
-        What it holds: objects one after the other, usually a line each; or an array of
-        objects; or one object of objects by their ids, as SpeechBrain has them.
-
-    Yields
-    ------
-    tuple[int, Entry]
-        Number of the line, or else of the object in the array or the other object,
-        and what it holds; its id too, if it is SpeechBrain's.
-
-    Raises
-    ------
-    InputError
-        If the text is none of these.
-
-    Example
-    -------
-    >>> list(read_json("a.json", '{"wav": "a.wav"}\n\n{"wav": "b.wav"}'))
-    [(1, {'wav': 'a.wav'}), (3, {'wav': 'b.wav'})]
-    >>> list(read_json("a.json", '{"a": {"wav": "a.wav",\n "words": "ONE"}}'))
-    [(1, {'id': 'a', 'wav': 'a.wav', 'words': 'ONE'})]
+    They stand one after the other, usually a line each; in an array; or in an object by
+    their ids, as SpeechBrain has them.
     """
     values = _parse(path, text)
     first, second = next(values, None), next(values, None)

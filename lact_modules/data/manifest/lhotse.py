@@ -8,45 +8,15 @@ from lact_modules.errors import InputError
 
 
 def is_cut(entry: dict[str, Any]) -> bool:
-    """Return whether a line of JSON is a cut.
-
-    Arguments
-    ---------
-    entry : dict[str, Any]
-        The line's object.
-
-    Returns
-    -------
-    bool
-        True for any kind of cut.
-
-    Example
-    -------
-    >>> is_cut({"id": "a", "type": "MonoCut"}), is_cut({"text": "ONE"})
-    (True, False)
-    """
+    """Return whether a line of JSON is a cut of any kind."""
     return str(entry.get("type", "")).endswith("Cut")
 
 
 def read_cuts(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Read the supervisions of cuts; each is an utterance.
+    """Read the supervisions of cuts, each an utterance by its fields, with the number.
 
-    Arguments
-    ---------
-    path : str | Path
-        Cuts of one channel of a recording in a file, ``.jsonl`` or ``.jsonl.gz``.
-
-    Yields
-    ------
-    tuple[int, dict[str, Any]]
-        Number of the cut, and what one of its supervisions says, by the names of the
-        fields of `Utterance`.
-
-    Raises
-    ------
-    InputError
-        If lhotse is not installed, the file holds no cuts, or a cut is not simply a
-        part of an audio file.
+    A cut is to be a part of one channel of an audio file; InputError else, or without
+    lhotse.
     """
     try:
         from lhotse import CutSet

@@ -33,13 +33,13 @@ class Utterance:
     id : str
         Unique within its manifest.
     audio_filepath : str
-        Audio file; in a manifest it may be relative to the manifest's folder.
+        In a manifest it may be relative to the manifest's folder.
     text : str
         Transcript.
     duration : float
         Seconds.
     speaker : str
-        Speaker, empty if unknown.
+        Empty if unknown.
     offset : float
         Seconds into the file at which the utterance begins.
     channel : int | None
@@ -48,11 +48,6 @@ class Utterance:
         What it was cut out of, such as a chapter or a session, None if unknown.
     order : float | None
         Place within the recording: any numbers that rise, None if unknown.
-
-    Example
-    -------
-    >>> Utterance("1-1-0000", "1-1-0000.flac", "ONE TWO", 1.5, speaker="1").duration
-    1.5
     """
 
     id: str
@@ -183,31 +178,7 @@ def _name_all(
 def check_ids(
     utterances: Iterable[Utterance], source: str | Path | None = None
 ) -> Iterator[Utterance]:
-    """Pass utterances on, and stop at an id that stands twice.
-
-    Arguments
-    ---------
-    utterances : Iterable[Utterance]
-        Of one data set.
-    source : str | Path | None
-        Where they come from, for the message.
-
-    Yields
-    ------
-    Utterance
-        Each of them.
-
-    Raises
-    ------
-    InputError
-        If an earlier one has the same id.
-
-    Example
-    -------
-    >>> utterances = [Utterance(name, "a.wav", "ONE", 1.0) for name in "ab"]
-    >>> list(check_ids(utterances)) == utterances
-    True
-    """
+    """Pass utterances on; raise InputError at an id that stands twice in `source`."""
     seen = set()
     for utterance in utterances:
         if utterance.id in seen:
@@ -220,23 +191,7 @@ def check_ids(
 
 
 def manifest_name(path: str | Path) -> str:
-    """Return the name of a manifest without its ending.
-
-    Arguments
-    ---------
-    path : str | Path
-        File that `read_manifest` takes.
-
-    Returns
-    -------
-    str
-        What its data go by.
-
-    Example
-    -------
-    >>> manifest_name("data/test-clean.jsonl"), manifest_name("cuts_dev.jsonl.gz")
-    ('test-clean', 'cuts_dev')
-    """
+    """Return the name of a manifest without its ending."""
     return Path(Path(path).name.removesuffix(".gz")).stem
 
 

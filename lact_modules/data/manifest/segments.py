@@ -32,17 +32,7 @@ class Segment(NamedTuple):
 
 
 class Timed(NamedTuple):
-    """An entry of a manifest whose times are to be read.
-
-    Arguments
-    ---------
-    place : str
-        Of the entry, for messages.
-    audio : str
-        Path of its audio file.
-    entry : Mapping[str, Any]
-        One row, or JSON object.
-    """
+    """An entry of a manifest whose times are to be read; its place, for messages."""
 
     place: str
     audio: str
@@ -64,29 +54,6 @@ def read_segments(timed: Sequence[Timed]) -> list[Segment]:
     ``end_samples``). ``start`` and ``stop`` together count samples in SpeechBrain's
     manifests, and seconds in those of others: the unit is taken that fits all entries,
     that is, their durations or else the lengths of their files.
-
-    Arguments
-    ---------
-    timed : Sequence[Timed]
-        All entries of one manifest.
-
-    Returns
-    -------
-    list[Segment]
-        In the same order.
-
-    Raises
-    ------
-    InputError
-        If a time is no number from 0 on, times of an entry contradict each other, or
-        it is unknown whether they are seconds or samples, or they are too large for
-        seconds.
-
-    Example
-    -------
-    >>> row = {"wav": "a.wav", "start": "1.5", "end": "2"}
-    >>> read_segments([Timed("train.csv:2", "a.wav", row)])
-    [Segment(offset=1.5, duration=0.5)]
     """
     read = [_read_times(each) for each in timed]
     pairs = [

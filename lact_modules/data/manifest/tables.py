@@ -22,37 +22,13 @@ _DELIMITER_TOLD = re.compile(r'"?sep=(.)"?\r?\n', re.I)
 def read_table(
     path: str | Path, text: str, required: Sequence[str] = REQUIRED
 ) -> Iterator[tuple[int, dict[str, str]]]:
-    r"""Read a table row by row.
+    """Read rows, each with the number of its last line, and its cells by column.
 
-    Arguments
-    ---------
-    path : str | Path
-        Of the table; if its name ends in ``.tsv``, perhaps with ``.gz`` behind, tabs
-        part the cells.
-    text : str
-        What it holds: commas between the cells and quotes as in RFC 4180, or else
-        semicolons or tabs, by what parts the column names. In a ``.tsv`` a quote is a
-        character like others.
-    required : Sequence[str]
-        Fields that there must be columns for.
-
-    Yields
-    ------
-    tuple[int, dict[str, str]]
-        Number of the row's last line, and its cells by column, without those that the
-        row lacks. Rows of empty cells are skipped.
-
-    Raises
-    ------
-    InputError
-        If there is no column for a required field, a known column stands twice or is
-        lacking in a row, a row has more cells than the table columns, or quotes are not
-        closed.
-
-    Example
-    -------
-    >>> list(read_table("train.tsv", "path\tsentence\na.mp3\tHe said \"no\n"))
-    [(2, {'path': 'a.mp3', 'sentence': 'He said "no'})]
+    Commas part the cells and quotes are as in RFC 4180, or else semicolons or tabs, by
+    what parts the column names. In a ``.tsv``, perhaps packed, tabs do, and a quote is
+    a character like others. Empty rows are skipped. Raises InputError for lacking or
+    double columns, a row with more cells than the table columns, or quotes that are not
+    closed.
     """
     path = Path(path)
     if path.name.lower().removesuffix(".gz").endswith(".tsv"):

@@ -34,27 +34,9 @@ class Pair(NamedTuple):
 
 
 def find_unit(pairs: Sequence[Pair]) -> Literal["s", "samples"]:
-    """Find what all pairs can count.
+    """Find what all pairs can count, by their durations or the lengths of their files.
 
-    Arguments
-    ---------
-    pairs : Sequence[Pair]
-        Of one manifest, at least one.
-
-    Returns
-    -------
-    Literal["s", "samples"]
-        What fits their durations, or else the lengths of their files.
-
-    Raises
-    ------
-    InputError
-        If both fit, or neither.
-
-    Example
-    -------
-    >>> find_unit([Pair("train.csv:2", "a.wav", 1.5, 2.0, 0.0)])
-    's'
+    Raises InputError if both units fit, or neither.
     """
     if not all(pair.is_whole for pair in pairs):
         return "s"
@@ -81,19 +63,8 @@ def find_unit(pairs: Sequence[Pair]) -> Literal["s", "samples"]:
 def check_seconds(place: str, audio: str, times: Mapping[str, float]) -> None:
     """Refuse times that only fit their file if they count something else.
 
-    Arguments
-    ---------
-    place : str
-        Of the entry, for the message.
-    audio : str
-        Path of its audio file; where it cannot be read, nothing is checked.
-    times : Mapping[str, float]
-        Numbers by column that are taken for seconds, apart from zeros.
-
-    Raises
-    ------
-    InputError
-        If the file is shorter, and long enough for as many milliseconds or samples.
+    That is, if the file is shorter, and long enough for as many milliseconds or
+    samples. Zeros are left out, and files that cannot be read.
     """
     try:
         length, rate = _seconds(audio), rate_of(audio)

@@ -19,23 +19,9 @@ Found = TypeVar("Found")
 
 
 class ByteRange(io.RawIOBase):
-    """Read a range of a file, perhaps with another head.
+    """Read a range of a file that can seek; `head` stands in for its first bytes.
 
-    Arguments
-    ---------
-    stream : BinaryIO
-        Can seek; nobody else reads it meanwhile.
-    start : int
-        Its first byte.
-    end : int | None
-        The byte behind its last; the file's end if None.
-    head : bytes
-        Stands in for as many bytes at the start.
-
-    Example
-    -------
-    >>> ByteRange(io.BytesIO(b"0123456789"), 2, 8, head=b"ab").read()
-    b'ab4567'
+    Nobody else reads the stream meanwhile.
     """
 
     def __init__(
@@ -58,10 +44,7 @@ class ByteRange(io.RawIOBase):
 
     @property
     def identity(self) -> tuple[int, ...] | None:
-        """Key of this range while its file does not change.
-
-        None of a stream in memory.
-        """
+        """Key of this range while its file does not change; None in memory."""
         try:
             status = os.fstat(self.stream.fileno())
         except OSError:
@@ -72,38 +55,12 @@ class ByteRange(io.RawIOBase):
     def narrow(
         self, start: int, end: int | None = None, head: bytes = b""
     ) -> "ByteRange":
-        """Return a range within this one.
-
-        Arguments
-        ---------
-        start : int
-            Its first byte, from this one's.
-        end : int | None
-            The byte behind its last; this one's end if None.
-        head : bytes
-            Stands in for as many bytes at its start.
-
-        Returns
-        -------
-        ByteRange
-            Of the file itself: this one's head is not seen.
-        """
+        """Return a range within this one; this one's head is not seen."""
         last = self.end if end is None else self.start + end
         return ByteRange(self.stream, self.start + start, last, head)
 
     def split(self, starts: Sequence[int]) -> Iterator["ByteRange"]:
-        """Cut the range into others.
-
-        Arguments
-        ---------
-        starts : Sequence[int]
-            Where they begin, the first at 0.
-
-        Yields
-        ------
-        ByteRange
-            This one itself if there is no other.
-        """
+        """Cut the range at `starts`, of which the first is 0; alone it is this one."""
         for start, end in pairwise([*starts, len(self)]):
             yield self if len(starts) == 1 else self.narrow(start, end)
 
@@ -113,19 +70,9 @@ class ByteRange(io.RawIOBase):
         return self.read(size) or b""
 
     def find(self, pattern: bytes, start: int) -> Iterator[int]:
-        """Find a regular expression that matches few bytes.
+        """Find the places, each once, of a regular expression that matches few bytes.
 
-        Arguments
-        ---------
-        pattern : bytes
-            Of :mod:`re`; a point is any byte.
-        start : int
-            From where on.
-
-        Yields
-        ------
-        int
-            Where it begins, each place once, in order.
+        A point is any byte.
         """
         search = re.compile(pattern, re.DOTALL)
         for base, window, limit in self.windows(start):
@@ -136,16 +83,8 @@ class ByteRange(io.RawIOBase):
     def windows(self, start: int) -> Iterator[tuple[int, bytes, int]]:
         """Read all from a byte on, in windows that overlap a little.
 
-        Arguments
-        ---------
-        start : int
-            From where on.
-
-        Yields
-        ------
-        tuple[int, bytes, int]
-            Where a window begins, its bytes, and from which of them on what begins is
-            found in the next window.
+        Yields where a window begins, its bytes, and from which of them on what begins
+        is found in the next window.
         """
         while window := self.peek(start, _WINDOW):
             is_last = len(window) < _WINDOW
@@ -193,15 +132,8 @@ class ByteRange(io.RawIOBase):
 def keep_found(search: Callable[[ByteRange], Found]) -> Callable[[ByteRange], Found]:
     """Search a file once, though many segments of it are read.
 
-    Arguments
-    ---------
-    search : Callable[[ByteRange], Found]
-        What goes through all of a file; what it gives is not to be changed.
-
-    Returns
-    -------
-    Callable[[ByteRange], Found]
-        Answers from memory for the files last searched, unless they have changed.
+    Answers for the files last searched, unless they have changed, come from memory;
+    what the search gives is not to be changed.
     """
     found: dict[tuple[int, ...], Found] = {}
 

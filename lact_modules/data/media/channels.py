@@ -24,27 +24,11 @@ _CANCEL = "its channels cancel each other; channel {} is read alone where they d
 
 
 class Mixer:
-    """Take one channel, or the mean of all.
+    """Take one channel, or the mean of all; `tell` hears when channels cancel out.
 
-    Channels of opposite phase cancel in a mean. That is decided for each half second
-    of the stream, counted from its beginning: where the mean leaves far less than the
+    Channels of opposite phase cancel in a mean. That is decided for each half second of
+    the stream, counted from its beginning: where the mean leaves far less than the
     channels hold, the loudest is taken.
-
-    Arguments
-    ---------
-    channel : int | None
-        Which one, from 0; their mean if None.
-    tell : Callable[[str], None]
-        Told when channels cancel each other.
-
-    Example
-    -------
-    >>> loud = np.ones((100, 1), dtype=np.float32)
-    >>> blocks = [np.hstack([0.9 * loud, -loud])]
-    >>> mixed = [*Mixer(tell=print).mix(blocks, 8000)]
-    its channels cancel each other; channel 1 is read alone where they do
-    >>> float(np.concatenate(mixed).mean())
-    -1.0
     """
 
     def __init__(
@@ -56,22 +40,7 @@ class Mixer:
         self._tell = tell
 
     def find_start(self, start: int, rate: int, num_channels: int) -> int:
-        """Return where to begin, so that what follows is mixed as in the whole stream.
-
-        Arguments
-        ---------
-        start : int
-            First sample wanted.
-        rate : int
-            Hz.
-        num_channels : int
-            Of the stream.
-
-        Returns
-        -------
-        int
-            At most `start`.
-        """
+        """Return where to begin, so that `start` on is mixed as in the whole stream."""
         if num_channels == 1 or self.channel is not None:
             return start
         size = _frame_size(rate)
@@ -79,24 +48,10 @@ class Mixer:
         return max(0, start // size - 1) * size
 
     def mix(self, blocks: Iterable[np.ndarray], rate: int) -> Iterator[np.ndarray]:
-        """Make one channel; what comes out does not depend on the size of the blocks.
+        """Make one channel of blocks (N, C), whose sizes do not matter.
 
-        Arguments
-        ---------
-        blocks : Iterable[np.ndarray]
-            (N, C) float32, from a sample on that `find_start` gave.
-        rate : int
-            Hz.
-
-        Yields
-        ------
-        np.ndarray
-            (N,) float32; of several channels half a second later than they come.
-
-        Raises
-        ------
-        DecodingError
-            If a block has no such channel.
+        The first begins where `find_start` says. Of several channels what comes out is
+        half a second late.
         """
         position = 0
         for num_channels, group in groupby(blocks, key=lambda block: block.shape[1]):

@@ -16,14 +16,7 @@ class DecodingError(Exception):
 class Decoder(Protocol):
     """A part of a file that is ready to be read: one stream of one sample rate.
 
-    Arguments
-    ---------
-    rate : int
-        Hz.
-    num_channels : int
-        At least 1.
-    num_samples : int | None
-        Of each channel; None while only reading to the end can say.
+    `num_samples` of each channel is None while only reading to the end can say.
     """
 
     rate: int
@@ -31,21 +24,8 @@ class Decoder(Protocol):
     num_samples: int | None
 
     def read(self, start: int = 0) -> Iterator[np.ndarray]:
-        """Return blocks (N, C) float32 from a sample on, full scale 1.
+        """Return blocks (N, C) float32 from a sample on, N > 0, full scale 1.
 
-        Arguments
-        ---------
-        start : int
-            First sample wanted; past the end nothing is given.
-
-        Returns
-        -------
-        Iterator[np.ndarray]
-            (N, C), N > 0.
-
-        Raises
-        ------
-        DecodingError
-            If what was announced is not there, or is damaged.
+        Raises DecodingError if what was announced is not there, or is damaged.
         """
         ...

@@ -7,53 +7,13 @@ from lact_modules.data.media.segment import open_decoders
 
 
 def audio_duration(path: str | Path) -> float:
-    """Measure how long an audio file is, decoding it only where its header fails.
-
-    Arguments
-    ---------
-    path : str | Path
-        wav, flac, ogg, opus, mp3, ...
-
-    Returns
-    -------
-    float
-        Seconds, as decoding it gives them if it is not damaged.
-
-    Raises
-    ------
-    InputError
-        If the file is missing or not audio, or announces more than it holds.
-
-    Example
-    -------
-    >>> import soundfile, tempfile, numpy
-    >>> path = Path(tempfile.mkdtemp()) / "a.wav"
-    >>> soundfile.write(path, numpy.zeros(4000), 8000)
-    >>> audio_duration(path)
-    0.5
-    """
+    """Return the seconds of a file, decoded only where its header fails."""
     with open_decoders(path) as (parts, _):
         return sum(_count_samples(part) / part.rate for part in parts)
 
 
 def audio_rate(path: str | Path) -> int:
-    """Read an audio file's sample rate.
-
-    Arguments
-    ---------
-    path : str | Path
-        wav, flac, ogg, opus, mp3, ...
-
-    Returns
-    -------
-    int
-        Hz; the first one's, of files joined.
-
-    Raises
-    ------
-    InputError
-        If the file is missing or not audio.
-    """
+    """Read an audio file's sample rate; the first one's, of files joined."""
     with open_decoders(path) as (parts, _):
         return next(parts).rate
 

@@ -52,26 +52,10 @@ class _Extent(NamedTuple):
 
 @keep_found
 def find_parts(source: ByteRange) -> list[Part]:
-    r"""Find the files that are joined end to end; most often there is one.
+    """Find the files that are joined end to end; most often there is one.
 
     What lies within a file, such as a picture or the FLAC in an Ogg file, is passed
     over where its structure tells where it ends.
-
-    Arguments
-    ---------
-    source : ByteRange
-        Any file.
-
-    Returns
-    -------
-    list[Part]
-        In order, at least one.
-
-    Example
-    -------
-    >>> import io
-    >>> [part.kind for part in find_parts(ByteRange(io.BytesIO(b"#!AMR\n#!AMR\n")))]
-    ['AMR', 'AMR']
     """
     parts = [_read_part(source, 0)]
     while (end := parts[-1].end) < len(source) and skip_tags(source, end) < len(source):

@@ -22,26 +22,9 @@ def open_parts(source: ByteRange, tell: Callable[[str], None]) -> Iterator[Decod
     """Open the parts of a file one after the other; most files have one.
 
     Files joined end to end, also of different kinds, are read in turn, each with its
-    own sample rate and channels. libsndfile decodes what has its length and keeps to
-    it, FFmpeg the rest.
-
-    Arguments
-    ---------
-    source : ByteRange
-        The file.
-    tell : Callable[[str], None]
-        Called with what is odd, in a few words, where the sound can still be read,
-        and how much is skipped.
-
-    Yields
-    ------
-    Decoder
-        Each is to be read before the next is asked for.
-
-    Raises
-    ------
-    DecodingError
-        If no decoder knows a part, or it holds less than it announces.
+    own sample rate and channels; each before the next is asked for. libsndfile decodes
+    what has its length and keeps to it, FFmpeg the rest. `tell` hears what is odd where
+    the sound can still be read, and how much is skipped.
     """
     parts = find_parts(source)
     for number, part in enumerate(parts):

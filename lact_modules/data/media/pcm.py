@@ -10,23 +10,7 @@ _FULL_SCALE = 32768.0
 
 
 def decode_pcm(data: bytes) -> Tensor:
-    """Read signed 16-bit little-endian samples.
-
-    Arguments
-    ---------
-    data : bytes
-        Half a sample at its end is left.
-
-    Returns
-    -------
-    Tensor
-        (N,) float32, from -1 to 1.
-
-    Example
-    -------
-    >>> decode_pcm(bytes([0, 0x40, 0, 0x80, 0]))
-    tensor([ 0.5000, -1.0000])
-    """
+    """Read 16-bit little-endian samples, -1 to 1; half a sample at the end is left."""
     count = len(data) // BYTES_PER_SAMPLE
     samples = np.frombuffer(data, dtype="<i2", count=count)
     return torch.from_numpy(samples.astype(np.float32) / _FULL_SCALE)

@@ -15,38 +15,14 @@ _MAX_HEADER = 1 << 20
 
 
 class PcmFormat(NamedTuple):
-    """How samples of 16 bits, little-endian, are to be read.
-
-    Arguments
-    ---------
-    rate : int
-        Hz.
-    num_channels : int
-        Whose samples take turns.
-    """
+    """How samples of 16 bits are to be read; those of several channels take turns."""
 
     rate: int
     num_channels: int
 
 
 def name_kind(head: bytes) -> str | None:
-    r"""Identify a kind of file by its first bytes.
-
-    Arguments
-    ---------
-    head : bytes
-        The first 1000 or more, or all.
-
-    Returns
-    -------
-    str | None
-        None for raw samples, or what is not known.
-
-    Example
-    -------
-    >>> name_kind(b"OggS\0\2" + bytes(100)), name_kind(bytes(100))
-    ('Ogg', None)
-    """
+    """Identify a file by its first 1000 bytes; None for raw samples, or unknown."""
     if kind := name_signature(head):
         return kind
     if re.match(rb"ID3[\x02-\x04]\x00", head):
@@ -61,24 +37,9 @@ def name_kind(head: bytes) -> str | None:
 
 
 def read_wav_header(head: bytes, stream: BinaryIO) -> tuple[PcmFormat, bytes]:
-    """Read on to the samples of a WAV.
+    """Read on to the samples of a WAV; return those that have been read, too.
 
-    Arguments
-    ---------
-    head : bytes
-        What has been read, from the beginning.
-    stream : BinaryIO
-        What follows.
-
-    Returns
-    -------
-    tuple[PcmFormat, bytes]
-        The format, and those samples that have been read.
-
-    Raises
-    ------
-    DecodingError
-        If samples are not of 16 bits, or there are none.
+    Raises DecodingError if samples are not of 16 bits, or there are none.
     """
 
     def need(size: int) -> None:

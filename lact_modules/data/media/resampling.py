@@ -10,29 +10,10 @@ from torch import Tensor
 def resample_blocks(
     blocks: Iterable[Tensor], rate: int, new_rate: int
 ) -> Iterator[Tensor]:
-    """Resample blocks to what the joined ones would be resampled to.
+    """Resample blocks (N,) to what the joined ones would be resampled to.
 
-    By soxr, whose time and memory do not depend on how the rates divide.
-
-    Arguments
-    ---------
-    blocks : Iterable[Tensor]
-        (N,) float32; together of any length.
-    rate : int
-        Hz of the blocks.
-    new_rate : int
-        Hz wanted.
-
-    Yields
-    ------
-    Tensor
-        (N,) as soon as the samples that they see have come.
-
-    Example
-    -------
-    >>> blocks = iter(torch.zeros(5, 1000))
-    >>> sum(map(len, resample_blocks(blocks, 8000, 16000)))
-    10000
+    By soxr, whose time and memory do not depend on how the rates divide. Samples come
+    as soon as those that they see have.
     """
     if rate == new_rate:
         yield from blocks
@@ -48,25 +29,5 @@ def resample_blocks(
 
 
 def resampled_length(num_samples: int, rate: int, new_rate: int) -> int:
-    """Count the samples that `resample_blocks` gives.
-
-    Arguments
-    ---------
-    num_samples : int
-        At `rate`.
-    rate : int
-        Hz.
-    new_rate : int
-        Hz wanted.
-
-    Returns
-    -------
-    int
-        To the nearest, half a sample up.
-
-    Example
-    -------
-    >>> resampled_length(3, 32000, 16000)
-    2
-    """
+    """Count the samples that `resample_blocks` gives; half a sample counts as one."""
     return (2 * num_samples * new_rate + rate) // (2 * rate)

@@ -37,21 +37,8 @@ def open_decoders(
 ) -> Iterator[tuple[Iterator[Decoder], Callable[[str], None]]]:
     """Open a file to decode it; faults meanwhile are raised with its name.
 
-    Arguments
-    ---------
-    source : Source
-        Any kind of audio.
-
-    Yields
-    ------
-    tuple[Iterator[Decoder], Callable[[str], None]]
-        Of its parts, each with a plausible rate, to be read in turn; and what warns
-        of it, once however often it is read.
-
-    Raises
-    ------
-    InputError
-        If it is missing, not audio, or damaged.
+    Yields the decoders of its parts, each with a plausible rate, to be read in turn;
+    and what warns of the file, once however often it is read.
     """
     name = source_name(source)
 
@@ -71,30 +58,12 @@ def read_segment(
     duration: float | None = None,
     channel: int | None = None,
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """Decode the samples between two times, of one channel.
+    """Decode the samples between two times, of one channel, see `Mixer`.
 
-    Arguments
-    ---------
-    source : Source
-        Any kind of audio.
-    offset : float
-        Seconds to skip.
-    duration : float | None
-        Seconds to read; to the end of the file if None or 0.
-    channel : int | None
-        Which one, from 0; see `Mixer`.
-
-    Yields
-    ------
-    tuple[int, np.ndarray]
-        Hz, which changes only where files of two rates are joined, and a block (N,)
-        float32, N > 0.
-
-    Raises
-    ------
-    InputError
-        If the file, the segment or the channel is not there, or samples are not finite
-        or far beyond full scale.
+    Yields Hz, which changes only where files of two rates are joined, and blocks (N,),
+    N > 0. Reads to the end if the duration is None or 0. Raises InputError if the
+    segment or the channel is not there, or samples are not finite or far beyond full
+    scale.
     """
     with open_decoders(source) as (parts, tell):
         mixer = Mixer(channel, tell)
@@ -144,18 +113,7 @@ def _cut(
 
 
 def check_rate(rate: int) -> None:
-    """Refuse rates that are none of sound.
-
-    Arguments
-    ---------
-    rate : int
-        Hz, of a header.
-
-    Raises
-    ------
-    DecodingError
-        If it is not within `RATES`.
-    """
+    """Raise DecodingError for a header's rate, in Hz, that is not within `RATES`."""
     low, high = RATES
     if not low <= rate <= high:
         raise DecodingError(

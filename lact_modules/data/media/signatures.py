@@ -53,61 +53,23 @@ _MIN_FRAMES = 6
 
 
 def name_signature(head: bytes) -> str | None:
-    r"""Identify a kind of file by its first bytes, where these suffice.
-
-    Arguments
-    ---------
-    head : bytes
-        The first 64 or more, or all.
-
-    Returns
-    -------
-    str | None
-        None if they cannot.
-
-    Example
-    -------
-    >>> name_signature(b"OggS\0\2" + bytes(58)), name_signature(b"RIFF\0\0\0\0text")
-    ('Ogg', None)
-    """
+    """Identify a kind of file by its first 64 bytes, where these suffice."""
     return next((kind for kind, each in _PATTERNS.items() if each.match(head)), None)
 
 
 def name_kind(source: ByteRange, position: int = 0) -> str | None:
-    """Identify the kind of file that begins at a place.
+    """Identify the kind of file that begins at a place, which is no tag's.
 
-    Arguments
-    ---------
-    source : ByteRange
-        A file, perhaps of several joined.
-    position : int
-        Of no tag.
-
-    Returns
-    -------
-    str | None
-        One that has a signature, or one of bare frames: two are enough.
+    One that has a signature, or one of bare frames: two are enough.
     """
     head = source.peek(position, _HEAD)
     return name_signature(head) or name_frames(source, position, at_least=2)
 
 
 def find_file(source: ByteRange, start: int, with_frames: bool) -> int:
-    """Look for the beginning of a file among bytes that may be anything.
+    """Look for the beginning of a file, or the tag before it; the end if there is none.
 
-    Arguments
-    ---------
-    source : ByteRange
-        Of several files joined, perhaps.
-    start : int
-        From where on.
-    with_frames : bool
-        Whether bare frames in a row may be one too.
-
-    Returns
-    -------
-    int
-        Where it begins, or the tag before it; the end if there is none.
+    The bytes may be anything; bare frames in a row may be a file too, if wanted.
     """
     signed = next(_find_signatures(source, start), len(source))
     if with_frames:

@@ -6,26 +6,7 @@ from lact_modules.data.media.byte_range import ByteRange
 
 
 def skip_tags(source: ByteRange, position: int) -> int:
-    r"""Pass over tags.
-
-    Arguments
-    ---------
-    source : ByteRange
-        The file.
-    position : int
-        Where a tag may begin.
-
-    Returns
-    -------
-    int
-        Where the next byte is that belongs to none, at most the end.
-
-    Example
-    -------
-    >>> import io
-    >>> skip_tags(ByteRange(io.BytesIO(b"ID3\4\0\0\0\0\0\2ab" + b"fLaC")), 0)
-    12
-    """
+    """Return the next byte, at most the end, that belongs to no tag."""
     while position < len(source):
         head = source.peek(position, 32)
         # the version tells it from a chunk of a WAV

@@ -14,24 +14,7 @@ INDEX_FILE = "shards.json"
 
 @dataclass(frozen=True)
 class Shard:
-    """A tar file of utterances, and what it holds in the order of the file.
-
-    Arguments
-    ---------
-    path : Path
-        The tar file.
-    size : int
-        Bytes.
-    durations : list[float]
-        Seconds of each utterance.
-    texts : list[str]
-        Transcript of each utterance.
-
-    Example
-    -------
-    >>> Shard(Path("shard-000000.tar"), 10240, [1.5], ["ONE TWO"]).seconds
-    1.5
-    """
+    """A tar file of utterances, and what it holds in the order of the file."""
 
     path: Path
     size: int
@@ -45,24 +28,7 @@ class Shard:
 
 
 def describe_shards(shards: Sequence[Shard]) -> dict[str, Any]:
-    """Make the index of a folder of shards.
-
-    Arguments
-    ---------
-    shards : Sequence[Shard]
-        All of the folder, in order.
-
-    Returns
-    -------
-    dict[str, Any]
-        For JSON: numbers and seconds of all, then each shard with its utterances.
-
-    Example
-    -------
-    >>> index = describe_shards([Shard(Path("a/0.tar"), 10240, [1.5], ["ONE TWO"])])
-    >>> index["num_utterances"], index["seconds"], index["shards"][0]["file"]
-    (1, 1.5, '0.tar')
-    """
+    """Make a folder's index for JSON: totals, then each shard with its utterances."""
     entries = []
     for shard in shards:
         counts = {"num_utterances": len(shard.texts), "seconds": shard.seconds}
@@ -79,22 +45,9 @@ def describe_shards(shards: Sequence[Shard]) -> dict[str, Any]:
 def find_shards(places: str | Path | Sequence[str | Path]) -> list[Shard]:
     """Find shards, and read what they hold from the indices beside them.
 
-    Arguments
-    ---------
-    places : str | Path | Sequence[str | Path]
-        A folder, a tar file, a pattern of such (``/corpus/shard-00000*.tar``), or
-        several of them.
-
-    Returns
-    -------
-    list[Shard]
-        Each one once, in the order of the places and of their indices.
-
-    Raises
-    ------
-    InputError
-        If nothing is found, an index is missing or damaged, or a shard is not in it
-        or has another size.
+    Places are folders, tar files and patterns of these (``/corpus/shard-00000*.tar``);
+    each shard is found once, in their order. Raises InputError if an index is missing
+    or damaged, or a shard is not in it or has another size.
     """
     if isinstance(places, str | Path):
         places = [places]

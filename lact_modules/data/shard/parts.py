@@ -19,23 +19,7 @@ MAX_PART_SECONDS = 4 * 3600
 class Speech(NamedTuple):
     """A recording, or the segment of one, that may lie in a shard.
 
-    Arguments
-    ---------
-    id : str
-        Unique within its corpus.
-    audio : Source
-        A path, or a stream that has a ``name``.
-    offset : float
-        Seconds into it at which the speech begins.
-    duration : float | None
-        Seconds; to the end if None or 0.
-    channel : int | None
-        From 0; the mean of all if None.
-
-    Example
-    -------
-    >>> Speech("a", "/corpus/a.wav").file
-    '/corpus/a.wav'
+    A stream has a ``name``; a duration of None or 0 reaches to the end.
     """
 
     id: str
@@ -55,15 +39,7 @@ class Speech(NamedTuple):
 
 @dataclass(frozen=True)
 class ListedPart:
-    """Some of a manifest's utterances.
-
-    Arguments
-    ---------
-    number : int
-        From 0.
-    speech : tuple[Speech, ...]
-        At least one.
-    """
+    """Some of a manifest's utterances, at least one."""
 
     number: int
     speech: tuple[Speech, ...]
@@ -79,18 +55,7 @@ class ListedPart:
 class ShardPart:
     """The utterances of a shard, which is read while they are.
 
-    Arguments
-    ---------
-    number : int
-        From 0.
-    shard : str
-        Path of the tar file.
-    num_utterances : int
-        That it holds.
-    num_bytes : int
-        Of the file.
-    channel : int | None
-        Of each utterance, from 0; the mean of all if None.
+    The mean of their channels is taken if `channel` is None.
     """
 
     number: int
@@ -111,18 +76,7 @@ Part: TypeAlias = ListedPart | ShardPart
 
 
 def list_utterances(utterances: Iterable[Utterance]) -> list[Speech]:
-    """Return what to read of a manifest's audio, by absolute paths.
-
-    Arguments
-    ---------
-    utterances : Iterable[Utterance]
-        Of the manifest.
-
-    Returns
-    -------
-    list[Speech]
-        In its order.
-    """
+    """Return what to read of a manifest's audio, by absolute paths."""
     return [
         Speech(u.id, os.path.abspath(u.audio_filepath), u.offset, u.duration, u.channel)
         for u in utterances
@@ -130,26 +84,7 @@ def list_utterances(utterances: Iterable[Utterance]) -> list[Speech]:
 
 
 def divide(speech: Sequence[Speech], size: int) -> list[Part]:
-    """Divide speech into parts of like effort.
-
-    Arguments
-    ---------
-    speech : Sequence[Speech]
-        In the order in which it is to be written.
-    size : int
-        Most of it in a part, which `MAX_PART_SECONDS` may end before.
-
-    Returns
-    -------
-    list[Part]
-        Consecutive, from number 0.
-
-    Example
-    -------
-    >>> hours = [Speech(name, f"{name}.wav", duration=3600.0) for name in "abcdefg"]
-    >>> [[len(part) for part in divide(hours, size)] for size in (100, 3)]
-    [[4, 3], [3, 3, 1]]
-    """
+    """Divide speech, in order, into parts of `size`, or of `MAX_PART_SECONDS`."""
     parts: list[Part] = []
     held: list[Speech] = []
     seconds = 0.0
@@ -166,20 +101,7 @@ def divide(speech: Sequence[Speech], size: int) -> list[Part]:
 
 
 def divide_by_shard(shards: Iterable[Shard], channel: int | None = None) -> list[Part]:
-    """Make a part of each shard.
-
-    Arguments
-    ---------
-    shards : Iterable[Shard]
-        See `find_shards`.
-    channel : int | None
-        Of each utterance.
-
-    Returns
-    -------
-    list[Part]
-        In their order.
-    """
+    """Make a part of each shard, see `find_shards`."""
     return [
         ShardPart(
             number,
@@ -193,24 +115,7 @@ def divide_by_shard(shards: Iterable[Shard], channel: int | None = None) -> list
 
 
 def fingerprint(parts: Iterable[Part]) -> str:
-    """Return a key of parts, other for other audio, order or division.
-
-    Arguments
-    ---------
-    parts : Iterable[Part]
-        All of a corpus.
-
-    Returns
-    -------
-    str
-        Hexadecimal.
-
-    Example
-    -------
-    >>> one, two = Speech("a", "a.wav"), Speech("b", "b.wav")
-    >>> fingerprint(divide([one, two], 2)) == fingerprint(divide([one, two], 1))
-    False
-    """
+    """Return a key of parts, other for other audio, order or division."""
     digest = hashlib.sha256()
     for part in parts:
         digest.update(f"{part!r}\n".encode("utf-8", "surrogateescape"))

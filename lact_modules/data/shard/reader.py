@@ -13,35 +13,10 @@ Sample = dict[str, Any]
 
 
 def read_shard(path: Path) -> Iterator[Sample]:
-    """Read what a shard holds; the audio stays encoded.
+    """Read what a shard of `write_shards` holds; the audio stays encoded.
 
-    Arguments
-    ---------
-    path : Path
-        A tar file that `write_shards` has written.
-
-    Yields
-    ------
-    Sample
-        Of each utterance ``id``, ``text``, ``duration`` and ``speaker``, and ``audio``:
-        a stream whose name has shard and utterance.
-
-    Raises
-    ------
-    InputError
-        If webdataset is not installed, or the shard is damaged.
-
-    Example
-    -------
-    >>> import tempfile, numpy, soundfile
-    >>> from lact_modules.data.manifest.manifest import Utterance
-    >>> from lact_modules.data.shard.writer import write_shards
-    >>> folder = Path(tempfile.mkdtemp())
-    >>> soundfile.write(folder / "a.wav", numpy.zeros(8000), 16000)
-    >>> one = Utterance("a", str(folder / "a.wav"), "ONE", 0.5)
-    >>> [shard] = write_shards(folder / "shards", [one], max_bytes=10**6)
-    >>> [(sample["id"], sample["text"]) for sample in read_shard(shard.path)]
-    [('a', 'ONE')]
+    Each utterance's ``id``, ``text``, ``duration``, ``speaker``, and ``audio``: a
+    stream whose name has shard and utterance.
     """
     read_tars = import_webdataset()
     try:
@@ -62,18 +37,7 @@ def _is_note(key: str) -> bool:
 
 
 def import_webdataset() -> Callable[[Iterable[dict[str, str]]], Iterator[Sample]]:
-    """Return what reads the files of tar files, grouped by utterance.
-
-    Returns
-    -------
-    Callable[[Iterable[dict[str, str]]], Iterator[Sample]]
-        Takes ``{"url": path}`` of each.
-
-    Raises
-    ------
-    InputError
-        If webdataset is not installed.
-    """
+    """Return what reads tar files, ``{"url": path}`` each, grouped by utterance."""
     try:
         from webdataset.tariterators import tarfile_samples
     except ImportError as error:

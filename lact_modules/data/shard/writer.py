@@ -35,40 +35,11 @@ def write_shards(
 ) -> list[Shard]:
     """Write shards and their index; the same utterances give the same bytes.
 
-    Of each utterance a shard has the audio, in the file's own bytes where all of the
-    file is the utterance and else as flac, and then a JSON object with ``id``,
-    ``text``, ``duration`` and ``speaker``.
-
-    Arguments
-    ---------
-    folder : str | Path
-        Made if need be; gets ``shard-<number>.tar`` and ``shards.json``, which
-        appears when all is written.
-    utterances : Iterable[Utterance]
-        With durations; ids must differ.
-    max_bytes : int
-        A shard ends before the utterance that would make it longer.
-
-    Returns
-    -------
-    list[Shard]
-        In order.
-
-    Raises
-    ------
-    InputError
-        If the folder has an index already, a file cannot be read, an id stands twice,
-        or there are no utterances.
-
-    Example
-    -------
-    >>> import tempfile, numpy
-    >>> folder = Path(tempfile.mkdtemp())
-    >>> soundfile.write(folder / "a.wav", numpy.zeros(8000), 16000)
-    >>> one = Utterance("a", str(folder / "a.wav"), "ONE", 0.5)
-    >>> [shard] = write_shards(folder / "shards", [one], max_bytes=10**6)
-    >>> tarfile.open(shard.path).getnames()
-    ['a.wav', 'a.json']
+    Of each utterance, with its duration, a shard has the audio, in the file's own bytes
+    where all of the file is the utterance and else as flac, and then a JSON object with
+    ``id``, ``text``, ``duration`` and ``speaker``. A shard ends before the utterance
+    that would make it longer than `max_bytes`. The index ``shards.json`` appears when
+    all is written; a folder that has one is refused.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)

@@ -14,33 +14,9 @@ from lact_modules.data.source.prefetch import prefetch
 class AudioFile:
     """Mono samples at 16 kHz that are read when they are used, in pieces.
 
-    It has a length and is split as a waveform is. It is decoded twice: at first to
-    see whether it is whole, and how long.
-
-    Arguments
-    ---------
-    path : Source
-        See :func:`~lact_modules.data.audio.load_audio`.
-    offset : float
-        Seconds to skip.
-    duration : float | None
-        Seconds to read; to the end of the file if None or 0.
-    channel : int | None
-        Which one, from 0; their mean if None.
-
-    Raises
-    ------
-    InputError
-        As `load_audio`.
-
-    Example
-    -------
-    >>> import soundfile, tempfile
-    >>> path = tempfile.mkdtemp() + "/a.wav"
-    >>> soundfile.write(path, torch.zeros(4000).numpy(), 8000)
-    >>> audio = AudioFile(path)
-    >>> len(audio), [len(piece) for piece in audio.split(5000)]
-    (8000, [5000, 3000])
+    It has a length and is split as a waveform is. It is decoded twice: at first to see
+    whether it is whole, and how long. Arguments are those of
+    :func:`~lact_modules.data.audio.load_audio`.
     """
 
     def __init__(
@@ -82,38 +58,9 @@ def open_audio(
     duration: float | None = None,
     channel: int | None = None,
 ) -> Waveform:
-    """Read audio that is not too long, and leave what is longer in its file.
+    """Read audio of at most `max_seconds`, and leave what is longer in its file.
 
-    Arguments
-    ---------
-    path : Source
-        See :func:`~lact_modules.data.audio.load_audio`.
-    max_seconds : float
-        Most to read.
-    offset : float
-        Seconds to skip.
-    duration : float | None
-        Seconds wanted; to the end of the file if None or 0.
-    channel : int | None
-        Which one, from 0; their mean if None.
-
-    Returns
-    -------
-    Waveform
-        All of it, at 16 kHz.
-
-    Raises
-    ------
-    InputError
-        As `load_audio`.
-
-    Example
-    -------
-    >>> import soundfile, tempfile
-    >>> path = tempfile.mkdtemp() + "/a.wav"
-    >>> soundfile.write(path, torch.zeros(4000).numpy(), 8000)
-    >>> [type(open_audio(path, seconds)).__name__ for seconds in (1, 0.4)]
-    ['Tensor', 'AudioFile']
+    Other arguments are those of :func:`~lact_modules.data.audio.load_audio`.
     """
     blocks, num_samples = [], 0
     for block in stream_audio(path, SAMPLE_RATE, offset, duration, channel):

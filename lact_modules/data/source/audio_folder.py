@@ -14,24 +14,7 @@ from lact_modules.errors import InputError
 class AudioFolder:
     """All audio files below a folder; each is read when it is drawn, none is kept.
 
-    Arguments
-    ---------
-    folder : str | Path
-        Searched with its subfolders. Files may have any rate that soundfile reads;
-        channels are averaged.
-
-    Raises
-    ------
-    InputError
-        If there is no such folder, or no audio in it.
-
-    Example
-    -------
-    >>> import tempfile, soundfile
-    >>> folder = Path(tempfile.mkdtemp())
-    >>> soundfile.write(folder / "hum.wav", torch.zeros(24000).numpy(), 8000)
-    >>> AudioFolder(folder).draw(max_samples=16000).shape
-    torch.Size([16000])
+    Any rate that soundfile reads will do; channels are averaged.
     """
 
     def __init__(self, folder: str | Path):
@@ -41,23 +24,7 @@ class AudioFolder:
         self.files = collect_audio([str(folder)])
 
     def find(self, name: str) -> Path:
-        """Return one of the files.
-
-        Arguments
-        ---------
-        name : str
-            Its path within the folder, or its number from 0 in the order of paths.
-
-        Returns
-        -------
-        Path
-            Of `files`.
-
-        Raises
-        ------
-        InputError
-            If there is none.
-        """
+        """Return the file of a path in the folder, or of a number in their order."""
         last = len(self.files) - 1
         if name.isdecimal() and int(name) <= last:
             return self.files[int(name)]
@@ -75,25 +42,10 @@ class AudioFolder:
         max_samples: int | None = None,
         generator: torch.Generator | None = None,
     ) -> Tensor:
-        """Read a file, each being as likely as the others.
+        """Read a file, each being as likely as the others: (M,) float32 at 16 kHz.
 
-        Arguments
-        ---------
-        max_samples : int | None
-            Of a longer recording only so many are read, from a random place on; None
-            reads all.
-        generator : torch.Generator | None
-            Of the CPU; torch's global one if None.
-
-        Returns
-        -------
-        Tensor
-            (M,) float32 at 16 kHz, M at most `max_samples`.
-
-        Raises
-        ------
-        InputError
-            If the file cannot be read.
+        Of one longer than `max_samples` as many are read from a random place on. The
+        generator is of the CPU; torch's global one if None.
         """
         index = torch.randint(len(self.files), (), generator=generator)
         path = self.files[index]

@@ -16,29 +16,10 @@ named here; a file named outright may have any suffix."""
 
 
 def collect_audio(names: Iterable[str], listed: Iterable[str] = ()) -> list[Path]:
-    r"""Find audio files.
+    """Find audio files: those named, those in folders, and for ``-`` those `listed`.
 
-    Arguments
-    ---------
-    names : Iterable[str]
-        Files, folders (all audio below, see `find_files`), and ``-`` for `listed`.
-    listed : Iterable[str]
-        Lines with one path each, as of stdin; blank lines are skipped.
-
-    Returns
-    -------
-    list[Path]
-        In the order named; whether a file exists is left to its reader.
-
-    Raises
-    ------
-    InputError
-        If a folder holds no audio, or there is no file at all.
-
-    Example
-    -------
-    >>> collect_audio(["a.wav", "-"], listed=["b.wav\n", "\n"])
-    [PosixPath('a.wav'), PosixPath('b.wav')]
+    Whether a file exists is left to its reader; blank lines are skipped. Raises
+    InputError if a folder holds no audio, or there is no file at all.
     """
     files = [path for name in names for path in _expand(name, listed)]
     if not files:

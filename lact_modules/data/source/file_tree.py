@@ -6,32 +6,11 @@ from pathlib import Path
 
 
 def find_files(folder: str | Path) -> list[Path]:
-    """Find the files of a folder and of all folders in it.
+    """Find the files of a folder and of all folders in it, in the order of paths.
 
-    Folders that are links are entered, but none that holds the link itself. Files and
-    folders whose names begin with a dot are hidden, such as the ``._a.wav`` that macOS
-    leaves behind, and skipped.
-
-    Arguments
-    ---------
-    folder : str | Path
-        Exists.
-
-    Returns
-    -------
-    list[Path]
-        Regular files, and links to nowhere, in the order of paths.
-
-    Example
-    -------
-    >>> import tempfile
-    >>> folder = Path(tempfile.mkdtemp())
-    >>> (folder / "a").mkdir()
-    >>> for name in ("a/1.wav", "a/._1.wav"):
-    ...     (folder / name).touch()
-    >>> (folder / "b").symlink_to("a")
-    >>> [str(path.relative_to(folder)) for path in find_files(folder)]
-    ['a/1.wav', 'b/1.wav']
+    Folders that are links are entered, but none that holds the link itself; links to
+    nowhere are files. Files and folders whose names begin with a dot are hidden, such
+    as the ``._a.wav`` that macOS leaves behind, and skipped.
     """
     return sorted(_walk(Path(folder), frozenset()))
 
@@ -52,19 +31,7 @@ def _walk(folder: Path, above: frozenset[str]) -> Iterator[Path]:
 
 
 class Siblings:
-    """Files that stand beside each other and differ in their endings alone.
-
-    Arguments
-    ---------
-    files : Iterable[Path]
-        In any number of folders.
-
-    Example
-    -------
-    >>> siblings = Siblings([Path("x/B.FLAC"), Path("x/B.TXT"), Path("x/B.json")])
-    >>> siblings.find(Path("x/B"), (".lab", ".txt"))
-    PosixPath('x/B.TXT')
-    """
+    """Files that stand beside each other and differ in their endings alone."""
 
     def __init__(self, files: Iterable[Path]):
         self._files: dict[Path, dict[str, Path]] = {}
@@ -74,19 +41,6 @@ class Siblings:
             self._files.setdefault(path.with_suffix(""), {}).setdefault(ending, path)
 
     def find(self, stem: Path, endings: Sequence[str]) -> Path | None:
-        """Find a file by its path without the ending.
-
-        Arguments
-        ---------
-        stem : Path
-            Its folder and name.
-        endings : Sequence[str]
-            In lower case; the first one counts. A file's may be in upper case.
-
-        Returns
-        -------
-        Path | None
-            None if there is none.
-        """
+        """Find the first of some lower-case endings that a file has, in any case."""
         found = self._files.get(stem, {})
         return next((found[ending] for ending in endings if ending in found), None)

@@ -28,55 +28,18 @@ logger = logging.getLogger(__name__)
 
 
 def read_file(path: str | Path) -> Iterator[Tensor]:
-    """Read an audio file of any length in small blocks.
-
-    Arguments
-    ---------
-    path : str | Path
-        See :func:`~lact_modules.data.audio.load_audio`.
-
-    Yields
-    ------
-    Tensor
-        (N,) float32 at 16 kHz, 40 ms but for the last.
-
-    Raises
-    ------
-    InputError
-        As `load_audio`, when the reading has come to the fault.
-    """
+    """Read a file in blocks (N,) of 40 ms at 16 kHz, the last perhaps shorter."""
     yield from _cut(stream_audio(path))
 
 
 def read_pcm(stream: BinaryIO, sample_rate: int | None = None) -> Iterator[Tensor]:
     """Read samples from a pipe, signed 16-bit little-endian: raw ones, or a WAV.
 
-    What comes out does not depend on how the bytes come in; half a sample at the end
-    is left. Channels of a WAV are averaged, half a second after they come.
-
-    Arguments
-    ---------
-    stream : BinaryIO
-        Buffered: its ``read(n)`` waits for so many bytes, or the end.
-    sample_rate : int | None
-        Hz; other rates than 16 kHz are resampled. If None, what the header of a WAV
-        says, and 16 kHz without one.
-
-    Yields
-    ------
-    Tensor
-        (N,) float32 at 16 kHz, 40 ms but for the last.
-
-    Raises
-    ------
-    InputError
-        If it is an audio file of another kind, or the WAV has another rate.
-
-    Example
-    -------
-    >>> import io
-    >>> list(read_pcm(io.BytesIO(bytes([0, 0x40, 0, 0x80, 0]))))
-    [tensor([ 0.5000, -1.0000])]
+    Blocks (N,) of 40 ms at 16 kHz do not depend on how the bytes come in; half a sample
+    at the end is left. Channels of a WAV are averaged, half a second after they come.
+    The stream is buffered: its ``read(n)`` waits for so many bytes, or the end. Raises
+    InputError for an audio file of another kind, or a WAV of another rate than
+    `sample_rate`.
     """
     format = PcmFormat(sample_rate or SAMPLE_RATE, num_channels=1)
     head = stream.read(_block_size(format))
@@ -123,18 +86,7 @@ def _block_size(format: PcmFormat) -> int:
 
 
 def record() -> Iterator[Tensor]:
-    """Record from the microphone, without end.
-
-    Yields
-    ------
-    Tensor
-        (N,) float32 at 16 kHz, 40 ms.
-
-    Raises
-    ------
-    InputError
-        If there is no microphone, or ``sounddevice`` is not installed.
-    """
+    """Record from the microphone, without end, in blocks (N,) of 40 ms at 16 kHz."""
     try:
         import sounddevice
     except ImportError as error:
@@ -158,18 +110,7 @@ def record() -> Iterator[Tensor]:
 
 
 def at_speed_of_speech(blocks: Iterable[Tensor]) -> Iterator[Tensor]:
-    """Yield each block (N,) at 16 kHz when it would have been spoken.
-
-    Arguments
-    ---------
-    blocks : Iterable[Tensor]
-        Of a recording.
-
-    Yields
-    ------
-    Tensor
-        The same.
-    """
+    """Yield each block (N,) at 16 kHz when it would have been spoken."""
     start, seconds = time.monotonic(), 0.0
     for block in blocks:
         seconds += len(block) / SAMPLE_RATE

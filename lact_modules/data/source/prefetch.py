@@ -14,30 +14,11 @@ def prefetch(
     most: float = 1,
     weigh: Callable[[Item], float] = lambda item: 1,
 ) -> Generator[Item, None, None]:
-    """Pass items on in their order; the next ones are got meanwhile.
+    """Pass items on in their order; one other thread gets the next ones meanwhile.
 
-    What raises between two items raises there. Who closes it, or is interrupted, does
-    not wait for the item that is being got.
-
-    Arguments
-    ---------
-    items : Iterable[Item]
-        Asked from one other thread, while what waits to be taken weighs less than
-        `most`.
-    most : float
-        Above 0.
-    weigh : Callable[[Item], float]
-        Gives an item's weight, not negative.
-
-    Yields
-    ------
-    Item
-        Each of them.
-
-    Example
-    -------
-    >>> [*prefetch(range(4))]
-    [0, 1, 2, 3]
+    It asks for more while what waits to be taken weighs less than `most`. What raises
+    between two items raises there. Who closes it, or is interrupted, does not wait for
+    the item that is being got.
     """
     iterator, lock = iter(items), Lock()
     ready: SimpleQueue[Future[Item]] = SimpleQueue()

@@ -39,32 +39,9 @@ def to_waveforms(
     sample_rate: int,
     load: Callable[[str | Path], Waveform],
 ) -> list[Waveform]:
-    """Make the input of models.
+    """Make models' input of a batch or one alone: (N,) at 16 kHz, or what `load` gives.
 
-    Arguments
-    ---------
-    given : Audio | Sequence[Audio]
-        A batch, or one alone.
-    sample_rate : int
-        Hz of the samples; files have their own.
-    load : Callable[[str | Path], Waveform]
-        Reads a file.
-
-    Returns
-    -------
-    list[Waveform]
-        (N,) float32 on the CPU at 16 kHz, or what `load` gives.
-
-    Raises
-    ------
-    InputError
-        If something is none of these, or a file cannot be read.
-
-    Example
-    -------
-    >>> samples = np.array([0, 16384, -32768], dtype=np.int16)
-    >>> to_waveforms(samples, 16000, load=torch.load)
-    [tensor([ 0.0000,  0.5000, -1.0000])]
+    `sample_rate` is of samples; files have their own.
     """
     if isinstance(given, Tensor | AudioFile | np.ndarray | str | Path):
         given = [given]
@@ -85,31 +62,9 @@ def _hear(
 
 
 def to_waveform(samples: Samples, sample_rate: int, name: str = "audio") -> Tensor:
-    """Make the input of models from samples.
+    """Make models' input, (N,) float32 on the CPU at 16 kHz, of finite samples.
 
-    Arguments
-    ---------
-    samples : Samples
-        All of a recording.
-    sample_rate : int
-        Hz.
-    name : str
-        What messages call it.
-
-    Returns
-    -------
-    Tensor
-        (N,) float32 on the CPU at 16 kHz.
-
-    Raises
-    ------
-    InputError
-        If these are no samples, or not finite.
-
-    Example
-    -------
-    >>> to_waveform(np.ones((800, 2)), 8000).shape
-    torch.Size([1600])
+    `name` is what messages call it.
     """
     return torch.cat([*join_blocks([samples], sample_rate, name)])
 
@@ -119,30 +74,7 @@ def join_blocks(
 ) -> Iterator[Tensor]:
     """Mix and resample a recording that comes in blocks, as if it came at once.
 
-    Arguments
-    ---------
-    blocks : Iterable[Samples]
-        Of any lengths; where the first has its channels, so have the others.
-    sample_rate : int
-        Hz.
-    name : str
-        What messages call it.
-
-    Yields
-    ------
-    Tensor
-        (N,) float32 on the CPU at 16 kHz, at least one.
-
-    Raises
-    ------
-    InputError
-        As :func:`to_waveform`.
-
-    Example
-    -------
-    >>> blocks = np.split(np.zeros((8000, 2)), [4000, 7999])
-    >>> sum(map(len, join_blocks(blocks, 8000)))
-    16000
+    Each has its channels where the first has them, and at least one is given out.
     """
     _check_rate(sample_rate)
 

@@ -42,42 +42,11 @@ def make_corpus(
 ) -> dict[str, float]:
     """Write the corpus to ``folder/LibriSpeech``; complete, or not at all.
 
-    The same arguments give the same bytes with any number of workers; if the corpus
-    is there already, nothing is done. One that was made with other arguments is
-    replaced. No sentence and no speaker is in two splits.
-
-    Arguments
-    ---------
-    folder : str | Path
-        Made if missing.
-    train : int
-        Training utterances, about 2.3 s each.
-    dev : int
-        Validation utterances.
-    test : int
-        Test utterances.
-    seed : int
-        Another seed gives other voices and sentences.
-    workers : int | None
-        Processes; one a core if None.
-
-    Returns
-    -------
-    dict[str, float]
-        Hours of each split.
-
-    Raises
-    ------
-    InputError
-        If espeakng-loader is missing, a size is not positive, or the folder
-        holds a ``LibriSpeech`` that was not made here.
-
-    Example
-    -------
-    >>> import tempfile
-    >>> corpus = tempfile.mkdtemp()
-    >>> sorted(make_corpus(corpus, train=1, dev=1, test=1))
-    ['dev', 'test', 'train']
+    An utterance takes about 2.3 s. The same arguments give the same bytes with any
+    number of processes; if the corpus is there already, nothing is done. One that was
+    made with other arguments is replaced. No sentence and no speaker is in two splits.
+    Returns hours by split; raises InputError if the folder holds a ``LibriSpeech`` that
+    was not made here.
     """
     sizes = {"train": train, "dev": dev, "test": test}
     if min(sizes.values()) < 1:
@@ -105,19 +74,7 @@ def make_corpus(
 def record_speaker(speaker: Speaker, folder: Path, seed: int) -> float:
     """Write all that one speaker says; to be called in a process of its own.
 
-    Arguments
-    ---------
-    speaker : Speaker
-        Who speaks.
-    folder : Path
-        The corpus; ``<split>/<speaker>/1`` is made in it.
-    seed : int
-        Seed of the corpus.
-
-    Returns
-    -------
-    float
-        Seconds spoken.
+    Returns seconds.
     """
     chapter = folder / speaker.split / str(speaker.id) / "1"
     chapter.mkdir(parents=True)

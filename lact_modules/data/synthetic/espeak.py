@@ -22,31 +22,10 @@ _ON_SAMPLES = ctypes.CFUNCTYPE(
 class Synthesizer:
     """Speak with the espeak-ng library that ``espeakng-loader`` ships.
 
-    The library keeps its state in globals: one synthesizer a process, one thread,
-    and the samples of a sentence depend on what was said before it. A fresh process
-    with the same seed says the same series of sentences with the same samples.
-
-    Arguments
-    ---------
-    seed : int
-        Of the noise in breathy voices.
-
-    Attributes
-    ----------
-    sample_rate : int
-        Hz of what :meth:`say` returns.
-
-    Raises
-    ------
-    InputError
-        If espeakng-loader is not installed or its library does not start.
-
-    Example
-    -------
-    >>> synthesizer = Synthesizer()
-    >>> samples = synthesizer.say("GOOD MORNING", "en-us+f3")
-    >>> samples.dtype, len(samples) > synthesizer.sample_rate // 2
-    (dtype('float32'), True)
+    The library keeps its state in globals: one synthesizer a process, one thread, and
+    the samples of a sentence depend on what was said before it. A fresh process with
+    the same seed, of the noise in breathy voices, says the same series of sentences
+    with the same samples, at `sample_rate`.
     """
 
     def __init__(self, seed: int = 0) -> None:
@@ -75,31 +54,11 @@ class Synthesizer:
         pitch: int = 50,
         pitch_range: int = 50,
     ) -> np.ndarray:
-        """Speak one text.
+        """Speak one text: (N,) float32, full scale 1.
 
-        Arguments
-        ---------
-        text : str
-            What to say.
-        voice : str
-            A language, with a variant or not: ``en-us``, ``en-us+f3``. A variant
-            that does not exist is ignored.
-        rate : int
-            Words a minute.
-        pitch : int
-            0 to 99, 50 is the voice's own.
-        pitch_range : int
-            0 (monotone) to 99.
-
-        Returns
-        -------
-        np.ndarray
-            (N,) float32 at ``sample_rate``, full scale is 1.
-
-        Raises
-        ------
-        InputError
-            If there is no such voice.
+        The voice is a language, with a variant or not (``en-us+f3``; one that does not
+        exist is ignored), the rate in words a minute, pitch and range 0 to 99: 50 is
+        the voice's own, a range of 0 monotone.
         """
         if self._library.espeak_SetVoiceByName(voice.encode()) != 0:
             raise InputError(f"{voice}: espeak-ng has no such voice")
@@ -121,18 +80,7 @@ class Synthesizer:
 
 
 def load_espeak() -> tuple[ctypes.CDLL, str]:
-    """Load the library, and return where its voices are.
-
-    Returns
-    -------
-    tuple[ctypes.CDLL, str]
-        The library, not initialized, and its data folder.
-
-    Raises
-    ------
-    InputError
-        If espeakng-loader is not installed.
-    """
+    """Load the library, not initialized, and return where its voices are."""
     try:
         import espeakng_loader
     except ImportError as error:

@@ -111,23 +111,7 @@ _RULES = _parse(GRAMMAR)
 
 
 def write_sentence(random: Random) -> str:
-    """Write one sentence.
-
-    Arguments
-    ---------
-    random : Random
-        Source of every choice: the same state gives the same sentence.
-
-    Returns
-    -------
-    str
-        3 to 8 upper-case words with single spaces.
-
-    Example
-    -------
-    >>> len(write_sentence(Random(1)).split()) in range(SHORTEST, LONGEST + 1)
-    True
-    """
+    """Write one sentence of 3 to 8 upper-case words."""
     while True:
         words = _expand("sentence", random)
         if SHORTEST <= len(words) <= LONGEST:
@@ -135,18 +119,7 @@ def write_sentence(random: Random) -> str:
 
 
 def vocabulary() -> set[str]:
-    """Return every word that a sentence can hold.
-
-    Returns
-    -------
-    set[str]
-        Upper-case words.
-
-    Example
-    -------
-    >>> {"KITCHEN", "QUEEN"} <= vocabulary()
-    True
-    """
+    """Return every word that a sentence can hold."""
     return {word for word in GRAMMAR.split() if word.isupper()}
 
 

@@ -15,24 +15,10 @@ SPEAKERS = {"train": 32, "dev": 4, "test": 8}
 
 @dataclass(frozen=True)
 class Speaker:
-    """One voice of the corpus, and how much it says.
+    """One voice of the corpus, and how many sentences it says in its split.
 
-    Arguments
-    ---------
-    id : int
-        Folder name.
-    split : str
-        train, dev or test.
-    voice : str
-        espeak-ng's language and variant, such as ``en-us+f3``.
-    rate : int
-        Words a minute.
-    pitch : int
-        0 to 99.
-    pitch_range : int
-        0 to 99.
-    utterances : int
-        How many sentences the speaker says.
+    Rate in words a minute, pitches 0 to 99; the voice is espeak-ng's, such as
+    ``en-us+f3``.
     """
 
     id: int
@@ -54,23 +40,7 @@ def plan_speakers(sizes: dict[str, int], seed: int) -> list[Speaker]:
 
     Speaker `i` has accent `i mod 8` and variant `i mod 15` of the shuffled lists: 120
     different voices, and each accent and variant of the test is in the training data.
-
-    Arguments
-    ---------
-    sizes : dict[str, int]
-        Utterances of each split.
-    seed : int
-        Shuffles the voices.
-
-    Returns
-    -------
-    list[Speaker]
-        With ids from 1 upwards, training first.
-
-    Example
-    -------
-    >>> len(plan_speakers({"train": 100, "dev": 10, "test": 3}, seed=0))
-    39
+    Ids begin at 1, with the training.
     """
     random = Random(f"{seed} speakers")
     accents = random.sample(ACCENTS, len(ACCENTS))

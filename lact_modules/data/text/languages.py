@@ -31,7 +31,7 @@ _SPACE_IN_SCRIPT_WITHOUT = regex.compile(
 
 @dataclass(frozen=True)
 class TextRules:
-    r"""What becomes of a language's sentences.
+    """What becomes of a language's sentences.
 
     Arguments
     ---------
@@ -39,8 +39,7 @@ class TextRules:
         Unicode's normal form. ``NFKC`` also makes one of compatible characters, such
         as ligatures and full-width letters; ``NFC`` leaves them.
     letter_case : Literal["upper", "lower", "keep"]
-        ``upper``, ``lower`` or ``keep``. A German ß is one letter in either case:
-        upper-case ẞ.
+        A German ß is one letter in either case: upper-case ẞ.
     digits : Literal["refuse", "keep"]
         ``refuse`` sentences with digits, which may be read in many ways, or ``keep``
         the digits.
@@ -56,11 +55,6 @@ class TextRules:
         What stays between letters, beside the apostrophe.
     drop : str
         What goes without parting a word.
-
-    Example
-    -------
-    >>> normalize_text("It\u2019s a \u201cwell-known\u201d café!", TextRules())
-    "IT'S A WELL KNOWN CAFÉ"
     """
 
     form: Literal["NFC", "NFKC"] = "NFKC"
@@ -109,30 +103,10 @@ LANGUAGES: dict[str, TextRules] = {
 
 
 def rules_for(language: str, changes: Mapping[str, Any] | None = None) -> TextRules:
-    """Return the rules of a language, with changes if so wanted.
+    """Return the rules of a language (``de``, ``zh-CN``) for `normalize_text`.
 
-    Arguments
-    ---------
-    language : str
-        Code as Common Voice gives it, such as ``de`` or ``zh-CN``. One that is not in
-        `LANGUAGES` has the rules that serve most.
-    changes : Mapping[str, Any] | None
-        By names of `TextRules`.
-
-    Returns
-    -------
-    TextRules
-        For `normalize_text`.
-
-    Raises
-    ------
-    InputError
-        If there is no such rule, or it has no such value.
-
-    Example
-    -------
-    >>> rules_for("tr", {"letter_case": "lower"}).dotted_i
-    True
+    Those that serve most, if it is not in `LANGUAGES`. Changes go by names of
+    `TextRules`.
     """
     rules = LANGUAGES.get(language.lower().partition("-")[0], TextRules())
     kinds = get_type_hints(TextRules)
@@ -153,34 +127,8 @@ def normalize_text(text: str, rules: TextRules) -> str:
 
     Punctuation and hyphens part words; apostrophes, however typed, stay within a word.
     Invisible characters go, those that direct the order of display among them: text
-    that runs from right to left is in the order of reading.
-
-    Arguments
-    ---------
-    text : str
-        As written.
-    rules : TextRules
-        Of its language.
-
-    Returns
-    -------
-    str
-        Empty if there are no words.
-
-    Raises
-    ------
-    InputError
-        If the text holds digits that are refused, or symbols that are spoken but not
-        spelled, such as ``%``.
-
-    Example
-    -------
-    >>> normalize_text("שָׁלוֹם, צה״ל!", rules_for("he"))
-    'שלום צהל'
-    >>> normalize_text("50 %", rules_for("en"))
-    Traceback (most recent call last):
-    ...
-    lact_modules.errors.InputError: '50 %': '%05' is not spelled as it is spoken
+    that runs from right to left is in the order of reading. Raises InputError for
+    digits that are refused, or symbols that are spoken but not spelled, such as ``%``.
     """
     words = unicodedata.normalize(rules.form, text.translate(_QUOTES))
     words = _change_case(words, rules)

@@ -22,19 +22,7 @@ _MOST_WORDS = 5000
 
 
 def other_forms() -> dict[str, Form]:
-    r"""Return all ways to write words otherwise, those that change least first.
-
-    Returns
-    -------
-    dict[str, Form]
-        By what to call them.
-
-    Example
-    -------
-    >>> form = other_forms()["lower case and apostrophes '"]
-    >>> form("DON\u2019T")
-    "don't"
-    """
+    """Return all ways to write words otherwise, by name, the least change first."""
     unchanged: dict[str, Form] = {"": str}
     kinds = [unchanged | kind for kind in (_CASES, _UNICODE, _APOSTROPHES)]
     combined = sorted(
@@ -49,24 +37,9 @@ def other_forms() -> dict[str, Form]:
 
 
 def tell_form(words: Collection[str], fits: Callable[[str], bool]) -> str:
-    """Find the form in which words that do not fit would.
+    """Find the form in which words that do not fit would; of many, the first are tried.
 
-    Arguments
-    ---------
-    words : Collection[str]
-        Words that do not fit; of many, the first thousands are looked at.
-    fits : Callable[[str], bool]
-        Whether a word does.
-
-    Returns
-    -------
-    str
-        To continue with after a message; empty if it would help none.
-
-    Example
-    -------
-    >>> tell_form(["one", "two", "six"], {"ONE", "TWO"}.__contains__)
-    '; in upper case 2 of 3 would fit'
+    Returns what continues a message; empty if it would help none.
     """
     looked_at = [*itertools.islice(words, _MOST_WORDS)]
     best, most = "", 0

@@ -21,20 +21,7 @@ _LONGEST_WORD = 6
 def is_unspaced(texts: Iterable[str]) -> bool:
     """Return whether most letters are of scripts without spaces between words.
 
-    Arguments
-    ---------
-    texts : Iterable[str]
-        Sentences, words, or tokens of a vocabulary.
-
-    Returns
-    -------
-    bool
-        True for Chinese, Japanese, Thai, Lao, Khmer, Burmese, Tibetan, ...
-
-    Example
-    -------
-    >>> is_unspaced(["你好 OK"]), is_unspaced(["สวัสดี"]), is_unspaced(["안녕", "hello"])
-    (False, True, False)
+    Chinese, Japanese, Thai, Lao, Khmer, Burmese, Tibetan, ...; not Korean.
     """
     num_letters = num_unspaced = 0
     for text in texts:
@@ -46,21 +33,8 @@ def is_unspaced(texts: Iterable[str]) -> bool:
 def is_unsegmented(sentences: Iterable[str]) -> bool:
     """Return whether white space leaves words together that others would part.
 
-    Arguments
-    ---------
-    sentences : Iterable[str]
-        Text to learn from.
-
-    Returns
-    -------
-    bool
-        True for scripts without spaces, unless the text has so many that they part
-        words, or characters.
-
-    Example
-    -------
-    >>> is_unsegmented(["你好世界"]), is_unsegmented(["你好 世界"])
-    (True, False)
+    That is in scripts without spaces, unless a text has so many that they part words,
+    or characters.
     """
     sentences = list(sentences)
     num_letters = sum(len(_UNSPACED.findall(sentence)) for sentence in sentences)
@@ -69,21 +43,5 @@ def is_unsegmented(sentences: Iterable[str]) -> bool:
 
 
 def spell_characters(text: str) -> str:
-    """Put white space between characters, and the delimiter where it was.
-
-    Arguments
-    ---------
-    text : str
-        Words between white space.
-
-    Returns
-    -------
-    str
-        Characters as words of a language model.
-
-    Example
-    -------
-    >>> spell_characters("AN OX")
-    'A N | O X'
-    """
+    """Put white space between characters, and the delimiter where it was."""
     return " ".join(WORD_DELIMITER.join(text.split()))

@@ -21,62 +21,19 @@ _MARKED = {
 
 
 def read_lines(path: str | Path) -> Iterator[str]:
-    r"""Read the lines of a text file; memory does not grow with it.
+    """Read the stripped lines, not blank, of a text file of any length.
 
-    Arguments
-    ---------
-    path : str | Path
-        UTF-8 text, packed by gzip if its name ends in ``.gz``; UTF-16 and UTF-32 too,
-        where a byte-order mark says so.
-
-    Yields
-    ------
-    str
-        Each line that is not blank, without white space around it.
-
-    Raises
-    ------
-    InputError
-        If the file is missing, is not text, or is packed and damaged.
-
-    Example
-    -------
-    >>> import tempfile
-    >>> path = Path(tempfile.mkdtemp()) / "text.txt.gz"
-    >>> with gzip.open(path, "wt") as stream:
-    ...     print("ONE TWO", "", " TEN", sep="\n", file=stream)
-    >>> list(read_lines(path))
-    ['ONE TWO', 'TEN']
+    UTF-8 text, packed by gzip if its name ends in ``.gz``; UTF-16 and UTF-32 too, where
+    a byte-order mark says so.
     """
     with _text_opened(path, None) as stream:
         yield from filter(None, map(str.strip, stream))
 
 
 def read_text(path: str | Path) -> str:
-    r"""Read a whole text file.
+    """Read a whole text file, as `read_lines`; ends of lines stay as they are.
 
-    Arguments
-    ---------
-    path : str | Path
-        As for `read_lines`.
-
-    Returns
-    -------
-    str
-        Without a mark of byte order at its beginning; ends of lines stay as they are.
-
-    Raises
-    ------
-    InputError
-        As `read_lines`.
-
-    Example
-    -------
-    >>> import tempfile
-    >>> path = Path(tempfile.mkdtemp()) / "text.txt"
-    >>> _ = path.write_bytes(b"\xef\xbb\xbfONE\r\nTWO")
-    >>> read_text(path)
-    'ONE\r\nTWO'
+    A byte-order mark at its beginning goes.
     """
     with _text_opened(path, "") as stream:
         return stream.read()

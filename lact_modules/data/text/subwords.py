@@ -90,25 +90,10 @@ class SubwordVocabulary:
         """Learn pieces from texts; the same texts give the same pieces.
 
         All characters of the texts become tokens; characters are not normalized.
-
-        Arguments
-        ---------
-        texts : Iterable[str]
-            One sentence each.
-        num_tokens : int
-            How many tokens to make, the special ones included.
-        model_type : str
-            ``unigram`` (arXiv 1804.10959) or ``bpe`` (arXiv 1508.07909).
-
-        Returns
-        -------
-        SubwordVocabulary
-            With an unknown piece as token 3.
-
-        Raises
-        ------
-        InputError
-            If the texts are too few for so many tokens, or have more characters.
+        `num_tokens` includes the special ones, among them an unknown piece, 3.
+        `model_type` is ``unigram`` (arXiv 1804.10959) or ``bpe`` (arXiv 1508.07909).
+        Raises InputError if the texts are too few for so many tokens, or have more
+        characters.
         """
         if model_type not in MODEL_TYPES:
             raise InputError(
@@ -158,18 +143,10 @@ class SubwordVocabulary:
         return faulty - {WORD_START}
 
     def encode(self, text: str) -> list[int]:
-        """Turn text into ids, without begin and end.
+        """Turn text into ids, without begin and end; white space counts as one space.
 
-        Arguments
-        ---------
-        text : str
-            Transcript; a run of white space counts as one space.
-
-        Returns
-        -------
-        list[int]
-            Characters that no token can spell become the unknown piece; see
-            :meth:`unknown`.
+        Characters that no token can spell become the unknown piece; see
+        :meth:`unknown`.
         """
         return self._processor.encode(" ".join(text.split()))
 
@@ -199,23 +176,7 @@ class SubwordVocabulary:
 
     @classmethod
     def load(cls, path: str | Path) -> "SubwordVocabulary":
-        """Read a SentencePiece model file.
-
-        Arguments
-        ---------
-        path : str | Path
-            What :meth:`save` or SentencePiece's trainer wrote.
-
-        Returns
-        -------
-        SubwordVocabulary
-            With the tokens of the file.
-
-        Raises
-        ------
-        InputError
-            If there is no such file or it is not such a model.
-        """
+        """Read a SentencePiece model file."""
         path = Path(path)
         if not path.is_file():
             raise InputError(f"{path}: no such tokenizer; train one first")

@@ -28,22 +28,8 @@ _VERSION = 1
 class TokenStore(Dataset):
     """Texts as sequences of tokens, in files that the system reads as needed.
 
-    Items are ``id``, the place of the text in its sources, and ``tokens`` (U,) int64.
-
-    Arguments
-    ---------
-    folder : str | Path
-        What :func:`write_token_store` wrote.
-
-    Example
-    -------
-    >>> import tempfile
-    >>> folder = Path(tempfile.mkdtemp()) / "train"
-    >>> vocabulary = SubwordVocabulary.train(["ONE TWO", "TWO TEN"], num_tokens=12)
-    >>> write_token_store(folder, vocabulary, ["TWO", "TEN TWO"])
-    >>> store = TokenStore(folder)
-    >>> len(store), vocabulary.decode(store[1]["tokens"].tolist()), store.num_words
-    (2, 'TEN TWO', 3)
+    Items are ``id``, the place of the text in its sources, and ``tokens`` (U,) int64,
+    as `write_token_store` wrote them.
     """
 
     def __init__(self, folder: str | Path):
@@ -83,27 +69,10 @@ def write_token_store(
 ) -> None:
     """Tokenize texts into a folder, which appears when it is whole.
 
-    A folder that holds the same already is left alone; files are taken for the same
-    by their names, sizes and times of change.
-
-    Arguments
-    ---------
-    folder : str | Path
-        An earlier one is replaced.
-    vocabulary : SubwordVocabulary
-        Of at most 65536 tokens.
-    texts : Sequence[str]
-        Those without a token are skipped.
-    files : Sequence[str | Path]
-        Further texts, one a line; see
-        :func:`~lact_modules.data.text.sentences.read_lines`.
-    max_tokens : int | None
-        Longer texts are counted and left out.
-
-    Raises
-    ------
-    InputError
-        If a file cannot be read, or no text is left.
+    A folder that holds the same already is left alone, another is replaced; files are
+    taken for the same by their names, sizes and times of change. `files` have further
+    texts, one a line. Texts of no token are skipped, those of more than `max_tokens`
+    counted and left out. A vocabulary has at most 65536 tokens.
     """
     folder = Path(folder)
     key = _cache_key(vocabulary, texts, files, max_tokens)

@@ -68,20 +68,7 @@ class Vocabulary:
     def encode(self, text: str) -> list[int]:
         """Turn text into ids; a run of white space counts as one space.
 
-        Arguments
-        ---------
-        text : str
-            Transcript.
-
-        Returns
-        -------
-        list[int]
-            One id a character, none for the empty text.
-
-        Raises
-        ------
-        InputError
-            If the text holds a character without a token.
+        Raises InputError if the text holds a character without a token.
         """
         try:
             return [self._ids[character] for character in _spell(text)]
@@ -110,23 +97,7 @@ class Vocabulary:
 
     @classmethod
     def load(cls, path: str | Path) -> "Vocabulary":
-        """Read what :meth:`save` wrote.
-
-        Arguments
-        ---------
-        path : str | Path
-            One token a line.
-
-        Returns
-        -------
-        Vocabulary
-            With the tokens in the order of the file.
-
-        Raises
-        ------
-        InputError
-            If there is no such file or it is not a vocabulary.
-        """
+        """Read what :meth:`save` wrote: a token a line."""
         path = Path(path)
         if not path.is_file():
             raise InputError(f"{path}: no such vocabulary; it is written by training")

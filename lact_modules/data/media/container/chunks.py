@@ -66,16 +66,8 @@ _PLAIN_FORMAT = re.compile(
 def find_end(source: ByteRange) -> tuple[int, bool]:
     """Pass over the samples, and what belongs to the file behind them.
 
-    Arguments
-    ---------
-    source : ByteRange
-        Begins with a file of chunks.
-
-    Returns
-    -------
-    tuple[int, bool]
-        Where the file ends, and True if its sizes agree in that; else where the
-        samples begin.
+    Returns where the file ends, and True if its sizes agree in that; else where the
+    samples begin.
     """
     samples = _find_samples(source)
     if samples is None:
@@ -92,24 +84,9 @@ def find_end(source: ByteRange) -> tuple[int, bool]:
 
 
 def correct_size(source: ByteRange, tell: Callable[[str], None]) -> ByteRange:
-    """Correct a size that leaves samples out.
+    """Correct a size that leaves samples out, and `tell` of it.
 
-    Arguments
-    ---------
-    source : ByteRange
-        One file of chunks.
-    tell : Callable[[str], None]
-        Called with a remark on a size that was corrected.
-
-    Returns
-    -------
-    ByteRange
-        A file whose header is right; `source` itself if it is.
-
-    Raises
-    ------
-    DecodingError
-        If the header announces more than there is.
+    Raises DecodingError if the header announces more than there is.
     """
     samples = _find_samples(source)
     if samples is None:

@@ -23,18 +23,7 @@ _WINDOW = 1 << 18
 
 
 def find_atoms_end(source: ByteRange) -> int:
-    """Pass over the atoms of an MPEG-4 file.
-
-    Arguments
-    ---------
-    source : ByteRange
-        Begins with its type, ``ftyp``.
-
-    Returns
-    -------
-    int
-        Where the last one ends, or the file.
-    """
+    """Pass over the atoms of an MPEG-4 file, of which ``ftyp`` is the first."""
 
     def read(position: int) -> int:
         header = source.peek(position, 16)
@@ -49,18 +38,7 @@ def find_atoms_end(source: ByteRange) -> int:
 
 
 def find_chunks_end(source: ByteRange) -> int:
-    """Pass over the chunks of a video: RIFF, perhaps several.
-
-    Arguments
-    ---------
-    source : ByteRange
-        Begins with one.
-
-    Returns
-    -------
-    int
-        Where the last one ends, or the file.
-    """
+    """Pass over the chunks of a video: RIFF, perhaps several."""
 
     def read(position: int) -> int:
         header = source.peek(position, 12)
@@ -81,18 +59,7 @@ def _walk(source: ByteRange, read: Callable[[int], int]) -> int:
 
 
 def find_elements_end(source: ByteRange) -> int:
-    """Skip the elements of a Matroska file, also of unknown sizes.
-
-    Arguments
-    ---------
-    source : ByteRange
-        Begins with the first.
-
-    Returns
-    -------
-    int
-        Where the last one ends, or the file.
-    """
+    """Skip the elements of a Matroska file, also of unknown sizes."""
     position = 0
     while header := source.peek(position, 12):
         name_size = _count_bytes(header)
@@ -113,18 +80,7 @@ def _count_bytes(number: bytes) -> int:
 
 
 def find_amr_end(source: ByteRange) -> int:
-    """Pass over the frames of AMR.
-
-    Arguments
-    ---------
-    source : ByteRange
-        Begins with its signature.
-
-    Returns
-    -------
-    int
-        Where the last one ends.
-    """
+    """Pass over the frames of AMR, behind its signature."""
     head = source.peek(0, 9)
     position = head.index(b"\n") + 1
     sizes = _AMR_WB_SIZES if head.startswith(b"#!AMR-WB") else _AMR_SIZES
@@ -142,18 +98,9 @@ def find_amr_end(source: ByteRange) -> int:
 
 
 def find_nist_end(source: ByteRange) -> int:
-    """Add up the samples of a SPHERE file.
+    """Add up the samples of a SPHERE file, which should end there, or behind the file.
 
-    Arguments
-    ---------
-    source : ByteRange
-        Begins with its signature.
-
-    Returns
-    -------
-    int
-        Where the samples should end, which may be behind the file; 0 if compression
-        keeps that from being known.
+    0 if compression keeps that from being known.
     """
     head = source.peek(0, 1024)
     fields = dict(re.findall(rb"(\w+) -i (\d+)", head))

@@ -22,12 +22,7 @@ _BLOCK_SIZES = [0, 192, 576, 1152, 2304, 4608, 0, 0, *(256 << n for n in range(8
 class LastFrame(NamedTuple):
     """What ends a stream; zeros if no frame was found.
 
-    Arguments
-    ---------
-    last_sample : int
-        Samples up to its end.
-    end : int
-        The byte behind it, 0 if it is not whole.
+    `end` is the byte behind it, 0 if it is not whole.
     """
 
     last_sample: int
@@ -35,35 +30,13 @@ class LastFrame(NamedTuple):
 
 
 def announced_samples(source: ByteRange) -> int:
-    """Read from the header how many samples there are, 0 if it does not know.
-
-    Arguments
-    ---------
-    source : ByteRange
-        Begins with `SIGNATURE`.
-
-    Returns
-    -------
-    int
-        Of each channel.
-    """
+    """Read from the header how many samples a channel has, 0 if it does not know."""
     # the last 36 bits before the checksum
     return int.from_bytes(source.peek(21, 5), "big") & (1 << 36) - 1
 
 
 def find_first_frame(source: ByteRange) -> int:
-    """Pass over the blocks before the sound: tags, pictures.
-
-    Arguments
-    ---------
-    source : ByteRange
-        Begins with `SIGNATURE`.
-
-    Returns
-    -------
-    int
-        Where the last one ends, or the file.
-    """
+    """Pass over the blocks before the sound: tags, pictures."""
     position, is_last = 4, False
     while not is_last and len(header := source.peek(position, 4)) == 4:
         is_last = header[0] > 127
@@ -75,15 +48,7 @@ def find_first_frame(source: ByteRange) -> int:
 def find_last_frame(source: ByteRange) -> LastFrame:
     """Look from the end for a frame, and read which samples it holds.
 
-    Arguments
-    ---------
-    source : ByteRange
-        Begins with `SIGNATURE`.
-
-    Returns
-    -------
-    LastFrame
-        Chance may imitate one, rarely.
+    Chance may imitate one, rarely.
     """
     first = find_first_frame(source)
     # without "big" from Python 3.11 on alone

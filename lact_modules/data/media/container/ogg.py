@@ -21,18 +21,9 @@ class _Page(NamedTuple):
 
 
 def find_link_end(source: ByteRange) -> int:
-    """Pass over the pages of one link of a chained file, to a gap if there is one.
+    """Pass over the whole pages of one link of a chained file, to a gap if any.
 
-    Arguments
-    ---------
-    source : ByteRange
-        Begins with a page.
-
-    Returns
-    -------
-    int
-        Where the last whole page ends. What follows may be a link, a stream
-        with headers of its own.
+    What follows may be a link, a stream with headers of its own.
     """
     position, was_first = 0, True
     while page := _read_page(source, position):
@@ -47,17 +38,9 @@ def find_link_end(source: ByteRange) -> int:
 
 @keep_found
 def count_last_samples(source: ByteRange) -> int:
-    """Count the samples of the last page.
+    """Count the samples of a link's last page; all if a single one has any.
 
-    Arguments
-    ---------
-    source : ByteRange
-        A link; damage is skipped.
-
-    Returns
-    -------
-    int
-        At the rate of the header; all samples if there is a single page of them.
+    They are at the header's rate; damage is skipped.
     """
     ends, position = [0], 0
     while True:
@@ -74,36 +57,12 @@ def count_last_samples(source: ByteRange) -> int:
 
 
 def goes_on(source: ByteRange, position: int) -> bool:
-    """Return whether a page is none of the first of a link.
-
-    Arguments
-    ---------
-    source : ByteRange
-        The file.
-    position : int
-        Of a page.
-
-    Returns
-    -------
-    bool
-        It belongs to what came before.
-    """
+    """Return whether a page belongs to what came before, not to the first of a link."""
     return not source.peek(position + 5, 1)[0] & _FIRST
 
 
 def is_complete(source: ByteRange) -> bool:
-    """Return whether a link has its last page.
-
-    Arguments
-    ---------
-    source : ByteRange
-        The link, and perhaps tags behind it.
-
-    Returns
-    -------
-    bool
-        False if it was cut off.
-    """
+    """Return whether a link has its last page; tags may stand behind it."""
     start = max(0, len(source) - 2 * _MAX_PAGE)
     place = source.peek(start, len(source)).rfind(SIGNATURE)
     page = _read_page(source, start + place) if place >= 0 else None

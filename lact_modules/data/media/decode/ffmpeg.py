@@ -31,17 +31,7 @@ _TOLERANCE = 0.25
 class FFmpegDecoder:
     """One stream that FFmpeg knows; of several in a file, the one it finds best.
 
-    Arguments
-    ---------
-    source : ByteRange
-        All of it.
-    format : str | None
-        FFmpeg's name of the container; it looks itself if None.
-
-    Raises
-    ------
-    DecodingError
-        If FFmpeg does not know it, or finds no audio.
+    `format` is FFmpeg's name of the container; it looks itself if None.
     """
 
     def __init__(

@@ -46,15 +46,7 @@ class _Run:
 
 
 class MpegDecoder:
-    """Frames of one kind, of which it is known where they are.
-
-    Arguments
-    ---------
-    source : ByteRange
-        The file.
-    run : _Run
-        The frames.
-    """
+    """Frames of one kind, of which it is known where they are."""
 
     def __init__(self, source: ByteRange, run: _Run):
         self._source, self._run = source, run
@@ -84,22 +76,9 @@ class MpegDecoder:
 
 
 def open_mpeg(source: ByteRange) -> Iterator[MpegDecoder]:
-    """Find the frames of a file, also of several joined with tags or more between.
+    """Find runs of frames of one kind, also in joined files with tags between.
 
-    Arguments
-    ---------
-    source : ByteRange
-        Frames, perhaps behind something else.
-
-    Yields
-    ------
-    MpegDecoder
-        For each run of frames of one kind.
-
-    Raises
-    ------
-    DecodingError
-        If there are no frames, or fewer than announced.
+    Raises DecodingError if there are no frames, or fewer than announced.
     """
     runs = _find_runs(source)
     if not runs:
@@ -148,12 +127,8 @@ def _find_frame(source: ByteRange, start: int, limit: int | None) -> int | None:
     return None
 
 
-def _parse(head: bytes) -> MpegHeader | None:
-    return parse_header(head[:4])
-
-
 def _read_run(source: ByteRange, position: int) -> _Run:
-    frames = walk_frames(source, position, _parse)
+    frames = walk_frames(source, position, parse_header)
     _, header, data = next(frames)
     run = _Run(position, header)
     if _announces(data, header):

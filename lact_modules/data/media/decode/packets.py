@@ -57,21 +57,9 @@ class PacketIndex(NamedTuple):
     def read(
         self, container: "InputContainer", stream: "AudioStream", stretch: int
     ) -> Iterator["tuple[Packet, bool]"]:
-        """Read the packets of a stretch, and those before it that it leans on.
+        """Read a stretch's packets, and those before it that it leans on.
 
-        Arguments
-        ---------
-        container : InputContainer
-            Just opened.
-        stream : AudioStream
-            The one of it that is indexed.
-        stretch : int
-            Below `num_stretches`.
-
-        Yields
-        ------
-        tuple[Packet, bool]
-            Each to be decoded, and whether what it gives belongs to the stretch.
+        Yields each to be decoded, and whether what it gives belongs to the stretch.
         """
         first = stretch * self._per_stretch
         is_last = stretch + 1 == self.num_stretches
@@ -110,17 +98,7 @@ def _read_from(
 def index_packets(container: "InputContainer", stream: "AudioStream") -> PacketIndex:
     """Read through a file without decoding more than its first packets.
 
-    Arguments
-    ---------
-    container : InputContainer
-        Just opened.
-    stream : AudioStream
-        One of it.
-
-    Returns
-    -------
-    PacketIndex
-        Empty if packets differ, or their times do not go up.
+    Empty if packets differ, or their times do not go up.
     """
     times, is_heard, length = array("q"), False, None
     tried: list[int] = []

@@ -15,18 +15,7 @@ _RUN_UP_SECONDS = 1.0
 
 
 class SndfileDecoder:
-    """One stream that libsndfile knows.
-
-    Arguments
-    ---------
-    source : ByteRange
-        All of it.
-
-    Raises
-    ------
-    DecodingError
-        If libsndfile does not know it.
-    """
+    """One stream that libsndfile knows; DecodingError if it does not."""
 
     def __init__(self, source: ByteRange):
         self._last_samples = 0

@@ -10,23 +10,7 @@ _BITRATES = (
 
 
 def parse_header(data: bytes) -> FrameHeader | None:
-    """Read a frame's header.
-
-    Arguments
-    ---------
-    data : bytes
-        Seven.
-
-    Returns
-    -------
-    FrameHeader | None
-        None if these bytes begin no frame.
-
-    Example
-    -------
-    >>> parse_header(bytes.fromhex("0b7700001c4040"))
-    FrameHeader(size=1536, kind=(0, 0, 2))
-    """
+    """Read a frame's header, seven bytes; None if they begin no frame."""
     if len(data) < 7 or data[:2] != b"\x0b\x77":
         return None
     rate_code, version = data[4] >> 6, data[5] >> 3

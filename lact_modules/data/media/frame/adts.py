@@ -4,23 +4,7 @@ from lact_modules.data.media.frame.header import FrameHeader
 
 
 def parse_header(data: bytes) -> FrameHeader | None:
-    """Read a frame's header.
-
-    Arguments
-    ---------
-    data : bytes
-        Seven.
-
-    Returns
-    -------
-    FrameHeader | None
-        None if these bytes begin no frame.
-
-    Example
-    -------
-    >>> parse_header(bytes.fromhex("fff1604016dffc"))
-    FrameHeader(size=182, kind=(1, 8, 1))
-    """
+    """Read a frame's header, seven bytes; None if they begin no frame."""
     if len(data) < 7 or data[0] != 0xFF or data[1] & 0xF6 != 0xF0:
         return None
     bits = int.from_bytes(data, "big")

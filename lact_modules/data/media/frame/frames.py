@@ -19,15 +19,7 @@ _FIRST_BYTES = 192
 
 
 class Frame(Protocol):
-    """Content of a frame's header.
-
-    Arguments
-    ---------
-    size : int
-        Bytes, of all of it.
-    kind : tuple[int, ...]
-        What does not change within a stream.
-    """
+    """What a header says: bytes of the frame, and what does not change in a stream."""
 
     @property
     def size(self) -> int:
@@ -45,7 +37,7 @@ Parse = Callable[[bytes], F | None]
 """Reads a header, of seven bytes; None if it is none."""
 
 PARSERS: dict[str, Parse[Frame]] = {
-    "MP3": lambda head: parse_header(head[:4]),
+    "MP3": parse_header,
     "AAC": adts.parse_header,
     "AC-3": ac3.parse_header,
 }
@@ -57,19 +49,7 @@ def walk_frames(
 ) -> Iterator[tuple[int, F, bytes]]:
     """Go from frame to frame until what follows is none, or not whole.
 
-    Arguments
-    ---------
-    source : ByteRange
-        The file.
-    position : int
-        Of the first frame.
-    parse : Parse[F]
-        Reads a header.
-
-    Yields
-    ------
-    tuple[int, F, bytes]
-        The place, the header and the first 192 bytes, or all, of each.
+    Yields the place, the header and the first 192 bytes, or all, of each.
     """
     window, base, size = b"", position, len(source)
     while True:
@@ -84,21 +64,9 @@ def walk_frames(
 
 
 def name_frames(source: ByteRange, position: int, at_least: int) -> str | None:
-    """Identify the kind of frames that begin at a place.
+    """Identify the kind of frames at a place: `at_least` so many of one in a row.
 
-    Arguments
-    ---------
-    source : ByteRange
-        The file.
-    position : int
-        Where the first one may be.
-    at_least : int
-        So many of one kind in a row make it sure; fewer if the file ends with them.
-
-    Returns
-    -------
-    str | None
-        None if there are none.
+    Fewer do if the file ends with them.
     """
     head = source.peek(position, 7)
     for name, parse in PARSERS.items():
@@ -117,20 +85,7 @@ def name_frames(source: ByteRange, position: int, at_least: int) -> str | None:
 
 
 def find_frames(source: ByteRange, start: int) -> Iterator[int]:
-    """Find what may be a frame that another follows.
-
-    Arguments
-    ---------
-    source : ByteRange
-        Bytes of any kind.
-    start : int
-        From where on.
-
-    Yields
-    ------
-    int
-        Where it begins.
-    """
+    """Find what may be a frame that another follows, among bytes of any kind."""
     for base, window, limit in source.windows(start):
         places = np.array(find_pairs(window, _syncs()), int)
         for place in _followed(window, places[places < limit]):
@@ -178,20 +133,7 @@ def _syncs() -> np.ndarray:
 
 
 def find_frames_end(source: ByteRange, parse: Parse[Frame]) -> int:
-    """Pass over frames of any kinds, and the tags between.
-
-    Arguments
-    ---------
-    source : ByteRange
-        Begins with a frame.
-    parse : Parse[Frame]
-        Reads a header.
-
-    Returns
-    -------
-    int
-        Where the last one ends.
-    """
+    """Pass over frames of any kinds, and the tags between."""
     end, following, is_going_on = 0, 0, True
     while is_going_on:
         is_going_on = False
@@ -204,22 +146,7 @@ def find_frames_end(source: ByteRange, parse: Parse[Frame]) -> int:
 def split_frames(source: ByteRange, parse: Parse[Frame]) -> Iterator[ByteRange]:
     """Cut a stream where the kind of its frames changes: the rate, the channels.
 
-    Arguments
-    ---------
-    source : ByteRange
-        Frames, with anything between.
-    parse : Parse[Frame]
-        Reads a header.
-
-    Yields
-    ------
-    ByteRange
-        Frames of one kind without a gap.
-
-    Raises
-    ------
-    DecodingError
-        If the last frame is cut off.
+    Anything may stand between; DecodingError if the last frame is cut off.
     """
     run, end, kind = 0, 0, None
     for place, frame in _all_frames(source, parse):

@@ -4,15 +4,9 @@ from typing import NamedTuple
 
 
 class FrameHeader(NamedTuple):
-    """How long a frame is, and to which stream it belongs.
+    """Bytes of a frame, its header's included, and the stream's kind.
 
-    Arguments
-    ---------
-    size : int
-        Bytes of the frame, the header's included.
-    kind : tuple[int, ...]
-        Codes of the codec, the sample rate and the channels, which do not change within
-        a stream.
+    That is codes of the codec, the sample rate and the channels.
     """
 
     size: int

@@ -17,22 +17,9 @@ _VERSIONS = {3: (1, 1), 2: (2, 2), 0: (2, 4)}
 
 
 class MpegHeader(NamedTuple):
-    """The four bytes before a frame.
+    """The four bytes before a frame, whose size includes them; rate in Hz.
 
-    Arguments
-    ---------
-    size : int
-        Bytes of the frame, the header's included.
-    num_samples : int
-        Of each channel.
-    rate : int
-        Hz.
-    channels : int
-        1 or 2.
-    layer : int
-        1, 2 or 3.
-    is_mpeg1 : bool
-        Not of the versions for lower sample rates.
+    `is_mpeg1` does not hold for the versions for lower sample rates.
     """
 
     size: int
@@ -50,26 +37,10 @@ class MpegHeader(NamedTuple):
 
 @lru_cache(maxsize=1024)
 def parse_header(data: bytes) -> MpegHeader | None:
-    """Read a frame's header.
-
-    Arguments
-    ---------
-    data : bytes
-        Four.
-
-    Returns
-    -------
-    MpegHeader | None
-        None if these bytes begin no frame, or one of a free bit rate.
-
-    Example
-    -------
-    >>> parse_header(bytes([0xFF, 0xFB, 0x90, 0x64]))[:4]
-    (417, 1152, 44100, 2)
-    """
+    """Read a frame's first four bytes; None if there is none, or of a free bit rate."""
     if len(data) < 4 or data[0] != 0xFF or data[1] < 0xE0:
         return None
-    bits = int.from_bytes(data, "big")
+    bits = int.from_bytes(data[:4], "big")
     layer = 4 - (bits >> 17 & 3)
     index, rate_index = bits >> 12 & 15, bits >> 10 & 3
     if layer == 4 or bits >> 19 & 3 == 1 or index in (0, 15) or rate_index == 3:
