@@ -13,27 +13,9 @@ _DTYPES = (torch.float32, torch.float16, torch.bfloat16)
 
 
 def kernel_for(x: Tensor, module: str, name: str) -> Callable[..., Any] | None:
-    """Return a package's kernel for a tensor, where there is one.
+    """Return a kernel of an optional package's module, for CUDA, if there is one.
 
-    Where it is missed, on CUDA, a warning says so once.
-
-    Arguments
-    ---------
-    x : Tensor
-        What is to be computed with.
-    module : str
-        Of the optional package, such as ``"fla.ops.gated_delta_rule"``.
-    name : str
-        Of the function.
-
-    Returns
-    -------
-    Callable[..., Any] | None
-        None off CUDA, for float64, and where the package cannot be imported.
-
-    Example
-    -------
-    >>> kernel_for(torch.zeros(1), "fla.ops.gated_delta_rule", "chunk_gated_delta_rule")
+    None off CUDA and for float64. Where it is missed, a warning says so once.
     """
     # fake ones, such as those of torch.export, have no memory
     is_real = type(x) in (Tensor, torch.nn.Parameter)

@@ -37,23 +37,8 @@ def padding_mask(lengths: Tensor, num_frames: int) -> Tensor:
 def is_known_whole(is_padding: Tensor) -> bool:
     """Return whether nothing is padded, where asking is cheap.
 
-    Arguments
-    ---------
-    is_padding : Tensor
-        (B, T) bool, True at padding.
-
-    Returns
-    -------
-    bool
-        False off the CPU, which would have to be waited for, and in a graph that is
-        compiled or exported, which has to serve other batches too.
-
-    Example
-    -------
-    >>> is_known_whole(padding_mask(torch.tensor([2, 3]), 3))
-    False
-    >>> is_known_whole(padding_mask(torch.tensor([3, 3]), 3))
-    True
+    False off the CPU, which would have to be waited for, and in a graph that is
+    compiled or exported, which has to serve other batches too.
     """
     if is_padding.device.type != "cpu":
         return False
@@ -115,25 +100,9 @@ def absolute_lengths(relative: Tensor, size: int) -> Tensor:
 
 
 def check_lengths(lengths: Tensor) -> None:
-    """Refuse relative lengths, which would be taken for one frame or none.
+    """Raise TypeError for relative lengths: they would be taken for one frame or none.
 
-    Arguments
-    ---------
-    lengths : Tensor
-        (B,) of any dtype.
-
-    Raises
-    ------
-    TypeError
-        If they are no whole numbers, such as the shares of the longest that
-        SpeechBrain's data loaders give.
-
-    Example
-    -------
-    >>> check_lengths(torch.tensor([1.0, 0.5]))
-    Traceback (most recent call last):
-    ...
-    TypeError: lengths: torch.float32; give counts, int64. Of SpeechBrain's relative ...
+    Such as the shares of the longest that SpeechBrain's data loaders give.
     """
     dtype = lengths.dtype
     if dtype == torch.bool or dtype.is_floating_point or dtype.is_complex:

@@ -5,21 +5,5 @@ from torch import Tensor
 
 
 def in_full(x: Tensor) -> Tensor:
-    """Return float32, or float64 for float64.
-
-    Arguments
-    ---------
-    x : Tensor
-        Of any floating dtype.
-
-    Returns
-    -------
-    Tensor
-        The same, or a copy.
-
-    Example
-    -------
-    >>> in_full(torch.ones(1, dtype=torch.bfloat16)).dtype
-    torch.float32
-    """
+    """Return float32, or float64 for float64."""
     return x.to(torch.promote_types(x.dtype, torch.float32))

@@ -40,14 +40,13 @@ def make_rotation(
     Arguments
     ---------
     first : int | Tensor
-        Position of the first frame; a tensor without dimensions in an exported step of
-        a stream.
+        A tensor without dimensions in an exported step of a stream.
     num_frames : int
         T
     size : int
         D, even.
     like : Tensor
-        Whose device and dtype is wanted.
+        Of the device and dtype that is wanted.
     base : float
         The slowest pair turns once in about ``2 pi base`` frames.
 

@@ -106,46 +106,9 @@ def resume_scan(
 ) -> tuple[Tensor, Tensor]:
     """Scan as `selective_scan` does, from a state, and give the last one too.
 
-    Frame by frame in PyTorch, on every device: for one frame, or few.
-
-    Arguments
-    ---------
-    state : Tensor
-        (B, D, N) float32, or float64 for float64; zero at the start.
-    u : Tensor
-        (B, D, L), at least one frame; this and the following as `selective_scan`'s.
-    delta : Tensor
-        (B, D, L) step sizes, positive after bias and softplus.
-    A : Tensor
-        (D, N) real, negative for states that fade.
-    B : Tensor
-        (B, N, L)
-    C : Tensor
-        (B, N, L)
-    D : Tensor
-        (D,) weight of the input in the output.
-    z : Tensor | None
-        (B, D, L) gate before its SiLU; None for no gate.
-    delta_bias : Tensor | None
-        (D,) added to the step sizes.
-    delta_softplus : bool
-        Pass the step sizes through softplus.
-
-    Returns
-    -------
-    y : Tensor
-        (B, D, L), dtype of `u`.
-    state : Tensor
-        (B, D, N) after the last frame.
-
-    Example
-    -------
-    >>> u, delta = torch.rand(2, 3, 4, 5)
-    >>> B, C = torch.randn(2, 3, 2, 5)
-    >>> state, A, D = torch.zeros(3, 4, 2), -torch.rand(4, 2), torch.ones(4)
-    >>> y, state = resume_scan(state, u, delta, A, B, C, D)
-    >>> y.shape, state.shape
-    (torch.Size([3, 4, 5]), torch.Size([3, 4, 2]))
+    The state (B, D, N) is float32, or float64 for float64, and zero at the start; the
+    other arguments are those of `selective_scan`, of at least one frame. Frame by frame
+    in PyTorch, on every device: for one frame, or few.
     """
     last = state
 
@@ -211,28 +174,10 @@ def sequential_scan(
 
 
 def chunked_scan(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor) -> Tensor:
-    """Scan chunks side by side: about ``3 sqrt(L)`` steps in a row instead of L.
+    """Do `sequential_scan` side by side: ``3 sqrt(L)`` steps in a row instead of L.
 
     A first pass finds what each chunk leaves when it starts from zero; chained, these
     are the states that chunks start from in the second pass.
-
-    Arguments
-    ---------
-    u : Tensor
-        (B, D, L) float32 or float64, as all others.
-    delta : Tensor
-        (B, D, L) step sizes.
-    A : Tensor
-        (D, N)
-    B : Tensor
-        (B, N, L)
-    C : Tensor
-        (B, N, L)
-
-    Returns
-    -------
-    Tensor
-        (B, D, L)
     """
     batch_size, _, num_frames = u.shape
     size = math.ceil(math.sqrt(num_frames / 2))

@@ -16,24 +16,6 @@ def uncompiled(function: Callable[Arguments, Result]) -> Callable[Arguments, Res
     It is `torch.compiler.disable`, which imports the compiler wherever it stands: that
     takes a second, and fails for users without a name. This imports nothing until
     something is compiled.
-
-    Arguments
-    ---------
-    function : Callable[Arguments, Result]
-        Of tensors.
-
-    Returns
-    -------
-    Callable[Arguments, Result]
-        The same function.
-
-    Example
-    -------
-    >>> @uncompiled
-    ... def double(x):
-    ...     return 2 * x
-    >>> torch.compile(double, backend="eager")(torch.ones(2))
-    tensor([2., 2.])
     """
 
     @functools.wraps(function)

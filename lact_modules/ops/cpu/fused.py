@@ -18,25 +18,7 @@ Written = Callable[..., Tensors]
 
 
 def has_fused(x: Tensor, source: str = "fused.cpp") -> bool:
-    """Return whether C++ is to be run on a tensor, and those that come with it.
-
-    Arguments
-    ---------
-    x : Tensor
-        Any.
-    source : str
-        Where the function stands, see `load_native`.
-
-    Returns
-    -------
-    bool
-        As `is_for_native` says; False where nothing can be compiled.
-
-    Example
-    -------
-    >>> has_fused(torch.zeros(1, dtype=torch.float64))
-    False
-    """
+    """Return whether C++ of `source` is to be run on a tensor, see `is_for_native`."""
     return is_for_native(x) and load_native(source) is not None
 
 
@@ -46,45 +28,17 @@ def call_fused(
     sizes: Sequence[int],
     source: str = "fused.cpp",
 ) -> None:
-    """Call a function in C++ for which `has_fused` is true.
-
-    Arguments
-    ---------
-    function : str
-        Its name.
-    tensors : Sequence[Tensor | None]
-        Its arrays.
-    sizes : Sequence[int]
-        Its numbers, but for the threads.
-    source : str
-        Where the function stands.
-    """
+    """Call a function in C++, for which `has_fused` is true; without the threads."""
     library = load_native(source)
     assert library is not None
     call_native(library, function, tensors, sizes)
 
 
 def in_rows(x: Tensor) -> Tensor:
-    """Space frames equally, as in a part of a wider projection.
+    """Space frames (B, T, C) equally, as in a part of a wider projection.
 
-    Before a `torch.autograd.Function` is applied: gradients of gradients would not
-    find their way back through a copy that is made within.
-
-    Arguments
-    ---------
-    x : Tensor
-        (B, T, C)
-
-    Returns
-    -------
-    Tensor
-        The same, or a copy.
-
-    Example
-    -------
-    >>> x = torch.zeros(2, 5, 12)
-    >>> in_rows(x[..., :4]).stride(), in_rows(x[..., ::3]).stride()
-    ((60, 12, 1), (20, 4, 1))
+    Before a `torch.autograd.Function` is applied: gradients of gradients would not find
+    their way back through a copy that is made within.
     """
     is_even = x.stride(2) == 1 and x.stride(0) == x.shape[1] * x.stride(1)
     return x if is_even else x.contiguous()
@@ -93,23 +47,10 @@ def in_rows(x: Tensor) -> Tensor:
 def differentiate(
     written: Written, inputs: Sequence[Any], ctx: Any, grad: Tensors
 ) -> tuple[Tensor | None, ...]:
-    """Compute gradients that can be differentiated themselves.
+    """Compute gradients that can be differentiated themselves, one for each input.
 
-    Arguments
-    ---------
-    written : Written
-        The function.
-    inputs : Sequence[Any]
-        What it was called with.
-    ctx : Any
-        Of a `torch.autograd.Function` with the same inputs.
-    grad : Tensors
-        Of its output, or of each.
-
-    Returns
-    -------
-    tuple[Tensor | None, ...]
-        One for each input; None where none is needed.
+    `ctx` is of a `torch.autograd.Function` with the same inputs, `grad` of its output,
+    or of each.
     """
     needed = ctx.needs_input_grad
     wanted = [each for each, is_needed in zip(inputs, needed, strict=True) if is_needed]

@@ -19,14 +19,9 @@ Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
 class Sight(NamedTuple):
-    """Which keys each query may see: those of one run that are no padding, and itself.
+    """Which keys each query may see: (T,) int64, first and behind the last.
 
-    Arguments
-    ---------
-    first : Tensor
-        (T,) int64, the first key of the run.
-    stop : Tensor
-        (T,) int64, the first after it.
+    They are those of the run that are no padding, and its own.
     """
 
     first: Tensor
@@ -34,20 +29,7 @@ class Sight(NamedTuple):
 
 
 def has_native_attention(q: Tensor, dropout: float) -> bool:
-    """Return whether `native_attention` can take this input.
-
-    Arguments
-    ---------
-    q : Tensor
-        Any.
-    dropout : float
-        Of attention weights.
-
-    Returns
-    -------
-    bool
-        False with dropout, and where `has_fused` says so.
-    """
+    """Return whether `native_attention` can take this input; with dropout it cannot."""
     return not dropout and q.numel() > 0 and has_fused(q, _SOURCE)
 
 
@@ -62,27 +44,9 @@ def native_attention(
 ) -> Tensor:
     """Attend in blocks that a cache holds; memory grows with the frames alone.
 
-    Arguments
-    ---------
-    q : Tensor
-        (B, T, H, D) float32 on the CPU, as `k` and `v`.
-    k : Tensor
-        (B, S, H, D), the last T of which belong to the queries.
-    v : Tensor
-        (B, S, H, D)
-    is_padding : Tensor
-        (B, S) bool, True at padding.
-    sight : Sight
-        Which keys queries see, themselves among them.
-    written : Attend
-        The same in PyTorch, for gradients of gradients.
-    rotation : Rotation | None
-        By which keys, and their queries, are turned before.
-
-    Returns
-    -------
-    Tensor
-        (B, T, H, D)
+    Queries (B, T, H, D) belong to the last T of S keys, all float32 on the CPU; each is
+    among those it has in `sight`. `written` does the same in PyTorch, for gradients of
+    gradients; `rotation` turns keys, and their queries, before.
     """
     return _Attention.apply(q, k, v, is_padding, sight, written, rotation)
 

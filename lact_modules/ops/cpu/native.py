@@ -27,23 +27,10 @@ _VECTORS = {
 
 
 def is_for_native(x: Tensor) -> bool:
-    """Return whether a tensor is one that C++ code can take.
+    """Return whether a tensor is one that C++ code can take: float32 on the CPU.
 
-    Arguments
-    ---------
-    x : Tensor
-        Any.
-
-    Returns
-    -------
-    bool
-        False off the CPU, for other dtypes than float32, while a model is compiled,
-        exported or traced, or if the environment says ``LACT_NATIVE=0``.
-
-    Example
-    -------
-    >>> is_for_native(torch.zeros(1, dtype=torch.float64))
-    False
+    Not while a model is compiled, exported or traced, or if the environment says
+    ``LACT_NATIVE=0``.
     """
     return (
         x.device.type == "cpu"
@@ -58,19 +45,9 @@ def is_for_native(x: Tensor) -> bool:
 
 @functools.cache
 def load_native(source: str, *options: str) -> ctypes.CDLL | None:
-    """Load a library, which is compiled if this machine has not done so before.
+    """Load a library of a file beside this one, compiled if it has not been before.
 
-    Arguments
-    ---------
-    source : str
-        File beside this one.
-    *options : str
-        More for the compiler.
-
-    Returns
-    -------
-    ctypes.CDLL | None
-        None if this machine cannot make it.
+    None if this machine cannot make it.
     """
     try:
         return ctypes.CDLL(str(_find_library(source, options)))
@@ -85,37 +62,14 @@ def call_native(
     tensors: Sequence[Tensor | None],
     sizes: Sequence[int],
 ) -> None:
-    """Call a function of pointers, sizes, and the number of threads.
-
-    Arguments
-    ---------
-    library : ctypes.CDLL
-        Of `load_native`.
-    function : str
-        Its name.
-    tensors : Sequence[Tensor | None]
-        Whose memory it gets; None is a null pointer.
-    sizes : Sequence[int]
-        The numbers after them.
-    """
+    """Call a function of pointers (None: null), sizes, and the number of threads."""
     addresses = [None if tensor is None else tensor.data_ptr() for tensor in tensors]
     numbers = [ctypes.c_int64(size) for size in (*sizes, torch.get_num_threads())]
     library[function](*map(ctypes.c_void_p, addresses), *numbers)
 
 
 def cache_folder() -> Path:
-    """Return the folder of compiled libraries, beside torch's own cache.
-
-    Returns
-    -------
-    Path
-        It may not exist yet.
-
-    Example
-    -------
-    >>> cache_folder().name
-    'lact_asr'
-    """
+    """Return the folder of compiled libraries, beside torch's; it may not exist yet."""
     return Path(torch.hub.get_dir()).parent / "lact_asr"
 
 

@@ -15,55 +15,15 @@ _GROUPS = 4
 
 
 def native_scan(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor) -> Tensor:
-    """Scan in C++; the gradients keep no states but compute them anew.
+    """Do `sequential_scan` in C++; the gradients compute the states anew.
 
-    Arguments
-    ---------
-    u : Tensor
-        (B, D, L) float32 on the CPU, as all others.
-    delta : Tensor
-        (B, D, L) step sizes.
-    A : Tensor
-        (D, N)
-    B : Tensor
-        (B, N, L)
-    C : Tensor
-        (B, N, L)
-
-    Returns
-    -------
-    Tensor
-        (B, D, L) float32.
-
-    Raises
-    ------
-    RuntimeError
-        If it cannot be compiled here; ask `has_native_scan` before.
-
-    Example
-    -------
-    >>> u, delta, A, B, C = (torch.ones(1, 1, 3) for _ in range(5))
-    >>> if has_native_scan(u, d_state=1):
-    ...     _ = native_scan(u, delta, -A[0, :, :1], B, C)
+    For float32 on the CPU, where `has_native_scan` says so; else RuntimeError.
     """
     return _NativeScan.apply(u, delta, A, B, C)
 
 
 def has_native_scan(u: Tensor, d_state: int) -> bool:
-    """Return whether `native_scan` can take this input; compiles it if it has to.
-
-    Arguments
-    ---------
-    u : Tensor
-        (B, D, L)
-    d_state : int
-        N
-
-    Returns
-    -------
-    bool
-        False without a C++ compiler, or where `is_for_native` says so.
-    """
+    """Return whether `native_scan` can take u (B, D, L), and compile it if need be."""
     return is_for_native(u) and _library(d_state) is not None
 
 

@@ -125,23 +125,7 @@ def chunked_ttt(
 def start_ttt(initial: FastWeight, rule: UpdateRule) -> TTTState:
     """Return the state before the first frame; more calls are expected to follow.
 
-    Arguments
-    ---------
-    initial : FastWeight
-        Initial weights per utterance, (B, H, ...).
-    rule : UpdateRule
-        How steps are going to be taken.
-
-    Returns
-    -------
-    TTTState
-        To pass to `chunked_ttt`.
-
-    Example
-    -------
-    >>> state = start_ttt(FastWeight(*torch.randn(3, 2, 1, 4, 4)), UpdateRule())
-    >>> list(state.learned), state.learned["down"].shape
-    (['gate', 'up', 'down'], torch.Size([2, 1, 4, 4]))
+    `initial` are weights per utterance, (B, H, ...).
     """
     return TTTState(rule.begin(initial), {}, None)
 

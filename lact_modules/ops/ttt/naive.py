@@ -25,45 +25,7 @@ def naive_ttt(
 ) -> Tensor:
     """Run every utterance alone, without its padding, one head at a time.
 
-    The meaning of the arguments is that of `chunked_ttt`.
-
-    Arguments
-    ---------
-    q : Tensor
-        (B, T, H, D)
-    k : Tensor
-        (B, T, H, D)
-    v : Tensor
-        (B, T, H, D)
-    lr : Tensor
-        (B, T, H, 3)
-    fast_weight : FastWeight
-        (H, ...) or (B, H, ...)
-    mode : str
-        ``"bidirectional"``, ``"block"`` or ``"shifted"``.
-    chunk_size : int | None
-        Frames a chunk, for the last two.
-    rule : UpdateRule
-        How to take a step.
-    momentum : Tensor | None
-        (B, T, H, 1)
-    is_padding : Tensor | None
-        (B, T) bool, True at padding.
-
-    Returns
-    -------
-    Tensor
-        (B, T, H, D), zero at padding.
-
-    Example
-    -------
-    >>> q = k = v = torch.randn(2, 10, 1, 4)
-    >>> weight = FastWeight(*torch.randn(3, 1, 4, 4))
-    >>> naive_ttt(
-    ...     q, k, v, torch.ones(2, 10, 1, 3), weight, mode="block", chunk_size=4,
-    ...     rule=UpdateRule(),
-    ... ).shape
-    torch.Size([2, 10, 1, 4])
+    Arguments and output, zero at padding, are those of `chunked_ttt`.
     """
     batch_size, num_frames, num_heads, _ = q.shape
     lengths = [num_frames] * batch_size

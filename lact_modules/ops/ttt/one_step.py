@@ -13,33 +13,10 @@ def weight_after(
     rule: UpdateRule,
     initial: FastWeight,
 ) -> FastWeight:
-    """Return the weights that one step from the initial ones leaves.
+    """Return the weights that one step from the initial ones (B, H, ...) leaves.
 
-    Arguments
-    ---------
-    direction : dict[str, Tensor]
-        Of all frames, see `descent_direction`.
-    is_padding : Tensor
-        (B, T) bool, True at padding; without frames nothing moves.
-    rule : UpdateRule
-        How to take the step.
-    initial : FastWeight
-        Initial weights per utterance, (B, H, ...).
-
-    Returns
-    -------
-    FastWeight
-        To apply.
-
-    Example
-    -------
-    >>> initial = FastWeight(*torch.randn(3, 1, 1, 4, 4))
-    >>> is_padding = torch.ones(1, 5, dtype=torch.bool)
-    >>> direction = {"down": torch.ones(1, 1, 4, 4)}
-    >>> rule = UpdateRule(update="down")
-    >>> weight = weight_after(direction, is_padding, rule, initial)
-    >>> torch.equal(weight.down, initial.down)
-    True
+    `direction` is that of all frames, see `descent_direction`; without frames nothing
+    moves.
     """
     with torch.autocast(device_type=is_padding.device.type, enabled=False):
         dtype = initial.gate.dtype
@@ -64,25 +41,9 @@ def stepped(
     initial: FastWeight,
     learned: dict[str, Tensor],
 ) -> dict[str, Tensor]:
-    """Take a step where there are frames; elsewhere nothing moves.
+    """Take a step where there are frames, (B, 1, T, 1); elsewhere nothing moves.
 
-    Arguments
-    ---------
-    direction : dict[str, Tensor]
-        By names of the matrices to move, (B, H, ...).
-    is_valid : Tensor
-        (B, 1, T, 1) bool, False at padding.
-    rule : UpdateRule
-        How to take it.
-    initial : FastWeight
-        Weights before any update, (B, H, ...).
-    learned : dict[str, Tensor]
-        What has been learned before.
-
-    Returns
-    -------
-    dict[str, Tensor]
-        What has been learned now.
+    `direction` and `learned` are (B, H, ...), by names of matrices.
     """
     moved = rule.step(initial._replace(**learned), direction, initial)
     has_frames = is_valid.any(dim=2, keepdim=True)

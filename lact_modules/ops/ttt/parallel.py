@@ -25,43 +25,8 @@ def parallel_ttt(
 
     These depend on gate and up alone, which stay as they are. So the sums after all
     chunks are one product with a triangle of what is kept, as in linear attention
-    (arXiv 2006.16236, sec. 3.3), and their steps one batch.
-
-    Arguments
-    ---------
-    q : Tensor
-        (B, H, T, D) where to apply, T above 0.
-    frames : Frames
-        What to learn from, zero at padding.
-    initial : FastWeight
-        Weights before any update, (B, H, ...).
-    is_shifted : bool
-        Apply to a chunk what was learned before it.
-    chunk_size : int
-        Frames a chunk.
-    rule : UpdateRule
-        With `UpdateRule.is_parallel`.
-    state : TTTState
-        From the call before.
-
-    Returns
-    -------
-    output : Tensor
-        (B, H, T, D)
-    state : TTTState
-        To pass on.
-
-    Example
-    -------
-    >>> rule = UpdateRule(update="down", accumulate="directions")
-    >>> initial = FastWeight(*torch.randn(3, 2, 1, 4, 4))
-    >>> q = k = v = torch.randn(2, 1, 10, 4)
-    >>> is_valid = torch.ones(2, 1, 10, 1, dtype=torch.bool)
-    >>> frames = Frames(k, v, torch.ones(2, 1, 10, 3), None, is_valid)
-    >>> start = TTTState(rule.begin(initial), {}, None)
-    >>> output, state = parallel_ttt(q, frames, initial, False, 4, rule, start)
-    >>> output.shape, state.pending.length
-    (torch.Size([2, 1, 10, 4]), 2)
+    (arXiv 2006.16236, sec. 3.3), and their steps one batch. `q` is (B, H, T, D), T
+    above 0; if `is_shifted`, a chunk is answered with what was learned before it.
     """
     skipped = 0
     if state.pending is not None:

@@ -101,50 +101,20 @@ class UpdateRule:
         return FastWeight._fields if self.update == "all" else ("down",)
 
     def rates(self, lr: Tensor, is_valid: Tensor) -> Tensor:
-        """Return the rates at which frames are learned.
+        """Return the rates (..., H, T, 3) at which frames are learned.
 
-        Arguments
-        ---------
-        lr : Tensor
-            Learning rates (..., H, T, 3), or what was summed over frames with them.
-        is_valid : Tensor
-            (..., 1, T, 1) bool, False at padding.
-
-        Returns
-        -------
-        Tensor
-            Like `lr`; divided by the number of frames where their mean counts.
-
-        Example
-        -------
-        >>> lr, is_valid = torch.ones(1, 8, 3), torch.ones(1, 8, 1, dtype=torch.bool)
-        >>> UpdateRule(optimizer="clipped_descent").rates(lr, is_valid)[0, 0]
-        tensor([0.1250, 0.1250, 0.1250])
+        They are divided by the number of frames where their mean counts. `lr` may also
+        be what was summed over frames with them; `is_valid` is (..., 1, T, 1).
         """
         if self.optimizer != "clipped_descent":
             return lr
         return lr / is_valid.sum(dim=-2, keepdim=True).clamp(min=1)
 
     def kept_share(self, frames: Frames) -> Tensor:
-        """Compute how much of the running directions a chunk keeps.
+        """Compute how much of running directions a chunk keeps, (..., H or 1, 1, 1).
 
-        Arguments
-        ---------
-        frames : Frames
-            Of the chunk, (..., H, T, ...).
-
-        Returns
-        -------
-        Tensor
-            (..., H or 1, 1, 1): the mean momentum factor, if there are any, less what
-            is forgotten of summed directions; 1 where all is padding.
-
-        Example
-        -------
-        >>> x, is_valid = torch.ones(1, 8, 4), torch.ones(1, 8, 1, dtype=torch.bool)
-        >>> frames = Frames(x, x, x[..., :3], None, is_valid)
-        >>> UpdateRule(decay=0.25, accumulate="directions").kept_share(frames)
-        tensor([[[0.7500]]])
+        The mean momentum factor, if there are any, less what is forgotten of summed
+        directions; 1 where all is padding.
         """
         count = frames.is_valid.sum(dim=-2, keepdim=True)
         kept = torch.ones_like(count, dtype=frames.lr.dtype)
@@ -155,55 +125,14 @@ class UpdateRule:
         return torch.where(count > 0, kept, 1.0)
 
     def begin(self, initial: FastWeight) -> dict[str, Tensor]:
-        """Return what has been learned before the first frame.
-
-        Arguments
-        ---------
-        initial : FastWeight
-            Weights before any update.
-
-        Returns
-        -------
-        dict[str, Tensor]
-            `TTTState.learned`.
-
-        Example
-        -------
-        >>> initial = FastWeight(*torch.ones(3, 1, 4, 4))
-        >>> UpdateRule(update="down", accumulate="directions").begin(initial)["down"][0]
-        tensor([[0., 0., 0., 0.],
-                [0., 0., 0., 0.],
-                [0., 0., 0., 0.],
-                [0., 0., 0., 0.]])
-        """
+        """Return `TTTState.learned` before the first frame."""
         moved = {name: getattr(initial, name) for name in self._moved}
         if self.accumulate == "directions":
             return {name: torch.zeros_like(matrix) for name, matrix in moved.items()}
         return moved
 
     def weight(self, learned: dict[str, Tensor], initial: FastWeight) -> FastWeight:
-        """Return the weights to apply.
-
-        Arguments
-        ---------
-        learned : dict[str, Tensor]
-            `TTTState.learned`.
-        initial : FastWeight
-            Weights before any update.
-
-        Returns
-        -------
-        FastWeight
-            The initial weights, exactly, where nothing has been learned.
-
-        Example
-        -------
-        >>> rule = UpdateRule(update="down", accumulate="directions")
-        >>> initial = FastWeight(*torch.randn(3, 1, 4, 4))
-        >>> weight = rule.weight(rule.begin(initial), initial)
-        >>> torch.equal(weight.down, initial.down)
-        True
-        """
+        """Return the weights to apply: exactly the initial ones without learning."""
         weight = initial._replace(**learned)
         if self.accumulate == "steps" and self.normalization != "pre":
             return weight
@@ -223,22 +152,9 @@ class UpdateRule:
     def step(
         self, weight: FastWeight, direction: dict[str, Tensor], initial: FastWeight
     ) -> FastWeight:
-        """Move the weight along a descent direction.
+        """Move accumulated weights (B, H, ...), which `effective` reads.
 
-        Arguments
-        ---------
-        weight : FastWeight
-            Accumulated weights, (B, H, ...).
-        direction : dict[str, Tensor]
-            Directions by the names of the matrices to move, (B, H, ...), momentum or
-            those before added.
-        initial : FastWeight
-            Weights before any update; their row norms are kept.
-
-        Returns
-        -------
-        FastWeight
-            New accumulated weights; read them through `effective`.
+        `direction` includes momentum, or those before; row norms are the initial ones.
         """
         if self.optimizer == "muon":
             direction = _orthogonalize(direction, self.coefficients)
