@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lact_modules.cli.option import options
+from lact_modules.cli.option import groups, options
+from lact_modules.cli.option.grouped import grouped
 from lact_modules.cli.option.transcribed import read_transcribed
-from lact_modules.cli.parts import Engine, Engines, PartSize, Place, Workers
+from lact_modules.cli.parts import Division
 from lact_modules.cli.scored_parts import score_parts
 from lact_modules.cli.terminal.output import open_report, show_progress
 from lact_modules.cli.terminal.scores import Scored
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from lact_modules.scoring.transcripts import Transcripts
 
 
+@grouped
 def evaluate(
     model: options.Model,
     data: Annotated[
@@ -45,39 +47,15 @@ def evaluate(
             metavar="DIR",
         ),
     ] = None,
-    part_size: PartSize = None,
-    engine: Engine = Engines.LOCAL,
-    workers: Workers = None,
+    *,
+    division: Division,
     avg_checkpoints: options.AvgCheckpoints = None,
     batch_size: options.BatchSize = 8,
-    beam_size: options.BeamSize = 0,
-    lm: options.LanguageModel = None,
-    lexicon: options.Lexicon = None,
-    lm_weight: options.LanguageModelWeight = None,
-    word_score: options.WordScore = None,
-    search: options.Search = None,
-    ctc_weight: options.CTCWeight = None,
-    rescore: options.Rescore = None,
-    rescore_weight: options.RescoreWeight = None,
-    rescore_word_score: options.RescoreWordScore = None,
-    rescore_lowercase: options.RescoreLowercase = None,
-    num_best: options.NumBest = None,
-    skip_blanks: options.SkipBlanks = None,
-    exit_block: options.ExitBlock = None,
-    chunk: options.Chunk = None,
-    left: options.Left = None,
-    ttt: options.TTT = None,
-    ttt_loss: options.TTTLoss = None,
-    ttt_steps: options.TTTSteps = None,
-    ttt_params: options.TTTParameters = None,
-    ttt_optimizer: options.TTTOptimizer = None,
-    ttt_lr: options.TTTLearningRate = None,
-    ttt_mode: options.TTTMode = None,
-    ttt_chunk: options.TTTChunk = None,
+    search: groups.FileSearch,
+    encoding: groups.Encoding,
+    adaptation: groups.FileAdaptation,
     channel: options.Channel = None,
-    device: options.Device = "auto",
-    precision: options.Precision = "fp32",
-    compiled: options.Compile = False,
+    compute: groups.Compute,
     each_step: Annotated[
         bool,
         typer.Option(
@@ -92,55 +70,30 @@ def evaluate(
     --output to transcribe a large data set part by part, and --engine ray for several
     machines; if interrupted, the same command continues where it stopped.
     """
-    decoding = options.given(
-        beam_size=beam_size,
-        lm=lm,
-        lexicon=lexicon,
-        lm_weight=lm_weight,
-        word_score=word_score,
-        search=search,
-        ctc_weight=ctc_weight,
-        rescore=rescore,
-        rescore_weight=rescore_weight,
-        rescore_word_score=rescore_word_score,
-        rescore_lowercase=rescore_lowercase,
-        num_best=num_best,
-        skip_blanks=skip_blanks,
-    )
-    adaptation = options.ttt_options(
-        *(ttt, ttt_loss, ttt_steps, ttt_params),
-        *(ttt_optimizer, ttt_lr, ttt_mode, ttt_chunk),
-    )
-    running = {
-        "ttt": adaptation,
-        "avg_checkpoints": avg_checkpoints,
-        "exit_block": exit_block,
-        "compiled": compiled,
-        **options.given(chunk_seconds=chunk, left_seconds=left, precision=precision),
-    }
-    is_by_part = output is not None or part_size is not None or engine is Engines.RAY
-    if workers is not None and engine is not Engines.RAY:
-        raise InputError("--workers: give --engine ray too")
+    decoding = search.given()
+    running = groups.loading_options(avg_checkpoints, encoding, adaptation, compute)
+    is_by_part = output is not None or division.is_wanted
+    place = division.place(compute.device, batch_size)
     if is_by_part and each_step:
         raise InputError("--each-step: parts are of one search; omit --output")
     with open_report(json_file) as stream:
         if is_by_part:
             scored = score_parts(
-                *(data, channel, part_size, model, running | decoding),
-                *(Place(engine, device, workers, batch_size), output),
+                *(data, channel, division.part_size, model, running | decoding),
+                *(place, output),
             )
         else:
             scored = _score(
-                *(data, channel, model, device, batch_size, each_step),
+                *(data, channel, model, compute.device, batch_size, each_step),
                 *(running, decoding),
             )
         _check_transcripts(data, scored.transcripts)
         scores = scored.scores()
         if stream is not None:
             summary = scored.summary(scores) | {
-                "precision": precision,
-                "compiled": compiled,
-                "exit_block": exit_block,
+                "precision": compute.precision,
+                "compiled": compute.compiled,
+                "exit_block": encoding.exit_block,
             }
             json.dump(summary, stream, indent=2)
         scored.show(scores)

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeAlias
@@ -76,6 +77,26 @@ class Place(NamedTuple):
     device: str
     workers: int | None
     batch_size: int
+
+
+@dataclass(frozen=True)
+class Division:
+    """Options of work by part."""
+
+    part_size: PartSize = None
+    engine: Engine = Engines.LOCAL
+    workers: Workers = None
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether an option alone asks for parts."""
+        return self.part_size is not None or self.engine is Engines.RAY
+
+    def place(self, device: str, batch_size: int) -> Place:
+        """Return where to run; `InputError` if there are workers without Ray."""
+        if self.workers is not None and self.engine is not Engines.RAY:
+            raise InputError("--workers: give --engine ray too")
+        return Place(self.engine, device, self.workers, batch_size)
 
 
 def list_parts(speech: "Sequence[Speech]", part_size: int | None) -> "list[Part]":

@@ -9,13 +9,15 @@ from urllib.parse import urlsplit
 
 import typer
 
-from lact_modules.cli.option import options
+from lact_modules.cli.option import groups, options
+from lact_modules.cli.option.grouped import grouped
 from lact_modules.cli.option.live import load_recognizer
 from lact_modules.errors import InputError
 
 NEEDED = ("starlette", "uvicorn", "websockets")
 
 
+@grouped
 def serve(
     model: options.Model,
     host: Annotated[
@@ -24,9 +26,8 @@ def serve(
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="Port; 0: a free one.")
     ] = 8000,
-    chunk: options.StreamChunk = None,
-    left: options.StreamLeft = None,
-    silence: options.Silence = None,
+    *,
+    streaming: groups.Streaming,
     max_clients: Annotated[
         int, typer.Option(min=1, help="Most streams at a time.")
     ] = 8,
@@ -48,15 +49,8 @@ def serve(
         ),
     ] = None,
     exit_block: options.ExitBlock = None,
-    beam_size: options.BeamSize = 0,
-    lm: options.LanguageModel = None,
-    lexicon: options.Lexicon = None,
-    lm_weight: options.LanguageModelWeight = None,
-    word_score: options.WordScore = None,
-    skip_blanks: options.SkipBlanks = None,
-    device: options.Device = "auto",
-    precision: options.Precision = "fp32",
-    compiled: options.Compile = False,
+    search: groups.StreamSearch,
+    compute: groups.Compute,
 ) -> None:
     """Serve a page that transcribes the microphone or a file as it streams.
 
@@ -74,22 +68,7 @@ def serve(
     logging.basicConfig(format="%(asctime)s %(message)s", level=logging.WARNING)
     limits = Limits(max_clients, 60 * max_minutes)
     with open_socket(host, port, limits) as listener:
-        recognizer = load_recognizer(
-            model,
-            chunk,
-            left,
-            silence,
-            device,
-            precision,
-            compiled=compiled,
-            exit_block=exit_block,
-            beam_size=beam_size,
-            lm=lm,
-            lexicon=lexicon,
-            lm_weight=lm_weight,
-            word_score=word_score,
-            skip_blanks=skip_blanks,
-        )
+        recognizer = load_recognizer(model, streaming, exit_block, search, compute)
         num_threads = threads or torch.get_num_threads()
         app = create_app(recognizer, limits, origins, num_threads)
         if not ipaddress.ip_address(listener.getsockname()[0]).is_loopback:

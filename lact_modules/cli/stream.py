@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lact_modules.cli.option import options
+from lact_modules.cli.option import groups, options
+from lact_modules.cli.option.grouped import grouped
 from lact_modules.cli.option.live import load_recognizer
 from lact_modules.cli.terminal.output import make_folder
 from lact_modules.cli.terminal.signals import until_stopped
@@ -31,6 +32,7 @@ class Format(str, Enum):
     JSON = "json"
 
 
+@grouped
 def stream(
     model: options.Model,
     source: Annotated[
@@ -55,16 +57,10 @@ def stream(
     realtime: Annotated[
         bool, typer.Option("--realtime", help="Read the file in real time.")
     ] = False,
-    chunk: options.StreamChunk = None,
-    left: options.StreamLeft = None,
-    silence: options.Silence = None,
+    *,
+    streaming: groups.Streaming,
     exit_block: options.ExitBlock = None,
-    beam_size: options.BeamSize = 0,
-    lm: options.LanguageModel = None,
-    lexicon: options.Lexicon = None,
-    lm_weight: options.LanguageModelWeight = None,
-    word_score: options.WordScore = None,
-    skip_blanks: options.SkipBlanks = None,
+    search: groups.StreamSearch,
     format: Annotated[
         Format, typer.Option(help="text: start, end, text; json: with word times.")
     ] = Format.TEXT,
@@ -84,16 +80,8 @@ def stream(
         Path | None,
         typer.Option(help="Continue from a state that --save-state has written."),
     ] = None,
-    ttt: options.StreamTTT = None,
-    ttt_loss: options.TTTLoss = None,
-    ttt_steps: options.TTTSteps = None,
-    ttt_params: options.TTTParameters = None,
-    ttt_optimizer: options.TTTOptimizer = None,
-    ttt_lr: options.TTTLearningRate = None,
-    ttt_chunk: options.TTTChunk = None,
-    device: options.Device = "auto",
-    precision: options.Precision = "fp32",
-    compiled: options.Compile = False,
+    adaptation: groups.StreamAdaptation,
+    compute: groups.Compute,
 ) -> None:
     """Transcribe a stream: a file, stdin or the microphone.
 
@@ -106,11 +94,8 @@ def stream(
     """
     if partial and format is not Format.JSON:
         raise InputError("--partial: needs --format json")
-    adaptation = options.ttt_options(
-        *(ttt, ttt_loss, ttt_steps, ttt_params),
-        *(ttt_optimizer, ttt_lr, None, ttt_chunk),
-    )
-    if adaptation is not None and (save_state or load_state):
+    ttt = adaptation.given()
+    if ttt is not None and (save_state or load_state):
         raise InputError("--ttt: a saved stream would lose what it learned; choose one")
     if save_state is not None:
         make_folder(save_state)
@@ -120,23 +105,7 @@ def stream(
     from lact_modules.inference.latency import LatencyMeter
     from lact_modules.inference.stream_file import load_stream, save_stream
 
-    recognizer = load_recognizer(
-        model,
-        chunk,
-        left,
-        silence,
-        device,
-        precision,
-        adaptation,
-        compiled=compiled,
-        exit_block=exit_block,
-        beam_size=beam_size,
-        lm=lm,
-        lexicon=lexicon,
-        lm_weight=lm_weight,
-        word_score=word_score,
-        skip_blanks=skip_blanks,
-    )
+    recognizer = load_recognizer(model, streaming, exit_block, search, compute, ttt)
     if save_state is not None:
         # what cannot be saved fails before the stream is recognized
         recognizer.state_dict()

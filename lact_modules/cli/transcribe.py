@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import typer
 
 from lact_modules.cli.corpus import Corpus, Manifest, transcribe_corpus
-from lact_modules.cli.option import options
+from lact_modules.cli.option import groups, options
+from lact_modules.cli.option.grouped import grouped
 from lact_modules.cli.option.recordings import Recording, list_recordings
-from lact_modules.cli.parts import Engine, Engines, PartSize, Place, Workers
+from lact_modules.cli.parts import Division
 from lact_modules.cli.terminal.output import STDOUT, open_output, show_progress
 from lact_modules.cli.terminal.tally import Tally
 from lact_modules.errors import InputError, on_one_line
@@ -41,6 +42,7 @@ class Format(str, Enum):
 CAPTIONS = (Format.SRT, Format.VTT)
 
 
+@grouped
 def transcribe(
     model: options.Model,
     files: Annotated[
@@ -61,9 +63,8 @@ def transcribe(
             "for parts, a folder, made if missing; parts that it holds are skipped."
         ),
     ] = None,
-    part_size: PartSize = None,
-    engine: Engine = Engines.LOCAL,
-    workers: Workers = None,
+    *,
+    division: Division,
     avg_checkpoints: options.AvgCheckpoints = None,
     channel: Annotated[
         str | None,
@@ -74,33 +75,10 @@ def transcribe(
         ),
     ] = None,
     batch_size: options.BatchSize = 8,
-    beam_size: options.BeamSize = 0,
-    lm: options.LanguageModel = None,
-    lexicon: options.Lexicon = None,
-    lm_weight: options.LanguageModelWeight = None,
-    word_score: options.WordScore = None,
-    search: options.Search = None,
-    ctc_weight: options.CTCWeight = None,
-    rescore: options.Rescore = None,
-    rescore_weight: options.RescoreWeight = None,
-    rescore_word_score: options.RescoreWordScore = None,
-    rescore_lowercase: options.RescoreLowercase = None,
-    num_best: options.NumBest = None,
-    skip_blanks: options.SkipBlanks = None,
-    exit_block: options.ExitBlock = None,
-    chunk: options.Chunk = None,
-    left: options.Left = None,
-    ttt: options.TTT = None,
-    ttt_loss: options.TTTLoss = None,
-    ttt_steps: options.TTTSteps = None,
-    ttt_params: options.TTTParameters = None,
-    ttt_optimizer: options.TTTOptimizer = None,
-    ttt_lr: options.TTTLearningRate = None,
-    ttt_mode: options.TTTMode = None,
-    ttt_chunk: options.TTTChunk = None,
-    device: options.Device = "auto",
-    precision: options.Precision = "fp32",
-    compiled: options.Compile = False,
+    search: groups.FileSearch,
+    encoding: groups.Encoding,
+    adaptation: groups.FileAdaptation,
+    compute: groups.Compute,
 ) -> None:
     """Transcribe audio files of any format and sample rate, or a corpus by part.
 
@@ -110,47 +88,20 @@ def transcribe(
     from lact_modules.data.source.collect import collect_audio
     from lact_modules.inference.transcriber import Transcriber
 
-    decoding = options.given(
-        beam_size=beam_size,
-        lm=lm,
-        lexicon=lexicon,
-        lm_weight=lm_weight,
-        word_score=word_score,
-        search=search,
-        ctc_weight=ctc_weight,
-        rescore=rescore,
-        rescore_weight=rescore_weight,
-        rescore_word_score=rescore_word_score,
-        rescore_lowercase=rescore_lowercase,
-        num_best=num_best,
-        skip_blanks=skip_blanks,
-    )
-    adaptation = options.ttt_options(
-        *(ttt, ttt_loss, ttt_steps, ttt_params),
-        *(ttt_optimizer, ttt_lr, ttt_mode, ttt_chunk),
-    )
-    loading = {
-        "avg_checkpoints": avg_checkpoints,
-        "exit_block": exit_block,
-        "ttt": adaptation,
-        "compiled": compiled,
-        **options.given(chunk_seconds=chunk, left_seconds=left, precision=precision),
-        **decoding,
-    }
-    if workers is not None and engine is not Engines.RAY:
-        raise InputError("--workers: give --engine ray too")
-    if manifest is not None or part_size is not None or engine is Engines.RAY:
+    loading = groups.loading_options(avg_checkpoints, encoding, adaptation, compute)
+    loading |= search.given()
+    place = division.place(compute.device, batch_size)
+    if manifest is not None or division.is_wanted:
         if format is not None and format is not Format.JSON:
             raise InputError(f"--format {format.value}: parts are json; omit it")
-        corpus = Corpus(manifest, files or [], channel, part_size)
-        place = Place(engine, device, workers, batch_size)
+        corpus = Corpus(manifest, files or [], channel, division.part_size)
         transcribe_corpus(corpus, model, loading, place, output)
         return
     sources = collect_audio(files or (), listed=sys.stdin)
     recordings = list_recordings(sources, channel)
     format = format or Format.TEXT
     with _open_writer(format, sources, output) as write:
-        transcriber = Transcriber.from_folder(model, device, **loading)
+        transcriber = Transcriber.from_folder(model, place.device, **loading)
         tally = Tally()
         outcomes = transcriber.transcribe_files(
             recordings,

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lact_modules.cli.option import options
+from lact_modules.cli.option import groups, options
 
 if TYPE_CHECKING:
     from lact_modules.inference.streaming import StreamingRecognizer
@@ -11,15 +11,11 @@ if TYPE_CHECKING:
 
 def load_recognizer(
     model: Path,
-    chunk: float | None,
-    left: float | None,
-    silence: float | None,
-    device: str,
-    precision: str,
+    streaming: groups.Streaming,
+    exit_block: int | None,
+    search: groups.StreamSearch,
+    compute: groups.Compute,
     ttt: dict[str, Any] | None = None,
-    compiled: bool = False,
-    exit_block: int | None = None,
-    **decoding: Any,
 ) -> "StreamingRecognizer":
     """Load a streaming model.
 
@@ -27,24 +23,16 @@ def load_recognizer(
     ---------
     model : Path
         Folder of a run or an export, or an id on the hub.
-    chunk : float | None
-        Chunk size in seconds.
-    left : float | None
-        Left context of attention in seconds.
-    silence : float | None
-        Seconds without a word that end an utterance.
-    device : str
-        Where to run, see `find_device`.
-    precision : str
-        Precision of matrix products, see `Caster`.
-    ttt : dict[str, Any] | None
-        How to learn from the stream, see `StreamingRecognizer`.
-    compiled : bool
-        Whether to compile the model's blocks.
+    streaming : groups.Streaming
+        How the stream is divided.
     exit_block : int | None
         Block to exit at, see `load_model`.
-    **decoding : Any
-        Options of the search; what is None has its default.
+    search : groups.StreamSearch
+        What is None has its default.
+    compute : groups.Compute
+        Device, precision and compilation, see `find_device` and `Caster`.
+    ttt : dict[str, Any] | None
+        How to learn from the stream, see `StreamingRecognizer`.
 
     Returns
     -------
@@ -63,10 +51,11 @@ def load_recognizer(
     return StreamingRecognizer.from_export(
         model,
         exit_block,
-        endpoint=Endpoint(**options.given(silence=silence)),
-        device=find_device(device),
-        precision=precision,
+        endpoint=Endpoint(**options.given(silence=streaming.silence)),
+        device=find_device(compute.device),
+        precision=compute.precision,
         ttt=ttt,
-        compiled=compiled,
-        **options.given(chunk_seconds=chunk, left_seconds=left, **decoding),
+        compiled=compute.compiled,
+        **options.given(chunk_seconds=streaming.chunk, left_seconds=streaming.left),
+        **search.given(),
     )

@@ -5,8 +5,6 @@ from typing import Annotated, Any
 
 import typer
 
-from lact_modules.errors import InputError
-
 Model = Annotated[
     Path,
     typer.Option(
@@ -216,67 +214,6 @@ TTTChunk = Annotated[
         "alone, or, in a recording, in turn (16 s by default).",
     ),
 ]
-
-
-def ttt_options(
-    method: str | None,
-    loss: str | None,
-    steps: int | None,
-    parameters: str | None,
-    optimizer: str | None,
-    lr: float | None,
-    mode: str | None,
-    chunk: float | None,
-) -> dict[str, Any] | None:
-    """Return the options of test-time training, as `Transcriber` takes them.
-
-    Arguments
-    ---------
-    method : str | None
-        Its method.
-    loss : str | None
-        Replaces the method's.
-    steps : int | None
-        Replaces the method's.
-    parameters : str | None
-        Replaces the method's; separated by commas.
-    optimizer : str | None
-        Replaces the method's.
-    lr : float | None
-        Replaces the method's.
-    mode : str | None
-        Replaces the method's.
-    chunk : float | None
-        Seconds of a piece.
-
-    Returns
-    -------
-    dict[str, Any] | None
-        None without a method.
-
-    Raises
-    ------
-    InputError
-        If there are options of a method and no method.
-
-    Example
-    -------
-    >>> ttt_options("lact", None, 1, "norms,front_end", None, None, None, None)
-    {'method': 'lact', 'steps': 1, 'parameters': ('norms', 'front_end')}
-    """
-    options = given(
-        method=method,
-        loss=loss,
-        steps=steps,
-        parameters=None if parameters is None else tuple(parameters.split(",")),
-        optimizer=optimizer,
-        lr=lr,
-        mode=mode,
-        chunk_seconds=chunk,
-    )
-    if options and method is None:
-        raise InputError("--ttt-...: give --ttt METHOD too, such as --ttt lact")
-    return options or None
 
 
 def given(**options: Any) -> dict[str, Any]:
