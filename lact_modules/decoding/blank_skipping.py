@@ -36,13 +36,13 @@ def _is_left_out(blank: Tensor, least: float, was_sure: bool = False) -> Tensor:
 
 
 class BlankSkipper:
-    """Skip frames whose blank is as probable as a threshold (arXiv 2305.11558).
+    """Skip frames whose blank is all but certain (arXiv 2305.11558).
 
-    The threshold is at least 0.5 and below 1; None skips none. The first of each run of
-    them stays, for a blank separates a token that is repeated from one that continues.
-    So texts remain, and nearly their scores: what is skipped could have been hardly
-    anything else. `score` is the log-probability of the blanks that were skipped since
-    `begin`.
+    That is from a probability of `threshold` on, at least 0.5 and below 1; None skips
+    none. The first of each run of them stays, for a blank separates a token that is
+    repeated from one that continues. So texts remain, and nearly their scores: what is
+    skipped could have been hardly anything else. `score` is the log-probability of the
+    blanks that were skipped since `begin`.
     """
 
     def __init__(self, threshold: float | None, blank_id: int = 0):

@@ -6,10 +6,25 @@ from torch.nn.functional import pad
 
 
 def running_minimum(x: Tensor, reach: int) -> Tensor:
-    """Return the lowest of each frame and those before it, (B, T).
+    """Return the lowest of each frame and those before it.
 
-    No frame further away than `reach` may be the lowest: formats of graphs have no
-    running minimum, and there no others are looked at.
+    Arguments
+    ---------
+    x : Tensor
+        (B, T), floating.
+    reach : int
+        Frames before, of which the caller knows that none further away is the lowest;
+        formats of graphs have no running minimum, and there no others are looked at.
+
+    Returns
+    -------
+    Tensor
+        (B, T)
+
+    Example
+    -------
+    >>> running_minimum(torch.tensor([[3.0, 1.0, 2.0, 0.0]]), reach=3)
+    tensor([[3., 1., 1., 0.]])
     """
     if not torch.compiler.is_exporting():
         return x.cummin(1).values

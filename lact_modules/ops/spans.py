@@ -70,10 +70,29 @@ def draw_spans(
 def place_spans(
     widths: Tensor, places: Tensor, lengths: Tensor, num_frames: int
 ) -> Tensor:
-    """Mark what spans cover, each placed within its utterance: (B, num_frames) bool.
+    """Mark what spans cover, each placed within its utterance.
 
-    `widths` (B, K) are no more frames than an utterance has; `places` (B, K) from 0 to
-    below 1 say where a span may start, from first to last.
+    Arguments
+    ---------
+    widths : Tensor
+        (B, K) int64, frames of each span, no more than its utterance has.
+    places : Tensor
+        (B, K) from 0 to below 1: where it may start, from first to last.
+    lengths : Tensor
+        Valid frames, int64, of a shape that broadcasts to (B, K).
+    num_frames : int
+        Frames in the batch.
+
+    Returns
+    -------
+    Tensor
+        (B, num_frames) bool.
+
+    Example
+    -------
+    >>> widths, places = torch.tensor([[2, 1]]), torch.tensor([[0.0, 0.99]])
+    >>> place_spans(widths, places, torch.tensor([[4]]), 6).int()
+    tensor([[1, 1, 0, 1, 0, 0]], dtype=torch.int32)
     """
     starts = (places * (lengths - widths + 1)).long()
     frames = torch.arange(num_frames, device=widths.device)

@@ -128,7 +128,10 @@ _DIFFERENTIABLE_ONCE = {"pseudo_labels"}
 
 
 def find_objective(name: str, second_order: bool = False) -> Objective:
-    """Find one of `OBJECTIVES`, or the sum of several, joined by ``+``."""
+    """Find one of `OBJECTIVES`, or the sum of several, joined by ``+``.
+
+    Raises ValueError for none, or if it has no second derivative and one is wanted.
+    """
     parts = name.split("+")
     for part in parts:
         if part not in OBJECTIVES:

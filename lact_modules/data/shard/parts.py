@@ -84,7 +84,10 @@ def list_utterances(utterances: Iterable[Utterance]) -> list[Speech]:
 
 
 def divide(speech: Sequence[Speech], size: int) -> list[Part]:
-    """Divide speech, in order, into parts of `size`, or of `MAX_PART_SECONDS`."""
+    """Divide speech, in order, into parts of like effort.
+
+    At most `size` of it are in a part, which `MAX_PART_SECONDS` may end before.
+    """
     parts: list[Part] = []
     held: list[Speech] = []
     seconds = 0.0

@@ -76,7 +76,7 @@ class MpegDecoder:
 
 
 def open_mpeg(source: ByteRange) -> Iterator[MpegDecoder]:
-    """Find runs of frames of one kind, also in joined files with tags between.
+    """Find runs of frames of one kind, also of several files joined with more between.
 
     Raises DecodingError if there are no frames, or fewer than announced.
     """

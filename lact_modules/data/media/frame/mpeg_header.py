@@ -37,7 +37,7 @@ class MpegHeader(NamedTuple):
 
 @lru_cache(maxsize=1024)
 def parse_header(data: bytes) -> MpegHeader | None:
-    """Read a frame's first four bytes; None if there is none, or of a free bit rate."""
+    """Read the four bytes of a header; None if they are none, or of a free bit rate."""
     if len(data) < 4 or data[0] != 0xFF or data[1] < 0xE0:
         return None
     bits = int.from_bytes(data[:4], "big")
