@@ -1,8 +1,8 @@
-"""Where do the chunks of a trained model begin? A picture, over the spectrogram.
+"""Where do the segments of a trained model begin? A picture, over the spectrogram.
 
 python benchmarks/boundaries.py RUN... --data digits/LibriSpeech/test
 
-A line for each run below the spectrogram of each utterance has a tick where a chunk
+A line for each run below the spectrogram of each utterance has a tick where a segment
 begins; on top stand the words that the first run hears, where it hears them.
 """
 
@@ -27,7 +27,7 @@ FEATURE_RATE = 100
 
 
 class Heard(NamedTuple):
-    """Seconds at which chunks begin, and the recognized words."""
+    """Seconds at which segments begin, and the recognized words."""
 
     boundaries: Tensor
     words: Sequence
@@ -35,7 +35,7 @@ class Heard(NamedTuple):
 
 @torch.inference_mode()
 def listen(transcriber: Transcriber, waveform: Tensor) -> Heard:
-    """Transcribe samples (N,), and see where chunks begin."""
+    """Transcribe samples (N,), and see where segments begin."""
     routings = []
     router = transcriber.model.encoder.dynamic_chunking.router
     hook = router.register_forward_hook(lambda *call: routings.append(call[-1][0]))
@@ -53,7 +53,7 @@ def draw(
     utterance: Utterance,
     transcribers: dict[str, Transcriber],
 ) -> None:
-    """Draw an utterance: words, spectrogram, and the chunks of each run."""
+    """Draw an utterance: words, spectrogram, and the segments of each run."""
     waveform = load_utterance(utterance)
     seconds = len(waveform) / SAMPLE_RATE
     heard = {name: listen(each, waveform) for name, each in transcribers.items()}
@@ -90,7 +90,7 @@ def draw(
 
 
 def main(
-    runs: Annotated[list[Path], typer.Argument(help="With dynamic chunks.")],
+    runs: Annotated[list[Path], typer.Argument(help="With dynamic chunking.")],
     data: Annotated[Path, typer.Option(help="Split folder or manifest.")],
     count: Annotated[int, typer.Option(help="Utterances, evenly spread.")] = 3,
     output: Path = Path("runs/boundaries.png"),

@@ -1,11 +1,11 @@
-"""How much time do dynamic chunks save a trained model? By the length of the audio.
+"""How much time does dynamic chunking save a trained model? By the length of the audio.
 
 python benchmarks/dynamic_chunking.py PARENT CHUNKED... --data digits/LibriSpeech/test
 
 Times the encoders of runs, the first of which has no dynamic chunking, and the way from
 samples to text, in turns. Beside it stands what block counts predict: the frames that
-all blocks are given, as a share of those without chunks. Then, with even chunks, of the
-second run: how time falls with the keep ratio.
+all blocks are given, as a share of those without segments. Then, with even segments, of
+the second run: how time falls with the keep ratio.
 """
 
 import statistics
@@ -37,7 +37,7 @@ COLUMNS = ("keep_ratio", "predicted", "encoder", "whole", "encoder_ms", "whole_m
 
 
 class Subject(NamedTuple):
-    """What is timed: a model, its decoder, and the share it keeps of even chunks."""
+    """What is timed: a model, its decoder, and the share it keeps of even segments."""
 
     name: str
     model: CTCModel
@@ -54,7 +54,7 @@ def load_subject(run: Path, device: str) -> Subject:
 
 @contextmanager
 def evenly(subject: Subject) -> Iterator[None]:
-    """Give the model even chunks for a while, if there is a keep ratio."""
+    """Give the model even segments for a while, if there is a keep ratio."""
     chunking = subject.model.encoder.dynamic_chunking
     if subject.keep_ratio is None:
         yield
@@ -143,7 +143,7 @@ def join(waveforms: Sequence[Tensor], seconds: float, count: int) -> Tensor:
 
 
 def main(
-    runs: Annotated[list[Path], typer.Argument(help="The parent, then with chunks.")],
+    runs: Annotated[list[Path], typer.Argument(help="The parent, then with segments.")],
     data: Annotated[Path, typer.Option(help="Split folder or manifest to transcribe.")],
     durations: Annotated[str, typer.Option(help="Seconds.")] = "5,15,60",
     keep_ratio: Annotated[str, typer.Option(help="Shares.")] = "1,0.75,0.5,0.33,0.25",
@@ -159,7 +159,7 @@ def main(
     subjects = [load_subject(run, device) for run in runs]
     for subject in subjects[1:]:
         if getattr(subject.model.encoder, "dynamic_chunking", None) is None:
-            raise InputError(f"{subject.name}: its encoder makes no dynamic chunks")
+            raise InputError(f"{subject.name}: its encoder has no dynamic chunking")
     name, model, decode, _ = subjects[1]
     shares = [float(share) for share in keep_ratio.split(",")]
     even = [Subject(f"{name}, even", model, decode, share) for share in shares]

@@ -12,7 +12,7 @@
 #   adaptation test-time training of its first system beside SUTA, on DATA's test
 #   hybrid     training steps of the hybrid at full size, fp32 and bf16
 #   streaming  training steps of recipes for streams, at full size and small
-#   chunking   training steps of encoders with dynamic chunks, and of their parents
+#   chunking   training steps of encoders with dynamic chunking, and of their parents
 #
 # A piece writes OUT/<piece>/result.json last, and is passed over once that is there.
 # Nothing is downloaded. From the environment:
@@ -46,14 +46,14 @@ lact_asr() {
 # Join what a piece wrote into its result.
 finish() {
     "$python" - "$1" <<'PYTHON'
-import json, os, sys
+import json, sys
 from pathlib import Path
+
+from lact_modules.whole_file import write_whole
 
 folder = Path(sys.argv[1])
 parts = {path.stem: json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))}
-unfinished = folder / "result.json.part"
-unfinished.write_text(json.dumps(parts, indent=2) + "\n")
-os.replace(unfinished, folder / "result.json")
+write_whole(folder / "result.json", json.dumps(parts, indent=2) + "\n")
 PYTHON
 }
 

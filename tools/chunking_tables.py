@@ -112,13 +112,13 @@ def _saved(share: float) -> str:
 WORDS = Table(
     (
         *("system", "split", "keep ratio", "WER mean", "by seed"),
-        *("difference from parent [95 %]", "from even chunks [95 %]"),
+        *("difference from parent [95 %]", "from even segments [95 %]"),
     ),
     "*/compare.json",
     _word_rows,
     "No comparison is published yet.",
 )
-"""A row for each system of a comparison with dynamic chunks, on each split."""
+"""A row for each system of a comparison with dynamic chunking, on each split."""
 
 TIME = Table(
     (
@@ -138,4 +138,4 @@ EVEN_TIME = Table(
     _even_rows,
     "Nothing was timed yet.",
 )
-"""A row for each length of audio: time that the encoder saves with even chunks."""
+"""A row for each length of audio: time that the encoder saves with even segments."""

@@ -98,7 +98,7 @@ class CTCModel(nn.Module):
 
     @property
     def frame_rate(self) -> float:
-        """Output frames a second; on average, if the encoder leaves them in chunks."""
+        """Output frames per second; on average, if the output is left in segments."""
         return self.frontend.frame_rate * self.encoder.frame_share
 
     def forward(

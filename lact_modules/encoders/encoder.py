@@ -62,12 +62,11 @@ class Encoder(nn.Module):
     chunks : DynamicChunks | None
         Draws, in training, how each batch is divided; None never divides.
     dynamic_chunking : Callable[[int], DynamicChunking] | None
-        Makes, given `d_model`, what makes fewer chunks of the frames for some of the
+        Makes, given `d_model`, what makes fewer segments of the frames for some of the
         blocks, and frames of them again; None makes nothing of the kind.
     stages : Sequence[int] | None
-        With it, how many blocks come before, how many run on chunks, and how many come
-        after; those that are not counted come after. None: two thirds come before, and
-        none after.
+        With it, how many blocks come before, run on segments, and come after; those
+        that are not counted come after. None: two thirds come before, and none after.
     layout : Layout
         Gives mixers to blocks: takes them by turns, or as another function of
         ``layouts.py`` says.
@@ -88,7 +87,7 @@ class Encoder(nn.Module):
         How utterances are divided outside of training; None leaves them whole.
     frame_share : float
         Frames of the output for each of the input: fewer than 1 on average, if
-        `dynamic_chunking` leaves the output in chunks.
+        `dynamic_chunking` leaves the output in segments.
 
     Example
     -------
@@ -171,13 +170,13 @@ class Encoder(nn.Module):
         Returns
         -------
         output : Tensor
-            (B, T, D), zero at padding; (B, K, D) if the output is left in chunks.
+            (B, T, D), zero at padding; (B, K, D) if the output is left in segments.
         lengths : Tensor
             (B,) valid frames of the output.
         """
         chunking = self._choose_chunking()
         if chunking is not None:
-            return self._in_segments(x, lengths, chunking), lengths
+            return self._in_spans(x, lengths, chunking), lengths
         is_padding = padding_mask(lengths, x.shape[1])
         x = self._enter(x, is_padding)
         x, is_padding = run_whole(self._stages(), self.dynamic_chunking, x, is_padding)
@@ -212,12 +211,12 @@ class Encoder(nn.Module):
         output : Tensor
             (B, T, D), zero at padding.
         state : StackState
-            After these frames; of each block, if none run on dynamic chunks.
+            After these frames; of each block, if none run on segments.
 
         Raises
         ------
         NotImplementedError
-            If the output is left in chunks, or a layer needs all frames.
+            If the output is left in segments, or a layer needs all frames.
         """
         return self._run_chunked(self._stages(), x, lengths, chunking, state)
 
@@ -255,16 +254,16 @@ class Encoder(nn.Module):
             )
         return by_pieces(self._leave, x, is_padding), after
 
-    def _in_segments(self, x: Tensor, lengths: Tensor, chunking: Chunking) -> Tensor:
-        """Encode chunk by chunk; what is remembered of a segment has no gradient."""
+    def _in_spans(self, x: Tensor, lengths: Tensor, chunking: Chunking) -> Tensor:
+        """Encode chunk by chunk; what is remembered of a span has no gradient."""
         size = self.chunks.backprop_frames if self.chunks and self.training else None
         size = size or max(1, x.shape[1])
         stages = self._stages()
         state, outputs = None, []
-        for index, segment in enumerate(x.split(size, dim=1)):
-            rest = (lengths - index * size).clamp(min=0, max=segment.shape[1])
+        for index, span in enumerate(x.split(size, dim=1)):
+            rest = (lengths - index * size).clamp(min=0, max=span.shape[1])
             output, state = self._run_chunked(
-                stages, segment, rest, chunking, map_tensors(Tensor.detach, state)
+                stages, span, rest, chunking, map_tensors(Tensor.detach, state)
             )
             outputs.append(output)
         return torch.cat(outputs, dim=1)

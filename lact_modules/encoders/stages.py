@@ -143,12 +143,12 @@ def run_whole(
     x, log_probs = _run_each(stages.outer, x, is_padding)
     if dynamic is not None:
         routing, _ = dynamic.route(x, is_padding, log_probs=log_probs)
-        chunks = dynamic.compress(x, is_padding, routing)
-        z, _ = _run_each(stages.inner, chunks.x, chunks.is_padding)
+        segments = dynamic.compress(x, is_padding, routing)
+        z, _ = _run_each(stages.inner, segments.x, segments.is_padding)
         if dynamic.upsample:
-            x = dynamic.expand(z, chunks, x)
+            x = dynamic.expand(z, segments, x)
         else:
-            x, is_padding = dynamic.settle(z, chunks), chunks.is_padding
+            x, is_padding = dynamic.settle(z, segments), segments.is_padding
     return _run_each(stages.last, x, is_padding)[0], is_padding
 
 
@@ -222,13 +222,15 @@ def _run_inner(
     for start in range(0, x.shape[1], chunking.size):
         span = slice(start, start + chunking.size)
         each = Routing(*(part[:, span] for part in routing))
-        chunks = dynamic.compress(x[:, span], torch.zeros_like(each.is_boundary), each)
-        z, after = chunks.x, state.blocks
+        segments = dynamic.compress(
+            x[:, span], torch.zeros_like(each.is_boundary), each
+        )
+        z, after = segments.x, state.blocks
         if z.shape[1]:
             none = torch.zeros(z.shape[:2], dtype=torch.bool, device=z.device)
             size = Chunking(z.shape[1], left)
             z, after, _ = run_blocks(blocks, z, none, size, state.blocks, row)
-        output, value = dynamic.resume(z, chunks, x[:, span], state.value)
+        output, value = dynamic.resume(z, segments, x[:, span], state.value)
         state = InnerState(after, value)
         outputs.append(output)
     return torch.cat(outputs, dim=1), state

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.nn.functional import linear, pad, silu
 
 from lact_modules.layers.chunking import Chunking
-from lact_modules.ops.chunking import take_frames
 from lact_modules.ops.padding import zero_padding
+from lact_modules.ops.segments import take_frames
 from lact_modules.ops.selective_scan import resume_scan, selective_scan
 
 # Step sizes before training: log-uniform between the first two, at least the last.

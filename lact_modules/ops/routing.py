@@ -28,7 +28,7 @@ class Routing(NamedTuple):
     probability: Tensor
 
     @property
-    def num_chunks(self) -> Tensor:
+    def num_segments(self) -> Tensor:
         """Segments of each utterance, (B,) int64."""
         return self.is_boundary.sum(dim=1)
 

@@ -20,7 +20,7 @@ LINEAR = [name for name in FRAGMENTS if name not in FULL]
 # those without relative positions, and without a memory that goes from both ends
 CAN_BE_CHUNKED = r"lact|conformer(?!_relpos)|gated_deltanet_streaming"
 CHUNKED = [*filter(re.compile(CAN_BE_CHUNKED).match, FRAGMENTS)]
-DYNAMIC = "with dynamic chunks"
+DYNAMIC = "with dynamic chunking"
 
 # longer than any window, and no multiple of a chunk
 NUM_FRAMES = 301
@@ -106,7 +106,7 @@ def test_linear_encoders_are_linear(name, shares, written_in, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["lact_conformer", "conmamba"])
-def test_they_are_with_dynamic_chunks(name):
+def test_they_are_with_dynamic_chunking(name):
     assert growth(whole, f"{name} {DYNAMIC}") <= LINEAR_GROWTH
 
 

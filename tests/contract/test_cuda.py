@@ -127,7 +127,7 @@ def run(model, device):
 
 
 def expected_waits(model):
-    """Dynamic chunking alone has to know how many chunks there are, once a pass."""
+    """Dynamic chunking alone has to know how many segments there are, once a pass."""
     is_dynamic = any(isinstance(each, DynamicChunking) for each in model.modules())
     return ["boundary_frames"] if is_dynamic else []
 

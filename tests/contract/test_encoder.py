@@ -72,7 +72,7 @@ def conformer(mixer, causal=False, **options):
 
 
 def compressed(mixer, router, heads=None, **options):
-    """An encoder whose second block runs on chunks; its router has seen some frames."""
+    """An encoder whose second block runs on segments; its router has seen frames."""
     chunking = partial(DynamicChunking, router=router(), **options)
     encoder = conformer(mixer, dynamic_chunking=chunking, stages=[1, 1], heads=heads)
     encoder(*make_batch())
@@ -335,7 +335,7 @@ def test_bf16_autocast_is_near(encoder, device):
     with torch.autocast(device, torch.bfloat16):
         output, _ = encoder(*make_batch())
     error = (output.float() - expected).norm() / expected.norm()
-    # Muon on chunks of a few frames amplifies rounding
+    # Muon on segments of a few frames amplifies rounding
     assert error < 0.1
 
 

@@ -1,4 +1,4 @@
-"""Recipes whose inner blocks run on dynamic chunks train, and their models serve."""
+"""Recipes whose inner blocks run on segments train, and their models serve."""
 
 import pytest
 import torch
@@ -21,9 +21,9 @@ def chunked(train, folder, settings, **options):
 
 
 @pytest.fixture(scope="module")
-def in_chunks(train, tmp_path_factory):
-    """A model whose CTC layer is given the chunks."""
-    folder = tmp_path_factory.mktemp("chunks") / "run"
+def in_segments(train, tmp_path_factory):
+    """A model whose CTC layer is given the segments."""
+    folder = tmp_path_factory.mktemp("segments") / "run"
     return chunked(train, folder, "upsample: false, keep_ratio: 0.25")
 
 
@@ -38,26 +38,26 @@ def test_each_router_trains_and_keeps_what_is_asked_for(train, tmp_path, router)
     assert 0.2 < run.result["metrics"]["dev"]["greedy"]["keep_ratio"] < 0.8
 
 
-def test_ctc_on_chunks_counts_what_they_are_too_few_for(in_chunks):
-    assert in_chunks.code == 0
+def test_ctc_on_segments_counts_what_they_are_too_few_for(in_segments):
+    assert in_segments.code == 0
     for stage in ("train, epoch 1", "valid, epoch 1", "test"):
-        assert f"{stage}: " in in_chunks.log
-    infeasible = in_chunks.result["metrics"]["dev"]["greedy"]["infeasible"]
+        assert f"{stage}: " in in_segments.log
+    infeasible = in_segments.result["metrics"]["dev"]["greedy"]["infeasible"]
     assert f"test: {infeasible} utterances have more labels than frames" in (
-        in_chunks.log
+        in_segments.log
     )
 
 
-def test_ctc_on_chunks_gives_words_their_times_on_average(in_chunks):
-    transcriber = Transcriber.from_folder(in_chunks.folder)
+def test_ctc_on_segments_gives_words_their_times_on_average(in_segments):
+    transcriber = Transcriber.from_folder(in_segments.folder)
     log_probs, lengths = transcriber.run_model([torch.randn(32000)])
     assert log_probs.shape[1] == lengths.item() < 50
     assert transcriber.model.frame_rate == 25 * 0.25
 
 
-def test_ctc_on_chunks_is_refused_for_streams(in_chunks):
+def test_ctc_on_segments_is_refused_for_streams(in_segments):
     with pytest.raises(InputError, match="upsample"):
-        Transcriber.from_folder(in_chunks.folder, chunk_seconds=0.32)
+        Transcriber.from_folder(in_segments.folder, chunk_seconds=0.32)
 
 
 def test_a_router_does_not_read_a_head_that_nothing_trains(train, tmp_path):

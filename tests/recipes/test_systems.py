@@ -51,7 +51,7 @@ PAIRS = [
 # another decoder, the same encoder
 DECODERS = systems("transformer", "conmamba_small", "conmamba_mamba_small")
 
-# some blocks on dynamic chunks, and none
+# some blocks on segments, and none
 CHUNKED = [
     systems("CTC", "lact_hnet_demo", "lact_demo"),
     systems("CTC", "conmamba_hnet_demo", "conmamba_demo"),

@@ -73,7 +73,7 @@ def pieces_run(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def chunked_run(tmp_path_factory):
-    """Make a run whose second block runs on dynamic chunks; not to be changed."""
+    """Make a run whose second block runs on segments; not to be changed."""
     chunking = "!name:lact_modules.layers.dynamic_chunking.DynamicChunking"
     hyperparameters = HYPERPARAMETERS.replace(
         "    ffn_in:",

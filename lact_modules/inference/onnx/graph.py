@@ -74,7 +74,8 @@ def check_exportable(model: CTCModel) -> None:
         raise InputError(f"ONNX: a {type(encoder).__name__} is not exported")
     if encoder.dynamic_chunking is not None:
         raise InputError(
-            "ONNX: dynamic chunks are not exported, their number depends on the audio"
+            "ONNX: dynamic chunking is not exported: the number of segments depends on "
+            "the audio"
         )
     for block in encoder.blocks:
         if not isinstance(block.mixer, _MIXERS):

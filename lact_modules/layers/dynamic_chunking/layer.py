@@ -5,17 +5,17 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor, nn
 
-from lact_modules.layers.dynamic_chunking.chunks import Chunks, shares
 from lact_modules.layers.dynamic_chunking.router import Router, RouterState
 from lact_modules.layers.dynamic_chunking.routers import make_router
-from lact_modules.ops.chunking import (
+from lact_modules.layers.dynamic_chunking.segments import Segments, shares
+from lact_modules.ops.routing import Routing, confidence
+from lact_modules.ops.segments import (
     boundary_frames,
-    chunk_means,
+    segment_means,
     smooth,
     spread,
     take_frames,
 )
-from lact_modules.ops.routing import Routing, confidence
 from lact_modules.renamed import renamed
 
 Pool = Literal["first", "mean"]
@@ -67,8 +67,8 @@ class DynamicChunking(nn.Module):
     >>> chunking = DynamicChunking(8, "cosine")
     >>> x, is_padding = torch.randn(2, 20, 8), torch.zeros(2, 20).bool()
     >>> routing, _ = chunking.route(x, is_padding)
-    >>> chunks = chunking.compress(x, is_padding, routing)
-    >>> routing.num_chunks.sum(), chunking.expand(chunks.x, chunks, x).shape
+    >>> segments = chunking.compress(x, is_padding, routing)
+    >>> routing.num_segments.sum(), chunking.expand(segments.x, segments, x).shape
     (tensor(20), torch.Size([2, 20, 8]))
     """
 
@@ -170,7 +170,7 @@ class DynamicChunking(nn.Module):
             )
         return routing, state
 
-    def compress(self, x: Tensor, is_padding: Tensor, routing: Routing) -> Chunks:
+    def compress(self, x: Tensor, is_padding: Tensor, routing: Routing) -> Segments:
         """Turn frames into segments.
 
         Arguments
@@ -184,28 +184,28 @@ class DynamicChunking(nn.Module):
 
         Returns
         -------
-        Chunks
+        Segments
             K is the largest number of segments of an utterance.
         """
         starts = boundary_frames(routing.is_boundary)
-        num_chunks = starts.shape[1]
+        num_segments = starts.shape[1]
         if self.pool == "mean":
-            pooled = chunk_means(x, routing.is_boundary, is_padding, num_chunks)
+            pooled = segment_means(x, routing.is_boundary, is_padding, num_segments)
         else:
             pooled = take_frames(x, starts)
-        each = torch.arange(num_chunks, device=x.device)
-        is_beyond = each >= routing.num_chunks[:, None]
+        each = torch.arange(num_segments, device=x.device)
+        is_beyond = each >= routing.num_segments[:, None]
         pooled = pooled.masked_fill(is_beyond[..., None], 0.0)
-        return Chunks(pooled, is_beyond, routing, starts)
+        return Segments(pooled, is_beyond, routing, starts)
 
-    def expand(self, z: Tensor, chunks: Chunks, x: Tensor) -> Tensor:
+    def expand(self, z: Tensor, segments: Segments, x: Tensor) -> Tensor:
         """Add to each frame what was added to its segment, smoothed from both ends.
 
         Arguments
         ---------
         z : Tensor
             (B, K, D), made of the segments.
-        chunks : Chunks
+        segments : Segments
             From `compress`.
         x : Tensor
             (B, T, D), the frames that they were made of.
@@ -215,17 +215,17 @@ class DynamicChunking(nn.Module):
         Tensor
             (B, T, D); finite but meaningless at padding.
         """
-        values = self._smooth(self._added(z, chunks), chunks)
-        return self._give(values, chunks.routing, x)
+        values = self._smooth(self._added(z, segments), segments)
+        return self._give(values, segments.routing, x)
 
-    def settle(self, z: Tensor, chunks: Chunks) -> Tensor:
+    def settle(self, z: Tensor, segments: Segments) -> Tensor:
         """Smooth what was made of segments from both ends, and leave it in segments.
 
         Arguments
         ---------
         z : Tensor
             (B, K, D), made of the segments.
-        chunks : Chunks
+        segments : Segments
             From `compress`.
 
         Returns
@@ -233,13 +233,13 @@ class DynamicChunking(nn.Module):
         Tensor
             (B, K, D); finite but meaningless beyond the lengths.
         """
-        if not chunks.routing.probability.requires_grad:
+        if not segments.routing.probability.requires_grad:
             return z
-        share = shares(chunks).to(z.dtype)
-        return self._smooth(z, chunks) * share[..., None]
+        share = shares(segments).to(z.dtype)
+        return self._smooth(z, segments) * share[..., None]
 
     def resume(
-        self, z: Tensor, chunks: Chunks, x: Tensor, before: Tensor | None
+        self, z: Tensor, segments: Segments, x: Tensor, before: Tensor | None
     ) -> tuple[Tensor, Tensor]:
         """Add to each frame what was added to its segment, smoothed by those before.
 
@@ -247,7 +247,7 @@ class DynamicChunking(nn.Module):
         ---------
         z : Tensor
             (B, K, D), made of the segments.
-        chunks : Chunks
+        segments : Segments
             From `compress`.
         x : Tensor
             (B, T, D), the frames that they were made of.
@@ -261,22 +261,22 @@ class DynamicChunking(nn.Module):
         last : Tensor
             (B, 1, D), what frames of the last segment are given.
         """
-        values = self._added(z, chunks)
-        if chunks.routing.probability.requires_grad:
-            values = smooth(values, shares(chunks), before)
-        output = self._give(values, chunks.routing, x, before)
+        values = self._added(z, segments)
+        if segments.routing.probability.requires_grad:
+            values = smooth(values, shares(segments), before)
+        output = self._give(values, segments.routing, x, before)
         known = values if before is None else torch.cat([before, values], dim=1)
         return output, known[:, -1:]
 
-    def _added(self, z: Tensor, chunks: Chunks) -> Tensor:
+    def _added(self, z: Tensor, segments: Segments) -> Tensor:
         """Return what of z (B, K, D) frames are given."""
-        return z - chunks.x if self.project_frame is None else z
+        return z - segments.x if self.project_frame is None else z
 
-    def _smooth(self, z: Tensor, chunks: Chunks) -> Tensor:
+    def _smooth(self, z: Tensor, segments: Segments) -> Tensor:
         # choices are made: smoothing is for what they learn
-        if not chunks.routing.probability.requires_grad:
+        if not segments.routing.probability.requires_grad:
             return z
-        return smooth(z, shares(chunks), two_sided=True)
+        return smooth(z, shares(segments), two_sided=True)
 
     def _give(
         self, values: Tensor, routing: Routing, x: Tensor, before: Tensor | None = None

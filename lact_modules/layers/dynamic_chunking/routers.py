@@ -110,7 +110,7 @@ class CosineRouter(NeighbourRouter):
     -------
     >>> router, is_padding = CosineRouter(8), torch.zeros(2, 100).bool()
     >>> routing, _ = router(torch.randn(2, 100, 8), is_padding, keep_ratio=0.5)
-    >>> 97 <= routing.num_chunks.sum() <= 103
+    >>> 97 <= routing.num_segments.sum() <= 103
     tensor(True)
     """
 
@@ -141,7 +141,7 @@ class SimilarityRouter(NeighbourRouter):
     -------
     >>> router, is_padding = SimilarityRouter(8), torch.zeros(2, 100).bool()
     >>> routing, _ = router(torch.randn(2, 100, 8), is_padding, keep_ratio=0.25)
-    >>> 47 <= routing.num_chunks.sum() <= 53
+    >>> 47 <= routing.num_segments.sum() <= 53
     tensor(True)
     """
 
@@ -164,7 +164,7 @@ class BlankRouter(Router):
     >>> router, is_padding = BlankRouter(), torch.zeros(2, 100).bool()
     >>> log_probs = torch.randn(2, 100, 5).log_softmax(dim=-1)
     >>> routing, _ = router(log_probs, is_padding, keep_ratio=0.5)
-    >>> 97 <= routing.num_chunks.sum() <= 103
+    >>> 97 <= routing.num_segments.sum() <= 103
     tensor(True)
     """
 

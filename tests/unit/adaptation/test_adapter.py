@@ -295,7 +295,7 @@ def test_the_input_begins_anew_with_every_utterance(model, batch):
     assert "input" not in adapter.start.point
 
 
-def test_what_is_left_in_chunks_is_not_adapted():
+def test_what_is_left_in_segments_is_not_adapted():
     mixer, ffn = partial(LaCTMixer, 8, 2, 2), partial(FeedForward, 8, 16)
     chunking = partial(DynamicChunking, router="uniform", upsample=False)
     encoder = Encoder(8, 2, mixer, ffn, dynamic_chunking=chunking)

@@ -1,4 +1,4 @@
-"""Models with dynamic chunks are timed and drawn."""
+"""Models with dynamic chunking are timed and drawn."""
 
 import json
 import math
@@ -29,8 +29,8 @@ def test_time_is_compared_with_the_parent(
     assert all(math.isfinite(row["whole_ms"]) for row in (parent, chunked, half))
 
 
-def test_a_model_without_chunks_is_refused(load_benchmark, trained_run, data):
-    with pytest.raises(InputError, match="no dynamic chunks"):
+def test_a_model_without_segments_is_refused(load_benchmark, trained_run, data):
+    with pytest.raises(InputError, match="no dynamic chunking"):
         load_benchmark("dynamic_chunking").main([trained_run] * 2, data=data)
 
 

@@ -100,7 +100,7 @@ def test_an_exit_says_what_the_head_says(block, kind):
 
 
 @pytest.mark.parametrize("block", [1, 2, 3, 4])
-def test_exits_before_on_and_after_chunks(block):
+def test_exits_before_on_and_after_segments(block):
     model = routed("uniform", num_layers=4, heads={n: "ctc" for n in range(1, 5)})
     head = model.encoder.heads[f"{block}"]
     head.is_asked, said = True, []
@@ -178,7 +178,7 @@ def test_a_blank_router_needs_a_block_before_it():
         routed(stages=(0, 3))
 
 
-def test_segments_and_chunks_leave_conditioned_frames_the_same():
+def test_chunks_and_truncated_gradients_leave_conditioned_frames_the_same():
     chunks = DynamicChunks(sizes=[4], left_contexts=[40], full_context_prob=0.0)
     model = make_model(heads={1: "self-conditioned-ctc"}, chunks=chunks)
     whole = model.encoder

@@ -98,7 +98,7 @@ def small(mixer=None, frontend=None, **options):
         (partial(small, partial(LaCTMixer, 8, 2, 2, "block", 4)), "'block'"),
         (
             partial(small, dynamic_chunking=partial(DynamicChunking, router="cosine")),
-            "dynamic chunks",
+            "dynamic chunking",
         ),
         (lambda: small(frontend=Wav2Vec2Frontend(8)), "Wav2Vec2Frontend"),
     ],

@@ -1,4 +1,4 @@
-"""Frames to chunks and back."""
+"""Frames to segments and back."""
 
 from functools import partial
 
@@ -43,38 +43,38 @@ def test_inner_blocks_run_on_fewer_frames(stages):
     assert [shape[1] for shape in heard] == [10 if i in inner else 40 for i in range(4)]
 
 
-def test_what_was_added_to_a_chunk_is_added_to_its_frames():
+def test_what_was_added_to_a_segment_is_added_to_its_frames():
     chunking = make_chunking(keep_ratio=0.5).eval()
     x, is_padding = torch.randn(1, 6, 8), torch.zeros(1, 6).bool()
     routing, _ = chunking.route(x, is_padding)
-    chunks = chunking.compress(x, is_padding, routing)
+    segments = chunking.compress(x, is_padding, routing)
     added = torch.randn(1, 3, 8)
-    output = chunking.expand(chunks.x + added, chunks, x)
+    output = chunking.expand(segments.x + added, segments, x)
     torch.testing.assert_close(output, x + added.repeat_interleave(2, dim=1))
 
 
-def test_frames_are_given_what_was_made_of_their_chunk():
+def test_frames_are_given_what_was_made_of_their_segment():
     chunking = make_chunking(keep_ratio=0.5, residual="projection").eval()
     x, is_padding = torch.randn(1, 6, 8), torch.zeros(1, 6).bool()
     routing, _ = chunking.route(x, is_padding)
-    chunks = chunking.compress(x, is_padding, routing)
-    output = chunking.expand(chunks.x, chunks, x)
+    segments = chunking.compress(x, is_padding, routing)
+    output = chunking.expand(segments.x, segments, x)
     torch.testing.assert_close(output, x[:, ::2].repeat_interleave(2, dim=1))
 
 
-def test_means_stand_for_chunks():
+def test_means_stand_for_segments():
     chunking = make_chunking(keep_ratio=0.5, pool="mean")
     x, is_padding = torch.randn(1, 6, 8), torch.zeros(1, 6).bool()
     routing, _ = chunking.route(x, is_padding)
-    chunks = chunking.compress(x, is_padding, routing)
-    torch.testing.assert_close(chunks.x, x.unflatten(1, (3, 2)).mean(dim=2))
+    segments = chunking.compress(x, is_padding, routing)
+    torch.testing.assert_close(segments.x, x.unflatten(1, (3, 2)).mean(dim=2))
 
 
 def test_warm_up_comes_down_from_all_frames():
     chunking = make_chunking(keep_ratio=0.5, hold_steps=2, warmup_steps=4)
     x, is_padding = torch.randn(1, 100, 8), torch.zeros(1, 100).bool()
     keep_ratio = [
-        chunking.route(x, is_padding)[0].num_chunks.item() / 100 for _ in range(8)
+        chunking.route(x, is_padding)[0].num_segments.item() / 100 for _ in range(8)
     ]
     expected = [1, 1, 1, 0.875, 0.75, 0.625, 0.5, 0.5]
     assert keep_ratio == pytest.approx(expected, abs=0.01)
@@ -83,7 +83,7 @@ def test_warm_up_comes_down_from_all_frames():
     assert chunking.num_steps == 8
 
 
-def test_as_many_chunks_as_frames_are_as_if_there_were_none():
+def test_as_many_segments_as_frames_are_as_if_there_were_none():
     encoder, lengths = make_encoder([1, 3]).eval(), torch.tensor([40, 20])
     encoder.dynamic_chunking.keep_ratio = 1.0
     plain = make_plain_encoder().eval()
@@ -94,7 +94,7 @@ def test_as_many_chunks_as_frames_are_as_if_there_were_none():
 
 
 @pytest.mark.parametrize("router", ["cosine", "ctc-blank"])
-def test_all_else_begins_as_without_chunks(router):
+def test_all_else_begins_as_without_segments(router):
     chunked = partial(make_encoder, [1, 3], router=router)
     models, drawn = [], []
     for make in (make_plain_encoder, chunked):
@@ -110,9 +110,9 @@ def test_the_router_learns_what_the_output_wants():
     chunking = make_chunking(CosineRouter(8), residual="projection")
     x, is_padding = torch.randn(2, 30, 8), torch.zeros(2, 30).bool()
     routing, _ = chunking.route(x, is_padding)
-    chunks = chunking.compress(x, is_padding, routing)
-    z = chunks.x + torch.randn_like(chunks.x)
-    (chunking.expand(z, chunks, x) * torch.randn(2, 30, 8)).sum().backward()
+    segments = chunking.compress(x, is_padding, routing)
+    z = segments.x + torch.randn_like(segments.x)
+    (chunking.expand(z, segments, x) * torch.randn(2, 30, 8)).sum().backward()
     assert chunking.router.project.weight.grad.abs().max() > 0
     assert chunking.project_frame.weight.grad.abs().max() > 0
 
@@ -133,38 +133,38 @@ def test_what_does_not_fit_is_refused(make, message):
         make()
 
 
-def test_output_is_left_in_chunks_and_the_router_learns_from_it():
+def test_output_is_left_in_segments_and_the_router_learns_from_it():
     encoder = make_encoder([1, 3], router="cosine", upsample=False)
     x, lengths = torch.randn(2, 40, 8), torch.tensor([40, 20])
-    output, num_chunks = encoder(x, lengths)
-    assert output.shape == (2, num_chunks.max(), 8)
-    assert num_chunks.sum() == 30
+    output, num_segments = encoder(x, lengths)
+    assert output.shape == (2, num_segments.max(), 8)
+    assert num_segments.sum() == 30
     (output * torch.randn_like(output)).sum().backward()
     router = encoder.dynamic_chunking.router
     assert router.project.weight.grad.abs().max() > 0
     assert encoder.frame_share == 0.5
 
 
-def test_empty_utterances_alone_leave_no_chunks():
+def test_empty_utterances_alone_leave_no_segments():
     encoder = make_encoder([1, 2, 1], upsample=False).eval()
-    output, num_chunks = encoder(torch.randn(2, 10, 8), torch.tensor([0, 0]))
+    output, num_segments = encoder(torch.randn(2, 10, 8), torch.tensor([0, 0]))
     assert output.shape == (2, 0, 8)
-    assert num_chunks.tolist() == [0, 0]
+    assert num_segments.tolist() == [0, 0]
 
 
-def test_chunks_of_an_utterance_do_not_depend_on_its_batch():
+def test_segments_of_an_utterance_do_not_depend_on_its_batch():
     encoder = make_encoder([1, 3], router="cosine", upsample=False)
     x, lengths = torch.randn(2, 40, 8), torch.tensor([40, 20])
     encoder(x, lengths)
     encoder.eval()
-    output, num_chunks = encoder(x, lengths)
+    output, num_segments = encoder(x, lengths)
     alone, [number] = encoder(x[1:, :20], lengths[1:])
-    assert number == num_chunks[1]
+    assert number == num_segments[1]
     torch.testing.assert_close(output[1:, :number], alone)
     assert not output[1, number:].any()
 
 
-def test_output_left_in_chunks_does_not_stream_nor_learn_masked_prediction():
+def test_output_left_in_segments_does_not_stream_nor_learn_masked_prediction():
     encoder = make_encoder([1, 3], upsample=False)
     with pytest.raises(NotImplementedError, match="upsample"):
         encoder.chunked(torch.randn(1, 8, 8), torch.tensor([8]), Chunking(4, 4))

@@ -38,11 +38,11 @@ def test_the_share_asked_for_is_kept(router, keep_ratio):
     is_padding = torch.arange(60) >= torch.tensor([60, 40])[:, None]
     for _ in range(100):
         routing, _ = router(speech_like(), is_padding, keep_ratio)
-    assert routing.num_chunks.sum() == pytest.approx(keep_ratio * 100, abs=3)
+    assert routing.num_segments.sum() == pytest.approx(keep_ratio * 100, abs=3)
     router.eval()
     many = speech_like(batch_size=200)
     routing, _ = router(many, torch.zeros(200, 60).bool(), keep_ratio)
-    assert routing.num_chunks.sum() / 12000 == pytest.approx(keep_ratio, abs=0.05)
+    assert routing.num_segments.sum() / 12000 == pytest.approx(keep_ratio, abs=0.05)
 
 
 def test_calibration_finds_what_training_did_not(router):
@@ -54,7 +54,7 @@ def test_calibration_finds_what_training_did_not(router):
     router(speech_like(batch_size=20), is_padding, 0.5)
     router.calibrate(False)
     routing, _ = router(speech_like(batch_size=20), is_padding, 0.5)
-    assert routing.num_chunks.sum() / 1200 == pytest.approx(0.5, abs=0.05)
+    assert routing.num_segments.sum() / 1200 == pytest.approx(0.5, abs=0.05)
 
 
 def test_all_is_kept_at_the_beginning_of_a_warm_up(router):

@@ -34,7 +34,7 @@ def watch_batch(router, **options):
 
 def test_the_ratio_counts_by_its_weight_and_the_tokens():
     watch = watch_batch("uniform", ratio_weight=0.1)
-    # even chunks of two are what is asked for
+    # even segments of two are what is asked for
     torch.testing.assert_close(
         watch.losses(TOKENS, NUM_TOKENS), 0.1 * NUM_TOKENS.float()
     )
@@ -110,5 +110,5 @@ def test_the_mean_rate_is_the_share_that_it_was_calibrated_to(router):
     assert watch.metrics()["segments/p"] == pytest.approx(0.5, abs=1e-4)
 
 
-def test_a_model_without_chunks_is_not_watched():
+def test_a_model_without_segments_is_not_watched():
     assert ChunkingWatch.of(nn.Linear(2, 2)) is None

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from lact_modules.ops import chunking
+from lact_modules.ops import segments
 from lact_modules.ops.routing import accumulate
 
 
@@ -13,7 +13,7 @@ def random_rate(*shape, seed=0):
 
 
 def make_routing(num_frames, lengths):
-    """Chunks that begin at random, with probabilities that are not sure."""
+    """Segments that begin at random, with probabilities that are not sure."""
     is_padding = torch.arange(num_frames) >= torch.tensor(lengths)[:, None]
     rate = random_rate(len(lengths), num_frames)
     routing, _ = accumulate(rate, is_padding)
@@ -38,8 +38,8 @@ def smooth_in_a_loop(x, share):
 @pytest.mark.parametrize("num_frames", [1, 2, 7, 40])
 def test_boundary_frames_are_those_of_the_mask(num_frames):
     routing, _ = make_routing(num_frames, [num_frames, (num_frames + 1) // 2])
-    frames = chunking.boundary_frames(routing.is_boundary)
-    assert frames.shape[1] == routing.num_chunks.max()
+    frames = segments.boundary_frames(routing.is_boundary)
+    assert frames.shape[1] == routing.num_segments.max()
     for row, mask in zip(frames, routing.is_boundary, strict=True):
         assert row[: mask.sum()].tolist() == mask.nonzero().flatten().tolist()
 
@@ -49,19 +49,19 @@ def test_first_frame_begins_a_chunk_and_padding_none():
     assert routing.is_boundary[:2, 0].all()
     assert not routing.is_boundary[is_padding].any()
     assert not routing.probability[is_padding].any()
-    assert routing.num_chunks[2] == 0
+    assert routing.num_segments[2] == 0
 
 
 @pytest.mark.parametrize("two_sided", [False, True])
 @pytest.mark.parametrize("num_frames", [1, 2, 40, 400])
 def test_smoothing_agrees_with_a_loop(num_frames, two_sided):
     routing, _ = make_routing(num_frames, [num_frames, (num_frames + 1) // 2])
-    frames = chunking.boundary_frames(routing.is_boundary)
-    x = chunking.take_frames(make_frames(routing), frames)
+    frames = segments.boundary_frames(routing.is_boundary)
+    x = segments.take_frames(make_frames(routing), frames)
     share = routing.probability.gather(1, frames)
-    is_beyond = torch.arange(frames.shape[1]) >= routing.num_chunks[:, None]
-    found = chunking.smooth(x, share.masked_fill(is_beyond, 0), two_sided=two_sided)
-    for row, count in enumerate(routing.num_chunks.tolist()):
+    is_beyond = torch.arange(frames.shape[1]) >= routing.num_segments[:, None]
+    found = segments.smooth(x, share.masked_fill(is_beyond, 0), two_sided=two_sided)
+    for row, count in enumerate(routing.num_segments.tolist()):
         expected = smooth_in_a_loop(x[row, :count], share[row, :count])
         if two_sided:
             flipped = x[row, :count].flip(0), share[row, :count].flip(0)
@@ -72,15 +72,15 @@ def test_smoothing_agrees_with_a_loop(num_frames, two_sided):
 def test_smoothing_goes_on_from_what_was_before():
     routing, _ = make_routing(30, [30])
     x, share = make_frames(routing), routing.probability
-    whole = chunking.smooth(x, share)
-    first = chunking.smooth(x[:, :11], share[:, :11])
-    rest = chunking.smooth(x[:, 11:], share[:, 11:], before=first[:, -1:])
+    whole = segments.smooth(x, share)
+    first = segments.smooth(x[:, :11], share[:, :11])
+    rest = segments.smooth(x[:, 11:], share[:, 11:], before=first[:, -1:])
     torch.testing.assert_close(rest, whole[:, 11:])
 
 
 def test_a_sure_boundary_forgets_what_was_before():
     x = torch.tensor([[[1e6], [2.0]]])
-    assert chunking.smooth(x, torch.ones(1, 2))[0, 1] == 2.0
+    assert segments.smooth(x, torch.ones(1, 2))[0, 1] == 2.0
 
 
 @pytest.mark.parametrize("two_sided", [False, True])
@@ -94,7 +94,7 @@ def test_gradients_of_smoothing_are_right(two_sided):
 
     def function(x, share):
         share = torch.cat([torch.ones(1, 1, dtype=x.dtype), share], dim=1)
-        return chunking.smooth(x, share, two_sided=two_sided)
+        return segments.smooth(x, share, two_sided=two_sided)
 
     assert torch.autograd.gradcheck(function, (x, share))
 
@@ -102,8 +102,8 @@ def test_gradients_of_smoothing_are_right(two_sided):
 def test_means_agree_with_a_loop():
     routing, is_padding = make_routing(20, [20, 13])
     x = make_frames(routing)
-    most = int(routing.num_chunks.max())
-    found = chunking.chunk_means(x, routing.is_boundary, is_padding, most)
+    most = int(routing.num_segments.max())
+    found = segments.segment_means(x, routing.is_boundary, is_padding, most)
     for row, length in enumerate([20, 13]):
         starts = routing.is_boundary[row].nonzero().flatten().tolist()
         borders = [*starts, length]
@@ -113,16 +113,16 @@ def test_means_agree_with_a_loop():
         assert not found[row, len(starts) :].any()
 
 
-def test_frames_are_given_what_their_chunk_has_or_what_was_before():
+def test_frames_are_given_what_their_segment_has_or_what_was_before():
     routing, _ = make_routing(20, [20, 13])
-    chunks = make_frames(routing)[:, : routing.num_chunks.max()]
-    before = torch.randn(2, 1, chunks.shape[2]).to(chunks)
-    # as if the first chunks had begun before these frames
+    values = make_frames(routing)[:, : routing.num_segments.max()]
+    before = torch.randn(2, 1, values.shape[2]).to(values)
+    # as if the first segments had begun before these frames
     is_boundary = routing.is_boundary.clone()
     is_boundary[:, 0] = False
-    found = chunking.spread(chunks, is_boundary, before)
+    found = segments.spread(values, is_boundary, before)
     for row in range(2):
-        known = [before[row, 0], *chunks[row]]
+        known = [before[row, 0], *values[row]]
         number = 0
         for frame in range(20):
             number += int(is_boundary[row, frame])

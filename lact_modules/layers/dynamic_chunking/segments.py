@@ -7,7 +7,7 @@ from torch import Tensor
 from lact_modules.ops.routing import Routing
 
 
-class Chunks(NamedTuple):
+class Segments(NamedTuple):
     """Frames as segments.
 
     Arguments
@@ -28,7 +28,7 @@ class Chunks(NamedTuple):
     starts: Tensor
 
 
-def shares(chunks: Chunks) -> Tensor:
+def shares(segments: Segments) -> Tensor:
     """Return the probabilities of boundaries, (B, K), zero beyond the segments."""
-    share = chunks.routing.probability.gather(1, chunks.starts)
-    return share.masked_fill(chunks.is_padding, 0.0)
+    share = segments.routing.probability.gather(1, segments.starts)
+    return share.masked_fill(segments.is_padding, 0.0)

@@ -88,8 +88,8 @@ def spread(x: Tensor, is_boundary: Tensor, before: Tensor | None = None) -> Tens
     return take_frames(torch.cat([before, x], dim=1), is_boundary.cumsum(dim=1))
 
 
-def chunk_means(
-    x: Tensor, is_boundary: Tensor, is_padding: Tensor, num_chunks: int
+def segment_means(
+    x: Tensor, is_boundary: Tensor, is_padding: Tensor, num_segments: int
 ) -> Tensor:
     """Average the frames of each segment.
 
@@ -101,7 +101,7 @@ def chunk_means(
         (B, T) bool.
     is_padding : Tensor
         (B, T) bool.
-    num_chunks : int
+    num_segments : int
         K, the largest number of segments of an utterance.
 
     Returns
@@ -112,13 +112,13 @@ def chunk_means(
     Example
     -------
     >>> x, none = torch.tensor([[[1.0], [3.0], [5.0]]]), torch.zeros(1, 3).bool()
-    >>> chunk_means(x, torch.tensor([[True, False, True]]), none, 2)
+    >>> segment_means(x, torch.tensor([[True, False, True]]), none, 2)
     tensor([[[2.],
              [5.]]])
     """
     # what is before the first boundary is summed up too, and left out
     number = is_boundary.cumsum(dim=1)
-    shape = len(x), 1 + num_chunks
+    shape = len(x), 1 + num_segments
     rows = _rows(number, shape[1])
     weight = (~is_padding).to(x.dtype)
     frames = (x * weight[..., None]).flatten(0, 1)
