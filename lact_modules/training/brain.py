@@ -233,23 +233,7 @@ class ASRBrain(RecipeBrain):
 
 
 def describe_size(model: nn.Module) -> str:
-    """Say how many parameters a model has, and how many of them are fast weights.
-
-    Arguments
-    ---------
-    model : nn.Module
-        With or without LaCT mixers.
-
-    Returns
-    -------
-    str
-        In millions.
-
-    Example
-    -------
-    >>> describe_size(nn.Linear(999, 1000))
-    '1.00 M parameters, 0.00 M of them initial fast weights'
-    """
+    """Say how many million parameters a model has, and of them initial fast weights."""
     total = sum(parameter.numel() for parameter in model.parameters())
     fast = sum(
         matrix.numel()

@@ -61,29 +61,7 @@ class AtomicCheckpointer(Checkpointer):
         name: str | None = None,
         verbosity: int = logging.INFO,
     ) -> Checkpoint | None:
-        """Save all recoverables, then mark the folder as a checkpoint.
-
-        Arguments
-        ---------
-        meta : dict[str, Any] | None
-            What to note of the checkpoint.
-        end_of_epoch : bool
-            Whether an epoch ends here.
-        name : str | None
-            Name of the folder; the time if None.
-        verbosity : int
-            Level of the log message.
-
-        Returns
-        -------
-        Checkpoint | None
-            The checkpoint; None on ranks other than the main one.
-
-        Raises
-        ------
-        OSError
-            If the disk is full.
-        """
+        """Save all recoverables, then mark the folder as a checkpoint."""
         meta = {
             **(meta or {}),
             "recoverables": sorted(self.recoverables),
@@ -115,15 +93,6 @@ class AtomicCheckpointer(Checkpointer):
 
         SpeechBrain adds a key to the list it is given, by default one list for all
         calls: each save would then read every checkpoint twice more than the last.
-
-        Arguments
-        ---------
-        *args : Any
-            See `speechbrain.utils.checkpoints.Checkpointer`.
-        importance_keys : Sequence[Callable[[Checkpoint], Any]]
-            Checkpoints with the highest of each are kept.
-        **arguments : Any
-            The others by name.
         """
         super().save_and_keep_only(
             *args, importance_keys=list(importance_keys), **arguments
@@ -148,25 +117,7 @@ class AtomicCheckpointer(Checkpointer):
         return found
 
     def recover_if_possible(self, *args: Any, **arguments: Any) -> Checkpoint | None:
-        """Clear unfinished folders, then load the wanted checkpoint, if any is whole.
-
-        Arguments
-        ---------
-        *args : Any
-            Which one, see `speechbrain.utils.checkpoints.Checkpointer`.
-        **arguments : Any
-            The same by name.
-
-        Returns
-        -------
-        Checkpoint | None
-            What was loaded.
-
-        Raises
-        ------
-        InputError
-            If it is of another model, or all there are are damaged.
-        """
+        """Clear unfinished folders, then load the wanted checkpoint that is whole."""
         found = from_main(self._find_whole, *args, **arguments)
         if found is None:
             return None

@@ -90,28 +90,7 @@ class CTCBrain(ASRBrain):
 def make_meta_step(
     model: nn.Module, objective: str, second_order: bool = False
 ) -> MetaStep:
-    """Make what takes a step of test-time training in each step of training.
-
-    Arguments
-    ---------
-    model : nn.Module
-        To train.
-    objective : str
-        See `find_objective`.
-    second_order : bool
-        See `MetaStep`.
-
-    Returns
-    -------
-    MetaStep
-        Called as the model is.
-
-    Raises
-    ------
-    InputError
-        If the objective is unknown, or the model has no rates to learn or is no
-        `CTCModel`.
-    """
+    """Make what takes a step of test-time training in each step of training."""
     if not isinstance(model, CTCModel):
         raise InputError(f"meta_ttt: no way to adapt a {type(model).__name__}")
     try:

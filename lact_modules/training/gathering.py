@@ -28,18 +28,9 @@ Run = Callable[[PaddedBatch], tuple[Any, BatchLoss]]
 class Outcome(NamedTuple):
     """What has become of a batch.
 
-    Arguments
-    ---------
-    batch : PaddedBatch
-        What went through the model last: the batch, or a part of it.
-    outputs : Any
-        The model's, of that.
-    loss : Tensor
-        Averaged over the labels of the batch, a scalar; NaN if it could not be read.
-    ids : list[str]
-        Of the batch's utterances.
-    losses : Tensor
-        (B,) of the same, in nats.
+    Outputs are of what went through the model last: the batch, or a part of it.
+    ``loss`` is the mean over the batch's labels, NaN if it could not be read;
+    ``losses`` (B,) are those of ``ids``, in nats.
     """
 
     batch: PaddedBatch
@@ -50,21 +41,7 @@ class Outcome(NamedTuple):
 
 
 class GradientAccumulation:
-    """Run the batches of an optimizer step backward.
-
-    Arguments
-    ---------
-    run : Run
-        Runs a batch forward, for training.
-    modules : nn.ModuleDict
-        With ``model``, which may be replicated.
-    scaler : torch.amp.GradScaler
-        Of the loss.
-    num_batches : int
-        Of a full step.
-    micro_batches : MicroBatches | None
-        How to cut a batch that is all of a step into parts; None: not at all.
-    """
+    """Run the batches of an optimizer step backward."""
 
     def __init__(
         self,
@@ -89,20 +66,7 @@ class GradientAccumulation:
         self.num_heard = 0
 
     def add(self, batch: PaddedBatch, is_last: bool) -> Outcome:
-        """Run a batch forward and backward.
-
-        Arguments
-        ---------
-        batch : PaddedBatch
-            Of the training.
-        is_last : bool
-            Whether it is the last one of its step.
-
-        Returns
-        -------
-        Outcome
-            What was seen on the way.
-        """
+        """Run a batch forward and backward."""
         if self.micro_batches is None:
             outcome = self._add_at_once(batch, is_last)
         else:

@@ -22,21 +22,7 @@ def make_batches(
 ) -> ResumableSampler | ShardLoader:
     """Make the batches of a training, whose place a checkpoint keeps.
 
-    Arguments
-    ---------
-    dataset : Dataset
-        To learn from.
-    sampler : RoundSampler | None
-        Its batches; None if it has them.
-    rank : int
-        Number of this process.
-    options : dict[str, Any]
-        For the loader.
-
-    Returns
-    -------
-    ResumableSampler | ShardLoader
-        The latter is a loader, the former a ``batch_sampler`` for one.
+    A `ShardLoader` is a loader, a `ResumableSampler` a ``batch_sampler`` for one.
     """
     if isinstance(dataset, ShardBatches):
         return ShardLoader(dataset, **with_speech(dataset, options))
@@ -48,18 +34,6 @@ def with_speech(dataset: Any, options: dict[str, Any]) -> dict[str, Any]:
     """Return a loader's options, with what batches of speech need.
 
     What a dataset keeps in memory is read before there are workers.
-
-    Arguments
-    ---------
-    dataset : Any
-        To load.
-    options : dict[str, Any]
-        That come before others.
-
-    Returns
-    -------
-    dict[str, Any]
-        For the loader.
     """
     options = {"worker_init_fn": leave_process_group, **options}
     if isinstance(dataset, DynamicItemDataset):

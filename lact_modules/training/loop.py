@@ -55,8 +55,8 @@ class RecipeBrain(ResumableBrain):
 
     Reads from the YAML ``model``, ``schedule``, ``epoch_counter``, ``train_logger``,
     ``output_folder``, ``trackers``, ``avg_checkpoints``, ``nonfinite_patience``, what
-    `plan_optimizer`, `make_micro_batches`, `LastStage.of` and `find_learning_rate`
-    read, ``fsdp``, ``history``, made by `launch`, and in optimizer steps, 0 for never,
+    `plan_optimizer`, `make_micro_batches`, `LongFormFinetuning.of` and
+    `find_learning_rate` read, ``fsdp``, ``history``, made by `launch`, and in optimizer steps, 0 for never,
     ``log_interval``, ``sample_interval``, ``valid_interval``, ``checkpoint_interval``.
 
     Arguments
@@ -228,20 +228,7 @@ class RecipeBrain(ResumableBrain):
 
     @torch.no_grad()
     def evaluate_batch(self, batch: PaddedBatch, stage: sb.Stage) -> Tensor:
-        """Run one batch forward, and observe it.
-
-        Arguments
-        ---------
-        batch : PaddedBatch
-            For validation or testing.
-        stage : sb.Stage
-            Which of both.
-
-        Returns
-        -------
-        Tensor
-            Its loss; NaN, which no average counts, if it could not be read.
-        """
+        """Run one batch forward, and observe it; return its loss, NaN if unreadable."""
         self.unreadable[stage].note(faults_of(batch))
         if is_lost(batch):
             return torch.tensor(torch.nan)

@@ -90,13 +90,7 @@ class MuonWithAdamW(Optimizer):
         super().__init__(groups, {"lr": lr, "weight_decay": weight_decay})
 
     def step(self, closure: Any = None) -> None:  # type: ignore[override]
-        """Update all parameters that have a gradient.
-
-        Arguments
-        ---------
-        closure : Any
-            Not used.
-        """
+        """Update all parameters that have a gradient."""
         # loading a checkpoint gives other objects
         self._muon.param_groups, self._adamw.param_groups = _part(self.param_groups)
         for optimizer in (self._muon, self._adamw):
@@ -111,51 +105,15 @@ def _part(groups: Sequence[dict[str, Any]]) -> tuple[list[dict[str, Any]], ...]:
 
 
 def wants_hidden(opt_class: Callable[..., Optimizer]) -> bool:
-    """Return whether an optimizer treats hidden matrices differently from the rest.
-
-    Arguments
-    ---------
-    opt_class : Callable[..., Optimizer]
-        Class, or what HyperPyYAML makes of one and its arguments.
-
-    Returns
-    -------
-    bool
-        True for `MuonWithAdamW`.
-
-    Example
-    -------
-    >>> wants_hidden(torch.optim.AdamW)
-    False
-    """
+    """Return whether an optimizer treats hidden matrices differently from the rest."""
     made = getattr(opt_class, "func", opt_class)
     return isinstance(made, type) and issubclass(made, MuonWithAdamW)
 
 
 def hidden_matrices(model: nn.Module) -> list[str]:
-    """List the matrices within a model's blocks.
+    """List the paths of matrices within a model's blocks, without embeddings.
 
-    Arguments
-    ---------
-    model : nn.Module
-        With blocks in an `nn.ModuleList`.
-
-    Returns
-    -------
-    list[str]
-        Paths of parameters of two dimensions, without embeddings. What stands outside
-        of blocks is no hidden layer: inputs, outputs and heads.
-
-    Raises
-    ------
-    InputError
-        If there are none.
-
-    Example
-    -------
-    >>> blocks = nn.ModuleList([nn.Linear(2, 2)])
-    >>> hidden_matrices(nn.ModuleDict({"blocks": blocks, "output": nn.Linear(2, 2)}))
-    ['blocks.0.weight']
+    What stands outside of blocks is no hidden layer: inputs, outputs and heads.
     """
     lists = tuple(
         f"{path}."

@@ -24,17 +24,6 @@ class Optimization:
 
     All parameters are clipped together, whatever their groups. A loss or gradient that
     is not finite is skipped, with what its step has gathered before.
-
-    Arguments
-    ---------
-    accumulation : GradientAccumulation
-        Of the batches of a step.
-    optimizer : Optimizer
-        Groups have their peak learning rate, ``initial_lr``.
-    max_grad_norm : float
-        To clip gradients to.
-    patience : int
-        Losses or gradients in a row that may be not finite, see `NonFiniteGuard`.
     """
 
     def __init__(
@@ -50,22 +39,7 @@ class Optimization:
         self.grad_norm = torch.tensor(torch.nan)
 
     def learn(self, batch: PaddedBatch, should_step: bool, rate: float) -> Outcome:
-        """Gather the gradients of a batch, and update if it is the last of a step.
-
-        Arguments
-        ---------
-        batch : PaddedBatch
-            Of the training.
-        should_step : bool
-            Whether to update.
-        rate : float
-            Factor of the peak learning rates.
-
-        Returns
-        -------
-        Outcome
-            What was seen on the way.
-        """
+        """Gather the gradients of a batch, and update if it is the last of a step."""
         release_parameters(unwrapped(self.accumulation.model))
         outcome = self.accumulation.add(batch, should_step)
         if self.guard.is_bad(outcome.losses, outcome.ids):
@@ -117,29 +91,14 @@ class Optimization:
 
 
 def make_micro_batches(sampler: Any, hparams: Mapping[str, Any]) -> MicroBatches | None:
-    """Cut the batches of a sampler to what memory holds, if each is all of a step.
+    """Cut a sampler's batches to what memory holds, if each is all of a step.
 
-    Arguments
-    ---------
-    sampler : Any
-        Of the training; None if the data come in batches.
-    hparams : Mapping[str, Any]
-        ``target_effective_batch``, ``max_batch_size`` and ``max_batch_length``.
-
-    Returns
-    -------
-    MicroBatches | None
-        None if there is no `target_effective_batch`.
-
-    Raises
-    ------
-    InputError
-        If it is wanted of a sampler that does not know it.
+    None without ``target_effective_batch``, which not every sampler knows.
     """
     target = hparams["target_effective_batch"]
     if target is None:
         return None
-    # a last stage has batches of fewer and longer ones
+    # long-form fine-tuning has batches of fewer and longer ones
     first = sampler.first if isinstance(sampler, StagedSampler) else sampler
     if not isinstance(first, EffectiveBatchSampler):
         raise InputError(

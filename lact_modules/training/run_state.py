@@ -15,21 +15,7 @@ from lact_modules.training.tracking.metrics_log import MetricsLog
 
 @dataclass
 class RunState:
-    """What a run knows of itself, beside its model and SpeechBrain's counts.
-
-    Arguments
-    ---------
-    history : OptionHistory
-        Its options.
-    log : MetricsLog | None
-        In the main process.
-    progress : EpochProgress
-        How far the epoch has come.
-    wall_s : float
-        Seconds of training.
-    micro_batches : MicroBatches | None
-        That know what memory holds.
-    """
+    """What a run knows of itself, beside its model and SpeechBrain's counts."""
 
     history: OptionHistory
     log: MetricsLog | None
@@ -38,15 +24,7 @@ class RunState:
     micro_batches: MicroBatches | None = None
 
     def append_to(self, path: str | Path, epoch: float) -> None:
-        """Write it at the end of a file of YAML.
-
-        Arguments
-        ---------
-        path : str | Path
-            What SpeechBrain's Brain has written.
-        epoch : float
-            Epochs done.
-        """
+        """Write it at the end of the YAML file that SpeechBrain's Brain has written."""
         state: dict[str, Any] = {
             "training_wall_s": self.wall_s,
             "progress": self.progress.state(),
@@ -60,20 +38,7 @@ class RunState:
             stream.write(yaml.dump(state))
 
     def read(self, path: str | Path, end_of_epoch: bool) -> None:
-        """Continue from what was written; the log forgets what came after.
-
-        Arguments
-        ---------
-        path : str | Path
-            The same file.
-        end_of_epoch : bool
-            Whether it was written there.
-
-        Raises
-        ------
-        InputError
-            If an older version has written it within an epoch.
-        """
+        """Continue from what was written; the log forgets what came after."""
         with open(path, encoding="utf-8") as stream:
             state = yaml.safe_load(stream)
         self.wall_s = state["training_wall_s"]

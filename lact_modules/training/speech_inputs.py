@@ -22,12 +22,6 @@ class SpeechInputs:
 
     Of V views of a batch in training, the second half of rows (V B) is of the same
     utterances as the first, in the same order.
-
-    Arguments
-    ---------
-    hparams : Any
-        With ``wav_augment`` and ``fea_augment`` as attributes, and what
-        `make_augmenter`, `TwoViews.of` and `time_mask_scale` read.
     """
 
     def __init__(self, hparams: Any):

@@ -98,30 +98,10 @@ class TimeMasks(nn.Module):
 
 
 def scale_time_masks(augment: Any, scale: float) -> Any:
-    """Return augmentation of features with more or fewer time masks.
+    """Return augmentation with more or fewer time masks, a copy if anything changes.
 
-    Arguments
-    ---------
-    augment : Any
-        An `Augmenter` of SpeechBrain's, or None.
-    scale : float
-        Factor of their number; they stay as long. Of `SpectrogramDrop` the lowest and
-        the highest number are rounded.
-
-    Returns
-    -------
-    Any
-        What was given if nothing is to change, or a copy.
-
-    Example
-    -------
-    >>> drop = SpectrogramDrop(drop_count_low=1, drop_count_high=4, dim=1)
-    >>> augment = Augmenter(
-    ...     min_augmentations=1, max_augmentations=1, augmentations=[drop]
-    ... )
-    >>> (scaled,) = scale_time_masks(augment, 2.5).augmentations.values()
-    >>> scaled.drop_count_low, scaled.drop_count_high, drop.drop_count_high
-    (2, 10, 4)
+    Masks stay as long. Of `SpectrogramDrop` the lowest and the highest number are
+    rounded.
     """
     if scale == 1 or augment is None:
         return augment
@@ -136,28 +116,7 @@ def scale_time_masks(augment: Any, scale: float) -> Any:
 
 
 def check_time_masks(augment: Any, scale: float | None) -> None:
-    """Refuse a scale of time masks that augmentation does not have.
-
-    Arguments
-    ---------
-    augment : Any
-        As for `scale_time_masks`.
-    scale : float | None
-        What ``time_mask_scale`` asks for; None asks for nothing.
-
-    Raises
-    ------
-    InputError
-        With the key, and what to do.
-
-    Example
-    -------
-    >>> check_time_masks(None, 2.5)
-    Traceback (most recent call last):
-    ...
-    lact_modules.errors.InputError: --time_mask_scale 2.5: fea_augment has no time masks
-    that are known; leave it at null
-    """
+    """Refuse a scale of time masks that augmentation does not have."""
     if scale is not None and not any(_time_masks(augment)):
         raise InputError(
             f"--time_mask_scale {scale:g}: fea_augment has no time masks that are "

@@ -51,14 +51,6 @@ class WaveformAugmenter:
     ------
     InputError
         If an argument is wrong, or a folder holds no audio.
-
-    Example
-    -------
-    >>> augment = WaveformAugmenter(codecs=["narrowband"], codec_prob=1.0)
-    >>> signals, lengths = torch.randn(2, 8000), torch.tensor([8000, 5000])
-    >>> augmented, lengths = augment(signals, lengths)
-    >>> augmented.shape, augmented[1, 5000:].abs().max()
-    (torch.Size([2, 8000]), tensor(0.))
     """
 
     def __init__(
@@ -95,25 +87,10 @@ class WaveformAugmenter:
     def __call__(
         self, signals: Tensor, lengths: Tensor, num_views: int = 1
     ) -> tuple[Tensor, Tensor]:
-        """Augment a batch.
+        """Augment a batch of V views of each utterance, which have the same pauses.
 
-        Arguments
-        ---------
-        signals : Tensor
-            (B, N) float32, padded.
-        lengths : Tensor
-            (B,) samples, int64.
-        num_views : int
-            V, how many there are to be of each utterance. They have the same pauses;
-            all else is drawn for each.
-
-        Returns
-        -------
-        signals : Tensor
-            (V B, N') float32, padded with 0, the utterances in their order in each
-            view; what was given if all is off and there is one view.
-        lengths : Tensor
-            (V B,) samples, int64.
+        Of (V B, N'), padded with 0, and (V B,) samples; all else is drawn for each
+        view. What was given if all is off and there is one view.
         """
         if not (self.first_steps or self.steps):
             if num_views == 1:
@@ -152,18 +129,7 @@ def _apply(steps: Sequence[Step], waveform: Tensor) -> Tensor:
 
 
 def make_augmenter(hparams: Any) -> WaveformAugmenter:
-    """Make the augmenter that the settings of a recipe ask for.
-
-    Arguments
-    ---------
-    hparams : Any
-        Has the arguments of `WaveformAugmenter` as attributes.
-
-    Returns
-    -------
-    WaveformAugmenter
-        Checked.
-    """
+    """Make the augmenter of a recipe, whose settings are named as its arguments."""
     return WaveformAugmenter(
         noise_folder=hparams.noise_folder,
         noise_snr_db=hparams.noise_snr_db,

@@ -22,19 +22,6 @@ class Pauses:
 
     Each draws from torch's global generator on the CPU. An inner pause goes between two
     words: where it is far quieter than elsewhere; there is none if nothing is.
-
-    Arguments
-    ---------
-    prob : float
-        Chance of a pause at each of the three places.
-    seconds : Sequence[float]
-        Shortest and longest, above 0; all orders of magnitude are as likely.
-
-    Example
-    -------
-    >>> lengthen = Pauses(prob=1.0, seconds=[0.5, 0.5])
-    >>> len(lengthen(torch.randn(16000)))
-    32000
     """
 
     def __init__(self, prob: float, seconds: Sequence[float]):

@@ -18,22 +18,7 @@ logger = logging.getLogger(__name__)
 class MicroBatches:
     """Cut a rank's share of a step into batches that go through the model at once.
 
-    Arguments
-    ---------
-    share : int
-        Utterances of a step on each rank.
-    max_size : int | None
-        Utterances in a batch; None: only seconds bound it.
-    max_seconds : float
-        Audio in a batch, padding included.
-
-    Example
-    -------
-    >>> import torch
-    >>> examples = [{"id": f"{n}", "signal": torch.ones(n)} for n in (1, 2, 3)]
-    >>> micro_batches = MicroBatches(share=3, max_size=2, max_seconds=1.0)
-    >>> [batch.id for batch in micro_batches.cut(PaddedBatch(examples))]
-    [['3'], ['1', '2']]
+    They have ``max_size`` utterances, and seconds of audio, padding included.
     """
 
     def __init__(self, share: int, max_size: int | None, max_seconds: float):
@@ -52,18 +37,7 @@ class MicroBatches:
         return self.limits[1] / 2**self.num_halvings
 
     def cut(self, batch: PaddedBatch) -> list[PaddedBatch]:
-        """Cut a batch of `share` utterances, longest first.
-
-        Arguments
-        ---------
-        batch : PaddedBatch
-            With ``signal``.
-
-        Returns
-        -------
-        list[PaddedBatch]
-            Batches within the limits, or of a single utterance.
-        """
+        """Cut a batch, longest first, to what is in the limits, or one utterance."""
         lengths = count_valid(batch.signal).numpy()
         parts = [
             piece[start : start + self.max_size]
@@ -74,13 +48,7 @@ class MicroBatches:
         return [take(batch, part.tolist()) for part in reversed(parts)]
 
     def halve(self) -> None:
-        """Take half as many at once from now on.
-
-        Raises
-        ------
-        InputError
-            If it is one already.
-        """
+        """Take half as many at once from now on; InputError if it is one already."""
         if self.max_size == 1:
             raise InputError(
                 "out of memory with one utterance at once; lower max_train_duration "
@@ -99,28 +67,7 @@ class MicroBatches:
 
 
 def take(batch: PaddedBatch, rows: Sequence[int]) -> PaddedBatch:
-    """Make a batch of some of another one's examples, without needless padding.
-
-    Arguments
-    ---------
-    batch : PaddedBatch
-        Any.
-    rows : Sequence[int]
-        Which examples, in which order.
-
-    Returns
-    -------
-    PaddedBatch
-        Padded to the longest of them.
-
-    Example
-    -------
-    >>> import torch
-    >>> batch = PaddedBatch([{"tokens": torch.ones(n)} for n in (1, 5, 3)])
-    >>> take(batch, [2, 0]).tokens
-    PaddedData(data=tensor([[1., 1., 1.],
-            [1., 0., 0.]]), lengths=tensor([1.0000, 0.3333]))
-    """
+    """Make a batch of some rows of another one, without needless padding."""
     examples: list[dict[str, object]] = [{} for _ in rows]
     for key, values in vars(batch).items():
         if key.startswith("_"):
@@ -134,21 +81,5 @@ def take(batch: PaddedBatch, rows: Sequence[int]) -> PaddedBatch:
 
 
 def is_out_of_memory(error: RuntimeError) -> bool:
-    """Return whether a device ran out of memory.
-
-    Arguments
-    ---------
-    error : RuntimeError
-        What was raised.
-
-    Returns
-    -------
-    bool
-        Whether it says so.
-
-    Example
-    -------
-    >>> is_out_of_memory(RuntimeError("CUDA error: out of memory"))
-    True
-    """
+    """Return whether a device ran out of memory."""
     return isinstance(error, OutOfMemoryError) or "out of memory" in str(error)

@@ -33,27 +33,6 @@ class ResumableSampler:
     A checkpoint keeps which utterances the epoch has had. A run that is resumed with
     the same batches continues with the next; with others, because their size, the data
     or the number of processes have changed, it batches the utterances that are left.
-
-    Arguments
-    ---------
-    sampler : RoundSampler
-        Makes the batches.
-    dataset : Any
-        What they are of: streams, or items with ``data_ids``, or with a ``key`` that
-        stands for all.
-    rank : int
-        Number of this process.
-
-    Example
-    -------
-    >>> from speechbrain.dataio.dataset import DynamicItemDataset
-    >>> from lact_modules.training.batch.samplers import BucketBatchSampler
-    >>> sampler = BucketBatchSampler([1.0] * 6, max_batch_length=9, max_batch_size=2)
-    >>> items = DynamicItemDataset({name: {} for name in "abcdef"})
-    >>> batches = ResumableSampler(sampler, items)
-    >>> batches.set_epoch(1)
-    >>> sorted(row for batch in batches for row in batch)
-    [0, 1, 2, 3, 4, 5]
     """
 
     def __init__(self, sampler: RoundSampler, dataset: Any, rank: int = 0):
@@ -66,18 +45,7 @@ class ResumableSampler:
         self.num_batches = len(self._rounds)
 
     def set_epoch(self, epoch: int) -> None:
-        """Batch the utterances of an epoch, those that it still has to come.
-
-        Arguments
-        ---------
-        epoch : int
-            Number of the epoch, from 1.
-
-        Raises
-        ------
-        InputError
-            If texts that have no ids have changed within the epoch.
-        """
+        """Batch the utterances of an epoch, those that it still has to come."""
         if isinstance(self.dataset, StreamDataset):
             self.dataset.set_epoch(epoch)
             self._rows, self._keys = _list_utterances(self.dataset)
@@ -136,13 +104,7 @@ class ResumableSampler:
         return len(self._rounds) - self._num_done
 
     def advance(self, batch: Any) -> None:
-        """Count a batch that was trained on.
-
-        Arguments
-        ---------
-        batch : Any
-            The next one.
-        """
+        """Count a batch that was trained on."""
         self._num_done += 1
 
     def __len__(self) -> int:
@@ -186,23 +148,7 @@ def _list_utterances(dataset: Any) -> tuple[NDArray[np.int64], NDArray[np.uint64
 
 
 def hash_ids(ids: Iterable[str]) -> NDArray[np.uint64]:
-    """Shorten ids to numbers: of a million, two share one in a case of 37 million.
-
-    Arguments
-    ---------
-    ids : Iterable[str]
-        Of utterances.
-
-    Returns
-    -------
-    NDArray[np.uint64]
-        The same in all runs.
-
-    Example
-    -------
-    >>> hash_ids(["a", "b"]) == hash_ids(["a", "c"])
-    array([ True, False])
-    """
+    """Shorten ids to numbers: of a million, two share one in a case of 37 million."""
     return np.fromiter(map(hash_id, ids), dtype=np.uint64)
 
 

@@ -19,29 +19,8 @@ class EffectiveBatchSampler:
     """Share out among ranks what an optimizer step takes.
 
     Utterances come in random order, another one each epoch, and the order does not
-    depend on the number of ranks. The last step of an epoch takes what remains.
-
-    Arguments
-    ---------
-    durations : Sequence[float]
-        Of each utterance; shares are alike in them, and sorted by them.
-    target : int
-        Utterances of a step, over all ranks.
-    seed : int
-        Of the order.
-    num_ranks : int
-        Processes that share a step.
-
-    Raises
-    ------
-    InputError
-        If there are fewer utterances than a step takes, or ranks cannot share evenly.
-
-    Example
-    -------
-    >>> sampler = EffectiveBatchSampler([3.0, 1.0, 2.0, 4.0, 5.0], target=2)
-    >>> [len(batch) for [batch] in sampler.rounds(np.arange(5), epoch=1)]
-    [2, 2, 1]
+    depend on the number of ranks. The last step of an epoch takes what remains. Shares
+    are alike in durations, and sorted by them.
     """
 
     def __init__(
@@ -67,20 +46,7 @@ class EffectiveBatchSampler:
         self.num_ranks = num_ranks
 
     def rounds(self, rows: Batch, epoch: int) -> list[Round]:
-        """Share out rows, each once, in the order of an epoch.
-
-        Arguments
-        ---------
-        rows : Batch
-            Of the utterances.
-        epoch : int
-            Number of the epoch.
-
-        Returns
-        -------
-        list[Round]
-            Of each step every rank's share.
-        """
+        """Return every rank's share of each step, of rows that stand in one of them."""
         generator = np.random.default_rng((self.seed, epoch))
         order = rows[generator.permutation(len(rows))]
         starts = [*range(0, len(rows), self.target)]
@@ -98,32 +64,9 @@ class EffectiveBatchSampler:
 class BucketBatchSampler:
     """Batch utterances of like duration, at random, another way each epoch.
 
-    Arguments
-    ---------
-    durations : Sequence[float]
-        Seconds of each utterance.
-    max_batch_length : float
-        Seconds of audio in a batch, padding included.
-    max_batch_size : int | None
-        Utterances in a batch.
-    num_buckets : int | None
-        Classes of duration; None: one for each number of utterances that a batch
-        holds, so that batches of long ones are as full as others.
-    seed : int
-        Of the order.
-    num_ranks : int
-        Processes that share the batches.
-
-    Raises
-    ------
-    InputError
-        If there are fewer utterances than ranks.
-
-    Example
-    -------
-    >>> sampler = BucketBatchSampler([1.0] * 5, max_batch_length=9, max_batch_size=2)
-    >>> sorted(len(batch) for [batch] in sampler.rounds(np.arange(5), epoch=1))
-    [1, 2, 2]
+    A batch has so many seconds, padding included, and utterances. Without `num_buckets`
+    there is one for each number of utterances that a batch holds, so that batches of
+    long ones are as full as others.
     """
 
     def __init__(
@@ -168,20 +111,7 @@ class BucketBatchSampler:
 
 
 class StagedSampler:
-    """Batches of another sampler from an epoch on.
-
-    Arguments
-    ---------
-    samplers : Mapping[int, RoundSampler]
-        By the first epoch of each, 1 among them.
-
-    Example
-    -------
-    >>> samplers = {e: EffectiveBatchSampler([1.0] * 4, e) for e in (1, 2)}
-    >>> sampler = StagedSampler(samplers)
-    >>> [len(sampler.rounds(np.arange(4), epoch)) for epoch in (1, 2, 3)]
-    [4, 2, 2]
-    """
+    """Batches of another sampler from an epoch on, the first of which is 1."""
 
     def __init__(self, samplers: Mapping[int, RoundSampler]):
         self.samplers = samplers

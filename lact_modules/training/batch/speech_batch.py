@@ -15,20 +15,6 @@ from lact_modules.ops.padding import absolute_lengths
 def pad_right(tensors: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
     """Pad as SpeechBrain does, which divides by 0 where all are empty.
 
-    Arguments
-    ---------
-    tensors : Sequence[Tensor]
-        (N, ...) each.
-
-    Returns
-    -------
-    data : Tensor
-        (B, N, ...), padded with 0.
-    lengths : Tensor
-        (B,) relative to the longest.
-
-    Example
-    -------
     >>> pad_right([torch.empty(0), torch.empty(0)])
     (tensor([], size=(2, 0)), tensor([0., 0.]))
     """
@@ -45,22 +31,9 @@ def count_valid(padded: PaddedData) -> Tensor:
 class SpeechBatch(PaddedBatch):
     """SpeechBrain's batch, without the items whose audio cannot be read.
 
-    Where none can, a second of silence stands for all, so that a process that trains
-    with others keeps step with them.
-
-    Arguments
-    ---------
-    items : Sequence[dict[str, Any]]
-        As datasets give them; ``faults`` say what cannot be read, by id, and an item
-        whose ``signal`` is empty is skipped.
-
-    Example
-    -------
-    >>> read = {"id": "a", "signal": torch.ones(2), "faults": {}}
-    >>> lost = {"id": "b", "signal": torch.empty(0), "faults": {"b": "truncated"}}
-    >>> batch = SpeechBatch([read, lost])
-    >>> batch.id, batch.faults, batch.is_lost
-    (['a'], {'b': 'truncated'}, False)
+    These have an empty ``signal``; ``faults`` say what is wrong, by id. Where none can,
+    a second of silence stands for all, so that a process that trains with others keeps
+    step with them.
     """
 
     def __init__(self, items: Sequence[dict[str, Any]]):

@@ -14,19 +14,7 @@ _SHARE = 0.01
 class UnreadableAudio:
     """Utterances of a set whose audio cannot be read, each named once.
 
-    Arguments
-    ---------
-    num_utterances : int
-        Of the set.
-    patience : int
-        How many are skipped, or one of a hundred if that is more.
-
-    Example
-    -------
-    >>> unreadable = UnreadableAudio(num_utterances=20, patience=1)
-    >>> unreadable.note({"a": "a.wav: truncated"})
-    >>> len(unreadable)
-    1
+    So many are skipped, or one of a hundred if that is more.
     """
 
     def __init__(self, num_utterances: int, patience: int):
@@ -44,18 +32,7 @@ class UnreadableAudio:
         return len(self._ids)
 
     def note(self, faults: Mapping[str, str]) -> None:
-        """Name what was not named before.
-
-        Arguments
-        ---------
-        faults : Mapping[str, str]
-            What is wrong, by id.
-
-        Raises
-        ------
-        InputError
-            If it is more than is skipped, or all.
-        """
+        """Name what was not named before; InputError if it is too much, or all."""
         for name, fault in faults.items():
             if name in self._ids:
                 continue

@@ -33,28 +33,8 @@ def choose_weights(
 ) -> Weights:
     """Return the weights to test, and note beside the checkpoints which they are.
 
+    They are an average of the best ``num``, if that is better than the best one.
     Comparing takes a validation; what was compared before is not compared again.
-
-    Arguments
-    ---------
-    folder : Path
-        Of the checkpoints.
-    metric : str
-        Of dev; the lowest is the best.
-    num : int
-        How many of the best to average, if that is better.
-    validate : Callable[[Weights], float]
-        Gives the metric of weights.
-
-    Returns
-    -------
-    Weights
-        In all processes.
-
-    Raises
-    ------
-    InputError
-        If there is no checkpoint of a whole epoch.
     """
     candidates = from_main(_candidates, folder, metric, num)
     choice = from_main(Choice.load, folder)
@@ -101,18 +81,7 @@ def _judge(
 def validate_weights(brain: Any, weights: Weights) -> float:
     """Measure weights on dev as training does after an epoch; nothing is logged.
 
-    Arguments
-    ---------
-    brain : Any
-        A `RecipeBrain` after `train`; its model is left with the weights, and
-        `validated` too.
-    weights : Weights
-        Of its model.
-
-    Returns
-    -------
-    float
-        The brain's metric.
+    The model is left with them, and `validated` too.
     """
     model = brain.hparams.model
     model.load_state_dict(weights)

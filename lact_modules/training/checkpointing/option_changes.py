@@ -28,17 +28,7 @@ NOT_OF_TRAINING = (
 
 
 class Change(NamedTuple):
-    """An option with two values.
-
-    Arguments
-    ---------
-    path : tuple[str, ...]
-        The keys that lead to it.
-    old : Any
-        Plain; of an object its class.
-    new : Any
-        The same.
-    """
+    """An option with two values, of an object its class."""
 
     path: tuple[str, ...]
     old: Any
@@ -51,29 +41,10 @@ class Change(NamedTuple):
 
 
 def find_changes(old: str, new: str, ignore: Sequence[str] = ()) -> list[Change]:
-    r"""Compare options; paths differ by their last part alone.
+    """Compare options; paths differ by their last part alone.
 
     A key that only one of them has belongs to another version, and counts for nothing
     at the top.
-
-    Arguments
-    ---------
-    old : str
-        YAML with references resolved.
-    new : str
-        The same, of a later start.
-    ignore : Sequence[str]
-        Keys at the top to pass over.
-
-    Returns
-    -------
-    list[Change]
-        In the order of `new`; an object that is referred to again is not repeated.
-
-    Example
-    -------
-    >>> find_changes("a: 1\nb: !new:B\n  c: [2]", "a: 1\nb: !new:B\n  c: [3]")
-    [Change(path=('b', 'c'), old=[2], new=[3])]
     """
     before, after = YAML().load(old), YAML().load(new)
     seen: set[int] = set()

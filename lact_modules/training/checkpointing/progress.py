@@ -8,21 +8,6 @@ class EpochProgress:
 
     A run that is resumed with as many steps to go counts on; with more or fewer, as
     after a change of batch size, these share what of the epoch is left.
-
-    Example
-    -------
-    >>> progress = EpochProgress()
-    >>> progress.begin(num_steps=10)
-    >>> for _ in range(4):
-    ...     progress.advance()
-    >>> resumed = EpochProgress()
-    >>> resumed.load(progress.state())
-    >>> resumed.begin(num_steps=3)
-    >>> resumed.advance()
-    >>> resumed.share
-    0.6
-    >>> resumed.position(epoch=2, steps_per_epoch=5)
-    8.0
     """
 
     def __init__(self) -> None:
@@ -33,13 +18,7 @@ class EpochProgress:
         self._is_resumed = False
 
     def begin(self, num_steps: int) -> None:
-        """Begin an epoch, or continue with one that was loaded.
-
-        Arguments
-        ---------
-        num_steps : int
-            Optimizer steps that are to come in it.
-        """
+        """Begin an epoch, or continue with one that was loaded."""
         if not self._is_resumed:
             self._forget()
             self.num_steps = num_steps
@@ -58,20 +37,7 @@ class EpochProgress:
         return self.position(epoch=1, steps_per_epoch=1)
 
     def position(self, epoch: int, steps_per_epoch: int) -> float:
-        """Return the place in the training, in steps of an epoch that nothing changes.
-
-        Arguments
-        ---------
-        epoch : int
-            Number of the epoch, from 1.
-        steps_per_epoch : int
-            Optimizer steps of such an epoch.
-
-        Returns
-        -------
-        float
-            The number of steps done, where all epochs have as many.
-        """
+        """Return the place in the training, in steps of an epoch without changes."""
         before = (epoch - 1 + self.share_before) * steps_per_epoch
         rest = (1 - self.share_before) * steps_per_epoch
         # the product first: whole numbers stay whole

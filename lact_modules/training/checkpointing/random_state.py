@@ -20,18 +20,6 @@ class RandomState:
 
     A state that was loaded takes effect by `restore`: what a loader of data draws as it
     starts anew within an epoch would else come between.
-
-    Example
-    -------
-    >>> import tempfile
-    >>> path = Path(tempfile.mkdtemp()) / "random.ckpt"
-    >>> state = RandomState()
-    >>> state.save(path)
-    >>> drawn = torch.rand(3)
-    >>> state.load(path, end_of_epoch=False)
-    >>> state.restore()
-    >>> torch.equal(torch.rand(3), drawn)
-    True
     """
 
     def __init__(self) -> None:
@@ -82,17 +70,6 @@ def _current() -> dict[str, Any]:
 
 
 def rank_path(path: str | Path) -> Path:
-    """Return the place of what each rank saves of its own.
-
-    Arguments
-    ---------
-    path : str | Path
-        The main rank's.
-
-    Returns
-    -------
-    Path
-        Beside it, of this rank.
-    """
+    """Return the place, beside the main rank's, of what this rank saves of its own."""
     path, rank = Path(path), get_rank()
     return path.with_name(f"{path.name}.rank{rank}") if rank else path

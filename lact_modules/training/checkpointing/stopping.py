@@ -29,15 +29,6 @@ class StopRequest:
     Cluster managers and ``torchrun`` send SIGTERM some time before they kill. Another
     Ctrl-C, some seconds after the first, ends at once. Signals that are ignored, as by
     ``nohup``, stay so.
-
-    Example
-    -------
-    >>> import os
-    >>> request = StopRequest()
-    >>> with request:
-    ...     os.kill(os.getpid(), signal.SIGTERM)
-    >>> request.was_made()
-    True
     """
 
     def __init__(self) -> None:
@@ -73,30 +64,13 @@ class StopRequest:
         self._signal, self._noted_at = number, now
 
     def was_made(self, device: str | torch.device = "cpu") -> bool:
-        """Return whether any process of the training was asked; all must call it.
-
-        Arguments
-        ---------
-        device : str | torch.device
-            Where processes exchange tensors.
-
-        Returns
-        -------
-        bool
-            The same in all processes.
-        """
+        """Return whether any process of the training was asked; all must call it."""
         flag = torch.tensor(float(self._signal), device=device)
         self._signal = int(ddp_all_reduce(flag, torch.distributed.ReduceOp.MAX))
         return self._signal > 0
 
     def obey(self, step: int) -> NoReturn:
-        """End the process.
-
-        Arguments
-        ---------
-        step : int
-            Optimizer step whose checkpoint was saved, for the log.
-        """
+        """End the process; the log names the step whose checkpoint was saved."""
         logger.info(
             "asked to stop: saved step %d; run the same command again to resume", step
         )
@@ -116,10 +90,5 @@ def leave_process_group(worker: int = 0) -> None:
 
     A request that reaches the whole group of a process would end its workers first,
     and so the training by an error. They end with the process still.
-
-    Arguments
-    ---------
-    worker : int
-        Which one.
     """
     os.setpgrp()

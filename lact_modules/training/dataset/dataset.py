@@ -39,25 +39,6 @@ def read_manifests(
     """Join manifests, without utterances that are too long, the shortest first.
 
     Durations that a manifest lacks are read from the audio files.
-
-    Arguments
-    ---------
-    paths : Sequence[str | Path]
-        Manifests.
-    max_duration : float | None
-        Seconds; longer utterances are counted and skipped.
-    data_root : str | Path | None
-        See `read_manifest`.
-
-    Returns
-    -------
-    list[Utterance]
-        In order of duration.
-
-    Raises
-    ------
-    InputError
-        If nothing is left, or an audio file is missing whose duration is needed.
     """
     utterances = measure_durations(
         [u for path in paths for u in read_manifest(path, data_root=data_root)]
@@ -69,20 +50,7 @@ def read_manifests(
 
 
 def check_durations(durations: Sequence[float], max_duration: float | None) -> None:
-    """Warn of what is too long to be trained on.
-
-    Arguments
-    ---------
-    durations : Sequence[float]
-        Seconds of each utterance.
-    max_duration : float | None
-        Seconds; longer utterances are counted.
-
-    Raises
-    ------
-    InputError
-        If all are too long.
-    """
+    """Warn of what is too long, in seconds, to be trained on; refuse if all is."""
     if max_duration is None:
         return
     num_long = sum(duration > max_duration for duration in durations)
@@ -105,33 +73,13 @@ def make_dataset(
     in_memory: bool = False,
     must_spell: bool = True,
 ) -> DynamicItemDataset:
-    """Make a SpeechBrain dataset that gives id, signal, tokens and transcript.
+    """Make a SpeechBrain dataset; a stream is read as one utterance.
 
-    Arguments
-    ---------
-    utterances : Sequence[Utterance | Stream]
-        What to read; ids must differ. A stream is read as one utterance, with the id
-        of its first.
-    vocabulary : AnyVocabulary
-        Spells the transcripts.
-    in_memory : bool
-        Decode each file once and keep it (230 MB an hour); for small corpora.
-    must_spell : bool
-        Refuse transcripts with characters that the vocabulary lacks. Otherwise the
-        tokens pass over them, and a warning counts them: for data that are scored,
-        not learned.
-
-    Returns
-    -------
-    DynamicItemDataset
-        Items ``id``, ``signal`` (N,) float32, ``tokens`` (U,) int64, the whole
-        transcript, ``text``, and ``faults``: of utterances that cannot be read, by id,
-        what is wrong. Signal and transcript are without these.
-
-    Raises
-    ------
-    InputError
-        If an id appears twice, or a transcript has an unknown character.
+    Items are ``id``, ``signal`` (N,) float32, ``tokens`` (U,) int64, the whole
+    transcript, ``text``, and ``faults``: by id, what is wrong with utterances that
+    cannot be read, and which signal and transcript lack. Files kept ``in_memory`` take
+    230 MB an hour. Unless it ``must_spell``, tokens omit characters that the vocabulary
+    lacks, and a warning counts them: for data that are scored, not learned.
     """
     streams = [(u,) if isinstance(u, Utterance) else u for u in utterances]
     _check(streams, vocabulary, must_spell)
@@ -151,28 +99,7 @@ def make_stream_dataset(
 ) -> StreamDataset:
     """Make a dataset of streams to learn from, which are others in later epochs.
 
-    Arguments
-    ---------
-    plans : Sequence[StreamPlan]
-        Of the same utterances; their ids must differ.
-    vocabulary : AnyVocabulary
-        Spells the transcripts.
-    in_memory : bool
-        As for `make_dataset`.
-    gap : float
-        Seconds of silence between two utterances of a stream.
-    seed : int
-        Of the utterances that change places.
-
-    Returns
-    -------
-    StreamDataset
-        Items as `make_dataset` gives them.
-
-    Raises
-    ------
-    InputError
-        As `make_dataset` does.
+    Items are those of `make_dataset`; ``gap`` is in seconds.
     """
     _check([(u,) for s in plans[0].streams for u in s], vocabulary, must_spell=True)
     recordings = Recordings(in_memory)
@@ -227,13 +154,7 @@ def _make_items(
 
 
 def read_ahead(dataset: DynamicItemDataset) -> None:
-    """Decode what a dataset keeps in memory, before workers share it.
-
-    Arguments
-    ---------
-    dataset : DynamicItemDataset
-        Made by `make_dataset`; of others nothing is read.
-    """
+    """Decode what a dataset keeps in memory, before workers share it."""
     recordings = getattr(dataset, "recordings", None)
     if recordings is not None:
         streams = (entry["stream"] for entry in dataset.data.values())
@@ -241,20 +162,7 @@ def read_ahead(dataset: DynamicItemDataset) -> None:
 
 
 def check_spelling(texts: Mapping[str, str], vocabulary: AnyVocabulary) -> None:
-    """Make sure that a vocabulary can spell all transcripts.
-
-    Arguments
-    ---------
-    texts : Mapping[str, str]
-        Transcripts, by what an error calls them.
-    vocabulary : AnyVocabulary
-        To spell them.
-
-    Raises
-    ------
-    InputError
-        If a transcript has an unknown character.
-    """
+    """Refuse a transcript with characters that a vocabulary lacks, by its name."""
     faulty = _find_unknown(texts, vocabulary)
     if faulty:
         name, characters = next(iter(faulty.items()))

@@ -17,20 +17,10 @@ ReadTranscripts = Callable[[Path, Sequence[str]], list[str]]
 
 
 class Manifests(NamedTuple):
-    """Where the utterances of a recipe are listed.
+    """Where the utterances of a recipe are listed, to learn from, to judge and to test.
 
-    Arguments
-    ---------
-    train : list[Path]
-        To learn from, all together.
-    dev : list[Path]
-        To judge checkpoints by, all together.
-    tests : dict[str, Path]
-        To report on, each by its name.
-    shards : list[Shard]
-        To learn from in the place of `train`, if there are any.
-    data_folder : str | Path | None
-        What SpeechBrain's ``{data_root}`` stands for, see `read_manifest`.
+    Shards take the place of ``train``; ``data_folder`` that of SpeechBrain's
+    ``{data_root}``, see `read_manifest`.
     """
 
     train: list[Path]
@@ -57,29 +47,9 @@ def prepare_manifests(
 ) -> Manifests:
     """Find the manifests and shards given; prepare the splits in the place of others.
 
-    Arguments
-    ---------
-    hparams : dict[str, Any]
-        ``train_manifest``, ``valid_manifest``, ``test_manifest``: paths or lists of
-        paths; ``train_shards``, see `find_shards`. Where such a key is None:
-        ``train_splits``, ``dev_splits``, ``test_splits`` of ``data_folder``, which
-        stands in for placeholders of manifests too. ``output_folder``,
-        ``preparation``.
-    prepare : Callable[..., Any]
-        Such as `prepare_librispeech`; takes ``data_folder``, ``manifest_folder``,
-        ``splits`` and what ``preparation`` holds; writes ``<split>.jsonl`` for each.
-
-    Returns
-    -------
-    Manifests
-        Those given, and those of splits in the folder ``manifests`` of the run. Tests
-        go by the name of their split or of their file without its ending.
-
-    Raises
-    ------
-    InputError
-        If a manifest or shard is missing, two tests have one name, or there is no
-        folder to find a split in.
+    Those have ``<split>.jsonl``, written by ``prepare`` (such as
+    `prepare_librispeech`), in the folder ``manifests`` of the run. Tests go by the name
+    of their split or of their file without its ending; two of one name are refused.
     """
     folder = Path(hparams["output_folder"]) / "manifests"
     shards = _train_shards(hparams)

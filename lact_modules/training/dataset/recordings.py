@@ -13,20 +13,7 @@ from lact_modules.errors import InputError
 
 
 class Recordings:
-    """Read utterances; list those that cannot be read.
-
-    Arguments
-    ---------
-    in_memory : bool
-        Keep what was decoded.
-
-    Example
-    -------
-    >>> recordings = Recordings()
-    >>> signals, faults = recordings.read([Utterance("a", "a.wav", "ONE", 1.0)])
-    >>> len(signals), faults
-    (0, {'a': 'a.wav: no such file'})
-    """
+    """Read utterances, and keep them if wanted; list those that cannot be read."""
 
     def __init__(self, in_memory: bool = False):
         self.in_memory = in_memory
@@ -35,20 +22,7 @@ class Recordings:
     def read(
         self, utterances: Sequence[Utterance]
     ) -> tuple[dict[str, Tensor], dict[str, str]]:
-        """Read some utterances.
-
-        Arguments
-        ---------
-        utterances : Sequence[Utterance]
-            What to read.
-
-        Returns
-        -------
-        signals : dict[str, Tensor]
-            (N,) float32 by id, of those that can be read.
-        faults : dict[str, str]
-            What is wrong with the others, by id.
-        """
+        """Return signals (N,) by id, and what is wrong with the others."""
         found = {utterance.id: self._find(utterance) for utterance in utterances}
         signals = {k: v for k, v in found.items() if isinstance(v, Tensor)}
         return signals, {k: str(v) for k, v in found.items() if k not in signals}
@@ -57,11 +31,6 @@ class Recordings:
         """Decode what is to be kept now, before workers share it.
 
         Each worker would else decode all of it for itself, again in every epoch.
-
-        Arguments
-        ---------
-        utterances : Sequence[Utterance]
-            All that will be read.
         """
         missing = [u for u in utterances if u.id not in self._kept]
         if not self.in_memory or not missing:

@@ -12,28 +12,7 @@ from lact_modules.training.dataset.streams import StreamPlan, exchange
 class StreamDataset(DynamicItemDataset):
     """Streams that follow plans; the utterances of random ones change places.
 
-    Arguments
-    ---------
-    plans : Sequence[StreamPlan]
-        The first one from epoch 1 on; all have the same utterances.
-    gap : float
-        Seconds between two utterances of a stream.
-    seed : int
-        Of who goes where.
-    **options : Any
-        As for SpeechBrain's class.
-
-    Example
-    -------
-    >>> from lact_modules.data.manifest.manifest import Utterance
-    >>> a, b = (Utterance(i, "a.wav", i, 1.0, speaker="1") for i in "AB")
-    >>> plans = [StreamPlan([(a,), (b,)]), StreamPlan([(a, b)], first_epoch=9)]
-    >>> dataset = StreamDataset(plans, gap=0.5, output_keys=["text", "duration"])
-    >>> [item["text"] for item in dataset]
-    ['A', 'B']
-    >>> dataset.set_epoch(9)
-    >>> list(dataset)
-    [{'text': 'A B', 'duration': 2.5}]
+    The first plan holds from epoch 1 on; all have the same utterances.
     """
 
     def __init__(
@@ -48,13 +27,7 @@ class StreamDataset(DynamicItemDataset):
         super().__init__(list_streams(self._streams, gap), **options)
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose what is joined; ids and durations are those of the plan.
-
-        Arguments
-        ---------
-        epoch : int
-            From 1 on.
-        """
+        """Choose what is joined; ids and durations are those of the plan."""
         plan = [plan for plan in self.plans if plan.first_epoch <= epoch][-1]
         self.data = list_streams(plan.streams, self.gap)
         self.data_ids = list(self.data)
@@ -73,13 +46,7 @@ class StreamDataset(DynamicItemDataset):
         return [[utterance.id for utterance in stream] for stream in self._streams]
 
     def keep(self, is_kept: Iterable[bool]) -> None:
-        """Skip utterances until the next epoch.
-
-        Arguments
-        ---------
-        is_kept : Iterable[bool]
-            Of each utterance, in the order of `utterance_ids`.
-        """
+        """Skip utterances, in the order of `utterance_ids`, until the next epoch."""
         flags = iter(is_kept)
         self._use([tuple(u for u in s if next(flags)) for s in self._streams])
 
@@ -89,20 +56,7 @@ class StreamDataset(DynamicItemDataset):
 
 
 def list_streams(streams: Sequence[Stream], gap: float) -> dict[str, dict[str, Any]]:
-    """Describe streams for a dataset.
-
-    Arguments
-    ---------
-    streams : Sequence[Stream]
-        Whose first utterances have ids of their own.
-    gap : float
-        Seconds between two utterances.
-
-    Returns
-    -------
-    dict[str, dict[str, Any]]
-        By the id of the first utterance: ``stream``, ``duration``, ``text``.
-    """
+    """Return ``stream``, ``duration`` and ``text`` by the first utterance's id."""
     return {
         stream[0].id: {
             "stream": stream,

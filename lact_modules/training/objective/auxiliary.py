@@ -13,20 +13,7 @@ from lact_modules.training.objective.head_losses import HeadsWatch
 
 
 class AuxiliaryLosses:
-    """Losses beside that of the outputs, as far as the model and the YAML have them.
-
-    Arguments
-    ---------
-    hparams : Any
-        With ``inter_ctc_weight`` as an attribute, and what `Distillation.of` reads.
-    model : nn.Module
-        To train.
-
-    Raises
-    ------
-    InputError
-        If the head that a router reads is not trained.
-    """
+    """Losses beside that of the outputs, as far as the model and the YAML have them."""
 
     def __init__(self, hparams: Any, model: nn.Module):
         self.inter_ctc_weight = hparams.inter_ctc_weight
@@ -47,24 +34,7 @@ class AuxiliaryLosses:
     def share_with_heads(
         self, ctc: Tensor, tokens: Tensor, num_tokens: Tensor, stage: sb.Stage
     ) -> Tensor:
-        """Let CTC heads after blocks have their share of the CTC losses.
-
-        Arguments
-        ---------
-        ctc : Tensor
-            (B,), of the output layer.
-        tokens : Tensor
-            (B, U) int64.
-        num_tokens : Tensor
-            (B,) valid tokens.
-        stage : sb.Stage
-            Only in training heads have one.
-
-        Returns
-        -------
-        Tensor
-            (B,)
-        """
+        """Let CTC heads have their share of the CTC losses (B,), in training."""
         if self.heads is None or stage != sb.Stage.TRAIN or not self.heads.ctc_heads:
             return ctc
         weight = self.inter_ctc_weight
@@ -78,26 +48,7 @@ class AuxiliaryLosses:
         num_tokens: Tensor,
         stage: sb.Stage,
     ) -> Tensor:
-        """Add those of a teacher and of dynamic chunking, in training.
-
-        Arguments
-        ---------
-        losses : Tensor
-            (V B,) of utterances.
-        ids : Sequence[str]
-            Of the B utterances of the batch, in V views.
-        tokens : Tensor
-            (V B, U) int64.
-        num_tokens : Tensor
-            (V B,) valid tokens.
-        stage : sb.Stage
-            Of the run.
-
-        Returns
-        -------
-        Tensor
-            (V B,)
-        """
+        """Add the losses (V B,) of a teacher and of dynamic chunking, in training."""
         if stage != sb.Stage.TRAIN:
             return losses
         if self.heads is not None and self.teacher is not None:

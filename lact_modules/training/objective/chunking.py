@@ -11,17 +11,7 @@ from lact_modules.ops.routing import Routing, ratio_loss
 
 
 class Routed(NamedTuple):
-    """What a router was given, and what it chose.
-
-    Arguments
-    ---------
-    x : Tensor
-        (B, T, D) frames, or what it reads in their place.
-    is_padding : Tensor
-        (B, T) bool.
-    routing : Routing
-        Where segments begin.
-    """
+    """What a router was given, (B, T, D) frames or others, and what it chose."""
 
     x: Tensor
     is_padding: Tensor
@@ -29,26 +19,7 @@ class Routed(NamedTuple):
 
 
 class ChunkingWatch:
-    """See what a model's router chooses, by a hook on it.
-
-    Arguments
-    ---------
-    chunking : DynamicChunking
-        Of the model.
-
-    Attributes
-    ----------
-    last : Routed | None
-        Its last batch.
-
-    Example
-    -------
-    >>> chunking = DynamicChunking(8, "uniform", keep_ratio=0.25)
-    >>> watch = ChunkingWatch(chunking)
-    >>> _ = chunking.route(torch.randn(2, 20, 8), torch.zeros(2, 20).bool())
-    >>> watch.keep_ratio
-    0.25
-    """
+    """See what a model's router chooses, by a hook on it."""
 
     def __init__(self, chunking: DynamicChunking):
         self.chunking = chunking
@@ -88,25 +59,7 @@ class ChunkingWatch:
         self.counts = self.counts.to(counts.device) + counts
 
     def losses(self, tokens: Tensor, num_tokens: Tensor) -> Tensor:
-        """Return what the last batch's segments add to the loss of each utterance.
-
-        Arguments
-        ---------
-        tokens : Tensor
-            (B, U) int64, the labels.
-        num_tokens : Tensor
-            (B,) valid tokens.
-
-        Returns
-        -------
-        Tensor
-            (B,), for a loss that is shared out among tokens.
-
-        Raises
-        ------
-        ValueError
-            If there was no batch.
-        """
+        """Return what the last batch's segments add to its losses (B,) over tokens."""
         if self.last is None:
             raise ValueError("no batch was divided into segments")
         _, is_padding, routing = self.last
@@ -116,14 +69,10 @@ class ChunkingWatch:
         return self.chunking.ratio_weight * ratio * num_tokens
 
     def metrics(self) -> dict[str, float]:
-        """Return the last batch's metrics of segments.
+        """Return the last batch's metrics of segments; none before the first.
 
-        Returns
-        -------
-        dict[str, float]
-            ``segments/keep_ratio``, the share of frames that began one, and the
-            router's numbers, ``segments/<name>``, over frames with one before them;
-            nothing before the first batch.
+        ``segments/keep_ratio`` is the share of frames that began one; the router's
+        numbers are over frames with one before them.
         """
         if self.last is None:
             return {}

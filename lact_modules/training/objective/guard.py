@@ -17,26 +17,6 @@ def infeasible(target_ids: Tensor, target_lengths: Tensor, frames: Tensor) -> Te
 
     A label that repeats its neighbour needs a blank between, so one more frame.
     PyTorch's loss is infinite for them (or silently zero with `zero_infinity`).
-
-    Arguments
-    ---------
-    target_ids : Tensor
-        (B, U) label ids, padded.
-    target_lengths : Tensor
-        (B,) labels, int64.
-    frames : Tensor
-        (B,) frames, int64.
-
-    Returns
-    -------
-    Tensor
-        (B,) bool.
-
-    Example
-    -------
-    >>> ids, lengths = torch.tensor([[3, 3], [3, 4]]), torch.tensor([2, 2])
-    >>> infeasible(ids, lengths, torch.tensor([2, 2]))
-    tensor([ True, False])
     """
     is_repeat = target_ids[:, 1:] == target_ids[:, :-1]
     labels = torch.arange(1, is_repeat.shape[1] + 1, device=target_ids.device)
@@ -47,21 +27,8 @@ def infeasible(target_ids: Tensor, target_lengths: Tensor, frames: Tensor) -> Te
 class NonFiniteGuard:
     """Count losses and gradients in a row that are NaN or infinite.
 
+    ``patience`` of them between two updates are skipped; one more stops the training.
     Under DDP every rank learns of a fault on any, so that all skip together.
-
-    Arguments
-    ---------
-    patience : int
-        Bad ones between two updates that are skipped; one more stops the
-        training.
-
-    Example
-    -------
-    >>> guard = NonFiniteGuard(patience=1)
-    >>> guard.is_bad(torch.tensor([1.0, 2.0]), ["a", "b"])
-    False
-    >>> guard.is_bad(torch.tensor([1.0, torch.nan]), ["a", "b"])
-    True
     """
 
     def __init__(self, patience: int = 5):
@@ -69,25 +36,7 @@ class NonFiniteGuard:
         self.in_a_row = 0
 
     def is_bad(self, values: Tensor, ids: Sequence[str]) -> bool:
-        """Check a value for each utterance, and log the ids of the bad ones.
-
-        Arguments
-        ---------
-        values : Tensor
-            (B,) losses, or one value (a gradient norm) that all ids share.
-        ids : Sequence[str]
-            B utterance ids.
-
-        Returns
-        -------
-        bool
-            True if any is, on any rank: what they would change must be skipped.
-
-        Raises
-        ------
-        InputError
-            If patience is exhausted.
-        """
+        """Return whether a value, of an id or of all, is bad on any rank; log ids."""
         bad = ~torch.isfinite(values.detach()).expand(len(ids)).cpu()
         culprits = [name for name, is_bad in zip(ids, bad, strict=True) if is_bad]
         any_bad = bad.any().float().to(values.device)

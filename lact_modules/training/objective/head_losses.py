@@ -14,15 +14,7 @@ from lact_modules.training.objective.losses import ctc_losses
 
 
 class HeadOutput(NamedTuple):
-    """What a head outputs for a batch.
-
-    Arguments
-    ---------
-    values : Tensor
-        (B, T, ...); after a block that runs on segments, T of them.
-    lengths : Tensor
-        (B,) valid frames, int64.
-    """
+    """What a head outputs: (B, T, ...) of frames or segments, and valid ones (B,)."""
 
     values: Tensor
     lengths: Tensor
@@ -41,21 +33,6 @@ class HeadsWatch:
 
     What counts is the first pass through the encoder after `begin`; others, such as
     those on frames that are partly hidden, do not.
-
-    Arguments
-    ---------
-    encoder : Encoder
-        Of the model, with heads.
-
-    Example
-    -------
-    >>> from lact_modules.layers import AttentionMixer, FeedForward
-    >>> mixer, ffn = partial(AttentionMixer, 8, 2), partial(FeedForward, 8, 16)
-    >>> encoder = Encoder(8, 2, mixer, ffn, heads={1: "ctc"})
-    >>> watch = HeadsWatch(encoder)
-    >>> _ = encoder(torch.randn(2, 5, 8), torch.tensor([5, 3]))
-    >>> watch.output("1").lengths
-    tensor([5, 3])
     """
 
     def __init__(self, encoder: Encoder):
@@ -80,18 +57,7 @@ class HeadsWatch:
         self.calls: dict[str, list[Call]] = {name: [] for name in self.heads}
 
     def output(self, name: str) -> HeadOutput | None:
-        """Join what a head has output for the batch; None if it was not called.
-
-        Arguments
-        ---------
-        name : str
-            Of the head, as in the encoder's ``heads``.
-
-        Returns
-        -------
-        HeadOutput | None
-            With a graph.
-        """
+        """Join what a head has output for the batch; None if it was not called."""
         calls = self.calls[name]
         if not calls:
             return None
@@ -103,20 +69,7 @@ class HeadsWatch:
         return _join_rows(calls, self.batch_size)
 
     def losses(self, tokens: Tensor, num_tokens: Tensor) -> Tensor:
-        """Average over CTC heads the CTC loss of each utterance.
-
-        Arguments
-        ---------
-        tokens : Tensor
-            (B, U) int64, the labels.
-        num_tokens : Tensor
-            (B,) valid tokens.
-
-        Returns
-        -------
-        Tensor
-            (B,); utterances that a head has too few frames for count as 0 there.
-        """
+        """Average CTC losses (B,) over heads; 0 where a head has too few frames."""
         found = {}
         for name in self.ctc_heads:
             if (output := self.output(name)) is not None:

@@ -23,48 +23,13 @@ _BELOW_LOWEST = 10
 
 
 def rising_rates(low: float, high: float, num_steps: int) -> list[float]:
-    """Return rates that rise by the same factor from step to step.
-
-    Arguments
-    ---------
-    low : float
-        The first, above 0.
-    high : float
-        The last.
-    num_steps : int
-        How many, 2 or more.
-
-    Returns
-    -------
-    list[float]
-        From low to high.
-
-    Example
-    -------
-    >>> [round(rate, 3) for rate in rising_rates(0.001, 1.0, 4)]
-    [0.001, 0.01, 0.1, 1.0]
-    """
+    """Return rates that rise by the same factor from `low`, above 0, to `high`."""
     rates: list[float] = np.geomspace(low, high, num_steps).tolist()
     return rates
 
 
 class RateCurve(NamedTuple):
-    """Losses of a training whose learning rate rises (arXiv 1506.01186, sec. 3.3).
-
-    Arguments
-    ---------
-    rates : Sequence[float]
-        Learning rates of its steps, rising.
-    losses : Sequence[float]
-        Of the same steps.
-
-    Example
-    -------
-    >>> rates = rising_rates(1e-5, 1.0, 101)
-    >>> curve = RateCurve(rates, [np.log(rate / 0.02) ** 2 for rate in rates])
-    >>> f"{curve.lowest:.3f}", curve.suggestion
-    ('0.020', 0.002)
-    """
+    """Losses of a training whose learning rate rises (arXiv 1506.01186, sec. 3.3)."""
 
     rates: Sequence[float]
     losses: Sequence[float]
@@ -108,18 +73,7 @@ class RateCurve(NamedTuple):
 
 
 def check_curve(curve: RateCurve) -> None:
-    """Refuse a curve that is too short to be useful.
-
-    Arguments
-    ---------
-    curve : RateCurve
-        Of a test that has ended.
-
-    Raises
-    ------
-    InputError
-        If the loss diverged at once.
-    """
+    """Refuse a curve that is too short to be useful: the loss diverged at once."""
     if len(curve.losses) < FEWEST:
         raise InputError(
             f"--find_lr: the loss diverged within {len(curve.losses)} steps; set a "
@@ -128,15 +82,7 @@ def check_curve(curve: RateCurve) -> None:
 
 
 def write_curve(curve: RateCurve, path: str | Path) -> None:
-    """Write a curve, and what it suggests, as JSON.
-
-    Arguments
-    ---------
-    curve : RateCurve
-        Of a test.
-    path : str | Path
-        File to write or replace.
-    """
+    """Write a curve, and what it suggests, as JSON."""
     content = {
         "suggestion": curve.suggestion,
         "steepest": curve.steepest,
@@ -149,15 +95,7 @@ def write_curve(curve: RateCurve, path: str | Path) -> None:
 
 
 def draw_curve(curve: RateCurve, path: str | Path) -> None:
-    """Draw losses against the learning rate, and where the suggestion lies.
-
-    Arguments
-    ---------
-    curve : RateCurve
-        Of a test.
-    path : str | Path
-        SVG file to write or replace.
-    """
+    """Draw losses against the learning rate, and where the suggestion lies, as SVG."""
     # without pyplot there is no global state and no display to open
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.add_subplot(xlabel="learning rate", ylabel="loss", xscale="log")

@@ -11,26 +11,7 @@ from lact_modules.whole_file import whole_file
 
 
 def plan_rates(hparams: dict[str, Any], total_steps: int) -> dict[str, list[float]]:
-    """Compute the learning rate of every group before each update.
-
-    Arguments
-    ---------
-    hparams : dict[str, Any]
-        ``model``, ``opt_class``, ``schedule``, ``parameter_groups``,
-        ``layer_decay``, ``stages`` and ``epoch_counter``.
-    total_steps : int
-        Optimizer steps of the whole training, alike in all epochs.
-
-    Returns
-    -------
-    dict[str, list[float]]
-        `total_steps` rates by group, 0 where it is frozen.
-
-    Raises
-    ------
-    InputError
-        If rules or stages are at fault.
-    """
+    """Compute the learning rate of every group before each update, 0 where frozen."""
     plan = plan_optimizer(
         hparams["model"],
         hparams["opt_class"],
@@ -50,23 +31,7 @@ def plan_rates(hparams: dict[str, Any], total_steps: int) -> dict[str, list[floa
 
 
 def draw_rates(rates: Mapping[str, Sequence[float]], path: str | Path) -> None:
-    """Draw learning rates against the optimizer's steps, equal ones as one curve.
-
-    Arguments
-    ---------
-    rates : Mapping[str, Sequence[float]]
-        By group, one a step.
-    path : str | Path
-        PNG file to write or replace.
-
-    Example
-    -------
-    >>> import tempfile
-    >>> path = Path(tempfile.mkdtemp()) / "schedule.png"
-    >>> draw_rates({"encoder": [0.1, 0.2, 0.1]}, path)
-    >>> path.stat().st_size > 1000
-    True
-    """
+    """Draw learning rates against the optimizer's steps, equal ones as one curve."""
     # without pyplot there is no global state and no display to open
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.add_subplot(xlabel="step", ylabel="learning rate")

@@ -46,24 +46,5 @@ class Key(NamedTuple):
 
 
 def default_of(name: str, key: Key) -> Any:
-    """Return what holds for a key that nobody gives.
-
-    Arguments
-    ---------
-    name : str
-        Of the key.
-    key : Key
-        What it expects.
-
-    Returns
-    -------
-    Any
-        Of the file, if its default is `SHARED`.
-
-    Example
-    -------
-    >>> from lact_modules.training.option.kind.kinds import flag
-    >>> default_of("in_memory", Key(flag, SHARED, "whether to keep audio in memory"))
-    False
-    """
+    """Return what holds for a key that nobody gives."""
     return DEFAULTS[name] if key.default is SHARED else key.default

@@ -84,20 +84,7 @@ DEPRECATED = {
 
 
 def make_run_options(given: Collection[str], final: Mapping[str, Any]) -> RunOptions:
-    """Make what a Brain takes as its ``run_opts``.
-
-    Arguments
-    ---------
-    given : Collection[str]
-        Those of the command line; these come before what the YAML says.
-    final : Mapping[str, Any]
-        What holds, of all of `RUN_OPTIONS`.
-
-    Returns
-    -------
-    RunOptions
-        In which only those given count as overridden.
-    """
+    """Make a Brain's ``run_opts``; those given come before what the YAML says."""
     values = {name: final[name] for name in RUN_OPTIONS}
     for name in ("jit_module_keys", "compile_module_keys"):
         if isinstance(values[name], str):
@@ -106,27 +93,7 @@ def make_run_options(given: Collection[str], final: Mapping[str, Any]) -> RunOpt
 
 
 def check_run_options(options: Mapping[str, Any]) -> None:
-    """Refuse run options that this machine, or one another, cannot serve.
-
-    Arguments
-    ---------
-    options : Mapping[str, Any]
-        All of `RUN_OPTIONS`, and the recipe's ``modules``, if it has any.
-
-    Raises
-    ------
-    InputError
-        With the option, and what fits.
-
-    Example
-    -------
-    >>> defaults = {name: key.default for name, key in RUN_OPTIONS.items()}
-    >>> check_run_options({**defaults, "device": "cpu", "precision": "fp16"})
-    Traceback (most recent call last):
-    ...
-    lact_modules.errors.InputError: --precision fp16: needs a GPU; use fp32 or bf16
-    on a CPU
-    """
+    """Refuse run options that this machine, or one another, cannot serve."""
     device = options["device"] or infer_device()
     check_device(device)
     for name in ("precision", "eval_precision"):
@@ -175,25 +142,7 @@ def _check_compilation(options: Mapping[str, Any]) -> None:
 
 
 def check_device(name: str) -> None:
-    """Refuse a device that is none, or that this machine lacks.
-
-    Arguments
-    ---------
-    name : str
-        Such as ``cuda:0``.
-
-    Raises
-    ------
-    InputError
-        If nothing can be computed on it.
-
-    Example
-    -------
-    >>> check_device("gpu")
-    Traceback (most recent call last):
-    ...
-    lact_modules.errors.InputError: --device gpu: expected cpu, cuda, or cuda:N
-    """
+    """Refuse a device that is none, or that this machine lacks."""
     try:
         kind = torch.device(name).type
     except RuntimeError:

@@ -26,24 +26,6 @@ def try_out(hparams: Mapping[str, Any]) -> None:
     """Use model, optimizer, schedule and augmentation on a second of noise.
 
     None of them is changed; random numbers are drawn.
-
-    Arguments
-    ---------
-    hparams : Mapping[str, Any]
-        Of a recipe, objects made; those that it lacks are skipped.
-
-    Raises
-    ------
-    InputError
-        If one of them fails, with its key and the reason.
-
-    Example
-    -------
-    >>> try_out({"schedule": lambda step, total_steps: step - 1})
-    Traceback (most recent call last):
-    ...
-    lact_modules.errors.InputError: --schedule: gives -1 at step 0 of 100; expected a
-    number of 0 or more
     """
     if {"model", "opt_class"} <= hparams.keys():
         with _fault_of("opt_class"):
@@ -83,23 +65,7 @@ def _fault_of(key: str) -> Iterator[None]:
 
 
 def reason_of(error: Exception) -> str:
-    """Say on one line what went wrong, and where in a file of YAML.
-
-    Arguments
-    ---------
-    error : Exception
-        With or without words.
-
-    Returns
-    -------
-    str
-        Its words, or its type if it has none.
-
-    Example
-    -------
-    >>> reason_of(IndexError())
-    'IndexError'
-    """
+    """Say on one line what went wrong, or of which type, and where in a YAML file."""
     if isinstance(error, MarkedYAMLError) and error.problem_mark:
         return f"line {error.problem_mark.line + 1}: {error.problem}"
     # HyperPyYAML puts words of its own before those of a constructor

@@ -14,24 +14,9 @@ REPORTED_PACKAGES = ("torch", "torchaudio", "speechbrain", "transformers")
 
 
 def source_commit(folder: str | Path | None = None) -> dict[str, str | bool] | None:
-    """Name the git commit that a package's source was checked out from.
+    """Return the commit that a package's source was checked out from, as its ``hash``.
 
-    Arguments
-    ---------
-    folder : str | Path | None
-        Package folder; the one of `lact_modules` if None.
-
-    Returns
-    -------
-    dict[str, str | bool] | None
-        ``{"hash": 40 hex digits, "dirty": tracked files were changed}``; None when
-        the package does not belong to a checkout, or git is missing.
-
-    Example
-    -------
-    >>> import tempfile
-    >>> source_commit(tempfile.mkdtemp()) is None
-    True
+    It is ``dirty`` if tracked files were changed; None without a checkout or git.
     """
     folder = Path(folder or lact_modules.__path__[0])
     # a package installed below somebody else's checkout is not tracked there
@@ -55,18 +40,7 @@ def _git(folder: Path, *arguments: str) -> str:
 
 
 def package_versions() -> dict[str, str]:
-    """Return the versions of Python, of this package and of those it computes with.
-
-    Returns
-    -------
-    dict[str, str]
-        Version by name.
-
-    Example
-    -------
-    >>> sorted(package_versions())
-    ['lact_modules', 'python', 'speechbrain', 'torch', 'torchaudio', 'transformers']
-    """
+    """Return the versions of Python, of this package and of those it computes with."""
     return {
         "python": platform.python_version(),
         "lact_modules": lact_modules.__version__,
@@ -79,21 +53,8 @@ def describe_hardware(
 ) -> dict[str, str | int | None]:
     """Describe the machine as far as it bears on a run's speed.
 
-    Arguments
-    ---------
-    device : str | torch.device
-        Where the model ran; a GPU counts only if it was used.
-
-    Returns
-    -------
-    dict[str, str | int | None]
-        ``cpu`` (model name), ``cores`` (open to this process), ``threads`` (of
-        torch), ``gpu`` (name, None on the CPU).
-
-    Example
-    -------
-    >>> describe_hardware("cpu")["gpu"] is None
-    True
+    ``cores`` are open to this process, ``threads`` are torch's; ``gpu`` is None if none
+    was used.
     """
     device = torch.device(device)
     # macOS cannot tell which cores are open to a process

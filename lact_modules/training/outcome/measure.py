@@ -24,31 +24,10 @@ def measure_split(
 
     Into the run's folder go ``wer_<split>.txt`` with alignments and
     ``transcripts_<split>.jsonl``; of decoders other than the first their names stand
-    before the ending, as in ``wer_<split>_<decoder>.txt``.
-
-    Arguments
-    ---------
-    brain : ASRBrain
-        After training; its checkpoints are read.
-    split : str
-        Name of the split.
-    dataset : DynamicItemDataset
-        Made by `make_dataset`.
-    options : dict[str, Any]
-        For the loader.
-
-    Returns
-    -------
-    dict[str, dict[str, Any]]
-        Metrics by decoder, as `write_result` takes them. A real-time factor is of
-        loading, model and that decoder; ``infeasible`` counts utterances that CTC has
-        too few frames for, ``unreadable`` those that are skipped; ``keep_ratio`` is the
-        share of frames that began segments.
-
-    Raises
-    ------
-    InputError
-        If there is no checkpoint.
+    before the ending, as in ``wer_<split>_<decoder>.txt``. Metrics are by decoder: a
+    real-time factor is of loading, model and that decoder; ``infeasible`` counts
+    utterances that CTC has too few frames for, ``unreadable`` those that are skipped;
+    ``keep_ratio`` is the share of frames that began segments.
     """
     started = time.perf_counter()
     brain.evaluate(dataset, test_loader_kwargs=dict(options))

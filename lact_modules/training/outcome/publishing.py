@@ -16,11 +16,6 @@ def publish(hparams: Mapping[str, Any]) -> None:
     """Upload the model of a run that is trained and tested, if the YAML says so.
 
     A failure is a warning, with the command to try again.
-
-    Arguments
-    ---------
-    hparams : Mapping[str, Any]
-        ``output_folder``; ``push_to_hub``, a repository or None; ``hub_private``.
     """
     repo_id = hparams["push_to_hub"]
     # the others have nothing left to do and need not wait

@@ -17,32 +17,7 @@ def num_processes() -> int:
 
 
 def from_main(run: Callable[..., Result], *args: Any, **arguments: Any) -> Result:
-    """Run something in the main process; all get its result, or its fault.
-
-    Arguments
-    ---------
-    run : Callable[..., Result]
-        To run.
-    *args : Any
-        For it.
-    **arguments : Any
-        For it.
-
-    Returns
-    -------
-    Result
-        Of the main process, in all processes.
-
-    Raises
-    ------
-    InputError
-        If it was raised there; an `OSError` likewise.
-
-    Example
-    -------
-    >>> from_main(max, 1, 2)
-    2
-    """
+    """Run something in the main process; all get its result, or its fault."""
     result: Any = None
     fault: InputError | OSError | None = None
     if if_main_process():

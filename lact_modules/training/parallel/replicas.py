@@ -21,19 +21,6 @@ class Replica(nn.Module):
     Called without anything, it gives a zero that depends on no parameter of the model.
     Backward from there exchanges what was gathered before: no memory is needed for it,
     so that a rank whose memory ran out can first go through its batch again.
-
-    Arguments
-    ---------
-    module : nn.Module
-        The model.
-
-    Example
-    -------
-    >>> replica = Replica(nn.Linear(2, 1))
-    >>> replica(run=lambda: replica.module(torch.ones(3, 2)).sum()).shape
-    torch.Size([])
-    >>> replica(torch.ones(3, 2)).shape, replica().item()
-    (torch.Size([3, 1]), 0.0)
     """
 
     def __init__(self, module: nn.Module):
@@ -55,16 +42,6 @@ def replicate(model: nn.Module) -> DistributedDataParallel:
     """Share a model among the processes of a training: the main one's is everybody's.
 
     Parameters that are frozen are not exchanged; replicate anew when others are.
-
-    Arguments
-    ---------
-    model : nn.Module
-        On its device.
-
-    Returns
-    -------
-    DistributedDataParallel
-        Of its `Replica`.
     """
     return DistributedDataParallel(
         Replica(model),
@@ -93,25 +70,7 @@ def without_exchange(model: nn.Module) -> AbstractContextManager[None]:
 def run_replica(
     model: nn.Module, run: Callable[[], tuple[Any, Tensor]]
 ) -> tuple[Any, Tensor]:
-    """Run what gives outputs and a loss, so that processes can exchange gradients.
-
-    Arguments
-    ---------
-    model : nn.Module
-        Replicated, sharded, or neither.
-    run : Callable[[], tuple[Any, Tensor]]
-        Runs the bare model.
-
-    Returns
-    -------
-    tuple[Any, Tensor]
-        As `run`.
-
-    Example
-    -------
-    >>> run_replica(nn.Linear(2, 1), lambda: ("outputs", torch.ones(())))
-    ('outputs', tensor(1.))
-    """
+    """Run what gives outputs and a loss, so that processes can exchange gradients."""
     if is_sharded(model):
         outputs, loss = run()
         return outputs, loss + zero_of_gathered(model)
@@ -146,11 +105,6 @@ def average_buffers(model: nn.Module) -> None:
 
     Running means then are of what all processes have seen; what is the same in all
     stays as it is, to the bit.
-
-    Arguments
-    ---------
-    model : nn.Module
-        Replicated, sharded, or neither; all processes must call it.
     """
     if not (is_replicated(model) or is_sharded(model)):
         return

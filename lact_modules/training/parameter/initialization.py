@@ -27,19 +27,7 @@ _TOKEN_AXES = {
 
 
 class TokenMap(NamedTuple):
-    """Which tokens of a new vocabulary stand in an old one.
-
-    Arguments
-    ---------
-    rows : list[int]
-        Ids in the new vocabulary of what is shared.
-    old_rows : list[int]
-        Their ids in the old vocabulary.
-    new : list[str]
-        Tokens that the old vocabulary lacks.
-    dropped : list[str]
-        Tokens that the new vocabulary lacks.
-    """
+    """Ids of the tokens that two vocabularies share, in both, and the other tokens."""
 
     rows: list[int]
     old_rows: list[int]
@@ -52,23 +40,6 @@ def map_tokens(old: Sequence[str], new: Sequence[str]) -> TokenMap:
 
     Only the same text is the same token: ``a`` is not ``A``, nor is a piece that
     begins a word one that does not.
-
-    Arguments
-    ---------
-    old : Sequence[str]
-        Tokens in the order of their ids.
-    new : Sequence[str]
-        Tokens in the order of their ids.
-
-    Returns
-    -------
-    TokenMap
-        In the order of `new`; what is dropped in that of `old`.
-
-    Example
-    -------
-    >>> map_tokens(["<blank>", "A", "B"], ["<blank>", "B", "C"])
-    TokenMap(rows=[0, 1], old_rows=[0, 2], new=['C'], dropped=['A'])
     """
     ids = {token: index for index, token in enumerate(old)}
     rows = [index for index, token in enumerate(new) if token in ids]
@@ -84,20 +55,6 @@ def start_from(hparams: Mapping[str, Any], vocabulary: AnyVocabulary) -> None:
     """Copy the parameters of a trained model, if the run starts from one.
 
     A run that has a checkpoint continues from there instead.
-
-    Arguments
-    ---------
-    hparams : Mapping[str, Any]
-        ``model``, which is changed; ``init_from``, see `load_model`, None to start
-        from scratch; ``init_fresh``, see `transfer`; ``wav2vec2_model_name``, see
-        `load_pretrained`, None to leave the front end; ``checkpointer``.
-    vocabulary : AnyVocabulary
-        Of the model.
-
-    Raises
-    ------
-    InputError
-        If there is no such model, or its parameters do not fit.
     """
     if hparams["checkpointer"].list_checkpoints():
         return
@@ -141,32 +98,6 @@ def transfer(
 
     Heads of the encoder have columns a token too. Those of new tokens keep the values
     that the model was made with.
-
-    Arguments
-    ---------
-    source : Mapping[str, Tensor]
-        State dictionary of a trained model.
-    model : nn.Module
-        Gets the parameters.
-    tokens : TokenMap
-        From the trained model's vocabulary to the model's.
-    fresh : Sequence[str]
-        Modules that are left as they are, in either model; see `select`.
-
-    Raises
-    ------
-    InputError
-        If one model lacks a parameter of the other, or a shape differs.
-
-    Example
-    -------
-    >>> import torch
-    >>> model = nn.ModuleDict({"output": nn.Linear(4, 2)})
-    >>> trained = {"output.weight": torch.ones(3, 4), "output.bias": torch.ones(3)}
-    >>> tokens = map_tokens(["<blank>", "A", "B"], ["<blank>", "C"])
-    >>> transfer(trained, model, tokens)
-    >>> (model["output"].weight == 1).all(dim=1)
-    tensor([ True, False])
     """
     target = model.state_dict()
     names = [*target, *(name for name in source if name not in target)]

@@ -13,33 +13,6 @@ def select(pattern: str, names: Iterable[str], key: str) -> list[str]:
 
     A path means all that lies below it. ``*`` stands for any part of a path, and an
     index or a slice as Python's picks from a list of modules.
-
-    Arguments
-    ---------
-    pattern : str
-        Such as ``frontend``, ``encoder.blocks[-2:].mixer`` or ``*.bias``.
-    names : Iterable[str]
-        Paths of all parameters.
-    key : str
-        Where the pattern stands, for the error.
-
-    Returns
-    -------
-    list[str]
-        Those of `names` that it means, in their order.
-
-    Raises
-    ------
-    InputError
-        If there is none.
-
-    Example
-    -------
-    >>> names = [f"encoder.blocks.{i}.{kind}" for i in range(3) for kind in ("w", "b")]
-    >>> select("encoder.blocks[-2:]", names, "match")[0]
-    'encoder.blocks.1.w'
-    >>> select("*.b", names, "match")[0]
-    'encoder.blocks.0.b'
     """
     names = list(names)
     expression = ""

@@ -35,32 +35,6 @@ class ShardBatches(IterableDataset):
     A pass reads the shards from front to end, in an order drawn for the epoch and the
     pass, and chooses batches at random out of a buffer of utterances. Each process
     and each of its workers reads shards of its own.
-
-    Arguments
-    ---------
-    shards : Sequence[Shard]
-        To read; no fewer than processes.
-    vocabulary : AnyVocabulary
-        Spells the transcripts.
-    max_batch_length : float
-        Seconds of audio in a batch, padding included.
-    max_batch_size : int | None
-        Utterances in a batch.
-    max_duration : float | None
-        Seconds; longer utterances are skipped.
-    buffer_size : int
-        Utterances to choose from, as packed in the shards, for each worker.
-    seed : int
-        Of the order.
-    rank : int
-        Number of this process.
-    num_ranks : int
-        Processes that share the shards.
-
-    Raises
-    ------
-    InputError
-        If webdataset is not installed, or there are fewer shards than processes.
     """
 
     def __init__(
@@ -109,32 +83,15 @@ class ShardBatches(IterableDataset):
     def start(
         self, epoch: int, num_done: int, heard: NDArray[np.uint64] = NOTHING
     ) -> None:
-        """Let the next iteration begin within an epoch.
+        """Let the next iteration begin within an epoch, after batches it has had.
 
-        Arguments
-        ---------
-        epoch : int
-            Number of the epoch.
-        num_done : int
-            Batches of it that this process has had; they are read over.
-        heard : NDArray[np.uint64]
-            Of `hash_ids`, what the first pass skips.
+        These are read over; the first pass skips utterances whose `hash_ids` were
+        ``heard``.
         """
         self.epoch, self.num_done, self.heard = epoch, num_done, heard
 
     def count_batches(self, but: Iterable[float] = ()) -> int:
-        """Count what a pass gives to each process, by the durations in the index.
-
-        Arguments
-        ---------
-        but : Iterable[float]
-            Durations of utterances that it skips.
-
-        Returns
-        -------
-        int
-            Batches.
-        """
+        """Count a process's batches of a pass, by durations in the index but some."""
         missing = Counter(but)
         missing.subtract(d for shard in self.shards for d in shard.durations)
         samples = ({"duration": d} for d in (-missing).elements())
@@ -217,29 +174,7 @@ def _microseconds(seconds: float) -> float:
 def make_shard_batches(
     hparams: dict[str, Any], shards: Sequence[Shard], vocabulary: AnyVocabulary
 ) -> ShardBatches:
-    """Make the batches of a recipe that trains from shards.
-
-    Arguments
-    ---------
-    hparams : dict[str, Any]
-        ``max_batch_length``, ``max_batch_size``, ``max_train_duration``,
-        ``shard_buffer`` and ``seed``.
-    shards : Sequence[Shard]
-        To read; processes that torchrun has started share them.
-    vocabulary : AnyVocabulary
-        Spells the transcripts.
-
-    Returns
-    -------
-    ShardBatches
-        For `RecipeBrain.train`.
-
-    Raises
-    ------
-    InputError
-        If a transcript has an unknown character, all utterances are too long, or
-        there are fewer shards than processes.
-    """
+    """Make the batches of a recipe that trains from shards."""
     texts = {
         f"utterance {number} of {shard.path.name}": text
         for shard in shards

@@ -30,20 +30,6 @@ class ShardLoader(LoopedLoader):
     epoch continues with the next batch of the same order, if as many processes and
     workers read the same shards to batches of the same size; if not, with a pass over
     the utterances that the epoch has not had.
-
-    Arguments
-    ---------
-    batches : ShardBatches
-        What to load.
-    num_workers : int
-        Processes that read; fewer if a rank has fewer shards.
-    **loader_options : Any
-        For `torch.utils.data.DataLoader`.
-
-    Raises
-    ------
-    InputError
-        If an epoch would have no batch.
     """
 
     def __init__(
@@ -70,13 +56,7 @@ class ShardLoader(LoopedLoader):
         self.set_epoch(1)
 
     def set_epoch(self, epoch: int) -> None:
-        """Begin an epoch, or continue with the one that was loaded.
-
-        Arguments
-        ---------
-        epoch : int
-            Number of the epoch, from 1.
-        """
+        """Begin an epoch, or continue with the one that was loaded."""
         saved, self._saved = self._saved, None
         if saved is None or saved.epoch != epoch:
             saved = ShardState(epoch, self._order)
@@ -98,13 +78,7 @@ class ShardLoader(LoopedLoader):
         return self.epoch_length - self._state.num_done
 
     def advance(self, batch: PaddedBatch) -> None:
-        """Note what was trained on.
-
-        Arguments
-        ---------
-        batch : PaddedBatch
-            The next one.
-        """
+        """Note what was trained on."""
         self._state.add(batch.id, batch.duration)
 
     def __iter__(self) -> "ShardLoader":

@@ -13,15 +13,7 @@ from lact_modules.training.checkpointing.random_state import rank_path
 
 @dataclass
 class Had:
-    """Utterances that were trained on.
-
-    Arguments
-    ---------
-    keys : NDArray[np.uint64]
-        Of `hash_ids`.
-    seconds : NDArray[np.float64]
-        Their durations.
-    """
+    """Utterances that were trained on: their `hash_ids`, and durations in seconds."""
 
     keys: NDArray[np.uint64]
     seconds: NDArray[np.float64]
@@ -41,21 +33,7 @@ class Had:
 class ShardState:
     """What an epoch has had: in another order before, and in the order that holds.
 
-    Arguments
-    ---------
-    epoch : int
-        Number of the epoch.
-    order : str
-        What the order of its batches depends on.
-    before : Had | None
-        By all ranks, in another order.
-
-    Example
-    -------
-    >>> state = ShardState(epoch=1, order="a")
-    >>> state.add(["u", "v"], [1.0, 2.0])
-    >>> state.begin_anew("b").before.seconds.tolist()
-    [1.0, 2.0]
+    The former is of all ranks.
     """
 
     def __init__(self, epoch: int, order: str, before: Had | None = None):

@@ -25,27 +25,6 @@ def only_training_in(folder: str | Path) -> Iterator[None]:
 
     The lock is the operating system's: it ends with the process, however that ends. Of
     several processes of a training the main one takes it.
-
-    Arguments
-    ---------
-    folder : str | Path
-        Of the training; made if there is none.
-
-    Raises
-    ------
-    InputError
-        If another training holds it, in all processes.
-
-    Example
-    -------
-    >>> import tempfile
-    >>> folder = tempfile.mkdtemp()
-    >>> with only_training_in(folder):
-    ...     with only_training_in(folder):
-    ...         pass
-    Traceback (most recent call last):
-    ...
-    lact_modules.errors.InputError: ...: process ... on ... trains here since ...
     """
     with contextlib.ExitStack() as stack:
         from_main(lambda: stack.enter_context(_locked(Path(folder))))

@@ -17,15 +17,6 @@ def settings_kept_if_refused(
 
     The model is later built by that file.
 
-    Arguments
-    ---------
-    output_folder : str | Path
-        Of the run.
-    checkpoints : str | Path | None
-        Folder that it saves to; None if it saves nothing.
-
-    Example
-    -------
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "hyperparams.yaml"
     >>> _ = path.write_text("d_model: 32")

@@ -23,25 +23,7 @@ logger = logging.getLogger(__name__)
 
 
 def as_trained(settings: Settings, trained: Trained | None) -> Settings:
-    """Set the options that a model was trained with, if the start only tests it.
-
-    Arguments
-    ---------
-    settings : Settings
-        Of this start; its options of testing stay.
-    trained : Trained | None
-        What earlier starts have done, if that is known.
-
-    Returns
-    -------
-    Settings
-        For `make_hparams`.
-
-    Raises
-    ------
-    InputError
-        If the YAML file says what no option can set back.
-    """
+    """Set the options that a model was trained with, if the start only tests it."""
     if trained is None:
         return settings
     changes = find_changes(trained.options, settings.resolved, _FREE)
@@ -65,22 +47,7 @@ def as_trained(settings: Settings, trained: Trained | None) -> Settings:
 
 
 def check_is_left(settings: Settings, trained: Trained | None, num_epochs: int) -> None:
-    """Refuse to train with other options where no step is left to be trained.
-
-    Arguments
-    ---------
-    settings : Settings
-        Of this start.
-    trained : Trained | None
-        What earlier starts have done, if that is known.
-    num_epochs : int
-        When training ends.
-
-    Raises
-    ------
-    InputError
-        With the first option that is another one.
-    """
+    """Refuse to train with other options where no step is left to be trained."""
     if trained is None or trained.is_before(
         num_epochs, settings.values["optimizer_step_limit"]
     ):

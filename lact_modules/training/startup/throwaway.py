@@ -28,22 +28,6 @@ def nothing_kept_of_trials(settings: Settings) -> Iterator[Settings]:
     """Make a temporary folder for a trial run, which all its processes share.
 
     What a search for a learning rate has found goes to the output folder all the same.
-
-    Arguments
-    ---------
-    settings : Settings
-        Of a run; with ``debug``, but not ``debug_persistently``, or ``find_lr`` nothing
-        of it is kept.
-
-    Yields
-    ------
-    Settings
-        With the folder, if need be.
-
-    Raises
-    ------
-    InputError
-        If a learning rate is to be found without a training.
     """
     values = settings.values
     finds_rate = values.get("find_lr", False)

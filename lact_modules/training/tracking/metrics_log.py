@@ -16,24 +16,9 @@ logger = logging.getLogger(__name__)
 
 
 class MetricsLog:
-    r"""Append metrics to ``metrics.jsonl``, and show them in trackers.
+    """Append metrics to ``metrics.jsonl``, and show them in trackers.
 
     A tracker that fails is dropped with a warning: no training stops for it.
-
-    Arguments
-    ---------
-    folder : str | Path
-        Of the run.
-    trackers : Sequence[Tracker]
-        See `make_trackers`.
-
-    Example
-    -------
-    >>> import tempfile
-    >>> folder = Path(tempfile.mkdtemp())
-    >>> MetricsLog(folder).log("train", step=1, epoch=0.5, loss=3.25)
-    >>> (folder / "metrics.jsonl").read_text()
-    '{"step": 1, "epoch": 0.5, "split": "train", "loss": 3.25}\n'
     """
 
     def __init__(self, folder: str | Path, trackers: Sequence[Tracker] = ()):
@@ -70,15 +55,7 @@ class MetricsLog:
     def close(
         self, step: int, results: Mapping[str, Mapping[str, Mapping[str, Any]]]
     ) -> None:
-        """Show what tests measured, and close the trackers.
-
-        Arguments
-        ---------
-        step : int
-            At which the training ended.
-        results : Mapping[str, Mapping[str, Mapping[str, Any]]]
-            As `write_result` takes them; their numbers are shown.
-        """
+        """Show what tests measured, by split and decoding, and close the trackers."""
         shown = {
             f"{split}/{decoding}/{name}": float(value)
             for split, decodings in results.items()
@@ -101,22 +78,6 @@ class MetricsLog:
 
 
 def open_log(hparams: Mapping[str, Any]) -> MetricsLog:
-    """Open the log of a run, or continue with it.
-
-    Arguments
-    ---------
-    hparams : Mapping[str, Any]
-        ``output_folder`` and ``trackers``; trackers show what is plain of all.
-
-    Returns
-    -------
-    MetricsLog
-        That appends.
-
-    Raises
-    ------
-    InputError
-        If a tracker cannot be opened.
-    """
+    """Open the log of a run, or continue; trackers show the plain hyperparameters."""
     folder = hparams["output_folder"]
     return MetricsLog(folder, make_trackers(hparams["trackers"], folder, hparams))

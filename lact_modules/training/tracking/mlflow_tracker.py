@@ -18,16 +18,8 @@ from lact_modules.training.tracking.tracked_run import PROJECT, Setting, Tracked
 class MLflow:
     """A run of MLflow, at ``MLFLOW_TRACKING_URI`` or else in the run's folder.
 
-    Arguments
-    ---------
-    folder : Path
-        Of the run; ``mlflow_run.txt`` in it keeps the id, to resume. Where the
-        environment names no other store, it gets ``mlflow.db`` and ``mlartifacts``.
-
-    Raises
-    ------
-    InputError
-        If the package is missing, or MLflow refuses.
+    ``mlflow_run.txt`` there keeps the id, to resume. Where the environment names no
+    other store, it gets ``mlflow.db`` and ``mlartifacts``.
     """
 
     def __init__(self, folder: Path):

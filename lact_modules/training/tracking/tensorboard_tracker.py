@@ -11,13 +11,7 @@ from lact_modules.training.tracking.tracked_run import Setting
 
 
 class TensorBoard:
-    """Event files in the folder ``tensorboard`` of the run.
-
-    Arguments
-    ---------
-    folder : Path
-        Of the run.
-    """
+    """Event files in the folder ``tensorboard`` of the run."""
 
     def __init__(self, folder: Path):
         self.writer = SummaryWriter(folder / "tensorboard")

@@ -13,24 +13,7 @@ Setting = str | int | float | bool
 
 
 class TrackedRun:
-    """A run's folder as one tracker sees it.
-
-    Arguments
-    ---------
-    folder : Path
-        Of the run.
-    package : str
-        Of the tracker, ``wandb`` or ``mlflow``; ``<package>_run.txt`` keeps its id.
-
-    Example
-    -------
-    >>> import tempfile
-    >>> run = TrackedRun(Path(tempfile.mkdtemp()), "wandb")
-    >>> run.known_id
-    >>> run.remember("2fc81b")
-    >>> run.known_id
-    '2fc81b'
-    """
+    """A run's folder as one tracker sees it; ``<package>_run.txt`` keeps its id."""
 
     def __init__(self, folder: Path, package: str):
         self.folder = folder.resolve()

@@ -43,35 +43,7 @@ TRACKERS: dict[str, Callable[[Path], Tracker]] = {
 def make_trackers(
     names: str | Sequence[str], folder: str | Path, settings: Mapping[str, Any]
 ) -> list[Tracker]:
-    """Open trackers for a run, or continue those that the run began with.
-
-    Arguments
-    ---------
-    names : str | Sequence[str]
-        Of `TRACKERS`, one or several.
-    folder : str | Path
-        Of the run.
-    settings : Mapping[str, Any]
-        Hyperparameters; what is no plain value, such as a model, is not shown.
-
-    Returns
-    -------
-    list[Tracker]
-        One for each name.
-
-    Raises
-    ------
-    InputError
-        If there is no such tracker, or it cannot be opened.
-
-    Example
-    -------
-    >>> make_trackers(["tensorbord"], "run", {})
-    Traceback (most recent call last):
-    ...
-    lact_modules.errors.InputError: trackers: 'tensorbord' unknown; choose from
-    tensorboard, wandb, mlflow
-    """
+    """Open trackers for a run, or continue those that the run began with."""
     names = [names] if isinstance(names, str) else names
     for name in names:
         if name not in TRACKERS:
@@ -87,23 +59,8 @@ def make_trackers(
 def plain_settings(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Setting]:
     """Pick out what trackers can show of hyperparameters.
 
-    Arguments
-    ---------
-    settings : Mapping[str, Any]
-        Nested mappings become dotted names, lists text; objects and None are left
-        out, and so are folders of this machine.
-    prefix : str
-        Before each name.
-
-    Returns
-    -------
-    dict[str, Setting]
-        By name.
-
-    Example
-    -------
-    >>> plain_settings({"seed": 1, "decoding": {"lm": None, "beam": 5}, "model": id})
-    {'seed': 1, 'decoding.beam': 5}
+    Nested mappings become dotted names, lists text; objects and None are left out, and
+    so are folders of this machine.
     """
     plain: dict[str, Setting] = {}
     for key, value in settings.items():

@@ -13,15 +13,7 @@ from lact_modules.training.tracking.tracked_run import PROJECT, Setting, Tracked
 class WandB:
     """A run of Weights & Biases; without a network where ``WANDB_MODE=offline``.
 
-    Arguments
-    ---------
-    folder : Path
-        Of the run; ``wandb_run.txt`` in it keeps the id, to resume.
-
-    Raises
-    ------
-    InputError
-        If the package is missing, or W&B refuses.
+    ``wandb_run.txt`` in the run's folder keeps the id, to resume.
     """
 
     def __init__(self, folder: Path):

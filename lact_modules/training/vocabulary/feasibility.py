@@ -24,35 +24,8 @@ def check_feasible(
 
     A label that repeats its neighbor takes a frame more, for the blank between. Audio
     is not read: durations give the frames, but for one or two, and augmentation that
-    changes the speed is ignored.
-
-    Arguments
-    ---------
-    utterances : Iterable[tuple[float, str]]
-        Seconds and transcript of each, which the vocabulary spells.
-    vocabulary : AnyVocabulary
-        Gives the labels.
-    frame_rate : float
-        Frames a second that the model gives out.
-    ctc_weight : float
-        Share of CTC in the loss; below 1, attention learns what CTC cannot.
-
-    Returns
-    -------
-    int
-        How many there are.
-
-    Raises
-    ------
-    InputError
-        If no utterance can be learned, by CTC or by attention.
-
-    Example
-    -------
-    >>> from lact_modules.data.text.vocabulary import Vocabulary
-    >>> vocabulary = Vocabulary.from_texts(["HELLO"])
-    >>> check_feasible([(0.2, "HELLO"), (0.24, "HELLO")], vocabulary, frame_rate=25.0)
-    1
+    changes the speed is ignored. InputError if all are such, and CTC is all of the
+    loss.
     """
     if not ctc_weight:
         return 0
@@ -76,25 +49,7 @@ def check_feasible(
 
 
 def fits(labels: Sequence[int], num_frames: int) -> bool:
-    """Return whether labels, and blanks between equal ones, fit into so many frames.
-
-    Arguments
-    ---------
-    labels : Sequence[int]
-        Without blanks.
-    num_frames : int
-        That there are.
-
-    Returns
-    -------
-    bool
-        Whether CTC has a path.
-
-    Example
-    -------
-    >>> fits([3, 3], 2), fits([3, 3], 3), fits([3, 4], 2)
-    (False, True, True)
-    """
+    """Return whether labels, and blanks between equal ones, fit into so many frames."""
     count = len(labels)
     if not count <= num_frames < 2 * count - 1:
         return count <= num_frames

@@ -16,13 +16,6 @@ def vocabulary_kept_on_success(output_folder: str | Path) -> Iterator[None]:
 
     What an earlier run has left stays: its checkpoints are of that vocabulary.
 
-    Arguments
-    ---------
-    output_folder : str | Path
-        Of the run.
-
-    Example
-    -------
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "vocabulary.txt"
     >>> try:

@@ -18,35 +18,9 @@ ReadTexts = Callable[[], Sequence[str]]
 def make_vocabulary(hparams: dict[str, Any], read_texts: ReadTexts) -> AnyVocabulary:
     """Make the vocabulary of a CTC recognizer, and see that the model fits it.
 
-    Arguments
-    ---------
-    hparams : dict[str, Any]
-        ``units``, one of `UNITS`, and what they read: ``characters``, None for those
-        that the run began with or else those of the texts; ``tokenizer``, see
-        `prepare_tokenizer`; ``num_tokens``, None to size the output layer of
-        ``model`` to what there is; ``output_folder``, which gets the vocabulary.
-    read_texts : ReadTexts
-        Asked if need be.
-
-    Returns
-    -------
-    AnyVocabulary
-        As many tokens as the model has outputs.
-
-    Raises
-    ------
-    InputError
-        If the model has another number of tokens, the run began with others, or
-        the number of pieces is not given.
-
-    Example
-    -------
-    >>> import tempfile
-    >>> hparams = {"output_folder": tempfile.mkdtemp(), "num_tokens": 12}
-    >>> hparams |= {"units": "pieces", "tokenizer": None, "characters": None}
-    >>> vocabulary = make_vocabulary(hparams, lambda: ["ONE TWO", "TWO TEN"])
-    >>> vocabulary.decode(vocabulary.encode("TEN")), len(vocabulary)
-    ('TEN', 12)
+    Without ``characters``, they are those that the run began with or else those of the
+    texts; without ``num_tokens``, the output layer of ``model`` is sized to what there
+    is.
     """
     units = hparams["units"]
     if hparams["tokenizer"] and units != "pieces":
@@ -63,33 +37,7 @@ def make_vocabulary(hparams: dict[str, Any], read_texts: ReadTexts) -> AnyVocabu
 
 
 def prepare_characters(hparams: dict[str, Any], read_texts: ReadTexts) -> Vocabulary:
-    """Collect characters, and write them into the run's folder.
-
-    Arguments
-    ---------
-    hparams : dict[str, Any]
-        ``characters``, ``num_tokens`` and ``output_folder``, see `make_vocabulary`.
-    read_texts : ReadTexts
-        Asked if need be.
-
-    Returns
-    -------
-    Vocabulary
-        Of ``num_tokens`` tokens, if that is a number.
-
-    Raises
-    ------
-    InputError
-        If there are more or fewer, or the run began with others.
-
-    Example
-    -------
-    >>> import tempfile
-    >>> hparams = {"output_folder": tempfile.mkdtemp(), "num_tokens": None}
-    >>> hparams["characters"] = None
-    >>> prepare_characters(hparams, lambda: ["HI"]).tokens
-    ('<blank>', '|', 'H', 'I')
-    """
+    """Collect characters, and write them into the run's folder."""
     path = Path(hparams["output_folder"]) / Vocabulary.file_name
     run_on_main(_write_characters, args=[path, hparams, read_texts])
     return Vocabulary.load(path)

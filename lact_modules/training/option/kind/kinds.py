@@ -30,14 +30,6 @@ class Kind:
         Whether a command line may omit ``true``.
     entries : Mapping[str, Kind] | None
         Kinds of a mapping's values by key.
-
-    Example
-    -------
-    >>> whole(1).check("valid_batch_size", 0)
-    Traceback (most recent call last):
-    ...
-    lact_modules.errors.InputError: --valid_batch_size 0: expected a whole number of 1
-    or more
     """
 
     expected: str
@@ -47,20 +39,7 @@ class Kind:
     entries: Mapping[str, "Kind"] | None = None
 
     def check(self, name: str, value: Any) -> None:
-        """Refuse a value of another kind.
-
-        Arguments
-        ---------
-        name : str
-            Key that has it, with dots where it is nested.
-        value : Any
-            As YAML gives it.
-
-        Raises
-        ------
-        InputError
-            With name, value, and what fits.
-        """
+        """Refuse a value of another kind; a nested key's name has dots."""
         try:
             fits = self.fits(value)
         except InputError as error:

@@ -30,25 +30,6 @@ def check_arguments(tree: Mapping[str, Any]) -> None:
     """Refuse arguments that a class or function has not, or of another type.
 
     HyperPyYAML would report where an object is made, and of ``!name:`` not even there.
-
-    Arguments
-    ---------
-    tree : Mapping[str, Any]
-        Of a YAML file with its references resolved, as ruamel reads it.
-
-    Raises
-    ------
-    InputError
-        With the argument, dotted, and what its class takes.
-
-    Example
-    -------
-    >>> from ruamel.yaml import YAML
-    >>> check_arguments(YAML().load("act: !new:torch.nn.ELU {alfa: 0.5}"))
-    Traceback (most recent call last):
-    ...
-    lact_modules.errors.InputError: --act: ELU has no argument 'alfa'; did you mean
-    'alpha'?
     """
     for name, path, arguments in _made(tree, "", set()):
         function = pydoc.locate(path)
@@ -106,23 +87,7 @@ def _types_of(function: Callable[..., Any]) -> dict[str, Any]:
 
 
 def kind_of(annotation: Any) -> Kind | None:
-    """Find the kind of values that a type stands for.
-
-    Arguments
-    ---------
-    annotation : Any
-        Such as ``int | None`` or ``Sequence[float]``.
-
-    Returns
-    -------
-    Kind | None
-        None for types that YAML has no values of.
-
-    Example
-    -------
-    >>> kind_of(int | None).expected
-    'a whole number, or null'
-    """
+    """Find the kind of values that a type stands for; None if YAML has none."""
     for plain, kind in _PLAIN:
         if annotation is plain:
             return kind

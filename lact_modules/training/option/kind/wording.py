@@ -7,23 +7,7 @@ from typing import Any
 
 
 def shown(value: Any) -> str:
-    """Write a value as one gives it on a command line, cut where it is long.
-
-    Arguments
-    ---------
-    value : Any
-        As YAML gives it.
-
-    Returns
-    -------
-    str
-        One line.
-
-    Example
-    -------
-    >>> shown([None, True, "a"])
-    '[null, true, a]'
-    """
+    """Write a value as one gives it on a command line, cut where it is long."""
     if isinstance(value, Mapping):
         text = ", ".join(f"{key}: {shown(inner)}" for key, inner in value.items())
         text = f"{{{text}}}"
@@ -44,27 +28,11 @@ def did_you_mean(
 ) -> str:
     """Suggest a name in the place of one that is not known.
 
-    Arguments
-    ---------
-    name : str
-        Perhaps misspelled.
-    known : Iterable[str]
-        Names to choose from.
-    otherwise : str
-        What to say where none is near; if empty, all of them.
-    about : Callable[[str], str] | None
-        Says what a known name is for. Of several that are near, and none of them so
-        near that only a letter or two differ, those count that end in the same word,
-        and then the one that has most of the name's words, or longer ones that begin
-        so, in its own name or in what it is for.
+    Where none is near, `otherwise`, or else all of them. Of several that are near, and
+    none so near that only a letter or two differ, those count that end in the same
+    word, and then the one that has most of the name's words, or longer ones that begin
+    so, in its own name or in what it is for.
 
-    Returns
-    -------
-    str
-        The nearest as a question.
-
-    Example
-    -------
     >>> did_you_mean("num_layer", ["num_layers", "dropout"])
     "did you mean 'num_layers'?"
     >>> about = {"test_manifest": "to report on", "valid_manifest": "dev data"}
