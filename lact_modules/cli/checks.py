@@ -23,18 +23,9 @@ MIN_FREE_GB = 5.0
 
 @dataclass(frozen=True)
 class Finding:
-    """What one check found.
+    """What one check found, and what to do about it.
 
-    Arguments
-    ---------
-    subject : str
-        What was checked.
-    status : Literal["ok", "warn", "fail"]
-        ``fail`` if something will not work, ``warn`` if it may matter.
-    detail : str
-        What was found.
-    advice : str
-        What to do about it; empty if nothing.
+    The status is ``fail`` if something will not work, ``warn`` if it may matter.
     """
 
     subject: str
@@ -46,10 +37,7 @@ class Finding:
 def check_environment() -> Iterator[Finding]:
     """Check packages, hardware, audio, decoder, disk and caches.
 
-    Yields
-    ------
-    Finding
-        One for each subject, and one for each package at fault.
+    Each is a finding, and so is each package at fault.
     """
     yield from _check_packages()
     yield _check_torch()
@@ -188,18 +176,7 @@ def _is_writable(folder: Path) -> bool:
 
 
 def check_model(model: Path) -> Finding:
-    """Check that a model can be loaded to transcribe with.
-
-    Arguments
-    ---------
-    model : Path
-        Output folder of a training run, or an export.
-
-    Returns
-    -------
-    Finding
-        Parameters and tokens, or why it cannot be loaded.
-    """
+    """Check that a run or an export can be loaded to transcribe with."""
     from lact_modules.inference.transcriber import Transcriber
 
     try:

@@ -27,19 +27,7 @@ Manifest = Annotated[
 
 
 class Corpus(NamedTuple):
-    """What is to be transcribed.
-
-    Arguments
-    ---------
-    manifest : str | None
-        Or shards.
-    files : list[str]
-        Audio files and folders, if there is no manifest.
-    channel : str | None
-        As the command line has it.
-    part_size : int | None
-        Utterances of a part.
-    """
+    """What is to be transcribed: a manifest or shards, or else files and folders."""
 
     manifest: str | None
     files: list[str]
@@ -47,18 +35,7 @@ class Corpus(NamedTuple):
     part_size: int | None
 
     def divide(self) -> "list[Part]":
-        """List the parts, the same ones each time.
-
-        Returns
-        -------
-        list[Part]
-            From number 0.
-
-        Raises
-        ------
-        InputError
-            If there is nothing, or options do not fit.
-        """
+        """List the parts, from number 0, the same ones each time."""
         if self.manifest is not None and self.files:
             raise InputError(f"--manifest {self.manifest}: omit the files, or it")
         if self.manifest is not None and _is_sharded(self.manifest):
@@ -115,25 +92,7 @@ def transcribe_corpus(
 ) -> None:
     """Transcribe the parts of a corpus that are not there yet.
 
-    Arguments
-    ---------
-    corpus : Corpus
-        To divide.
-    model : Path
-        See `Transcriber.from_folder`.
-    loading : dict[str, Any]
-        Its options, by name.
-    place : Place
-        Where it runs.
-    output : Path | None
-        Folder of the parts.
-
-    Raises
-    ------
-    InputError
-        If there is no folder, or it has other parts.
-    Exit
-        With code 2 if something failed, in this run or in earlier ones.
+    It exits with code 2 if something failed, in this run or in earlier ones.
     """
     folder = parts_folder(output)
     _, tally = transcribe_parts(corpus.divide(), model, loading, place, folder)

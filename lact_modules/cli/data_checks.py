@@ -17,19 +17,10 @@ SAMPLE_SIZE = 50
 
 
 def check_data(data: Path, model: Path | None = None) -> Iterator[Finding]:
-    """Check a corpus, and whether a model's vocabulary covers it.
+    """Check the splits of a corpus, and whether a model's vocabulary covers them.
 
-    Arguments
-    ---------
-    data : Path
-        Manifest, or folder that holds splits in LibriSpeech's layout at any depth.
-    model : Path | None
-        Folder with ``vocabulary.txt`` or ``tokenizer.model``.
-
-    Yields
-    ------
-    Finding
-        One for each split, and one for all characters.
+    It is a manifest, or a folder that holds splits in LibriSpeech's layout at any
+    depth.
     """
     try:
         splits = _read_splits(data)

@@ -59,19 +59,7 @@ Engine = Annotated[
 
 
 class Place(NamedTuple):
-    """Where a model runs, and how many utterances at once.
-
-    Arguments
-    ---------
-    engine : Engines
-        In this process, or by Ray.
-    device : str
-        Of a worker.
-    workers : int | None
-        Of Ray.
-    batch_size : int
-        Of a worker.
-    """
+    """Where a model runs, and how many utterances at once."""
 
     engine: Engines
     device: str
@@ -123,30 +111,8 @@ def transcribe_parts(
 ) -> "tuple[PartFolder, Tally]":
     """Transcribe the parts of a corpus that are not in the folder yet, and report.
 
-    Arguments
-    ---------
-    parts : Sequence[Part]
-        All of them.
-    model : Path
-        See `Transcriber.from_folder`.
-    loading : dict[str, Any]
-        Its options, by name.
-    place : Place
-        Where it runs.
-    output : Path
-        Folder of the parts.
-    unusable : Iterable[str]
-        What is in none, and why.
-
-    Returns
-    -------
-    tuple[PartFolder, Tally]
-        The folder; what this run has done, and failures of earlier ones, too.
-
-    Raises
-    ------
-    InputError
-        If it has other parts.
+    ``unusable`` is what is in no part, and why. The tally has what this run has done,
+    and failures of earlier ones.
     """
     from lact_modules.data.shard.parts import fingerprint
     from lact_modules.inference.corpus.part_folder import PartFolder

@@ -17,35 +17,7 @@ def score_parts(
     place: Place,
     output: Path | None,
 ) -> Scored:
-    """Transcribe the parts of a data set that are not in the folder; score all.
-
-    Arguments
-    ---------
-    data : Path
-        See `read_transcribed`.
-    channel : int | None
-        Likewise.
-    part_size : int | None
-        Utterances of a part.
-    model : Path
-        See `Transcriber.from_folder`.
-    loading : dict[str, Any]
-        Its options, by name.
-    place : Place
-        Where it runs.
-    output : Path | None
-        Folder of the parts.
-
-    Returns
-    -------
-    Scored
-        By one search, without a name.
-
-    Raises
-    ------
-    InputError
-        If there is no folder, or it has other parts, or one that is damaged.
-    """
+    """Transcribe the parts of a data set that are not in the folder; score all."""
     from lact_modules.data.shard.parts import list_utterances
     from lact_modules.decoding.hypothesis import Hypothesis, Word
     from lact_modules.scoring.minutes import ByMinute

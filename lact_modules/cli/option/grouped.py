@@ -10,36 +10,7 @@ from typing import Any
 def grouped(command: Callable[..., None]) -> Callable[..., None]:
     """Make an option of each field of those parameters that are dataclasses.
 
-    Arguments
-    ---------
-    command : Callable[..., None]
-        Typer's function; a parameter whose type is a dataclass of options gets an
-        instance.
-
-    Returns
-    -------
-    Callable[..., None]
-        The same command with flat parameters, in their order, for Typer.
-
-    Raises
-    ------
-    ValueError
-        If two groups have an option of the same name.
-
-    Example
-    -------
-    >>> from dataclasses import dataclass
-    >>> @dataclass(frozen=True)
-    ... class Size:
-    ...     width: int = 2
-    ...     height: int = 3
-    >>> @grouped
-    ... def area(unit: str, *, size: Size) -> None:
-    ...     print(size.width * size.height, unit)
-    >>> inspect.signature(area)
-    <Signature (*, unit: str, width: int = 2, height: int = 3)>
-    >>> area(unit="m2", width=4, height=3)
-    12 m2
+    They get an instance; Typer sees flat parameters in their order.
     """
     parameters = inspect.signature(command).parameters
     groups = {

@@ -94,23 +94,7 @@ class Adaptation:
     ttt_lr: options.TTTLearningRate = None
 
     def given(self) -> dict[str, Any] | None:
-        """Return the options, as `Transcriber` takes them.
-
-        Returns
-        -------
-        dict[str, Any] | None
-            None without a method.
-
-        Raises
-        ------
-        InputError
-            If there are options of a method and no method.
-
-        Example
-        -------
-        >>> Adaptation("lact", ttt_steps=1, ttt_params="norms,front_end").given()
-        {'method': 'lact', 'steps': 1, 'parameters': ('norms', 'front_end')}
-        """
+        """Return the options as `Transcriber` takes them; None without a method."""
         found = options.given(**{_ADAPTATION[k]: v for k, v in vars(self).items()})
         if "parameters" in found:
             found["parameters"] = tuple(found["parameters"].split(","))

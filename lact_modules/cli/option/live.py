@@ -17,33 +17,7 @@ def load_recognizer(
     compute: groups.Compute,
     ttt: dict[str, Any] | None = None,
 ) -> "StreamingRecognizer":
-    """Load a streaming model.
-
-    Arguments
-    ---------
-    model : Path
-        Folder of a run or an export, or an id on the hub.
-    streaming : groups.Streaming
-        How the stream is divided.
-    exit_block : int | None
-        Block to exit at, see `load_model`.
-    search : groups.StreamSearch
-        What is None has its default.
-    compute : groups.Compute
-        Device, precision and compilation, see `find_device` and `Caster`.
-    ttt : dict[str, Any] | None
-        How to learn from the stream, see `StreamingRecognizer`.
-
-    Returns
-    -------
-    StreamingRecognizer
-        Before the first sample.
-
-    Raises
-    ------
-    InputError
-        If there is no model that streams, no such device, precision or search.
-    """
+    """Load a streaming model, before the first sample."""
     from lact_modules.decoding.stream.endpoint import Endpoint
     from lact_modules.inference.device import find_device
     from lact_modules.inference.streaming import StreamingRecognizer

@@ -217,21 +217,5 @@ TTTChunk = Annotated[
 
 
 def given(**options: Any) -> dict[str, Any]:
-    """Keep the options that the user gave; what runs has the others' defaults.
-
-    Arguments
-    ---------
-    **options : Any
-        By name, None if not given.
-
-    Returns
-    -------
-    dict[str, Any]
-        Those that are not None.
-
-    Example
-    -------
-    >>> given(beam_size=50, lm=None)
-    {'beam_size': 50}
-    """
+    """Keep the options that the user gave; what runs has the others' defaults."""
     return {name: value for name, value in options.items() if value is not None}

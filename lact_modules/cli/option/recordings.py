@@ -10,15 +10,7 @@ EACH = "each"
 
 
 class Recording(NamedTuple):
-    """A file, or one channel of it.
-
-    Arguments
-    ---------
-    path : Path
-        The file.
-    channel : int | None
-        From 0; the mean of all if None.
-    """
+    """A file, or one of its channels, from 0; the mean of all if None."""
 
     path: Path
     channel: int | None = None
@@ -30,29 +22,10 @@ class Recording(NamedTuple):
 
 
 def list_recordings(paths: Iterable[Path], channel: str | None) -> list[Recording]:
-    """List the recordings in some files.
+    """List the recordings in some files, in their order.
 
-    Arguments
-    ---------
-    paths : Iterable[Path]
-        Audio files.
-    channel : str | None
-        A number, from 0; ``each`` makes a recording of each; the mean if None.
-
-    Returns
-    -------
-    list[Recording]
-        In the files' order; a file that cannot be read is one recording.
-
-    Raises
-    ------
-    InputError
-        If `channel` is neither a number nor ``each``.
-
-    Example
-    -------
-    >>> list_recordings([Path("a.wav")], "1")
-    [Recording(path=PosixPath('a.wav'), channel=1)]
+    ``channel`` is a number from 0, or ``each`` for a recording of each; None is the
+    mean. A file that cannot be read is one recording.
     """
     if channel == EACH:
         return [each for path in paths for each in _split(path)]
@@ -61,28 +34,7 @@ def list_recordings(paths: Iterable[Path], channel: str | None) -> list[Recordin
 
 
 def parse_channel(channel: str | None) -> int | None:
-    """Read the number of one channel.
-
-    Arguments
-    ---------
-    channel : str | None
-        As the command line has it.
-
-    Returns
-    -------
-    int | None
-        From 0; the mean of all if None.
-
-    Raises
-    ------
-    InputError
-        If it is no number.
-
-    Example
-    -------
-    >>> parse_channel("1")
-    1
-    """
+    """Read the number of one channel, from 0; None is the mean of all."""
     if channel is None:
         return None
     if not (channel.isascii() and channel.isdecimal()):

@@ -12,28 +12,7 @@ Splits = Annotated[
 
 
 def split_names(splits: str) -> list[str]:
-    """Split the option's value into names.
-
-    Arguments
-    ---------
-    splits : str
-        Names separated by commas.
-
-    Returns
-    -------
-    list[str]
-        The names, without blanks around them.
-
-    Raises
-    ------
-    InputError
-        If there is no name.
-
-    Example
-    -------
-    >>> split_names("dev-clean, test-clean")
-    ['dev-clean', 'test-clean']
-    """
+    """Split the option's value into names, at commas."""
     names = [name.strip() for name in splits.split(",") if name.strip()]
     if not names:
         raise InputError("--splits: no name; give some, as in dev-clean,test-clean")

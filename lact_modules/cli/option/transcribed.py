@@ -13,25 +13,7 @@ if TYPE_CHECKING:
 def read_transcribed(
     data: Path, channel: int | None = None
 ) -> tuple[list["Utterance"], list[str]]:
-    """Read a split folder or a manifest.
-
-    Arguments
-    ---------
-    data : Path
-        Folder in LibriSpeech's layout, or what `read_manifest` takes.
-    channel : int | None
-        Of all files, from 0; if None, what the manifest says.
-
-    Returns
-    -------
-    tuple[list[Utterance], list[str]]
-        The utterances, and what is wrong with others.
-
-    Raises
-    ------
-    InputError
-        If there is nothing, or a manifest is damaged.
-    """
+    """Read utterances of a split folder or manifest, and what is wrong with others."""
     from lact_modules.data.corpus.split_folder import inspect_split
     from lact_modules.data.manifest.manifest import read_manifest
 

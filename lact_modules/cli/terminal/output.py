@@ -24,32 +24,10 @@ _SECONDS_BETWEEN_LINES = 60
 
 @contextmanager
 def open_output(path: Path | None) -> Iterator[TextIO]:
-    """Open a file that appears when it is complete, or stdout.
+    """Open a file that appears when it is complete, or stdout for None and ``-``.
 
-    Arguments
-    ---------
-    path : Path | None
-        File to write or replace, its folder made if missing; stdout if None, or ``-``.
-
-    Yields
-    ------
-    TextIO
-        UTF-8 text; file names that are not UTF-8 stay as they are. After an exception
-        nothing is left of the file, and of a folder that was made for it.
-
-    Raises
-    ------
-    InputError
-        If the folder cannot be made, or the path is not that of a regular file.
-
-    Example
-    -------
-    >>> import tempfile
-    >>> path = Path(tempfile.mkdtemp()) / "out.txt"
-    >>> with open_output(path) as stream:
-    ...     _ = stream.write("ONE")
-    >>> path.read_text()
-    'ONE'
+    It holds UTF-8; file names that are not stay as they are. After an exception nothing
+    is left of the file, and of a folder that was made for it.
     """
     if path is None or path == STDOUT:
         yield sys.stdout
@@ -68,23 +46,7 @@ def open_output(path: Path | None) -> Iterator[TextIO]:
 
 
 def make_folder(path: Path) -> list[Path]:
-    """Make the folder of a file that is to be written, and those that it is in.
-
-    Arguments
-    ---------
-    path : Path
-        Of the file.
-
-    Returns
-    -------
-    list[Path]
-        What was missing, the innermost first.
-
-    Raises
-    ------
-    InputError
-        If it cannot be made.
-    """
+    """Make the folders of a file; return those missing before, the innermost first."""
     missing = [folder for folder in path.parents if not folder.exists()]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -97,30 +59,10 @@ def make_folder(path: Path) -> list[Path]:
 
 @contextmanager
 def open_report(path: Path | None) -> Iterator[TextIO | None]:
-    """Open a file for a report beside what a command prints.
+    """Open a file for a report beside what a command prints; None without a path.
 
-    Arguments
-    ---------
-    path : Path | None
-        See `open_output`. With ``-``, stdout is the report's alone, and all else that
-        is printed goes to stderr.
-
-    Yields
-    ------
-    TextIO | None
-        None if there is no path.
-
-    Raises
-    ------
-    InputError
-        As `open_output`.
-
-    Example
-    -------
-    >>> with open_report(Path("-")) as stream:
-    ...     _ = stream.write("{}")
-    ...     print("for the terminal")
-    {}
+    With ``-``, stdout is the report's alone, and all else that is printed goes to
+    stderr.
     """
     if path is None:
         yield None
@@ -132,13 +74,7 @@ def open_report(path: Path | None) -> Iterator[TextIO | None]:
 
 
 def print_table(table: Table) -> None:
-    """Print a table on stdout; where the terminal is too narrow, lines are longer.
-
-    Arguments
-    ---------
-    table : Table
-        No word or number in it is broken or cut.
-    """
+    """Print a table on stdout, no word cut; on a narrow terminal lines are longer."""
     console = Console()
     for column in table.columns:
         column.min_width = max(
@@ -150,22 +86,7 @@ def print_table(table: Table) -> None:
 def show_progress(
     items: Iterable[Item], description: str, total: int
 ) -> Iterator[Item]:
-    """Pass items on; a terminal sees a bar on stderr meanwhile.
-
-    Arguments
-    ---------
-    items : Iterable[Item]
-        What is being worked on.
-    description : str
-        Left of the bar.
-    total : int
-        Number of items.
-
-    Yields
-    ------
-    Item
-        Each of the items.
-    """
+    """Pass items on; a terminal sees a bar on stderr meanwhile."""
     with progress_bar(description, total) as advance:
         for item in items:
             yield item
@@ -175,10 +96,7 @@ def show_progress(
 def now_and_then() -> Callable[[Callable[[], str]], None]:
     """Make a function that prints a line on stderr each minute without a terminal.
 
-    Returns
-    -------
-    Callable[[Callable[[], str]], None]
-        To be called often; makes the line when it is time.
+    It is called often, with what makes the line when it is time.
     """
     last = time.monotonic()
 
@@ -194,20 +112,7 @@ def now_and_then() -> Callable[[Callable[[], str]], None]:
 
 @contextmanager
 def progress_bar(description: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Show a terminal a bar on stderr while items are worked on.
-
-    Arguments
-    ---------
-    description : str
-        Left of the bar.
-    total : int
-        Number of items.
-
-    Yields
-    ------
-    Callable[[int], None]
-        Takes the number of items that have been done since.
-    """
+    """Show a terminal a bar on stderr; it is told how many items were done since."""
     console = Console(stderr=True)
     # Redirecting stdout, as rich does, would mix results into stderr.
     bar = Progress(

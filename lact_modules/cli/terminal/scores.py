@@ -23,20 +23,7 @@ _MOST_ROWS = 20
 class Scored(NamedTuple):
     """A data set that was transcribed and scored.
 
-    Arguments
-    ---------
-    transcripts : Transcripts
-        By each decoder.
-    minutes : dict[str, ByMinute]
-        Errors of each.
-    tally : Tally
-        What was done for it.
-    audio_s : float
-        Seconds of it.
-    latency : dict[str, float | None]
-        ``chunk_s`` and ``left_s``, None for whole utterances.
-    adaptation : dict[str, Any] | None
-        What test-time training did.
+    ``latency`` has ``chunk_s`` and ``left_s``, None for whole utterances.
     """
 
     transcripts: "Transcripts"
@@ -70,18 +57,7 @@ class Scored(NamedTuple):
         }
 
     def summary(self, scores: Mapping[str, Score]) -> dict[str, Any]:
-        """Return the last decoder's scores and transcripts, and the scores of all.
-
-        Arguments
-        ---------
-        scores : Mapping[str, Score]
-            As `scores` gives them.
-
-        Returns
-        -------
-        dict[str, Any]
-            For JSON.
-        """
+        """Return the last decoder's scores and transcripts, and the scores of all."""
         last = [*scores][-1]
         transcripts = self.transcripts
         summary = {

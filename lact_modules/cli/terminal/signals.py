@@ -20,13 +20,6 @@ def signals_undo() -> Iterator[None]:
     processes of its own behind. The second one does. Those that are ignored, as by
     ``nohup``, stay so. Only the main thread may call it.
 
-    Raises
-    ------
-    SystemExit
-        At a signal, with the code that a shell gives a process which it ended.
-
-    Example
-    -------
     >>> import os
     >>> with signals_undo():
     ...     os.kill(os.getpid(), signal.SIGTERM)
@@ -62,16 +55,6 @@ def until_stopped(items: Iterable[Item]) -> Generator[Item, None, None]:
 
     The signal ends the wait for an item, and not what is done with one. Only the main
     thread may call it.
-
-    Arguments
-    ---------
-    items : Iterable[Item]
-        They may take long to come.
-
-    Yields
-    ------
-    Item
-        Each of them.
     """
     waits = is_stopped = False
 

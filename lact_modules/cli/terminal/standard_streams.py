@@ -19,15 +19,6 @@ def standard_streams() -> Iterator[None]:
     Files and pipes get UTF-8 in every locale, and file names byte by byte as
     they are. A terminal keeps its encoding, and shows what it lacks by numbers.
 
-    Raises
-    ------
-    OSError
-        If the disk under stdout is full.
-    SystemExit
-        If nobody reads stdout any more: code 1, as Python's documentation has it.
-
-    Example
-    -------
     >>> with standard_streams():
     ...     print("né")
     né

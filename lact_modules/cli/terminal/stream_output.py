@@ -14,15 +14,9 @@ from lact_modules.serving.protocol import encode, final_message, partial_message
 class StreamWriter:
     """Write utterances to stdout as they end, each at once.
 
+    They are messages of :mod:`~lact_modules.serving.protocol`, with ``partial`` those
+    of partial hypotheses, too; or start and end in seconds and the text, between tabs.
     A terminal on stderr shows the partial hypothesis.
-
-    Arguments
-    ---------
-    as_json : bool
-        Whether to write messages of :mod:`~lact_modules.serving.protocol`; if not,
-        start and end in seconds and the text, between tabs.
-    partial : bool
-        Whether to write partial hypotheses too, whenever their text changes; in JSON.
     """
 
     def __init__(self, as_json: bool = False, partial: bool = False):
@@ -38,17 +32,7 @@ class StreamWriter:
         partial: PartialHypothesis,
         audio_seconds: float,
     ) -> None:
-        """Write utterances that ended, and show the partial hypothesis.
-
-        Arguments
-        ---------
-        ended : Iterable[Hypothesis]
-            Utterances that ended since the last call.
-        partial : PartialHypothesis
-            The partial hypothesis.
-        audio_seconds : float
-            Seconds of the stream recognized so far.
-        """
+        """Write utterances that ended, and show the partial hypothesis."""
         for hypothesis in ended:
             self.clear()
             print(self._render(hypothesis, audio_seconds), flush=True)

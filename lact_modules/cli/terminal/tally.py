@@ -12,21 +12,7 @@ if TYPE_CHECKING:
 
 
 class Tally:
-    """Files, seconds and failures of a run; its clock starts when it is made.
-
-    Arguments
-    ---------
-    failures : Iterable[str]
-        Files that failed before, and why.
-    done : str
-        What is done to files.
-
-    Example
-    -------
-    >>> tally = Tally()
-    >>> tally.num_read, tally.failures
-    (0, [])
-    """
+    """Files, seconds and failures of a run; its clock starts when it is made."""
 
     def __init__(self, failures: Iterable[str] = (), done: str = "transcribed") -> None:
         self._done = done
