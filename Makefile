@@ -9,7 +9,7 @@ DEMO_MODEL := lact_demo
 DEMO_FILES := find corpus/LibriSpeech/test -name '*.flac' | sort | head -n
 DEMO_EPOCHS ?= 15
 # the last one on joined sentences, for files that are longer than one
-DEMO_ARGS ?= --last_stage_seconds 20 --last_stage_lr_scale 0.1
+DEMO_ARGS ?= --long_form_finetune_seconds 20 --long_form_finetune_lr_scale 0.1
 COMPARE_ARGS ?=
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1

@@ -1,4 +1,4 @@
-"""Arguments that were called otherwise in earlier versions."""
+"""Arguments and keys that were called otherwise in earlier versions."""
 
 import functools
 import warnings
@@ -41,11 +41,10 @@ def renamed(**names: str) -> Callable[[T], T]:
 
         @functools.wraps(construct)
         def accept(self: Any, *args: Any, **kwargs: Any) -> None:
-            for former in names.keys() & kwargs.keys():
+            given = {name: names[name] for name in kwargs if name in names}
+            if given:
                 warnings.warn(
-                    f"{cls.__name__}: {former} is now called {names[former]}",
-                    FutureWarning,
-                    stacklevel=2,
+                    f"{cls.__name__}: {_told(given)}", FutureWarning, stacklevel=2
                 )
             construct(self, *args, **with_present_names(cls, kwargs))
 
@@ -75,3 +74,23 @@ def with_present_names(made: Any, arguments: Mapping[str, Any]) -> dict[str, Any
     present = {name: value for name, value in arguments.items() if name not in former}
     changed = {former[name]: arguments[name] for name in former if name in arguments}
     return present | changed
+
+
+def tell_former_names(where: str, names: Mapping[str, str], line: int = 1) -> None:
+    """Warn once of all former names that a file, or a command line, has.
+
+    Arguments
+    ---------
+    where : str
+        Which one; the warning points there, not into the code.
+    names : Mapping[str, str]
+        The present name by the former one; empty: there is nothing to say.
+    line : int
+        Of the file, from 1.
+    """
+    if names:
+        warnings.warn_explicit(_told(names), FutureWarning, where, line)
+
+
+def _told(names: Mapping[str, str]) -> str:
+    return ", ".join(f"{former} is now called {names[former]}" for former in names)

@@ -55,7 +55,7 @@ ROUTED = f"encoder: {{num_layers: 3, layer_drop: 0.3, {DYNAMIC}}}"
 HEADS = "encoder: {heads: {1: ctc, 2: self-conditioned-ctc}}"
 VIEWS = "cr_loss_scale: 0.5\ncr_warmup_steps: 0"
 FIRST = "{epochs: [1, 1], rates: {output: 0.05, encoder.norm: 0.01}}"
-STAGES = f"stages: [{FIRST}, {{epochs: [2, 2], rates: {{encoder: 0.05}}}}]"
+STAGES = f"unfreezing_stages: [{FIRST}, {{epochs: [2, 2], rates: {{encoder: 0.05}}}}]"
 GROUPS = "layer_decay: 0.5\nparameter_groups: [{match: output, lr_scale: 2}]"
 # through a second block, whose attention must have second derivatives too
 META = "meta_ttt: suta\nencoder: {num_layers: 2, mixer: {ttt_rate: 0.1}}"

@@ -14,19 +14,29 @@ _BUDGET = (
     *("learning_rate", "weight_decay", "warmup_steps", "max_grad_norm", "precision"),
     *("avg_checkpoints", "schedule", "opt_class", "wav_augment", "fea_augment"),
     *("pause_prob", "pause_seconds"),
-    *("target_effective_batch", "parameter_groups", "layer_decay", "stages"),
-    *("stream_utterances", "stream_seconds", "stream_order", "stream_gap_seconds"),
-    *("last_stage_seconds", "last_stage_epochs", "last_stage_order"),
-    "last_stage_lr_scale",
+    *("target_effective_batch", "parameter_groups", "layer_decay"),
+    *("unfreezing_stages",),
+    *(
+        "long_form_utterances",
+        "long_form_seconds",
+        "long_form_order",
+        "long_form_gap_seconds",
+    ),
+    *(
+        "long_form_finetune_seconds",
+        "long_form_finetune_epochs",
+        "long_form_finetune_order",
+    ),
+    "long_form_finetune_lr_scale",
 )
 # What held before there were such keys.
 _FORMER = {
-    "stream_utterances": "1",
-    "stream_order": "random",
-    "stream_gap_seconds": "0.0",
-    "last_stage_epochs": "1",
-    "last_stage_order": "reading",
-    "last_stage_lr_scale": "0.3",
+    "long_form_utterances": "1",
+    "long_form_order": "random",
+    "long_form_gap_seconds": "0.0",
+    "long_form_finetune_epochs": "1",
+    "long_form_finetune_order": "reading",
+    "long_form_finetune_lr_scale": "0.3",
 }
 # Relative to the first system; batches of random lengths differ a little in steps.
 _STEPS_TOLERANCE, _SIZE_TOLERANCE = 0.01, 0.05
@@ -35,16 +45,8 @@ _STEPS_TOLERANCE, _SIZE_TOLERANCE = 0.01, 0.05
 def find_cautions(systems: Sequence[System]) -> list[str]:
     """List what a reader of a comparison must know first.
 
-    Arguments
-    ---------
-    systems : Sequence[System]
-        What is compared.
-
-    Returns
-    -------
-    list[str]
-        A line for each kind of inequality: budget, options that were changed within a
-        training, size, decoding, seeds, hardware, source. Systems keep their order.
+    A line for each kind of inequality: budget, options that were changed within a
+    training, size, decoding, seeds, hardware, source. Systems keep their order.
     """
     sizes = [system.parameters for system in systems]
     seeds = [", ".join(map(str, system.seeds)) for system in systems]

@@ -8,6 +8,7 @@ from typing import Any
 
 from lact_modules.comparison.settings import Settings, differing, read_settings, section
 from lact_modules.errors import InputError
+from lact_modules.training.option.former_keys import present_key
 from lact_modules.training.outcome.plots import Curves, read_log
 
 DECODING = ("decoding",)
@@ -15,9 +16,6 @@ DECODING = ("decoding",)
 
 NAME = "system"
 """Hyperparameter that names a run's system."""
-
-# of runs before 0.1.0
-_FORMER_NAME = "arm"
 
 UNTIL = "until step "
 """Before the key of a setting whose value held for a part of the training."""
@@ -30,17 +28,8 @@ Pairs = dict[str, tuple[str, str]]
 class Run:
     """A finished run.
 
-    Arguments
-    ---------
-    folder : Path
-        Output folder of the training.
-    result : dict[str, Any]
-        Contents of ``result.json``.
-    settings : Settings
-        Hyperparameters without seed and folders, and those that held for a part of
-        the training, ``until step 40: learning_rate``.
-    curves : Curves
-        What was logged, by split and optimizer step.
+    Settings are without seed and folders, and with what held for a part of the training
+    as ``until step 40: learning_rate``; curves are by split and optimizer step.
     """
 
     folder: Path
@@ -50,28 +39,10 @@ class Run:
 
     @classmethod
     def from_folder(cls, folder: str | Path) -> "Run":
-        """Read a run's folder.
-
-        Arguments
-        ---------
-        folder : str | Path
-            Output folder of a training that has ended.
-
-        Returns
-        -------
-        Run
-            Without its transcripts, which `read_transcripts` reads.
-
-        Raises
-        ------
-        InputError
-            If a file is missing or broken.
-        """
+        """Read the folder of a training that has ended, but for its transcripts."""
         folder = Path(folder)
         result = _read_result(folder / "result.json")
         settings = read_settings(folder / "hyperparams.yaml")
-        if _FORMER_NAME in settings:
-            settings.setdefault(NAME, settings.pop(_FORMER_NAME))
         log = read_log(folder / "metrics.jsonl")
         return cls(folder, result, settings | _settings_before(result), log)
 
@@ -97,25 +68,7 @@ class Run:
         return max(step for entries in self.curves.values() for step in entries)
 
     def read_transcripts(self, split: str, decoding: str) -> Pairs:
-        """Read references and hypotheses.
-
-        Arguments
-        ---------
-        split : str
-            A split that the run was tested on.
-        decoding : str
-            A decoding of it.
-
-        Returns
-        -------
-        Pairs
-            In the order of the ids.
-
-        Raises
-        ------
-        InputError
-            If the file is missing or broken.
-        """
+        """Read references and hypotheses of a split and decoding, ordered by id."""
         suffix = "" if decoding == self.decodings[split][0] else f"_{decoding}"
         path = self.folder / f"transcripts_{split}{suffix}.jsonl"
         if not path.is_file():
@@ -151,7 +104,7 @@ def _read_result(path: Path) -> dict[str, Any]:
 def _settings_before(result: dict[str, Any]) -> Settings:
     """Return the settings of a run before it continued with others."""
     return {
-        f"{UNTIL}{change['step']}: {key}": str(values[0])
+        f"{UNTIL}{change['step']}: {present_key(key)}": str(values[0])
         # older versions have not kept them
         for change in result.get("changed_options", [])
         for key, values in change.items()
@@ -161,14 +114,9 @@ def _settings_before(result: dict[str, Any]) -> Settings:
 
 @dataclass(frozen=True)
 class System:
-    """Runs that were trained alike, but for the seed.
+    """Runs that were trained alike, but for the seed, in whose order they are.
 
-    Arguments
-    ---------
-    name : str
-        The model's, with what sets it apart from a system of the same model.
-    runs : tuple[Run, ...]
-        In the order of their seeds.
+    The name is the model's, with what sets it apart from a system of the same model.
     """
 
     name: str
@@ -211,20 +159,7 @@ class System:
 def group_runs(runs: Iterable[Run]) -> list[System]:
     """Join runs of one model whose trainings differ in the seed alone.
 
-    Arguments
-    ---------
-    runs : Iterable[Run]
-        In any order.
-
-    Returns
-    -------
-    list[System]
-        In the order of their first runs.
-
-    Raises
-    ------
-    InputError
-        If two runs are of one model and seed.
+    Two of one seed are refused. Systems are in the order of their first runs.
     """
     groups: dict[Any, list[Run]] = {}
     for run in runs:

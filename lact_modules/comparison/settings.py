@@ -8,6 +8,7 @@ import yaml
 from lact_modules.errors import InputError
 from lact_modules.model_store.run.settings_file import read_settings_text
 from lact_modules.training.checkpointing.option_changes import INDIFFERENT
+from lact_modules.training.option.former_keys import present_key
 
 Settings = dict[str, str]
 """Values by dotted key."""
@@ -17,34 +18,12 @@ _NEUTRAL = ("seed", "__set_seed", *INDIFFERENT)
 
 
 def read_settings(path: str | Path) -> Settings:
-    r"""Flatten a run's hyperparameters; nothing in the file is imported or run.
+    """Flatten a run's hyperparameters; nothing in the file is imported or run.
 
     The class of an object stands under the object's own key. Seed, folders, and what
     tells how often to log are omitted, and so are keys without a value; other paths
-    shrink to their last part. An object that is referred to again is not repeated.
-
-    Arguments
-    ---------
-    path : str | Path
-        YAML with its references resolved, as training writes it into the run's folder.
-
-    Returns
-    -------
-    Settings
-        In the order of the file.
-
-    Raises
-    ------
-    InputError
-        If the file is missing, is not whole, or is no YAML.
-
-    Example
-    -------
-    >>> import tempfile
-    >>> path = Path(tempfile.mkdtemp()) / "hyperparams.yaml"
-    >>> _ = path.write_text("seed: 1\nact: !new:torch.nn.ELU\n  alpha: 0.5\n")
-    >>> read_settings(path)
-    {'act': '!new:torch.nn.ELU', 'act.alpha': '0.5'}
+    shrink to their last part. An object that is referred to again is not repeated. Keys
+    have their present names.
     """
     text = read_settings_text(path)
     try:
@@ -55,7 +34,7 @@ def read_settings(path: str | Path) -> Settings:
     if not isinstance(root, yaml.MappingNode):
         raise InputError(f"{path}: not a mapping of hyperparameters")
     return {
-        key: value
+        present_key(key): value
         for key, value in _flatten(root, "", set())
         # a key without a value says as much as a missing one
         if value and key.partition(".")[0] not in _NEUTRAL
@@ -92,48 +71,14 @@ def _text(node: yaml.ScalarNode) -> str:
 
 
 def section(settings: Settings, names: Sequence[str]) -> Settings:
-    """Take the settings that stand below some top-level keys.
-
-    Arguments
-    ---------
-    settings : Settings
-        All of a run.
-    names : Sequence[str]
-        Top-level keys.
-
-    Returns
-    -------
-    Settings
-        Those of them.
-
-    Example
-    -------
-    >>> section({"encoder.layers": "2", "seeds": "1"}, ["encoder"])
-    {'encoder.layers': '2'}
-    """
+    """Take the settings that stand below some top-level keys."""
     return {
         key: value for key, value in settings.items() if key.partition(".")[0] in names
     }
 
 
 def differing(settings: Mapping[str, Settings]) -> dict[str, dict[str, str]]:
-    """Keep the keys whose values are not the same everywhere.
-
-    Arguments
-    ---------
-    settings : Mapping[str, Settings]
-        By name of whose they are.
-
-    Returns
-    -------
-    dict[str, dict[str, str]]
-        By key, the value by name, empty where the key is missing.
-
-    Example
-    -------
-    >>> differing({"a": {"layers": "2", "width": "8"}, "b": {"layers": "3"}})
-    {'layers': {'a': '2', 'b': '3'}, 'width': {'a': '8', 'b': ''}}
-    """
+    """Return, by key, the values that are not the same everywhere; empty if missing."""
     keys = dict.fromkeys(key for one in settings.values() for key in one)
     rows = {
         key: {name: one.get(key, "") for name, one in settings.items()} for key in keys

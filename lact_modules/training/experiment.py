@@ -35,17 +35,7 @@ logger = logging.getLogger(__name__)
 
 
 class Datasets(NamedTuple):
-    """What `Manifests` list, ready to be batched.
-
-    Arguments
-    ---------
-    train : DynamicItemDataset | ShardBatches
-        To learn from.
-    dev : DynamicItemDataset
-        To judge checkpoints by.
-    tests : dict[str, DynamicItemDataset]
-        To report on, each by its name.
-    """
+    """What `Manifests` list, ready to be batched."""
 
     train: DynamicItemDataset | ShardBatches
     dev: DynamicItemDataset
@@ -104,28 +94,7 @@ def run_recipe(
 def make_datasets(
     hparams: dict[str, Any], manifests: Manifests, vocabulary: AnyVocabulary
 ) -> Datasets:
-    """Make the datasets of a recipe.
-
-    Arguments
-    ---------
-    hparams : dict[str, Any]
-        ``in_memory`` and ``model``; see `plan_streams` and `make_shard_batches` too.
-    manifests : Manifests
-        Of the recipe.
-    vocabulary : AnyVocabulary
-        Spells the transcripts.
-
-    Returns
-    -------
-    Datasets
-        Without utterances that are too long for training.
-
-    Raises
-    ------
-    InputError
-        If streams are to be made of speakers, or in an order, that nobody knows, or
-        CTC cannot learn any utterance.
-    """
+    """Make the datasets of a recipe, without what is too long for training."""
     in_memory = hparams["in_memory"]
     # at the most: dynamic chunks may leave fewer
     frame_rate = hparams["model"].frontend.frame_rate
@@ -152,7 +121,7 @@ def make_datasets(
         if not plans:
             dataset = make_dataset(utterances, vocabulary, in_memory)
         else:
-            gap, seed = hparams["stream_gap_seconds"], hparams["seed"]
+            gap, seed = hparams["long_form_gap_seconds"], hparams["seed"]
             dataset = make_stream_dataset(plans, vocabulary, in_memory, gap, seed)
         # spelled without a fault by now
         listed = ((u.duration, u.text) for u in utterances)
@@ -173,23 +142,7 @@ def train_and_test(
     command: Sequence[str],
     recipe: str,
 ) -> None:
-    """Train from where the run stands, test all splits, write ``result.json``.
-
-    Arguments
-    ---------
-    brain : ASRBrain
-        The recipe's.
-    datasets : Datasets
-        As `make_datasets` gives them.
-    hparams : dict[str, Any]
-        ``num_workers``, ``valid_batch_size``, ``max_batch_length``,
-        ``max_batch_size``, ``seed``, ``output_folder``, ``dataset_name``; see `publish`
-        too.
-    command : Sequence[str]
-        ``sys.argv``.
-    recipe : str
-        Folder below ``recipes/``.
-    """
+    """Train from where the run stands, test all splits, write ``result.json``."""
     if hparams["push_to_hub"] is not None:
         check_repo_id(hparams["push_to_hub"])
     loader_options = {"num_workers": hparams["num_workers"]}

@@ -25,7 +25,7 @@ from lact_modules.training.checkpointing.averaging import (
 from lact_modules.training.checkpointing.history import OptionHistory
 from lact_modules.training.checkpointing.random_state import RandomState
 from lact_modules.training.checkpointing.stopping import StopRequest
-from lact_modules.training.dataset.last_stage import LastStage
+from lact_modules.training.dataset.long_form_finetuning import LongFormFinetuning
 from lact_modules.training.loading import make_batches, with_speech
 from lact_modules.training.parallel.replicas import replicate, unwrapped
 from lact_modules.training.parallel.sharding import shard
@@ -40,11 +40,6 @@ class ResumableBrain(sb.Brain):
     """What of a training stands around its batches: loaders, processes, checkpoints.
 
     `RecipeBrain` adds what becomes of a batch.
-
-    Arguments
-    ---------
-    **brain_arguments : Any
-        For `speechbrain.Brain`.
     """
 
     metric = "loss"
@@ -152,13 +147,7 @@ class ResumableBrain(sb.Brain):
         return may_be and self.batches.num_left > 0
 
     def end_training(self, train_loss: float) -> None:
-        """Note where an epoch, or what there was of it, has ended.
-
-        Arguments
-        ---------
-        train_loss : float
-            Average over its batches.
-        """
+        """Note where an epoch, or what there was of it, has ended."""
         # there may have been no batch left of the epoch
         self.random_state.restore()
         self.train_loss, self._batches_seen = train_loss, self.step
@@ -170,11 +159,6 @@ class ResumableBrain(sb.Brain):
 
         A run that is called again continues within an epoch that was cut short, as if
         there had been no validation.
-
-        Arguments
-        ---------
-        metrics : dict[str, float]
-            Of the validation, `metric` among them.
         """
         epoch: float = self.hparams.epoch_counter.current
         self.hparams.train_logger.log_stats(
@@ -194,7 +178,7 @@ class ResumableBrain(sb.Brain):
             self.hparams.avg_checkpoints,
             epoch,
             not is_cut_short,
-            LastStage.of(vars(self.hparams)),
+            LongFormFinetuning.of(vars(self.hparams)),
         )
         self.step, self.avg_train_loss = 0, 0.0
 

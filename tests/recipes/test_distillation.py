@@ -104,7 +104,7 @@ def test_a_model_learns_the_codes_and_loses_their_head(codes, train, tmp_path):
     ("options", "message"),
     [
         ({"pause_prob": 0.1}, "pauses have no codes; set pause_prob to 0"),
-        ({"stream_seconds": 9}, "codes are per utterance; join none to streams"),
+        ({"long_form_seconds": 9}, "codes are per utterance; join none to streams"),
         ({"encoder": "{num_layers: 1}"}, "heads must be a CodeHead, and 0 are"),
         ({"encoder": ENCODER.replace("8", "9")}, "has 8 codes, and the CodeHead 9"),
         ({"teacher_codes": "null"}, "the encoder's CodeHead learns codes"),

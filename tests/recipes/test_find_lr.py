@@ -66,7 +66,11 @@ LATER = "[{epochs: [1, 2], rates: {'*': 0.01}}, {epochs: [3, 9], rates: {output:
 
 
 @pytest.mark.parametrize(
-    "later", [{"stages": LATER}, {"last_stage_seconds": 60, "last_stage_epochs": 7}]
+    "later",
+    [
+        {"unfreezing_stages": LATER},
+        {"long_form_finetune_seconds": 60, "long_form_finetune_epochs": 7},
+    ],
 )
 def test_a_search_stays_before_later_stages_and_its_steps_count_on(
     train, tmp_path, monkeypatch, later

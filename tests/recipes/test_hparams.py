@@ -112,7 +112,7 @@ def test_fragment_makes_an_object_when_included(path):
 def test_stages_fit_their_model_in_one_line(path, tmp_path):
     kind = {"stages_ctc": "CTC", "stages_s2s": "transformer"}[path.stem]
     recipe = CTC.parent / kind / "hparams" / "lact_demo.yaml"
-    include = f"stages: !include:{os.path.relpath(path, recipe.parent)}\n"
+    include = f"unfreezing_stages: !include:{os.path.relpath(path, recipe.parent)}\n"
     hparams = load_hparams(recipe, f"output_folder: {tmp_path}\n{include}")
     plan = plan_optimizer(hparams["model"], hparams["opt_class"], hparams)
     assert "epochs 1 to 2" in plan.table

@@ -9,7 +9,7 @@ STAGES = "[{epochs: [1, 1], rates: {encoder: 0.01}}]"
     ("recipe", "hparams", "options", "named"),
     [
         ("ASR/CTC", "lact_demo", {"target_effective_batch": 4}, "target_effective"),
-        ("ASR/CTC", "lact_demo", {"stages": STAGES}, "stages"),
+        ("ASR/CTC", "lact_demo", {"unfreezing_stages": STAGES}, "unfreezing_stages"),
         (
             "ASR/CTC",
             "lact_demo",

@@ -14,7 +14,7 @@ OPTIONS = {
     "num_epochs": 3,
     "encoder": "{num_layers: 2, dropout: 0.1}",
     "checkpoint_interval": 4,
-    "stages": STAGES,
+    "unfreezing_stages": STAGES,
 }
 
 

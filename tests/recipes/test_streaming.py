@@ -96,7 +96,7 @@ def test_stopped_within_an_epoch_goes_on_with_the_same_streams(
     options = {
         "train_manifest": tmp_path / "one.jsonl",
         "hparams": "lact_streaming_demo",
-        "stream_utterances": 2,
+        "long_form_utterances": 2,
         "num_epochs": 2,
         "test_splits": "[dev]",
     }

@@ -13,6 +13,10 @@ from lact_modules.training.checkpointing.option_changes import (
     NOT_OF_TRAINING,
     find_changes,
 )
+from lact_modules.training.option.former_keys import (
+    in_present_keys,
+    with_present_keys,
+)
 
 _BRAIN_FILE = "brain.ckpt"
 
@@ -20,16 +24,8 @@ _BRAIN_FILE = "brain.ckpt"
 class Trained(NamedTuple):
     """What the newest checkpoint of a run says of its training.
 
-    Arguments
-    ---------
-    options : str
-        YAML with references resolved, of the start that trained the last step.
-    changed_options : list[dict[str, Any]]
-        See `OptionHistory`.
-    epochs : float
-        Done, with the share of the one that is not.
-    step : int
-        Optimizer steps done.
+    ``options`` is resolved YAML of the start that trained the last step; ``epochs`` has
+    the share of the one that is not done.
     """
 
     options: str
@@ -45,18 +41,9 @@ class Trained(NamedTuple):
 
 
 def read_trained(save_folder: str | Path | None) -> Trained | None:
-    """Read how a run was trained so far.
+    """Read how a run was trained so far; None if there is no whole checkpoint.
 
-    Arguments
-    ---------
-    save_folder : str | Path | None
-        Of its checkpoints; None if it keeps none.
-
-    Returns
-    -------
-    Trained | None
-        None if there is no checkpoint, the newest is damaged, or it is of a version
-        that did not keep options.
+    None, too, of a version that did not keep options.
     """
     newest = None if save_folder is None else newest_in(Path(save_folder))
     if newest is None:
@@ -70,31 +57,15 @@ def read_trained(save_folder: str | Path | None) -> Trained | None:
     if state.get("options") is None:
         return None
     return Trained(
-        state["options"],
-        state["changed_options"],
+        in_present_keys(state["options"]),
+        [with_present_keys(change) for change in state["changed_options"]],
         newest.meta.get("epoch", state["epoch"]),
         state["optimizer_step"],
     )
 
 
 class OptionHistory:
-    """The options of this start, and those that held for the steps before.
-
-    Arguments
-    ---------
-    options : str
-        Of this start: YAML with references resolved.
-    trained : Trained | None
-        What earlier starts have done, if that is known.
-
-    Example
-    -------
-    >>> trained = Trained("learning_rate: 0.2", [], epochs=4.0, step=40)
-    >>> history = OptionHistory("learning_rate: 0.1", trained)
-    >>> history.train(step=40)
-    >>> history.changed_options
-    [{'step': 40, 'learning_rate': [0.2, 0.1]}]
-    """
+    """The options of this start, as resolved YAML, and those of the steps before."""
 
     def __init__(self, options: str, trained: Trained | None = None):
         self._options, self._trained = options, trained
@@ -102,13 +73,7 @@ class OptionHistory:
         self._changes = trained.changed_options if trained else []
 
     def train(self, step: int) -> None:
-        """Note that a step is to be trained with the options of this start.
-
-        Arguments
-        ---------
-        step : int
-            Optimizer steps done before.
-        """
+        """Note that a step is to be trained with the options of this start."""
         if self._trained_with != self._options:
             self._changes = self._with_changes(step)
             self._trained_with = self._options
@@ -135,5 +100,6 @@ class OptionHistory:
 
     def load(self, state: Mapping[str, Any]) -> None:
         """Continue from what a checkpoint has kept; older ones have kept nothing."""
-        self._trained_with = state.get("options")
-        self._changes = state.get("changed_options", [])
+        options, changes = state.get("options"), state.get("changed_options", [])
+        self._trained_with = None if options is None else in_present_keys(options)
+        self._changes = [with_present_keys(change) for change in changes]

@@ -20,16 +20,9 @@ ORDERS = (RANDOM, READING)
 
 
 class StreamPlan(NamedTuple):
-    """Which utterances are joined, from an epoch on.
+    """Which utterances are joined, from an epoch on; each stands in one stream.
 
-    Arguments
-    ---------
-    streams : list[Stream]
-        Each utterance once.
-    first_epoch : int
-        From 1.
-    is_random : bool
-        Whether utterances change places in each epoch, see `exchange`.
+    If it is random, they change places in each epoch, see `exchange`.
     """
 
     streams: list[Stream]
@@ -45,39 +38,10 @@ def join_utterances(
     gap: float = 0.0,
     seed: int = 0,
 ) -> list[Stream]:
-    """Share out utterances among streams.
+    """Share out utterances among streams, each in one, the shortest stream first.
 
-    Arguments
-    ---------
-    utterances : Sequence[Utterance]
-        In any order.
-    order : str
-        One of `ORDERS`.
-    max_utterances : int | None
-        Of a stream; None: any number.
-    max_duration : float | None
-        Seconds of a stream that has more than one utterance; None: any.
-    gap : float
-        Seconds between two utterances.
-    seed : int
-        Of what is drawn.
-
-    Returns
-    -------
-    list[Stream]
-        With every utterance once, shortest stream first.
-
-    Raises
-    ------
-    InputError
-        If a speaker, or the place of an utterance in its recording, is unknown.
-
-    Example
-    -------
-    >>> read = [Utterance(f"7-1-000{i}", f"{i}.wav", "A", 2.0, "7") for i in range(3)]
-    >>> streams = join_utterances(read, "reading", None, max_duration=5.0)
-    >>> [[utterance.id for utterance in stream] for stream in streams]
-    [['7-1-0002'], ['7-1-0000', '7-1-0001']]
+    The order is one of `ORDERS`. Limits are of utterances, and of seconds of a stream
+    that has more than one; None is any. Unknown speakers and places are refused.
     """
     if order == RANDOM:
         return join_speakers(utterances, max_utterances, max_duration, seed, gap)
@@ -102,38 +66,9 @@ def join_speakers(
     Where the number of a stream's utterances is bounded, it is drawn too, from 1 on, so
     that there are streams of every length. A model that remembers learns from them to
     use, in a later utterance, what it has learned from those before.
-
-    Arguments
-    ---------
-    utterances : Sequence[Utterance]
-        Any, with their speakers.
-    max_utterances : int | None
-        Of a stream; None: as many as it holds.
-    max_duration : float | None
-        Seconds of a stream that has more than one utterance; None: any.
-    seed : int
-        Of the order.
-    gap : float
-        Seconds between two utterances.
-
-    Returns
-    -------
-    list[Stream]
-        With every utterance once, shortest stream first.
-
-    Raises
-    ------
-    InputError
-        If a speaker is unknown, or a stream is to have no utterance.
-
-    Example
-    -------
-    >>> two = [Utterance(i, "a.wav", i.upper(), 2.0, speaker="1") for i in "ab"]
-    >>> [len(stream) for stream in join_speakers(two, 1, max_duration=9.0)]
-    [1, 1]
     """
     if max_utterances is not None and max_utterances < 1:
-        raise InputError(f"stream_utterances {max_utterances}: must be above 0")
+        raise InputError(f"long_form_utterances {max_utterances}: must be above 0")
     rng = random.Random(seed)
     draw_count = None
     if max_utterances is not None:
@@ -155,27 +90,7 @@ def exchange(
     """Let utterances of a speaker that last about as long change places, at random.
 
     So each has other ones before it in every epoch, and streams last about as long as
-    they did.
-
-    Arguments
-    ---------
-    streams : Sequence[Stream]
-        Each of one speaker.
-    seed : int | str
-        Of who goes where.
-    neighbours : int
-        Utterances, next to each other in order of duration, that change places.
-
-    Returns
-    -------
-    list[Stream]
-        As long as those before, in the same order, with the same utterances.
-
-    Example
-    -------
-    >>> a, b = (Utterance(i, "a.wav", "A", 2.0, speaker="1") for i in "ab")
-    >>> {exchange([(a,), (b,)], seed)[0][0].id for seed in range(9)} == {"a", "b"}
-    True
+    they did. They change within ``neighbours``, next to each other by duration.
     """
     rng = random.Random(seed)
     places = defaultdict(list)
@@ -198,4 +113,4 @@ def exchange(
 
 def joins_streams(values: Mapping[str, Any]) -> bool:
     """Return whether training examples are to be joined of several utterances."""
-    return values["stream_utterances"] > 1 or values["stream_seconds"] is not None
+    return values["long_form_utterances"] > 1 or values["long_form_seconds"] is not None

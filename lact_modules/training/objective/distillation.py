@@ -16,17 +16,7 @@ from lact_modules.training.objective.head_losses import HeadsWatch
 
 
 class Distillation:
-    """The loss of a `CodeHead`, on the codes of a file.
-
-    Arguments
-    ---------
-    codes : CodeFile
-        Of all utterances of the training.
-    name : str
-        Of the head, as in the encoder's ``heads``.
-    weight : float
-        Of its cross-entropy a frame, beside losses a label.
-    """
+    """The loss of a `CodeHead`, weighted cross-entropy, on the codes of a file."""
 
     def __init__(self, codes: CodeFile, name: str, weight: float):
         self.codes, self.name, self.weight = codes, name, weight
@@ -41,22 +31,7 @@ class Distillation:
         return cls(CodeFile(hparams.teacher_codes), name, hparams.teacher_weight)
 
     def losses(self, watch: HeadsWatch, ids: Sequence[str], labels: Tensor) -> Tensor:
-        """Return what the last batch's codes add to the loss of each utterance.
-
-        Arguments
-        ---------
-        watch : HeadsWatch
-            Of the heads, after the batch.
-        ids : Sequence[str]
-            Of the batch's B utterances, in V views, one after the other.
-        labels : Tensor
-            (V B,), their numbers, among which losses are shared out.
-
-        Returns
-        -------
-        Tensor
-            (V B,)
-        """
+        """Return what the last batch's codes add to its losses (V B,) over labels."""
         output = watch.output(self.name)
         if output is None:
             return torch.zeros_like(labels, dtype=torch.float32)
@@ -72,31 +47,11 @@ class Distillation:
 
 
 def code_losses(log_probs: Tensor, frames: Tensor, codes: Sequence[Tensor]) -> Tensor:
-    """Return the mean cross-entropy of codes at the frames of each utterance.
+    """Return the mean cross-entropy (B,) of codes at the frames of each utterance.
 
-    A frame learns the code that stands at its middle, as a share of the utterance: so
-    either rate may be the higher one, and speech that is played faster or slower has
-    its codes stretched with it.
-
-    Arguments
-    ---------
-    log_probs : Tensor
-        (B, T, C) float32.
-    frames : Tensor
-        (B,) valid frames.
-    codes : Sequence[Tensor]
-        B of them, (N,) int64 each.
-
-    Returns
-    -------
-    Tensor
-        (B,) in nats; 0 for what has no frames.
-
-    Example
-    -------
-    >>> log_probs = torch.tensor([[[0.5, 0.5], [0.25, 0.75]]]).log()
-    >>> code_losses(log_probs, torch.tensor([2]), [torch.tensor([0, 0, 1, 1])]).exp()
-    tensor([1.6330])
+    It is in nats, and 0 for what has no frames. A frame learns the code that stands at
+    its middle, as a share of the utterance: so either rate may be the higher one, and
+    speech that is played faster or slower has its codes stretched with it.
     """
     num_frames = log_probs.shape[1]
     targets = torch.zeros(log_probs.shape[:2], dtype=torch.int64)
@@ -115,26 +70,7 @@ def code_heads(model: nn.Module) -> dict[str, CodeHead]:
 
 
 def check_distillation(hparams: Mapping[str, Any]) -> None:
-    """Refuse codes that do not fit the model, or its audio.
-
-    Arguments
-    ---------
-    hparams : Mapping[str, Any]
-        Of a recipe, objects made.
-
-    Raises
-    ------
-    InputError
-        With the key, and what to do.
-
-    Example
-    -------
-    >>> check_distillation({"teacher_codes": "codes.npz", "model": nn.Linear(2, 2)})
-    Traceback (most recent call last):
-    ...
-    lact_modules.errors.InputError: --teacher_codes codes.npz: one of the encoder's
-    heads must be a CodeHead, and 0 are
-    """
+    """Refuse codes that do not fit the model, or its audio."""
     path = hparams.get("teacher_codes")
     heads = [*code_heads(hparams["model"]).values()] if "model" in hparams else []
     if path is None and not heads:
@@ -154,7 +90,7 @@ def check_distillation(hparams: Mapping[str, Any]) -> None:
         raise InputError(f"{fault} codes are per frame; set dynamic_chunking.upsample")
     if hparams["pause_prob"]:
         raise InputError(f"{fault} pauses have no codes; set pause_prob to 0")
-    if joins_streams(hparams) or hparams["last_stage_seconds"] is not None:
+    if joins_streams(hparams) or hparams["long_form_finetune_seconds"] is not None:
         raise InputError(f"{fault} codes are per utterance; join none to streams")
     codes = CodeFile(path)
     if codes.num_codes != heads[0].num_codes:

@@ -24,17 +24,7 @@ from lact_modules.training.parameter.unfreezing import (
 
 
 class OptimizerPlan(NamedTuple):
-    """What trains a model.
-
-    Arguments
-    ---------
-    optimizer : Optimizer
-        Groups have a ``name`` and their peak learning rate, ``initial_lr``.
-    unfreezing : StagedUnfreezing | None
-        Where the training has stages.
-    table : str
-        For the user to read.
-    """
+    """What trains a model; groups have a ``name`` and a peak rate, ``initial_lr``."""
 
     optimizer: Optimizer
     unfreezing: StagedUnfreezing | None
@@ -47,40 +37,8 @@ def plan_optimizer(
     hparams: Mapping[str, Any],
     decay_vectors: bool = True,
 ) -> OptimizerPlan:
-    """Make the optimizer of the YAML.
-
-    Arguments
-    ---------
-    model : nn.Module
-        To train.
-    opt_class : Callable[..., Optimizer]
-        Takes groups; the rest is set in it.
-    hparams : Mapping[str, Any]
-        ``parameter_groups``, ``layer_decay`` and ``stages``.
-    decay_vectors : bool
-        See `group_parameters`.
-
-    Returns
-    -------
-    OptimizerPlan
-        With one group of all parameters if nothing else is wanted.
-
-    Raises
-    ------
-    InputError
-        If rules or stages are at fault, or the model has nothing for Muon.
-
-    Example
-    -------
-    >>> import torch
-    >>> hparams = {"parameter_groups": [{"match": "bias", "lr_scale": 0.5}]}
-    >>> hparams |= {"layer_decay": 1.0, "stages": None}
-    >>> print(plan_optimizer(nn.Linear(2, 2), torch.optim.AdamW, hparams).table)
-    group  parameters weight decay learning rate
-    others          4         0.01      1.00e-03
-    bias            2         0.01      5.00e-04
-    """
-    stages = read_stages(hparams["stages"])
+    """Make the optimizer of the YAML, of one group if nothing else is wanted."""
+    stages = read_stages(hparams["unfreezing_stages"])
     groups = group_parameters(
         model,
         read_rules(hparams["parameter_groups"]),

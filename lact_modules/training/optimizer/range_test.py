@@ -15,7 +15,7 @@ from speechbrain.utils.distributed import ddp_all_reduce, if_main_process, run_o
 from torch.distributed import ReduceOp
 from tqdm import tqdm
 
-from lact_modules.training.dataset.last_stage import LastStage
+from lact_modules.training.dataset.long_form_finetuning import LongFormFinetuning
 from lact_modules.training.optimizer.rate_curve import (
     RateCurve,
     check_curve,
@@ -48,21 +48,6 @@ def find_learning_rate(brain: "RecipeBrain", loader: Any) -> NoReturn:
 
     All parameter groups rise together. What else changes in the course of a training
     does so within the search; of its stages there is the first.
-
-    Arguments
-    ---------
-    brain : RecipeBrain
-        Not trained yet; ``find_lr_steps``, ``find_lr_range`` and ``output_folder`` of
-        its YAML say how many steps, from where to where, and where files go.
-    loader : Any
-        Of training batches.
-
-    Raises
-    ------
-    InputError
-        If the loss blows up at once.
-    RateFound
-        At the end: the model is of no use any more.
     """
     brain.on_fit_start()
     base = brain.optimizer.defaults["lr"]
@@ -119,7 +104,7 @@ def _losses(brain: "RecipeBrain", loader: Any) -> Iterator[float]:
 def _epochs(brain: "RecipeBrain") -> Iterator[int]:
     """Repeat the epochs before rates, data or frozen parts change, without end."""
     ends = [brain.unfreezing.stages[0].last] if brain.unfreezing else []
-    if last := LastStage.of(vars(brain.hparams)):
+    if last := LongFormFinetuning.of(vars(brain.hparams)):
         ends.append(last.first_epoch - 1)
     return itertools.cycle(range(1, min(ends) + 1)) if ends else itertools.count(1)
 
@@ -159,10 +144,10 @@ def _summary(curve: RateCurve, brain: "RecipeBrain") -> str:
         lines.append("it still falls at the end; take higher bounds, find_lr_range")
     base = brain.optimizer.defaults["lr"]
     rules = brain.hparams.parameter_groups or ()
-    if brain.hparams.stages or any("lr" in rule for rule in rules):
+    if brain.hparams.unfreezing_stages or any("lr" in rule for rule in rules):
         factor = f"{rate / base:.2g}"
         lines.append(f"multiply the rates of stages and parameter_groups by {factor}")
-    if brain.hparams.stages is None:
+    if brain.hparams.unfreezing_stages is None:
         has_key = getattr(brain.hparams, "learning_rate", None) == base
         command = f"train with: python {use_rate(sys.argv, rate)}"
         lines.append(command if has_key else "give it to opt_class as its lr")
@@ -172,20 +157,6 @@ def _summary(curve: RateCurve, brain: "RecipeBrain") -> str:
 def use_rate(words: Sequence[str], rate: float) -> str:
     """Return the command that trains at a rate, for one that has looked for it.
 
-    Arguments
-    ---------
-    words : Sequence[str]
-        Such as ``sys.argv``.
-    rate : float
-        Learning rate.
-
-    Returns
-    -------
-    str
-        For a shell.
-
-    Example
-    -------
     >>> words = ["train.py", "--find_lr", "a.yaml", "--find_lr_steps", "99", "--seed=2"]
     >>> use_rate(words, 0.001)
     'train.py a.yaml --seed=2 --learning_rate 0.001'

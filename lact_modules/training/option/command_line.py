@@ -11,6 +11,7 @@ from ruamel.yaml.error import YAMLError
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from lact_modules.errors import InputError
+from lact_modules.training.option.former_keys import present_key
 from lact_modules.training.option.kind.kinds import Kind
 from lact_modules.training.option.kind.wording import shown
 from lact_modules.training.option.run_options import DEPRECATED
@@ -22,17 +23,7 @@ _TRUTH = {"true": True, "false": False}
 
 @dataclass
 class CommandLine:
-    """What a user asks for.
-
-    Arguments
-    ---------
-    yaml_file : str | None
-        None if there is none.
-    overrides : dict[str, Any]
-        Values by key, such as HyperPyYAML takes them.
-    wants_help : bool
-        Whether to explain the keys, and do nothing.
-    """
+    """A YAML file, overrides by key, and whether to explain the keys and do nothing."""
 
     yaml_file: str | None = None
     overrides: dict[str, Any] = field(default_factory=dict)
@@ -43,31 +34,6 @@ def read_command_line(words: Sequence[str], keys: Keys) -> CommandLine:
     """Read ``YAML --key value --key=value --flag``, in any order.
 
     Names are exact, and nothing in a value is taken for anything else.
-
-    Arguments
-    ---------
-    words : Sequence[str]
-        Of ``sys.argv``, without the script.
-    keys : Keys
-        Say which values are text, and which keys are flags; there may be others.
-
-    Returns
-    -------
-    CommandLine
-        Values read, but not checked.
-
-    Raises
-    ------
-    InputError
-        If a key has no value or stands twice, a word is neither key nor value, or
-        there are two YAML files.
-
-    Example
-    -------
-    >>> from lact_modules.training.option.keys import CTC
-    >>> words = ["demo.yaml", "--system", "lr=0.1", "--noprogressbar", "--seed=3"]
-    >>> read_command_line(words, CTC).overrides
-    {'system': 'lr=0.1', 'noprogressbar': True, 'seed': 3}
     """
     line = CommandLine()
     left = list(words)
@@ -77,7 +43,8 @@ def read_command_line(words: Sequence[str], keys: Keys) -> CommandLine:
             line.wants_help = True
         elif word.startswith("--"):
             name, is_joined, value = word[2:].partition("=")
-            kind = keys[name].kind if name in keys else None
+            key = keys.get(present_key(name))
+            kind = None if key is None else key.kind
             if name in DEPRECATED:
                 raise InputError(f"--{name}: was removed; use {DEPRECATED[name]}")
             if name in line.overrides:
@@ -108,32 +75,10 @@ def _next_value(name: str, left: list[str], kind: Kind | None, has_file: bool) -
 
 
 def read_value(name: str, value: str, kind: Kind | None) -> Any:
-    """Read a value off a command line.
+    """Read a value off a command line, such as HyperPyYAML leaves as it is.
 
-    Arguments
-    ---------
-    name : str
-        Of the key.
-    value : str
-        Text where the kind is text, and YAML everywhere else.
-    kind : Kind | None
-        Of the key; where nobody knows, text is what YAML would change.
-
-    Returns
-    -------
-    Any
-        Such as HyperPyYAML leaves as it is.
-
-    Raises
-    ------
-    InputError
-        If the value would be changed, or is not valid.
-
-    Example
-    -------
-    >>> from lact_modules.training.option.kind.kinds import text
-    >>> read_value("output_folder", "exp #2", text), read_value("size", "[1, 2]", None)
-    ('exp #2', [1, 2])
+    It is text where the kind is text, and YAML everywhere else; where nobody knows the
+    kind, text is what YAML would change.
     """
     try:
         value.encode()

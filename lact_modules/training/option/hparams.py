@@ -11,14 +11,20 @@ from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import YAMLError
 
 from lact_modules.errors import InputError
-from lact_modules.training.dataset.last_stage import LastStage
+from lact_modules.training.dataset.long_form_finetuning import LongFormFinetuning
 from lact_modules.training.option.defaults import OPTIONAL, REQUIRED
+from lact_modules.training.option.former_keys import (
+    COMMAND_LINE,
+    in_present_keys,
+    with_present_keys,
+)
 from lact_modules.training.option.keys import EVERY, defaults_of
 from lact_modules.training.option.kind.signatures import check_arguments
 from lact_modules.training.option.kind.wording import did_you_mean
+from lact_modules.training.option.long_form_keys import LONG_FORM, check_long_form
 from lact_modules.training.option.resolving import resolve
 from lact_modules.training.option.sizes import with_size
-from lact_modules.training.option.stream_keys import STREAMS, check_streams
+from lact_modules.training.option.sources import check_sources
 from lact_modules.training.option.training_keys import Keys
 from lact_modules.training.option.trial import reason_of
 from lact_modules.training.option.yaml_loader import (
@@ -33,25 +39,14 @@ from lact_modules.training.option.yaml_loader import (
 class Settings(NamedTuple):
     """What a recipe is to run with, as plain data.
 
-    Arguments
-    ---------
-    path : Path
-        YAML file.
-    overrides : dict[str, Any]
-        Keys to replace or add in the file, so that it holds all that holds.
-    values : dict[str, Any]
-        Plain values of all keys, checked; of objects none.
-    resolved : str
-        YAML text of the file with overrides, references resolved.
-    keys : Keys
-        Of the recipe.
-    given : frozenset[str]
-        Keys that the command line gave.
-    named : frozenset[str]
-        These, and those of the file.
+    ``overrides`` replace or add keys in ``source``, so that it holds all that holds;
+    ``values`` of all keys are plain and checked; ``resolved`` is the YAML with its
+    references resolved. ``given`` keys are the command line's, ``named`` the file's
+    too.
     """
 
     path: Path
+    source: str
     overrides: dict[str, Any]
     values: dict[str, Any]
     resolved: str
@@ -62,7 +57,7 @@ class Settings(NamedTuple):
     def with_changes(self, changes: Mapping[str, Any]) -> "Settings":
         """Set keys to other values, as if the command line did."""
         overrides = {**self.overrides, **changes}
-        changed = _read_settings(self.path, overrides, self.keys)
+        changed = _read_settings(self.path, self.source, overrides, self.keys)
         return changed._replace(
             given=self.given | changes.keys(), named=self.named | changes.keys()
         )
@@ -71,27 +66,7 @@ class Settings(NamedTuple):
 def load_hparams(
     yaml_file: str | Path, overrides: str | Mapping[str, Any], keys: Keys | None = None
 ) -> dict[str, Any]:
-    """Read a recipe's HyperPyYAML file with overrides, and make its objects.
-
-    Arguments
-    ---------
-    yaml_file : str | Path
-        As for `read_settings`.
-    overrides : str | Mapping[str, Any]
-        As for `read_settings`.
-    keys : Keys | None
-        As for `read_settings`.
-
-    Returns
-    -------
-    dict[str, Any]
-        Hyperparameters, objects made, upon the keys' defaults.
-
-    Raises
-    ------
-    InputError
-        As `read_settings` and `make_hparams` do.
-    """
+    """Read a recipe's HyperPyYAML file with overrides, and make its objects."""
     return make_hparams(read_settings(yaml_file, overrides, keys))
 
 
@@ -100,27 +75,9 @@ def read_settings(
 ) -> Settings:
     """Read a recipe's HyperPyYAML file with overrides, and make nothing yet.
 
-    Arguments
-    ---------
-    yaml_file : str | Path
-        The file.
-    overrides : str | Mapping[str, Any]
-        YAML text, or a mapping, of keys to replace.
-    keys : Keys | None
-        Of the recipe: none else may stand in the file, unless another one refers to
-        it, and those that are required must. None: those of any recipe, and others.
-
-    Returns
-    -------
-    Settings
-        Checked as far as they are plain.
-
-    Raises
-    ------
-    InputError
-        If the file is missing, is not valid, lacks a key or has one that nothing
-        reads, an override names no key of it, a value or an argument does not fit, or
-        there is no such size.
+    Former names of keys are read too, with a warning. No key may stand in the file but
+    those of the recipe and what they refer to, and those required must; of None, those
+    of any recipe, and others.
     """
     path = Path(yaml_file)
     if not path.is_file():
@@ -128,9 +85,11 @@ def read_settings(
     if isinstance(overrides, str):
         overrides = _read_overrides(overrides)
     try:
+        source = in_present_keys(path.read_text(encoding="utf-8"), str(path))
+        overrides = with_present_keys(overrides, COMMAND_LINE)
         known_keys = EVERY if keys is None else keys
-        overrides = with_size(overrides, path, _read_file(path), known_keys)
-        return _read_settings(path, overrides, keys)
+        overrides = with_size(overrides, path, _mapping_of(source), known_keys)
+        return _read_settings(path, source, overrides, keys)
     except InputError:
         raise
     except (
@@ -140,18 +99,17 @@ def read_settings(
         raise InputError(f"{path}: {reason_of(error)}") from error
 
 
-def _read_file(path: Path) -> CommentedMap:
-    known = YAML().load(path.read_text(encoding="utf-8"))
+def _mapping_of(source: str) -> CommentedMap:
+    known = YAML().load(source)
     if not isinstance(known, CommentedMap):
         raise ValueError("not a mapping of hyperparameters")
     return known
 
 
 def _read_settings(
-    path: Path, overrides: Mapping[str, Any], keys: Keys | None
+    path: Path, source: str, overrides: Mapping[str, Any], keys: Keys | None
 ) -> Settings:
-    source = path.read_text(encoding="utf-8")
-    known = _read_file(path)
+    known = _mapping_of(source)
     known_keys = EVERY if keys is None else keys
     defaults = defaults_of(known_keys)
     required = (n for n, key in known_keys.items() if key.default is REQUIRED)
@@ -160,39 +118,22 @@ def _read_settings(
         _check_file(path, known, source, keys, overrides)
     missing = {name: defaults[name] for name in defaults if name not in known}
     complete = {**missing, **overrides}
-    resolved = resolve(path, complete)
+    resolved = resolve(path, source, complete)
     plain = PlainLoader(resolved).get_single_data()
     values = {k: v for k, v in plain.items() if not isinstance(v, Unmade)}
     _check_values(values, known_keys)
     if keys is not None:
-        _check_sources(values, needs_dev="model" in keys)
-        if keys.keys() >= STREAMS.keys():
-            check_streams(values)
+        check_sources(values, needs_dev="model" in keys)
+        if keys.keys() >= LONG_FORM.keys():
+            check_long_form(values)
     check_arguments(YAML().load(resolved))
     given = frozenset(overrides)
     named = given | known.keys()
-    return Settings(path, complete, values, resolved, known_keys, given, named)
+    return Settings(path, source, complete, values, resolved, known_keys, given, named)
 
 
 def make_hparams(settings: Settings) -> dict[str, Any]:
-    """Make the objects of a recipe.
-
-    Arguments
-    ---------
-    settings : Settings
-        As `read_settings` gives them.
-
-    Returns
-    -------
-    dict[str, Any]
-        Hyperparameters, objects made.
-
-    Raises
-    ------
-    InputError
-        If an object cannot be made, or is not what its key expects, or no epoch comes
-        before a last stage.
-    """
+    """Make the objects of a recipe."""
     try:
         values = load_hyperpyyaml(settings.resolved, loader=RecipeLoader)
     # what a constructor says of its arguments is the fault of who gave them
@@ -204,8 +145,8 @@ def make_hparams(settings: Settings) -> dict[str, Any]:
     except YAMLError as error:
         raise InputError(f"{settings.path}: {reason_of(error)}") from error
     _check_values(values, settings.keys)
-    if stage := LastStage.of(values):
-        values["schedule"] = stage.schedule(values["schedule"])
+    if finetuning := LongFormFinetuning.of(values):
+        values["schedule"] = finetuning.schedule(values["schedule"])
     return values
 
 
@@ -276,23 +217,3 @@ def _check_values(values: Mapping[str, Any], keys: Keys) -> None:
     for name, value in values.items():
         if name in keys:
             keys[name].kind.check(name, value)
-
-
-def _check_sources(values: Mapping[str, Any], needs_dev: bool) -> None:
-    """Refuse to begin without data to learn from, or to judge checkpoints by."""
-    needed = ("train_splits", "dev_splits") if needs_dev else ("train_splits",)
-    sources = {
-        "train_splits": ("train_manifest", "train_shards"),
-        "dev_splits": ("valid_manifest",),
-        "test_splits": ("test_manifest",),
-    }
-    for splits, others in sources.items():
-        if splits not in values or any(values[other] for other in others):
-            continue
-        if not values[splits] and splits in needed:
-            raise InputError(f"--{splits} []: expected a split's name, or {others[0]}")
-        if values[splits] and values["data_folder"] is None:
-            raise InputError(
-                "--data_folder null: expected the corpus folder, or train_manifest, "
-                "valid_manifest and test_manifest"
-            )

@@ -32,8 +32,8 @@ from lact_modules.training.option.kind.kinds import (
     whole,
 )
 from lact_modules.training.option.kind.nested_kinds import CTC_DECODING, DECODING
+from lact_modules.training.option.long_form_keys import LONG_FORM
 from lact_modules.training.option.run_options import RUN_OPTIONS
-from lact_modules.training.option.stream_keys import STREAMS
 from lact_modules.training.option.training_keys import COUNT, DATA, TRAINING, Keys
 
 _AUGMENTER = maybe(Kind("an augmenter, made by !new:", callable))
@@ -101,7 +101,7 @@ _RECOGNIZER: Keys = {
     "max_batch_size": Key(maybe(whole(1, 10**6)), SHARED, "utterances in a batch"),
     "valid_batch_size": Key(whole(1, 10**6), REQUIRED, "utterances in a test batch"),
     "shard_buffer": Key(whole(1), SHARED, "shuffle buffer of shards, in utterances"),
-    **STREAMS,
+    **LONG_FORM,
     "inter_ctc_weight": Key(
         number(0, below=1),
         SHARED,
@@ -227,18 +227,7 @@ EVERY: Keys = {
 
 
 def defaults_of(keys: Keys) -> dict[str, Any]:
-    """Return what holds where neither the YAML nor the command line say otherwise.
-
-    Arguments
-    ---------
-    keys : Keys
-        Of a recipe.
-
-    Returns
-    -------
-    dict[str, Any]
-        By name, to be changed at will.
-    """
+    """Return what holds where neither YAML nor command line say so, to be changed."""
     return {
         name: deepcopy(default_of(name, key))
         for name, key in keys.items()

@@ -12,35 +12,13 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 
 
-def resolve(path: Path, overrides: Mapping[str, Any]) -> str:
-    r"""Resolve references and includes, as HyperPyYAML does.
+def resolve(path: Path, source: str, overrides: Mapping[str, Any]) -> str:
+    """Resolve references and includes, as HyperPyYAML does.
 
     An object that overrides give takes the place of another, wherever it stands;
     HyperPyYAML would keep the class of the one, and join the arguments of both.
-
-    Arguments
-    ---------
-    path : Path
-        The file, which paths in it are relative to.
-    overrides : Mapping[str, Any]
-        As ruamel.yaml reads them; they are not changed.
-
-    Returns
-    -------
-    str
-        YAML.
-
-    Example
-    -------
-    >>> import tempfile
-    >>> path = Path(tempfile.mkdtemp()) / "recipe.yaml"
-    >>> _ = path.write_text("block:\n  mixer: !name:a {width: 1}\n")
-    >>> print(resolve(path, YAML().load("block: {mixer: !name:b {height: 2}}")))
-    block:
-      mixer: !name:b {height: 2}
-    <BLANKLINE>
     """
-    source, overrides = path.read_text(encoding="utf-8"), deepcopy(dict(overrides))
+    overrides = deepcopy(dict(overrides))
     known = YAML().load(source)
     if _has_objects_in_lists([known, overrides]):
         source = _in_blocks(known)

@@ -8,6 +8,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from lact_modules.errors import InputError
+from lact_modules.training.option.former_keys import with_present_keys
 from lact_modules.training.option.keys import defaults_of
 from lact_modules.training.option.training_keys import Keys
 from lact_modules.training.option.trial import reason_of
@@ -18,40 +19,10 @@ _OWN = ("size", "sizes")
 def with_size(
     overrides: Mapping[str, Any], path: Path, recipe: Mapping[str, Any], keys: Keys
 ) -> dict[str, Any]:
-    r"""Put the values of a size beneath those of the command line.
+    """Put the values of a size beneath those of the command line.
 
-    Arguments
-    ---------
-    overrides : Mapping[str, Any]
-        Of the command line; its ``size`` comes before that of the file.
-    path : Path
-        YAML file of the recipe.
-    recipe : Mapping[str, Any]
-        What it says. ``sizes`` is a folder, relative to it.
-    keys : Keys
-        Of the recipe.
-
-    Returns
-    -------
-    dict[str, Any]
-        Overrides of the file. ``sizes`` is null in them: all values are written out.
-
-    Raises
-    ------
-    InputError
-        If there is no such size, or it sets what the recipe lacks, or what does not
-        fit.
-
-    Example
-    -------
-    >>> import tempfile
-    >>> from lact_modules.training.option.keys import CTC
-    >>> folder = Path(tempfile.mkdtemp())
-    >>> _ = (folder / "wide.yaml").write_text("d_model: 256\nnum_layers: 18\n")
-    >>> recipe = {"d_model": 128, "num_layers": 4, "size": None, "sizes": "."}
-    >>> asked = {"size": "wide", "d_model": 320}
-    >>> with_size(asked, folder / "demo.yaml", recipe, CTC)
-    {'d_model': 320, 'num_layers': 18, 'size': 'wide', 'sizes': None}
+    The command line's ``size`` comes before the file's, whose ``sizes`` is a folder
+    relative to it. That becomes null: all values are written out.
     """
     if not keys.keys() >= {*_OWN}:
         return {**overrides}
@@ -69,18 +40,7 @@ def with_size(
 
 
 def sizes_in(folder: Path) -> dict[str, Path]:
-    """Find the sizes in a folder.
-
-    Arguments
-    ---------
-    folder : Path
-        With a YAML file for each; others are skipped.
-
-    Returns
-    -------
-    dict[str, Path]
-        The file by the name, sorted.
-    """
+    """Find the sizes in a folder, a YAML file for each, sorted by name."""
     return {file.stem: file for file in sorted(folder.glob("*.yaml"))}
 
 
@@ -121,7 +81,7 @@ def _read(file: Path) -> Mapping[str, Any]:
         raise InputError(f"{file}: {reason_of(error)}") from error
     if not isinstance(values, Mapping):
         raise InputError(f"{file}: expected keys of a recipe with their values")
-    return values
+    return with_present_keys(values, str(file))
 
 
 def _check(

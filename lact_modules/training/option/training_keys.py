@@ -78,10 +78,11 @@ TRAINING: Keys = {
         SHARED,
         "factor of the learning rate from each layer to the one below",
     ),
-    "stages": Key(
+    "unfreezing_stages": Key(
         maybe(checked("a list of stages", read_stages, list)),
         SHARED,
-        "fine-tuning stages: epochs, learning rates by module; the rest is frozen",
+        "gradual unfreezing: stages with epochs and learning rates by module; the rest "
+        "is frozen",
     ),
     "target_effective_batch": Key(
         maybe(whole(1, 10**6)),

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from lact_modules.errors import InputError
 from lact_modules.training.option.defaults import OPTIONAL, REQUIRED, default_of
+from lact_modules.training.option.former_keys import in_present_keys
 from lact_modules.training.option.kind.wording import shown
 from lact_modules.training.option.run_options import RUN_OPTIONS
 from lact_modules.training.option.sizes import sizes_in
@@ -27,22 +28,7 @@ class _Row(NamedTuple):
 
 
 def show_usage(script: str, yaml_file: str | None, keys: Keys) -> None:
-    """Print how to start a recipe, and its keys with values and words about each.
-
-    Arguments
-    ---------
-    script : str
-        Path of ``train.py``.
-    yaml_file : str | None
-        Whose values are shown; None: the keys' defaults.
-    keys : Keys
-        Of the recipe.
-
-    Raises
-    ------
-    InputError
-        If there is no such file.
-    """
+    """Print how to start a recipe, and its keys with values and words about each."""
     console = Console(soft_wrap=False, highlight=False)
     console.print(
         Text(
@@ -102,29 +88,14 @@ def _table(title: str, rows: list[_Row], keys: Keys) -> Table:
 
 
 def read_rows(yaml_file: str) -> Iterator[_Row]:
-    """Read the top-level keys of a YAML file with the comments above them.
-
-    Arguments
-    ---------
-    yaml_file : str
-        The file.
-
-    Yields
-    ------
-    _Row
-        In the order of the file.
-
-    Raises
-    ------
-    InputError
-        If there is no such file.
-    """
+    """Read the top-level keys of a YAML file with the comments above them."""
     path = Path(yaml_file)
     if not path.is_file():
         raise InputError(f"{path}: no such YAML file; see hparams/ beside train.py")
     comments: list[str] = []
     is_above = False
-    for line in path.read_text(encoding="utf-8").splitlines():
+    text = in_present_keys(path.read_text(encoding="utf-8"))
+    for line in text.splitlines():
         if match := re.match(r"([A-Za-z]\w*):\s*(.*)", line):
             about = " ".join(comments) if is_above else ""
             yield _Row(match[1], match[2] or "...", about)

@@ -20,7 +20,7 @@ from lact_modules.errors import InputError
 
 _OBSTACLES = {
     "target_effective_batch": "set grad_accumulation_factor",
-    "stages": "freeze parameters from the start",
+    "unfreezing_stages": "freeze parameters from the start",
     "meta_ttt": "omit it",
     "compile": "omit it",
 }
@@ -29,20 +29,6 @@ _OBSTACLES = {
 def check_shardable(model: nn.Module, options: Mapping[str, Any]) -> None:
     """Refuse what cannot be sharded: all processes must run the same blocks in turn.
 
-    Arguments
-    ---------
-    model : nn.Module
-        To train.
-    options : Mapping[str, Any]
-        Of a recipe.
-
-    Raises
-    ------
-    InputError
-        With the option that is in the way.
-
-    Example
-    -------
     >>> check_shardable(nn.Linear(1, 1), {})
     Traceback (most recent call last):
     ...
@@ -71,11 +57,6 @@ def shard(model: nn.Module) -> None:
     Each block of the encoder gathers its own when it runs, and the model the others.
     The main process's parameters are everybody's. State dicts are those of the whole
     model, so that all processes have to ask for one together.
-
-    Arguments
-    ---------
-    model : nn.Module
-        With an `Encoder`, on its device.
     """
     with torch.no_grad():
         for tensor in (*model.parameters(), *model.buffers()):
@@ -121,16 +102,6 @@ def zero_of_gathered(model: nn.Module) -> Tensor:
 
     In a loss it lets all processes exchange the gradients of the same parameters,
     whatever their batches have needed.
-
-    Arguments
-    ---------
-    model : nn.Module
-        Sharded, after its forward.
-
-    Returns
-    -------
-    Tensor
-        A scalar.
     """
     gathered = (each for each in model.parameters() if not isinstance(each, DTensor))
     firsts = [each.flatten()[:1] for each in gathered if each.requires_grad]
@@ -147,15 +118,7 @@ def whole(tensor: Tensor) -> Tensor:
 
 
 def save_whole(checkpointer: Checkpointer, *shared: nn.Module | Optimizer) -> None:
-    """Have a checkpointer save what processes share as if one had all of it.
-
-    Arguments
-    ---------
-    checkpointer : Checkpointer
-        Called in all processes.
-    *shared : nn.Module | Optimizer
-        A model that `shard` has divided, and its optimizer.
-    """
+    """Have a checkpointer save what processes share as if one had all of it."""
     for each in shared:
         if isinstance(each, Optimizer):
             each.register_load_state_dict_pre_hook(_divide_optimizer_state)
@@ -225,11 +188,6 @@ def draw_alike(encoder: nn.Module) -> None:
     """Let an encoder in training skip the same blocks in all processes.
 
     What it draws by Python's `random` is then the main process's choice.
-
-    Arguments
-    ---------
-    encoder : nn.Module
-        Which all processes run equally often.
     """
     before: list[Any] = []
 

@@ -17,22 +17,8 @@ _VECTORS = ("A_log", "qk_scale", "qk_offset", "content_bias", "distance_bias")
 class ParameterGroup(NamedTuple):
     """Parameters that are trained alike.
 
-    Arguments
-    ---------
-    name : str
-        What distinguishes it from other groups.
-    parameters : list[nn.Parameter]
-        Its parameters.
-    lr : float | None
-        Peak learning rate; None: the optimizer's.
-    scale : float
-        Factor of that rate, and of a stage's.
-    weight_decay : float | None
-        None: the optimizer's.
-    stage_rates : list[float | None]
-        Peak learning rate in each stage, scaled; None: frozen.
-    is_hidden : bool
-        Whether they are matrices that an optimizer treats otherwise.
+    Learning rates are peaks; None is the optimizer's, and in a stage frozen. ``scale``
+    is a factor of them. Hidden ones are matrices that an optimizer treats otherwise.
     """
 
     name: str
@@ -45,28 +31,7 @@ class ParameterGroup(NamedTuple):
 
 
 def read_rules(entries: Sequence[dict[str, Any]] | None) -> list[dict[str, Any]]:
-    """Check the YAML key ``parameter_groups``.
-
-    Arguments
-    ---------
-    entries : Sequence[dict[str, Any]] | None
-        Each with ``match`` and any of ``lr``, ``lr_scale``, ``weight_decay``.
-
-    Returns
-    -------
-    list[dict[str, Any]]
-        The same with their numbers read; empty if there are none.
-
-    Raises
-    ------
-    InputError
-        If a rule is not of that form.
-
-    Example
-    -------
-    >>> read_rules([{"match": "frontend", "lr": "1e-5"}])
-    [{'match': 'frontend', 'lr': 1e-05}]
-    """
+    """Check the YAML key ``parameter_groups``, and read its numbers."""
     rules = []
     for entry in entries or ():
         try:
@@ -100,38 +65,6 @@ def group_parameters(
     learning rate is ``lr * lr_scale * layer_decay ** depth``, where a stage gives
     another `lr`. The depth is 1 for the encoder's last block, 2 for the one before,
     ..., one more than for the first block for the front end, and 0 for all else.
-
-    Arguments
-    ---------
-    model : nn.Module
-        With an ``encoder`` and a ``frontend`` where layers decay.
-    rules : Sequence[dict[str, Any]]
-        As `read_rules` gives them.
-    stages : Sequence[Stage]
-        As `read_stages` gives them.
-    layer_decay : float
-        Above 0, at most 1; with 1 all layers learn alike.
-    decay_vectors : bool
-        Whether weight decay shrinks biases, norms and the like too.
-    hidden : Collection[str]
-        Parameters to group apart, see `hidden_matrices`.
-
-    Returns
-    -------
-    list[ParameterGroup]
-        Every parameter in one of them, in the model's order.
-
-    Raises
-    ------
-    InputError
-        If a rule or a stage matches nothing, or there are no layers to decay.
-
-    Example
-    -------
-    >>> model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
-    >>> groups = group_parameters(model, [{"match": "1", "lr_scale": 0.1}])
-    >>> [(group.name, len(group.parameters), group.scale) for group in groups]
-    [('others', 2, 1.0), ('1', 2, 0.1)]
     """
     parameters = dict(model.named_parameters())
     settings: dict[str, dict[str, Any]] = {name: {} for name in parameters}
@@ -178,7 +111,7 @@ def _rates_of(
     matches = {
         name: pattern
         for pattern in stage.rates
-        for name in select(pattern, parameters, "stages")
+        for name in select(pattern, parameters, "unfreezing_stages")
     }
     for name, pattern in matches.items():
         labels[name].append(pattern)
@@ -195,24 +128,5 @@ def _layers(model: nn.Module) -> list[str]:
 
 
 def is_vector(name: str, parameter: nn.Parameter) -> bool:
-    """Return whether a parameter is a vector, or several that no matrix multiplies.
-
-    Arguments
-    ---------
-    name : str
-        Its path.
-    parameter : nn.Parameter
-        A parameter.
-
-    Returns
-    -------
-    bool
-        True for biases, norms, scales and the like.
-
-    Example
-    -------
-    >>> import torch
-    >>> is_vector("memory.qk_scale", nn.Parameter(torch.ones(2, 8)))
-    True
-    """
+    """Return whether a parameter is a vector, or several that no matrix multiplies."""
     return parameter.ndim < 2 or name.rpartition(".")[2] in _VECTORS

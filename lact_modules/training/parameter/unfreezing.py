@@ -9,16 +9,9 @@ from lact_modules.errors import InputError
 
 
 class Stage(NamedTuple):
-    """Epochs with learning rates of their own.
+    """Epochs, first and last, with peak learning rates by pattern, see `select`.
 
-    Arguments
-    ---------
-    first : int
-        First epoch, from 1.
-    last : int
-        Last epoch; the last stage holds on beyond it.
-    rates : dict[str, float]
-        Peak learning rate by pattern, see `select`; a later one counts.
+    The last stage holds on beyond its end; a later pattern counts.
     """
 
     first: int
@@ -27,28 +20,7 @@ class Stage(NamedTuple):
 
 
 def read_stages(entries: Sequence[dict[str, Any]] | None) -> list[Stage]:
-    """Check the YAML key ``stages``.
-
-    Arguments
-    ---------
-    entries : Sequence[dict[str, Any]] | None
-        Each with ``epochs``, first and last, and ``rates``.
-
-    Returns
-    -------
-    list[Stage]
-        One after another; empty if there are none.
-
-    Raises
-    ------
-    InputError
-        If a stage is not of that form, or epochs are missing or stand twice.
-
-    Example
-    -------
-    >>> read_stages([{"epochs": [1, 2], "rates": {"output": 1e-4}}])
-    [Stage(first=1, last=2, rates={'output': 0.0001})]
-    """
+    """Check the YAML key ``unfreezing_stages``, whose epochs follow one another."""
     stages: list[Stage] = []
     for entry in entries or ():
         try:
@@ -56,14 +28,14 @@ def read_stages(entries: Sequence[dict[str, Any]] | None) -> list[Stage]:
             stage = Stage(first, last, {str(k): float(v) for k, v in rates.items()})
         except (TypeError, ValueError, KeyError) as error:
             raise InputError(
-                f"stages: {entry!r} is not of the form "
+                f"unfreezing_stages: {entry!r} is not of the form "
                 "{epochs: [FIRST, LAST], rates: {MODULE: RATE, ...}}"
             ) from error
         expected = stages[-1].last + 1 if stages else 1
         if first != expected or last < first or not rates:
             raise InputError(
-                f"stages: {entry!r} must begin with epoch {expected}, not end before "
-                "it, and name what to train"
+                f"unfreezing_stages: {entry!r} must begin with epoch {expected}, not "
+                "end before it, and name what to train"
             )
         stages.append(stage)
     return stages
@@ -75,25 +47,6 @@ class StagedUnfreezing:
     A frozen parameter gets no gradient, so that the optimizer passes it over: its
     state stays as it is, and no weight decay shrinks it. Frozen modules stay in
     training mode, dropout included.
-
-    Arguments
-    ---------
-    optimizer : Optimizer
-        Of all parameters that any stage trains.
-    stages : Sequence[Stage]
-        As `read_stages` gives them.
-    rates : Sequence[Sequence[float | None]]
-        Peak learning rates by group and stage; None: frozen.
-
-    Example
-    -------
-    >>> import torch
-    >>> weight = torch.nn.Parameter(torch.zeros(1))
-    >>> optimizer = torch.optim.SGD([weight], lr=1.0)
-    >>> stages = [Stage(1, 2, {"other": 0.5}), Stage(3, 3, {"weight": 0.5})]
-    >>> unfreezing = StagedUnfreezing(optimizer, stages, [[None, 0.5]])
-    >>> unfreezing.enter(epoch=1), weight.requires_grad
-    (True, False)
     """
 
     def __init__(

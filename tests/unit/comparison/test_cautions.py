@@ -28,12 +28,12 @@ def test_a_fair_comparison_has_none(systems):
         ),
         ({"seed": 2}, "not the same seeds: 1 / 2"),
         (
-            {"last_stage_seconds": 120.0, "last_stage_epochs": 1},
-            "not the same budget: last_stage_seconds none / 120.0",
+            {"long_form_finetune_seconds": 120.0, "long_form_finetune_epochs": 1},
+            "not the same budget: long_form_finetune_seconds none / 120.0",
         ),
         (
-            {"stream_order": "reading"},
-            "not the same budget: stream_order random / reading",
+            {"long_form_order": "reading"},
+            "not the same budget: long_form_order random / reading",
         ),
     ],
 )

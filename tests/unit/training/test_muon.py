@@ -12,7 +12,7 @@ from lact_modules.layers import BiMambaMixer, ConvolutionModule, FeedForward, La
 from lact_modules.training.muon import MuonWithAdamW, hidden_matrices
 from lact_modules.training.optimizer.plan import plan_optimizer
 
-DEFAULTS = {"parameter_groups": None, "layer_decay": 1.0, "stages": None}
+DEFAULTS = {"parameter_groups": None, "layer_decay": 1.0, "unfreezing_stages": None}
 MUON = partial(MuonWithAdamW, lr=0.01, weight_decay=0.1)
 
 
@@ -110,7 +110,11 @@ def test_rules_layer_decay_and_stages_hold_for_both():
         {"epochs": [1, 1], "rates": {"output": 0.01}},
         {"epochs": [2, 2], "rates": {"*": 0.01}},
     ]
-    hparams = {"parameter_groups": rules, "layer_decay": 0.5, "stages": stages}
+    hparams = {
+        "parameter_groups": rules,
+        "layer_decay": 0.5,
+        "unfreezing_stages": stages,
+    }
     plan = plan_optimizer(model, MUON, hparams)
     plan.unfreezing.enter(1)
     output, encoder = model.output.weight.clone(), copy.deepcopy(model.encoder)

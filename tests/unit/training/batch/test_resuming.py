@@ -122,11 +122,11 @@ KINDS = {
     "effective": {"make_sampler": effective},
     "tokens": {"make_sampler": tokens},
     "streams": {"data": streams},
-    "last stage": {
+    "fine-tuning": {
         "data": stages,
         "make_sampler": staged(lambda *a: bucketed(*a, num_buckets=None)),
     },
-    "last stage, two processes, effective": {
+    "fine-tuning, two processes, effective": {
         "data": stages,
         "make_sampler": staged(lambda *a: effective(*a, target=2)),
         "num_ranks": 2,

@@ -5,7 +5,7 @@ from torch import nn
 
 from lact_modules.training.optimizer.plan import plan_optimizer
 
-DEFAULTS = {"parameter_groups": None, "layer_decay": 1.0, "stages": None}
+DEFAULTS = {"parameter_groups": None, "layer_decay": 1.0, "unfreezing_stages": None}
 ADAMW = partial(torch.optim.AdamW, lr=0.01, weight_decay=0.1)
 
 
@@ -41,7 +41,9 @@ def test_table_tells_what_is_frozen_when():
         {"epochs": [1, 2], "rates": {"output": 2e-4}},
         {"epochs": [3, 5], "rates": {"*": 1e-5}},
     ]
-    plan = plan_optimizer(make_model(), ADAMW, {**DEFAULTS, "stages": stages})
+    plan = plan_optimizer(
+        make_model(), ADAMW, {**DEFAULTS, "unfreezing_stages": stages}
+    )
     heading, *rows = plan.table.splitlines()
     assert heading.split("  ")[-2:] == ["epochs 1 to 2", "epochs 3 to 5"]
     assert [row.split() for row in rows] == [

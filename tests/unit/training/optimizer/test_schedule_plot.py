@@ -14,7 +14,7 @@ HPARAMS = {
     "schedule": triangular,
     "parameter_groups": None,
     "layer_decay": 1.0,
-    "stages": None,
+    "unfreezing_stages": None,
     "epoch_counter": SimpleNamespace(limit=5),
 }
 
@@ -35,7 +35,7 @@ def test_stages_change_with_the_epoch():
         {"epochs": [1, 2], "rates": {"output": 1.0}},
         {"epochs": [3, 5], "rates": {"output": 0.5, "encoder": 0.1}},
     ]
-    rates = plan(10, stages=stages, schedule=lambda step, total_steps: 2.0)
+    rates = plan(10, unfreezing_stages=stages, schedule=lambda step, total_steps: 2.0)
     assert rates["output"] == [2.0] * 4 + [1.0] * 6
     assert rates["encoder"] == pytest.approx([0.0] * 4 + [0.2] * 6)
 

@@ -241,7 +241,11 @@ def test_a_key_that_the_recipe_needs_is_asked_for(recipe_yaml):
         ),
         ("train_manifest: a", "", "--train_splits []: expected a split's name, or tra"),
         ("train_manifest: a", "train_splits: [a]", "--data_folder null: expected"),
-        ("a\n", "a\nstages: [{epochs: 1}]\n", "--stages [{epochs: 1}]: "),
+        (
+            "a\n",
+            "a\nunfreezing_stages: [{epochs: 1}]\n",
+            "--unfreezing_stages [{epochs: 1}]: ",
+        ),
         ("a\n", "a\nparameter_groups: [{match: rnn}]\n", "'rnn' matches no parameter"),
         ("EpochCounter {limit: 2}", "EpochCounter {limits: 2}", "no argument 'limits'"),
     ],

@@ -120,7 +120,7 @@ def test_what_fits_is_said(name, value, expected):
         ("trackers", []),
         ("meta_ttt", "entropy+masked_prediction"),
         ("push_to_hub", "me/digits"),
-        ("stages", None),
+        ("unfreezing_stages", None),
         ("noise_snr_db", (0, 15)),
     ],
 )

@@ -39,7 +39,7 @@ def made(text):
 
 
 def resolved(recipe, overrides):
-    return made(resolve(recipe, YAML().load(overrides)))["encoder"]
+    return made(resolve(recipe, recipe.read_text(), YAML().load(overrides)))["encoder"]
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ parts:
 def test_comments_between_objects_of_a_list_change_nothing(tmp_path):
     path = tmp_path / "recipe.yaml"
     path.write_text(COMMENTED)
-    assert made(resolve(path, {}))["parts"] == [
+    assert made(resolve(path, COMMENTED, {}))["parts"] == [
         ("name:a", {"size": 1, "depth": 2}),
         ("name:b", {"size": 3}),
     ]

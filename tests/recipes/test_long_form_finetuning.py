@@ -1,4 +1,4 @@
-"""A last stage of long recordings, at a lower learning rate."""
+"""Long-form fine-tuning: the last epochs, on long recordings at a lower rate."""
 
 from dataclasses import replace
 
@@ -37,8 +37,8 @@ def options(chapters):
         "checkpoint_interval": 2,
         "avg_checkpoints": 3,
         "max_batch_length": 17,
-        "last_stage_seconds": SECONDS,
-        "stream_gap_seconds": GAP,
+        "long_form_finetune_seconds": SECONDS,
+        "long_form_gap_seconds": GAP,
         "test_splits": "[dev]",
     }
 
@@ -85,7 +85,7 @@ def test_ends_on_recordings_of_consecutive_utterances(whole, heard, chapters):
     sizes = [len(batch) for batch, _ in heard[2]]
     assert max(sizes) == 2
     assert all(seconds <= 17 for _, seconds in heard[2])
-    assert "last stage, from epoch 2: " in whole.log
+    assert "long-form fine-tuning, from epoch 2: " in whole.log
 
 
 def test_the_schedule_ends_before_it_and_begins_anew_lower(whole):
@@ -100,15 +100,15 @@ def test_the_schedule_ends_before_it_and_begins_anew_lower(whole):
 
 def test_is_on_record(whole):
     options = whole.result["options"]
-    told = {k: options[k] for k in options if k.startswith(("last_stage", "stream"))}
+    told = {k: options[k] for k in options if k.startswith("long_form")}
     assert told == {
-        "last_stage_seconds": SECONDS,
-        "last_stage_epochs": 1,
-        "last_stage_order": "reading",
-        "last_stage_lr_scale": 0.3,
-        "stream_gap_seconds": GAP,
-        "stream_utterances": 1,
-        "stream_order": "random",
+        "long_form_finetune_seconds": SECONDS,
+        "long_form_finetune_epochs": 1,
+        "long_form_finetune_order": "reading",
+        "long_form_finetune_lr_scale": 0.3,
+        "long_form_gap_seconds": GAP,
+        "long_form_utterances": 1,
+        "long_form_order": "random",
     }
 
 
@@ -168,20 +168,29 @@ def test_a_step_of_fewer_and_longer_ones(train, options, tmp_path):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"last_stage_epochs": 2}, "--last_stage_epochs 2: of 2 epochs; set fewer"),
-        ({"last_stage_seconds": 0}, "--last_stage_seconds 0: expected a number abov"),
         (
-            {"last_stage_order": "any"},
-            "--last_stage_order any: expected one of random, ",
+            {"long_form_finetune_epochs": 2},
+            "--long_form_finetune_epochs 2: of 2 epochs; set fewer",
         ),
-        ({"stream_order": "reading"}, "--stream_order reading: has no effect alone"),
         (
-            {"last_stage_seconds": "null"},
-            "--stream_gap_seconds 0.25: has no effect alone",
+            {"long_form_finetune_seconds": 0},
+            "--long_form_finetune_seconds 0: expected a number abov",
+        ),
+        (
+            {"long_form_finetune_order": "any"},
+            "--long_form_finetune_order any: expected one of random, ",
+        ),
+        (
+            {"long_form_order": "reading"},
+            "--long_form_order reading: has no effect alone",
+        ),
+        (
+            {"long_form_finetune_seconds": "null"},
+            "--long_form_gap_seconds 0.25: has no effect alone",
         ),
         (
             {"train_manifest": "null", "train_shards": "shards"},
-            "--last_stage_seconds 8.0: shards know neither",
+            "--long_form_finetune_seconds 8.0: shards know neither",
         ),
     ],
 )
@@ -204,4 +213,4 @@ def test_what_has_no_order_is_named(train, options, chapters, tmp_path):
     run = train(tmp_path / "run", **{**options, **manifest})
     assert run.code == 2
     last = run.error.splitlines()[-1]
-    assert "--last_stage_order reading: u" in last and "'order'" in last
+    assert "--long_form_finetune_order reading: u" in last and "'order'" in last
