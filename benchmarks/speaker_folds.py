@@ -10,7 +10,6 @@ compare_systems.py it continues where it stopped. Differences are from the first
 
 import itertools
 import json
-import os
 import signal
 import sys
 import time
@@ -36,6 +35,7 @@ from trainings import (
 from lact_modules.comparison.statistics import mean_interval
 from lact_modules.data.corpus.librispeech import prepare_librispeech
 from lact_modules.data.manifest.manifest import Utterance, read_manifest, write_manifest
+from lact_modules.whole_file import write_whole
 
 TESTS = ("seen", "unseen")
 
@@ -140,9 +140,7 @@ def main(
     done = train(trainings, jobs, deadline)
     if any(training.system == listed[0] for training in done):
         summary = summarize(done)
-        unfinished = output / "folds.json.part"
-        unfinished.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
-        os.replace(unfinished, output / "folds.json")
+        write_whole(output / "folds.json", json.dumps(summary, indent=2) + "\n")
         show(summary)
     if len(done) < len(trainings):
         sys.exit("start it again to continue")

@@ -1,7 +1,6 @@
 """Results of studies of trained models, and how their numbers are written."""
 
 import json
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
@@ -20,6 +19,7 @@ from lact_modules.training.outcome.environment import (
     source_commit,
 )
 from lact_modules.training.outcome.result import publishable_command
+from lact_modules.whole_file import write_whole
 
 Counts = NDArray[numpy.int64]
 
@@ -38,9 +38,7 @@ def read_some(data: Path | None, limit: int | None) -> list[Utterance]:
 def write_json(path: Path, content: Any) -> None:
     """Write a file of JSON; a reader never sees half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(".part")
-    unfinished.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    os.replace(unfinished, path)
+    write_whole(path, json.dumps(content, indent=2) + "\n")
 
 
 def write_study(

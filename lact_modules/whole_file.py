@@ -104,15 +104,17 @@ def write_whole(path: str | Path, text: str) -> None:
 
 
 @contextmanager
-def whole_folder(path: str | Path) -> Iterator[Path]:
+def whole_folder(path: str | Path, replace: bool = False) -> Iterator[Path]:
     """Give a folder to fill that a reader never sees half full.
 
-    After an exception nothing is left of it.
+    After an exception nothing is left of it, and an earlier one is still there.
 
     Arguments
     ---------
     path : str | Path
         Folder to make; an empty one may be there.
+    replace : bool
+        Whether any folder may be there, to be deleted.
 
     Yields
     ------
@@ -134,14 +136,30 @@ def whole_folder(path: str | Path) -> Iterator[Path]:
     ['out', 'a.txt']
     """
     path = Path(path)
-    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
+    is_folder = path.is_dir() and not path.is_symlink()
+    may_be_there = is_folder and (replace or not any(path.iterdir()))
+    if os.path.lexists(path) and not may_be_there:
         raise InputError(f"{path}: exists; remove it or name another output folder")
+    earlier = unfinished_name(path)
+    try:
+        with folder_beside(path) as unfinished:
+            yield unfinished
+            # to delete it takes long enough to be interrupted, to rename it does not
+            if replace and path.exists():
+                os.replace(path, earlier)
+            os.replace(unfinished, path)
+    finally:
+        shutil.rmtree(earlier, ignore_errors=True)
+
+
+@contextmanager
+def folder_beside(path: Path) -> Iterator[Path]:
+    """Give a folder beside a path, made with those above it, and deleted afterwards."""
     unfinished = unfinished_name(path)
     try:
         with _named(path):
             unfinished.mkdir(parents=True)
             yield unfinished
-            os.replace(unfinished, path)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
 

@@ -1,7 +1,6 @@
 """Plots of what encoders cost."""
 
 import hashlib
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 import matplotlib
 from matplotlib.figure import Figure
 
+from lact_modules.whole_file import whole_file
 from tools.cost_tables import (
     ENCODERS,
     NOTHING,
@@ -86,14 +86,11 @@ class Plot:
         if path.is_file() and source in path.read_text(encoding="utf-8"):
             return True
         if not check:
-            unfinished = path.with_name(path.name + ".part")
-            with matplotlib.rc_context(
-                {"svg.hashsalt": self.name, "svg.fonttype": "none"}
-            ):
+            settings = {"svg.hashsalt": self.name, "svg.fonttype": "none"}
+            with matplotlib.rc_context(settings), whole_file(path) as unfinished:
                 self._figure(read_study(drawn)).savefig(
                     unfinished, format="svg", metadata={"Date": None, "Source": source}
                 )
-            os.replace(unfinished, path)
         return False
 
     def _figure(self, study: Mapping[str, Any]) -> Figure:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from lact_modules.errors import InputError
 from lact_modules.model_store.publishable import without_folders
+from lact_modules.whole_file import write_whole
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 FILES = {
@@ -132,7 +133,7 @@ def _read(folder: Path, files: Mapping[str, str]) -> dict[str, str]:
 def _write(texts: Mapping[str, str], folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in texts.items():
-        (folder / name).write_text(text, encoding="utf-8")
+        write_whole(folder / name, text)
     return folder
 
 

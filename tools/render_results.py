@@ -7,6 +7,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from lact_modules.whole_file import write_whole
 from tools import (
     chunking_tables,
     cost_plots,
@@ -108,7 +109,7 @@ def render_document(path: Path, name: str, results: Path, check: bool) -> bool:
     except ValueError as error:
         sys.exit(f"{path}: {error}")
     if not check and rendered != document:
-        path.write_text(rendered, encoding="utf-8")
+        write_whole(path, rendered)
     return rendered == document
 
 

@@ -1,12 +1,9 @@
 """Corrupted copies of a data set, one folder a condition."""
 
-import os
-import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from torch import Tensor
 
@@ -15,7 +12,7 @@ from lact_modules.data.conditions import Condition
 from lact_modules.data.flac import encode_flac, name_flac
 from lact_modules.data.manifest.manifest import Utterance, write_manifest
 from lact_modules.errors import InputError
-from lact_modules.whole_file import unfinished_name
+from lact_modules.whole_file import whole_folder
 
 MANIFEST_FILE = "manifest.jsonl"
 
@@ -30,29 +27,24 @@ class CorruptedCopy:
     condition of its own. What stays within full scale keeps its level.
     """
 
-    def __init__(self, folder: Path, condition: Condition, seed: int):
+    def __init__(self, folder: Path, unfinished: Path, condition: Condition, seed: int):
         self.folder = folder
+        self.unfinished = unfinished
         self.condition = condition
         self.seed = seed
         self.utterances: list[Utterance] = []
         self.num_bytes = 0
-        self._unfinished = unfinished_name(folder)
-        _check_replaceable(folder)
 
     @property
     def seconds(self) -> float:
         """Duration of what was written."""
         return sum(utterance.duration for utterance in self.utterances)
 
-    def start(self) -> None:
-        """Make room for the files, without touching an earlier copy."""
-        self._unfinished.mkdir(parents=True)
-
     def add(self, utterance: Utterance, waveform: Tensor) -> None:
         """Corrupt (N,) samples at 16 kHz and write them under the utterance's id."""
         corrupted = self.condition.corrupt(waveform, utterance.id, self.seed)
         name = name_flac(utterance.id)
-        self.num_bytes += (self._unfinished / name).write_bytes(encode_flac(corrupted))
+        self.num_bytes += (self.unfinished / name).write_bytes(encode_flac(corrupted))
         duration = len(corrupted) / SAMPLE_RATE
         self.utterances.append(
             replace(
@@ -63,21 +55,6 @@ class CorruptedCopy:
                 channel=None,
             )
         )
-
-    def finish(self) -> None:
-        """Write the manifest, and let the folder appear."""
-        write_manifest(self._unfinished / MANIFEST_FILE, self.utterances)
-        prefix = f"{self.folder.name}.old"
-        # To delete an earlier copy takes long enough to be interrupted; to move it
-        # does not.
-        with TemporaryDirectory(prefix=prefix, dir=self.folder.parent) as trash:
-            if self.folder.exists():
-                os.replace(self.folder, Path(trash) / self.folder.name)
-            os.replace(self._unfinished, self.folder)
-
-    def discard(self) -> None:
-        """Delete what is unfinished."""
-        shutil.rmtree(self._unfinished, ignore_errors=True)
 
 
 @contextmanager
@@ -93,16 +70,17 @@ def open_copies(
     out_folder = Path(out_folder)
     if out_folder.exists() and not out_folder.is_dir():
         raise InputError(f"{out_folder}: is a file; name a folder for the copies")
-    copies = [CorruptedCopy(out_folder / c.name, c, seed) for c in conditions]
-    try:
-        for copy in copies:
-            copy.start()
+    for condition in conditions:
+        _check_replaceable(out_folder / condition.name)
+    with ExitStack() as stack:
+        copies = []
+        for condition in conditions:
+            folder = out_folder / condition.name
+            unfinished = stack.enter_context(whole_folder(folder, replace=True))
+            copies.append(CorruptedCopy(folder, unfinished, condition, seed))
         yield copies
         for copy in copies:
-            copy.finish()
-    finally:
-        for copy in copies:
-            copy.discard()
+            write_manifest(copy.unfinished / MANIFEST_FILE, copy.utterances)
 
 
 def _check_replaceable(folder: Path) -> None:

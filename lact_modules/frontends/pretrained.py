@@ -26,6 +26,7 @@ from lact_modules.frontends.pretrained_files import (
     read_tensors,
 )
 from lact_modules.frontends.wav2vec2 import SAMPLE_RATE, Wav2Vec2Frontend
+from lact_modules.whole_file import whole_file, write_whole
 
 logger = logging.getLogger(__name__)
 
@@ -113,9 +114,10 @@ def save_pretrained(frontend: Wav2Vec2Frontend, folder: str | Path) -> None:
         for name, tensor in frontend.state_dict().items()
         if name not in _OWN
     }
-    save_file(weights, folder / WEIGHTS_FILE, metadata={"format": "pt"})
+    with whole_file(folder / WEIGHTS_FILE) as unfinished:
+        save_file(weights, unfinished, metadata={"format": "pt"})
     for name, content in ((CONFIG_FILE, config), (PREPROCESSOR_FILE, preprocessor)):
-        (folder / name).write_text(json.dumps(content, indent=2) + "\n", "utf-8")
+        write_whole(folder / name, json.dumps(content, indent=2) + "\n")
     # safetensors writes files that their owner alone can read
     shutil.copymode(folder / CONFIG_FILE, folder / WEIGHTS_FILE)
     # of a model before, it would count for more than what has been written

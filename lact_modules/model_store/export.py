@@ -23,7 +23,7 @@ from lact_modules.model_store.trained_model import (
     assemble,
     load_run,
 )
-from lact_modules.whole_file import unfinished_name
+from lact_modules.whole_file import folder_beside
 
 FORMAT_VERSION = 1
 CONFIG_FILE = "config.json"
@@ -67,9 +67,7 @@ def export_model(
     _check_destination(out_folder, force)
     check_own_files(run_folder, _read_of_run(run_folder))
     trained = _load(run_folder, num_checkpoints)
-    unfinished = unfinished_name(out_folder)
-    unfinished.mkdir(parents=True)
-    try:
+    with folder_beside(out_folder) as unfinished:
         config = json.dumps(_config(trained), indent=2)
         (unfinished / CONFIG_FILE).write_text(config + "\n", encoding="utf-8")
         _write_weights(trained, unfinished / WEIGHTS_FILE)
@@ -85,8 +83,6 @@ def export_model(
         if complete is not None:
             complete(unfinished)
         _move_files(unfinished, out_folder)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
     return trained
 
 

@@ -18,6 +18,7 @@ from lact_modules.decoding.rescore import (
     oracle,
 )
 from lact_modules.scoring.error_rate import ErrorRate, score
+from lact_modules.whole_file import write_whole
 
 
 class Transcripts:
@@ -100,7 +101,8 @@ def write_transcripts(
     hypotheses: Sequence[str],
 ) -> None:
     """Write ``{"id": ..., "ref": ..., "hyp": ...}`` for each utterance, a line each."""
-    with open(path, "w", encoding="utf-8") as stream:
-        for name, ref, hyp in zip(ids, references, hypotheses, strict=True):
-            entry = {"id": name, "ref": ref, "hyp": hyp}
-            stream.write(json.dumps(entry, ensure_ascii=False) + "\n")
+    lines = [
+        json.dumps({"id": name, "ref": ref, "hyp": hyp}, ensure_ascii=False) + "\n"
+        for name, ref, hyp in zip(ids, references, hypotheses, strict=True)
+    ]
+    write_whole(path, "".join(lines))

@@ -3,7 +3,8 @@ import os
 
 import pytest
 
-from lact_modules.whole_file import whole_file
+from lact_modules.errors import InputError
+from lact_modules.whole_file import whole_file, whole_folder
 
 
 def test_what_fails_leaves_what_was_there(tmp_path):
@@ -45,3 +46,29 @@ def test_two_that_write_the_same_file_do_not_mix(tmp_path):
         slow.write("long")
     assert path.read_text() == "slow and long"
     assert [each.name for each in tmp_path.iterdir()] == ["out.txt"]
+
+
+def test_an_earlier_folder_is_replaced_as_a_whole(tmp_path):
+    path = tmp_path / "out"
+    for name in ("a.txt", "b.txt"):
+        with whole_folder(path, replace=True) as unfinished:
+            (unfinished / name).touch()
+        assert [each.name for each in path.iterdir()] == [name]
+    with pytest.raises(KeyboardInterrupt), whole_folder(path, replace=True):
+        raise KeyboardInterrupt
+    assert [each.name for each in path.iterdir()] == ["b.txt"]
+    assert [each.name for each in tmp_path.iterdir()] == ["out"]
+
+
+@pytest.mark.parametrize("replace", [True, False])
+def test_what_is_no_folder_is_never_replaced_by_one(tmp_path, replace):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "folder")
+    (tmp_path / "file").touch()
+    for name in ("link", "file"):
+        with (
+            pytest.raises(InputError, match=f"{name}: exists"),
+            whole_folder(tmp_path / name, replace=replace),
+        ):
+            pytest.fail("was begun")
+    assert len(list(tmp_path.iterdir())) == 3

@@ -30,7 +30,7 @@ def write_split(
     write_manifest(manifest, utterances)
     _write_report(manifest.with_suffix(".skipped.json"), skipped)
     # Written last: without it the split is prepared anew.
-    key_file.write_text(key, encoding="utf-8")
+    write_whole(key_file, key)
 
 
 def digest(settings: object, files: Iterable[Path]) -> str:

@@ -3,7 +3,6 @@
 import io
 import json
 import os
-import shutil
 import zlib
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from functools import partial
@@ -21,7 +20,7 @@ from lact_modules.data.synthetic.espeak import Synthesizer, load_espeak
 from lact_modules.data.synthetic.grammar import write_sentence
 from lact_modules.data.synthetic.voices import SPEAKERS, Speaker, plan_speakers
 from lact_modules.errors import InputError
-from lact_modules.whole_file import unfinished_name
+from lact_modules.whole_file import whole_folder
 
 # Hz; audio.py says so too, but imports torch, which each worker would wait for.
 SAMPLE_RATE = 16000
@@ -58,16 +57,11 @@ def make_corpus(
         return record["hours"]
     load_espeak()
     speakers = plan_speakers(sizes, seed)
-    unfinished = unfinished_name(corpus)
-    try:
+    with whole_folder(corpus, replace=True) as unfinished:
         hours = _record_all(speakers, unfinished, seed, workers or os.cpu_count() or 1)
         _write_speakers(unfinished / "SPEAKERS.TXT", speakers)
         text = json.dumps({"arguments": arguments, "hours": hours}, indent=2)
         (unfinished / _RECORD).write_text(text + "\n", encoding="utf-8")
-        shutil.rmtree(corpus, ignore_errors=True)
-        os.replace(unfinished, corpus)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
     return hours
 
 

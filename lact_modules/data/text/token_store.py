@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-import os
-import shutil
 from array import array
 from collections.abc import Sequence
 from itertools import chain
@@ -17,7 +15,7 @@ from torch.utils.data import Dataset
 from lact_modules.data.text.sentences import read_lines
 from lact_modules.data.text.subwords import SubwordVocabulary
 from lact_modules.errors import InputError
-from lact_modules.whole_file import unfinished_name
+from lact_modules.whole_file import whole_folder
 
 _TOKENS, _ENDS, _NOTES = "tokens.bin", "ends.npy", "notes.json"
 _DTYPE = np.uint16
@@ -78,25 +76,22 @@ def write_token_store(
     key = _cache_key(vocabulary, texts, files, max_tokens)
     if (folder / _NOTES).is_file() and _read_notes(folder)["key"] == key:
         return
-    unfinished = unfinished_name(folder)
-    unfinished.mkdir(parents=True)
-    lengths, num_words, num_left_out = array("I"), 0, 0
-    with open(unfinished / _TOKENS, "wb") as stream:
-        for text in chain(texts, *map(read_lines, files)):
-            ids = vocabulary.encode(text)
-            if max_tokens is not None and len(ids) > max_tokens:
-                num_left_out += 1
-            elif ids:
-                stream.write(np.array(ids, dtype=_DTYPE).tobytes())
-                lengths.append(len(ids))
-                num_words += len(text.split())
-    if not lengths:
-        raise InputError(f"{folder.name}: there is no text, or all is too long")
-    np.save(unfinished / _ENDS, np.cumsum(lengths, dtype=np.int64))
-    notes = {"key": key, "num_words": num_words, "num_left_out": num_left_out}
-    (unfinished / _NOTES).write_text(json.dumps(notes), encoding="utf-8")
-    shutil.rmtree(folder, ignore_errors=True)
-    os.replace(unfinished, folder)
+    with whole_folder(folder, replace=True) as unfinished:
+        lengths, num_words, num_left_out = array("I"), 0, 0
+        with open(unfinished / _TOKENS, "wb") as stream:
+            for text in chain(texts, *map(read_lines, files)):
+                ids = vocabulary.encode(text)
+                if max_tokens is not None and len(ids) > max_tokens:
+                    num_left_out += 1
+                elif ids:
+                    stream.write(np.array(ids, dtype=_DTYPE).tobytes())
+                    lengths.append(len(ids))
+                    num_words += len(text.split())
+        if not lengths:
+            raise InputError(f"{folder.name}: there is no text, or all is too long")
+        np.save(unfinished / _ENDS, np.cumsum(lengths, dtype=np.int64))
+        notes = {"key": key, "num_words": num_words, "num_left_out": num_left_out}
+        (unfinished / _NOTES).write_text(json.dumps(notes), encoding="utf-8")
 
 
 def _cache_key(

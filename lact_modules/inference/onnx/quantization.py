@@ -1,11 +1,11 @@
 """Weights of 8 bits, in products that a CPU does in integers."""
 
 import logging
-import os
 from pathlib import Path
 from typing import Literal
 
 from lact_modules.errors import InputError
+from lact_modules.whole_file import whole_file
 
 Quantization = Literal["int8"]
 
@@ -24,7 +24,6 @@ def quantize_graph(path: Path) -> None:
         raise InputError(
             f"{path}: {error.name} is missing; pip install 'lact-asr[onnx-export]'"
         ) from error
-    smaller = path.with_name(f"{path.name}.part")
     graph = onnx.load(path)
     # linear layers are Gemm, which becomes MatMul on the way
     others = [node.name for node in graph.graph.node if node.op_type == "MatMul"]
@@ -32,14 +31,14 @@ def quantize_graph(path: Path) -> None:
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
-        quantize_dynamic(
-            graph,
-            smaller,
-            op_types_to_quantize=["MatMul"],
-            nodes_to_exclude=others,
-            per_channel=True,
-            weight_type=QuantType.QInt8,
-        )
+        with whole_file(path) as smaller:
+            quantize_dynamic(
+                graph,
+                smaller,
+                op_types_to_quantize=["MatMul"],
+                nodes_to_exclude=others,
+                per_channel=True,
+                weight_type=QuantType.QInt8,
+            )
     finally:
         logging.disable(before)
-    os.replace(smaller, path)
