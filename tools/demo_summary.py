@@ -60,14 +60,15 @@ def suggest(run: Path, streams: bool) -> list[str]:
     Example
     -------
     >>> suggest(Path("runs/demo"), streams=False)[1]
-    'stream and serve want another model: make demo-streaming'
+    'stream and serve need a streaming model: make demo-streaming'
     """
     program = f"try it: .venv/bin/lact-asr {{}} --model {run}"
     if streams:
         return [program.format("stream") + " FILE", program.format("serve")]
     return [
         program.format("transcribe") + " FILE...",
-        "stream and serve want another model: make demo-streaming",
+        "stream and serve need a streaming model: make demo-streaming",
+        "change what is trained: docs/changing_recipes.md, docs/extending.md",
     ]
 
 
@@ -83,8 +84,10 @@ def main() -> None:
     console = Console()
     result = json.loads((run / "result.json").read_text(encoding="utf-8"))
     console.print(summarize(result))
-    console.print(f"learning curves: {run}/plots    alignments: {run}/wer_test.txt")
-    console.print("\n".join(suggest(run, options.streams)), markup=False)
+    places = f"learning curves: {run}/plots    alignments: {run}/wer_test.txt"
+    lines = [places, *suggest(run, options.streams)]
+    # whole commands and paths, to be copied, however narrow the terminal
+    console.print("\n".join(lines), markup=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -36,8 +36,8 @@ class StreamingFrontend:
     def __init__(self, frontend: MelFrontend):
         if not isinstance(frontend.normalize, RunningNormalization):
             raise ValueError(
-                "normalization='utterance' needs the whole utterance; a stream needs "
-                "a model trained with 'running'"
+                "normalization='utterance' needs the whole utterance; train a "
+                "streaming model, with 'running', such as lact_streaming_demo.yaml"
             )
         self.frontend, self.normalize = frontend, frontend.normalize
         self.stride = prod(frontend.strides)

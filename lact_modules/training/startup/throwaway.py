@@ -57,7 +57,7 @@ def nothing_kept_of_trials(settings: Settings) -> Iterator[Settings]:
             from_main(_keep_found, folder, kept)
             logger.info("curve: %s; the search keeps nothing else", kept / FOUND[1])
         else:
-            logger.info("done; a debug run keeps nothing")
+            logger.info("done; a debug run keeps nothing: %s is removed", folder)
 
 
 def _keep_found(folder: Path, kept: Path) -> None:

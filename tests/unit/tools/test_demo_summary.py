@@ -1,8 +1,9 @@
+import json
 from pathlib import Path
 
 from rich.console import Console
 
-from tools.demo_summary import suggest, summarize
+from tools.demo_summary import main, suggest, summarize
 
 
 def test_scores_stand_side_by_side():
@@ -34,3 +35,15 @@ def test_a_model_is_suggested_for_what_it_can():
     stream, serve = suggest(run, streams=True)
     assert "stream --model runs/demo FILE" in stream
     assert serve.endswith("serve --model runs/demo")
+
+
+def test_paths_and_commands_are_not_broken_between_lines(tmp_path, monkeypatch, capsys):
+    run = tmp_path / "runs" / ("a_long_name" * 10)
+    run.mkdir(parents=True)
+    result = {"model": "m", "parameters": 0, "training_wall_s": 0, "metrics": {}}
+    (run / "result.json").write_text(json.dumps(result))
+    monkeypatch.setattr("sys.argv", ["demo_summary", str(run)])
+    main()
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.endswith(f"{run}/wer_test.txt") for line in lines)
+    assert any(line.endswith(f"--model {run} FILE...") for line in lines)
