@@ -3,6 +3,9 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+import torch
 
 from lact_modules.errors import InputError
 
@@ -45,6 +48,8 @@ def loading_from(folder: str | Path, wanted: str) -> Iterator[None]:
     logging.disable_progress_bar()
     try:
         yield
+    except InputError:
+        raise
     # what a damaged folder raises depends on the architecture
     except Exception as error:
         reason = str(error).partition("\n")[0] or type(error).__name__
@@ -53,3 +58,24 @@ def loading_from(folder: str | Path, wanted: str) -> Iterator[None]:
         ) from error
     finally:
         logging.enable_progress_bar()
+
+
+def load_weights(
+    kind: Any, folder: str | Path, may_lack: frozenset[str] = frozenset()
+) -> Any:
+    """Load a model of a kind, such as ``AutoModel``, in float32, from safetensors.
+
+    A folder whose weights lack any other than `may_lack` raises InputError.
+    """
+    model, report = kind.from_pretrained(
+        folder,
+        use_safetensors=True,
+        dtype=torch.float32,
+        output_loading_info=True,
+        **LOCAL,
+    )
+    if missing := {*report["missing_keys"]} - may_lack:
+        raise InputError(
+            f"{folder}: its weights lack {min(missing)}; use a complete one"
+        )
+    return model

@@ -6,7 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lact_modules.cli.option.transcribed import load_utterance, read_transcribed
+from lact_modules.cli.option.transcribed import (
+    Data,
+    load_utterance,
+    read_transcribed,
+)
 from lact_modules.cli.terminal.output import show_progress
 from lact_modules.cli.terminal.tally import Tally
 from lact_modules.cli.terminal.worker import start_worker
@@ -19,13 +23,7 @@ if TYPE_CHECKING:
 
 
 def corrupt(
-    data: Annotated[
-        Path,
-        typer.Argument(
-            help="Split folder in LibriSpeech's layout, or manifest: .jsonl, .csv, "
-            ".tsv, Lhotse's .jsonl.gz."
-        ),
-    ],
+    data: Data,
     out: Annotated[
         Path, typer.Argument(help="Output folder; gets a folder per condition.")
     ],

@@ -9,7 +9,7 @@ import typer
 
 from lact_modules.cli.option import groups, options
 from lact_modules.cli.option.grouped import grouped
-from lact_modules.cli.option.transcribed import read_transcribed
+from lact_modules.cli.option.transcribed import DATA_HELP, read_transcribed
 from lact_modules.cli.parts import Division
 from lact_modules.cli.scored_parts import score_parts
 from lact_modules.cli.terminal.output import open_report, show_progress
@@ -28,13 +28,7 @@ if TYPE_CHECKING:
 @grouped
 def evaluate(
     model: options.Model,
-    data: Annotated[
-        Path,
-        typer.Option(
-            help="Split folder in LibriSpeech's layout, or manifest: .jsonl, .csv, "
-            ".tsv, Lhotse's .jsonl.gz."
-        ),
-    ],
+    data: Annotated[Path, typer.Option(help=DATA_HELP)],
     json_file: Annotated[
         Path | None,
         typer.Option("--json", help="File for scores and transcripts; -: stdout."),

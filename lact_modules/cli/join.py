@@ -7,7 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lact_modules.cli.option.transcribed import load_utterance, read_transcribed
+from lact_modules.cli.option.transcribed import (
+    Data,
+    load_utterance,
+    read_transcribed,
+)
 from lact_modules.cli.terminal.output import show_progress
 from lact_modules.cli.terminal.tally import Tally
 from lact_modules.cli.terminal.worker import start_worker
@@ -30,13 +34,7 @@ class Group(str, Enum):
 
 
 def join(
-    data: Annotated[
-        Path,
-        typer.Argument(
-            help="Split folder in LibriSpeech's layout, or manifest: .jsonl, .csv, "
-            ".tsv, Lhotse's .jsonl.gz."
-        ),
-    ],
+    data: Data,
     out: Annotated[
         Path, typer.Argument(help="New folder for audio and manifest.jsonl.")
     ],

@@ -1,6 +1,6 @@
 """Compare systems on the utterances that all of them were tested on."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -24,9 +24,9 @@ from lact_modules.scoring.error_rate import count_word_errors
 
 @dataclass(frozen=True)
 class Score:
-    """What a system reached in one trial: rates in percent, means over its seeds.
+    """What a system reached in one trial: rates in percent, means over seeds.
 
-    Intervals are of 95 %; that over seeds is None for one seed.
+    Intervals are at 95 %; the one over seeds is None for a single seed.
     """
 
     system: str
@@ -42,7 +42,7 @@ class Score:
 class Trial:
     """All systems on one split with one decoding.
 
-    A difference is the second system's rate less the first one's.
+    Differences are the second system's rate minus the first one's.
     """
 
     split: str
@@ -55,7 +55,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Systems side by side, hyperparameters that differ, and what makes it unfair."""
+    """Systems side by side, hyperparameters that differ, and cautions."""
 
     systems: tuple[System, ...]
     trials: tuple[Trial, ...]
@@ -64,9 +64,10 @@ class Comparison:
 
 
 def compare(systems: Sequence[System], splits: Sequence[str] = ()) -> Comparison:
-    """Compare systems on splits, or on every split and decoding that all runs have.
+    """Compare systems on some splits, by default on those that all runs have.
 
-    InputError if a run lacks a split, or its references differ from another run's.
+    Raises InputError if a run lacks a split, or its references differ from another
+    run's.
     """
     runs = [run for system in systems for run in system.runs]
     trials = [
@@ -80,9 +81,14 @@ def compare(systems: Sequence[System], splits: Sequence[str] = ()) -> Comparison
     )
 
 
+def _common(names: Sequence[Collection[str]]) -> tuple[Collection[str], list[str]]:
+    """Return the first run's names, and those of them that all runs have."""
+    first, *others = names
+    return first, [name for name in first if all(name in other for other in others)]
+
+
 def _common_splits(runs: Sequence[Run]) -> list[str]:
-    first, *others = (run.decodings for run in runs)
-    common = [split for split in first if all(split in other for other in others)]
+    first, common = _common([run.decodings for run in runs])
     if not common:
         raise InputError(
             f"{runs[0].folder}: tested on {', '.join(first) or 'nothing'}, others on "
@@ -95,8 +101,7 @@ def _common_decodings(runs: Sequence[Run], split: str) -> list[str]:
     for run in runs:
         if split not in run.decodings:
             raise InputError(f"{run.folder}: not tested on {split!r}")
-    first, *others = (run.decodings[split] for run in runs)
-    common = [name for name in first if all(name in other for other in others)]
+    first, common = _common([run.decodings[split] for run in runs])
     if not common:
         raise InputError(
             f"{runs[0].folder}: {split!r} was decoded by {', '.join(first)}, and by "

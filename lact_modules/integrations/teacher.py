@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lact_modules.errors import InputError
-from lact_modules.transformers_folder import LOCAL, loading_from
+from lact_modules.transformers_folder import LOCAL, load_weights, loading_from
 
 _KINDS = "wav2vec 2.0, HuBERT or WavLM"
 
 
 class Teacher:
-    """Frames of a middle layer, from 1, of a local wav2vec 2.0, HuBERT or WavLM.
+    """Frames of one layer, from 1, of a local wav2vec 2.0, HuBERT or WavLM model.
 
     ``hop`` is the number of samples from frame to frame.
     """
@@ -68,19 +68,8 @@ def _load(folder: Path) -> tuple[bool, Any]:
         )
     with loading_from(folder, "a model with safetensors and a feature extractor"):
         extractor = AutoFeatureExtractor.from_pretrained(folder, **LOCAL)
-        model, report = AutoModel.from_pretrained(
-            folder,
-            use_safetensors=True,
-            dtype=torch.float32,
-            output_loading_info=True,
-            **LOCAL,
-        )
-    # what hides frames in its own training is not used
-    missing = {*report["missing_keys"]} - {"masked_spec_embed"}
-    if missing:
-        raise InputError(
-            f"{folder}: its weights lack {min(missing)}; use a complete one"
-        )
+        # what hides frames in its own training is not used
+        model = load_weights(AutoModel, folder, frozenset({"masked_spec_embed"}))
     if getattr(extractor, "sampling_rate", 16000) != 16000:
         raise InputError(f"{folder}: expects {extractor.sampling_rate} Hz, not 16000")
     return bool(getattr(extractor, "do_normalize", False)), model.eval()

@@ -20,7 +20,7 @@ from lact_modules.language_model.ngram_file import (
     read_header,
     read_words,
 )
-from lact_modules.transformers_folder import LOCAL, loading_from
+from lact_modules.transformers_folder import LOCAL, load_weights, loading_from
 
 # A batch's logits take this many times the size of the LM's vocabulary.
 _MAX_BATCH_TOKENS = 2048
@@ -158,17 +158,8 @@ def _load(folder: Path) -> tuple[Any, Any]:
 
     with loading_from(folder, "a causal language model with safetensors"):
         tokenizer = AutoTokenizer.from_pretrained(folder, **LOCAL)
-        model, report = AutoModelForCausalLM.from_pretrained(
-            folder,
-            use_safetensors=True,
-            dtype=torch.float32,
-            output_loading_info=True,
-            **LOCAL,
-        )
+        model = load_weights(AutoModelForCausalLM, folder)
         looks_ahead = _looks_ahead(model.eval())
-    if report["missing_keys"]:
-        missing = min(report["missing_keys"])
-        raise InputError(f"{folder}: its weights lack {missing}; take a whole model")
     if looks_ahead:
         raise InputError(
             f"{folder}: {type(model).__name__} sees words to come; take a causal model"

@@ -2,12 +2,22 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from lact_modules.data.manifest.manifest import Utterance
+
+DATA_HELP = (
+    "Split folder in LibriSpeech's layout, or manifest: .jsonl, .csv, .tsv, Lhotse's "
+    ".jsonl.gz."
+)
+"""Of an option or argument that `read_transcribed` reads."""
+
+Data = Annotated[Path, typer.Argument(help=DATA_HELP)]
 
 
 def read_transcribed(

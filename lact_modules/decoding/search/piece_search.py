@@ -1,30 +1,27 @@
 """A search for words of a lexicon that are spelled in pieces, without delimiters."""
 
 from collections.abc import Iterator
-from math import inf
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from flashlight.lib.text.decoder import (
     CriterionType,
-    LexiconDecoder,
-    LexiconDecoderOptions,
     Trie,
     TrieNode,
 )
 
 from lact_modules.data.text.subwords import SubwordVocabulary
-from lact_modules.decoding.search.found import IMPOSSIBLE, Found
+from lact_modules.decoding.search.found import IMPOSSIBLE
 from lact_modules.decoding.search.lexicon import Lexicon
 from lact_modules.decoding.search.segmentation import Node
-from lact_modules.decoding.search.word_search import LexiconSearch
+from lact_modules.decoding.search.word_search import TrieSearch
 
 _Following = dict[int, TrieNode]
 """Where to continue from a place, by column."""
 
 
-class PieceSearch(LexiconSearch):
+class PieceSearch(TrieSearch):
     """Words of a lexicon come out, each with its last piece.
 
     Flashlight leaves a word with the first frame of its last piece, and takes all that
@@ -54,16 +51,7 @@ class PieceSearch(LexiconSearch):
         self._decoder = self._make()
 
     def _make(self) -> Any:
-        options = LexiconDecoderOptions(
-            word_score=self._weights.word, unk_score=-inf, **self._settings
-        )
-        ids = self._blank, self._blank, self._names.get_index(self.unknown)
-        steps = self._forbid().ravel().tolist()
-        return LexiconDecoder(options, self._trie, self._lm, *ids, steps, False)
-
-    def _to_found(self, result: Any) -> Found:
-        words = [self._names.get_entry(word) for word in result.words if word >= 0]
-        return super()._to_found(result)._replace(words=words)
+        return self._decode(self._blank, self._forbid().ravel().tolist())
 
     def _forbid(self) -> np.ndarray[Any, np.dtype[np.float32]]:
         """Score steps (to, from) between columns: no word begins with a repetition."""

@@ -55,7 +55,25 @@ class LexiconSearch(Search):
         return root
 
 
-class WordSearch(LexiconSearch):
+class TrieSearch(LexiconSearch):
+    """Words come out where flashlight's trie ends one."""
+
+    _trie: Trie
+
+    def _decode(self, silence: int, steps: list[float]) -> LexiconDecoder:
+        """Make the decoder; `steps` are scores between columns, if there are any."""
+        options = LexiconDecoderOptions(
+            word_score=self._weights.word, unk_score=-inf, **self._settings
+        )
+        ids = silence, self._blank, self._names.get_index(self.unknown)
+        return LexiconDecoder(options, self._trie, self._lm, *ids, steps, False)
+
+    def _to_found(self, result: Any) -> Found:
+        words = [self._names.get_entry(word) for word in result.words if word >= 0]
+        return super()._to_found(result)._replace(words=words)
+
+
+class WordSearch(TrieSearch):
     """Words of a lexicon come out, each ended by a delimiter."""
 
     def __init__(
@@ -79,20 +97,12 @@ class WordSearch(LexiconSearch):
         self._decoder = self._make()
 
     def _make(self) -> Any:
-        options = LexiconDecoderOptions(
-            word_score=self._weights.word, unk_score=-inf, **self._settings
-        )
-        ids = self._delimiter, self._blank, self._names.get_index(self.unknown)
-        return LexiconDecoder(options, self._trie, self._lm, *ids, [], False)
+        return self._decode(self._delimiter, [])
 
     def end(self) -> None:
         """End the last word, add the score of the text's end, and sort."""
         self.step(self._ending)
         super().end()
-
-    def _to_found(self, result: Any) -> Found:
-        words = [self._names.get_entry(word) for word in result.words if word >= 0]
-        return super()._to_found(result)._replace(words=words)
 
     def _build_trie(self, spelled: dict[tuple[str, ...], list[str]]) -> Trie:
         ends = [self._delimiter, *range(len(self._tokens), len(self._columns))]
