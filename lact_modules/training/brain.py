@@ -233,7 +233,7 @@ class ASRBrain(RecipeBrain):
 
 
 def describe_size(model: nn.Module) -> str:
-    """Say how many million parameters a model has, and of them initial fast weights."""
+    """Say how many million parameters a model has, and how many are fast weights."""
     total = sum(parameter.numel() for parameter in model.parameters())
     fast = sum(
         matrix.numel()

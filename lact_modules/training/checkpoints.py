@@ -117,7 +117,7 @@ class AtomicCheckpointer(Checkpointer):
         return found
 
     def recover_if_possible(self, *args: Any, **arguments: Any) -> Checkpoint | None:
-        """Clear unfinished folders, then load the wanted checkpoint that is whole."""
+        """Clear unfinished folders, then load the wanted checkpoint, if any."""
         found = from_main(self._find_whole, *args, **arguments)
         if found is None:
             return None

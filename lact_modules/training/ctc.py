@@ -90,7 +90,7 @@ class CTCBrain(ASRBrain):
 def make_meta_step(
     model: nn.Module, objective: str, second_order: bool = False
 ) -> MetaStep:
-    """Make what takes a step of test-time training in each step of training."""
+    """Make a `MetaStep`, which is called as the model is."""
     if not isinstance(model, CTCModel):
         raise InputError(f"meta_ttt: no way to adapt a {type(model).__name__}")
     try:

@@ -28,9 +28,9 @@ Run = Callable[[PaddedBatch], tuple[Any, BatchLoss]]
 class Outcome(NamedTuple):
     """What has become of a batch.
 
-    Outputs are of what went through the model last: the batch, or a part of it.
-    ``loss`` is the mean over the batch's labels, NaN if it could not be read;
-    ``losses`` (B,) are those of ``ids``, in nats.
+    ``batch`` and ``outputs`` are of what went through the model last: the batch, or a
+    part of it. ``loss`` is the mean over the batch's labels, NaN if it could not be
+    read; ``losses`` (B,) are those of ``ids``, in nats.
     """
 
     batch: PaddedBatch

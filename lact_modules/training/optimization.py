@@ -93,7 +93,7 @@ class Optimization:
 def make_micro_batches(sampler: Any, hparams: Mapping[str, Any]) -> MicroBatches | None:
     """Cut a sampler's batches to what memory holds, if each is all of a step.
 
-    None without ``target_effective_batch``, which not every sampler knows.
+    None without ``target_effective_batch``. A sampler that does not know it is refused.
     """
     target = hparams["target_effective_batch"]
     if target is None:

@@ -100,8 +100,8 @@ class TimeMasks(nn.Module):
 def scale_time_masks(augment: Any, scale: float) -> Any:
     """Return augmentation with more or fewer time masks, a copy if anything changes.
 
-    Masks stay as long. Of `SpectrogramDrop` the lowest and the highest number are
-    rounded.
+    Masks do not become longer. The lowest and the highest number of `SpectrogramDrop`
+    are rounded.
     """
     if scale == 1 or augment is None:
         return augment

@@ -87,10 +87,10 @@ class WaveformAugmenter:
     def __call__(
         self, signals: Tensor, lengths: Tensor, num_views: int = 1
     ) -> tuple[Tensor, Tensor]:
-        """Augment a batch of V views of each utterance, which have the same pauses.
+        """Augment a batch; return (V B, N'), padded with 0, and (V B,) samples.
 
-        Of (V B, N'), padded with 0, and (V B,) samples; all else is drawn for each
-        view. What was given if all is off and there is one view.
+        The V views of an utterance have the same pauses; all else is drawn for each.
+        One view is what was given if all is off.
         """
         if not (self.first_steps or self.steps):
             if num_views == 1:

@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 class MicroBatches:
     """Cut a rank's share of a step into batches that go through the model at once.
 
-    They have ``max_size`` utterances, and seconds of audio, padding included.
+    Limits are ``max_size`` utterances and ``max_seconds`` of audio, padding included.
     """
 
     def __init__(self, share: int, max_size: int | None, max_seconds: float):
@@ -37,7 +37,7 @@ class MicroBatches:
         return self.limits[1] / 2**self.num_halvings
 
     def cut(self, batch: PaddedBatch) -> list[PaddedBatch]:
-        """Cut a batch, longest first, to what is in the limits, or one utterance."""
+        """Cut a batch, longest first, to parts within the limits or one utterance."""
         lengths = count_valid(batch.signal).numpy()
         parts = [
             piece[start : start + self.max_size]

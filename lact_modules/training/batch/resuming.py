@@ -45,7 +45,7 @@ class ResumableSampler:
         self.num_batches = len(self._rounds)
 
     def set_epoch(self, epoch: int) -> None:
-        """Batch the utterances of an epoch, those that it still has to come."""
+        """Begin an epoch with the utterances that it has not had yet."""
         if isinstance(self.dataset, StreamDataset):
             self.dataset.set_epoch(epoch)
             self._rows, self._keys = _list_utterances(self.dataset)

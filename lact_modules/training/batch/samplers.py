@@ -46,7 +46,7 @@ class EffectiveBatchSampler:
         self.num_ranks = num_ranks
 
     def rounds(self, rows: Batch, epoch: int) -> list[Round]:
-        """Return every rank's share of each step, of rows that stand in one of them."""
+        """Return, for each step, every rank's share; each row is in one of them."""
         generator = np.random.default_rng((self.seed, epoch))
         order = rows[generator.permutation(len(rows))]
         starts = [*range(0, len(rows), self.target)]
@@ -64,9 +64,9 @@ class EffectiveBatchSampler:
 class BucketBatchSampler:
     """Batch utterances of like duration, at random, another way each epoch.
 
-    A batch has so many seconds, padding included, and utterances. Without `num_buckets`
-    there is one for each number of utterances that a batch holds, so that batches of
-    long ones are as full as others.
+    A batch has up to ``max_batch_length`` seconds, padding included.
+    ``num_buckets=None`` makes one for each number of utterances that a batch holds, so
+    that batches of long ones are as full as others.
     """
 
     def __init__(
@@ -111,7 +111,7 @@ class BucketBatchSampler:
 
 
 class StagedSampler:
-    """Batches of another sampler from an epoch on, the first of which is 1."""
+    """Batches of another sampler from an epoch on; keys are epochs, 1 among them."""
 
     def __init__(self, samplers: Mapping[int, RoundSampler]):
         self.samplers = samplers

@@ -30,9 +30,9 @@ logger = logging.getLogger(__name__)
 def plan_streams(
     utterances: Sequence[Utterance], hparams: Mapping[str, Any]
 ) -> list[StreamPlan]:
-    """Join utterances as the recipe asks, from epoch 1 on and in the last epochs.
+    """Join utterances as the recipe asks, from epoch 1 on and in its last epochs.
 
-    There are no plans if nothing is ever joined.
+    No plans if nothing is ever joined.
     """
     gap, seed, stage = (
         hparams["long_form_gap_seconds"],

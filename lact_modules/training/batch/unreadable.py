@@ -14,7 +14,7 @@ _SHARE = 0.01
 class UnreadableAudio:
     """Utterances of a set whose audio cannot be read, each named once.
 
-    So many are skipped, or one of a hundred if that is more.
+    Up to ``patience`` are skipped, or one of a hundred if that is more.
     """
 
     def __init__(self, num_utterances: int, patience: int):
@@ -32,7 +32,7 @@ class UnreadableAudio:
         return len(self._ids)
 
     def note(self, faults: Mapping[str, str]) -> None:
-        """Name what was not named before; InputError if it is too much, or all."""
+        """Log new faults; raise InputError if too many, or all, cannot be read."""
         for name, fault in faults.items():
             if name in self._ids:
                 continue

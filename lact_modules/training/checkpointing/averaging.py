@@ -81,7 +81,7 @@ def _judge(
 def validate_weights(brain: Any, weights: Weights) -> float:
     """Measure weights on dev as training does after an epoch; nothing is logged.
 
-    The model is left with them, and `validated` too.
+    The brain's model is left with these weights.
     """
     model = brain.hparams.model
     model.load_state_dict(weights)

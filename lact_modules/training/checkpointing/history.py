@@ -24,8 +24,8 @@ _BRAIN_FILE = "brain.ckpt"
 class Trained(NamedTuple):
     """What the newest checkpoint of a run says of its training.
 
-    ``options`` is resolved YAML of the start that trained the last step; ``epochs`` has
-    the share of the one that is not done.
+    ``options`` is resolved YAML of the start that trained the last step; ``epochs``
+    includes the share of the unfinished one.
     """
 
     options: str
@@ -41,9 +41,9 @@ class Trained(NamedTuple):
 
 
 def read_trained(save_folder: str | Path | None) -> Trained | None:
-    """Read how a run was trained so far; None if there is no whole checkpoint.
+    """Read how a run was trained so far; None if no checkpoint tells.
 
-    None, too, of a version that did not keep options.
+    That is so if there is none, the newest is damaged, or its version kept no options.
     """
     newest = None if save_folder is None else newest_in(Path(save_folder))
     if newest is None:

@@ -28,7 +28,7 @@ NOT_OF_TRAINING = (
 
 
 class Change(NamedTuple):
-    """An option with two values, of an object its class."""
+    """An option with its old and its new value; of objects, their classes."""
 
     path: tuple[str, ...]
     old: Any

@@ -50,7 +50,7 @@ def read_manifests(
 
 
 def check_durations(durations: Sequence[float], max_duration: float | None) -> None:
-    """Warn of what is too long, in seconds, to be trained on; refuse if all is."""
+    """Warn of utterances of more than ``max_duration`` seconds; refuse if all are."""
     if max_duration is None:
         return
     num_long = sum(duration > max_duration for duration in durations)
@@ -75,11 +75,11 @@ def make_dataset(
 ) -> DynamicItemDataset:
     """Make a SpeechBrain dataset; a stream is read as one utterance.
 
-    Items are ``id``, ``signal`` (N,) float32, ``tokens`` (U,) int64, the whole
-    transcript, ``text``, and ``faults``: by id, what is wrong with utterances that
-    cannot be read, and which signal and transcript lack. Files kept ``in_memory`` take
-    230 MB an hour. Unless it ``must_spell``, tokens omit characters that the vocabulary
-    lacks, and a warning counts them: for data that are scored, not learned.
+    Items are ``id``, ``signal`` (N,) float32, ``tokens`` (U,) int64, ``text``, and
+    ``faults``: by id, why utterances cannot be read, which signal and transcript then
+    lack. ``in_memory`` decodes each file once and keeps it (230 MB an hour). Without
+    ``must_spell``, tokens omit characters that the vocabulary lacks, and a warning
+    counts them: for data that are scored, not learned.
     """
     streams = [(u,) if isinstance(u, Utterance) else u for u in utterances]
     _check(streams, vocabulary, must_spell)
@@ -97,7 +97,7 @@ def make_stream_dataset(
     gap: float = 0.0,
     seed: int = 0,
 ) -> StreamDataset:
-    """Make a dataset of streams to learn from, which are others in later epochs.
+    """Make a dataset of streams to learn from, which change from epoch to epoch.
 
     Items are those of `make_dataset`; ``gap`` is in seconds.
     """
@@ -162,7 +162,10 @@ def read_ahead(dataset: DynamicItemDataset) -> None:
 
 
 def check_spelling(texts: Mapping[str, str], vocabulary: AnyVocabulary) -> None:
-    """Refuse a transcript with characters that a vocabulary lacks, by its name."""
+    """Refuse a transcript with characters that a vocabulary lacks.
+
+    ``texts`` are by what an error calls them.
+    """
     faulty = _find_unknown(texts, vocabulary)
     if faulty:
         name, characters = next(iter(faulty.items()))

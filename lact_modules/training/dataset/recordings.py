@@ -13,7 +13,7 @@ from lact_modules.errors import InputError
 
 
 class Recordings:
-    """Read utterances, and keep them if wanted; list those that cannot be read."""
+    """Read utterances, ``in_memory`` to keep them; report those that cannot be read."""
 
     def __init__(self, in_memory: bool = False):
         self.in_memory = in_memory
@@ -22,7 +22,7 @@ class Recordings:
     def read(
         self, utterances: Sequence[Utterance]
     ) -> tuple[dict[str, Tensor], dict[str, str]]:
-        """Return signals (N,) by id, and what is wrong with the others."""
+        """Return signals (N,) by id, and by id why others cannot be read."""
         found = {utterance.id: self._find(utterance) for utterance in utterances}
         signals = {k: v for k, v in found.items() if isinstance(v, Tensor)}
         return signals, {k: str(v) for k, v in found.items() if k not in signals}

@@ -56,7 +56,7 @@ class StreamDataset(DynamicItemDataset):
 
 
 def list_streams(streams: Sequence[Stream], gap: float) -> dict[str, dict[str, Any]]:
-    """Return ``stream``, ``duration`` and ``text`` by the first utterance's id."""
+    """Return ``stream``, ``duration`` and ``text`` of each stream, by its first id."""
     return {
         stream[0].id: {
             "stream": stream,

@@ -20,9 +20,9 @@ ORDERS = (RANDOM, READING)
 
 
 class StreamPlan(NamedTuple):
-    """Which utterances are joined, from an epoch on; each stands in one stream.
+    """Streams from an epoch on, with each utterance in one of them.
 
-    If it is random, they change places in each epoch, see `exchange`.
+    If ``is_random``, utterances change places in each epoch, see `exchange`.
     """
 
     streams: list[Stream]
@@ -38,10 +38,11 @@ def join_utterances(
     gap: float = 0.0,
     seed: int = 0,
 ) -> list[Stream]:
-    """Share out utterances among streams, each in one, the shortest stream first.
+    """Divide utterances into streams, each in one, the shortest stream first.
 
-    The order is one of `ORDERS`. Limits are of utterances, and of seconds of a stream
-    that has more than one; None is any. Unknown speakers and places are refused.
+    ``order`` is one of `ORDERS`. ``max_duration`` in seconds limits streams of more
+    than one utterance. Raises InputError if a speaker, or a place in a recording, is
+    unknown.
     """
     if order == RANDOM:
         return join_speakers(utterances, max_utterances, max_duration, seed, gap)
@@ -90,7 +91,7 @@ def exchange(
     """Let utterances of a speaker that last about as long change places, at random.
 
     So each has other ones before it in every epoch, and streams last about as long as
-    they did. They change within ``neighbours``, next to each other by duration.
+    they did. They change places among ``neighbours``, consecutive ones by duration.
     """
     rng = random.Random(seed)
     places = defaultdict(list)

@@ -11,7 +11,7 @@ from lact_modules.ops.routing import Routing, ratio_loss
 
 
 class Routed(NamedTuple):
-    """What a router was given, (B, T, D) frames or others, and what it chose."""
+    """What a router was given, frames (B, T, D) or a substitute, and what it chose."""
 
     x: Tensor
     is_padding: Tensor
@@ -59,7 +59,7 @@ class ChunkingWatch:
         self.counts = self.counts.to(counts.device) + counts
 
     def losses(self, tokens: Tensor, num_tokens: Tensor) -> Tensor:
-        """Return what the last batch's segments add to its losses (B,) over tokens."""
+        """Return segments' losses (B,) of the last batch, to average over tokens."""
         if self.last is None:
             raise ValueError("no batch was divided into segments")
         _, is_padding, routing = self.last
@@ -71,8 +71,8 @@ class ChunkingWatch:
     def metrics(self) -> dict[str, float]:
         """Return the last batch's metrics of segments; none before the first.
 
-        ``segments/keep_ratio`` is the share of frames that began one; the router's
-        numbers are over frames with one before them.
+        ``segments/keep_ratio`` is the share of frames that began one; the router's own
+        numbers are over frames that have one before them.
         """
         if self.last is None:
             return {}

@@ -31,7 +31,7 @@ class Distillation:
         return cls(CodeFile(hparams.teacher_codes), name, hparams.teacher_weight)
 
     def losses(self, watch: HeadsWatch, ids: Sequence[str], labels: Tensor) -> Tensor:
-        """Return what the last batch's codes add to its losses (V B,) over labels."""
+        """Return the codes' losses (V B,) of the last batch, to average over labels."""
         output = watch.output(self.name)
         if output is None:
             return torch.zeros_like(labels, dtype=torch.float32)
@@ -49,9 +49,9 @@ class Distillation:
 def code_losses(log_probs: Tensor, frames: Tensor, codes: Sequence[Tensor]) -> Tensor:
     """Return the mean cross-entropy (B,) of codes at the frames of each utterance.
 
-    It is in nats, and 0 for what has no frames. A frame learns the code that stands at
-    its middle, as a share of the utterance: so either rate may be the higher one, and
-    speech that is played faster or slower has its codes stretched with it.
+    It is in nats; 0 without frames. A frame learns the code that stands at its middle,
+    as a share of the utterance: so either rate may be the higher one, and speech that
+    is played faster or slower has its codes stretched with it.
     """
     num_frames = log_probs.shape[1]
     targets = torch.zeros(log_probs.shape[:2], dtype=torch.int64)

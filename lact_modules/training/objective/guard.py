@@ -36,7 +36,10 @@ class NonFiniteGuard:
         self.in_a_row = 0
 
     def is_bad(self, values: Tensor, ids: Sequence[str]) -> bool:
-        """Return whether a value, of an id or of all, is bad on any rank; log ids."""
+        """Return whether any value is not finite, on any rank; log whose it is.
+
+        Values are (B,), one for each id, or one that all ids share.
+        """
         bad = ~torch.isfinite(values.detach()).expand(len(ids)).cpu()
         culprits = [name for name, is_bad in zip(ids, bad, strict=True) if is_bad]
         any_bad = bad.any().float().to(values.device)

@@ -14,7 +14,7 @@ from lact_modules.training.objective.losses import ctc_losses
 
 
 class HeadOutput(NamedTuple):
-    """What a head outputs: (B, T, ...) of frames or segments, and valid ones (B,)."""
+    """What a head outputs: (B, T, ...) per frame or segment, and valid ones (B,)."""
 
     values: Tensor
     lengths: Tensor

@@ -9,9 +9,9 @@ from lact_modules.training.objective.guard import infeasible
 def ctc_losses(
     log_probs: Tensor, frames: Tensor, tokens: Tensor, num_tokens: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Return the CTC loss of each utterance, in nats, and whether it cannot be aligned.
+    """Return CTC losses (B,) in nats, and which utterances cannot be aligned.
 
-    Then it counts as 0. Token 0 of log-probabilities (B, T, V) is the blank.
+    These count as 0. Token 0 of the log-probabilities (B, T, V) is the blank.
     """
     losses = ctc_loss(
         # (B, T, V) -> (T, B, V)

@@ -23,7 +23,7 @@ _TRUTH = {"true": True, "false": False}
 
 @dataclass
 class CommandLine:
-    """A YAML file, overrides by key, and whether to explain the keys and do nothing."""
+    """What a user asks for: a YAML file, overrides by key, or help."""
 
     yaml_file: str | None = None
     overrides: dict[str, Any] = field(default_factory=dict)
@@ -75,10 +75,10 @@ def _next_value(name: str, left: list[str], kind: Kind | None, has_file: bool) -
 
 
 def read_value(name: str, value: str, kind: Kind | None) -> Any:
-    """Read a value off a command line, such as HyperPyYAML leaves as it is.
+    """Read a value from a command line, such as HyperPyYAML leaves as it is.
 
-    It is text where the kind is text, and YAML everywhere else; where nobody knows the
-    kind, text is what YAML would change.
+    It is text where the kind is text, and YAML everywhere else; of an unknown key, text
+    is what YAML would change.
     """
     try:
         value.encode()

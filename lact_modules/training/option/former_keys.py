@@ -52,7 +52,7 @@ def with_present_keys(
 
 
 def in_present_keys(text: str, where: str | None = None) -> str:
-    """Rename the keys of a YAML file, and references to them, on the same lines."""
+    """Rename the keys of a YAML file, and references to them; keep its lines."""
     found = {match["name"]: match.start() for match in _KEY.finditer(text)}
     if not found:
         return text

@@ -39,10 +39,9 @@ from lact_modules.training.option.yaml_loader import (
 class Settings(NamedTuple):
     """What a recipe is to run with, as plain data.
 
-    ``overrides`` replace or add keys in ``source``, so that it holds all that holds;
-    ``values`` of all keys are plain and checked; ``resolved`` is the YAML with its
-    references resolved. ``given`` keys are the command line's, ``named`` the file's
-    too.
+    ``overrides`` replace or add keys in ``source``; ``values`` of all keys are checked,
+    without objects; ``resolved`` is the YAML with references resolved. ``given`` are
+    the keys of the command line, ``named`` those of the file too.
     """
 
     path: Path
@@ -75,9 +74,9 @@ def read_settings(
 ) -> Settings:
     """Read a recipe's HyperPyYAML file with overrides, and make nothing yet.
 
-    Former names of keys are read too, with a warning. No key may stand in the file but
-    those of the recipe and what they refer to, and those required must; of None, those
-    of any recipe, and others.
+    Former names of keys are read too, with a warning. The file may have only ``keys``
+    and what they refer to, and must have those required; for None, it may have those of
+    any recipe, and others.
     """
     path = Path(yaml_file)
     if not path.is_file():

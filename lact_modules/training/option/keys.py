@@ -227,7 +227,7 @@ EVERY: Keys = {
 
 
 def defaults_of(keys: Keys) -> dict[str, Any]:
-    """Return what holds where neither YAML nor command line say so, to be changed."""
+    """Return what holds where neither the YAML nor the command line say otherwise."""
     return {
         name: deepcopy(default_of(name, key))
         for name, key in keys.items()

@@ -65,7 +65,7 @@ def _fault_of(key: str) -> Iterator[None]:
 
 
 def reason_of(error: Exception) -> str:
-    """Say on one line what went wrong, or of which type, and where in a YAML file."""
+    """Say on one line what went wrong, or its type, and where in a YAML file."""
     if isinstance(error, MarkedYAMLError) and error.problem_mark:
         return f"line {error.problem_mark.line + 1}: {error.problem}"
     # HyperPyYAML puts words of its own before those of a constructor

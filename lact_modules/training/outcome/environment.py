@@ -14,9 +14,9 @@ REPORTED_PACKAGES = ("torch", "torchaudio", "speechbrain", "transformers")
 
 
 def source_commit(folder: str | Path | None = None) -> dict[str, str | bool] | None:
-    """Return the commit that a package's source was checked out from, as its ``hash``.
+    """Return the commit of a package's source: its ``hash``, and if it is ``dirty``.
 
-    It is ``dirty`` if tracked files were changed; None without a checkout or git.
+    Dirty means that tracked files were changed. None without a checkout or git.
     """
     folder = Path(folder or lact_modules.__path__[0])
     # a package installed below somebody else's checkout is not tracked there

@@ -24,10 +24,10 @@ def measure_split(
 
     Into the run's folder go ``wer_<split>.txt`` with alignments and
     ``transcripts_<split>.jsonl``; of decoders other than the first their names stand
-    before the ending, as in ``wer_<split>_<decoder>.txt``. Metrics are by decoder: a
-    real-time factor is of loading, model and that decoder; ``infeasible`` counts
-    utterances that CTC has too few frames for, ``unreadable`` those that are skipped;
-    ``keep_ratio`` is the share of frames that began segments.
+    before the ending, as in ``wer_<split>_<decoder>.txt``. Of the metrics by decoder,
+    the real-time factor includes loading and model; ``infeasible`` counts utterances
+    with too few frames for CTC, ``unreadable`` those skipped; ``keep_ratio`` is the
+    share of frames that began segments.
     """
     started = time.perf_counter()
     brain.evaluate(dataset, test_loader_kwargs=dict(options))

@@ -37,9 +37,9 @@ def write_result(
     """Write what was measured beside everything needed to measure it again.
 
     Commit, versions, hardware and date (UTC) are added; absolute paths in the command
-    shrink to their last part, so the record can be published. Numbers are by split and
+    shrink to their last part, so the record can be published. Metrics are by split and
     decoding, ``{"test": {"greedy": {"wer": ..., "wer_interval": [..., ...]}}}``, rates
-    in percent; seconds of training are of all resumed parts.
+    in percent; ``training_wall_s`` covers all resumed parts.
     """
     result = {
         "recipe": recipe,

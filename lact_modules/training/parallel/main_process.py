@@ -17,7 +17,7 @@ def num_processes() -> int:
 
 
 def from_main(run: Callable[..., Result], *args: Any, **arguments: Any) -> Result:
-    """Run something in the main process; all get its result, or its fault."""
+    """Run something in the main process; all processes get its result, or its error."""
     result: Any = None
     fault: InputError | OSError | None = None
     if if_main_process():

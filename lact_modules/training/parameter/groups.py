@@ -17,8 +17,9 @@ _VECTORS = ("A_log", "qk_scale", "qk_offset", "content_bias", "distance_bias")
 class ParameterGroup(NamedTuple):
     """Parameters that are trained alike.
 
-    Learning rates are peaks; None is the optimizer's, and in a stage frozen. ``scale``
-    is a factor of them. Hidden ones are matrices that an optimizer treats otherwise.
+    ``lr`` and ``weight_decay`` of None are the optimizer's. ``scale`` is a factor of
+    the learning rate; peak rates of stages are scaled already, None is frozen.
+    ``is_hidden`` marks matrices that an optimizer treats differently.
     """
 
     name: str

@@ -27,7 +27,7 @@ _TOKEN_AXES = {
 
 
 class TokenMap(NamedTuple):
-    """Ids of the tokens that two vocabularies share, in both, and the other tokens."""
+    """Ids of tokens that two vocabularies share, in each, and tokens of one alone."""
 
     rows: list[int]
     old_rows: list[int]

@@ -9,9 +9,9 @@ from lact_modules.errors import InputError
 
 
 class Stage(NamedTuple):
-    """Epochs, first and last, with peak learning rates by pattern, see `select`.
+    """Epochs ``first`` to ``last`` with peak rates by pattern, see `select`.
 
-    The last stage holds on beyond its end; a later pattern counts.
+    Of several patterns the last one counts. The last stage holds on beyond its end.
     """
 
     first: int

@@ -83,15 +83,18 @@ class ShardBatches(IterableDataset):
     def start(
         self, epoch: int, num_done: int, heard: NDArray[np.uint64] = NOTHING
     ) -> None:
-        """Let the next iteration begin within an epoch, after batches it has had.
+        """Begin the next iteration within an epoch, after ``num_done`` batches.
 
-        These are read over; the first pass skips utterances whose `hash_ids` were
-        ``heard``.
+        These are read and skipped; the first pass skips the utterances in ``heard``,
+        too, which holds their `hash_ids`.
         """
         self.epoch, self.num_done, self.heard = epoch, num_done, heard
 
     def count_batches(self, but: Iterable[float] = ()) -> int:
-        """Count a process's batches of a pass, by durations in the index but some."""
+        """Count the batches of a pass for each process, by durations in the index.
+
+        ``but`` are durations of utterances that it skips.
+        """
         missing = Counter(but)
         missing.subtract(d for shard in self.shards for d in shard.durations)
         samples = ({"duration": d} for d in (-missing).elements())

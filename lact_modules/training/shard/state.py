@@ -33,7 +33,7 @@ class Had:
 class ShardState:
     """What an epoch has had: in another order before, and in the order that holds.
 
-    The former is of all ranks.
+    ``before`` is of all ranks.
     """
 
     def __init__(self, epoch: int, order: str, before: Had | None = None):

@@ -32,6 +32,8 @@ class Tracker(Protocol):
         """Write what is left; the training is done."""
 
 
+# SpeechBrain's loggers, which `train_logger` takes, know epochs alone, begin at 1 again
+# in a run that resumes, and show neither texts nor anything in MLflow.
 TRACKERS: dict[str, Callable[[Path], Tracker]] = {
     "tensorboard": TensorBoard,
     "wandb": WandB,

@@ -24,8 +24,8 @@ def check_feasible(
 
     A label that repeats its neighbor takes a frame more, for the blank between. Audio
     is not read: durations give the frames, but for one or two, and augmentation that
-    changes the speed is ignored. InputError if all are such, and CTC is all of the
-    loss.
+    changes the speed is ignored. Raises InputError if there are no others and no
+    attention.
     """
     if not ctc_weight:
         return 0

@@ -18,9 +18,8 @@ ReadTexts = Callable[[], Sequence[str]]
 def make_vocabulary(hparams: dict[str, Any], read_texts: ReadTexts) -> AnyVocabulary:
     """Make the vocabulary of a CTC recognizer, and see that the model fits it.
 
-    Without ``characters``, they are those that the run began with or else those of the
-    texts; without ``num_tokens``, the output layer of ``model`` is sized to what there
-    is.
+    ``characters`` of None are those that the run began with, or those of the texts;
+    ``num_tokens`` of None sizes the output layer of ``model`` to the vocabulary.
     """
     units = hparams["units"]
     if hparams["tokenizer"] and units != "pieces":

@@ -39,7 +39,7 @@ class Kind:
     entries: Mapping[str, "Kind"] | None = None
 
     def check(self, name: str, value: Any) -> None:
-        """Refuse a value of another kind; a nested key's name has dots."""
+        """Refuse a value of another kind; ``name`` has dots where it is nested."""
         try:
             fits = self.fits(value)
         except InputError as error:

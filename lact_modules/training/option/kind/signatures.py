@@ -29,7 +29,8 @@ _PLAIN = ((bool, flag), (int, whole()), (float, number(or_inf=True)), (str, text
 def check_arguments(tree: Mapping[str, Any]) -> None:
     """Refuse arguments that a class or function has not, or of another type.
 
-    HyperPyYAML would report where an object is made, and of ``!name:`` not even there.
+    HyperPyYAML would report them when an object is made, and for ``!name:`` not even
+    then.
     """
     for name, path, arguments in _made(tree, "", set()):
         function = pydoc.locate(path)

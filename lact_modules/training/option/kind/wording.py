@@ -28,10 +28,10 @@ def did_you_mean(
 ) -> str:
     """Suggest a name in the place of one that is not known.
 
-    Where none is near, `otherwise`, or else all of them. Of several that are near, and
-    none so near that only a letter or two differ, those count that end in the same
-    word, and then the one that has most of the name's words, or longer ones that begin
-    so, in its own name or in what it is for.
+    If none is near, it returns ``otherwise``, or all names. Of several that are near,
+    none by a letter or two, those count that end in the same word, and then the one
+    that has most of the name's words, or longer forms of them, in itself or in what it
+    is for (``about``).
 
     >>> did_you_mean("num_layer", ["num_layers", "dropout"])
     "did you mean 'num_layers'?"
