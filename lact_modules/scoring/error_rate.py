@@ -15,8 +15,8 @@ EDITS = ("replace", "insert", "delete")
 class ErrorRate:
     """How often a recognizer is wrong over a set of utterances.
 
-    Rates, and the 95 % interval of the word error rate, are in percent and may exceed
-    100. The space between words is a character.
+    Rates, and the 95 % interval of the WER, are in percent; a WER may exceed 100. In
+    the CER, the space between words is a character.
     """
 
     wer: float
@@ -66,11 +66,11 @@ def score(
 def count_word_errors(
     references: Sequence[str], hypotheses: Sequence[str]
 ) -> NDArray[numpy.int64]:
-    """Count the word errors of each utterance, words being split at white space.
+    """Count the word errors of each utterance.
 
-    Of (U, 4): substitutions, insertions, deletions, words of the reference. Their sum
-    is the least possible; where several alignments have as few errors, the kinds are
-    those of one of them.
+    Columns (U, 4) are substitutions, insertions, deletions and words of the reference;
+    words are split at white space. The sum of errors is the least possible; where
+    several alignments have as few, the kinds are those of one of them.
     """
     pairs = zip(references, hypotheses, strict=True)
     return numpy.array(
@@ -83,10 +83,9 @@ def count_stream_errors(
 ) -> NDArray[numpy.int64]:
     """Count the word errors of utterances that were recognized as one stream.
 
-    They are as in `count_word_errors`. A recognizer may output a word after the next
-    utterance begins, so times do not say which utterance a word belongs to; the
-    alignment with all references does. A word too many counts for the utterance before
-    it.
+    Columns are those of `count_word_errors`. A recognizer may output a word after the
+    next utterance begins, so times do not say which utterance a word belongs to; the
+    alignment with all references does. An insertion counts for the utterance before it.
     """
     said = [text.split() for text in references]
     counts = numpy.array([[0, 0, 0, len(words)] for words in said])
@@ -109,7 +108,7 @@ def draw_utterances(
 ) -> NDArray[numpy.int64]:
     """Draw as many utterances as there are, with replacement, many times.
 
-    The result (num_bootstrap, U) says how often each was drawn; a seed draws the same.
+    The result (num_bootstrap, U) says how often each was drawn.
     """
     return numpy.random.default_rng(seed).multinomial(
         num_utterances, numpy.full(num_utterances, 1 / num_utterances), num_bootstrap

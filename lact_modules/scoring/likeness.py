@@ -14,9 +14,9 @@ _FORMS: dict[str, Callable[[str], str]] = {
 
 
 def describe_likeness(references: Sequence[str], hypotheses: Sequence[str]) -> str:
-    """Say how the error rate would differ if the form of words did not count.
+    """Say what the error rate would be if the form of words did not count.
 
-    It is empty if it would be the same.
+    The text is empty if it would be the same.
     """
     names = list(_FORMS)
     most = _count_common(references, hypotheses, names)

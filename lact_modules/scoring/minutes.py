@@ -17,8 +17,8 @@ _MINUTE = 60.0
 class TimedErrors(NamedTuple):
     """The edit of each word of a reference, and its time in seconds.
 
-    ``times`` and ``edits`` (``"equal"``, ``"replace"``, ``"delete"``) are of the W
-    words of the reference; ``inserted`` are the times of the others.
+    ``times`` and ``edits`` (``"equal"``, ``"replace"`` or ``"delete"``) are those of
+    the reference's words (W,); ``inserted`` (I,) are the times of inserted words.
     """
 
     times: NDArray[numpy.float64]
@@ -54,9 +54,10 @@ def time_errors(reference: str, heard: Sequence[Word], seconds: float) -> TimedE
 
 
 def count_minutes(errors: TimedErrors, seconds: float) -> NDArray[numpy.int64]:
-    """Count the word errors of each minute of a recording, (M, 4) as of utterances.
+    """Count the word errors per minute of a recording, (M, 4).
 
-    The last minute may be shorter; there is one at the least.
+    Columns are those of `count_word_errors`. The last minute may be shorter; there is
+    at least one.
     """
     num_minutes = max(1, math.ceil(seconds / _MINUTE))
 
@@ -92,10 +93,11 @@ class ByMinute:
         return len(self._counts)
 
     def rows(self, step: int = 1) -> list[dict[str, Any]]:
-        """Return rates and counts of every ``step`` minutes; none of a single minute.
+        """Return a row of rates and counts for every ``step`` minutes.
 
-        A row has its first minute, from 1, and the recordings that last until there.
-        Counts add up to those of the data set.
+        Each has its first minute, from 1, and the number of recordings that last until
+        there; counts add up to those of the data set. No rows if no recording exceeds a
+        minute.
         """
         if self.num_minutes == 1:
             return []

@@ -24,7 +24,7 @@ from lact_modules.whole_file import write_whole
 class Transcripts:
     """References and the hypotheses of one or several decoders.
 
-    A decoder that ranks again what an earlier one found does not search again.
+    A decoder that rescores what an earlier one found does not search again.
     """
 
     def __init__(self, decoders: dict[str, Decoder]):
@@ -44,7 +44,7 @@ class Transcripts:
 
     @torch.inference_mode()
     def decode(self, outputs: Any) -> list[dict[str, list[Hypothesis]]]:
-        """Return what each decoder found in each utterance, best first; time them."""
+        """Return each decoder's hypotheses per utterance, best first; take the time."""
         done: dict[int, tuple[NBest, float]] = {}
         if torch.cuda.is_initialized():
             # what the model still computes is not decoding
@@ -100,7 +100,7 @@ def write_transcripts(
     references: Sequence[str],
     hypotheses: Sequence[str],
 ) -> None:
-    """Write ``{"id": ..., "ref": ..., "hyp": ...}`` for each utterance, a line each."""
+    """Write a line ``{"id": ..., "ref": ..., "hyp": ...}`` for each utterance."""
     lines = [
         json.dumps({"id": name, "ref": ref, "hyp": hyp}, ensure_ascii=False) + "\n"
         for name, ref, hyp in zip(ids, references, hypotheses, strict=True)

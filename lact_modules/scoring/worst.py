@@ -9,7 +9,7 @@ from lact_modules.scoring.error_rate import count_word_errors
 
 
 class ScoredUtterance(NamedTuple):
-    """An utterance (N,) at 16 kHz, and its word error rate in percent."""
+    """An utterance with its word error rate in percent; signal (N,) at 16 kHz."""
 
     wer: float
     name: str
@@ -25,7 +25,7 @@ class ScoredUtterance(NamedTuple):
 class WorstUtterances:
     """Keep the utterances with the highest word error rates; no others' audio.
 
-    Those without an error are never kept.
+    Utterances without errors are not kept.
     """
 
     def __init__(self, num: int):
@@ -40,7 +40,7 @@ class WorstUtterances:
         signals: Tensor,
         lengths: Tensor,
     ) -> None:
-        """Judge a batch of padded signals (B, N) at 16 kHz with lengths (B,)."""
+        """Score a batch; signals (B, N) are at 16 kHz, lengths (B,) in samples."""
         for index, (*errors, num_words) in enumerate(
             count_word_errors(references, hypotheses).tolist()
         ):
