@@ -92,7 +92,7 @@ def transcribe_corpus(
 ) -> None:
     """Transcribe the parts of a corpus that are not there yet.
 
-    It exits with code 2 if something failed, in this run or in earlier ones.
+    Exits with code 2 if something failed, in this run or in earlier ones.
     """
     folder = parts_folder(output)
     _, tally = transcribe_parts(corpus.divide(), model, loading, place, folder)

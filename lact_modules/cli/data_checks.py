@@ -19,7 +19,7 @@ SAMPLE_SIZE = 50
 def check_data(data: Path, model: Path | None = None) -> Iterator[Finding]:
     """Check the splits of a corpus, and whether a model's vocabulary covers them.
 
-    It is a manifest, or a folder that holds splits in LibriSpeech's layout at any
+    ``data`` is a manifest, or a folder with splits in LibriSpeech's layout at any
     depth.
     """
     try:

@@ -111,8 +111,8 @@ def transcribe_parts(
 ) -> "tuple[PartFolder, Tally]":
     """Transcribe the parts of a corpus that are not in the folder yet, and report.
 
-    ``unusable`` is what is in no part, and why. The tally has what this run has done,
-    and failures of earlier ones.
+    ``unusable`` names what is in no part, and why. The tally covers this run, and
+    failures of earlier ones.
     """
     from lact_modules.data.shard.parts import fingerprint
     from lact_modules.inference.corpus.part_folder import PartFolder

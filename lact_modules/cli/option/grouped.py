@@ -10,7 +10,7 @@ from typing import Any
 def grouped(command: Callable[..., None]) -> Callable[..., None]:
     """Make an option of each field of those parameters that are dataclasses.
 
-    They get an instance; Typer sees flat parameters in their order.
+    The command gets instances of them; Typer sees flat parameters in their order.
     """
     parameters = inspect.signature(command).parameters
     groups = {

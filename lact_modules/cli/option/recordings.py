@@ -24,7 +24,7 @@ class Recording(NamedTuple):
 def list_recordings(paths: Iterable[Path], channel: str | None) -> list[Recording]:
     """List the recordings in some files, in their order.
 
-    ``channel`` is a number from 0, or ``each`` for a recording of each; None is the
+    ``channel`` is a number from 0, or ``each`` for a recording per channel; None is the
     mean. A file that cannot be read is one recording.
     """
     if channel == EACH:

@@ -12,7 +12,7 @@ Splits = Annotated[
 
 
 def split_names(splits: str) -> list[str]:
-    """Split the option's value into names, at commas."""
+    """Split the value of an option into names, at commas."""
     names = [name.strip() for name in splits.split(",") if name.strip()]
     if not names:
         raise InputError("--splits: no name; give some, as in dev-clean,test-clean")

@@ -26,8 +26,8 @@ _SECONDS_BETWEEN_LINES = 60
 def open_output(path: Path | None) -> Iterator[TextIO]:
     """Open a file that appears when it is complete, or stdout for None and ``-``.
 
-    It holds UTF-8; file names that are not stay as they are. After an exception nothing
-    is left of the file, and of a folder that was made for it.
+    It holds UTF-8; file names that are not UTF-8 stay as they are. After an exception,
+    neither the file is left nor a folder that was made for it.
     """
     if path is None or path == STDOUT:
         yield sys.stdout
@@ -46,7 +46,7 @@ def open_output(path: Path | None) -> Iterator[TextIO]:
 
 
 def make_folder(path: Path) -> list[Path]:
-    """Make the folders of a file; return those missing before, the innermost first."""
+    """Make the folders of a file; return those that were missing, innermost first."""
     missing = [folder for folder in path.parents if not folder.exists()]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -112,7 +112,7 @@ def now_and_then() -> Callable[[Callable[[], str]], None]:
 
 @contextmanager
 def progress_bar(description: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Show a terminal a bar on stderr; it is told how many items were done since."""
+    """Show a bar on a terminal's stderr; call the result with newly done items."""
     console = Console(stderr=True)
     # Redirecting stdout, as rich does, would mix results into stderr.
     bar = Progress(
