@@ -28,8 +28,8 @@ Pairs = dict[str, tuple[str, str]]
 class Run:
     """A finished run.
 
-    Settings are without seed and folders, and with what held for a part of the training
-    as ``until step 40: learning_rate``; curves are by split and optimizer step.
+    Settings are without seed and folders; one that held for a part of the training has
+    a key like ``until step 40: learning_rate``. Curves are by split and optimizer step.
     """
 
     folder: Path
@@ -114,9 +114,9 @@ def _settings_before(result: dict[str, Any]) -> Settings:
 
 @dataclass(frozen=True)
 class System:
-    """Runs that were trained alike, but for the seed, in whose order they are.
+    """Runs that differ only in the seed, in the order of their seeds.
 
-    The name is the model's, with what sets it apart from a system of the same model.
+    The name is the model's, with what distinguishes it from a system of the same model.
     """
 
     name: str
@@ -157,9 +157,10 @@ class System:
 
 
 def group_runs(runs: Iterable[Run]) -> list[System]:
-    """Join runs of one model whose trainings differ in the seed alone.
+    """Join runs of one model whose trainings differ only in the seed.
 
-    Two of one seed are refused. Systems are in the order of their first runs.
+    Two runs with the same seed are refused. Systems are in the order of their first
+    runs.
     """
     groups: dict[Any, list[Run]] = {}
     for run in runs:

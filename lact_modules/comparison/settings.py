@@ -78,7 +78,7 @@ def section(settings: Settings, names: Sequence[str]) -> Settings:
 
 
 def differing(settings: Mapping[str, Settings]) -> dict[str, dict[str, str]]:
-    """Return, by key, the values that are not the same everywhere; empty if missing."""
+    """Return the values of keys that differ, by key and name; empty where missing."""
     keys = dict.fromkeys(key for one in settings.values() for key in one)
     rows = {
         key: {name: one.get(key, "") for name, one in settings.items()} for key in keys

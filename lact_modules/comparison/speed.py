@@ -35,7 +35,7 @@ class SpeedCurve:
 
 
 def read_speed(paths: Iterable[str | Path]) -> list[SpeedCurve]:
-    """Read what ``benchmarks/inference.py`` wrote, of all models with a point."""
+    """Read results of ``benchmarks/inference.py``; omit models without any point."""
     curves = []
     for path in map(Path, paths):
         if not path.is_file():

@@ -48,7 +48,7 @@ def mean_interval(values: Sequence[float]) -> Interval | None:
 
 
 def seed_interval(values: Sequence[float]) -> Interval | None:
-    """Return the 95 % interval, not below 0, of the mean error rate over seeds."""
+    """Return the 95 % interval of the mean error rate over seeds, not below 0."""
     interval = mean_interval(values)
     return interval and (max(0.0, interval[0]), interval[1])
 
@@ -58,8 +58,8 @@ def utterance_interval(
 ) -> Interval:
     """Return the 95 % interval over utterances (Bisani and Ney, ICASSP 2004).
 
-    It is in percent, of word errors (U,), the mean over seeds, and reference words
-    (U,).
+    It is in percent. ``errors`` (U,) are means over seeds, ``words`` (U,) those of
+    references.
     """
     return _percentiles(_drawn_rates(errors[:, None], words)[:, 0])
 
