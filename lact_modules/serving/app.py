@@ -33,9 +33,10 @@ ORDINARY = (
 
 
 class Service:
-    """Clients that share a model, each with a fork of it, and some threads.
+    """Clients that share a model and some threads.
 
-    As many clients as threads are recognized at the same time; each uses one core.
+    Each client has its own fork of the recognizer; up to ``num_threads`` are served at
+    the same time, each on one core.
     """
 
     def __init__(
@@ -51,7 +52,7 @@ class Service:
         )
 
     async def serve(self, websocket: WebSocket) -> None:
-        """Serve one client, not accepted yet, from its first byte to its last."""
+        """Serve a client from before its connection is accepted to its end."""
         await websocket.accept()
         connection = Connection(websocket, self.limits.send_seconds)
         if self.num_clients >= self.limits.max_clients:
@@ -106,7 +107,7 @@ def create_app(
     """Make the application; nothing it serves is written to a file.
 
     The page is at ``/``, streams at ``/stream``, and counts at ``/status``. ``origins``
-    are addresses by which the server is known, beside its own.
+    are further addresses by which the server is known.
     """
     service = Service(recognizer, limits or Limits(), num_threads)
 

@@ -9,14 +9,14 @@ from lact_modules.serving.protocol import CloseCode, Closed, Message, encode
 
 
 class Connection:
-    """Receive and send; an answer waits ``send_seconds`` at most for its reader."""
+    """Receive and send; a client must read an answer within ``send_seconds``."""
 
     def __init__(self, websocket: WebSocket, send_seconds: float):
         self._websocket = websocket
         self.send_seconds = send_seconds
 
     async def receive(self) -> bytes | str:
-        """Return samples or a command; `Closed` if client or server has gone."""
+        """Return samples or a command; raise `Closed` if client or server leaves."""
         event = await self._websocket.receive()
         if event["type"] == "websocket.disconnect":
             code = event.get("code") or CloseCode.NONE
@@ -25,7 +25,7 @@ class Connection:
         return event["text"] if frame is None else frame
 
     async def send(self, message: Message) -> None:
-        """Send a message as JSON; `Closed` if the client has gone, or does not read."""
+        """Send a message as JSON; raise `Closed` if the client does not read it."""
         try:
             with anyio.fail_after(self.send_seconds):
                 await self._websocket.send_text(encode(message))

@@ -21,7 +21,7 @@ class Inbox:
         return len(self._waiting)
 
     async def put(self, piece: bytes) -> None:
-        """Add a piece of any size, once there is room; it is kept whole."""
+        """Add a piece of any size, once there is room; it is never split."""
         await self._has_room.wait()
         self._waiting += piece
         self._update()
@@ -32,7 +32,7 @@ class Inbox:
         self._update()
 
     async def take(self, max_bytes: int) -> bytes:
-        """Return at most so many bytes, once there are some; none at the end."""
+        """Return up to ``max_bytes``, once there are any; none at the end."""
         await self._has_news.wait()
         piece = bytes(self._waiting[:max_bytes])
         del self._waiting[:max_bytes]

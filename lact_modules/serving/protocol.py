@@ -45,9 +45,9 @@ class CloseCode(IntEnum):
 
 
 class Closed(Exception):
-    """The end of a connection, with a `CloseCode` or that of the client.
+    """The end of a connection, with a `CloseCode` or the client's own code.
 
-    The reason, for the client and the log, has at most 123 bytes.
+    ``reason``, for the client and the log, has at most 123 bytes.
     """
 
     def __init__(self, code: int, reason: str = "", by_client: bool = False):

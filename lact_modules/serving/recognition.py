@@ -24,7 +24,7 @@ class Recognition:
         self.compute_seconds = 0.0
 
     def accept(self, frame: bytes) -> list[Message]:
-        """Recognize samples, as `decode_pcm` takes them.
+        """Recognize samples, which are as `decode_pcm` takes them.
 
         Messages are the utterances that ended, and the partial hypothesis if it changed
         or progress is due.
@@ -48,7 +48,7 @@ class Recognition:
         return self._take()
 
     def summary(self) -> Message:
-        """Summarize the duration of the audio and the speed, in a message `end`."""
+        """Return a message `end` with the duration of the audio and the speed."""
         factor = self.compute_seconds / self.audio_seconds if self.audio_seconds else 0
         return {
             "type": "end",

@@ -46,7 +46,7 @@ class Session:
         self._ending = Closed(CloseCode.NORMAL)
 
     async def run(self) -> Closed:
-        """Serve the client until it or the server closes; return why."""
+        """Serve the client until it or the server closes; return the reason."""
         works = (self._read(), self._recognize(), self._send())
         tasks = [asyncio.ensure_future(work) for work in works]
         try:
