@@ -43,8 +43,8 @@ class _Stream:
 class StreamingContext:
     """Carried state of a batch of streams, which calls change.
 
-    ``recognizer`` is at its beginning, each stream has a fork of it; there are none
-    before the first chunk, whose size is their number.
+    ``recognizer`` is at its beginning, and each stream has a fork of it. The first
+    chunk says how many streams there are.
     """
 
     config: DynChunkTrainConfig

@@ -46,7 +46,7 @@ def compute_codes(
     """Cluster a teacher's frames, and write the cluster of each frame as ``.npz``.
 
     An interrupted run leaves ``<path>.parts``, from which the next one continues; parts
-    of a teacher with another description ``about`` are refused.
+    made by another teacher, as ``about`` describes it, are refused.
     """
     path = Path(path)
     if path.exists():
