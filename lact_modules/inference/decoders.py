@@ -114,8 +114,9 @@ def decoding_steps(
 ) -> dict[str, Decoder]:
     """Build the decoders that lead to the search asked for, each with one part more.
 
-    They are ``greedy``; with a beam ``beam``, ``beam+lm`` (n-gram) or ``beam+tlm``
-    (Transformer); ``rescored``. Without ``every``, the greedy and the last one.
+    Their names are ``greedy``; with a beam ``beam``, ``beam+lm`` (n-gram) or
+    ``beam+tlm`` (Transformer); ``rescored``. Without ``every``, only the greedy and the
+    last are built.
     """
     if rescore is not None:
         num_best = num_best or beam_size
@@ -139,7 +140,7 @@ def decoding_steps(
 
 
 def uses_attention(trained: TrainedModel, search: str = "auto") -> bool:
-    """Return whether a model is searched by attention; False if by CTC."""
+    """Return whether a model is decoded by attention search rather than by CTC."""
     if search not in _SEARCHES:
         raise InputError(f"search {search!r}: choose one of {', '.join(_SEARCHES)}")
     has_decoder = isinstance(trained.model, S2SModel)

@@ -10,7 +10,7 @@ from lact_modules.errors import InputError
 
 
 def find_device(name: str) -> torch.device:
-    """Find ``cpu``, ``cuda``, ``cuda:1``, ...; ``auto`` is CUDA if available."""
+    """Return an available device; ``auto`` is CUDA if there is any."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
@@ -24,7 +24,7 @@ def find_device(name: str) -> torch.device:
 
 @contextmanager
 def memory_for(waveforms: Sequence[Sized], device: torch.device) -> Iterator[None]:
-    """Name the batch, of samples at 16 kHz, for which memory does not suffice."""
+    """Turn an out-of-memory error into an InputError that names the batch."""
     try:
         yield
     except RuntimeError as error:

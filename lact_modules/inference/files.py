@@ -52,7 +52,7 @@ def process_files(
     twice as many again, unless ``in_order``. Files are read in another thread, as many
     ahead as are sorted at most, so memory does not grow with their number. Outcomes are
     in the order of the sources. After an InputError of `run`, the files of a batch are
-    run one by one, so that it is one file's alone; that of `load` is its file's.
+    run one by one, so that only those at fault fail.
     """
     if batch_size < 1:
         raise InputError(f"batch size {batch_size}: must be at least 1")

@@ -23,8 +23,8 @@ def to_json(
 ) -> str:
     """Write one line ``{"file", "text", "words": [{"word", "start", "end"}]}``.
 
-    Times are in seconds, to the millisecond; ``channel`` is from 0; `about` comes
-    first.
+    Times are in seconds, to the millisecond; ``channel`` counts from 0; keys of `about`
+    come first.
     """
     words = [
         {"word": w.word, "start": round(w.start, 3), "end": round(w.end, 3)}
@@ -46,8 +46,8 @@ def to_json(
 def ctm_names(sources: Sequence[Path]) -> dict[Path, str]:
     """Name files uniquely for CTM, where a name has no blanks.
 
-    By stem; if stems are alike, by all that paths do not share; if only that differs,
-    with the ending.
+    The name is the stem. Where stems are equal, it is all of the path that is not
+    shared, with the extension if only that differs.
 
     >>> ctm_names([Path("calls/x/a.wav"), Path("calls/y/a.wav")])
     {PosixPath('calls/x/a.wav'): 'x/a', PosixPath('calls/y/a.wav'): 'y/a'}
@@ -81,7 +81,7 @@ def to_ctm(
 
 
 def to_srt(hypotheses: Hypothesis | Mapping[str, Hypothesis]) -> str:
-    """Write SubRip captions, of a transcript or of speakers by name."""
+    """Write SubRip captions of a transcript, or of several speakers' by name."""
     return "".join(
         f"{number}\n{_span(words).replace('.', ',')}\n"
         f"{f'{speaker}: ' if speaker else ''}{_join(words)}\n\n"
@@ -92,7 +92,7 @@ def to_srt(hypotheses: Hypothesis | Mapping[str, Hypothesis]) -> str:
 
 
 def to_vtt(hypotheses: Hypothesis | Mapping[str, Hypothesis]) -> str:
-    """Write WebVTT captions, of a transcript or of speakers by name."""
+    """Write WebVTT captions of a transcript, or of several speakers' by name."""
     return "WEBVTT\n\n" + "".join(
         f"{_span(words)}\n{f'<v {html.escape(speaker)}>' if speaker else ''}"
         f"{html.escape(_join(words), quote=False)}\n\n"

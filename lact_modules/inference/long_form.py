@@ -36,7 +36,7 @@ class LongForm:
     def __call__(self, waveforms: Sequence[Waveform]) -> tuple[Tensor, Tensor]:
         """Return log-probabilities (B, T, V), zero at padding, and lengths (B,).
 
-        They are on the CPU. Waveforms (N,) at 16 kHz have any lengths, also 0.
+        They are on the CPU. Waveforms (N,) at 16 kHz may have any length, even 0.
         """
         readers = [iter(waveform.split(self.piece_size)) for waveform in waveforms]
         scores: list[list[Tensor]] = [[] for _ in waveforms]

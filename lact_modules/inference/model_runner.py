@@ -32,7 +32,7 @@ class ModelRunner:
     """A trained model on its device, in its precision, whole or in chunks.
 
     Arguments are those of `Transcriber`. With ``in_pieces``, audio that is longer than
-    `MAX_WHOLE_SECONDS` is run piece by piece, see `LongForm`, if it is divided into
+    `MAX_WHOLE_SECONDS` runs piece by piece, see `LongForm`, if it is divided into
     chunks and the model can stream.
     """
 
@@ -93,7 +93,8 @@ class ModelRunner:
     def run_model(self, waveforms: Sequence[Waveform]) -> tuple[Any, ...]:
         """Return log-probabilities (B, T, V), lengths (B,), and any other outputs.
 
-        They are on the model's device; if long, on the CPU. Decoders take them spread.
+        They are on the model's device, those of long audio on the CPU. Decoders take
+        each as an argument.
         """
         with memory_for(waveforms, self.device), self.caster.running():
             if isinstance(self.adapter, RecordingAdapter):
@@ -104,7 +105,8 @@ class ModelRunner:
     def encode(self, waveforms: Sequence[Waveform]) -> tuple[Tensor, Tensor]:
         """Return encoder frames (B, T, D), zero at padding, and lengths (B,).
 
-        Utterances of any length are run as a whole, by a model that does not learn.
+        Even long utterances are run as a whole. A model that learns from them is
+        refused.
         """
         if self.adapter is not None:
             raise InputError("encode: --ttt learns while it transcribes; omit it")

@@ -19,9 +19,9 @@ Recording: TypeAlias = str | Path | Samples
 
 
 class Source(NamedTuple):
-    """A recording before it is read; messages call it by its ``id``.
+    """A recording that is not read yet; messages call it by its ``id``.
 
-    ``sample_rate`` in Hz is that of arrays and tensors; files have their own.
+    ``sample_rate`` in Hz applies to arrays and tensors; files have their own.
     """
 
     id: str
@@ -41,7 +41,7 @@ class Source(NamedTuple):
 def gather(
     given: Recording | Iterable[Recording], sample_rate: int
 ) -> tuple[list[Source], bool]:
-    """List the recordings in what a user gave, and say if it is a single one.
+    """List the recordings in what a user gave; return whether it is a single one.
 
     An iterator of samples gives the blocks of one recording, which are joined.
     """

@@ -7,7 +7,7 @@ from lact_modules.inference.streaming import StreamingRecognizer
 class StableWords:
     """Take the new words of a recognizer, instead of its own `take`.
 
-    Its stable words so far count as given.
+    Words that are stable already count as taken.
     """
 
     def __init__(self, recognizer: StreamingRecognizer):

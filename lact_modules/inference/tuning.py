@@ -25,7 +25,7 @@ Grid = Mapping[str, Sequence[float]]
 
 @dataclass(frozen=True)
 class Trial:
-    """Weights by name, the hypotheses, and their word error rate in percent."""
+    """One combination of weights, with its hypotheses and their WER in percent."""
 
     weights: dict[str, float]
     texts: list[str]
@@ -41,16 +41,16 @@ class Tuner:
         self._outputs: list[tuple[Any, ...]] = []
 
     def add(self, waveforms: Sequence[Tensor]) -> range:
-        """Keep a batch's outputs, on the CPU; return their places in `references`."""
+        """Keep a batch's outputs on the CPU; return their places in `references`."""
         outputs = self._transcriber.run_model(waveforms)
         self._outputs.append(_move(outputs, torch.device("cpu")))
         self.references += [""] * len(waveforms)
         return range(len(self.references))[-len(waveforms) :]
 
     def scores_words(self, **decoding: Any) -> bool:
-        """Return whether a search has words that a score may count.
+        """Return whether a search scores words.
 
-        CTC has, with a lexicon or a language model of words.
+        CTC does, with a lexicon or a language model of words.
         """
         return getattr(self._build(**decoding), "words", None) is not None
 
@@ -124,7 +124,7 @@ def choose_trial(references: Sequence[str], trials: Sequence[Trial]) -> Trial:
 def edges(trial: Trial, grid: Grid) -> list[str]:
     """Name the weights at an edge of the values tried: better ones may lie beyond.
 
-    0 is no edge, nor is a single value.
+    Neither 0 nor the only value tried is an edge.
     """
     return [
         name

@@ -19,9 +19,9 @@ class PartFolder:
     """Parts of transcripts; each appears when it is whole.
 
     ``part-<number>.jsonl`` has a line for each utterance that was transcribed, and
-    ``failed-<number>.jsonl``, which there need not be, for each other. The former is
-    written last: where it stands, the part is done. ``plan`` is what decides about the
-    transcripts; a folder with parts of another plan is refused.
+    ``failed-<number>.jsonl``, which need not exist, for each other. The former is
+    written last: where it stands, the part is done. ``plan`` holds what the transcripts
+    depend on; a folder with parts of another plan is refused.
     """
 
     def __init__(self, path: str | Path, plan: Mapping[str, Any]):
@@ -67,7 +67,7 @@ class PartFolder:
         return self._name("part", number).exists()
 
     def write(self, part: TranscribedPart) -> None:
-        """Write a complete part; all parts have to be of the same model."""
+        """Write a complete part; all parts must come from the same model."""
         if self._model is None:
             self._model = part.model
             self.path.mkdir(parents=True, exist_ok=True)
@@ -87,14 +87,14 @@ class PartFolder:
         write_whole(self._name("part", part.number), "".join(part.lines))
 
     def read_failures(self, number: int) -> Iterator[str]:
-        """Read why utterances of a part that is done failed, a line for each."""
+        """Read why utterances of a finished part failed, a line for each."""
         path = self._name("failed", number)
         if path.exists():
             for line in path.read_text(encoding="utf-8").splitlines():
                 yield json.loads(line)["error"]
 
     def read(self, number: int) -> Iterator[dict[str, Any]]:
-        """Read the transcripts of a part that is done, see `TranscribedPart`."""
+        """Read the transcripts of a finished part, see `TranscribedPart`."""
         path = self._name("part", number)
         try:
             with open(path, encoding="utf-8") as stream:

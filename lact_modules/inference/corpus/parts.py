@@ -22,7 +22,8 @@ class TranscribedPart:
     """Transcripts of a part: a line per utterance, or why there is none.
 
     ``lines`` are made by `to_json`; ``failures`` have ``id``, ``file`` and ``error``.
-    ``fault`` says why the part could not be read to its end; it is not written then.
+    ``fault`` says why the part could not be read to its end; it must not be written
+    then.
     """
 
     number: int
@@ -52,7 +53,7 @@ class TranscribedPart:
 
 
 class PartTranscriber:
-    """A model that transcribes parts; one that earlier audio changes is refused."""
+    """Transcribe parts with a model whose results do not depend on earlier audio."""
 
     def __init__(self, transcriber: Transcriber, batch_size: int = 8):
         if transcriber.is_in_order:

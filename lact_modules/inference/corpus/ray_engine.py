@@ -29,9 +29,9 @@ def transcribe_on_ray(
 ) -> Iterator[TranscribedPart]:
     """Transcribe parts, on the cluster that Ray is connected to or on this machine.
 
-    All machines find model and audio under the same paths. Parts come in any order, as
-    they are done. Those of workers that died, or whose machine did, are given to others
-    at the end; a part that several workers died of is skipped.
+    All machines find model and audio under the same paths. Parts are given back as they
+    are done, in any order. Those of workers that died, or whose machine did, are given
+    to others at the end; a part that several workers died of is skipped.
     """
     ray = start_ray()
     left = {part.number: part for part in parts}
@@ -127,7 +127,7 @@ def start_ray() -> Any:
 
 
 class Share(NamedTuple):
-    """Workers, and what each gets: cores (0 if several share one), one GPU or none."""
+    """How many workers there are; cores (0: shared) and GPUs (0 or 1) of each."""
 
     num_workers: int
     num_cpus: int

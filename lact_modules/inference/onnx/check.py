@@ -21,9 +21,9 @@ _BATCHES = ((0, 1), (640, 500), (16000,), (60000, 41234, 20481), (320001,))
 
 
 def check_graph(model: CTCModel, path: Path) -> float:
-    """Return how far a graph's log-probabilities of noise are from its model's.
+    """Return a graph's largest difference from its model's log-probabilities.
 
-    More than `TOLERANCE` is an InputError.
+    The input is noise; a difference above `TOLERANCE` is an InputError.
     """
     graph, worst = OnnxModel(path, model.frame_rate), 0.0
     generator = torch.Generator().manual_seed(0)
@@ -46,7 +46,7 @@ def check_graph(model: CTCModel, path: Path) -> float:
 
 
 def check_stream_graph(streaming: StreamingModel, path: Path) -> float:
-    """Do the same as `check_graph` for the graph of a stream's step."""
+    """Check the graph of a streaming step, as `check_graph` does."""
     graph, worst = OnnxStreamingModel(path, streaming.model.frame_rate), 0.0
     generator = torch.Generator().manual_seed(0)
     for size in _streams(graph.layout):

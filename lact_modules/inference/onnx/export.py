@@ -45,9 +45,9 @@ def export_to_onnx(
     """Write a trained model as a folder for onnxruntime and sherpa-onnx.
 
     It holds ``model.onnx``, ``tokens.txt`` as sherpa-onnx reads it, and what every
-    export holds but its weights, see `export_model`. The graph was compared with the
-    model, see `check_graph`. If ``streaming``, ``stream.onnx`` is a step of a stream,
-    see `make_stream_graph`; its durations are rounded to frames.
+    export holds but its weights, see `export_model`. The graph has been compared with
+    the model, see `check_graph`. With ``streaming``, it also holds ``stream.onnx``, a
+    step of a stream, see `make_stream_graph`, whose durations are rounded to frames.
     """
     for name in _NEEDED:
         if find_spec(name) is None:

@@ -48,8 +48,8 @@ _MERGE = Sequential(
 def make_graph(model: CTCModel) -> ModelProto:
     """Express a model in ONNX, for any number of utterances of any length.
 
-    From ``waveform`` (B, N) float32 at 16 kHz and ``lengths`` (B,) int64 samples, all
-    if omitted, to ``log_probs`` (B, T, V) and ``num_frames`` (B,).
+    Inputs are ``waveform`` (B, N) float32 at 16 kHz and ``lengths`` (B,) int64 samples,
+    all if omitted; outputs are ``log_probs`` (B, T, V) and ``num_frames`` (B,).
     """
     check_exportable(model)
     core = _Whole(model)
@@ -64,7 +64,7 @@ def make_graph(model: CTCModel) -> ModelProto:
 
 
 def check_exportable(model: CTCModel) -> None:
-    """Refuse a model of which ONNX cannot hold a part, which is named."""
+    """Refuse a model with a part that ONNX cannot hold; name the part."""
     frontend, encoder = model.frontend, model.encoder
     if not isinstance(frontend, MelFrontend):
         raise InputError(f"ONNX: a {type(frontend).__name__} is not exported")
@@ -109,7 +109,8 @@ def export_module(
 ) -> ModelProto:
     """Express a module in ONNX, without a trace of this machine.
 
-    Shapes are the example's, but for ``dynamic_shapes`` as of `torch.onnx.export`.
+    Shapes are fixed to the example's, except for ``dynamic_shapes``, see
+    `torch.onnx.export`.
     """
     with torch.no_grad(), _quiet(), Rewritten():
         try:

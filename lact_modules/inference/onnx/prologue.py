@@ -71,7 +71,8 @@ prologue (float[batch, samples] waveform, int64[rows] lengths)
 def add_prologue(core: ModelProto, unit: int) -> ModelProto:
     """Let a model that wants whole frames and all lengths take any samples.
 
-    It takes (B, T, unit), then ``waveform`` (B, N); ``lengths`` (B,) may be omitted.
+    Instead of frames (B, T, unit) it takes ``waveform`` (B, N); ``lengths`` (B,) may be
+    omitted.
     """
     opset = next(each.version for each in core.opset_import if not each.domain)
     text = _TEXT.format(

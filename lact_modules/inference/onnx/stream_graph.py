@@ -36,9 +36,9 @@ _POSITION = "position"
 def make_stream_graph(streaming: StreamingModel) -> ModelProto:
     """Express a step of a stream in ONNX, of one chunk.
 
-    From the samples of a chunk, with some before and behind it, and a state, to
-    ``log_probs`` (1, T, V), ``num_frames`` (1,) and the state to pass on, whose names
-    begin with ``next_``. A state that is omitted is that of a new stream.
+    Inputs are the samples of a chunk, with some before and after it, and a state;
+    outputs are ``log_probs`` (1, T, V), ``num_frames`` (1,) and the state to pass on,
+    whose names begin with ``next_``. A state that is omitted is that of a new stream.
     """
     check_exportable(streaming.model)
     step = StreamStep(streaming)

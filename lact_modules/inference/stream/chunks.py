@@ -24,7 +24,7 @@ def chunk_encoder(
     """Prepare a model's encoder to run in chunks, and see that it can.
 
     Durations are rounded to frames. ``chunk_seconds`` are encoded together, which is
-    the latency; attention sees ``left_seconds`` before them.
+    the latency; ``left_seconds`` are the left context of attention.
     """
     encoder, rate = model.encoder, model.frame_rate
     if not isinstance(encoder, Encoder):

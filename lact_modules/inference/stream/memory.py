@@ -43,7 +43,7 @@ def pack_memory(
 def unpack_memory(
     packed: Any,
 ) -> tuple[ModelState, UtteranceState, tuple[Hypothesis, ...]]:
-    """Give back what `pack_memory` took, without trust."""
+    """Restore what `pack_memory` packed, without trusting it."""
     if not isinstance(packed, dict):
         raise InputError("state of a stream: not one of this version")
     parts = {name: unpack(packed.get(name)) for name in _PARTS}

@@ -85,7 +85,8 @@ def open_stream(
 ) -> StreamingModel | OnnxStreamingModel:
     """Make a model stream, one of PyTorch or an exported graph.
 
-    None is 0.64 s chunks and 5.12 s before them, or what a graph was exported for.
+    By default chunks are 0.64 s long, with 5.12 s of left context, or what a graph was
+    exported for.
     """
     if isinstance(model, OnnxModel):
         return model.open_stream(chunk_seconds, left_seconds)

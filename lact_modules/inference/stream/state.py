@@ -41,7 +41,7 @@ _MAX_COUNT = 2**53
 def pack(state: Any) -> Any:
     """Turn a state into dictionaries, lists, tensors and numbers.
 
-    What it gives is for `torch.save`, and for `torch.load` with ``weights_only=True``.
+    The result is for `torch.save`, and for `torch.load` with ``weights_only=True``.
     """
     name = type(state).__name__
     if name in _KINDS:
@@ -82,9 +82,9 @@ def unpack(packed: Any) -> Any:
 
 
 def fits(value: Any, hint: Any) -> bool:
-    """Return whether a value, and all that it holds, is of an annotated kind.
+    """Return whether a value, with all that it holds, fits a type annotation.
 
-    Numbers that no stream has, such as NaN, are of none.
+    Numbers that no stream has, such as NaN, do not.
     """
     kind, inner = get_origin(hint) or hint, get_args(hint)
     if kind is Any:
