@@ -12,7 +12,7 @@ _PREFIX = "encoder.heads."
 def without_code_heads(
     description: Any, weights: dict[str, Tensor]
 ) -> tuple[Any, dict[str, Tensor]]:
-    """Drop every `CodeHead` from copies of a model's description and weights."""
+    """Return copies of a model's description and weights without any `CodeHead`."""
     match description:
         case {"arguments": {"encoder": {"arguments": {"heads": dict(heads)}}}}:
             encoder = description["arguments"]["encoder"]

@@ -164,7 +164,7 @@ def _config(trained: TrainedModel) -> dict[str, Any]:
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """Read what describes the model of an export; its key ``model`` may be anything."""
+    """Read an export's ``config.json``, whose ``model`` has still to be checked."""
     if not path.is_file():
         raise InputError(f"{path}: no such file; is this an export?")
     try:

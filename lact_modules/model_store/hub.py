@@ -15,7 +15,7 @@ FETCH_PATIENCE = 10.0
 
 
 def check_repo_id(repo_id: str) -> None:
-    """Refuse what cannot be an ``organization/name`` of the hub, before a training."""
+    """Refuse what cannot name a repository, ``organization/name``, before training."""
     try:
         validate_repo_id(repo_id)
     except HFValidationError as error:

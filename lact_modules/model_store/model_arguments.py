@@ -18,10 +18,11 @@ MAX_LAYERS = 1000
 def check_arguments(
     factory: Callable[..., Any], positional: list[Any], named: dict[str, Any]
 ) -> None:
-    """Refuse numbers that no model is built of, by the annotations of the factory.
+    """Refuse numbers that make no model, judged by the annotations of the factory.
 
-    These are infinite ones, negative, fractional or enormous counts, and probabilities
-    beyond 0 to 1. Arguments that the factory does not take are a TypeError.
+    These are numbers that are not finite, counts that are negative, fractional or
+    enormous, and probabilities outside 0 to 1. Raises TypeError if the factory does not
+    take the arguments.
     """
     given = inspect.signature(factory).bind_partial(*positional, **named).arguments
     hints = _find_hints(factory)

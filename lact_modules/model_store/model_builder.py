@@ -57,8 +57,8 @@ def build_model(description: Any) -> nn.Module:
 def build_trained_model(description: Any, weights: Mapping[str, Tensor]) -> nn.Module:
     """Build a model and give it weights, if their names and shapes are the model's.
 
-    It is on the CPU, in evaluation mode, without gradients. The comparison is made
-    without allocating the model: a description that asks for huge layers fails on it.
+    The model is on the CPU, in evaluation mode, without gradients. The comparison is
+    made without allocating it: a description that asks for huge layers fails on it.
     """
     with without_weights():
         blueprint = build_model(description)

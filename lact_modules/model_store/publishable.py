@@ -11,7 +11,7 @@ _ABSOLUTE_PATH = re.compile(r"(?<![\w.:/~-])/[^\s,:'\"\[\]{}]+")
 
 
 def without_folders(text: str) -> str:
-    """Shorten absolute paths in a text, but no URLs, to their last part.
+    """Shorten absolute paths in a text to their last part; URLs stay as they are.
 
     >>> without_folders("data_folder: /home/me/LibriSpeech")
     'data_folder: LibriSpeech'

@@ -77,7 +77,7 @@ def read_run(
 def assemble(
     folder: Path, description: Any, weights: dict[str, Tensor]
 ) -> TrainedModel:
-    """Join a description, weights and a folder's vocabulary, if they fit."""
+    """Build a `TrainedModel` of a description, weights and a folder's vocabulary."""
     vocabulary = load_vocabulary(folder)
     description = _with_num_tokens(description, len(vocabulary))
     try:

@@ -44,7 +44,10 @@ class OnnxModel:
     def open_stream(
         self, chunk_seconds: float | None = None, left_seconds: float | None = None
     ) -> OnnxStreamingModel:
-        """Open the graph of a step exported beside, if it was for these durations."""
+        """Open the graph of a streaming step that was exported with this one.
+
+        Durations are in seconds. None is what it was exported for; others are refused.
+        """
         path = self.path.with_name(STREAM_FILE)
         if not path.is_file():
             raise InputError(f"{path}: no such file; export the run with --streaming")
@@ -71,7 +74,7 @@ class OnnxModel:
         return []
 
     def __call__(self, waveform: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """Return log-probabilities (B, T, V) and int64 numbers of frames (B,)."""
+        """Return log-probabilities (B, T, V) and lengths (B,) in frames, int64."""
         given = {_GIVEN: waveform, _LENGTHS: lengths}
         arrays = {name: tensor.cpu().numpy() for name, tensor in given.items()}
         log_probs, num_frames = map(torch.from_numpy, self._session.run(None, arrays))

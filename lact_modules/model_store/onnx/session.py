@@ -12,7 +12,7 @@ logger = logging.getLogger(__name__)
 
 
 def open_session(path: Path, *providers: str) -> Any:
-    """Open a graph, with PyTorch's number of threads; skip providers not installed."""
+    """Open a graph, with as many threads as PyTorch; skip providers not installed."""
     try:
         import onnxruntime
     except ImportError as error:

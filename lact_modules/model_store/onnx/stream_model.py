@@ -21,9 +21,10 @@ NEXT = "next_"
 
 @dataclass(frozen=True)
 class StreamLayout:
-    """Samples that a step takes: a chunk, and some before and behind it.
+    """Samples that a streaming step takes: a chunk, and some before and after it.
 
-    Before the beginning they are zeros. Attention sees ``left_seconds`` before a chunk.
+    Samples before the beginning are zeros; ``left_seconds`` are attention's left
+    context.
     """
 
     chunk: int
@@ -51,8 +52,8 @@ class StreamLayout:
 class OnnxStreamState(NamedTuple):
     """Carried state of a stream, of constant size.
 
-    ``samples`` (1, N) of those that have come are given to the next step; ``arrays``
-    are its other inputs by name, none before the first.
+    ``samples`` (1, N) have come already and are needed by the next step; ``arrays`` are
+    its other inputs by name, none before the first step.
     """
 
     num_samples: int

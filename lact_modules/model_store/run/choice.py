@@ -25,8 +25,9 @@ logger = logging.getLogger(__name__)
 class Choice:
     """What a training has tested: its best checkpoint, or an average.
 
-    ``best`` and ``average`` are the ``metric`` of the dev split, the lower the better.
-    The ``candidates`` were to be averaged; if there was nothing to average, it is None.
+    ``best`` and ``average`` are values of ``metric`` on the dev split, where lower is
+    better; ``average`` is None if there was nothing to average. ``candidates`` are the
+    checkpoints that were to be averaged, the best first.
     """
 
     file_name: ClassVar[str] = "choice.json"
@@ -63,9 +64,9 @@ def find_weights(
 ) -> list[Checkpoint]:
     """Find the checkpoints whose weights, averaged, are a run's model.
 
-    If ``num`` is None, what the training chose. Before it has, that is the best one:
-    averages of short trainings can be far worse. ``num_averaged`` were averaged by
-    trainings that tested the average unseen.
+    They are the ``num`` best, or for None those that the training chose; before it has,
+    the best one alone: averages of short trainings can be far worse. ``num_averaged``
+    is how many were averaged by trainings that tested the average unseen.
     """
     if num is not None:
         return best_checkpoints(run_folder, num, metric)

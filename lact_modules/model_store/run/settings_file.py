@@ -39,7 +39,7 @@ def write_settings(path: str | Path, text: str, source: str | Path) -> None:
 
 
 def read_settings_text(path: str | Path) -> str:
-    """Read a run's settings, marked at their end or, SpeechBrain's own, not."""
+    """Read a run's settings, or SpeechBrain's, which have no mark of their end."""
     path = Path(path)
     if not path.is_file():
         raise InputError(
