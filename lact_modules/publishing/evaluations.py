@@ -15,7 +15,8 @@ def find_evaluations(folder: Path) -> dict[str, Path]:
     """Find ``.eval_results/*.yaml``, such as the Open ASR Leaderboard's.
 
     Their numbers come from a benchmark's own program; the hub shows them on its
-    leaderboard. What the hub does not read, or links out of the folder, is refused.
+    leaderboard. Files that the hub does not read, or links out of the folder, are
+    refused.
     """
     paths = sorted((folder / EVALUATIONS_FOLDER).glob("*.yaml"))
     check_own_files(folder, paths)
