@@ -120,9 +120,9 @@ def _normalize_channels(x: Tensor, counts: Tensor, norm: nn.GroupNorm) -> Tensor
 
 
 def valid_moments(x: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
-    """Compute mean and variance (B, ..., 1) over the first positions of the last axis.
+    """Return mean and variance (B, ..., 1) over the valid positions of the last axis.
 
-    The variance is the population's: divided by the count, below 1 as by 1.
+    The variance is the population's: divided by the count, which is at least 1.
 
     >>> x, counts = torch.tensor([[1.0, 3.0, 9.0]]), torch.tensor([2])
     >>> mean, variance = valid_moments(x, counts)

@@ -36,8 +36,8 @@ def measure_levels(features: Tensor) -> Tensor:
 def weigh_frames(levels: Tensor, is_valid: Tensor) -> Tensor:
     """Weigh frames (B, T) by how near they come to the peak of their utterance.
 
-    The weight of levels in decibels is 1 within 15 dB of the peak, 0 from 25 dB below
-    it on and at padding, linear between. The peak is the loudest that lasts for 5
+    Levels are in decibels. The weight is 1 within 15 dB of the peak, 0 from 25 dB below
+    it on and at padding, and linear between. The peak is the loudest that lasts for 5
     frames. Steady sound, which stays within 5 dB of the quietest of late, has a
     hundredth of that.
     """
@@ -52,9 +52,9 @@ def weigh_frames(levels: Tensor, is_valid: Tensor) -> Tensor:
 class LoudnessState(NamedTuple):
     """Carried state of the loudness of streams, levels in decibels as float64.
 
-    ``recent`` (B, 4) are those of the last frames, inf before the first; ``quietest``,
-    ``peak`` and ``loudest`` (B, 1) the level to which pauses fall, that which speech
-    reaches, and the highest that the peak ever was.
+    ``recent`` (B, 4) are those of the last frames, inf before the first. The others are
+    (B, 1): the level to which pauses fall, that which speech reaches, and the highest
+    that this ever was.
     """
 
     recent: Tensor
@@ -82,8 +82,8 @@ def track_loudness(
     As `weigh_frames`, but for two things. Where nothing is louder than the quietest of
     late, frames count nothing: that is steady noise, however long. And while there is
     something, the peak falls by 30 dB a minute, so that a quieter voice is noticed;
-    pauses leave it where it is. Beside the weights it returns the decibels by which
-    each frame has been the loudest so far, 0 or more.
+    pauses leave it where it is. The second result (B, T) is by how many decibels each
+    frame has been the loudest so far, 0 or more.
     """
     going_on, quietest = _watch(levels, state.quietest)
     fallen = _FALL * going_on.cumsum(1)

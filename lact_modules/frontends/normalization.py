@@ -69,7 +69,7 @@ class UtteranceNormalization(Normalization):
 class RunningState(NamedTuple):
     """Carried statistics of a stream: counts, sums and sums of squares, in float64.
 
-    Of shapes (B, 1, 1), (B, 1, M) and (B, 1, M); older frames count less.
+    Shapes are (B, 1, 1), (B, 1, M) and (B, 1, M). Older frames count less.
     """
 
     num_frames: Tensor
@@ -82,11 +82,12 @@ class RunningNormalization(Normalization):
     """Normalize each frame by the frames up to it: causal, for streams.
 
     The statistics of frames 1..t are joined with a prior, the mean and variance of the
-    training data, that weighs as much as `prior_frames` frames. The prior is an EMA of
-    the batches' valid frames in training. After `max_frames` the older frames count
-    less and less, so that hours later another voice or room is still noticed. If speech
-    alone counts, it is forgotten as more speech comes, or something far louder than
-    what was taken for it; a pause changes nothing, however long.
+    training data, that weighs as much as `prior_frames` frames. The prior is learned in
+    training, as an EMA over batches of their valid frames. After `max_frames` the older
+    frames count less and less, so that hours later another voice or room is still
+    noticed. If only speech counts, the prior is forgotten as more speech comes, or
+    something far louder than what was taken for it; a pause changes nothing, however
+    long.
     """
 
     prior_mean: Tensor

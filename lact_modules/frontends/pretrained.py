@@ -55,10 +55,10 @@ def load_pretrained(frontend: Wav2Vec2Frontend, source: str | Path) -> None:
     """Copy a model's convolutions and feature projection into a front end.
 
     The model is a folder with ``config.json`` and ``model.safetensors``, which may be
-    in shards, or an id on the Hugging Face hub. Weights are never read from a pickle.
-    Settings that do not fit are named. The linear layer of the projection is copied if
-    it gives `d_model` dimensions of one frame, else it stays as it is and the log says
-    so. The strides may be others than the model's, see `Wav2Vec2Frontend`.
+    in shards, or an id on the Hugging Face hub; nothing is read from a pickle. Settings
+    that do not fit are named in an InputError. The linear layer of the projection is
+    copied if it gives `d_model` dimensions of one frame, else it stays as it is and the
+    log says so. The strides may be others than the model's, see `Wav2Vec2Frontend`.
     """
     folder = find_folder(source)
     config = read_json(folder / CONFIG_FILE, source)
@@ -93,8 +93,8 @@ def load_pretrained(frontend: Wav2Vec2Frontend, source: str | Path) -> None:
 def save_pretrained(frontend: Wav2Vec2Frontend, folder: str | Path) -> None:
     """Write convolutions and feature projection so that `load_pretrained` takes them.
 
-    Strides are those of pretraining again when it is loaded. A front end that stacks
-    frames is a ValueError: published models do not.
+    The frame rate does not matter: strides are those of pretraining again when it is
+    loaded. Stacked frames do, which no published model has: ValueError.
     """
     if frontend.stack != 1:
         raise ValueError(f"stack={frontend.stack}: published models stack no frames")
