@@ -39,7 +39,7 @@ class Node:
 
 
 class Cut(NamedTuple):
-    """A word of a text, from the tokens before it to its last; `before` it a word."""
+    """A word of a text, from the tokens before it to its last; and the word before."""
 
     word: int
     begin: int
