@@ -6,7 +6,6 @@ from functools import partial
 from typing import TypeVar
 
 import torch
-import torchaudio
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
@@ -14,8 +13,11 @@ from lact_modules.frontends.normalization import (
     RunningNormalization,
     UtteranceNormalization,
 )
+from lact_modules.frontends.separable import can_subsample, subsample_separably
+from lact_modules.frontends.spectrum import MelPowers
 from lact_modules.layers.dropout import Dropout
 from lact_modules.ops.padding import padding_mask
+from lact_modules.ops.subsampling import Bounds
 
 _STRIDES = {12.5: 3, 25: 2, 50: 1, 100: 0}
 """Convolutions of stride 2 for each frame rate."""
@@ -99,7 +101,7 @@ class MelFrontend(nn.Module):
         self.frame_rate = float(frame_rate)
         # its filter bank is computed: on a meta device that fails
         with torch.device("cpu"):
-            self.mel = torchaudio.transforms.MelSpectrogram(
+            self.mel = MelPowers(
                 self.sample_rate,
                 n_fft=512,
                 win_length=self.window,
@@ -172,24 +174,27 @@ class MelFrontend(nn.Module):
         Of (B,) `skipped` features at the beginning, multiples of all strides, nothing
         is used, as if the utterance began behind them.
         """
-        is_valid = _valid(lengths, skipped, features.shape[1])
-        # (B, T, M) -> (B, C, T, M)
-        x = torch.where(is_valid[..., None], features, 0.0)[:, None]
-        for convolution, stride in zip(self.convolutions, self.strides, strict=True):
-            is_valid = _valid(lengths, skipped, x.shape[2])
-            # what is finite is zeroed by a product, in a graph in half the time
-            x = nn.functional.silu(convolution(x * is_valid[:, None, :, None]))
-            skipped = None if skipped is None else skipped // stride
-            lengths = _divide_up(lengths, stride)
+        bounds = Bounds(skipped, lengths)
+        is_valid = bounds.mark(features.shape[1])
+        features = torch.where(is_valid[..., None], features, 0.0)
+        if can_subsample(self.convolutions, features):
+            x = subsample_separably(self.convolutions, self.strides, features, bounds)
+        else:
+            x = self._convolve(features, bounds)
+        lengths = _divide_up(lengths, math.prod(self.strides))
         # (B, C, T, M) -> (B, T, C M)
         x = self.project(x.transpose(1, 2).flatten(2))
         return self.dropout(self.norm(x)), lengths
 
-
-def _valid(lengths: Tensor, skipped: Tensor | None, num_frames: int) -> Tensor:
-    """Mark the valid frames (B, T)."""
-    is_valid = ~padding_mask(lengths, num_frames)
-    return is_valid if skipped is None else is_valid & padding_mask(skipped, num_frames)
+    def _convolve(self, features: Tensor, bounds: Bounds) -> Tensor:
+        """Map features (B, T, M) to (B, C, T', M')."""
+        x = features[:, None]
+        for convolution, stride in zip(self.convolutions, self.strides, strict=True):
+            is_valid = bounds.mark(x.shape[2])[:, None, :, None]
+            # what is finite is zeroed by a product, in a graph in half the time
+            x = nn.functional.silu(convolution(x * is_valid))
+            bounds = bounds.after(stride)
+        return x
 
 
 def _divide_up(count: _Count, divisor: int) -> _Count:

@@ -1,6 +1,19 @@
 """Convolutions over time and mel bands, each channel apart and then together."""
 
+from collections.abc import Sequence
+from typing import cast
+
+import torch
 from torch import Tensor, nn
+from torch.nn.functional import linear, silu
+
+from lact_modules.ops.subsampling import (
+    Bounds,
+    Kernels,
+    can_fuse,
+    convolve_activated,
+    convolve_twice,
+)
 
 
 class SeparableConvolution(nn.Module):
@@ -35,3 +48,74 @@ class SeparableConvolution(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, C, T, M) to (B, C', T', M')."""
         return self.pointwise(self.depthwise(x))
+
+    def mix(self, x: Tensor) -> Tensor:
+        """Mix channels that stand last, (B, T, M, C)."""
+        return linear(x, self.pointwise.weight.flatten(1), self.pointwise.bias)
+
+
+def can_subsample(convolutions: nn.ModuleList, features: Tensor) -> bool:
+    """Return whether `subsample_separably` can take the place of the layers.
+
+    Arguments
+    ---------
+    convolutions : nn.ModuleList
+        The first of one channel.
+    features : Tensor
+        What they would get.
+
+    Returns
+    -------
+    bool
+        True for inference on a CPU, if all behind the first are separable.
+    """
+    first, *others = convolutions
+    if not others or any(type(each) is not SeparableConvolution for each in others):
+        return False
+    is_plain = type(first) is nn.Conv2d and first.weight.dtype == torch.float32
+    return is_plain and can_fuse(features)
+
+
+def subsample_separably(
+    convolutions: nn.ModuleList,
+    strides: Sequence[int],
+    features: Tensor,
+    bounds: Bounds,
+) -> Tensor:
+    """Apply convolutions with SiLU after each, and zeros at padding before each.
+
+    Arguments
+    ---------
+    convolutions : nn.ModuleList
+        For which `can_subsample` is true.
+    strides : Sequence[int]
+        Theirs.
+    features : Tensor
+        (B, T, M), zero out of bounds.
+    bounds : Bounds
+        Of the features; starts are multiples of all strides.
+
+    Returns
+    -------
+    Tensor
+        (B, C, T', M')
+    """
+    layers = [cast(SeparableConvolution, each) for each in [*convolutions][1:]]
+    first = _kernels(cast(nn.Conv2d, convolutions[0]), strides[0])
+    bounds = bounds.after(first.stride)
+    x: Tensor | None = None
+    for layer, stride in zip(layers, strides[1:], strict=True):
+        kernels = _kernels(layer.depthwise, stride)
+        if x is None:
+            x = convolve_twice(features, first, bounds, kernels)
+        else:
+            x = convolve_activated(x, bounds, kernels)
+        x, bounds = layer.mix(x), bounds.after(stride)
+    assert x is not None
+    # (B, T, M, C) -> (B, C, T, M)
+    return silu(x).permute(0, 3, 1, 2)
+
+
+def _kernels(convolution: nn.Conv2d, stride: int) -> Kernels:
+    assert convolution.bias is not None
+    return Kernels(convolution.weight, convolution.bias, stride)

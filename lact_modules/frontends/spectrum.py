@@ -1,10 +1,40 @@
-"""A mel spectrogram of products alone, for formats of graphs that know no FFT."""
+"""Mel spectrograms: of a short-time Fourier transform, and of products alone."""
 
 import math
 
 import torch
 from torch import Tensor, nn
 from torchaudio.transforms import MelSpectrogram
+
+
+class MelPowers(MelSpectrogram):
+    """torchaudio's mel spectrogram of powers, in half the time on a CPU.
+
+    A power is the sum of two squares: as the square of an absolute value it takes
+    longer than the transform. Uncentred, without normalization.
+
+    Example
+    -------
+    >>> options = {"n_fft": 512, "hop_length": 160, "center": False, "n_mels": 80}
+    >>> samples = torch.randn(2, 1600)
+    >>> powers = MelPowers(16000, **options)(samples)
+    >>> torch.allclose(powers, MelSpectrogram(16000, **options)(samples), rtol=1e-4)
+    True
+    """
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        """Map (B, N) samples to the bands' powers (B, M, T) of all whole frames."""
+        spectrum = torch.stft(
+            waveform,
+            self.n_fft,
+            self.hop_length,
+            self.win_length,
+            self.spectrogram.window,
+            center=False,
+            return_complex=True,
+        ).mT
+        powers = spectrum.real.square().addcmul_(spectrum.imag, spectrum.imag)
+        return (powers @ self.mel_scale.fb).mT
 
 
 class MelProducts(nn.Module):

@@ -12,6 +12,11 @@ constexpr float EPSILON = 1e-12f, RMS_EPSILON = 1e-5f;
 
 inline float sigmoid(float z) { return 1.0f / (1.0f + std::exp(-z)); }
 
+inline void silu(float *y, int64_t size) {
+#pragma omp simd
+  for (int64_t n = 0; n < size; ++n) y[n] *= sigmoid(y[n]);
+}
+
 // y = silu(x * scale + offset)
 inline void activate(const float *x, const float *scale, const float *offset,
                      int64_t size, float *y) {

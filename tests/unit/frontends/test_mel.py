@@ -187,3 +187,23 @@ def test_exported_statistics_are_the_same(monkeypatch, num_frames, name):
     expected = normalization(features, lengths)
     monkeypatch.setattr(torch.compiler, "is_exporting", lambda: True)
     torch.testing.assert_close(normalization(features, lengths), expected)
+
+
+@pytest.mark.parametrize("skipped", [None, torch.tensor([16, 0, 8])])
+@pytest.mark.parametrize(
+    ("layers", "rate", "channels"),
+    [(2, 100, 3), (2, 50, 16), (3, 25, 17), (3, 12.5, 40), (4, 12.5, 5)],
+)
+def test_fused_separable_convolutions_give_the_same(layers, rate, channels, skipped):
+    torch.manual_seed(0)
+    options = {"channels": channels, "convolution": SeparableConvolution}
+    frontend = MelFrontend(8, layers, rate, num_mels=20, **options).eval()
+    features, lengths = torch.randn(3, 61, 20), torch.tensor([61, 38, 9])
+    features[1, 38:] = torch.nan
+    expected, frames = frontend.subsample(features, lengths, skipped)
+    # C++ is for inference alone
+    with torch.inference_mode():
+        given, same_frames = frontend.subsample(features, lengths, skipped)
+    assert torch.equal(frames, same_frames)
+    for row, other, count in zip(given, expected, frames, strict=True):
+        torch.testing.assert_close(row[:count], other[:count], atol=1e-5, rtol=1e-4)
