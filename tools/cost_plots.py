@@ -86,8 +86,12 @@ class Plot:
         if path.is_file() and source in path.read_text(encoding="utf-8"):
             return True
         if not check:
-            settings = {"svg.hashsalt": self.name, "svg.fonttype": "none"}
-            with matplotlib.rc_context(settings), whole_file(path) as unfinished:
+            with (
+                matplotlib.rc_context(
+                    {"svg.hashsalt": self.name, "svg.fonttype": "none"}
+                ),
+                whole_file(path) as unfinished,
+            ):
                 self._figure(read_study(drawn)).savefig(
                     unfinished, format="svg", metadata={"Date": None, "Source": source}
                 )
