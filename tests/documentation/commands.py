@@ -25,7 +25,7 @@ from tests.recipes.conftest import KEYS
 RECIPES = ROOT / "recipes"
 DEFAULT_RECIPE = RECIPES / "LibriSpeech" / "ASR" / "CTC"
 
-OUTSIDE = {"arecord", "du", "export", "ffmpeg", "git", "mlflow", "ray"}
+OUTSIDE = {"arecord", "du", "export", "ffmpeg", "git", "mlflow", "ray", "source"}
 """Programs of others, whose options are not ours to check."""
 
 _DATA = ("--data_folder", "DATA")
