@@ -14,7 +14,6 @@ from lact_modules.data.manifest.manifest import read_manifest, write_manifest
 from lact_modules.inference.streaming import StreamingRecognizer
 from lact_modules.inference.transcriber import Transcriber
 from lact_modules.layers.chunking import Chunking
-from lact_modules.training.checkpointing.stopping import EXIT_CODE
 from lact_modules.training.dataset.stream_dataset import StreamDataset
 from lact_modules.training.loop import RecipeBrain
 from lact_modules.training.option.hparams import load_hparams
@@ -120,7 +119,7 @@ def test_stopped_within_an_epoch_goes_on_with_the_same_streams(
 
     with monkeypatch.context() as patch:
         patch.setattr(RecipeBrain, "_log", log_and_stop)
-        assert train(tmp_path / "run", **options).code == EXIT_CODE
+        assert train(tmp_path / "run", **options).code == 143
     resumed = train(tmp_path / "run", **options)
     assert resumed.code == 0
     assert heard[-1] == second

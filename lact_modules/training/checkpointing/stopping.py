@@ -17,9 +17,6 @@ logger = logging.getLogger(__name__)
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 """Those that ask a training to end: also Ctrl-C, and a terminal that is closed."""
 
-EXIT_CODE = 128 + signal.SIGTERM
-"""Of a training that SIGTERM has stopped, as of any process that it ends."""
-
 _SAME_PRESS_S = 2.0
 
 

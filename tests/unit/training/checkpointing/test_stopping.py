@@ -4,7 +4,7 @@ import signal
 import pytest
 
 from lact_modules.training.checkpointing import stopping
-from lact_modules.training.checkpointing.stopping import EXIT_CODE, SIGNALS, StopRequest
+from lact_modules.training.checkpointing.stopping import SIGNALS, StopRequest
 
 
 def ask(number=signal.SIGTERM):
@@ -40,7 +40,7 @@ def test_an_error_restores_what_signals_did():
 
 
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGTERM, EXIT_CODE), (signal.SIGINT, 130)]
+    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)]
 )
 def test_obeying_ends_the_process_with_the_code_of_the_signal(number, code):
     with StopRequest() as request:
