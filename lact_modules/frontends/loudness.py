@@ -52,9 +52,9 @@ def weigh_frames(levels: Tensor, is_valid: Tensor) -> Tensor:
 class LoudnessState(NamedTuple):
     """Carried state of the loudness of streams, levels in decibels as float64.
 
-    ``recent`` (B, 4) are those of the last frames, inf before the first. The others are
-    (B, 1): the level to which pauses fall, that which speech reaches, and the highest
-    that this ever was.
+    ``recent`` (B, 4) are those of the last frames, inf before the first. (B, 1) each,
+    ``quietest`` is the level to which pauses fall, ``peak`` that which speech reaches,
+    and ``loudest`` the highest that ``peak`` ever was.
     """
 
     recent: Tensor

@@ -35,8 +35,8 @@ ORDINARY = (
 class Service:
     """Clients that share a model and some threads.
 
-    Each client has its own fork of the recognizer; up to ``num_threads`` are served at
-    the same time, each on one core.
+    Each client has its own fork of the recognizer; the audio of ``num_threads`` is
+    recognized at the same time, each on one core.
     """
 
     def __init__(

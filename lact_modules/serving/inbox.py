@@ -21,7 +21,7 @@ class Inbox:
         return len(self._waiting)
 
     async def put(self, piece: bytes) -> None:
-        """Add a piece of any size, once there is room; it is never split."""
+        """Add a piece, once there is room, which it may exceed."""
         await self._has_room.wait()
         self._waiting += piece
         self._update()
