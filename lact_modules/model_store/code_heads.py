@@ -12,7 +12,7 @@ _PREFIX = "encoder.heads."
 def without_code_heads(
     description: Any, weights: dict[str, Tensor]
 ) -> tuple[Any, dict[str, Tensor]]:
-    """Return description and weights without any `CodeHead`, changing neither argument."""
+    """Return a description and weights without any `CodeHead`; change neither given."""
     match description:
         case {"arguments": {"encoder": {"arguments": {"heads": dict(heads)}}}}:
             encoder = description["arguments"]["encoder"]
