@@ -57,17 +57,8 @@ class SeparableConvolution(nn.Module):
 def can_subsample(convolutions: nn.ModuleList, features: Tensor) -> bool:
     """Return whether `subsample_separably` can take the place of the layers.
 
-    Arguments
-    ---------
-    convolutions : nn.ModuleList
-        The first of one channel.
-    features : Tensor
-        What they would get.
-
-    Returns
-    -------
-    bool
-        True for inference on a CPU, if all behind the first are separable.
+    It can for inference on a CPU, if all behind the first, which is of one channel, are
+    separable.
     """
     first, *others = convolutions
     if not others or any(type(each) is not SeparableConvolution for each in others):
@@ -84,21 +75,8 @@ def subsample_separably(
 ) -> Tensor:
     """Apply convolutions with SiLU after each, and zeros at padding before each.
 
-    Arguments
-    ---------
-    convolutions : nn.ModuleList
-        For which `can_subsample` is true.
-    strides : Sequence[int]
-        Theirs.
-    features : Tensor
-        (B, T, M), zero out of bounds.
-    bounds : Bounds
-        Of the features; starts are multiples of all strides.
-
-    Returns
-    -------
-    Tensor
-        (B, C, T', M')
+    From features (B, T, M), zero out of bounds, to (B, C, T', M'). Starts are multiples
+    of all strides.
     """
     layers = [cast(SeparableConvolution, each) for each in [*convolutions][1:]]
     first = _kernels(cast(nn.Conv2d, convolutions[0]), strides[0])
