@@ -7,8 +7,8 @@ from lact_modules.publishing.hub import ATTEMPTS
 from tests.fake_hub import TOKEN
 
 
-def read_events(run):
-    events = EventAccumulator(str(run.folder / "tensorboard"), {"audio": 0})
+def read_events(run, name="tensorboard"):
+    events = EventAccumulator(str(run.folder / name), {"audio": 0})
     events.Reload()
     return events
 
@@ -34,11 +34,15 @@ def test_a_tracker_shows_curves_samples_and_the_worst_utterances(memorized):
     assert b"learning_rate" in settings.plugin_data.content
 
 
-def test_a_run_without_trackers_keeps_its_own_log(train, tmp_path):
-    run = train(tmp_path, trackers="[]")
+def test_a_run_without_trackers_keeps_its_own_log_and_speechbrains(train, tmp_path):
+    logger = "speechbrain.utils.train_logger.TensorboardLogger"
+    epochs = f"!new:{logger} {{save_dir: {tmp_path / 'epochs'}}}"
+    run = train(tmp_path, trackers="[]", train_logger=epochs)
     assert run.code == 0, run.error
     assert run.steps() == list(range(1, 11))
     assert not (tmp_path / "tensorboard").exists()
+    [trained] = read_events(run, "epochs").Scalars("loss/train")
+    assert trained.value > 0
 
 
 def test_a_trained_model_is_published(train, hub, tmp_path):
