@@ -141,15 +141,13 @@ def whole_folder(path: str | Path, replace: bool = False) -> Iterator[Path]:
     if os.path.lexists(path) and not may_be_there:
         raise InputError(f"{path}: exists; remove it or name another output folder")
     earlier = unfinished_name(path)
-    try:
-        with folder_beside(path) as unfinished:
-            yield unfinished
-            # to delete it takes long enough to be interrupted, to rename it does not
-            if replace and path.exists():
-                os.replace(path, earlier)
-            os.replace(unfinished, path)
-    finally:
-        shutil.rmtree(earlier, ignore_errors=True)
+    with folder_beside(path) as unfinished:
+        yield unfinished
+        # to delete it takes long enough to be interrupted, to rename it does not
+        if replace and path.exists():
+            os.replace(path, earlier)
+        os.replace(unfinished, path)
+    shutil.rmtree(earlier, ignore_errors=True)
 
 
 @contextmanager

@@ -72,3 +72,12 @@ def test_what_is_no_folder_is_never_replaced_by_one(tmp_path, replace):
         ):
             pytest.fail("was begun")
     assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_an_earlier_folder_is_not_lost_with_the_new_one(tmp_path):
+    path = tmp_path / "out"
+    path.mkdir()
+    (path / "a.txt").touch()
+    with pytest.raises(OSError), whole_folder(path, replace=True) as unfinished:
+        unfinished.rmdir()
+    assert [each.name for each in tmp_path.rglob("*.txt")] == ["a.txt"]
