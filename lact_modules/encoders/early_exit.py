@@ -29,7 +29,7 @@ def exit_at(model: CTCModel, block: int) -> CTCModel:
     Raises
     ------
     InputError
-        If there is no CTC head after that block.
+        If there is no CTC head after that block, or the model is an ONNX graph.
 
     Example
     -------
@@ -42,6 +42,11 @@ def exit_at(model: CTCModel, block: int) -> CTCModel:
     >>> len(early.encoder.blocks), early.output.out_features
     (2, 5)
     """
+    if not isinstance(model, CTCModel):
+        raise InputError(
+            f"exit_block {block}: an ONNX graph cannot be cut; use the training run or "
+            "an export of --format lact"
+        )
     encoder = model.encoder
     heads = encoder.heads if isinstance(encoder, Encoder) else nn.ModuleDict()
     head = ctc_head_after(heads, block)

@@ -67,7 +67,9 @@ def load_stream(recognizer: StreamingRecognizer, path: str | Path) -> None:
     except Exception as error:
         raise InputError(f"{path}: not a saved stream, or damaged") from error
     if not is_ours or made_by != _describe(recognizer):
-        raise InputError(f"{path}: of another model, or with other --chunk or --left")
+        raise InputError(
+            f"{path}: of another model, or with other --chunk, --left or --exit-block"
+        )
     try:
         recognizer.load_state_dict(state)
     except InputError as error:

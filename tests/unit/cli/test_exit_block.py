@@ -58,6 +58,19 @@ def test_evaluation_and_streams_exit_too(lact_asr, headed_run, audio, split, tmp
     assert " ".join(words) == in_chunks.out.strip()
 
 
+def test_a_saved_stream_goes_on_with_the_same_exit_alone(
+    lact_asr, headed_run, audio, tmp_path
+):
+    state = tmp_path / "state.pt"
+    given = ("stream", audio, "--model", headed_run, "--device", "cpu")
+    exits = ("--exit-block", 1)
+    assert lact_asr(*given, *exits, "--save-state", state).code == 0
+    assert lact_asr(*given, *exits, "--load-state", state).code == 0
+    other = lact_asr(*given, "--load-state", state)
+    assert other.code == 2
+    assert other.err.endswith("with other --chunk, --left or --exit-block\n")
+
+
 @pytest.mark.parametrize("command", ["transcribe", "evaluate", "stream", "serve"])
 def test_an_exit_where_no_head_stands_is_refused(
     lact_asr, headed_run, trained_run, audio, split, command

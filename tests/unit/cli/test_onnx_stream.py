@@ -109,7 +109,7 @@ def test_a_step_that_says_something_else_is_refused(pytorch, onnx_stream_export)
         (("--save-state", "STATE"), "not kept"),
         (("--precision", "bf16"), "an ONNX graph"),
         (("--ttt", "self-train"), "an ONNX graph"),
-        (("--exit-block", "1"), "an ONNX graph"),
+        (("--exit-block", "1"), "exit_block 1: an ONNX graph cannot be cut; use "),
         (("--compile",), "an ONNX graph"),
     ],
     ids=str,
