@@ -19,6 +19,7 @@ from program import run_program
 
 from lact_modules.allocator import keep_freed_memory
 from lact_modules.training.augmentation.views import consistency_losses
+from lact_modules.training.from_keys import from_keys
 from lact_modules.training.optimizer.plan import plan_optimizer
 from lact_modules.training.option.command_line import read_command_line
 from lact_modules.training.option.hparams import load_hparams
@@ -54,7 +55,7 @@ def main(
     made = load_hparams(hparams, line.overrides)
     model, cr_loss_scale = made["model"].to(device).train(), made["cr_loss_scale"]
     forward = torch.compile(model) if compile_model else model
-    optimizer = plan_optimizer(model, made["opt_class"], made).optimizer
+    optimizer = from_keys(plan_optimizer, made).optimizer
     num_samples = round(seconds * SAMPLE_RATE)
     num_heard = batch_size * (2 if cr_loss_scale else 1)
     waveform = torch.randn(num_heard, num_samples, device=device)

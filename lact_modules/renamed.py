@@ -1,6 +1,7 @@
 """Arguments and keys that were called otherwise in earlier versions."""
 
 import functools
+import os
 import warnings
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
@@ -88,7 +89,8 @@ def tell_former_names(where: str, names: Mapping[str, str], line: int = 1) -> No
     line : int
         Of the file, from 1.
     """
-    if names:
+    # of the processes that torchrun starts, one says it
+    if names and os.environ.get("RANK", "0") == "0":
         warnings.warn_explicit(_told(names), FutureWarning, where, line)
 
 

@@ -32,6 +32,8 @@ def plot_schedule(
 
     Override keys of the recipe as in training: --KEY VALUE.
     """
+    from lact_modules.training.from_keys import from_keys
+    from lact_modules.training.optimizer.plan import plan_optimizer
     from lact_modules.training.optimizer.schedule_plot import draw_rates, plan_rates
     from lact_modules.training.option.command_line import read_command_line
     from lact_modules.training.option.hparams import load_hparams
@@ -42,7 +44,9 @@ def plot_schedule(
         # loading makes the folders of a run
         words = [str(recipe), *context.args, f"--output_folder={folder}"]
         hparams = load_hparams(recipe, read_command_line(words, EVERY).overrides)
-    rates = plan_rates(hparams, steps)
+    plan = from_keys(plan_optimizer, hparams)
+    num_epochs = hparams["epoch_counter"].limit
+    rates = plan_rates(plan, hparams["schedule"], num_epochs, steps)
     draw_rates(rates, output)
     print_table(_table(rates))
     Console().print(f"{steps} steps; picture: {output}", markup=False, soft_wrap=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 from lact_modules.comparison.settings import Settings, differing, read_settings, section
 from lact_modules.errors import InputError
-from lact_modules.training.option.former_keys import present_key
+from lact_modules.former_keys import present_key
 from lact_modules.training.outcome.plots import Curves, read_log
 
 DECODING = ("decoding",)

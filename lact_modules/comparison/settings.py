@@ -6,9 +6,9 @@ from pathlib import Path
 import yaml
 
 from lact_modules.errors import InputError
+from lact_modules.former_keys import present_key
 from lact_modules.model_store.run.settings_file import read_settings_text
 from lact_modules.training.checkpointing.option_changes import INDIFFERENT
-from lact_modules.training.option.former_keys import present_key
 
 Settings = dict[str, str]
 """Values by dotted key."""

@@ -20,12 +20,17 @@ from lact_modules.layers.fast_weight_memory import FastWeightMemory
 from lact_modules.model_store.trained_model import TrainedModel
 from lact_modules.scoring.transcripts import Decoder, Transcripts
 from lact_modules.scoring.worst import WorstUtterances, show_pair
+from lact_modules.training.augmentation.augmentation import WaveformAugmenter
+from lact_modules.training.augmentation.views import TwoViews, time_mask_factor
 from lact_modules.training.batch.speech_batch import count_valid
 from lact_modules.training.checkpointing.averaging import Weights, validate_weights
+from lact_modules.training.from_keys import from_keys
 from lact_modules.training.loop import RecipeBrain
 from lact_modules.training.objective.auxiliary import AuxiliaryLosses
 from lact_modules.training.objective.batch_loss import BatchLoss
+from lact_modules.training.objective.distillation import Distillation
 from lact_modules.training.speech_inputs import SpeechInputs
+from lact_modules.training.time_masks import scale_time_masks
 
 METRICS = ("loss", "WER", "CER")
 """Of validation, rates in percent."""
@@ -67,8 +72,22 @@ class ASRBrain(RecipeBrain):
         self.decoders = decoders
         self.first_decoder = next(iter(decoders))
         self.num_infeasible: Counter[sb.Stage] = Counter()
-        self.inputs = SpeechInputs(self.hparams)
-        self.auxiliary = AuxiliaryLosses(self.hparams, self.modules.model)
+        self.inputs = from_keys(
+            SpeechInputs,
+            self.hparams,
+            augmenter=from_keys(WaveformAugmenter, self.hparams),
+            views=from_keys(TwoViews.of, self.hparams),
+            fea_augment=scale_time_masks(
+                self.hparams.fea_augment, from_keys(time_mask_factor, self.hparams)
+            ),
+        )
+        model = self.modules.model
+        codes, weight = self.hparams.teacher_codes, self.hparams.teacher_weight
+        self.auxiliary = AuxiliaryLosses(
+            model,
+            self.hparams.inter_ctc_weight,
+            Distillation.of(model, codes, weight),
+        )
         if if_main_process():
             logger.info(describe_size(self.modules))
 

@@ -13,8 +13,10 @@ from lact_modules.data.text.subwords import AnyVocabulary
 from lact_modules.encoders import CTCModel
 from lact_modules.errors import InputError
 from lact_modules.training.brain import ASRBrain
+from lact_modules.training.from_keys import from_keys
 from lact_modules.training.objective.batch_loss import BatchLoss
 from lact_modules.training.objective.losses import ctc_losses
+from lact_modules.training.vocabulary.tokenizer import OutputUnits
 from lact_modules.training.vocabulary.units import make_vocabulary
 
 
@@ -53,7 +55,8 @@ class CTCBrain(ASRBrain):
         cls, hparams: dict[str, Any], read_texts: Callable[[], Sequence[str]]
     ) -> AnyVocabulary:
         """Make a vocabulary of characters or pieces, see `make_vocabulary`."""
-        return make_vocabulary(hparams, read_texts)
+        units = from_keys(OutputUnits, hparams)
+        return make_vocabulary(units, hparams["model"], read_texts)
 
     def compute_forward(
         self, batch: PaddedBatch, stage: sb.Stage

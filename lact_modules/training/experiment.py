@@ -12,6 +12,7 @@ from speechbrain.utils.distributed import infer_device, run_on_main
 from lact_modules.data.text.subwords import AnyVocabulary
 from lact_modules.model_store.hub import check_repo_id
 from lact_modules.model_store.trained_model import TrainedModel
+from lact_modules.training.batch.batching import BatchLimits
 from lact_modules.training.batch.stream_plans import make_sampler, plan_streams
 from lact_modules.training.brain import ASRBrain
 from lact_modules.training.dataset.dataset import (
@@ -19,7 +20,13 @@ from lact_modules.training.dataset.dataset import (
     make_stream_dataset,
     read_manifests,
 )
-from lact_modules.training.dataset.manifests import Manifests, prepare_manifests
+from lact_modules.training.dataset.manifests import (
+    DataSources,
+    Manifests,
+    prepare_manifests,
+)
+from lact_modules.training.dataset.streams import LongForm
+from lact_modules.training.from_keys import finetuning_of, from_keys
 from lact_modules.training.loop import RecipeBrain
 from lact_modules.training.option.run_options import RUN_OPTIONS
 from lact_modules.training.outcome.measure import measure_split
@@ -73,11 +80,12 @@ def run_recipe(
     InputError
         If the data or the YAML are at fault.
     """
-    manifests = prepare_manifests(hparams, prepare)
+    manifests = prepare_manifests(from_keys(DataSources, hparams), prepare)
     with vocabulary_kept_on_success(hparams["output_folder"]):
         vocabulary = brain_class.make_vocabulary(hparams, manifests.train_texts)
         datasets = make_datasets(hparams, manifests, vocabulary)
-        start_from(hparams, vocabulary)
+        if not hparams["checkpointer"].list_checkpoints():
+            from_keys(start_from, hparams, vocabulary=vocabulary)
     trained = TrainedModel(hparams["model"], vocabulary, description=None)
     device = run_opts.device or infer_device()
     brain = brain_class(
@@ -111,18 +119,32 @@ def make_datasets(
 
     def to_learn() -> DynamicItemDataset | ShardBatches:
         if manifests.shards:
-            batches = make_shard_batches(hparams, manifests.shards, vocabulary)
+            batches = from_keys(
+                make_shard_batches,
+                hparams,
+                shards=manifests.shards,
+                vocabulary=vocabulary,
+                limits=from_keys(BatchLimits, hparams),
+            )
             feasible(batches.listed())
             return batches
         utterances = read_manifests(
             manifests.train, hparams["max_train_duration"], manifests.data_folder
         )
-        plans = plan_streams(utterances, hparams)
+        long_form = from_keys(LongForm, hparams, "long_form_")
+        plans = plan_streams(
+            utterances,
+            long_form,
+            finetuning_of(hparams),
+            from_keys(BatchLimits, hparams),
+            hparams["max_train_duration"],
+        )
         if not plans:
             dataset = make_dataset(utterances, vocabulary, in_memory)
         else:
-            gap, seed = hparams["long_form_gap_seconds"], hparams["seed"]
-            dataset = make_stream_dataset(plans, vocabulary, in_memory, gap, seed)
+            dataset = make_stream_dataset(
+                plans, vocabulary, in_memory, long_form.gap_seconds, hparams["seed"]
+            )
         # spelled without a fault by now
         listed = ((u.duration, u.text) for u in utterances)
         feasible(listed)
@@ -149,14 +171,14 @@ def train_and_test(
     test_options = {**loader_options, "batch_size": hparams["valid_batch_size"]}
     sampler = None
     if not isinstance(datasets.train, ShardBatches):
-        sampler = make_sampler(datasets.train, hparams)
+        sampler = make_sampler(datasets.train, from_keys(BatchLimits, hparams))
     brain.train(datasets.train, datasets.dev, sampler, loader_options, test_options)
     metrics = {
         name: measure_split(brain, name, dataset, test_options)
         for name, dataset in datasets.tests.items()
     }
     run_on_main(write_results, args=[hparams, brain, metrics, command, recipe])
-    publish(hparams)
+    from_keys(publish, hparams)
 
 
 def logged_seconds(folder: Path) -> float | None:

@@ -14,7 +14,9 @@ from torch.utils.data import Dataset
 
 from lact_modules.data.rounds import RoundSampler
 from lact_modules.errors import InputError
+from lact_modules.training.batch.batching import BatchLimits
 from lact_modules.training.batch.speech_batch import faults_of, is_lost
+from lact_modules.training.from_keys import from_keys
 from lact_modules.training.gathering import GradientAccumulation, Outcome
 from lact_modules.training.objective.batch_loss import BatchLoss
 from lact_modules.training.optimization import Optimization, make_micro_batches
@@ -55,8 +57,8 @@ class RecipeBrain(ResumableBrain):
 
     Reads from the YAML ``model``, ``schedule``, ``epoch_counter``, ``train_logger``,
     ``output_folder``, ``trackers``, ``avg_checkpoints``, ``nonfinite_patience``, what
-    `plan_optimizer`, `make_micro_batches`, `LongFormFinetuning.of` and
-    `find_learning_rate` read, ``fsdp``, ``history``, made by `launch`, and in optimizer steps, 0 for never,
+    `plan_optimizer`, `BatchLimits`, `finetuning_of` and `find_learning_rate` read,
+    ``fsdp``, ``history``, made by `launch`, and in optimizer steps, 0 for never,
     ``log_interval``, ``sample_interval``, ``valid_interval``, ``checkpoint_interval``.
 
     Arguments
@@ -118,7 +120,9 @@ class RecipeBrain(ResumableBrain):
         RateFound
             If a learning rate was to be found.
         """
-        self.state.micro_batches = make_micro_batches(batch_sampler, vars(self.hparams))
+        self.state.micro_batches = make_micro_batches(
+            batch_sampler, from_keys(BatchLimits, self.hparams)
+        )
         if self.state.micro_batches is not None:
             # a batch of the loader is all that a step takes
             self.grad_accumulation_factor = 1
@@ -141,11 +145,11 @@ class RecipeBrain(ResumableBrain):
 
     def init_optimizers(self) -> None:
         """Make the optimizer, and what updates the model by it; show its plan."""
-        self.optimizer, self.unfreezing, table = plan_optimizer(
-            self.hparams.model,
-            self.opt_class,
-            vars(self.hparams),
-            decay_vectors=not self.remove_vector_weight_decay,
+        self.optimizer, self.unfreezing, table = from_keys(
+            plan_optimizer,
+            self.hparams,
+            opt_class=self.opt_class,
+            remove_vector_weight_decay=self.remove_vector_weight_decay,
         )
         self.optimizers_dict = {"opt_class": self.optimizer}
         if self.checkpointer is not None:

@@ -1,7 +1,6 @@
 """How gradients become updates: clipping, learning rates, what is not finite."""
 
 import logging
-from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -9,7 +8,7 @@ from speechbrain.dataio.batch import PaddedBatch
 from torch.optim import Optimizer
 
 from lact_modules.errors import InputError
-from lact_modules.training.batch.batching import MicroBatches
+from lact_modules.training.batch.batching import BatchLimits, MicroBatches
 from lact_modules.training.batch.samplers import EffectiveBatchSampler, StagedSampler
 from lact_modules.training.gathering import GradientAccumulation, Outcome
 from lact_modules.training.objective.guard import NonFiniteGuard
@@ -90,12 +89,12 @@ class Optimization:
         self.accumulation.reset()
 
 
-def make_micro_batches(sampler: Any, hparams: Mapping[str, Any]) -> MicroBatches | None:
+def make_micro_batches(sampler: Any, limits: BatchLimits) -> MicroBatches | None:
     """Cut a sampler's batches to what memory holds, if each is all of a step.
 
     None without ``target_effective_batch``. A sampler that does not know it is refused.
     """
-    target = hparams["target_effective_batch"]
+    target = limits.target_effective_batch
     if target is None:
         return None
     # long-form fine-tuning has batches of fewer and longer ones
@@ -107,8 +106,8 @@ def make_micro_batches(sampler: Any, hparams: Mapping[str, Any]) -> MicroBatches
         )
     made = MicroBatches(
         target // sampler.num_ranks,
-        hparams["max_batch_size"],
-        hparams["max_batch_length"],
+        limits.max_batch_size,
+        limits.max_batch_length,
     )
     logger.info("%d processes, on each %s", sampler.num_ranks, made)
     return made

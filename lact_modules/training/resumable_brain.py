@@ -25,7 +25,7 @@ from lact_modules.training.checkpointing.averaging import (
 from lact_modules.training.checkpointing.history import OptionHistory
 from lact_modules.training.checkpointing.random_state import RandomState
 from lact_modules.training.checkpointing.stopping import StopRequest
-from lact_modules.training.dataset.long_form_finetuning import LongFormFinetuning
+from lact_modules.training.from_keys import finetuning_of, from_keys
 from lact_modules.training.loading import make_batches, with_speech
 from lact_modules.training.parallel.replicas import replicate, unwrapped
 from lact_modules.training.parallel.sharding import shard
@@ -58,10 +58,11 @@ class ResumableBrain(sb.Brain):
             self.checkpointer.add_recoverable(
                 "random", self.random_state, optional_load=True
             )
-        self.state = RunState(
-            getattr(self.hparams, "history", OptionHistory("")),
-            open_log(vars(self.hparams)) if if_main_process() else None,
-        )
+        log = None
+        if if_main_process():
+            log = from_keys(open_log, self.hparams, settings=vars(self.hparams))
+        history = getattr(self.hparams, "history", OptionHistory(""))
+        self.state = RunState(history, log)
         self.stop_request = StopRequest()
         self.num_gathered = 0
         self.validated: Weights | None = None
@@ -178,7 +179,7 @@ class ResumableBrain(sb.Brain):
             self.hparams.avg_checkpoints,
             epoch,
             not is_cut_short,
-            LongFormFinetuning.of(vars(self.hparams)),
+            finetuning_of(self.hparams),
         )
         self.step, self.avg_train_loss = 0, 0.0
 

@@ -13,9 +13,10 @@ from lact_modules.encoders import S2SOutput
 from lact_modules.model_store.trained_model import TrainedModel
 from lact_modules.scoring.transcripts import Decoder
 from lact_modules.training.brain import ASRBrain
+from lact_modules.training.from_keys import from_keys
 from lact_modules.training.objective.batch_loss import BatchLoss
 from lact_modules.training.objective.losses import ctc_losses
-from lact_modules.training.vocabulary.tokenizer import prepare_tokenizer
+from lact_modules.training.vocabulary.tokenizer import OutputUnits, prepare_tokenizer
 
 
 class S2SBrain(ASRBrain):
@@ -30,7 +31,7 @@ class S2SBrain(ASRBrain):
         cls, hparams: dict[str, Any], read_texts: Callable[[], Sequence[str]]
     ) -> SubwordVocabulary:
         """Load or train a tokenizer, see `prepare_tokenizer`."""
-        return prepare_tokenizer(hparams, read_texts)
+        return prepare_tokenizer(from_keys(OutputUnits, hparams), read_texts)
 
     @classmethod
     def make_decoders(

@@ -1,6 +1,10 @@
 """Learning-rate schedules: factors of the peak rate by optimizer step."""
 
 import math
+from collections.abc import Callable
+
+Schedule = Callable[[float, int], float]
+"""Factor of the peak learning rate, by the steps that are done and those of all."""
 
 
 def warmup_cosine(

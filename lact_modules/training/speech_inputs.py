@@ -8,10 +8,9 @@ import torch
 from speechbrain.dataio.batch import PaddedBatch, PaddedData
 from torch import Tensor
 
-from lact_modules.training.augmentation.augmentation import make_augmenter
-from lact_modules.training.augmentation.views import TwoViews, time_mask_scale
+from lact_modules.training.augmentation.augmentation import WaveformAugmenter
+from lact_modules.training.augmentation.views import TwoViews
 from lact_modules.training.batch.speech_batch import count_valid
-from lact_modules.training.time_masks import scale_time_masks
 
 Augment = Callable[[Tensor, Tensor], Tensor]
 """Changes features (B, T, M) of lengths (B,)."""
@@ -24,13 +23,15 @@ class SpeechInputs:
     utterances as the first, in the same order.
     """
 
-    def __init__(self, hparams: Any):
-        self.views = TwoViews.of(hparams)
-        self.augmenter = make_augmenter(hparams)
-        self.wav_augment = hparams.wav_augment
-        self.fea_augment = scale_time_masks(
-            hparams.fea_augment, time_mask_scale(hparams)
-        )
+    def __init__(
+        self,
+        augmenter: WaveformAugmenter,
+        views: TwoViews | None = None,
+        wav_augment: Any = None,
+        fea_augment: Any = None,
+    ):
+        self.augmenter, self.views = augmenter, views
+        self.wav_augment, self.fea_augment = wav_augment, fea_augment
 
     def num_views(self, stage: sb.Stage) -> int:
         """Return how often each utterance of a batch is in the inputs, V."""

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from lact_modules.comparison.runs import Run
+from lact_modules.former_keys import FORMER_KEYS
 from lact_modules.model_store.loading import load_model
-from lact_modules.training.option.former_keys import FORMER_KEYS
 
 ROOT = Path(__file__).parents[2]
 FORMER = """

@@ -14,8 +14,10 @@ from lact_modules.data.corpus.commonvoice import prepare_commonvoice
 from lact_modules.model_store.model_builder import build_model
 from lact_modules.model_store.run.hyperparameters import read_hyperparameter
 from lact_modules.training import brain
+from lact_modules.training.from_keys import from_keys
 from lact_modules.training.optimizer.plan import plan_optimizer
 from lact_modules.training.option.hparams import load_hparams
+from tests.keys_taken import keys_taken
 
 ROOT = Path(__file__).parents[2]
 CTC = ROOT / "recipes" / "LibriSpeech" / "ASR" / "CTC"
@@ -65,7 +67,7 @@ def test_loads_with_nothing_but_a_data_folder(path, tmp_path):
     assert hparams["modules"]["model"] is hparams["model"]
     assert hparams["checkpointer"].checkpoints_dir == tmp_path / "save"
     assert hparams["epoch_counter"].limit == hparams["num_epochs"]
-    plan = plan_optimizer(hparams["model"], hparams["opt_class"], hparams)
+    plan = from_keys(plan_optimizer, hparams)
     rates = {group["lr"] for group in plan.optimizer.param_groups}
     assert hparams["learning_rate"] in rates
     assert 0 < hparams["schedule"](0, 100_000) < 0.11
@@ -81,6 +83,7 @@ def test_every_key_is_used(path):
     used |= set(re.findall(r'hparams\["(\w+)"\]', sources))
     used |= set(re.findall(r"hparams\.(\w+)", sources))
     used |= set(re.findall(r'is_due\("(\w+)"\)', sources))
+    used = used.union(*keys_taken().values())
     used |= {field.name for field in fields(RunOptions)} | {"size", "sizes"}
     assert keys_of(path) - used <= {"__set_seed"}
 
@@ -114,7 +117,7 @@ def test_stages_fit_their_model_in_one_line(path, tmp_path):
     recipe = CTC.parent / kind / "hparams" / "lact_demo.yaml"
     include = f"unfreezing_stages: !include:{os.path.relpath(path, recipe.parent)}\n"
     hparams = load_hparams(recipe, f"output_folder: {tmp_path}\n{include}")
-    plan = plan_optimizer(hparams["model"], hparams["opt_class"], hparams)
+    plan = from_keys(plan_optimizer, hparams)
     assert "epochs 1 to 2" in plan.table
     trained = {group["name"] for group in plan.optimizer.param_groups} - {"others"}
     assert {"frontend.project", "encoder.blocks[-2:]", "output"} <= trained

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable, Sequence
 from itertools import chain
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -126,21 +125,6 @@ def _apply(steps: Sequence[Step], waveform: Tensor) -> Tensor:
         if torch.rand(()) < share:
             waveform = step(waveform)
     return waveform
-
-
-def make_augmenter(hparams: Any) -> WaveformAugmenter:
-    """Make the augmenter of a recipe, whose settings are named as its arguments."""
-    return WaveformAugmenter(
-        noise_folder=hparams.noise_folder,
-        noise_snr_db=hparams.noise_snr_db,
-        noise_prob=hparams.noise_prob,
-        rir_folder=hparams.rir_folder,
-        rir_prob=hparams.rir_prob,
-        codecs=hparams.codecs,
-        codec_prob=hparams.codec_prob,
-        pause_prob=hparams.pause_prob,
-        pause_seconds=hparams.pause_seconds,
-    )
 
 
 def _check_share(key: str, value: float) -> float:

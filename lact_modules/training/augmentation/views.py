@@ -1,6 +1,5 @@
 """Two views of each utterance, and a loss where they disagree (CR-CTC)."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -23,20 +22,8 @@ class TwoViews:
     Both views are trained on the transcript, and each on what the other says at each
     frame. SpecAugment hides other parts of each, so a model has to fill in what is
     hidden, and is regularized. The second half of a batch has the same utterances.
-
-    Arguments
-    ---------
-    scale : float
-        Of what they disagree, beside the mean of their losses.
-    warmup_steps : int | None
-        Optimizer steps in which the scale rises from 0, evenly: at first each would be
-        trained on noise. None: `WARMUP_STEPS`, but at most a tenth of the training.
-
-    Example
-    -------
-    >>> views = TwoViews(scale=0.2)
-    >>> [round(views.weight(step, total_steps=1000), 3) for step in (0, 50, 100, 900)]
-    [0.0, 0.1, 0.2, 0.2]
+    During ``warmup_steps`` the scale rises linearly from 0: at first each view would be
+    trained on noise. None is `WARMUP_STEPS`, but at most a tenth of the training.
     """
 
     def __init__(self, scale: float, warmup_steps: int | None = None):
@@ -44,28 +31,14 @@ class TwoViews:
         self.last: dict[str, Tensor] = {}
 
     @classmethod
-    def of(cls, hparams: Any) -> "TwoViews | None":
-        """Make what ``cr_loss_scale`` and ``cr_warmup_steps`` ask for; None for 0."""
-        if not hparams.cr_loss_scale:
-            return None
-        return cls(hparams.cr_loss_scale, hparams.cr_warmup_steps)
+    def of(
+        cls, cr_loss_scale: float = 0.0, cr_warmup_steps: int | None = None
+    ) -> "TwoViews | None":
+        """Make what the recipe's keys ask for; None for a scale of 0."""
+        return cls(cr_loss_scale, cr_warmup_steps) if cr_loss_scale else None
 
     def weight(self, step: float, total_steps: int) -> float:
-        """Return the scale at a step.
-
-        Arguments
-        ---------
-        step : float
-            Optimizer steps taken so far, or the place in a schedule that they stand
-            for.
-        total_steps : int
-            Of the training.
-
-        Returns
-        -------
-        float
-            From 0 to `scale`.
-        """
+        """Return the scale at a step, or the place in a schedule that it stands for."""
         warmup_steps = self.warmup_steps
         if warmup_steps is None:
             warmup_steps = min(WARMUP_STEPS, total_steps // 10)
@@ -80,28 +53,7 @@ class TwoViews:
         frames: Tensor,
         weight: float,
     ) -> Tensor:
-        """Average the losses of both views, and add what these disagree.
-
-        Arguments
-        ---------
-        losses : Tensor
-            (2 B,), all that there are.
-        num_labels : Tensor
-            (B,), over which losses are to be averaged.
-        ctc : Tensor
-            (2 B,), what CTC has of the losses.
-        log_probs : Tensor
-            (2 B, T, V) of tokens at frames.
-        frames : Tensor
-            (2 B,) valid frames.
-        weight : float
-            See `weight`.
-
-        Returns
-        -------
-        Tensor
-            (B,)
-        """
+        """Average the losses (2 B,) of both views to (B,); add their disagreement."""
         disagreement = consistency_losses(log_probs, frames)
         count = num_labels.sum().clamp(min=len(num_labels))
         self.last = {
@@ -118,27 +70,9 @@ class TwoViews:
 def consistency_losses(log_probs: Tensor, frames: Tensor) -> Tensor:
     """Return how far two views disagree: the mean of KL divergences in both directions.
 
-    What a divergence is measured from has no gradient (arXiv 2410.05101); it is
-    summed over frames, as CTC's loss is.
-
-    Arguments
-    ---------
-    log_probs : Tensor
-        (2 B, T, V) float32, the second half of the same utterances as the first.
-    frames : Tensor
-        (2 B,) valid frames, the same in both halves; what stands beyond them has no
-        influence.
-
-    Returns
-    -------
-    Tensor
-        (B,) in nats.
-
-    Example
-    -------
-    >>> log_probs = torch.tensor([[[0.5, 0.5]], [[0.25, 0.75]]]).log()
-    >>> consistency_losses(log_probs, torch.tensor([1, 1]))
-    tensor([0.1373])
+    What a divergence is measured from has no gradient (arXiv 2410.05101); it is summed
+    over valid frames, as CTC's loss is. The second half of (2 B, T, V) is of the same
+    utterances as the first, with as many frames.
     """
     is_padding = padding_mask(frames, log_probs.shape[1])
     log_probs = log_probs.masked_fill(is_padding[..., None], 0.0)
@@ -152,45 +86,36 @@ def _mean_of_views(losses: Tensor) -> Tensor:
     return torch.stack(losses.chunk(2)).mean(dim=0)
 
 
-def time_mask_scale(hparams: Any) -> float:
+def time_mask_factor(
+    time_mask_scale: float | None = None, cr_loss_scale: float = 0.0
+) -> float:
     """Return the factor of time masks: what is asked for, or what fits the views."""
-    if hparams.time_mask_scale is not None:
-        return hparams.time_mask_scale
-    return TIME_MASK_SCALE if hparams.cr_loss_scale else 1.0
+    if time_mask_scale is not None:
+        return time_mask_scale
+    return TIME_MASK_SCALE if cr_loss_scale else 1.0
 
 
-def check_views(hparams: Mapping[str, Any]) -> None:
+def check_views(
+    model: Any, cr_loss_scale: float = 0.0, meta_ttt: str | None = None
+) -> None:
     """Refuse two views of what they cannot be of.
 
-    Arguments
-    ---------
-    hparams : Mapping[str, Any]
-        Of a recipe, objects made.
-
-    Raises
-    ------
-    InputError
-        With the key, and what to do.
-
-    Example
-    -------
-    >>> check_views({"cr_loss_scale": 0.2, "meta_ttt": "suta"})
+    >>> check_views(None, cr_loss_scale=0.2, meta_ttt="suta")
     Traceback (most recent call last):
     ...
     lact_modules.errors.InputError: --cr_loss_scale 0.2: meta_ttt runs each utterance
     twice itself; use one of the two
     """
-    scale = hparams.get("cr_loss_scale")
-    if not scale:
+    if not cr_loss_scale:
         return
-    if hparams.get("meta_ttt") is not None:
+    if meta_ttt is not None:
         raise InputError(
-            f"--cr_loss_scale {scale:g}: meta_ttt runs each utterance twice itself; "
-            "use one of the two"
+            f"--cr_loss_scale {cr_loss_scale:g}: meta_ttt runs each utterance twice "
+            "itself; use one of the two"
         )
-    encoder = getattr(hparams["model"], "encoder", None)
+    encoder = getattr(model, "encoder", None)
     if getattr(encoder, "frame_share", 1) != 1:
         raise InputError(
-            f"--cr_loss_scale {scale:g}: views are compared frame by frame, and chunks "
-            "are others in each; set dynamic_chunking.upsample to true"
+            f"--cr_loss_scale {cr_loss_scale:g}: views are compared frame by frame, "
+            "and segments are others in each; set dynamic_chunking.upsample to true"
         )

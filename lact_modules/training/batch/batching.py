@@ -3,6 +3,7 @@
 import logging
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from speechbrain.dataio.batch import PaddedBatch, PaddedData
 from torch import OutOfMemoryError
@@ -13,6 +14,18 @@ from lact_modules.errors import InputError
 from lact_modules.training.batch.speech_batch import count_valid, pad_right
 
 logger = logging.getLogger(__name__)
+
+
+class BatchLimits(NamedTuple):
+    """Keys of a recipe that say how many utterances or seconds come together.
+
+    ``target_effective_batch`` are the utterances of a step; None: as memory allows.
+    """
+
+    seed: int
+    max_batch_length: float = math.inf
+    max_batch_size: int | None = None
+    target_effective_batch: int | None = None
 
 
 class MicroBatches:

@@ -7,15 +7,15 @@ from typing import Any, NamedTuple
 import yaml
 
 from lact_modules.errors import InputError
+from lact_modules.former_keys import (
+    in_present_keys,
+    with_present_keys,
+)
 from lact_modules.model_store.run.checkpoint import newest_in
 from lact_modules.model_store.run.integrity import verify
 from lact_modules.training.checkpointing.option_changes import (
     NOT_OF_TRAINING,
     find_changes,
-)
-from lact_modules.training.option.former_keys import (
-    in_present_keys,
-    with_present_keys,
 )
 
 _BRAIN_FILE = "brain.ckpt"

@@ -1,15 +1,17 @@
 """Long-form fine-tuning: the last epochs, on long recordings at a lower rate."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from lact_modules.data.manifest.manifest import Utterance
 from lact_modules.errors import InputError
-from lact_modules.training.dataset.streams import RANDOM, StreamPlan, join_utterances
-from lact_modules.training.schedules import warmup_cosine
-
-Schedule = Callable[[float, int], float]
-"""Factor of the peak learning rate, by the steps that are done and those of all."""
+from lact_modules.training.dataset.streams import (
+    RANDOM,
+    READING,
+    StreamPlan,
+    join_utterances,
+)
+from lact_modules.training.schedules import Schedule, warmup_cosine
 
 # of the stage's steps; the optimizer's averages are of other batches at first
 _WARMUP = 0.1
@@ -29,20 +31,19 @@ class LongFormFinetuning(NamedTuple):
     lr_scale: float
 
     @classmethod
-    def of(cls, hparams: Mapping[str, Any]) -> "LongFormFinetuning | None":
-        """Read what a recipe says of it; None if there is none."""
-        if hparams.get("long_form_finetune_seconds") is None:
+    def of(
+        cls,
+        num_epochs: int,
+        seconds: float | None = None,
+        epochs: int = 1,
+        order: str = READING,
+        lr_scale: float = 1.0,
+    ) -> "LongFormFinetuning | None":
+        """Make it, if recordings have a length; epochs must be left before it."""
+        if seconds is None:
             return None
-        epochs = hparams["long_form_finetune_epochs"]
-        num_epochs = hparams["epoch_counter"].limit
         check_epochs(epochs, num_epochs)
-        return cls(
-            epochs,
-            num_epochs,
-            hparams["long_form_finetune_seconds"],
-            hparams["long_form_finetune_order"],
-            hparams["long_form_finetune_lr_scale"],
-        )
+        return cls(epochs, num_epochs, seconds, order, lr_scale)
 
     @property
     def first_epoch(self) -> int:

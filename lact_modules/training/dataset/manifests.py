@@ -2,7 +2,8 @@
 
 import inspect
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -17,10 +18,10 @@ ReadTranscripts = Callable[[Path, Sequence[str]], list[str]]
 
 
 class Manifests(NamedTuple):
-    """Where the utterances of a recipe are listed, to learn from, to judge and to test.
+    """Where the utterances to train, to validate and to test on are listed.
 
-    Shards take the place of ``train``; ``data_folder`` that of SpeechBrain's
-    ``{data_root}``, see `read_manifest`.
+    ``shards`` replace ``train``; ``data_folder`` is what SpeechBrain's ``{data_root}``
+    stands for, see `read_manifest`.
     """
 
     train: list[Path]
@@ -35,6 +36,82 @@ class Manifests(NamedTuple):
         return texts + _texts_of(self.shards)
 
 
+Paths = str | Path | Sequence[str | Path] | None
+"""None, or one or more."""
+
+
+@dataclass(frozen=True)
+class DataSources:
+    """Keys of a recipe that say what its data are: splits of a corpus, or what exists.
+
+    Arguments
+    ---------
+    output_folder : str | Path
+        Of the run.
+    data_folder : str | Path | None
+        Of the corpus; stands in for placeholders of manifests too.
+    train_splits : Sequence[str]
+        To learn from, where there is neither `train_manifest` nor `train_shards`.
+    dev_splits : Sequence[str]
+        To judge checkpoints by, where there is no `valid_manifest`.
+    test_splits : Sequence[str]
+        To report on, where there is no `test_manifest`.
+    train_manifest : Paths
+        Files instead.
+    valid_manifest : Paths
+        Files instead.
+    test_manifest : Paths
+        Files instead.
+    train_shards : Paths
+        See `find_shards`.
+    preparation : Mapping[str, Any]
+        Options of what prepares splits.
+    """
+
+    output_folder: str | Path
+    data_folder: str | Path | None = None
+    train_splits: Sequence[str] = ()
+    dev_splits: Sequence[str] = ()
+    test_splits: Sequence[str] = ()
+    train_manifest: Paths = None
+    valid_manifest: Paths = None
+    test_manifest: Paths = None
+    train_shards: Paths = None
+    preparation: Mapping[str, Any] = field(default_factory=dict)
+
+    def train(self) -> "_Source":
+        """To learn from, but for shards."""
+        manifests = _given(self.train_manifest, "train_manifest")
+        return _Source(manifests, [] if manifests else [*self.train_splits])
+
+    def dev(self) -> "_Source":
+        """To judge checkpoints by."""
+        manifests = _given(self.valid_manifest, "valid_manifest")
+        return _Source(manifests, [] if manifests else [*self.dev_splits])
+
+    def tests(self) -> "_Source":
+        """To report on."""
+        manifests = _given(self.test_manifest, "test_manifest")
+        return _Source(manifests, [] if manifests else [*self.test_splits])
+
+    def shards(self) -> list[Shard]:
+        """To learn from instead."""
+        if not self.train_shards:
+            return []
+        if self.train_manifest:
+            raise InputError("train_shards: train_manifest is set too; set one of them")
+        return find_shards(self.train_shards)
+
+    def corpus(self) -> Path:
+        """Return the folder that splits are in."""
+        if self.data_folder is None:
+            raise InputError(
+                "data_folder: give the corpus folder, or train_manifest, "
+                "valid_manifest and test_manifest"
+            )
+        return Path(self.data_folder)
+
+
 class _Source(NamedTuple):
     """What data of one kind are made of: manifests given, or else splits."""
 
@@ -42,24 +119,22 @@ class _Source(NamedTuple):
     splits: list[str]
 
 
-def prepare_manifests(
-    hparams: dict[str, Any], prepare: Callable[..., Any]
-) -> Manifests:
-    """Find the manifests and shards given; prepare the splits in the place of others.
+def prepare_manifests(sources: DataSources, prepare: Callable[..., Any]) -> Manifests:
+    """Find the manifests and shards given; prepare splits in the place of others.
 
-    Those have ``<split>.jsonl``, written by ``prepare`` (such as
-    `prepare_librispeech`), in the folder ``manifests`` of the run. Tests go by the name
-    of their split or of their file without its ending; two of one name are refused.
+    ``prepare``, such as `prepare_librispeech`, writes ``<split>.jsonl`` into the folder
+    ``manifests`` of the run. Tests go by the name of their split, or of their file
+    without its extension; two of one name are refused.
     """
-    folder = Path(hparams["output_folder"]) / "manifests"
-    shards = _train_shards(hparams)
-    train = _Source([], []) if shards else _train_source(hparams)
-    dev, test = _dev_source(hparams), _test_source(hparams)
+    folder = Path(sources.output_folder) / "manifests"
+    shards = sources.shards()
+    train = _Source([], []) if shards else sources.train()
+    dev, test = sources.dev(), sources.tests()
     splits = list(dict.fromkeys([*train.splits, *dev.splits, *test.splits]))
     if splits:
         arguments = {
-            **_preparation(hparams, prepare),
-            "data_folder": _corpus_folder(hparams),
+            **_preparation(sources.preparation, prepare),
+            "data_folder": sources.corpus(),
             "manifest_folder": folder,
             "splits": splits,
         }
@@ -70,19 +145,19 @@ def prepare_manifests(
         [*dev.manifests, *map(prepared.__getitem__, dev.splits)],
         _by_name(test.manifests) | {split: prepared[split] for split in test.splits},
         shards,
-        hparams["data_folder"],
+        sources.data_folder,
     )
 
 
 def read_train_texts(
-    hparams: dict[str, Any], read_transcripts: ReadTranscripts
+    sources: DataSources, read_transcripts: ReadTranscripts
 ) -> list[str]:
     """Read the transcripts to learn from, without looking at audio.
 
     Arguments
     ---------
-    hparams : dict[str, Any]
-        As for `prepare_manifests`.
+    sources : DataSources
+        Of the recipe.
     read_transcripts : ReadTranscripts
         Reads those of splits.
 
@@ -96,16 +171,16 @@ def read_train_texts(
     InputError
         If manifest, shard, folder or split is missing.
     """
-    if shards := _train_shards(hparams):
+    if shards := sources.shards():
         return _texts_of(shards)
-    manifests, splits = _train_source(hparams)
+    manifests, splits = sources.train()
     if not splits:
-        return _read_texts(manifests, hparams["data_folder"])
-    return read_transcripts(_corpus_folder(hparams), splits)
+        return _read_texts(manifests, sources.data_folder)
+    return read_transcripts(sources.corpus(), splits)
 
 
 def read_held_out_texts(
-    hparams: dict[str, Any],
+    sources: DataSources,
     kind: Literal["dev", "test"],
     read_transcripts: ReadTranscripts,
 ) -> dict[str, list[str]]:
@@ -113,8 +188,8 @@ def read_held_out_texts(
 
     Arguments
     ---------
-    hparams : dict[str, Any]
-        As for `prepare_manifests`.
+    sources : DataSources
+        Of the recipe.
     kind : Literal["dev", "test"]
         Which ones.
     read_transcripts : ReadTranscripts
@@ -130,39 +205,16 @@ def read_held_out_texts(
     InputError
         If manifest, folder or split is missing, or two manifests have one name.
     """
-    source = _dev_source(hparams) if kind == "dev" else _test_source(hparams)
+    source = sources.dev() if kind == "dev" else sources.tests()
     named = _by_name(source.manifests)
     if not source.splits:
-        root = hparams["data_folder"]
+        root = sources.data_folder
         return {name: _read_texts([path], root) for name, path in named.items()}
-    folder = _corpus_folder(hparams)
+    folder = sources.corpus()
     return {split: read_transcripts(folder, [split]) for split in source.splits}
 
 
-def _train_source(hparams: dict[str, Any]) -> _Source:
-    manifests = _given(hparams["train_manifest"], "train_manifest")
-    return _Source(manifests, [] if manifests else hparams["train_splits"])
-
-
-def _dev_source(hparams: dict[str, Any]) -> _Source:
-    manifests = _given(hparams["valid_manifest"], "valid_manifest")
-    return _Source(manifests, [] if manifests else hparams["dev_splits"])
-
-
-def _test_source(hparams: dict[str, Any]) -> _Source:
-    manifests = _given(hparams["test_manifest"], "test_manifest")
-    return _Source(manifests, [] if manifests else hparams["test_splits"])
-
-
-def _train_shards(hparams: dict[str, Any]) -> list[Shard]:
-    if not hparams["train_shards"]:
-        return []
-    if hparams["train_manifest"]:
-        raise InputError("train_shards: train_manifest is set too; set one of them")
-    return find_shards(hparams["train_shards"])
-
-
-def _given(value: str | Path | Sequence[str | Path] | None, key: str) -> list[Path]:
+def _given(value: Paths, key: str) -> list[Path]:
     if isinstance(value, str | Path):
         value = [value]
     paths = [Path(path) for path in value or []]
@@ -182,25 +234,16 @@ def _by_name(manifests: list[Path]) -> dict[str, Path]:
     return named
 
 
-def _corpus_folder(hparams: dict[str, Any]) -> Path:
-    if hparams["data_folder"] is None:
-        raise InputError(
-            "data_folder: give the corpus folder, or train_manifest, valid_manifest "
-            "and test_manifest"
-        )
-    return Path(hparams["data_folder"])
-
-
 def _preparation(
-    hparams: dict[str, Any], prepare: Callable[..., Any]
-) -> dict[str, Any]:
+    options: Mapping[str, Any], prepare: Callable[..., Any]
+) -> Mapping[str, Any]:
     known = inspect.signature(prepare).parameters
-    for name in hparams["preparation"]:
+    for name in options:
         if name not in known:
             raise InputError(
                 f"preparation: no option {name!r}; expected {', '.join(known)}"
             )
-    return hparams["preparation"]
+    return options
 
 
 def _read_texts(manifests: list[Path], root: str | Path | None) -> list[str]:

@@ -3,8 +3,8 @@
 import itertools
 import random
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from lact_modules.data.long_form.joining import Stream, duration, pack
 from lact_modules.data.long_form.reading_order import (
@@ -17,6 +17,24 @@ from lact_modules.errors import InputError
 RANDOM, READING = "random", "reading"
 ORDERS = (RANDOM, READING)
 """Of the utterances of a stream: a speaker's at random, or a recording's as read."""
+
+
+class LongForm(NamedTuple):
+    """How training examples are joined of several utterances.
+
+    ``utterances`` are the most of an example, where 1 together with ``seconds`` means
+    any number; ``order`` is one of `ORDERS`.
+    """
+
+    utterances: int = 1
+    seconds: float | None = None
+    order: str = RANDOM
+    gap_seconds: float = 0.0
+
+    @property
+    def is_joined(self) -> bool:
+        """Whether an example has ever more than one utterance."""
+        return self.utterances > 1 or self.seconds is not None
 
 
 class StreamPlan(NamedTuple):
@@ -110,8 +128,3 @@ def exchange(
             for (i, j), comer in zip(alike, comers, strict=True):
                 exchanged[i][j] = comer
     return [tuple(stream) for stream in exchanged]
-
-
-def joins_streams(values: Mapping[str, Any]) -> bool:
-    """Return whether training examples are to be joined of several utterances."""
-    return values["long_form_utterances"] > 1 or values["long_form_seconds"] is not None

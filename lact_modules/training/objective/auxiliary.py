@@ -1,7 +1,6 @@
 """What a training adds to the loss of a recognizer: heads, a teacher, chunking."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import speechbrain as sb
 from torch import Tensor, nn
@@ -15,8 +14,13 @@ from lact_modules.training.objective.head_losses import HeadsWatch
 class AuxiliaryLosses:
     """Losses beside that of the outputs, as far as the model and the YAML have them."""
 
-    def __init__(self, hparams: Any, model: nn.Module):
-        self.inter_ctc_weight = hparams.inter_ctc_weight
+    def __init__(
+        self,
+        model: nn.Module,
+        inter_ctc_weight: float = 0.3,
+        teacher: Distillation | None = None,
+    ):
+        self.inter_ctc_weight = inter_ctc_weight
         self.chunking = ChunkingWatch.of(model)
         self.heads = HeadsWatch.of(model)
         if self.heads and self.heads.asked and not self.inter_ctc_weight:
@@ -24,7 +28,7 @@ class AuxiliaryLosses:
                 "inter_ctc_weight: 0, but router ctc-blank reads the head after block "
                 f"{self.heads.asked[0]}, which learns nothing then; set it above 0"
             )
-        self.teacher = Distillation.of(hparams, model)
+        self.teacher = teacher
 
     def begin(self) -> None:
         """Begin a batch."""

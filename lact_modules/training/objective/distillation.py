@@ -1,6 +1,7 @@
 """Distillation of a teacher: a head after a middle block learns its codes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,7 +12,6 @@ from lact_modules.data.code_file import CodeFile
 from lact_modules.encoders.code_head import CodeHead
 from lact_modules.errors import InputError
 from lact_modules.ops.padding import padding_mask
-from lact_modules.training.dataset.streams import joins_streams
 from lact_modules.training.objective.head_losses import HeadsWatch
 
 
@@ -23,12 +23,13 @@ class Distillation:
         self.last: Tensor | None = None
 
     @classmethod
-    def of(cls, hparams: Any, model: nn.Module) -> "Distillation | None":
-        """Make what ``teacher_codes`` and ``teacher_weight`` ask for; None for null."""
-        if hparams.teacher_codes is None:
+    def of(
+        cls, model: nn.Module, codes: str | Path | None, weight: float = 0.5
+    ) -> "Distillation | None":
+        """Read a file of codes for the head of a model; None without a file."""
+        if codes is None:
             return None
-        name = next(iter(code_heads(model)))
-        return cls(CodeFile(hparams.teacher_codes), name, hparams.teacher_weight)
+        return cls(CodeFile(codes), next(iter(code_heads(model))), weight)
 
     def losses(self, watch: HeadsWatch, ids: Sequence[str], labels: Tensor) -> Tensor:
         """Return the codes' losses (V B,) of the last batch, to average over labels."""
@@ -69,10 +70,15 @@ def code_heads(model: nn.Module) -> dict[str, CodeHead]:
     return {name: head for name, head in heads.items() if isinstance(head, CodeHead)}
 
 
-def check_distillation(hparams: Mapping[str, Any]) -> None:
-    """Refuse codes that do not fit the model, or its audio."""
-    path = hparams.get("teacher_codes")
-    heads = [*code_heads(hparams["model"]).values()] if "model" in hparams else []
+def check_distillation(
+    model: Any,
+    teacher_codes: str | Path | None,
+    has_pauses: bool = False,
+    is_joined: bool = False,
+) -> None:
+    """Refuse codes that do not fit the model, or its audio: with pauses, or joined."""
+    path = teacher_codes
+    heads = [*code_heads(model).values()]
     if path is None and not heads:
         return
     if path is None:
@@ -86,11 +92,11 @@ def check_distillation(hparams: Mapping[str, Any]) -> None:
             f"{fault} one of the encoder's heads must be a CodeHead, and "
             f"{len(heads)} are"
         )
-    if getattr(hparams["model"].encoder, "frame_share", 1) != 1:
+    if getattr(model.encoder, "frame_share", 1) != 1:
         raise InputError(f"{fault} codes are per frame; set dynamic_chunking.upsample")
-    if hparams["pause_prob"]:
+    if has_pauses:
         raise InputError(f"{fault} pauses have no codes; set pause_prob to 0")
-    if joins_streams(hparams) or hparams["long_form_finetune_seconds"] is not None:
+    if is_joined:
         raise InputError(f"{fault} codes are per utterance; join none to streams")
     codes = CodeFile(path)
     if codes.num_codes != heads[0].num_codes:

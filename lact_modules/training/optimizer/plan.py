@@ -1,7 +1,7 @@
 """The optimizer of a training: its groups, their rates, and when they learn."""
 
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from rich.console import Console
@@ -34,17 +34,19 @@ class OptimizerPlan(NamedTuple):
 def plan_optimizer(
     model: nn.Module,
     opt_class: Callable[..., Optimizer],
-    hparams: Mapping[str, Any],
-    decay_vectors: bool = True,
+    parameter_groups: Sequence[dict[str, Any]] | None = None,
+    layer_decay: float = 1.0,
+    unfreezing_stages: Sequence[dict[str, Any]] | None = None,
+    remove_vector_weight_decay: bool = False,
 ) -> OptimizerPlan:
     """Make the optimizer of the YAML, of one group if nothing else is wanted."""
-    stages = read_stages(hparams["unfreezing_stages"])
+    stages = read_stages(unfreezing_stages)
     groups = group_parameters(
         model,
-        read_rules(hparams["parameter_groups"]),
+        read_rules(parameter_groups),
         stages,
-        hparams["layer_decay"],
-        decay_vectors,
+        layer_decay,
+        not remove_vector_weight_decay,
         hidden_matrices(model) if wants_hidden(opt_class) else (),
     )
     optimizer = _make_optimizer(opt_class, groups)

@@ -15,7 +15,7 @@ from speechbrain.utils.distributed import ddp_all_reduce, if_main_process, run_o
 from torch.distributed import ReduceOp
 from tqdm import tqdm
 
-from lact_modules.training.dataset.long_form_finetuning import LongFormFinetuning
+from lact_modules.training.from_keys import finetuning_of
 from lact_modules.training.optimizer.rate_curve import (
     RateCurve,
     check_curve,
@@ -23,6 +23,7 @@ from lact_modules.training.optimizer.rate_curve import (
     rising_rates,
     write_curve,
 )
+from lact_modules.training.parallel.main_process import num_processes
 
 if TYPE_CHECKING:
     from lact_modules.training.loop import RecipeBrain
@@ -104,7 +105,7 @@ def _losses(brain: "RecipeBrain", loader: Any) -> Iterator[float]:
 def _epochs(brain: "RecipeBrain") -> Iterator[int]:
     """Repeat the epochs before rates, data or frozen parts change, without end."""
     ends = [brain.unfreezing.stages[0].last] if brain.unfreezing else []
-    if last := LongFormFinetuning.of(vars(brain.hparams)):
+    if last := finetuning_of(brain.hparams):
         ends.append(last.first_epoch - 1)
     return itertools.cycle(range(1, min(ends) + 1)) if ends else itertools.count(1)
 
@@ -149,7 +150,9 @@ def _summary(curve: RateCurve, brain: "RecipeBrain") -> str:
         lines.append(f"multiply the rates of stages and parameter_groups by {factor}")
     if brain.hparams.unfreezing_stages is None:
         has_key = getattr(brain.hparams, "learning_rate", None) == base
-        command = f"train with: python {use_rate(sys.argv, rate)}"
+        # what stands before the script is torchrun's, and not known here
+        launcher = "python" if num_processes() == 1 else "torchrun ..."
+        command = f"train with: {launcher} {use_rate(sys.argv, rate)}"
         lines.append(command if has_key else "give it to opt_class as its lr")
     return "\n".join(lines)
 

@@ -2,29 +2,24 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from matplotlib.figure import Figure
 
-from lact_modules.training.optimizer.plan import plan_optimizer
+from lact_modules.training.optimizer.plan import OptimizerPlan
+from lact_modules.training.schedules import Schedule
 from lact_modules.whole_file import whole_file
 
 
-def plan_rates(hparams: dict[str, Any], total_steps: int) -> dict[str, list[float]]:
+def plan_rates(
+    plan: OptimizerPlan, schedule: Schedule, num_epochs: int, total_steps: int
+) -> dict[str, list[float]]:
     """Compute the learning rate of every group before each update, 0 where frozen."""
-    plan = plan_optimizer(
-        hparams["model"],
-        hparams["opt_class"],
-        hparams,
-        decay_vectors=not hparams.get("remove_vector_weight_decay", False),
-    )
     groups = plan.optimizer.param_groups
-    num_epochs = hparams["epoch_counter"].limit
     rates: dict[str, list[float]] = {group["name"]: [] for group in groups}
     for step in range(total_steps):
         if plan.unfreezing is not None:
             plan.unfreezing.enter(1 + step * num_epochs // total_steps)
-        factor = hparams["schedule"](step, total_steps)
+        factor = schedule(step, total_steps)
         for group in groups:
             rates[group["name"]].append(group["initial_lr"] * factor)
     return rates

@@ -11,7 +11,7 @@ from ruamel.yaml.error import YAMLError
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from lact_modules.errors import InputError
-from lact_modules.training.option.former_keys import present_key
+from lact_modules.former_keys import present_key
 from lact_modules.training.option.kind.kinds import Kind
 from lact_modules.training.option.kind.wording import shown
 from lact_modules.training.option.run_options import DEPRECATED

@@ -11,13 +11,13 @@ from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import YAMLError
 
 from lact_modules.errors import InputError
-from lact_modules.training.dataset.long_form_finetuning import LongFormFinetuning
-from lact_modules.training.option.defaults import OPTIONAL, REQUIRED
-from lact_modules.training.option.former_keys import (
+from lact_modules.former_keys import (
     COMMAND_LINE,
     in_present_keys,
     with_present_keys,
 )
+from lact_modules.training.from_keys import finetuning_of
+from lact_modules.training.option.defaults import OPTIONAL, REQUIRED
 from lact_modules.training.option.keys import EVERY, defaults_of
 from lact_modules.training.option.kind.signatures import check_arguments
 from lact_modules.training.option.kind.wording import did_you_mean
@@ -144,7 +144,7 @@ def make_hparams(settings: Settings) -> dict[str, Any]:
     except YAMLError as error:
         raise InputError(f"{settings.path}: {reason_of(error)}") from error
     _check_values(values, settings.keys)
-    if finetuning := LongFormFinetuning.of(values):
+    if finetuning := finetuning_of(values):
         values["schedule"] = finetuning.schedule(values["schedule"])
     return values
 

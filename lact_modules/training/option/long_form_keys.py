@@ -5,7 +5,8 @@ from typing import Any
 
 from lact_modules.errors import InputError
 from lact_modules.training.dataset.long_form_finetuning import check_epochs
-from lact_modules.training.dataset.streams import ORDERS, RANDOM, joins_streams
+from lact_modules.training.dataset.streams import ORDERS, RANDOM, LongForm
+from lact_modules.training.from_keys import from_keys
 from lact_modules.training.option.defaults import DEFAULTS, SHARED, Key
 from lact_modules.training.option.kind.kinds import maybe, number, one_of, whole
 
@@ -52,18 +53,19 @@ LONG_FORM: dict[str, Key] = {
 
 def check_long_form(values: Mapping[str, Any]) -> None:
     """Refuse keys that nothing would follow."""
+    is_joined = from_keys(LongForm, values, "long_form_").is_joined
     finetunes = values["long_form_finetune_seconds"] is not None
     # where the epochs have no key, objects are made first
     if finetunes and "num_epochs" in values:
         check_epochs(values["long_form_finetune_epochs"], values["num_epochs"])
-    if values["train_shards"] and (joins_streams(values) or finetunes):
+    if values["train_shards"] and (is_joined or finetunes):
         key = "long_form_finetune_seconds" if finetunes else "long_form_utterances"
         key = "long_form_seconds" if values["long_form_seconds"] is not None else key
         raise InputError(
             f"--{key} {values[key]}: shards know neither speakers nor recordings; "
             f"keep it at {DEFAULTS[key] or 'null'}, or train from manifests"
         )
-    if joins_streams(values):
+    if is_joined:
         return
     if values["long_form_order"] != RANDOM:
         raise InputError(

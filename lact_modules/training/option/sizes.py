@@ -8,7 +8,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from lact_modules.errors import InputError
-from lact_modules.training.option.former_keys import with_present_keys
+from lact_modules.former_keys import with_present_keys
 from lact_modules.training.option.keys import defaults_of
 from lact_modules.training.option.training_keys import Keys
 from lact_modules.training.option.trial import reason_of

@@ -12,6 +12,8 @@ from lact_modules.encoders import CTCModel, S2SModel
 from lact_modules.errors import InputError
 from lact_modules.training.augmentation.views import check_views
 from lact_modules.training.ctc import make_meta_step
+from lact_modules.training.dataset.streams import LongForm
+from lact_modules.training.from_keys import from_keys
 from lact_modules.training.objective.distillation import check_distillation
 from lact_modules.training.optimizer.plan import plan_optimizer
 from lact_modules.training.option.kind.kinds import is_number
@@ -29,13 +31,20 @@ def try_out(hparams: Mapping[str, Any]) -> None:
     """
     if {"model", "opt_class"} <= hparams.keys():
         with _fault_of("opt_class"):
-            plan_optimizer(hparams["model"], hparams["opt_class"], hparams)
+            from_keys(plan_optimizer, hparams)
     if "schedule" in hparams:
         _try_schedule(hparams["schedule"])
     if hparams.get("fsdp"):
         check_shardable(hparams["model"], hparams)
-    check_views(hparams)
-    check_distillation(hparams)
+    from_keys(check_views, hparams, model=hparams.get("model"))
+    long_form = from_keys(LongForm, hparams, "long_form_")
+    has_more = hparams.get("long_form_finetune_seconds") is not None
+    check_distillation(
+        hparams.get("model"),
+        hparams.get("teacher_codes"),
+        has_pauses=bool(hparams.get("pause_prob")),
+        is_joined=long_form.is_joined or has_more,
+    )
     check_time_masks(hparams.get("fea_augment"), hparams.get("time_mask_scale"))
     if hparams.get("meta_ttt") is not None:
         make_meta_step(hparams["model"], hparams["meta_ttt"])

@@ -11,8 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from lact_modules.errors import InputError
+from lact_modules.former_keys import in_present_keys
 from lact_modules.training.option.defaults import OPTIONAL, REQUIRED, default_of
-from lact_modules.training.option.former_keys import in_present_keys
 from lact_modules.training.option.kind.wording import shown
 from lact_modules.training.option.run_options import RUN_OPTIONS
 from lact_modules.training.option.sizes import sizes_in

@@ -9,45 +9,18 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lact_modules.errors import InputError
+from lact_modules.whole_file import whole_file
 
 Curves = dict[str, dict[int, dict[str, Any]]]
 """By split and step, what was logged there."""
 
 
 def plot_learning_curves(log: str | Path, folder: str | Path) -> list[Path]:
-    """Draw loss, error rates and learning rate against the optimizer's steps.
+    """Draw loss, error rates and learning rate against the optimizer's steps, as PNG.
 
     A run that was killed and resumed has logged some steps twice, or half a line: the
-    later entry of a step counts, and a broken line is skipped.
-
-    Arguments
-    ---------
-    log : str | Path
-        ``metrics.jsonl`` of a run, an object a line: ``step``, ``split`` (``train``
-        or ``dev``), ``loss``, and where known ``lr``, ``wer`` and ``cer`` (percent).
-    folder : str | Path
-        Where the PNG files go; it is made.
-
-    Returns
-    -------
-    list[Path]
-        ``loss.png``, ``wer.png`` and ``learning_rate.png``, without those that nothing
-        was logged for.
-
-    Raises
-    ------
-    InputError
-        If there is no such log or nothing in it.
-
-    Example
-    -------
-    >>> import tempfile
-    >>> folder = Path(tempfile.mkdtemp())
-    >>> line = json.dumps({"step": 1, "split": "train", "loss": 3.2, "lr": 1e-4})
-    >>> _ = (folder / "metrics.jsonl").write_text(line)
-    >>> pictures = plot_learning_curves(folder / "metrics.jsonl", folder / "plots")
-    >>> [picture.name for picture in pictures]
-    ['loss.png', 'learning_rate.png']
+    later entry of a step counts, and a broken line is skipped. What nothing was logged
+    for is not drawn.
     """
     curves = read_log(log)
     folder = Path(folder)
@@ -62,29 +35,14 @@ def plot_learning_curves(log: str | Path, folder: str | Path) -> list[Path]:
     written = []
     for name, figure in pictures.items():
         if figure is not None:
-            figure.savefig(folder / name, dpi=150)
+            with whole_file(folder / name) as unfinished:
+                figure.savefig(unfinished, dpi=150, format="png")
             written.append(folder / name)
     return written
 
 
 def read_log(log: str | Path) -> Curves:
-    """Read what training logged; a later entry of a step replaces an earlier one.
-
-    Arguments
-    ---------
-    log : str | Path
-        ``metrics.jsonl`` of a run; broken lines are skipped.
-
-    Returns
-    -------
-    Curves
-        Entries by split and optimizer step.
-
-    Raises
-    ------
-    InputError
-        If there is no such log or nothing in it.
-    """
+    """Read ``metrics.jsonl`` by split and step; the last entry of a step counts."""
     log = Path(log)
     if not log.is_file():
         raise InputError(f"{log}: no such log; it is written by training")

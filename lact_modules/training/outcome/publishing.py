@@ -1,8 +1,7 @@
 """Publish what a recipe has trained; its model is never lost for that."""
 
 import logging
-from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
 
 from speechbrain.utils.distributed import if_main_process
 
@@ -12,17 +11,18 @@ from lact_modules.publishing.hub import push_model
 logger = logging.getLogger(__name__)
 
 
-def publish(hparams: Mapping[str, Any]) -> None:
+def publish(
+    output_folder: str | Path, push_to_hub: str | None, hub_private: bool = True
+) -> None:
     """Upload the model of a run that is trained and tested, if the YAML says so.
 
     A failure is a warning, with the command to try again.
     """
-    repo_id = hparams["push_to_hub"]
     # the others have nothing left to do and need not wait
-    if repo_id is None or not if_main_process():
+    if push_to_hub is None or not if_main_process():
         return
     try:
-        url = push_model(hparams["output_folder"], repo_id, hparams["hub_private"])
+        url = push_model(output_folder, push_to_hub, hub_private)
     # also a disk that is full when the export is written
     except (InputError, OSError) as error:
         logger.warning("%s", error)

@@ -2,7 +2,8 @@
 
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 from speechbrain.utils.distributed import if_main_process
@@ -51,32 +52,32 @@ def map_tokens(old: Sequence[str], new: Sequence[str]) -> TokenMap:
     )
 
 
-def start_from(hparams: Mapping[str, Any], vocabulary: AnyVocabulary) -> None:
-    """Copy the parameters of a trained model, if the run starts from one.
-
-    A run that has a checkpoint continues from there instead.
-    """
-    if hparams["checkpointer"].list_checkpoints():
+def start_from(
+    init_from: str | None,
+    model: Any,
+    vocabulary: AnyVocabulary,
+    init_fresh: Sequence[str] = (),
+    wav2vec2_model_name: str | None = None,
+) -> None:
+    """Copy the parameters of a trained model, and of a pretrained front end, if any."""
+    if wav2vec2_model_name is not None:
+        _load_frontend(model.frontend, wav2vec2_model_name)
+    if init_from is None:
         return
-    if hparams["wav2vec2_model_name"] is not None:
-        _load_frontend(hparams["model"].frontend, hparams["wav2vec2_model_name"])
-    source = hparams["init_from"]
-    if source is None:
-        return
-    trained = load_model(source)
+    trained = load_model(init_from)
     old, new = trained.vocabulary, vocabulary
     are_alike = type(old) is type(new)
     # a letter of its own and one between pieces are not at the same frames
     tokens = map_tokens(old.tokens if are_alike else [], new.tokens)
     try:
-        transfer(
-            trained.model.state_dict(), hparams["model"], tokens, hparams["init_fresh"]
-        )
+        transfer(trained.model.state_dict(), model, tokens, init_fresh)
     except InputError as error:
-        raise InputError(f"init_from {source}: {error}") from error
+        raise InputError(f"init_from {init_from}: {error}") from error
     if if_main_process():
         overlap = _describe(tokens) if are_alike else _describe_units(old, new)
-        logger.info("starts from %s; %s", source, overlap)
+        if init_fresh:
+            overlap += f"; not copied, by init_fresh: {', '.join(init_fresh)}"
+        logger.info("starts from %s; %s", init_from, overlap)
 
 
 def _load_frontend(frontend: nn.Module, source: str) -> None:
@@ -103,8 +104,9 @@ def transfer(
     names = [*target, *(name for name in source if name not in target)]
     left = {name for each in fresh for name in select(each, names, "init_fresh")}
     wanted = [name for name in names if name not in left]
+    _check_parts(wanted, source, target)
     for name in wanted:
-        _check(name, source.get(name), target.get(name))
+        _check_size(name, source[name], target[name])
     for name in wanted:
         # shares its memory with the model's parameter
         own, given = target[name], source[name].to(target[name].device)
@@ -122,14 +124,39 @@ def _token_axis(name: str) -> int | None:
     return next(found, None)
 
 
-def _check(name: str, given: Tensor | None, own: Tensor | None) -> None:
-    """Refuse parameters that one model lacks, or that have another size."""
-    module = name.partition(".")[0]
-    advice = f"give both models the same parts, or --init_fresh '[{module}]'"
-    if given is None:
-        raise InputError(f"it has no {name!r}, which the new model has; {advice}")
-    if own is None:
-        raise InputError(f"it has {name!r}, which the new model lacks; {advice}")
+def _check_parts(
+    names: Sequence[str], source: Mapping[str, Tensor], target: Mapping[str, Tensor]
+) -> None:
+    """Refuse parameters that one model lacks; the advice leaves out no others."""
+    lacking = [name for name in names if (name in source) != (name in target)]
+    if not lacking:
+        return
+    parts = dict.fromkeys(
+        _part_beyond(name, target if name in source else source) for name in lacking
+    )
+    first = lacking[0]
+    fault = f"it has no {first!r}, which the new model has"
+    if first in source:
+        fault = f"it has {first!r}, which the new model lacks"
+    raise InputError(
+        f"{fault}; give both models the same parts, or "
+        f"--init_fresh '[{', '.join(parts)}]'"
+    )
+
+
+def _part_beyond(name: str, others: Iterable[str]) -> str:
+    """Return the outermost module on a parameter's path of which `others` has none."""
+    there = {step for other in others for step in _steps(other)}
+    return next(step for step in _steps(name) if step not in there)
+
+
+def _steps(path: str) -> Iterable[str]:
+    """Give a path's modules from the outermost on, and itself."""
+    return accumulate(path.split("."), "{}.{}".format)
+
+
+def _check_size(name: str, given: Tensor, own: Tensor) -> None:
+    """Refuse a parameter of another size, but for its tokens."""
     axis = _token_axis(name)
     sizes = [
         [size for i, size in enumerate(tensor.shape) if i != axis]

@@ -7,7 +7,6 @@ import math
 import random
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -21,6 +20,7 @@ from lact_modules.data.shard.index import Shard
 from lact_modules.data.shard.reader import Sample, import_webdataset, read_shard
 from lact_modules.data.text.subwords import AnyVocabulary
 from lact_modules.errors import InputError
+from lact_modules.training.batch.batching import BatchLimits
 from lact_modules.training.batch.resuming import NOTHING, hash_id
 from lact_modules.training.batch.speech_batch import SpeechBatch
 from lact_modules.training.dataset.dataset import check_durations, check_spelling
@@ -175,7 +175,11 @@ def _microseconds(seconds: float) -> float:
 
 
 def make_shard_batches(
-    hparams: dict[str, Any], shards: Sequence[Shard], vocabulary: AnyVocabulary
+    shards: Sequence[Shard],
+    vocabulary: AnyVocabulary,
+    limits: BatchLimits,
+    max_train_duration: float | None = None,
+    shard_buffer: int = 1024,
 ) -> ShardBatches:
     """Make the batches of a recipe that trains from shards."""
     texts = {
@@ -185,15 +189,15 @@ def make_shard_batches(
     }
     check_spelling(texts, vocabulary)
     durations = [duration for shard in shards for duration in shard.durations]
-    check_durations(durations, hparams["max_train_duration"])
+    check_durations(durations, max_train_duration)
     return ShardBatches(
         shards,
         vocabulary,
-        max_batch_length=hparams["max_batch_length"],
-        max_batch_size=hparams["max_batch_size"],
-        max_duration=hparams["max_train_duration"],
-        buffer_size=hparams["shard_buffer"],
-        seed=hparams["seed"],
+        max_batch_length=limits.max_batch_length,
+        max_batch_size=limits.max_batch_size,
+        max_duration=max_train_duration,
+        buffer_size=shard_buffer,
+        seed=limits.seed,
         rank=get_rank() or 0,
         num_ranks=num_processes(),
     )

@@ -77,7 +77,11 @@ class MetricsLog:
                 logger.warning("%s fails (%s); continuing without it", name, error)
 
 
-def open_log(hparams: Mapping[str, Any]) -> MetricsLog:
-    """Open the log of a run, or continue; trackers show the plain hyperparameters."""
-    folder = hparams["output_folder"]
-    return MetricsLog(folder, make_trackers(hparams["trackers"], folder, hparams))
+def open_log(
+    output_folder: str | Path,
+    trackers: str | Sequence[str],
+    settings: Mapping[str, Any],
+) -> MetricsLog:
+    """Open the log of a run, or continue; trackers show what of settings is plain."""
+    shown_by = make_trackers(trackers, output_folder, settings)
+    return MetricsLog(output_folder, shown_by)

@@ -1,8 +1,8 @@
 """The tokenizer of a run: given, trained, or the one that the run began with."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from speechbrain.utils.distributed import run_on_main
 
@@ -10,17 +10,40 @@ from lact_modules.data.text.subwords import SubwordVocabulary
 from lact_modules.errors import InputError
 
 
+@dataclass(frozen=True)
+class OutputUnits:
+    """Keys of a recipe that say what its model outputs.
+
+    Arguments
+    ---------
+    output_folder : str | Path
+        Of the run, which keeps its vocabulary.
+    num_tokens : int | None
+        None: as many as there are.
+    tokenizer : str | Path | None
+        A SentencePiece model or a folder with ``tokenizer.model``; None: train one.
+    units : str
+        Of a CTC recognizer: ``characters`` or ``pieces``.
+    characters : str | None
+        None: those of the transcripts.
+    """
+
+    output_folder: str | Path
+    num_tokens: int | None = None
+    tokenizer: str | Path | None = None
+    units: str = "characters"
+    characters: str | None = None
+
+
 def prepare_tokenizer(
-    hparams: dict[str, Any], read_texts: Callable[[], Sequence[str]]
+    units: OutputUnits, read_texts: Callable[[], Sequence[str]]
 ) -> SubwordVocabulary:
     """Load the tokenizer or train it, and write it into the run's folder.
 
     Arguments
     ---------
-    hparams : dict[str, Any]
-        ``output_folder``; ``tokenizer``, a SentencePiece model or a folder with
-        ``tokenizer.model``, None to train one; ``num_tokens``, None for as many as it
-        has.
+    units : OutputUnits
+        Of the recipe: its tokenizer and number of tokens.
     read_texts : Callable[[], Sequence[str]]
         Gives the texts to train on, if need be.
 
@@ -38,27 +61,26 @@ def prepare_tokenizer(
     Example
     -------
     >>> import tempfile
-    >>> folder = tempfile.mkdtemp()
-    >>> hparams = {"output_folder": folder, "tokenizer": None, "num_tokens": 12}
-    >>> len(prepare_tokenizer(hparams, lambda: ["ONE TWO", "TWO TEN"]))
+    >>> units = OutputUnits(tempfile.mkdtemp(), num_tokens=12)
+    >>> len(prepare_tokenizer(units, lambda: ["ONE TWO", "TWO TEN"]))
     12
     """
-    path = Path(hparams["output_folder"]) / SubwordVocabulary.file_name
-    run_on_main(_write, args=[path, hparams, read_texts])
+    path = Path(units.output_folder) / SubwordVocabulary.file_name
+    run_on_main(_write, args=[path, units, read_texts])
     vocabulary = SubwordVocabulary.load(path)
-    if hparams["num_tokens"] not in (None, len(vocabulary)):
+    if units.num_tokens not in (None, len(vocabulary)):
         raise InputError(
-            f"num_tokens: {hparams['num_tokens']}, but {hparams['tokenizer'] or path} "
+            f"num_tokens: {units.num_tokens}, but {units.tokenizer or path} "
             f"has {len(vocabulary)}; set it to that"
         )
     return vocabulary
 
 
 def _write(
-    path: Path, hparams: dict[str, Any], read_texts: Callable[[], Sequence[str]]
+    path: Path, units: OutputUnits, read_texts: Callable[[], Sequence[str]]
 ) -> None:
-    if hparams["tokenizer"]:
-        given = Path(hparams["tokenizer"])
+    if units.tokenizer:
+        given = Path(units.tokenizer)
         file = given / SubwordVocabulary.file_name if given.is_dir() else given
         vocabulary = SubwordVocabulary.load(file)
         if path.exists() and SubwordVocabulary.load(path) != vocabulary:
@@ -68,11 +90,11 @@ def _write(
             )
     elif path.exists():
         return
-    elif hparams["num_tokens"] is None:
+    elif units.num_tokens is None:
         raise InputError(
             "num_tokens: null; give the number of pieces to make, such as 256, or a "
             "tokenizer"
         )
     else:
-        vocabulary = SubwordVocabulary.train(read_texts(), hparams["num_tokens"])
+        vocabulary = SubwordVocabulary.train(read_texts(), units.num_tokens)
     vocabulary.save(path)

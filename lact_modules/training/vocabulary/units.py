@@ -2,60 +2,60 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from speechbrain.utils.distributed import run_on_main
 
 from lact_modules.data.text.subwords import AnyVocabulary, SubwordVocabulary
 from lact_modules.data.text.vocabulary import Vocabulary
+from lact_modules.encoders import CTCModel
 from lact_modules.errors import InputError
-from lact_modules.training.vocabulary.tokenizer import prepare_tokenizer
+from lact_modules.training.vocabulary.tokenizer import OutputUnits, prepare_tokenizer
 
 ReadTexts = Callable[[], Sequence[str]]
 """Returns the transcripts to learn from."""
 
 
-def make_vocabulary(hparams: dict[str, Any], read_texts: ReadTexts) -> AnyVocabulary:
+def make_vocabulary(
+    options: OutputUnits, model: CTCModel, read_texts: ReadTexts
+) -> AnyVocabulary:
     """Make the vocabulary of a CTC recognizer, and see that the model fits it.
 
     ``characters`` of None are those that the run began with, or those of the texts;
     ``num_tokens`` of None sizes the output layer of ``model`` to the vocabulary.
     """
-    units = hparams["units"]
-    if hparams["tokenizer"] and units != "pieces":
+    units = options.units
+    if options.tokenizer and units != "pieces":
         raise InputError(
-            f"tokenizer {hparams['tokenizer']}: spells in pieces, and units are "
+            f"tokenizer {options.tokenizer}: spells in pieces, and units are "
             f"{units}; set units to pieces, or leave it"
         )
     kind, prepare = UNITS[units]
-    _check_beginning(Path(hparams["output_folder"]), kind, units)
-    vocabulary = prepare(hparams, read_texts)
-    if hparams["num_tokens"] is None:
-        hparams["model"].set_num_tokens(len(vocabulary))
+    _check_beginning(Path(options.output_folder), kind, units)
+    vocabulary = prepare(options, read_texts)
+    if options.num_tokens is None:
+        model.set_num_tokens(len(vocabulary))
     return vocabulary
 
 
-def prepare_characters(hparams: dict[str, Any], read_texts: ReadTexts) -> Vocabulary:
+def prepare_characters(options: OutputUnits, read_texts: ReadTexts) -> Vocabulary:
     """Collect characters, and write them into the run's folder."""
-    path = Path(hparams["output_folder"]) / Vocabulary.file_name
-    run_on_main(_write_characters, args=[path, hparams, read_texts])
+    path = Path(options.output_folder) / Vocabulary.file_name
+    run_on_main(_write_characters, args=[path, options, read_texts])
     return Vocabulary.load(path)
 
 
-def _write_characters(
-    path: Path, hparams: dict[str, Any], read_texts: ReadTexts
-) -> None:
+def _write_characters(path: Path, options: OutputUnits, read_texts: ReadTexts) -> None:
     """Write the vocabulary, unless the run began with another one."""
-    characters = hparams["characters"]
+    characters = options.characters
     if characters is not None:
         vocabulary = Vocabulary.from_texts([characters])
     elif path.exists():
         vocabulary = Vocabulary.load(path)
     else:
         vocabulary = Vocabulary.from_texts(read_texts())
-    if hparams["num_tokens"] not in (None, len(vocabulary)):
+    if options.num_tokens not in (None, len(vocabulary)):
         raise InputError(
-            f"num_tokens: {hparams['num_tokens']}, but characters, blank and word "
+            f"num_tokens: {options.num_tokens}, but characters, blank and word "
             f"delimiter make {len(vocabulary)}; set it to that, or to null"
         )
     if path.exists() and Vocabulary.load(path) != vocabulary:
@@ -66,7 +66,7 @@ def _write_characters(
     vocabulary.save(path)
 
 
-_Preparation = Callable[[dict[str, Any], ReadTexts], AnyVocabulary]
+_Preparation = Callable[[OutputUnits, ReadTexts], AnyVocabulary]
 
 UNITS: dict[str, tuple[type[AnyVocabulary], _Preparation]] = {
     "characters": (Vocabulary, prepare_characters),

@@ -30,17 +30,19 @@ from lact_modules.decoders.losses import token_losses, with_start
 from lact_modules.language_model.transformer_lm import use_boolean_masks
 from lact_modules.training.batch.speech_batch import count_valid
 from lact_modules.training.dataset.manifests import (
+    DataSources,
     read_held_out_texts,
     read_train_texts,
 )
 from lact_modules.training.experiment import write_results
+from lact_modules.training.from_keys import from_keys
 from lact_modules.training.launch import launch
 from lact_modules.training.loop import RecipeBrain
 from lact_modules.training.objective.batch_loss import BatchLoss
 from lact_modules.training.option import keys
 from lact_modules.training.parallel.main_process import num_processes
 from lact_modules.training.vocabulary.first_try import vocabulary_kept_on_success
-from lact_modules.training.vocabulary.tokenizer import prepare_tokenizer
+from lact_modules.training.vocabulary.tokenizer import OutputUnits, prepare_tokenizer
 
 logger = logging.getLogger(__name__)
 
@@ -94,13 +96,16 @@ class LMBrain(RecipeBrain):
 
 def main(hparams: dict[str, Any], run_opts: Any, command: list[str]) -> None:
     """Tokenize the texts, train, test, and write the results."""
-    train_texts = read_train_texts(hparams, read_transcripts)
-    dev_texts = read_held_out_texts(hparams, "dev", read_transcripts)
-    test_texts = read_held_out_texts(hparams, "test", read_transcripts)
+    sources = from_keys(DataSources, hparams)
+    train_texts = read_train_texts(sources, read_transcripts)
+    dev_texts = read_held_out_texts(sources, "dev", read_transcripts)
+    test_texts = read_held_out_texts(sources, "test", read_transcripts)
     further_texts = hparams["text_files"]
     all_dev_texts = [text for texts in dev_texts.values() for text in texts]
     with vocabulary_kept_on_success(hparams["output_folder"]):
-        vocabulary = prepare_tokenizer(hparams, lambda: train_texts)
+        vocabulary = prepare_tokenizer(
+            from_keys(OutputUnits, hparams), lambda: train_texts
+        )
         train_set = tokenize(hparams, vocabulary, "train", train_texts, further_texts)
         dev_set = tokenize(hparams, vocabulary, "dev", all_dev_texts)
     brain = LMBrain(

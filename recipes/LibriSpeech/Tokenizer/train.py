@@ -13,16 +13,19 @@ from lact_modules.data.corpus.librispeech import read_transcripts
 from lact_modules.data.text.sentences import read_lines
 from lact_modules.data.text.subwords import SubwordVocabulary
 from lact_modules.training.dataset.manifests import (
+    DataSources,
     read_held_out_texts,
     read_train_texts,
 )
+from lact_modules.training.from_keys import from_keys
 from lact_modules.training.launch import launch
 from lact_modules.training.option import keys
 
 
 def main(hparams: dict[str, Any], run_opts: Any, command: list[str]) -> None:
     """Read the transcripts, train on those for training, and sum up."""
-    texts = read_train_texts(hparams, read_transcripts)
+    sources = from_keys(DataSources, hparams)
+    texts = read_train_texts(sources, read_transcripts)
     for path in hparams["text_files"]:
         texts += read_lines(path)
     vocabulary = SubwordVocabulary.train(
@@ -33,7 +36,7 @@ def main(hparams: dict[str, Any], run_opts: Any, command: list[str]) -> None:
     print(f"{path}: {len(vocabulary)} tokens")
     print(summarize("train", texts, vocabulary))
     for name, dev_texts in read_held_out_texts(
-        hparams, "dev", read_transcripts
+        sources, "dev", read_transcripts
     ).items():
         print(summarize(name, dev_texts, vocabulary))
 

@@ -12,7 +12,6 @@ from lact_modules.layers import BiMambaMixer, ConvolutionModule, FeedForward, La
 from lact_modules.training.muon import MuonWithAdamW, hidden_matrices
 from lact_modules.training.optimizer.plan import plan_optimizer
 
-DEFAULTS = {"parameter_groups": None, "layer_decay": 1.0, "unfreezing_stages": None}
 MUON = partial(MuonWithAdamW, lr=0.01, weight_decay=0.1)
 
 
@@ -62,7 +61,7 @@ def test_matrices_of_blocks_are_hidden_and_nothing_else(mixer, inner):
 
 def test_a_model_without_blocks_is_refused():
     with pytest.raises(InputError, match="matrices in blocks, and this model has none"):
-        plan_optimizer(nn.Linear(2, 2), MUON, DEFAULTS)
+        plan_optimizer(nn.Linear(2, 2), MUON)
 
 
 @pytest.mark.parametrize(
@@ -76,13 +75,13 @@ def test_a_model_without_blocks_is_refused():
 )
 def test_what_no_step_could_be_taken_with_is_refused_at_once(options, message):
     with pytest.raises(ValueError, match=message):
-        plan_optimizer(make_model(), partial(MUON, **options), DEFAULTS)
+        plan_optimizer(make_model(), partial(MUON, **options))
 
 
 def test_what_is_not_hidden_learns_as_by_adamw():
     model = make_model()
     twin = copy.deepcopy(model)
-    plan = plan_optimizer(model, MUON, DEFAULTS)
+    plan = plan_optimizer(model, MUON)
     adamw = torch.optim.AdamW(twin.parameters(), 0.01, (0.9, 0.98), weight_decay=0.1)
     learn(model, plan.optimizer, 3)
     learn(twin, adamw, 3)
@@ -96,7 +95,7 @@ def test_matrices_of_any_shape_move_as_far_as_by_adamw():
     blocks = nn.ModuleList([nn.Linear(64, 16, bias=False), nn.Linear(64, 256)])
     before = copy.deepcopy(blocks)
     model = nn.ModuleDict({"blocks": blocks})
-    plan = plan_optimizer(model, partial(MUON, weight_decay=0.0), DEFAULTS)
+    plan = plan_optimizer(model, partial(MUON, weight_decay=0.0))
     learn(model, plan.optimizer, 1)
     for block, old in zip(blocks, before, strict=True):
         change = (block.weight - old.weight).square().mean().sqrt()
@@ -110,12 +109,7 @@ def test_rules_layer_decay_and_stages_hold_for_both():
         {"epochs": [1, 1], "rates": {"output": 0.01}},
         {"epochs": [2, 2], "rates": {"*": 0.01}},
     ]
-    hparams = {
-        "parameter_groups": rules,
-        "layer_decay": 0.5,
-        "unfreezing_stages": stages,
-    }
-    plan = plan_optimizer(model, MUON, hparams)
+    plan = plan_optimizer(model, MUON, rules, 0.5, stages)
     plan.unfreezing.enter(1)
     output, encoder = model.output.weight.clone(), copy.deepcopy(model.encoder)
     model.output(torch.ones(1, 8)).sum().backward()
@@ -137,12 +131,12 @@ def test_rules_layer_decay_and_stages_hold_for_both():
 
 def test_what_was_saved_goes_on_bit_for_bit(tmp_path):
     model = make_model()
-    optimizer = plan_optimizer(model, MUON, DEFAULTS).optimizer
+    optimizer = plan_optimizer(model, MUON).optimizer
     learn(model, optimizer, 2)
     torch.save([model.state_dict(), optimizer.state_dict()], tmp_path / "saved.pt")
     learn(model, optimizer, 2, seed=1)
     twin = make_model()
-    resumed = plan_optimizer(twin, MUON, DEFAULTS).optimizer
+    resumed = plan_optimizer(twin, MUON).optimizer
     weights, state = torch.load(tmp_path / "saved.pt", weights_only=True)
     twin.load_state_dict(weights)
     resumed.load_state_dict(state)

@@ -5,7 +5,6 @@ from torch import nn
 
 from lact_modules.training.optimizer.plan import plan_optimizer
 
-DEFAULTS = {"parameter_groups": None, "layer_decay": 1.0, "unfreezing_stages": None}
 ADAMW = partial(torch.optim.AdamW, lr=0.01, weight_decay=0.1)
 
 
@@ -15,7 +14,7 @@ def make_model():
 
 def test_one_group_is_that_of_the_optimizer():
     model = make_model()
-    plan = plan_optimizer(model, ADAMW, DEFAULTS)
+    plan = plan_optimizer(model, ADAMW)
     [group] = plan.optimizer.param_groups
     [plain] = ADAMW(model.parameters()).param_groups
     assert plain.items() <= group.items()
@@ -28,7 +27,7 @@ def test_groups_have_what_rules_give_and_else_the_optimizers():
         {"match": "encoder", "lr_scale": 0.5},
         {"match": "output", "lr": 0.03, "weight_decay": 0},
     ]
-    plan = plan_optimizer(make_model(), ADAMW, {**DEFAULTS, "parameter_groups": rules})
+    plan = plan_optimizer(make_model(), ADAMW, rules)
     seen = [
         (group["name"], group["lr"], group["initial_lr"], group["weight_decay"])
         for group in plan.optimizer.param_groups
@@ -41,9 +40,7 @@ def test_table_tells_what_is_frozen_when():
         {"epochs": [1, 2], "rates": {"output": 2e-4}},
         {"epochs": [3, 5], "rates": {"*": 1e-5}},
     ]
-    plan = plan_optimizer(
-        make_model(), ADAMW, {**DEFAULTS, "unfreezing_stages": stages}
-    )
+    plan = plan_optimizer(make_model(), ADAMW, unfreezing_stages=stages)
     heading, *rows = plan.table.splitlines()
     assert heading.split("  ")[-2:] == ["epochs 1 to 2", "epochs 3 to 5"]
     assert [row.split() for row in rows] == [

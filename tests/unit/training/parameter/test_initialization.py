@@ -19,9 +19,18 @@ BY_TOKEN = [
 ]
 
 
-def make_ctc(tokens, width=8):
+def make_ctc(tokens, width=8, num_layers=1, **options):
     mixer, ffn = partial(LaCTMixer, width, 2, 2), partial(FeedForward, width, 16)
-    return CTCModel(MelFrontend(width), Encoder(width, 1, mixer, ffn), len(tokens))
+    encoder = Encoder(width, num_layers, mixer, ffn, **options)
+    return CTCModel(MelFrontend(width), encoder, len(tokens))
+
+
+def make_headed(tokens, kind="ctc", block=1):
+    return make_ctc(tokens, num_layers=2, heads={block: kind})
+
+
+make_deep = partial(make_ctc, num_layers=2)
+told = partial(make_headed, kind="self-conditioned-ctc")
 
 
 def make_s2s(tokens, width=8):
@@ -96,6 +105,14 @@ def test_case_makes_another_token():
         ),
         (make_ctc, make_s2s, r"it has no 'decoder\.\S+', .*--init_fresh '\[decoder\]'"),
         (make_s2s, make_ctc, r"it has 'decoder\.\S+', which the new model lacks"),
+        (make_headed, make_deep, r"--init_fresh '\[encoder\.heads\]'"),
+        (make_deep, make_headed, r"--init_fresh '\[encoder\.heads\]'"),
+        (told, make_headed, r"--init_fresh '\[encoder\.heads\.1\.condition\]'"),
+        (
+            *(make_headed, partial(make_headed, block=2)),
+            r"--init_fresh '\[encoder\.heads\.2, encoder\.heads\.1\]'",
+        ),
+        (make_ctc, make_deep, r"--init_fresh '\[encoder\.blocks\.1\]'"),
     ],
 )
 def test_a_model_that_does_not_fit_is_left_alone(make_old, make_new, message):
@@ -125,13 +142,7 @@ def test_a_fresh_module_must_exist():
 
 
 def test_heads_of_the_encoder_are_taken_over_by_token():
-    def make(tokens):
-        mixer, ffn = partial(LaCTMixer, 8, 2, 2), partial(FeedForward, 8, 16)
-        heads = {1: "self-conditioned-ctc"}
-        encoder = Encoder(8, 1, mixer, ffn, heads=heads)
-        return CTCModel(MelFrontend(8), encoder, len(tokens))
-
-    old, new = make(OLD), make(NEW)
+    old, new = told(OLD), told(NEW)
     before, tokens = copy_of(new), map_tokens(OLD, NEW)
     transfer(old.state_dict(), new, tokens)
     [condition] = [name for name in before if name.endswith("condition.weight")]

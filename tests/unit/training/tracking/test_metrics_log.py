@@ -96,7 +96,6 @@ def test_a_tracker_that_fails_stops_nothing(tmp_path, caplog):
 
 @pytest.mark.parametrize("trackers", [[], ["tensorboard"], "tensorboard"])
 def test_a_run_has_the_trackers_that_it_names(tmp_path, trackers):
-    hparams = {"output_folder": str(tmp_path), "trackers": trackers}
-    open_log(hparams).log("train", 1, 0.5, loss=3.0)
+    open_log(tmp_path, trackers, {"seed": 1}).log("train", 1, 0.5, loss=3.0)
     assert len(read(tmp_path)) == 1
     assert (tmp_path / "tensorboard").exists() == bool(trackers)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
@@ -6,6 +8,7 @@ from lact_modules.data.text.subwords import SubwordVocabulary
 from lact_modules.data.text.vocabulary import Vocabulary
 from lact_modules.encoders import CTCModel
 from lact_modules.errors import InputError
+from lact_modules.training.vocabulary.tokenizer import OutputUnits
 from lact_modules.training.vocabulary.units import make_vocabulary
 
 TEXTS = ["ONE TWO", "TWO TEN"]
@@ -21,85 +24,86 @@ class Frames(nn.Module):
 
 
 @pytest.fixture
-def hparams(tmp_path):
-    return {
-        "output_folder": str(tmp_path),
-        "units": "characters",
-        "characters": None,
-        "tokenizer": None,
-        "num_tokens": None,
-        "model": CTCModel(nn.Identity(), Frames(), num_tokens=None),
-    }
+def units(tmp_path):
+    return OutputUnits(tmp_path)
+
+
+@pytest.fixture
+def model():
+    return CTCModel(nn.Identity(), Frames(), num_tokens=None)
+
+
+@pytest.fixture
+def make(model):
+    return lambda units, read_texts: make_vocabulary(units, model, read_texts)
 
 
 def fail():
     raise AssertionError("the texts are not needed")
 
 
-def test_the_model_is_sized_by_the_characters_of_the_texts(hparams):
-    vocabulary = make_vocabulary(hparams, lambda: TEXTS)
+def test_the_model_is_sized_by_the_characters_of_the_texts(make, model, units):
+    vocabulary = make(units, lambda: TEXTS)
     assert vocabulary == Vocabulary.from_texts(TEXTS)
-    assert hparams["model"].score_frames(torch.zeros(1, 2, 8)).shape == (1, 2, 7)
+    assert model.score_frames(torch.zeros(1, 2, 8)).shape == (1, 2, 7)
 
 
-def test_characters_that_the_run_began_with_stay(hparams):
-    vocabulary = make_vocabulary(hparams, lambda: TEXTS)
-    assert make_vocabulary(hparams, fail) == vocabulary
+def test_characters_that_the_run_began_with_stay(make, units):
+    vocabulary = make(units, lambda: TEXTS)
+    assert make(units, fail) == vocabulary
 
 
-def test_characters_given_are_taken(hparams):
-    hparams["characters"] = "ENOTWX"
-    vocabulary = make_vocabulary(hparams, fail)
+def test_characters_given_are_taken(make, units):
+    units = replace(units, characters="ENOTWX")
+    vocabulary = make(units, fail)
     assert vocabulary == Vocabulary.from_texts(["ENOTWX"])
-    hparams["characters"] = "ABC"
+    units = replace(units, characters="ABC")
     with pytest.raises(InputError, match=r"vocabulary\.txt: differs from the YAML key"):
-        make_vocabulary(hparams, fail)
+        make(units, fail)
 
 
-def test_another_number_of_tokens_is_refused_and_nothing_kept(hparams, tmp_path):
-    hparams["num_tokens"] = 29
+def test_another_number_of_tokens_is_refused_and_nothing_kept(make, units, tmp_path):
+    units = replace(units, num_tokens=29)
     with pytest.raises(InputError, match=r"num_tokens: 29, .* make 7; .* or to null"):
-        make_vocabulary(hparams, lambda: TEXTS)
+        make(units, lambda: TEXTS)
     assert not (tmp_path / "vocabulary.txt").exists()
-    hparams["num_tokens"] = 7
-    assert len(make_vocabulary(hparams, lambda: TEXTS)) == 7
+    units = replace(units, num_tokens=7)
+    assert len(make(units, lambda: TEXTS)) == 7
 
 
-def test_pieces_size_the_model_as_characters_do(hparams, tmp_path):
+def test_pieces_size_the_model_as_characters_do(make, model, units, tmp_path):
     SubwordVocabulary.train(TEXTS, 11).save(tmp_path / "given")
-    hparams |= {"units": "pieces", "tokenizer": str(tmp_path / "given")}
-    vocabulary = make_vocabulary(hparams, fail)
+    units = replace(units, units="pieces", tokenizer=tmp_path / "given")
+    vocabulary = make(units, fail)
     assert vocabulary == SubwordVocabulary.train(TEXTS, 11)
-    assert hparams["model"].score_frames(torch.zeros(1, 2, 8)).shape == (1, 2, 11)
+    assert model.score_frames(torch.zeros(1, 2, 8)).shape == (1, 2, 11)
 
 
-def test_pieces_are_those_of_the_recipes_with_attention(hparams):
-    hparams |= {"units": "pieces", "num_tokens": 12, "characters": "ABC"}
+def test_pieces_are_those_of_the_recipes_with_attention(make, units):
+    units = replace(units, units="pieces", num_tokens=12, characters="ABC")
     expected = SubwordVocabulary.train(TEXTS, 12)
-    assert make_vocabulary(hparams, lambda: TEXTS) == expected
-    assert make_vocabulary(hparams, fail) == expected
+    assert make(units, lambda: TEXTS) == expected
+    assert make(units, fail) == expected
 
 
-def test_pieces_that_nobody_counts_are_refused(hparams, tmp_path):
-    hparams["units"] = "pieces"
+def test_pieces_that_nobody_counts_are_refused(make, units, tmp_path):
+    units = replace(units, units="pieces")
     with pytest.raises(InputError, match="num_tokens: null; give the number of pieces"):
-        make_vocabulary(hparams, lambda: TEXTS)
+        make(units, lambda: TEXTS)
     assert not [*tmp_path.iterdir()]
 
 
 @pytest.mark.parametrize(
     ("first", "then"), [("characters", "pieces"), ("pieces", "characters")]
 )
-def test_a_run_stays_with_the_units_that_it_began_with(hparams, first, then):
+def test_a_run_stays_with_the_units_that_it_began_with(make, units, first, then):
     number = {"characters": None, "pieces": 12}
-    make_vocabulary(
-        {**hparams, "units": first, "num_tokens": number[first]}, lambda: TEXTS
-    )
+    make(replace(units, units=first, num_tokens=number[first]), lambda: TEXTS)
     with pytest.raises(InputError, match=rf"units {then}: .* began with {first}"):
-        make_vocabulary({**hparams, "units": then, "num_tokens": number[then]}, fail)
+        make(replace(units, units=then, num_tokens=number[then]), fail)
 
 
-def test_a_tokenizer_without_pieces_is_refused(hparams):
-    hparams["tokenizer"] = "tokenizer.model"
+def test_a_tokenizer_without_pieces_is_refused(make, units):
+    units = replace(units, tokenizer="tokenizer.model")
     with pytest.raises(InputError, match="set units to pieces"):
-        make_vocabulary(hparams, fail)
+        make(units, fail)

@@ -1,9 +1,9 @@
 import pytest
 
 from lact_modules.errors import InputError
+from lact_modules.former_keys import FORMER_KEYS
 from lact_modules.training.checkpointing.history import OptionHistory
 from lact_modules.training.option.command_line import read_command_line
-from lact_modules.training.option.former_keys import FORMER_KEYS
 from lact_modules.training.option.hparams import read_settings
 from lact_modules.training.option.keys import CTC, EVERY
 from lact_modules.training.option.usage import show_usage
