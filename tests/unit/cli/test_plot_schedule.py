@@ -32,7 +32,7 @@ def test_schedule_and_stages_by_one_line_each(lact_asr, tmp_path):
         *("plot-schedule", DEMO, *SMALL, "--steps", "100", "--num_epochs", "5"),
         *("--output", tmp_path / "rates.png"),
         *("--schedule", f"!include:{ROOT}/hparams/schedule/tri_stage.yaml"),
-        *("--stages", f"!include:{ROOT}/hparams/finetuning/stages_ctc.yaml"),
+        *("--unfreezing_stages", f"!include:{ROOT}/hparams/finetuning/stages_ctc.yaml"),
     )
     assert finished.code == 0
     [output] = [line for line in finished.out.splitlines() if "output" in line]
