@@ -270,7 +270,7 @@ def _discounts(adjusted: NDArray[np.int64], order: int) -> Sequence[float]:
         if all(0 < discount <= count for count, discount in enumerate(discounts, 1)):
             return discounts
     logger.warning(
-        "%d-grams: discounts cannot be estimated from this text; using %s",
+        "%d-grams: too little text, or too regular, to estimate discounts; using %s",
         order,
         FALLBACK_DISCOUNTS,
     )
