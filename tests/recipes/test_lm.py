@@ -72,6 +72,7 @@ def test_result_tells_perplexities(learned, corpus):
     assert result["metrics"].keys() == {"dev", "test"}
     dev, test = (result["metrics"][split]["transformer"] for split in ("dev", "test"))
     assert dev["perplexity"] < 2 < test["perplexity"]
+    assert f"test: perplexity {test['perplexity']:.2f} per token" in learned.log
     texts = read_transcripts(corpus, ["dev"])
     assert dev["num_texts"] == len(texts) == 4
     assert dev["num_words"] == sum(len(text.split()) + 1 for text in texts)

@@ -129,8 +129,12 @@ def main(hparams: dict[str, Any], run_opts: Any, command: list[str]) -> None:
     for name, texts in (dev_texts | test_texts).items():
         test_set = tokenize(hparams, vocabulary, name, texts)
         test_options = {**options, "batch_sampler": batches_of(test_set, hparams)}
-        metrics[name] = {"transformer": measure(brain, test_set, test_options)}
-        logger.info("%s: %s", name, metrics[name]["transformer"])
+        measured = measure(brain, test_set, test_options)
+        metrics[name] = {"transformer": measured}
+        logger.info(
+            "%s: perplexity %.2f per token, %.2f per word",
+            *(name, measured["perplexity"], measured["word_perplexity"]),
+        )
     arguments = [hparams, brain, metrics, command, "LibriSpeech/LM"]
     run_on_main(write_results, args=arguments)
 
