@@ -1,4 +1,4 @@
-# Everything starts from here: `make help` lists what there is.
+# `make help` lists the targets.
 
 PYTHON ?= python3
 BIN := $(CURDIR)/.venv/bin
@@ -8,7 +8,7 @@ RUN = runs/$(subst -,_,$@)
 DEMO_MODEL := lact_demo
 DEMO_FILES := find corpus/LibriSpeech/test -name '*.flac' | sort | head -n
 DEMO_EPOCHS ?= 15
-# the last one on joined sentences, for files that are longer than one
+# the last epoch trains on joined sentences, for files longer than one sentence
 DEMO_ARGS ?= --long_form_finetune_seconds 20 --long_form_finetune_lr_scale 0.1
 COMPARE_ARGS ?=
 
@@ -48,7 +48,7 @@ demo-streaming: DEMO_MODEL := lact_streaming_demo
 # it is trained on joined sentences anyway
 demo-streaming: DEMO_EPOCHS := 14
 demo-streaming: DEMO_ARGS :=
-demo-streaming: install ## The same with a model for stream and serve; hear a file as a stream
+demo-streaming: install ## The same with a model for stream and serve; transcribe a file as a stream
 	$(train-demo)
 	$(BIN)/lact-asr stream --model $(RUN) --beam-size 50 --lm $(RUN)/lm.arpa \
 		$$($(DEMO_FILES) 1)
