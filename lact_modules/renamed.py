@@ -3,13 +3,25 @@
 import functools
 import os
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 T = TypeVar("T", bound=type)
 
 
-def renamed(**names: str) -> Callable[[T], T]:
+FORMER_ARGUMENTS: dict[str, dict[str, str]] = {
+    "Encoder": {"chunks": "streaming_chunks", "stages": "block_split"},
+    "DynamicChunking": {"kept": "keep_ratio", "full_rate": "upsample"},
+    "DynamicChunks": {
+        "lefts": "left_contexts",
+        "full_share": "full_context_prob",
+        "segment": "backprop_frames",
+    },
+}
+"""Of classes of this package: the present name by the former one."""
+
+
+def renamed(cls: T) -> T:
     """Let a class take arguments by their former names too, with a warning.
 
     YAML files and trained models keep the names of the version that they are from. A
@@ -18,42 +30,35 @@ def renamed(**names: str) -> Callable[[T], T]:
 
     Arguments
     ---------
-    **names : str
-        The present name by the former one.
+    cls : T
+        One of `FORMER_ARGUMENTS`.
 
     Returns
     -------
-    Callable[[T], T]
-        Decorator of a class, which gets an attribute `former_names`.
+    T
+        The same, with an attribute `former_names`.
 
     Example
     -------
-    >>> @renamed(kept="keep_ratio")
-    ... class Chunking:
+    >>> @renamed
+    ... class DynamicChunking:
     ...     def __init__(self, keep_ratio=0.5):
     ...         self.keep_ratio = keep_ratio
     >>> with warnings.catch_warnings(record=True):
-    ...     Chunking(kept=0.25).keep_ratio
+    ...     DynamicChunking(kept=0.25).keep_ratio
     0.25
     """
+    made: Any = cls
+    names, construct = FORMER_ARGUMENTS[cls.__name__], made.__init__
 
-    def decorate(cls: Any) -> Any:
-        construct = cls.__init__
+    @functools.wraps(construct)
+    def accept(self: Any, *args: Any, **kwargs: Any) -> None:
+        given = {name: names[name] for name in kwargs if name in names}
+        warn_of_former_arguments(cls.__name__, given, stacklevel=3)
+        construct(self, *args, **with_present_names(cls, kwargs))
 
-        @functools.wraps(construct)
-        def accept(self: Any, *args: Any, **kwargs: Any) -> None:
-            given = {name: names[name] for name in kwargs if name in names}
-            if given:
-                warnings.warn(
-                    f"{cls.__name__}: {_told(given)}", FutureWarning, stacklevel=2
-                )
-            construct(self, *args, **with_present_names(cls, kwargs))
-
-        cls.__init__ = accept
-        cls.former_names = names
-        return cls
-
-    return decorate
+    made.__init__, made.former_names = accept, names
+    return cls
 
 
 def with_present_names(made: Any, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -75,6 +80,39 @@ def with_present_names(made: Any, arguments: Mapping[str, Any]) -> dict[str, Any
     present = {name: value for name, value in arguments.items() if name not in former}
     changed = {former[name]: arguments[name] for name in former if name in arguments}
     return present | changed
+
+
+def former_names_of(tag: str | None) -> Mapping[str, str]:
+    """Return the former names of arguments of what a tag of HyperPyYAML makes.
+
+    Arguments
+    ---------
+    tag : str | None
+        Of objects of other packages, and without a tag, none is known.
+
+    Returns
+    -------
+    Mapping[str, str]
+        The present name by the former one.
+
+    Example
+    -------
+    >>> former_names_of("!new:lact_modules.encoders.Encoder")["chunks"]
+    'streaming_chunks'
+    """
+    maker, _, path = (tag or "").partition(":")
+    if maker not in ("!new", "!name") or not path.startswith("lact_modules."):
+        return {}
+    return FORMER_ARGUMENTS.get(path.rpartition(".")[2], {})
+
+
+def warn_of_former_arguments(
+    owner: str, names: Mapping[str, str], stacklevel: int = 2
+) -> None:
+    """Warn of the former names that arguments of a class are given by, if any are."""
+    if names:
+        told = f"{owner}: {_told(names)}"
+        warnings.warn(told, FutureWarning, stacklevel=stacklevel)
 
 
 def tell_former_names(where: str, names: Mapping[str, str], line: int = 1) -> None:

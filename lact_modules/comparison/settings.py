@@ -8,6 +8,7 @@ import yaml
 from lact_modules.errors import InputError
 from lact_modules.former_keys import present_key
 from lact_modules.model_store.run.settings_file import read_settings_text
+from lact_modules.renamed import former_names_of
 from lact_modules.training.checkpointing.option_changes import INDIFFERENT
 
 Settings = dict[str, str]
@@ -51,7 +52,8 @@ def _flatten(node: yaml.Node, key: str, seen: set[int]) -> Iterator[tuple[str, s
     tag = node.tag if node.tag.startswith("!") else ""
     children: Sequence[tuple[str, yaml.Node]]
     if isinstance(node, yaml.MappingNode):
-        children = [(name.value, value) for name, value in node.value]
+        names = former_names_of(tag)
+        children = [(names.get(n.value, n.value), value) for n, value in node.value]
     elif all(isinstance(item, yaml.ScalarNode) for item in node.value):
         yield key, f"{tag}[{', '.join(map(_text, node.value))}]"
         return

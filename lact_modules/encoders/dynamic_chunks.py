@@ -8,9 +8,7 @@ from lact_modules.layers.chunking import Chunking
 from lact_modules.renamed import renamed
 
 
-@renamed(
-    lefts="left_contexts", full_share="full_context_prob", segment="backprop_frames"
-)
+@renamed
 @dataclass(frozen=True)
 class DynamicChunks:
     """Draw how a batch is divided (dynamic chunk training, arXiv 2012.05481, sec. 3).

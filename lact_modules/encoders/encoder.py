@@ -30,11 +30,13 @@ from lact_modules.layers.dropout import Dropout
 from lact_modules.layers.dynamic_chunking import DynamicChunking
 from lact_modules.layers.pieces import by_pieces
 from lact_modules.ops.padding import padding_mask, zero_padding
+from lact_modules.renamed import renamed
 
 Factory = Callable[[], nn.Module]
 Layout = Callable[[Sequence[Factory], int], Sequence[Factory]]
 
 
+@renamed
 class Encoder(nn.Module):
     """Blocks of the same make, one upon the other, and a closing norm.
 
@@ -59,12 +61,12 @@ class Encoder(nn.Module):
     layer_drop : float
         Probability that training passes a block over (LayerDrop, arXiv 1909.11556).
         Skipped blocks have no gradient. Each process draws its own.
-    chunks : DynamicChunks | None
+    streaming_chunks : DynamicChunks | None
         Draws, in training, how each batch is divided; None never divides.
     dynamic_chunking : Callable[[int], DynamicChunking] | None
         Makes, given `d_model`, what makes fewer segments of the frames for some of the
         blocks, and frames of them again; None makes nothing of the kind.
-    stages : Sequence[int] | None
+    block_split : Sequence[int] | None
         With it, how many blocks come before, run on segments, and come after; those
         that are not counted come after. None: two thirds come before, and none after.
     layout : Layout
@@ -77,9 +79,8 @@ class Encoder(nn.Module):
     Raises
     ------
     ValueError
-        If there are `stages` without `dynamic_chunking`, or they do not fit
-        `num_layers`, or there are more mixers than blocks, or none, or heads after
-        blocks that are not there.
+        If `block_split` does not fit `num_layers` or has no `dynamic_chunking`, there
+        are more mixers than blocks, or none, or heads after blocks that do not exist.
 
     Attributes
     ----------
@@ -111,17 +112,17 @@ class Encoder(nn.Module):
         conv: Factory | None = None,
         dropout: float = 0.0,
         layer_drop: float = 0.0,
-        chunks: DynamicChunks | None = None,
+        streaming_chunks: DynamicChunks | None = None,
         dynamic_chunking: Callable[[int], DynamicChunking] | None = None,
-        stages: Sequence[int] | None = None,
+        block_split: Sequence[int] | None = None,
         layout: Layout = alternate,
         heads: Heads | None = None,
     ):
         super().__init__()
         self.d_model = d_model
-        self.chunks = chunks
+        self.streaming_chunks = streaming_chunks
         self.chunking: Chunking | None = None
-        self.inner = inner_blocks(stages, num_layers, dynamic_chunking is not None)
+        self.inner = inner_blocks(block_split, num_layers, dynamic_chunking is not None)
         self.layer_drop = layer_drop
         self.dropout = Dropout(dropout)
         mixers = mixer if isinstance(mixer, Sequence) else [mixer]
@@ -256,8 +257,8 @@ class Encoder(nn.Module):
 
     def _in_spans(self, x: Tensor, lengths: Tensor, chunking: Chunking) -> Tensor:
         """Encode chunk by chunk; what is remembered of a span has no gradient."""
-        size = self.chunks.backprop_frames if self.chunks and self.training else None
-        size = size or max(1, x.shape[1])
+        drawn = self.streaming_chunks if self.training else None
+        size = (drawn and drawn.backprop_frames) or max(1, x.shape[1])
         stages = self._stages()
         state, outputs = None, []
         for index, span in enumerate(x.split(size, dim=1)):
@@ -271,7 +272,7 @@ class Encoder(nn.Module):
     def _choose_chunking(self) -> Chunking | None:
         if not self.training:
             return self.chunking
-        return self.chunks.draw() if self.chunks is not None else None
+        return None if self.streaming_chunks is None else self.streaming_chunks.draw()
 
     def _ask_head(self, block: int) -> None:
         """Have a CTC head after a block speak, which is made if there is none."""

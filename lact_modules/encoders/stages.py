@@ -47,13 +47,13 @@ class StagesState(NamedTuple):
 
 
 def inner_blocks(
-    stages: Sequence[int] | None, num_layers: int, is_dynamic: bool
+    block_split: Sequence[int] | None, num_layers: int, is_dynamic: bool
 ) -> tuple[int, int]:
     """Return which blocks run on segments: the first, and where they end.
 
     Arguments
     ---------
-    stages : Sequence[int] | None
+    block_split : Sequence[int] | None
         How many come before, run on segments, and come after; None: two thirds come
         before, and none after.
     num_layers : int
@@ -77,17 +77,18 @@ def inner_blocks(
     (8, 12)
     """
     if not is_dynamic:
-        if stages is not None:
-            raise ValueError("stages: for an encoder with dynamic_chunking")
+        if block_split is not None:
+            raise ValueError("block_split: for an encoder with dynamic_chunking")
         return num_layers, num_layers
-    if stages is None:
+    if block_split is None:
         return num_layers * 2 // 3, num_layers
-    if len(stages) not in (2, 3) or min(stages) < 0 or sum(stages) > num_layers:
+    split = [*block_split]
+    if len(split) not in (2, 3) or min(split) < 0 or sum(split) > num_layers:
         raise ValueError(
-            f"stages={list(stages)}: how many of the {num_layers} blocks come before "
+            f"block_split={split}: how many of the {num_layers} blocks come before "
             "dynamic_chunking, run on segments, and come after"
         )
-    return stages[0], stages[0] + stages[1]
+    return split[0], split[0] + split[1]
 
 
 def run_blocks(

@@ -74,7 +74,7 @@ def conformer(mixer, causal=False, **options):
 def compressed(mixer, router, heads=None, **options):
     """An encoder whose second block runs on segments; its router has seen frames."""
     chunking = partial(DynamicChunking, router=router(), **options)
-    encoder = conformer(mixer, dynamic_chunking=chunking, stages=[1, 1], heads=heads)
+    encoder = conformer(mixer, dynamic_chunking=chunking, block_split=[1, 1], heads=heads)
     encoder(*make_batch())
     return encoder
 

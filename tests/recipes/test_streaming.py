@@ -70,9 +70,9 @@ def test_there_are_recipes_for_streams():
 def test_no_chunk_sees_what_follows_it(path, size, tmp_path):
     small = {"d_model": 64, "data_folder": "corpus", "output_folder": str(tmp_path)}
     model = load_hparams(path, small)["model"].eval()
-    assert size in model.encoder.chunks.sizes
+    assert size in model.encoder.streaming_chunks.sizes
     model.encoder.chunking = Chunking(
-        size, left=min(model.encoder.chunks.left_contexts)
+        size, left=min(model.encoder.streaming_chunks.left_contexts)
     )
     waveform = (0.1 * torch.randn(1, 4 * 640 * size)).requires_grad_()
     log_probs, _ = model(waveform, torch.tensor([waveform.shape[1]]))

@@ -22,7 +22,7 @@ Pool = Literal["first", "mean"]
 Residual = Literal["frame", "projection"]
 
 
-@renamed(kept="keep_ratio", full_rate="upsample")
+@renamed
 class DynamicChunking(nn.Module):
     """Turn frames into fewer segments, and segments into as many frames again (H-Net).
 

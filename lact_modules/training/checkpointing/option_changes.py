@@ -5,6 +5,8 @@ from typing import Any, NamedTuple
 
 from ruamel.yaml import YAML
 
+from lact_modules.renamed import former_names_of
+
 INDIFFERENT = (
     *("output_folder", "save_folder", "data_folder", "num_workers", "in_memory"),
     *("log_interval", "sample_interval", "checkpoint_interval"),
@@ -75,7 +77,8 @@ def _compare(
 def _children(node: Any) -> dict[str, Any] | None:
     """Return the parts of a value that may differ, by key."""
     if isinstance(node, Mapping):
-        return dict(node)
+        names = former_names_of(_tag(node))
+        return {names.get(key, key): value for key, value in node.items()}
     is_nested = isinstance(node, list) and any(
         isinstance(item, Mapping | list) for item in node
     )

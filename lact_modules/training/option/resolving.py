@@ -11,6 +11,8 @@ from hyperpyyaml import core
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 
+from lact_modules.renamed import former_names_of, warn_of_former_arguments
+
 
 def resolve(path: Path, source: str, overrides: Mapping[str, Any]) -> str:
     """Resolve references and includes, as HyperPyYAML does.
@@ -35,6 +37,11 @@ def _replacing() -> Iterator[None]:
     join = core.recursive_update
 
     def update(known: Any, given: Mapping[str, Any], must_match: bool = False) -> None:
+        names = former_names_of(_tag(known))
+        if former := _take_former(known, given, names):
+            # what is given by its present name too is so by a later file
+            update(known, former, must_match)
+            given = {name: given[name] for name in given if name not in names}
         replaced = {
             name: value
             for name, value in given.items()
@@ -54,8 +61,26 @@ def _replacing() -> Iterator[None]:
         core.recursive_update = join
 
 
+def _take_former(
+    known: Any, given: Mapping[str, Any], names: Mapping[str, str]
+) -> dict[str, Any]:
+    """Rename the arguments known, in place; return those given, in their new names."""
+    found = [*given, *(known if names else ())]
+    owner = _tag(known).rpartition(".")[2]
+    warn_of_former_arguments(owner, {n: names[n] for n in found if n in names})
+    for place, name in enumerate([*known] if names else ()):
+        if name in names:
+            known.insert(place, names[name], known.pop(name))
+    return {names[name]: given[name] for name in given if name in names}
+
+
+def _tag(value: Any) -> str:
+    tag = value.tag.value if isinstance(value, CommentedMap) else None
+    return tag or ""
+
+
 def _is_object(value: Any) -> bool:
-    return isinstance(value, CommentedMap) and value.tag.value is not None
+    return bool(_tag(value))
 
 
 def _has_objects_in_lists(value: Any, is_in_list: bool = False) -> bool:

@@ -40,7 +40,8 @@ def check_shardable(model: nn.Module, options: Mapping[str, Any]) -> None:
         raise InputError(
             "fsdp: shards the blocks of an Encoder, and this model has none; omit fsdp"
         )
-    segments = encoder.chunks is not None and encoder.chunks.backprop_frames is not None
+    chunks = encoder.streaming_chunks
+    segments = chunks is not None and chunks.backprop_frames is not None
     for key, is_given, instead in (
         ("dynamic_chunking", encoder.dynamic_chunking is not None, "omit it"),
         ("backprop_frames", segments, "set backprop_frames to null"),

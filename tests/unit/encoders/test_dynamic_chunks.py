@@ -16,7 +16,7 @@ from lact_modules.layers.chunking import Chunking
 def make_encoder(chunks):
     torch.manual_seed(0)
     mixer, ffn = partial(LaCTMixer, 8, 2, 2), partial(FeedForward, 8, 16)
-    return Encoder(8, 1, mixer, ffn, chunks=chunks)
+    return Encoder(8, 1, mixer, ffn, streaming_chunks=chunks)
 
 
 def test_every_choice_is_as_probable_as_it_says():

@@ -30,9 +30,9 @@ def make_model(num_tokens=5, **options):
     return CTCModel(MelFrontend(8, channels=4), encoder, num_tokens).eval()
 
 
-def routed(router="ctc-blank", stages=(1, 2), **options):
+def routed(router="ctc-blank", split=(1, 2), **options):
     chunking = partial(DynamicChunking, router=router, keep_ratio=0.5)
-    return make_model(dynamic_chunking=chunking, stages=stages, **options)
+    return make_model(dynamic_chunking=chunking, block_split=split, **options)
 
 
 def test_all_else_begins_as_without_heads():
@@ -175,15 +175,17 @@ def test_what_does_not_fit_is_refused(options, message):
 
 def test_a_blank_router_needs_a_block_before_it():
     with pytest.raises(ValueError, match="needs a block before the segments"):
-        routed(stages=(0, 3))
+        routed(split=(0, 3))
 
 
 def test_chunks_and_truncated_gradients_leave_conditioned_frames_the_same():
     chunks = DynamicChunks(sizes=[4], left_contexts=[40], full_context_prob=0.0)
-    model = make_model(heads={1: "self-conditioned-ctc"}, chunks=chunks)
+    model = make_model(heads={1: "self-conditioned-ctc"}, streaming_chunks=chunks)
     whole = model.encoder
     cut = deepcopy(whole)
-    cut.chunks = DynamicChunks([4], [40], full_context_prob=0.0, backprop_frames=8)
+    cut.streaming_chunks = DynamicChunks(
+        [4], [40], full_context_prob=0.0, backprop_frames=8
+    )
     x = torch.randn(2, 20, 8)
     torch.testing.assert_close(cut.train()(x, LENGTHS)[0], whole.train()(x, LENGTHS)[0])
 

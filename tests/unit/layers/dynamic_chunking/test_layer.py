@@ -17,9 +17,9 @@ def make_chunking(router=None, **options):
     return DynamicChunking(8, router or UniformRouter(), **options)
 
 
-def make_encoder(stages, **options):
+def make_encoder(split, **options):
     chunking = partial(DynamicChunking, **{"router": "uniform", **options})
-    return make_plain_encoder(dynamic_chunking=chunking, stages=stages)
+    return make_plain_encoder(dynamic_chunking=chunking, block_split=split)
 
 
 def make_plain_encoder(**options):
@@ -32,14 +32,14 @@ def make_plain_encoder(**options):
     )
 
 
-@pytest.mark.parametrize("stages", [[1, 2], [1, 2, 1], [2, 1], None])
-def test_inner_blocks_run_on_fewer_frames(stages):
-    encoder, heard = make_encoder(stages, keep_ratio=0.25), []
+@pytest.mark.parametrize("split", [[1, 2], [1, 2, 1], [2, 1], None])
+def test_inner_blocks_run_on_fewer_frames(split):
+    encoder, heard = make_encoder(split, keep_ratio=0.25), []
     for block in encoder.blocks:
         block.register_forward_hook(lambda _, inputs, __: heard.append(inputs[0].shape))
     encoder(torch.randn(2, 40, 8), torch.tensor([40, 20]))
-    stages = stages or [2, 2]
-    inner = range(stages[0], stages[0] + stages[1])
+    split = split or [2, 2]
+    inner = range(split[0], split[0] + split[1])
     assert [shape[1] for shape in heard] == [10 if i in inner else 40 for i in range(4)]
 
 
@@ -123,9 +123,9 @@ def test_the_router_learns_what_the_output_wants():
         (partial(make_chunking, keep_ratio=1.5), "keep_ratio=1.5"),
         (partial(make_chunking, pool="last"), "pool='last'"),
         (partial(make_chunking, residual="none"), "residual='none'"),
-        (partial(make_encoder, [1]), r"stages=\[1\]"),
-        (partial(make_encoder, [3, 2]), r"stages=\[3, 2\]"),
-        (partial(make_plain_encoder, stages=[1, 2]), "dynamic_chunking"),
+        (partial(make_encoder, [1]), r"block_split=\[1\]"),
+        (partial(make_encoder, [3, 2]), r"block_split=\[3, 2\]"),
+        (partial(make_plain_encoder, block_split=[1, 2]), "dynamic_chunking"),
     ],
 )
 def test_what_does_not_fit_is_refused(make, message):

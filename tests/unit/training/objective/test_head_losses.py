@@ -41,14 +41,14 @@ def hear(model):
 
 def on_chunks(router="uniform", **options):
     chunking = partial(DynamicChunking, router=router)
-    return {"dynamic_chunking": chunking, "stages": [1, 2], **options}
+    return {"dynamic_chunking": chunking, "block_split": [1, 2], **options}
 
 
 MODELS = {
     "whole": {},
-    "in segments": {"chunks": SEGMENTS},
+    "in segments": {"streaming_chunks": SEGMENTS},
     "dynamic chunks": on_chunks(),
-    "dynamic chunks, in segments": on_chunks(chunks=SEGMENTS),
+    "dynamic chunks, in segments": on_chunks(streaming_chunks=SEGMENTS),
     "ctc-blank": on_chunks("ctc-blank"),
 }
 
@@ -90,7 +90,7 @@ def test_a_loss_on_chunks_is_that_of_ctc_on_the_chunks(block):
 
 
 def test_chunks_of_segments_are_joined_by_utterance():
-    options = on_chunks(chunks=SEGMENTS)
+    options = on_chunks(streaming_chunks=SEGMENTS)
     watch = hear(make_model(heads={3: "ctc"}, **options).train())
     calls = watch.calls["3"]
     assert {call.row for call in calls} == {0, 1}
@@ -103,7 +103,9 @@ def test_chunks_of_segments_are_joined_by_utterance():
 
 
 def test_an_utterance_without_frames_has_no_loss():
-    watch = HeadsWatch.of(make_model(heads={3: "ctc"}, **on_chunks(chunks=SEGMENTS)))
+    watch = HeadsWatch.of(
+        make_model(heads={3: "ctc"}, **on_chunks(streaming_chunks=SEGMENTS))
+    )
     encoder = watch.encoder.train()
     watch.begin()
     encoder(torch.randn(2, 12, 8), torch.tensor([0, 12]))
