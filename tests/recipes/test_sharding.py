@@ -21,7 +21,7 @@ STAGES = "[{epochs: [1, 1], rates: {encoder: 0.01}}]"
         (
             "ASR/CTC",
             "lact_streaming_demo",
-            {"encoder": "{chunks: {backprop_frames: 32}}"},
+            {"encoder": "{streaming_chunks: {backprop_frames: 32}}"},
             "backprop_frames",
         ),
         ("LM", "transformer_demo", {}, "blocks of an Encoder"),
