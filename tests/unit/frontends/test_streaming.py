@@ -1,11 +1,14 @@
 """Samples piece by piece make the frames of the whole."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
 from lact_modules.frontends import MelFrontend, SeparableConvolution
 from lact_modules.frontends.streaming import StreamingFrontend
 
+RECIPES = Path(__file__).parents[3] / "recipes"
 SEPARABLE = {
     "frame_rate": 12.5,
     "audio_encoder_layers": 3,
@@ -92,5 +95,8 @@ def test_a_frame_waits_for_the_samples_that_it_sees(options, late):
 
 
 def test_utterance_normalization_is_refused():
-    with pytest.raises(ValueError, match="running"):
+    with pytest.raises(ValueError, match="running") as refused:
         StreamingFrontend(MelFrontend(8))
+    # what to train instead is there
+    _, named = str(refused.value).split("such as ")
+    assert [*RECIPES.rglob(named)]
