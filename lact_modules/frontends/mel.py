@@ -16,7 +16,7 @@ from lact_modules.frontends.normalization import (
 from lact_modules.frontends.separable import can_subsample, subsample_separably
 from lact_modules.frontends.spectrum import MelPowers
 from lact_modules.layers.dropout import Dropout
-from lact_modules.ops.padding import padding_mask
+from lact_modules.ops.padding import is_known_whole, padding_mask
 from lact_modules.ops.subsampling import Bounds
 
 _STRIDES = {12.5: 3, 25: 2, 50: 1, 100: 0}
@@ -146,8 +146,10 @@ class MelFrontend(nn.Module):
         lengths : Tensor
             (B,) valid frames.
         """
-        is_padding = padding_mask(lengths, waveform.shape[1])
-        waveform = torch.where(is_padding, 0.0, waveform).float()
+        if not is_known_whole(lengths < waveform.shape[1]):
+            is_padding = padding_mask(lengths, waveform.shape[1])
+            waveform = torch.where(is_padding, 0.0, waveform)
+        waveform = waveform.float()
         num_frames = _divide_up(waveform.shape[1], self.hop)
         total = (num_frames - 1) * self.hop + self.mel.n_fft
         right = total - self.look_back - waveform.shape[1]
@@ -190,9 +192,11 @@ class MelFrontend(nn.Module):
         """Map features (B, T, M) to (B, C, T', M')."""
         x = features[:, None]
         for convolution, stride in zip(self.convolutions, self.strides, strict=True):
-            is_valid = bounds.mark(x.shape[2])[:, None, :, None]
-            # what is finite is zeroed by a product, in a graph in half the time
-            x = nn.functional.silu(convolution(x * is_valid))
+            is_valid = bounds.mark(x.shape[2])
+            if not is_known_whole(~is_valid):
+                # what is finite is zeroed by a product, in a graph in half the time
+                x = x * is_valid[:, None, :, None]
+            x = nn.functional.silu(convolution(x))
             bounds = bounds.after(stride)
         return x
 
