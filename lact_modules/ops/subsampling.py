@@ -54,6 +54,10 @@ class Bounds(NamedTuple):
         starts = None if self.starts is None else self.starts // stride
         return Bounds(starts, (self.stops + stride - 1) // stride)
 
+    def arrays(self) -> list[Tensor | None]:
+        """Return them as C++ reads them."""
+        return [None if each is None else each.long().contiguous() for each in self]
+
     def mark(self, num_frames: int) -> Tensor:
         """Mark the valid frames (B, num_frames)."""
         is_valid = ~padding_mask(self.stops, num_frames)
@@ -104,7 +108,8 @@ def convolve_activated(x: Tensor, bounds: Bounds, kernels: Kernels) -> Tensor:
     """
     weight, bias, stride = kernels
     y = x.new_empty(len(x), *_strided(x.shape[1:3], stride), len(weight))
-    tensors = [x.contiguous(), weight.contiguous(), bias.contiguous(), *bounds, y]
+    given = [each.contiguous() for each in (x, weight, bias)]
+    tensors = [*given, *bounds.arrays(), y]
     sizes = *x.shape, stride, y.shape[1]
     call_fused("depthwise_of_silu", tensors, sizes, _SOURCE)
     return y
@@ -138,7 +143,7 @@ def convolve_twice(
     parameters = first.weight, first.bias, kernels.weight, kernels.bias
     weights = [each.contiguous() for each in parameters]
     sizes = *padded.shape, y.shape[3], first.stride, kernels.stride, y.shape[1]
-    tensors = [padded, *weights, *bounds, y]
+    tensors = [padded, *weights, *bounds.arrays(), y]
     call_fused("depthwise_of_first", tensors, sizes, _SOURCE)
     return y
 

@@ -27,6 +27,10 @@ struct Kernels {
 // Frames of an utterance that hold its speech; 0 stands around them.
 struct Bounds {
   int64_t start, stop;
+  // of `frames` that are there
+  Bounds(const int64_t *starts, const int64_t *stops, int64_t item, int64_t frames)
+      : start(std::max<int64_t>(starts ? starts[item] : 0, 0)),
+        stop(std::min(stops[item], frames)) {}
   bool hold(int64_t t) const { return t >= start && t < stop; }
 };
 
@@ -83,8 +87,8 @@ void depthwise_of_silu(const float *x, const float *weight, const float *bias,
         silu(row, bands * LANES);
       };
       convolve(produce, Kernels(weight, bias, first, width),
-               Bounds{starts ? starts[item] : 0, stops[item]}, bands, stride, outputs, channels, width,
-               y + item * outputs * left * channels + first);
+               Bounds(starts, stops, item, frames), bands, stride, outputs, channels,
+               width, y + item * outputs * left * channels + first);
     }
 }
 
@@ -115,8 +119,8 @@ void depthwise_of_first(const float *planes, const float *first_weight,
         silu(row, inner * LANES);
       };
       convolve(produce, Kernels(weight, bias, first, width),
-               Bounds{starts ? starts[item] : 0, stops[item]}, inner, stride, outputs, channels, width,
-               y + item * outputs * left * channels + first);
+               Bounds(starts, stops, item, (frames - SIDE) / first_stride + 1), inner,
+               stride, outputs, channels, width, y + item * outputs * left * channels + first);
     }
 }
 }
