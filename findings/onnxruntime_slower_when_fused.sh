@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # onnxruntime joins a residual sum and the layer normalization behind it, as every Transformer
 # has them, to one SkipLayerNormalization. One expects that this saves time. On a CPU, the
-# fused operator of onnxruntime 1.32.0 takes more than three times as long as the two (6 to 12
+# fused operator of onnxruntime 1.32.0 takes more than three times as long as the two (6 to 13
 # times where this was written), for each width tried, with the same output. All default
 # sessions fuse; disabled_optimizers=["SkipLayerNormFusion"] keeps the two.
 set -euo pipefail

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# SentencePiece trains the same pieces from the same text with the same options, which is why
-# recipes publish these in place of the model, and one expects it of two releases whose numbers
-# differ in the last digit. For unigram pieces, 0.2.3 gives others than 0.2.1, at other places:
-# a checkpoint's output layer no longer fits. BPE pieces are the same.
+# SentencePiece trains the same pieces from the same text with the same options, and one expects
+# it of two releases whose numbers differ in the last digit as well. For unigram pieces, 0.2.3
+# gives others than 0.2.1, at other places: the output layer of a checkpoint no longer fits
+# pieces that are trained again. BPE pieces are the same.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
