@@ -21,10 +21,10 @@ class CorruptedCopy:
     """A folder of one condition: 16-bit flac files at 16 kHz, and their manifest.
 
     What exceeds full scale is scaled down as a whole, not clipped as a recorder would:
-    loud noise would clip most of an utterance, and its error rate tell of that. So the
-    signal-to-noise ratio is the one asked for, and only the level differs, speech and
-    noise together, which features normalized by utterance hardly show. To clip is a
-    condition of its own. What stays within full scale keeps its level.
+    loud noise would clip most of an utterance, and the error rate would measure that.
+    So the signal-to-noise ratio is the requested one, and only the level of speech and
+    noise together differs, which features normalized by utterance hardly show.
+    Clipping is a separate condition. What stays within full scale keeps its level.
     """
 
     def __init__(self, folder: Path, unfinished: Path, condition: Condition, seed: int):

@@ -13,7 +13,7 @@ def encode_flac(waveform: Tensor) -> bytes:
     """Encode (N,) samples at 16 kHz; what exceeds full scale is scaled down as a whole.
 
     Samples of 16 bits that `load_audio` has read come back as they were. Through
-    memory: libsndfile does not tell a full disk from other faults.
+    memory: libsndfile does not distinguish a full disk from other faults.
     """
     content = io.BytesIO()
     samples = _to_16_bit(waveform).numpy()

@@ -26,8 +26,8 @@ def align_tokens(
     # the same token twice in a row needs a blank between
     if num_frames < len(target) + int((target[1:] == target[:-1]).sum()):
         return [i * num_frames // len(target) for i in range(len(target))]
-    said, places = torch.tensor([blank_id, *tokens]).unique(return_inverse=True)
-    scores = log_probs[:, said.to(log_probs.device)].float().cpu()
+    columns, places = torch.tensor([blank_id, *tokens]).unique(return_inverse=True)
+    scores = log_probs[:, columns.to(log_probs.device)].float().cpu()
     blank, target = int(places[0]), places[1:]
     path, _ = forced_align(scores.clamp(min=_LEAST)[None], target[None], blank=blank)
     ids, repeats = path[0].unique_consecutive(return_counts=True)

@@ -17,7 +17,7 @@ from lact_modules.encoders import S2SModel
 from lact_modules.errors import InputError
 from lact_modules.language_model.token_model import TokenModel
 
-# Choices of each hypothesis that CTC is asked about, for each hypothesis kept.
+# Choices of each hypothesis that CTC scores, for each hypothesis kept.
 _CHOICES = 2
 
 Texts = dict[str, tuple[float, list[int]]]
@@ -73,7 +73,7 @@ class AttentionDecoder:
     max_ratio : float
         Most tokens a frame, above 0 and at most 1; a text that long is ended.
     num_best : int
-        Most hypotheses that :meth:`n_best` gives.
+        Most hypotheses that :meth:`n_best` returns.
     skip_blanks : float | None
         Blank probability from which on CTC's score skips frames, see `BlankSkipper`.
 
@@ -182,7 +182,7 @@ class AttentionDecoder:
     ) -> _Beams:
         """Make texts one token longer; move what ends to what is found."""
         scores, decoder, lm = self._score_tokens(beams)
-        choices, spoken, totals = self._choose(beams, scores, ctc, most)
+        choices, decoder_scores, totals = self._choose(beams, scores, ctc, most)
         # (B' K, C) -> (B', K C): the choices of an utterance beside each other
         by_utterance = totals.unflatten(0, (len(beams.utterances), -1)).flatten(1)
         beam_size = min(self.beam_size, by_utterance.shape[1])
@@ -195,7 +195,9 @@ class AttentionDecoder:
         self._collect(beams, totals, rows, is_end, found)
 
         totals = totals.masked_fill(is_end, -torch.inf)
-        spoken = spoken.flatten()[places].masked_fill(is_end, -torch.inf)
+        decoder_scores = decoder_scores.flatten()[places].masked_fill(
+            is_end, -torch.inf
+        )
         # scores only fall as texts grow
         bars = [self._bar(found[i]) for i in beams.utterances.tolist()]
         keep = totals.amax(dim=1) > totals.new_tensor(bars)
@@ -203,14 +205,14 @@ class AttentionDecoder:
         return _Beams(
             utterances=beams.utterances[keep],
             tokens=torch.cat([beams.tokens[rows], tokens[:, None]], dim=1),
-            scores=spoken[keep].flatten(),
+            scores=decoder_scores[keep].flatten(),
             decoder=decoder.select(rows),
             lm=lm and lm.select(rows),
             prefixes=ctc.advance(beams.prefixes, rows, tokens),
         )
 
     def _score_tokens(self, beams: _Beams) -> tuple[Tensor, Any, Any]:
-        """Score texts with each token more, (R, V), by all but CTC; give states too."""
+        """Score texts with each next token, (R, V), by all but CTC; and new states."""
         last = beams.tokens[:, -1]
         log_probs, decoder = self.text_decoder.step(last, beams.decoder)
         scores, lm = (1 - self.ctc_weight) * log_probs.double(), None
@@ -237,14 +239,14 @@ class AttentionDecoder:
         scores = scores.masked_fill(is_over[:, None], -torch.inf)
         num_choices = min(_CHOICES * self.beam_size, scores.shape[1])
         best, choices = scores.topk(num_choices, dim=1)
-        spoken = torch.cat([best, ends], dim=1)
-        totals = spoken
+        decoder_scores = torch.cat([best, ends], dim=1)
+        totals = decoder_scores
         if self.ctc_weight > 0:
             begun = ctc.extend(beams.prefixes, choices)
             ended = ctc.end(beams.prefixes)[:, None]
-            totals = spoken + self.ctc_weight * torch.cat([begun, ended], dim=1)
+            totals = decoder_scores + self.ctc_weight * torch.cat([begun, ended], dim=1)
         choices = torch.cat([choices, torch.full_like(choices[:, :1], eos_id)], dim=1)
-        return choices, spoken, totals
+        return choices, decoder_scores, totals
 
     def _collect(
         self,

@@ -1,4 +1,4 @@
-"""How likely CTC finds texts that begin so: scores for label-synchronous search."""
+"""CTC's prefix scores, for label-synchronous search."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ _LEAST = -1e4
 
 @dataclass(frozen=True)
 class PrefixState:
-    """Beginnings of texts, R of them, and how likely frames say each.
+    """R prefixes of texts, and their forward probabilities.
 
     Arguments
     ---------
@@ -22,8 +22,8 @@ class PrefixState:
     last : Tensor
         (R,) int64, its last token; the blank for the empty text.
     by_token : Tensor
-        (R, T + 1) float64, log-probability that the first t frames say just this,
-        with a frame of its last token at the end.
+        (R, T + 1) float64, log-probability that the first t frames are exactly this
+        prefix, and end with a frame of its last token.
     by_blank : Tensor
         (R, T + 1) float64, the same with a blank at the end.
     """
@@ -67,9 +67,9 @@ class PrefixScorer:
         Whatever follows; none of the tokens is the blank.
         """
         before = self._before(state, tokens)
-        said = before + self._log_probs(state.utterances[:, None], tokens)
+        scores = before + self._log_probs(state.utterances[:, None], tokens)
         padding = self.is_padding[state.utterances, None]
-        return said.masked_fill(padding, -torch.inf).logsumexp(dim=-1)
+        return scores.masked_fill(padding, -torch.inf).logsumexp(dim=-1)
 
     def end(self, state: PrefixState) -> Tensor:
         """Score the beginnings as whole texts: (R,) float64 log-probabilities."""
@@ -85,11 +85,11 @@ class PrefixScorer:
             state.by_token[rows],
             state.by_blank[rows],
         )
-        said = self._log_probs(parents.utterances, tokens)
-        by_token = _flow(self._before(parents, tokens[:, None])[:, 0], said)
-        silent = torch.full_like(tokens, self.blank_id)
-        silence = self._log_probs(parents.utterances, silent)
-        by_blank = _flow(by_token[:, :-1], silence)
+        log_probs = self._log_probs(parents.utterances, tokens)
+        by_token = _flow(self._before(parents, tokens[:, None])[:, 0], log_probs)
+        blanks = torch.full_like(tokens, self.blank_id)
+        blank_log_probs = self._log_probs(parents.utterances, blanks)
+        by_blank = _flow(by_token[:, :-1], blank_log_probs)
         return PrefixState(parents.utterances, tokens, by_token, by_blank)
 
     def _log_probs(self, utterances: Tensor, tokens: Tensor) -> Tensor:

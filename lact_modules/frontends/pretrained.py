@@ -30,7 +30,7 @@ from lact_modules.whole_file import whole_file, write_whole
 
 logger = logging.getLogger(__name__)
 
-# what no argument of the front end changes, and what holds where nothing is said
+# what no argument of the front end changes, and the defaults
 _FIXED = {
     "conv_kernel": [*KERNELS],
     "conv_stride": [*STRIDES],
@@ -57,8 +57,8 @@ def load_pretrained(frontend: Wav2Vec2Frontend, source: str | Path) -> None:
     The model is a folder with ``config.json`` and ``model.safetensors``, which may be
     in shards, or an id on the Hugging Face hub; nothing is read from a pickle. Settings
     that do not fit are named in an InputError. The linear layer of the projection is
-    copied if it gives `d_model` dimensions of one frame, else it stays as it is and the
-    log says so. The strides may be others than the model's, see `Wav2Vec2Frontend`.
+    copied if it makes `d_model` dimensions of one frame, else it stays as it is, with a
+    warning. The strides may be others than the model's, see `Wav2Vec2Frontend`.
     """
     folder = find_folder(source)
     config = read_json(folder / CONFIG_FILE, source)

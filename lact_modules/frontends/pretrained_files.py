@@ -35,7 +35,7 @@ def find_folder(source: str | Path) -> Path:
         with hub_session():
             return Path(snapshot_download(str(source), allow_patterns=wanted))
     except Exception as error:
-        # else its kind alone: what a server says is long, and may quote a token
+        # else its kind alone: a server's message is long, and may quote a token
         is_cut_off = is_unreachable(error)
         reason = describe_fault(error) if is_cut_off else type(error).__name__
         raise InputError(

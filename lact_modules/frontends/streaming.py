@@ -1,4 +1,4 @@
-"""A front end that is fed piece by piece."""
+"""A front end for streams."""
 
 from math import prod
 from typing import NamedTuple
@@ -11,22 +11,23 @@ from lact_modules.frontends.normalization import RunningNormalization, RunningSt
 
 
 class FrontendState(NamedTuple):
-    """What a front end remembers of a stream; of constant size.
+    """What a front end carries of a stream; of constant size.
 
     ``samples`` (B, N) and ``features`` (B, T, M) are the last ones, which later frames
-    see too; ``context`` of these features belong to frames that have been given out.
+    see too; ``context`` of these features belong to frames that have been returned.
+    ``statistics`` are those of the running normalization.
     """
 
     num_samples: int
     num_features: int
     samples: Tensor
-    heard: RunningState
+    statistics: RunningState
     features: Tensor
     context: int
 
 
 class StreamingFrontend:
-    """Make frames of samples as they come; the state is passed in and given back.
+    """Make frames of samples as they arrive; the state is an argument and a result.
 
     The frames are those that `MelFrontend` makes of the whole. A frame waits for the
     samples it sees, `look_ahead` of them behind its own: 11 ms, where all convolutions
@@ -59,7 +60,7 @@ class StreamingFrontend:
             num_samples=0,
             num_features=0,
             samples=mean.new_zeros(batch_size, self.frontend.look_back),
-            heard=self.normalize.start(batch_size),
+            statistics=self.normalize.start(batch_size),
             features=mean.new_zeros(batch_size, 0, len(mean)),
             context=0,
         )
@@ -74,7 +75,7 @@ class StreamingFrontend:
         return self._take(max(0, (new - 1 - self.reach) // self.stride + 1), state)
 
     def finish(self, state: FrontendState) -> Tensor:
-        """Make the frames that are left, (B, T, D), at the end of the stream."""
+        """Make the remaining frames, (B, T, D), at the end of the stream."""
         hop = self.frontend.hop
         missing = -(-state.num_samples // hop) - state.num_features
         if missing:
@@ -94,21 +95,23 @@ class StreamingFrontend:
         hop = self.frontend.hop
         samples = torch.cat([state.samples, waveform.float()], dim=1)
         count = max(0, (samples.shape[1] - self._window) // hop + 1)
-        features, heard = state.features, state.heard
+        features, statistics = state.features, state.statistics
         if count:
             used = samples[:, : (count - 1) * hop + self._window]
-            new, heard = self.normalize.resume(self.frontend.log_mel(used), heard)
+            new, statistics = self.normalize.resume(
+                self.frontend.log_mel(used), statistics
+            )
             features = torch.cat([features, new], dim=1)
         return state._replace(
             num_samples=state.num_samples + waveform.shape[1],
             num_features=state.num_features + count,
             samples=samples[:, count * hop :],
-            heard=heard,
+            statistics=statistics,
             features=features,
         )
 
     def _take(self, count: int, state: FrontendState) -> tuple[Tensor, FrontendState]:
-        """Return so many frames, and forget the features that no later one sees."""
+        """Return `count` frames, and drop the features that no later frame sees."""
         features, done = state.features, state.context // self.stride
         if not count:
             return features.new_zeros(len(features), 0, self._d_model), state

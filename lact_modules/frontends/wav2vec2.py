@@ -14,7 +14,7 @@ from lact_modules.ops.spans import draw_spans
 
 SAMPLE_RATE = 16000
 DEFAULT_RATE = 80
-"""Frames a second where nothing is said of them."""
+"""Frames per second by default."""
 
 _MAX_RATE = SAMPLE_RATE // HOPS[-1]
 
@@ -26,7 +26,7 @@ class Wav2Vec2Frontend(nn.Module):
 
     The feature encoder and the feature projection of wav2vec 2.0 (arXiv 2006.11477,
     sec. 2), which HuBERT and WavLM share; `load_pretrained` of
-    :mod:`~lact_modules.frontends.pretrained` gives it their weights. Kernels stay as
+    :mod:`~lact_modules.frontends.pretrained` copies their weights. Kernels stay as
     they were, see `FeatureEncoder`; their strides follow the frame rate:
 
     - ``target_hop_ms: 5`` is 80 samples, 200 frames a second. Other choices are 20,
@@ -35,7 +35,7 @@ class Wav2Vec2Frontend(nn.Module):
       interpolated linearly between frames. A rate that a hop gives is that hop.
     - ``encoder_target_ds_factor: 5`` is an old name of ``target_hop_ms: 5``.
 
-    "5x downsampling" and "about 800 tokens per 10 s" were once said of one model and
+    "5x downsampling" and "about 800 tokens per 10 s", once used for one model,
     contradict each other: 5 ms gives 2000 frames per 10 s, and 800 are 80 a second.
 
     Frame `t` begins at sample ``hop t``; N samples give ceil(N / hop) frames. The last

@@ -74,7 +74,10 @@ def count_word_errors(
     """
     pairs = zip(references, hypotheses, strict=True)
     return numpy.array(
-        [count_edits(said.split(), heard.split()) for said, heard in pairs]
+        [
+            count_edits(reference.split(), hypothesis.split())
+            for reference, hypothesis in pairs
+        ]
     )
 
 
@@ -84,13 +87,13 @@ def count_stream_errors(
     """Count the word errors of utterances that were recognized as one stream.
 
     Columns are those of `count_word_errors`. A recognizer may output a word after the
-    next utterance begins, so times do not say which utterance a word belongs to; the
+    next utterance begins, so a word's time does not assign it to an utterance; the
     alignment with all references does. An insertion counts for the utterance before it.
     """
-    said = [text.split() for text in references]
-    counts = numpy.array([[0, 0, 0, len(words)] for words in said])
-    owners = [index for index, words in enumerate(said) for _ in words]
-    words = [word for words in said for word in words]
+    utterances = [text.split() for text in references]
+    counts = numpy.array([[0, 0, 0, len(words)] for words in utterances])
+    owners = [index for index, words in enumerate(utterances) for _ in words]
+    words = [word for words in utterances for word in words]
     for edit in Levenshtein.editops(words, hypothesis.split()):
         # an insertion names the word that it stands before
         place = edit.src_pos - (edit.tag == "insert")
@@ -108,7 +111,7 @@ def draw_utterances(
 ) -> NDArray[numpy.int64]:
     """Draw as many utterances as there are, with replacement, many times.
 
-    The result (num_bootstrap, U) says how often each was drawn.
+    The result (num_bootstrap, U) holds how often each was drawn.
     """
     return numpy.random.default_rng(seed).multinomial(
         num_utterances, numpy.full(num_utterances, 1 / num_utterances), num_bootstrap
@@ -122,10 +125,10 @@ def count_edits(reference: list[str], hypothesis: list[str]) -> list[int]:
 
 
 def _rate_characters(references: Sequence[str], hypotheses: Sequence[str]) -> float:
-    said = [" ".join(text.split()) for text in references]
-    heard = [" ".join(text.split()) for text in hypotheses]
-    errors = sum(map(Levenshtein.distance, said, heard))
-    return 100.0 * errors / max(sum(map(len, said)), 1)
+    expected = [" ".join(text.split()) for text in references]
+    recognized = [" ".join(text.split()) for text in hypotheses]
+    errors = sum(map(Levenshtein.distance, expected, recognized))
+    return 100.0 * errors / max(sum(map(len, expected)), 1)
 
 
 def _bootstrap(

@@ -14,7 +14,7 @@ _FORMS: dict[str, Callable[[str], str]] = {
 
 
 def describe_likeness(references: Sequence[str], hypotheses: Sequence[str]) -> str:
-    """Say what the error rate would be if the form of words did not count.
+    """Describe the error rate if the form of words did not count.
 
     The text is empty if it would be the same.
     """
@@ -42,8 +42,10 @@ def _count_common(
 ) -> int:
     """Count the words that reference and hypothesis share, in whatever order."""
     total = 0
-    for said, heard in zip(references, hypotheses, strict=True):
-        words = [Counter(_form(text, names).split()) for text in (said, heard)]
+    for reference, hypothesis in zip(references, hypotheses, strict=True):
+        words = [
+            Counter(_form(text, names).split()) for text in (reference, hypothesis)
+        ]
         total += (words[0] & words[1]).total()
     return total
 

@@ -26,20 +26,22 @@ class TimedErrors(NamedTuple):
     inserted: NDArray[numpy.float64]
 
 
-def time_errors(reference: str, heard: Sequence[Word], seconds: float) -> TimedErrors:
+def time_errors(
+    reference: str, hypothesis: Sequence[Word], seconds: float
+) -> TimedErrors:
     """Align a reference with a hypothesis, and take times from there.
 
     A word has the time of its partner. Words that were deleted are spread
     evenly between the partners of their neighbors, or the recording's ends: those of a
     stretch without any hypothesis are not piled up at its border.
     """
-    said = reference.split()
-    pieces = [(text, word.start) for word in heard for text in word.word.split()]
+    reference_words = reference.split()
+    pieces = [(text, word.start) for word in hypothesis for text in word.word.split()]
     begins = numpy.array([start for _, start in pieces])
     # the recording's ends are neighbors of the first word and of the last
     places, times, inserted = [-1], [0.0], [numpy.empty(0)]
-    edits = numpy.full(len(said), "equal", dtype="<U7")
-    for edit in Levenshtein.opcodes(said, [text for text, _ in pieces]):
+    edits = numpy.full(len(reference_words), "equal", dtype="<U7")
+    for edit in Levenshtein.opcodes(reference_words, [text for text, _ in pieces]):
         partners = begins[edit.dest_start : edit.dest_end]
         if edit.tag == "insert":
             inserted.append(partners)
@@ -48,8 +50,8 @@ def time_errors(reference: str, heard: Sequence[Word], seconds: float) -> TimedE
         if edit.tag != "delete":
             places += range(edit.src_start, edit.src_end)
             times += partners.tolist()
-    places, times = [*places, len(said)], [*times, seconds]
-    spread = numpy.interp(numpy.arange(len(said)), places, times)
+    places, times = [*places, len(reference_words)], [*times, seconds]
+    spread = numpy.interp(numpy.arange(len(reference_words)), places, times)
     return TimedErrors(spread, edits, numpy.concatenate(inserted))
 
 
@@ -79,9 +81,9 @@ class ByMinute:
         # errors and words as in `count_minutes`, and recordings that last so long
         self._counts = numpy.zeros((1, 5), dtype=numpy.int64)
 
-    def add(self, reference: str, heard: Sequence[Word], seconds: float) -> None:
+    def add(self, reference: str, hypothesis: Sequence[Word], seconds: float) -> None:
         """Count a recording, see `time_errors`."""
-        counts = count_minutes(time_errors(reference, heard, seconds), seconds)
+        counts = count_minutes(time_errors(reference, hypothesis, seconds), seconds)
         more = max(0, len(counts) - len(self._counts))
         self._counts = numpy.pad(self._counts, ((0, more), (0, 0)))
         self._counts[: len(counts), :4] += counts

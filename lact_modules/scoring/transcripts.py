@@ -86,7 +86,7 @@ class Transcripts:
         )
 
     def oracle_wer(self, name: str) -> float | None:
-        """Return the least error rate in a decoder's lists, None if it gives none."""
+        """Return the least error rate in a decoder's lists; None without lists."""
         n_best = self._n_best[name]
         if all(len(found) == 1 for found in n_best):
             return None

@@ -17,7 +17,7 @@ _NAMED = regex.compile(r"(?:common_voice_|ss-corpus-)([a-z]{2,3})(?![a-z])")
 
 
 class Clip(NamedTuple):
-    """One line of a table; `id` is its file's stem, `fault` says why it is not wanted.
+    """One line of a table; `id` is its file's stem, `fault` is why it is skipped.
 
     `audio` is None if there is no file.
     """
@@ -94,7 +94,7 @@ def list_clips(
 ) -> list[Clip]:
     """Read a table, and find the audio of its lines, sorted by id.
 
-    Clips in the tables `held_out` are not wanted, nor those that say another language.
+    Clips in the tables `held_out` are skipped, and those marked as another language.
     """
     faults = {
         _stem(row[corpus.path_column]): f"in {other.name}"

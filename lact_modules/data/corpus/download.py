@@ -85,7 +85,7 @@ def download_librispeech_long(
 
 @contextmanager
 def _working_in(folder: Path) -> Iterator[Progress]:
-    """Make a folder, show progress, and say so if the disk is full."""
+    """Make a folder and show progress; raise InputError if the disk is full."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with _progress() as progress:
@@ -168,7 +168,7 @@ def _unpack(archive: Path, member: str, target: Path, progress: Progress) -> Non
         target.parent.mkdir(exist_ok=True)
         for path in unpacked.parent.glob("*.TXT"):
             os.replace(path, target.parent / path.name)
-        # Last, since the folder's presence tells that the split is complete.
+        # Last, since the folder's presence marks the split as complete.
         os.replace(unpacked, target)
     except (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError) as error:
         raise InputError(

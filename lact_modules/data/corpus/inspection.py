@@ -33,8 +33,8 @@ class Skipped(NamedTuple):
 class Limits(NamedTuple):
     """What usable utterances keep to: seconds, and characters a second.
 
-    A low rate hints at speech that the transcript lacks, a high one at words that
-    nobody says. The channel has to be there and goes into the manifest; any if None.
+    A low rate hints at speech that the transcript lacks, a high one at words that are
+    not spoken. The channel has to exist and goes into the manifest; any if None.
     """
 
     min_duration: float = 0.0

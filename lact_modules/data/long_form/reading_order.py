@@ -23,7 +23,7 @@ class _Place(NamedTuple):
 def group_by_recording(utterances: Sequence[Utterance]) -> list[list[Utterance]]:
     """Sort utterances into their recordings, each in the order of speaking.
 
-    A manifest has recording and order, or the order within all that a speaker says.
+    A manifest has recording and order, or the order among all utterances of a speaker.
     Where it has no order, ids of LibriSpeech, such as ``1034-121119-0007``, number the
     utterances of a chapter, and parts of one audio file follow each other as they do
     there. Raises InputError if a place is unknown, or two are the same.
@@ -75,8 +75,8 @@ def _in_order(placed: list[tuple[float, Utterance]]) -> list[Utterance]:
     placed = sorted(placed, key=lambda each: (each[0], each[1].id))
     for (place, utterance), (next_place, following) in pairwise(placed):
         # others may begin at the same time
-        is_told = utterance.order is not None
-        if is_told and place == next_place:
+        has_order = utterance.order is not None
+        if has_order and place == next_place:
             raise InputError(
                 f"{utterance.id} and {following.id} are both number {place:g} of "
                 f"{utterance.recording or utterance.speaker}; give each recording a "

@@ -15,8 +15,8 @@ logger = logging.getLogger(__name__)
 _AMOUNT = re.compile(r"\d+(?::\d+)*(?:[.,]\d+)?\s*[a-z]{0,2}", re.ASCII | re.I)
 
 
-class Spoken(NamedTuple):
-    """An entry of a manifest, and what has been understood of it."""
+class CheckedEntry(NamedTuple):
+    """An entry of a manifest, with the fields that were read from it."""
 
     place: str
     audio: str
@@ -25,7 +25,7 @@ class Spoken(NamedTuple):
     entry: Mapping[str, Any]
 
 
-def check_beginnings(spoken: Sequence[Spoken]) -> None:
+def check_beginnings(entries: Sequence[CheckedEntry]) -> None:
     """Find files that several entries begin at the beginning of, each with a text.
 
     They are a table of segments whose times were not understood, and refused, if
@@ -34,10 +34,10 @@ def check_beginnings(spoken: Sequence[Spoken]) -> None:
     number of times, and so may several channels of it.
     """
     # most manifests name each file once
-    count = Counter(each.audio for each in spoken)
-    shared: dict[tuple[str, int | None], list[Spoken]] = {}
-    for each in spoken:
-        if count[each.audio] > 1 and not _tells_beginning(each.entry):
+    count = Counter(each.audio for each in entries)
+    shared: dict[tuple[str, int | None], list[CheckedEntry]] = {}
+    for each in entries:
+        if count[each.audio] > 1 and not _has_start(each.entry):
             shared.setdefault((each.audio, each.channel), []).append(each)
     doubtful = [
         group
@@ -55,13 +55,13 @@ def check_beginnings(spoken: Sequence[Spoken]) -> None:
         logger.warning("%s; if they are parts of it, %s", *_warn_of(doubtful))
 
 
-def _warn_of(doubtful: Sequence[Sequence[Spoken]]) -> tuple[str, str]:
+def _warn_of(doubtful: Sequence[Sequence[CheckedEntry]]) -> tuple[str, str]:
     more = len(doubtful) - 1
     others = f" (and so with {more} more files)" if more else ""
     return _describe(doubtful[0]) + others, _advise(doubtful[0])
 
 
-def _describe(group: Sequence[Spoken]) -> str:
+def _describe(group: Sequence[CheckedEntry]) -> str:
     first = group[0]
     return (
         f"{first.place}: {len(group)} entries begin where {first.audio} does, with "
@@ -69,7 +69,7 @@ def _describe(group: Sequence[Spoken]) -> str:
     )
 
 
-def _advise(group: Sequence[Spoken]) -> str:
+def _advise(group: Sequence[CheckedEntry]) -> str:
     return (
         "call the time at which each begins start (or offset, begin, start_time), and "
         "its end end (or stop, end_time) or its length duration, with _ms or _samples "
@@ -77,7 +77,7 @@ def _advise(group: Sequence[Spoken]) -> str:
     )
 
 
-def _tells_beginning(entry: Mapping[str, Any]) -> bool:
+def _has_start(entry: Mapping[str, Any]) -> bool:
     times = find_columns(entry).times
     return any(
         time.field == "offset" and entry.get(name) not in (None, "")
@@ -85,10 +85,10 @@ def _tells_beginning(entry: Mapping[str, Any]) -> bool:
     )
 
 
-def _find_amounts(group: Sequence[Spoken]) -> list[str]:
+def _find_amounts(group: Sequence[CheckedEntry]) -> list[str]:
     """Find columns that hold another number in each entry of a file."""
     columns: Columns = find_columns(group[0].entry)
-    # an order may be told in seconds
+    # an order may be given in seconds
     understood = set(columns.fields.values()) - {columns.fields.get("order")}
     found = []
     for name in group[0].entry:

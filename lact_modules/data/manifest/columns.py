@@ -144,7 +144,7 @@ def rename_columns(entry: Mapping[str, Any]) -> dict[str, Any]:
 def missing_columns(
     names: Collection[str], required: Sequence[str] = REQUIRED
 ) -> list[str]:
-    """Say what a table lacks, each with the names by which it could go."""
+    """Describe the columns that a table lacks, each with its possible names."""
     found = find_columns(names).fields
     return [
         f"{field} ({', '.join(_NAMES[field][1:])})"

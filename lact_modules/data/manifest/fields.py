@@ -1,4 +1,4 @@
-"""What an entry of a manifest says of its utterance, apart from times."""
+"""The fields of an utterance in an entry of a manifest, apart from times."""
 
 import math
 import reprlib
@@ -47,7 +47,7 @@ def read_fields(
 
 
 def not_an_utterance(place: str, reason: str) -> InputError:
-    """Return the error that says what a line of a manifest should be."""
+    """Return the error for a line of a manifest, with the expected form."""
     return InputError(
         f"{place}: not a manifest line ({reason}); expected "
         '{"audio_filepath": ..., "text": ..., "duration": ...}'

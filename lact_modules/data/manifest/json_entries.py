@@ -11,7 +11,7 @@ from typing import Any
 from lact_modules.data.manifest.fields import not_an_utterance
 
 Entry = dict[str, Any]
-"""What a manifest says of an utterance."""
+"""The fields of an utterance in a manifest."""
 
 _SPACE = re.compile(r"\s*")
 

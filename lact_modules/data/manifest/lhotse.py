@@ -42,7 +42,7 @@ def read_cuts(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
                 )
     except InputError:
         raise
-    # lhotse says in many ways that a file is not of its own
+    # lhotse raises many kinds of errors for files that are not its own
     except (OSError, ValueError, TypeError, KeyError, AssertionError) as error:
         raise InputError(f"{path}: not a set of Lhotse's cuts ({error})") from error
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from lact_modules.data.manifest.beginnings import Spoken, check_beginnings
+from lact_modules.data.manifest.beginnings import CheckedEntry, check_beginnings
 from lact_modules.data.manifest.columns import REQUIRED
 from lact_modules.data.manifest.fields import read_fields
 from lact_modules.data.manifest.json_entries import Entry, read_json
@@ -139,22 +139,24 @@ def read_manifest(
         raise InputError(
             f"{path}: no such manifest; give a .jsonl, .csv or .tsv file or prepare one"
         )
-    entries = list(_read_entries(path, required))
-    if not entries:
+    lines = list(_read_entries(path, required))
+    if not lines:
         raise InputError(f"{path}: the manifest has no utterances")
     folder = path.parent if audio_folder is None else Path(audio_folder)
-    numbers, said = zip(*entries, strict=True)
+    numbers, entries = zip(*lines, strict=True)
     places = [f"{path}:{number}" for number in numbers]
     fields = [
         read_fields(entry, place, folder, data_root or audio_folder, required)
-        for place, entry in zip(places, said, strict=True)
+        for place, entry in zip(places, entries, strict=True)
     ]
     audio = [each["audio_filepath"] for each in fields]
-    segments = read_segments([*map(Timed, places, audio, said)])
+    segments = read_segments([*map(Timed, places, audio, entries)])
     check_beginnings(
         [
-            Spoken(place, each["audio_filepath"], each["channel"], each["text"], entry)
-            for place, each, entry in zip(places, fields, said, strict=True)
+            CheckedEntry(
+                place, each["audio_filepath"], each["channel"], each["text"], entry
+            )
+            for place, each, entry in zip(places, fields, entries, strict=True)
         ]
     )
     utterances = [

@@ -39,8 +39,8 @@ class Timed(NamedTuple):
     entry: Mapping[str, Any]
 
 
-class _Told(NamedTuple):
-    """A number of an entry, and what it means."""
+class _StatedTime(NamedTuple):
+    """A time as an entry states it: the column's name and meaning, the number."""
 
     name: str
     time: Time
@@ -50,7 +50,7 @@ class _Told(NamedTuple):
 def read_segments(timed: Sequence[Timed]) -> list[Segment]:
     """Read the times of a manifest's entries.
 
-    They are seconds, or what the name of their column says (``start_ms``,
+    They are in seconds, or in the unit of their column's name (``start_ms``,
     ``end_samples``). ``start`` and ``stop`` together count samples in SpeechBrain's
     manifests, and seconds in those of others: the unit is taken that fits all entries,
     that is, their durations or else the lengths of their files.
@@ -58,25 +58,26 @@ def read_segments(timed: Sequence[Timed]) -> list[Segment]:
     read = [_read_times(each) for each in timed]
     pairs = [
         pair
-        for each, told in zip(timed, read, strict=True)
-        if (pair := _find_pair(each, told)) is not None
+        for each, stated in zip(timed, read, strict=True)
+        if (pair := _find_pair(each, stated)) is not None
     ]
     unit = find_unit(pairs) if pairs else "s"
     _check_median(timed, read, unit)
     return [
-        _make_segment(each, told, unit) for each, told in zip(timed, read, strict=True)
+        _make_segment(each, stated, unit)
+        for each, stated in zip(timed, read, strict=True)
     ]
 
 
-def _read_times(timed: Timed) -> list[_Told]:
+def _read_times(timed: Timed) -> list[_StatedTime]:
     """Read the numbers of an entry, without cells that are empty."""
-    told = []
+    stated = []
     for name, time in find_columns(timed.entry).times.items():
         value = timed.entry[name]
         if value is not None and value != "":
             number = _read_number(value, f"{timed.place}: not a manifest line", name)
-            told.append(_Told(name, time, number))
-    return told
+            stated.append(_StatedTime(name, time, number))
+    return stated
 
 
 def _read_number(value: Any, fault: str, name: str) -> float:
@@ -95,14 +96,16 @@ def _read_number(value: Any, fault: str, name: str) -> float:
     return number
 
 
-def _find_pair(timed: Timed, told: list[_Told]) -> Pair | None:
+def _find_pair(timed: Timed, stated: list[_StatedTime]) -> Pair | None:
     """Return an entry's times of an unknown unit, if it has an end of such."""
-    unknown = {each.time.field: each.number for each in told if each.time.unit is None}
+    unknown = {
+        each.time.field: each.number for each in stated if each.time.unit is None
+    }
     if "end" not in unknown:
         return None
     durations = [
         _in_seconds(each, timed.audio, "s")
-        for each in told
+        for each in stated
         if each.time.field == "duration"
     ]
     start = unknown.get("offset", 0.0)
@@ -110,16 +113,16 @@ def _find_pair(timed: Timed, told: list[_Told]) -> Pair | None:
 
 
 def _check_median(
-    timed: Sequence[Timed], read: Sequence[list[_Told]], pair_unit: str
+    timed: Sequence[Timed], read: Sequence[list[_StatedTime]], pair_unit: str
 ) -> None:
     """Compare the times in the middle of all with their file: one may be a slip."""
     seconds = [
         {
             each.name: each.number
-            for each in told
+            for each in stated
             if (each.time.unit or pair_unit) == "s" and each.number
         }
-        for told in read
+        for stated in read
     ]
     order = sorted(
         (max(times.values()), index) for index, times in enumerate(seconds) if times
@@ -129,10 +132,10 @@ def _check_median(
         check_seconds(timed[index].place, timed[index].audio, seconds[index])
 
 
-def _make_segment(timed: Timed, told: list[_Told], pair_unit: str) -> Segment:
+def _make_segment(timed: Timed, stated: list[_StatedTime], pair_unit: str) -> Segment:
     """Bring the times of an entry together."""
     found: dict[str, tuple[str, float]] = {}
-    for each in told:
+    for each in stated:
         seconds = _in_seconds(each, timed.audio, pair_unit)
         if seconds > _MAX_SECONDS:
             raise InputError(
@@ -152,19 +155,19 @@ def _make_segment(timed: Timed, told: list[_Told], pair_unit: str) -> Segment:
     return Segment(round(offset, _PRECISION), round(duration, _PRECISION))
 
 
-def _in_seconds(told: _Told, audio: str, pair_unit: str) -> float:
-    unit = told.time.unit or pair_unit
+def _in_seconds(stated: _StatedTime, audio: str, pair_unit: str) -> float:
+    unit = stated.time.unit or pair_unit
     if unit == "ms":
-        return told.number / 1000
+        return stated.number / 1000
     if unit == "samples":
-        return told.number / rate_of(audio)
-    return told.number
+        return stated.number / rate_of(audio)
+    return stated.number
 
 
 def _until(
-    named_end: tuple[str, float], offset: float, told: float, place: str
+    named_end: tuple[str, float], offset: float, stated: float, place: str
 ) -> float:
-    """Return the duration up to an end, if nothing speaks against it."""
+    """Return the duration up to an end, if no other time contradicts it."""
     name, end = named_end
     if end <= offset:
         raise InputError(
@@ -172,9 +175,9 @@ def _until(
             "correct one"
         )
     duration = end - offset
-    if told and abs(duration - told) > TOLERANCE:
+    if stated and abs(duration - stated) > TOLERANCE:
         raise InputError(
             f"{place}: from {offset:g} s to {name}, {end:g} s, are {duration:g} s, but "
-            f"duration is {told:g} s; correct or remove one"
+            f"duration is {stated:g} s; correct or remove one"
         )
     return duration

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 # the first counts where several would do
 _DELIMITERS = (",", ";", "\t")
 # what Excel writes before the line of column names
-_DELIMITER_TOLD = re.compile(r'"?sep=(.)"?\r?\n', re.I)
+_DECLARED_DELIMITER = re.compile(r'"?sep=(.)"?\r?\n', re.I)
 
 
 def read_table(
@@ -50,9 +50,9 @@ def read_table(
 
 def _read_quoted(text: str) -> "Reader":
     """Read cells that may be quoted, with whatever parts the column names."""
-    told = _DELIMITER_TOLD.match(text)
+    declared = _DECLARED_DELIMITER.match(text)
     first_line = text.partition("\n")[0]
-    delimiter = told[1] if told else max(_DELIMITERS, key=first_line.count)
+    delimiter = declared[1] if declared else max(_DELIMITERS, key=first_line.count)
     # a quote that is not closed would swallow the rows behind it
     rows = csv.reader(
         io.StringIO(text, newline=""),
@@ -60,7 +60,7 @@ def _read_quoted(text: str) -> "Reader":
         skipinitialspace=True,
         strict=True,
     )
-    if told:
+    if declared:
         next(rows)
     return rows
 

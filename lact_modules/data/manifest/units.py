@@ -10,11 +10,11 @@ from lact_modules.errors import InputError
 TOLERANCE = 0.1
 """Seconds by which rounded times may differ."""
 
-# Seconds; of fewer samples nobody makes an utterance.
+# Seconds; no utterance is shorter.
 _MIN_SECONDS = 0.02
 # Seconds; less would be no utterance in another unit either.
 _PLAUSIBLE = 0.1
-# Seconds by which a file may be shorter than its manifest says.
+# Seconds by which a file may be shorter than in its manifest.
 _MARGIN = 0.5
 
 

@@ -107,13 +107,13 @@ class ByteRange(io.RawIOBase):
         return self._position
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Go to a byte, and give its place."""
+        """Go to a byte, and return its place."""
         origin = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: len(self)}
         self._position = max(0, origin[whence] + offset)
         return self._position
 
     def readinto(self, buffer: "memoryview | bytearray") -> int:  # type: ignore[override]
-        """Fill a buffer as far as the range reaches; give the number of bytes."""
+        """Fill a buffer as far as the range reaches; return the number of bytes."""
         place = self._position
         wanted = max(0, min(len(buffer), len(self) - place))
         # a damaged size may lead further than a file can reach

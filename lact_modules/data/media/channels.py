@@ -16,7 +16,7 @@ _FADE_SECONDS = 0.01
 _MIN_SHARE = 0.1
 # Part of the power of the loudest, above which a channel is about as loud.
 _ABOUT_AS_LOUD = 0.98
-# Part of a frame's power, above which a part of it is heard.
+# Part of a frame's power, above which a part of it is audible.
 _AUDIBLE = 0.1
 
 
@@ -24,7 +24,7 @@ _CANCEL = "its channels cancel each other; channel {} is read alone where they d
 
 
 class Mixer:
-    """Take one channel, or the mean of all; `tell` hears when channels cancel out.
+    """Take one channel, or the mean of all; `warn` is called if channels cancel out.
 
     Channels of opposite phase cancel in a mean. That is decided for each half second of
     the stream, counted from its beginning: where the mean leaves far less than the
@@ -34,10 +34,10 @@ class Mixer:
     def __init__(
         self,
         channel: int | None = None,
-        tell: Callable[[str], None] = lambda remark: None,
+        warn: Callable[[str], None] = lambda message: None,
     ):
         self.channel = channel
-        self._tell = tell
+        self._warn = warn
 
     def find_start(self, start: int, rate: int, num_channels: int) -> int:
         """Return where to begin, so that `start` on is mixed as in the whole stream."""
@@ -50,8 +50,8 @@ class Mixer:
     def mix(self, blocks: Iterable[np.ndarray], rate: int) -> Iterator[np.ndarray]:
         """Make one channel of blocks (N, C), whose sizes do not matter.
 
-        The first begins where `find_start` says. Of several channels what comes out is
-        half a second late.
+        The first begins at `find_start`. The output of several channels is half a
+        second late.
         """
         position = 0
         for num_channels, group in groupby(blocks, key=lambda block: block.shape[1]):
@@ -77,10 +77,10 @@ class Mixer:
         for number, frame in enumerate(frames):
             before, chosen = chosen, _choose(frame)
             if chosen is not None:
-                self._tell(_CANCEL.format(chosen))
+                self._warn(_CANCEL.format(chosen))
             mixed = _take(frame, chosen)
             if number and before != chosen:
-                # where channels cancel the mean is not to be heard
+                # where channels cancel, none of the mean may remain
                 if before is None:
                     tail = _fade(tail, _take(last, chosen))
                 else:
@@ -122,9 +122,9 @@ def _choose(frame: np.ndarray) -> int | None:
     sums = [part.sum(axis=1, dtype=np.float64) for part in parts]
     mixed = np.array([np.square(each).sum() for each in sums])
     in_parts = powers.sum(axis=1)
-    is_heard = in_parts > _AUDIBLE * in_parts.sum()
+    is_audible = in_parts > _AUDIBLE * in_parts.sum()
     # a part is enough: the loudest channel holds the others too
-    if not (is_heard & (mixed < _MIN_SHARE * in_parts)).any():
+    if not (is_audible & (mixed < _MIN_SHARE * in_parts)).any():
         return None
     of_channels = powers.sum(axis=0)
     return int(np.argmax(of_channels >= _ABOUT_AS_LOUD * of_channels.max()))

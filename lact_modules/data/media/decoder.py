@@ -16,7 +16,7 @@ class DecodingError(Exception):
 class Decoder(Protocol):
     """A part of a file that is ready to be read: one stream of one sample rate.
 
-    `num_samples` of each channel is None while only reading to the end can say.
+    `num_samples` of each channel is None if it is only known after reading to the end.
     """
 
     rate: int

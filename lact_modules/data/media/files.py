@@ -10,7 +10,7 @@ from lact_modules.data.media.frame.frames import PARSERS, find_frames_end
 from lact_modules.data.media.signatures import find_file, name_kind
 from lact_modules.data.media.tags import skip_tags
 
-# Bytes that may stand behind a file without a word: line ends, padding.
+# Bytes that may follow a file without a warning: line ends, padding.
 _SLACK = 32
 
 
@@ -20,17 +20,17 @@ class Part(NamedTuple):
     Arguments
     ---------
     kind : str | None
-        None if its first bytes do not tell.
+        None if its first bytes do not identify it.
     start : int
         Its first byte, behind tags.
     stop : int
-        Behind its last byte, as far as its structure tells.
+        Behind its last byte, as far as its structure shows.
     end : int
         Where the next begins, or the tag before it.
     gap : int
         Bytes within it that are not of its kind.
     rest : int
-        Bytes behind it that are of no kind, as far as that can be told.
+        Bytes behind it that are of no known kind.
     """
 
     kind: str | None
@@ -54,8 +54,8 @@ class _Extent(NamedTuple):
 def find_parts(source: ByteRange) -> list[Part]:
     """Find the files that are joined end to end; most often there is one.
 
-    What lies within a file, such as a picture or the FLAC in an Ogg file, is passed
-    over where its structure tells where it ends.
+    What lies within a file, such as a picture or the FLAC in an Ogg file, is skipped
+    if the structure of the file defines its end.
     """
     parts = [_read_part(source, 0)]
     while (end := parts[-1].end) < len(source) and skip_tags(source, end) < len(source):
@@ -74,7 +74,7 @@ def _read_part(source: ByteRange, start: int) -> Part:
         following = _find_next(source, end, not extent.may_hold_frames)
         left = _count_left(source, end, following) if extent.is_exact else 0
         position = skip_tags(source, following)
-        if position == len(source) or not _goes_on(source, position, kind):
+        if position == len(source) or not _continues(source, position, kind):
             stop = end if extent.is_exact else following
             return Part(kind, start, stop, following, gap, left)
         gap += left
@@ -97,11 +97,11 @@ def _count_left(source: ByteRange, end: int, following: int) -> int:
     return following - start if first < following else 0
 
 
-def _goes_on(source: ByteRange, position: int, kind: str | None) -> bool:
-    """Return whether what begins so belongs to the file before, of a kind."""
+def _continues(source: ByteRange, position: int, kind: str | None) -> bool:
+    """Return whether the bytes at a position continue the file before, of a kind."""
     if kind is None or name_kind(source, position) != kind:
         return False
-    return kind in PARSERS or (kind == "Ogg" and ogg.goes_on(source, position))
+    return kind in PARSERS or (kind == "Ogg" and ogg.continues(source, position))
 
 
 def _find_extent(source: ByteRange, kind: str | None) -> _Extent:

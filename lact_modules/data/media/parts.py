@@ -1,4 +1,4 @@
-"""Choose who decodes a file, and each of the files that are joined in it."""
+"""Choose the decoder of a file, and of each of the files that are joined in it."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -15,16 +15,16 @@ from lact_modules.data.media.tags import skip_tags
 
 _REST = "{} bytes behind its {} cannot be decoded and are skipped"
 
-Tell = Callable[[str], None]
+Warn = Callable[[str], None]
 
 
-def open_parts(source: ByteRange, tell: Callable[[str], None]) -> Iterator[Decoder]:
+def open_parts(source: ByteRange, warn: Callable[[str], None]) -> Iterator[Decoder]:
     """Open the parts of a file one after the other; most files have one.
 
     Files joined end to end, also of different kinds, are read in turn, each with its
-    own sample rate and channels; each before the next is asked for. libsndfile decodes
-    what has its length and keeps to it, FFmpeg the rest. `tell` hears what is odd where
-    the sound can still be read, and how much is skipped.
+    own sample rate and channels; each has to be read before the next is requested.
+    libsndfile decodes files with a correct length, FFmpeg the rest. `warn` is called
+    for faults that do not prevent decoding, and for bytes that are skipped.
     """
     parts = find_parts(source)
     for number, part in enumerate(parts):
@@ -33,26 +33,26 @@ def open_parts(source: ByteRange, tell: Callable[[str], None]) -> Iterator[Decod
         is_whole = part.start == 0 and end == len(source)
         data = source if is_whole else source.narrow(part.start, end)
         decoders = (
-            _open_lead(data, tell)
+            _open_lead(data, warn)
             if part.kind is None and number == 0 and len(parts) > 1
-            else _open_part(data, part.kind, tell)
+            else _open_part(data, part.kind, warn)
         )
         yield from decoders
         if part.gap:
-            tell(f"{part.gap} bytes within it are no {part.kind} and are skipped")
+            warn(f"{part.gap} bytes within it are no {part.kind} and are skipped")
         if part.rest:
-            tell(_REST.format(part.rest, part.kind))
+            warn(_REST.format(part.rest, part.kind))
 
 
-def _open_part(source: ByteRange, kind: str | None, tell: Tell) -> Iterator[Decoder]:
+def _open_part(source: ByteRange, kind: str | None, warn: Warn) -> Iterator[Decoder]:
     if kind in ("WAV", "W64", "AIFF", "CAF", "AU"):
-        yield _open_samples(chunks.correct_size(source, tell))
+        yield _open_samples(chunks.correct_size(source, warn))
     elif kind == "Ogg":
         if not ogg.is_complete(source):
-            tell("ends without its last page: perhaps it was cut off")
+            warn("ends without its last page: perhaps it was cut off")
         yield _open_any(source)
     elif kind == "FLAC":
-        yield _open_flac(source, tell)
+        yield _open_flac(source, warn)
     elif kind == "MP3":
         yield from open_mpeg(source)
     elif kind in PARSERS:
@@ -82,31 +82,31 @@ def _open_samples(source: ByteRange) -> Decoder:
     return FFmpegDecoder(source) if is_mpeg else _open_any(source)
 
 
-def _open_flac(source: ByteRange, tell: Tell) -> Decoder:
+def _open_flac(source: ByteRange, warn: Warn) -> Decoder:
     announced, last = flac.announced_samples(source), flac.find_last_frame(source)
     if last.end and (rest := len(source) - skip_tags(source, last.end)):
-        tell(_REST.format(rest, "FLAC"))
-    # libsndfile stops where the header says, or does not begin
+        warn(_REST.format(rest, "FLAC"))
+    # libsndfile stops at the length in the header, or does not start
     if not announced or last.last_sample > announced:
         decoder = FFmpegDecoder(source, "flac")
         if announced:
-            tell(f"its header announces {announced} samples; it holds more, all read")
+            warn(f"its header announces {announced} samples; it holds more, all read")
         return decoder
     return SndfileDecoder(source)
 
 
-def _open_lead(source: ByteRange, tell: Tell) -> Iterator[Decoder]:
-    """Open what stands before the first file of a kind that is known."""
+def _open_lead(source: ByteRange, warn: Warn) -> Iterator[Decoder]:
+    """Open the bytes before the first file of a known kind."""
     try:
         decoders = [*_open_unknown(source)]
     except DecodingError:
-        tell(f"{len(source)} bytes before its sound are no audio and are skipped")
+        warn(f"{len(source)} bytes before its sound are no audio and are skipped")
         return
     yield from decoders
 
 
 def _open_unknown(source: ByteRange) -> Iterator[Decoder]:
-    """Open what its first bytes do not identify."""
+    """Open a file that its first bytes do not identify."""
     # libsndfile takes this for MP3, as which it would be read wrongly
     has_sync = re.match(rb"\xff[\xe0-\xff]", source.peek(0, 2))
     if not has_sync:

@@ -38,16 +38,16 @@ def open_decoders(
     """Open a file to decode it; faults meanwhile are raised with its name.
 
     Yields the decoders of its parts, each with a plausible rate, to be read in turn;
-    and what warns of the file, once however often it is read.
+    and a function that warns of the file, once however often it is read.
     """
     name = source_name(source)
 
-    def tell(remark: str) -> None:
-        _warn(f"{name}: {remark}")
+    def warn(message: str) -> None:
+        _warn(f"{name}: {message}")
 
     with _open(source) as stream:
         try:
-            yield map(_checked, open_parts(ByteRange(stream), tell)), tell
+            yield map(_checked, open_parts(ByteRange(stream), warn)), warn
         except DecodingError as error:
             raise InputError(f"{name}: {error}") from error
 
@@ -65,8 +65,8 @@ def read_segment(
     segment or the channel is not there, or samples are not finite or far beyond full
     scale.
     """
-    with open_decoders(source) as (parts, tell):
-        mixer = Mixer(channel, tell)
+    with open_decoders(source) as (parts, warn):
+        mixer = Mixer(channel, warn)
         for rate, block in _cut(parts, mixer, offset, duration):
             check_samples(block)
             yield rate, block

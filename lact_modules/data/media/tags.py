@@ -9,7 +9,7 @@ def skip_tags(source: ByteRange, position: int) -> int:
     """Return the next byte, at most the end, that belongs to no tag."""
     while position < len(source):
         head = source.peek(position, 32)
-        # the version tells it from a chunk of a WAV
+        # the version distinguishes it from a chunk of a WAV
         if re.match(rb"ID3[\x02-\x04][^\xff].[\x00-\x7f]{4}", head, re.DOTALL):
             size = 0
             for byte in head[6:10]:

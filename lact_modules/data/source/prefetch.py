@@ -17,12 +17,12 @@ def prefetch(
     """Pass items on in their order; one other thread gets the next ones meanwhile.
 
     It asks for more while what waits to be taken weighs less than `most`. What raises
-    between two items raises there. Who closes it, or is interrupted, does not wait for
-    the item that is being got.
+    between two items raises there. Closing or interrupting it does not wait for the
+    item in progress.
     """
     iterator, lock = iter(items), Lock()
     ready: SimpleQueue[Future[Item]] = SimpleQueue()
-    # a thread that never waits: at the interpreter's end there is nobody to wake it
+    # a thread that never waits: when the interpreter exits, nothing would wake it
     pool = ThreadPoolExecutor(1)
     weight, is_getting = 0.0, True
 
@@ -38,9 +38,9 @@ def prefetch(
         found.set_result(item)
         with lock:
             weight += weigh(item)
-            is_getting = goes_on = weight < most
+            is_getting = has_room = weight < most
         ready.put(found)
-        if goes_on:
+        if has_room:
             pool.submit(get)
 
     try:

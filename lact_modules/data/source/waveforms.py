@@ -35,23 +35,23 @@ _INTEGERS = {torch.uint8: 2.0**7, torch.int16: 2.0**15, torch.int32: 2.0**31}
 
 
 def to_waveforms(
-    given: Audio | Sequence[Audio],
+    recordings: Audio | Sequence[Audio],
     sample_rate: int,
     load: Callable[[str | Path], Waveform],
 ) -> list[Waveform]:
-    """Make models' input of a batch or one alone: (N,) at 16 kHz, or what `load` gives.
+    """Convert one recording or several: (N,) at 16 kHz, or what `load` returns.
 
     `sample_rate` is of samples; files have their own.
     """
-    if isinstance(given, Tensor | AudioFile | np.ndarray | str | Path):
-        given = [given]
+    if isinstance(recordings, Tensor | AudioFile | np.ndarray | str | Path):
+        recordings = [recordings]
     return [
-        _hear(audio, f"audio {number}", sample_rate, load)
-        for number, audio in enumerate(given)
+        _to_waveform(audio, f"audio {number}", sample_rate, load)
+        for number, audio in enumerate(recordings)
     ]
 
 
-def _hear(
+def _to_waveform(
     audio: Audio, name: str, sample_rate: int, load: Callable[[str | Path], Waveform]
 ) -> Waveform:
     if isinstance(audio, AudioFile):
@@ -79,10 +79,10 @@ def join_blocks(
     _check_rate(sample_rate)
 
     @cache
-    def tell(remark: str) -> None:
-        logger.warning("%s: %s", name, remark)
+    def warn(message: str) -> None:
+        logger.warning("%s: %s", name, message)
 
-    mixed = Mixer(tell=tell).mix(_by_channel(blocks, name), sample_rate)
+    mixed = Mixer(warn=warn).mix(_by_channel(blocks, name), sample_rate)
     yield torch.zeros(0)
     yield from resample_blocks(map(torch.from_numpy, mixed), sample_rate, SAMPLE_RATE)
 

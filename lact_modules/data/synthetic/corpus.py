@@ -22,7 +22,7 @@ from lact_modules.data.synthetic.voices import SPEAKERS, Speaker, plan_speakers
 from lact_modules.errors import InputError
 from lact_modules.whole_file import whole_folder
 
-# Hz; audio.py says so too, but imports torch, which each worker would wait for.
+# Hz; also in audio.py, which imports torch, for which each worker would wait.
 SAMPLE_RATE = 16000
 
 # Raise it when the same arguments give another corpus.
@@ -66,7 +66,7 @@ def make_corpus(
 
 
 def record_speaker(speaker: Speaker, folder: Path, seed: int) -> float:
-    """Write all that one speaker says; to be called in a process of its own.
+    """Write the utterances of one speaker; to be called in a process of its own.
 
     Returns seconds.
     """
@@ -79,7 +79,7 @@ def record_speaker(speaker: Speaker, folder: Path, seed: int) -> float:
         name = f"{speaker.id}-1-{number:04d}"
         random = Random(f"{seed} {name}")
         text = _write_sentence(random, speaker.split)
-        spoken = synthesizer.say(
+        spoken = synthesizer.synthesize(
             text,
             speaker.voice,
             rate=speaker.rate,
@@ -87,7 +87,7 @@ def record_speaker(speaker: Speaker, folder: Path, seed: int) -> float:
             pitch_range=speaker.pitch_range,
         )
         waveform = _as_recorded(_resample(spoken, synthesizer.sample_rate), random)
-        # Through memory: libsndfile does not tell a full disk from other faults.
+        # Through memory: libsndfile does not distinguish a full disk from other faults.
         flac = io.BytesIO()
         soundfile.write(flac, waveform, SAMPLE_RATE, format="FLAC", subtype="PCM_16")
         (chapter / f"{name}.flac").write_bytes(flac.getvalue())
@@ -116,7 +116,7 @@ def _record_all(
 
 
 def _in_own_process(speaker: Speaker, folder: Path, seed: int) -> float:
-    # What espeak-ng says depends on what the process said before.
+    # The samples of espeak-ng depend on what the process synthesized before.
     spawn = get_context("spawn")
     with ProcessPoolExecutor(1, spawn, initializer=_end_with_parent) as pool:
         return pool.submit(record_speaker, speaker, folder, seed).result()

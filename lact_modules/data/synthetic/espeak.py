@@ -23,9 +23,9 @@ class Synthesizer:
     """Speak with the espeak-ng library that ``espeakng-loader`` ships.
 
     The library keeps its state in globals: one synthesizer a process, one thread, and
-    the samples of a sentence depend on what was said before it. A fresh process with
-    the same seed, of the noise in breathy voices, says the same series of sentences
-    with the same samples, at `sample_rate`.
+    the samples of a sentence depend on those synthesized before it. A fresh process
+    with the same seed, of the noise in breathy voices, makes the same samples of the
+    same series of sentences, at `sample_rate`.
     """
 
     def __init__(self, seed: int = 0) -> None:
@@ -45,7 +45,7 @@ class Synthesizer:
         self._callback = _ON_SAMPLES(self._collect)
         self._library.espeak_SetSynthCallback(self._callback)
 
-    def say(
+    def synthesize(
         self,
         text: str,
         voice: str,

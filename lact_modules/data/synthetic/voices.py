@@ -15,7 +15,7 @@ SPEAKERS = {"train": 32, "dev": 4, "test": 8}
 
 @dataclass(frozen=True)
 class Speaker:
-    """One voice of the corpus, and how many sentences it says in its split.
+    """One voice of the corpus, and how many sentences it speaks in its split.
 
     Rate in words a minute, pitches 0 to 99; the voice is espeak-ng's, such as
     ``en-us+f3``.

@@ -17,7 +17,7 @@ _APOSTROPHES: dict[str, Form] = {
     f"apostrophes {_PRINTED}": lambda word: word.replace(_TYPED, _PRINTED),
 }
 
-# More words would say no more about their form.
+# More words would not change the answer.
 _MOST_WORDS = 5000
 
 
@@ -36,10 +36,10 @@ def other_forms() -> dict[str, Form]:
     return forms
 
 
-def tell_form(words: Collection[str], fits: Callable[[str], bool]) -> str:
-    """Find the form in which words that do not fit would; of many, the first are tried.
+def describe_form(words: Collection[str], fits: Callable[[str], bool]) -> str:
+    """Name the form in which words that do not fit would; the first of many are tried.
 
-    Returns what continues a message; empty if it would help none.
+    Returns the end of a message; empty if no form helps.
     """
     looked_at = [*itertools.islice(words, _MOST_WORDS)]
     best, most = "", 0

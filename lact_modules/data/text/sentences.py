@@ -23,8 +23,8 @@ _MARKED = {
 def read_lines(path: str | Path) -> Iterator[str]:
     """Read the stripped lines, not blank, of a text file of any length.
 
-    UTF-8 text, packed by gzip if its name ends in ``.gz``; UTF-16 and UTF-32 too, where
-    a byte-order mark says so.
+    UTF-8 text, packed by gzip if its name ends in ``.gz``; UTF-16 and UTF-32 too, with
+    a byte-order mark.
     """
     with _text_opened(path, None) as stream:
         yield from filter(None, map(str.strip, stream))

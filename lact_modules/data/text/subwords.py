@@ -202,7 +202,7 @@ def _parse(model: bytes) -> SentencePieceProcessor:
 
 
 def _explain(reason: str, num_tokens: int) -> str:
-    """Say what SentencePiece's trainer found wrong, and what would do."""
+    """Turn an error of SentencePiece's trainer into one line with a remedy."""
     if largest := _TOO_MANY.search(reason):
         return (
             f"num_tokens {num_tokens}: the text is too short for so many; give at most "

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import kenlm
 
-from lact_modules.data.text.letter_forms import tell_form
+from lact_modules.data.text.letter_forms import describe_form
 from lact_modules.data.text.scripts import is_unspaced
 from lact_modules.data.text.subwords import AnyVocabulary, SubwordVocabulary
 from lact_modules.data.text.vocabulary import WORD_DELIMITER, WORD_START, Vocabulary
@@ -25,10 +25,10 @@ logger = logging.getLogger(__name__)
 def choose_words(
     vocabulary: AnyVocabulary, lm: str | Path | None, lexicon: str | Path | None
 ) -> Lexicon | None:
-    """Find the words that a beam search may say; None if any text is possible.
+    """Find the words that a beam search may output; None if any text is possible.
 
-    It is without a file, and with an n-gram of tokens. Raises InputError if a file does
-    not serve, or nothing in it fits the others.
+    Any is without a file, and with an n-gram of tokens. Raises InputError if a file
+    cannot be used, or nothing in it fits the others.
     """
     words = _choose(vocabulary, lm, lexicon)
     is_of_pieces = isinstance(vocabulary, SubwordVocabulary)
@@ -78,13 +78,13 @@ def _choose(
 def check_known(lm: str | Path, words: Collection[str], what: str) -> None:
     """Raise InputError if an n-gram file knows none of the words, called `what`.
 
-    Its probability of others says nothing.
+    Its probabilities of unknown words are meaningless.
     """
     known = _open_words(lm)
     unknown = [word for word in words if word not in known]
     if not unknown:
         return
-    hint = tell_form(unknown, lambda word: word in known)
+    hint = describe_form(unknown, lambda word: word in known)
     if len(unknown) == len(words):
         raise InputError(
             f"{lm}: the language model knows none of {what} ({len(unknown)})"
@@ -103,10 +103,10 @@ def check_known(lm: str | Path, words: Collection[str], what: str) -> None:
 def check_rescoring(
     lm: str | Path, vocabulary: AnyVocabulary, words: Collection[str] | None
 ) -> None:
-    """Raise InputError if an n-gram knows nothing that a model may say.
+    """Raise InputError if an n-gram knows nothing that a model may output.
 
     That is the words of a search, or any spelling if None; a binary of characters hides
-    its own and is not asked.
+    its own and is not checked.
     """
     if read_header(lm).is_binary:
         if words is not None and WORD_DELIMITER not in _open_words(lm):
@@ -130,7 +130,7 @@ def check_rescoring(
 
 
 def _open_words(lm: str | Path) -> Container[str]:
-    """Return a function that says whether a language model knows a word."""
+    """Return the words that a language model knows, to be looked up."""
     if not read_header(lm).is_binary:
         return frozenset(read_words(lm))
     with opened_for_kenlm(lm) as plain:

@@ -29,7 +29,7 @@ _MOST_TOKENS = 100
 class Search:
     """A search that sums over alignments; see `word_search.make_search`.
 
-    `names` are what the language model is asked about. Raises InputError if KenLM
+    `names` are the words that the language model scores. Raises InputError if KenLM
     cannot read it.
     """
 
@@ -50,8 +50,10 @@ class Search:
         self._delimiter = self._token_ids[delimiter] if delimiter else self._blank
         # the token of each column that is searched
         self._columns = [*range(len(vocabulary))]
-        spoken = {*vocabulary.letters, vocabulary.tokens[self._blank], delimiter}
-        self._unspoken = [i for i, t in enumerate(vocabulary.tokens) if t not in spoken]
+        allowed = {*vocabulary.letters, vocabulary.tokens[self._blank], delimiter}
+        self._disallowed = [
+            i for i, t in enumerate(vocabulary.tokens) if t not in allowed
+        ]
         self._lm_path = lm
         self._weights = weights
         self._names = Dictionary(list(names))
@@ -86,15 +88,15 @@ class Search:
     def step(self, log_probs: Tensor) -> None:
         """Continue with finite log-probabilities (T, V) of some frames."""
         frames = log_probs.to("cpu", torch.float32)
-        if self._unspoken:
-            frames = frames.index_fill(1, torch.tensor(self._unspoken), IMPOSSIBLE)
+        if self._disallowed:
+            frames = frames.index_fill(1, torch.tensor(self._disallowed), IMPOSSIBLE)
         if len(self._columns) > frames.shape[1]:
             frames = frames[:, self._columns]
         frames = frames.contiguous()
         self._decoder.decode_step(frames.data_ptr(), *frames.shape)
 
     def end(self) -> None:
-        """Add what the language model says of the text's end, and sort."""
+        """Add the language model's score of the text's end, and sort."""
         self._is_over = True
         self._decoder.decode_end()
 

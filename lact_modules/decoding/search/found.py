@@ -35,7 +35,7 @@ class Found(NamedTuple):
     frames : list[int]
         At which each begins; -1 for the delimiter that leads.
     words : list[str] | None
-        Names of the words that are complete; None where tokens say all.
+        Names of the words that are complete; None if tokens define the text.
     """
 
     score: float

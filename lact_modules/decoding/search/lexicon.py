@@ -1,11 +1,11 @@
-"""Words that a beam search may say, spelled in a model's tokens."""
+"""Words that a beam search may output, spelled in a model's tokens."""
 
 import logging
 import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from lact_modules.data.text.letter_forms import tell_form
+from lact_modules.data.text.letter_forms import describe_form
 from lact_modules.data.text.sentences import read_lines
 from lact_modules.data.text.subwords import AnyVocabulary
 from lact_modules.data.text.vocabulary import WORD_DELIMITER, WORD_START
@@ -98,7 +98,7 @@ def _select(given: Lexicon, vocabulary: AnyVocabulary, source: str) -> Lexicon:
         return lexicon
     kept = {*lexicon}
     others = ["".join(entry[1]) for entry in distinct if entry not in kept]
-    hint = tell_form(
+    hint = describe_form(
         [spelling.removeprefix(WORD_START) for spelling in others],
         lambda word: vocabulary.is_word(vocabulary.spell(word)),
     )

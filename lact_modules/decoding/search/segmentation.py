@@ -5,8 +5,8 @@ from typing import Any, NamedTuple, Optional
 
 from flashlight.lib.text.decoder import LM, LMState
 
-# Ways to cut a text that are kept; more would seldom become the best of a longer one.
-_MOST_WAYS = 16
+# Segmentations kept for a text; more would seldom lead to the best of a longer one.
+_MAX_SEGMENTATIONS = 16
 
 # Of texts that end within a word: far below those that do not.
 _UNFINISHED = -1e3
@@ -47,8 +47,8 @@ class Cut(NamedTuple):
     before: Optional["Cut"]
 
 
-class _Way(NamedTuple):
-    """A way to cut a text into words, the last of which may continue."""
+class _Segmentation(NamedTuple):
+    """A text cut into words, the last of which may continue."""
 
     node: Node
     lm_state: Any
@@ -57,18 +57,18 @@ class _Way(NamedTuple):
 
 
 class _Text(NamedTuple):
-    """A text's number of tokens, the ways to cut it, best first, and its score."""
+    """A text's number of tokens, its segmentations, best first, and its score."""
 
     length: int
-    ways: list[_Way]
+    candidates: list[_Segmentation]
     score: float
 
 
 class SegmentingLM(LM):
-    """A language model of words that is asked token by token.
+    """A language model of words that scores token by token.
 
-    A text has the score of the best way to cut it into words, which begins to count
-    with a word's first token; without a way it cannot be. Delimiters may part words.
+    A text has the score of its best segmentation into words, which includes a word from
+    its first token on; a text without one is impossible. Delimiters may separate words.
     """
 
     def __init__(
@@ -84,17 +84,21 @@ class SegmentingLM(LM):
     def start(self, start_with_nothing: bool) -> Any:
         """Return the state before a text, and forget all others."""
         self._first = LMState()
-        way = _Way(self._root, self._lm.start(start_with_nothing), 0.0, None)
-        self._texts = {self._first: _Text(0, [way], 0.0)}
+        candidate = _Segmentation(
+            self._root, self._lm.start(start_with_nothing), 0.0, None
+        )
+        self._texts = {self._first: _Text(0, [candidate], 0.0)}
         return self._first
 
     def score(self, state: Any, token: int) -> tuple[Any, float]:
         """Return the state after one more token, and what it adds to the score."""
         text = self._texts[state]
         if token == self._delimiter:
-            fits = any(way.node is self._root for way in text.ways)
+            fits = any(candidate.node is self._root for candidate in text.candidates)
         else:
-            fits = any(token in way.node.children for way in text.ways)
+            fits = any(
+                token in candidate.node.children for candidate in text.candidates
+            )
         if not fits:
             return self._nowhere, -inf
         after = state.child(token)
@@ -121,7 +125,7 @@ class SegmentingLM(LM):
         if is_final:
             text = self._end(text)
         words: list[Cut] = []
-        last = text.ways[0].last
+        last = text.candidates[0].last
         while last is not None:
             words.append(last)
             last = last.before
@@ -130,36 +134,44 @@ class SegmentingLM(LM):
     def _extend(self, text: _Text, token: int) -> _Text:
         length = text.length + 1
         if token == self._delimiter:
-            ways = [way for way in text.ways if way.node is self._root]
-            return _Text(length, ways, ways[0].score)
-        ways = []
-        for way in text.ways:
-            node = way.node.children.get(token)
+            candidates = [
+                candidate
+                for candidate in text.candidates
+                if candidate.node is self._root
+            ]
+            return _Text(length, candidates, candidates[0].score)
+        candidates = []
+        for candidate in text.candidates:
+            node = candidate.node.children.get(token)
             if node is None:
                 continue
             if node.children:
-                ways.append(way._replace(node=node))
+                candidates.append(candidate._replace(node=node))
             for word in node.words:
-                lm_state, added = self._lm.score(way.lm_state, word)
-                score = way.score + self._lm_weight * added + self._word_score
-                last = Cut(word, length - node.depth, length, way.last)
-                ways.append(_Way(self._root, lm_state, score, last))
-        ways = sorted(ways, key=self._rate, reverse=True)[:_MOST_WAYS]
-        return _Text(length, ways, self._rate(ways[0]))
+                lm_state, added = self._lm.score(candidate.lm_state, word)
+                score = candidate.score + self._lm_weight * added + self._word_score
+                last = Cut(word, length - node.depth, length, candidate.last)
+                candidates.append(_Segmentation(self._root, lm_state, score, last))
+        candidates = sorted(candidates, key=self._rate, reverse=True)[
+            :_MAX_SEGMENTATIONS
+        ]
+        return _Text(length, candidates, self._rate(candidates[0]))
 
     def _end(self, text: _Text) -> _Text:
         ended = []
-        for way in text.ways:
-            if way.node is self._root:
-                _, added = self._lm.finish(way.lm_state)
-                ended.append(way._replace(score=way.score + self._lm_weight * added))
+        for candidate in text.candidates:
+            if candidate.node is self._root:
+                _, added = self._lm.finish(candidate.lm_state)
+                ended.append(
+                    candidate._replace(score=candidate.score + self._lm_weight * added)
+                )
         if not ended:
             return text._replace(score=text.score + _UNFINISHED)
-        best = max(ended, key=lambda way: way.score)
+        best = max(ended, key=lambda candidate: candidate.score)
         return _Text(text.length, [best], best.score)
 
-    def _rate(self, way: _Way) -> float:
-        """Score a way with what its last word may become."""
-        if way.node is self._root:
-            return way.score
-        return way.score + self._lm_weight * way.node.best
+    def _rate(self, candidate: _Segmentation) -> float:
+        """Score a segmentation with the best completion of its last word."""
+        if candidate.node is self._root:
+            return candidate.score
+        return candidate.score + self._lm_weight * candidate.node.best

@@ -24,7 +24,7 @@ from lact_modules.decoding.search.segmentation import Node, SegmentingLM
 # A node of flashlight's trie keeps the words that come first, and drops others.
 _WORDS_A_NODE = 6
 
-# Python is asked about each of a frame's tokens.
+# Python scores each of a frame's tokens.
 _MOST_SEGMENTED_TOKENS = 20
 
 

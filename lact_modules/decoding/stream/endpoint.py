@@ -1,4 +1,4 @@
-"""What decoders of streams have in common, and when an utterance is over."""
+"""The interface of stream decoders, and when an utterance is over."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,14 +10,14 @@ from lact_modules.decoding.hypothesis import Hypothesis, Word
 
 
 class PartialHypothesis(NamedTuple):
-    """What nothing changes any more of the current utterance, and what may change."""
+    """Words of the current utterance that are final, and those that may change."""
 
     stable: tuple[Word, ...]
     open: tuple[Word, ...]
 
 
 class StreamDecoder(Protocol):
-    """Decodes an utterance piece by piece; its state is passed in and given back."""
+    """Decodes an utterance piece by piece; its state is an argument and a result."""
 
     def start(self, num_frames: int = 0) -> Any:
         """Return the state before an utterance, `num_frames` into the stream.

@@ -1,4 +1,4 @@
-"""Cut what a stream says into utterances."""
+"""Cut a stream's text into utterances."""
 
 from typing import Any, NamedTuple
 

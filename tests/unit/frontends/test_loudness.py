@@ -60,11 +60,11 @@ def test_a_stream_hears_as_before_after_any_gap(speech, seconds, level_db):
     streaming = StreamingFrontend(make(normalization="running"))
     state = streaming.start(1)
     _, before = streaming.accept(speech[None], state)
-    heard = before.heard
+    statistics = before.statistics
     for piece in make_pause(seconds, level_db)[None].split(30 * SAMPLE_RATE, dim=1):
         _, before = streaming.accept(piece, before)
-    after = before.heard
-    for was, now in zip(heard[:3], after[:3], strict=True):
+    after = before.statistics
+    for was, now in zip(statistics[:3], after[:3], strict=True):
         # what is left is what the last samples of speech add
         torch.testing.assert_close(now, was, rtol=0.02, atol=1.0)
 

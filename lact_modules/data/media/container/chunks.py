@@ -76,17 +76,17 @@ def find_end(source: ByteRange) -> tuple[int, bool]:
     for end in ends:
         if end < len(source) and name_kind(source, skip_tags(source, end)):
             return end, True
-    if samples.end <= len(source) and not _goes_on(source, samples, ends):
+    if samples.end <= len(source) and not _has_more_samples(source, samples, ends):
         return max(ends), True
     if _is_plain(source, samples):
         return samples.start, False
     return len(source), True
 
 
-def correct_size(source: ByteRange, tell: Callable[[str], None]) -> ByteRange:
-    """Correct a size that leaves samples out, and `tell` of it.
+def correct_size(source: ByteRange, warn: Callable[[str], None]) -> ByteRange:
+    """Correct a size that leaves samples out, and `warn`.
 
-    Raises DecodingError if the header announces more than there is.
+    Raises DecodingError if the header announces more samples than the file holds.
     """
     samples = _find_samples(source)
     if samples is None:
@@ -98,13 +98,13 @@ def correct_size(source: ByteRange, tell: Callable[[str], None]) -> ByteRange:
             f"truncated: {announced - room} of {announced} bytes of samples are missing"
         )
     if announced >= room:
-        # libsndfile reads what is there
+        # libsndfile reads what the file holds
         return source
-    if not _goes_on(source, samples, [*_chunk_ends(source, samples)]):
+    if not _has_more_samples(source, samples, [*_chunk_ends(source, samples)]):
         # libsndfile takes all that follows in W64 for samples
         is_w64 = samples.layout.counts_header
         return source.narrow(0, samples.end) if is_w64 else source
-    tell(f"its header announces {announced} bytes of samples; all {room} are read")
+    warn(f"its header announces {announced} bytes of samples; all {room} are read")
     return source.narrow(0, head=samples.rewrite(source, room))
 
 
@@ -150,7 +150,7 @@ def _find_samples(source: ByteRange) -> _Samples | None:
 
 
 def _read_file_end(source: ByteRange, layout: _Layout) -> int:
-    """Return where the file ends by its header, 0 if that does not say."""
+    """Return the file's end by its header; 0 if the header does not have it."""
     size = source.peek(layout.file_size_at, layout.size.size)
     if not layout.file_size_at or len(size) < layout.size.size:
         return 0
@@ -163,8 +163,8 @@ def _is_plain(source: ByteRange, samples: _Samples) -> bool:
     return b"fmt " not in head or _PLAIN_FORMAT.search(head) is not None
 
 
-def _goes_on(source: ByteRange, samples: _Samples, ends: list[int]) -> bool:
-    """Return whether there are samples behind those that are announced."""
+def _has_more_samples(source: ByteRange, samples: _Samples, ends: list[int]) -> bool:
+    """Return whether samples follow those that the header announces."""
     end = max(ends)
     if end > samples.layout.align(samples.end):
         # other chunks

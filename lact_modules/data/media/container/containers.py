@@ -1,4 +1,4 @@
-"""Files whose structure says where they end, and others may follow."""
+"""Files whose structure defines their end, so that others may follow."""
 
 import math
 import re
@@ -65,7 +65,7 @@ def find_elements_end(source: ByteRange) -> int:
         name_size = _count_bytes(header)
         name, rest = int.from_bytes(header[:name_size], "big"), header[name_size:]
         size_size = _count_bytes(rest)
-        # without the bit that tells how many bytes it takes
+        # without the bit that marks the number of its bytes
         unknown = (1 << 7 * size_size) - 1
         size = int.from_bytes(rest[:size_size], "big") & unknown
         if name not in _ELEMENTS and (position or name != _EBML):

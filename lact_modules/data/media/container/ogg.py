@@ -9,7 +9,7 @@ SIGNATURE = b"OggS\0"
 _FIRST, _LAST = 2, 4
 _HEADER_SIZE = 27
 _MAX_PAGE = _HEADER_SIZE + 255 + 255 * 255
-# bytes of a header that tell how many samples end in the page
+# bytes of a header with the number of samples up to the page's end
 _GRANULE = slice(6, 14)
 
 
@@ -56,7 +56,7 @@ def count_last_samples(source: ByteRange) -> int:
         position = found
 
 
-def goes_on(source: ByteRange, position: int) -> bool:
+def continues(source: ByteRange, position: int) -> bool:
     """Return whether a page belongs to what came before, not to the first of a link."""
     return not source.peek(position + 5, 1)[0] & _FIRST
 

@@ -27,9 +27,9 @@ _MAX_LEAD = 1 << 17
 
 @dataclass
 class _Run:
-    """Frames of one kind without a gap, and what a first frame of Xing tells of them.
+    """Frames of one kind without a gap, and what a Xing header declares of them.
 
-    `announced`, frames, is -1 where nothing is told.
+    `announced`, frames, is -1 without such a header.
     """
 
     start: int

@@ -100,15 +100,15 @@ def index_packets(container: "InputContainer", stream: "AudioStream") -> PacketI
 
     Empty if packets differ, or their times do not go up.
     """
-    times, is_heard, length = array("q"), False, None
+    times, is_audible, length = array("q"), False, None
     tried: list[int] = []
     lengths: set[int | None] = set()
     for packet in container.demux(stream):
         if not packet.size:
             continue
-        # edits leave out packets; before the first that is heard they are the delay
-        is_heard = is_heard or not packet.is_discard
-        is_edited = is_heard and packet.is_discard
+        # edits discard packets; those before the first audible one are the delay
+        is_audible = is_audible or not packet.is_discard
+        is_edited = is_audible and packet.is_discard
         if packet.pts is None or is_edited or (times and packet.pts <= times[-1]):
             return PacketIndex()
         if times:

@@ -19,7 +19,7 @@ _FIRST_BYTES = 192
 
 
 class Frame(Protocol):
-    """What a header says: bytes of the frame, and what does not change in a stream."""
+    """A frame's header: bytes of the frame, and what is constant in a stream."""
 
     @property
     def size(self) -> int:

@@ -30,8 +30,8 @@ def mix(samples, size=None, **options):
 
 @pytest.mark.parametrize("order", [[0, 1], [1, 0]])
 def test_nothing_is_lost_where_channels_cancel(order):
-    told = []
-    mixed = mix(PAIR[:, order], tell=told.append)
+    warnings = []
+    mixed = mix(PAIR[:, order], warn=warnings.append)
     # half a second around may be taken from one channel too
     is_sure = np.abs(np.arange(len(SOUND)) / RATE - 3.165) > 0.935 + 0.5
     np.testing.assert_allclose(mixed[is_sure], SOUND[is_sure], atol=1e-6)
@@ -40,8 +40,8 @@ def test_nothing_is_lost_where_channels_cancel(order):
     assert (windows > 0.75 * expected).all()
     # channels change without a click
     assert np.abs(np.diff(mixed)).max() < 1.2 * np.abs(np.diff(SOUND)).max()
-    [remark] = set(told)
-    assert remark == (
+    [message] = set(warnings)
+    assert message == (
         f"its channels cancel each other; channel {order.index(0)} is read alone where "
         "they do"
     )
@@ -76,10 +76,10 @@ def test_channels_that_do_not_cancel_are_averaged():
     silent, other = np.zeros_like(SOUND), make_sound(6.0, pitch=800.0)
     noise = np.random.default_rng(0).normal(size=len(SOUND)).astype("f4")
     for second in (silent, other, noise, 0.3 * SOUND, -0.1 * SOUND):
-        told = []
-        mixed = mix(np.stack([SOUND, second], axis=1), tell=told.append)
+        warnings = []
+        mixed = mix(np.stack([SOUND, second], axis=1), warn=warnings.append)
         np.testing.assert_allclose(mixed, (SOUND + second) / 2, atol=1e-6)
-        assert not told
+        assert not warnings
 
 
 def test_six_channels_of_which_two_cancel():

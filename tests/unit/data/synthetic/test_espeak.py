@@ -20,7 +20,7 @@ def synthesizer():
 
 @pytest.mark.parametrize("accent", ACCENTS)
 def test_every_accent_speaks_without_clipping(synthesizer, accent):
-    samples = synthesizer.say("THE QUIET TEACHER", accent)
+    samples = synthesizer.synthesize("THE QUIET TEACHER", accent)
     assert samples.dtype == np.float32
     assert 0.5 < len(samples) / synthesizer.sample_rate < 3
     assert 0.01 < np.abs(samples).max() < 0.99
@@ -31,25 +31,25 @@ def test_every_variant_exists_and_does_not_clip(synthesizer, variant):
     # An unknown variant would be ignored without a word.
     variants = Path(espeakng_loader.get_data_path()) / "voices" / "!v"
     assert (variants / variant).is_file()
-    samples = synthesizer.say("OPEN THE DOOR", f"en-us+{variant}")
+    samples = synthesizer.synthesize("OPEN THE DOOR", f"en-us+{variant}")
     assert 0.01 < np.abs(samples).max() < 0.99
 
 
 def test_a_faster_rate_is_shorter(synthesizer):
-    slow = synthesizer.say("THE QUIET TEACHER", "en-us", rate=120)
-    fast = synthesizer.say("THE QUIET TEACHER", "en-us", rate=180)
+    slow = synthesizer.synthesize("THE QUIET TEACHER", "en-us", rate=120)
+    fast = synthesizer.synthesize("THE QUIET TEACHER", "en-us", rate=180)
     assert len(fast) < 0.8 * len(slow)
 
 
 def test_unknown_voice_is_named(synthesizer):
     with pytest.raises(InputError, match="xx-none: espeak-ng has no such voice"):
-        synthesizer.say("ONE", "xx-none")
+        synthesizer.synthesize("ONE", "xx-none")
 
 
 def test_fresh_processes_with_one_seed_say_the_same():
     program = (
         "import hashlib; from lact_modules.data.synthetic.espeak import Synthesizer;"
-        "spoken = Synthesizer({seed}).say('GOOD MORNING', 'en-us+f5').tobytes();"
+        "spoken = Synthesizer({seed}).synthesize('GOOD MORNING', 'en-us+f5').tobytes();"
         "print(hashlib.md5(spoken).hexdigest())"
     )
 
