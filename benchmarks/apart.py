@@ -55,7 +55,7 @@ def run_apart(
     Arguments
     ---------
     function : Callable[..., Any]
-        Of a module; what it gives back can be pickled, and is no text.
+        Of a module; its result can be pickled, and is no text.
     limits : Limits
         Of time and memory.
     *arguments : Any
@@ -117,12 +117,12 @@ def run_here(function: Callable[..., Any], limits: Limits, *arguments: Any) -> A
 
 
 def memory_reason(limits: Limits) -> str:
-    """Say that there was too little memory."""
+    """Report that there was too little memory."""
     return f"more than {limits.memory_gib:g} GiB"
 
 
 def is_memory_error(error: BaseException) -> bool:
-    """Return whether memory ran out; PyTorch says it in words."""
+    """Return whether memory ran out, by the text of PyTorch's error."""
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or (
         "memory" in str(error)
     )

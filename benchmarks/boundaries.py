@@ -3,7 +3,7 @@
 python benchmarks/boundaries.py RUN... --data digits/LibriSpeech/test
 
 A line for each run below the spectrogram of each utterance has a tick where a segment
-begins; on top stand the words that the first run hears, where it hears them.
+begins; above it are the words of the first run, at their times.
 """
 
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ SAMPLE_RATE = 16000
 FEATURE_RATE = 100
 
 
-class Heard(NamedTuple):
+class Segmented(NamedTuple):
     """Seconds at which segments begin, and the recognized words."""
 
     boundaries: Tensor
@@ -34,8 +34,8 @@ class Heard(NamedTuple):
 
 
 @torch.inference_mode()
-def listen(transcriber: Transcriber, waveform: Tensor) -> Heard:
-    """Transcribe samples (N,), and see where segments begin."""
+def segment(transcriber: Transcriber, waveform: Tensor) -> Segmented:
+    """Transcribe samples (N,), and record where segments begin."""
     routings = []
     router = transcriber.model.encoder.dynamic_chunking.router
     hook = router.register_forward_hook(lambda *call: routings.append(call[-1][0]))
@@ -43,7 +43,7 @@ def listen(transcriber: Transcriber, waveform: Tensor) -> Heard:
     hook.remove()
     [routing] = routings
     frames = routing.is_boundary[0].nonzero().flatten()
-    return Heard(frames / transcriber.model.frontend.frame_rate, hypothesis.words)
+    return Segmented(frames / transcriber.model.frontend.frame_rate, hypothesis.words)
 
 
 def draw(
@@ -56,7 +56,7 @@ def draw(
     """Draw an utterance: words, spectrogram, and the segments of each run."""
     waveform = load_utterance(utterance)
     seconds = len(waveform) / SAMPLE_RATE
-    heard = {name: listen(each, waveform) for name, each in transcribers.items()}
+    found = {name: segment(each, waveform) for name, each in transcribers.items()}
     first = next(iter(transcribers.values()))
     with torch.inference_mode():
         features, _ = first.model.frontend.features(
@@ -72,18 +72,18 @@ def draw(
     )
     upper.set(xlim=(0, seconds), ylabel="mel band")
     upper.tick_params(labelbottom=False)
-    words = next(iter(heard.values())).words
+    words = next(iter(found.values())).words
     for word in words:
         middle = (word.start + word.end) / 2
         upper.text(middle, features.shape[2] + 2, word.word, ha="center", fontsize=8)
     lower = figure.add_subplot(where[2 * row + 1], sharex=upper)
-    begins = [each.boundaries.numpy() for each in heard.values()]
+    begins = [each.boundaries.numpy() for each in found.values()]
     lower.eventplot(begins, linewidths=0.8, linelengths=0.8)
     shares = [
         len(each.boundaries) / (seconds * first.model.frontend.frame_rate)
-        for each in heard.values()
+        for each in found.values()
     ]
-    names = [f"{name}, {share:.0%}" for name, share in zip(heard, shares, strict=True)]
+    names = [f"{name}, {share:.0%}" for name, share in zip(found, shares, strict=True)]
     lower.set_yticks(range(len(names)), names, fontsize=7)
     lower.invert_yaxis()
     lower.set_xlabel("seconds")

@@ -17,16 +17,16 @@ from typing import Annotated, Any, NamedTuple
 import matplotlib
 import numpy
 import typer
-from listening import Heard, Way, make_listener, stop_learning
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 from program import run_program
+from recognition import Recognized, Way, make_recognizer, stop_learning
 from rich import box
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
-from study import name_data, read_some, tell, write_study
+from study import format_difference, name_data, read_some, write_study
 
 from lact_modules.cli.terminal.output import print_table
 from lact_modules.comparison.statistics import paired_bootstrap, utterance_interval
@@ -52,18 +52,18 @@ class System(NamedTuple):
     run: Path
     learns: bool = True
 
-    def hear(
+    def recognize(
         self, recordings: Sequence[Utterance], way: Way, chunk: float, left: float
-    ) -> list[Heard]:
+    ) -> list[Recognized]:
         """Transcribe recordings."""
         trained = load_model(self.run)
         if not self.learns and not stop_learning(trained.model):
             raise InputError(f"--lact {self.run}: has no fast weights")
-        return list(make_listener(trained, way, chunk, left)(recordings))
+        return list(make_recognizer(trained, way, chunk, left)(recordings))
 
 
 def align(
-    recordings: Sequence[Utterance], heard: dict[str, list[list[Heard]]]
+    recordings: Sequence[Utterance], hypotheses: dict[str, list[list[Recognized]]]
 ) -> dict[str, Counts]:
     """Count the errors of all systems by minute.
 
@@ -73,19 +73,19 @@ def align(
     found = {
         name: [
             [
-                time_errors(said.text, *each)
-                for said, each in zip(recordings, of_run, strict=True)
+                time_errors(reference.text, *each)
+                for reference, each in zip(recordings, of_run, strict=True)
             ]
             for of_run in of_runs
         ]
-        for name, of_runs in heard.items()
+        for name, of_runs in hypotheses.items()
     }
     all_runs = [of_run for of_runs in found.values() for of_run in of_runs]
     times = [
         numpy.mean([errors.times for errors in of_recording], axis=0)
         for of_recording in zip(*all_runs, strict=True)
     ]
-    seconds = [each.seconds for each in next(iter(heard.values()))[0]]
+    seconds = [each.seconds for each in next(iter(hypotheses.values()))[0]]
     return {
         name: numpy.stack([_count(of_run, times, seconds) for of_run in of_runs])
         for name, of_runs in found.items()
@@ -200,10 +200,14 @@ def show(summary: dict[str, dict[str, Any]]) -> None:
             str(rows[0].get("minute", "all")),
             *(str(rows[0][name]) for name in ("recordings", "n_words")),
             *(f"{row['wer']:.2f} ({row['deletions']:g})" for row in rows),
-            *(tell(d["wer"], d["interval"]) for d in rows[0]["against"].values()),
+            *(
+                format_difference(d["wer"], d["interval"])
+                for d in rows[0]["against"].values()
+            ),
         )
     rises = (
-        tell(row["rise"]["wer"], row["rise"]["interval"]) for row in summary.values()
+        format_difference(row["rise"]["wer"], row["rise"]["interval"])
+        for row in summary.values()
     )
     table.add_row("rise after 1", "", "", *rises)
     print_table(table)
@@ -267,13 +271,13 @@ def main(
     ]
     systems += read_others(other or [])
     recordings = read_some(data, limit)
-    heard: dict[str, list[list[Heard]]] = {}
+    hypotheses: dict[str, list[list[Recognized]]] = {}
     for system in track(systems, name_data(data), console=Console(stderr=True)):
-        found = system.hear(recordings, way, chunk, left)
+        found = system.recognize(recordings, way, chunk, left)
         if max(each.seconds for each in found) <= 60:
             raise InputError(f"{data}: no recording is longer than a minute")
-        heard.setdefault(system.name, []).append(found)
-    summary = summarize(align(recordings, heard))
+        hypotheses.setdefault(system.name, []).append(found)
+    summary = summarize(align(recordings, hypotheses))
     draw(summary, output / PICTURE)
     settings = dict(data=name_data(data), way=way.value)
     if way is not Way.TRANSCRIBE:

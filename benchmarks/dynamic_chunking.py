@@ -54,7 +54,7 @@ def load_subject(run: Path, device: str) -> Subject:
 
 @contextmanager
 def evenly(subject: Subject) -> Iterator[None]:
-    """Give the model even segments for a while, if there is a keep ratio."""
+    """Use even segments in the model for a while, if there is a keep ratio."""
     chunking = subject.model.encoder.dynamic_chunking
     if subject.keep_ratio is None:
         yield
@@ -96,7 +96,7 @@ def measure(
 ) -> list[dict[str, float]]:
     """Time subjects in turns on waveforms (B, N); shares are of the first one's."""
     lengths = torch.full((len(waveforms),), waveforms.shape[1], device=device)
-    heard = [each.model.make_frames(waveforms, lengths) for each in subjects]
+    inputs = [each.model.make_frames(waveforms, lengths) for each in subjects]
     encoder: list[list[float]] = [[] for _ in subjects]
     whole: list[list[float]] = [[] for _ in subjects]
     # the first turn warms up
@@ -104,7 +104,7 @@ def measure(
         for i, (_, model, decode, _) in enumerate(subjects):
             with evenly(subjects[i]):
                 taken = (
-                    milliseconds(lambda m=model, h=heard[i]: m.encoder(*h), device),
+                    milliseconds(lambda m=model, h=inputs[i]: m.encoder(*h), device),
                     milliseconds(
                         lambda m=model, d=decode: d(*m(waveforms, lengths)), device
                     ),
@@ -115,7 +115,7 @@ def measure(
     rows = []
     for i, subject in enumerate(subjects):
         with evenly(subject):
-            counts = count_frames(subject, *heard[i])
+            counts = count_frames(subject, *inputs[i])
         rows.append(
             {
                 "keep_ratio": min(counts) / max(counts),

@@ -69,14 +69,14 @@ class Setting(NamedTuple):
         optimizer = torch.optim.AdamW(encoder.parameters(), lr=1e-5)
         is_training = kind == TRAINING
 
-        def hear(seed: int) -> None:
+        def run_once(seed: int) -> None:
             random.seed(seed)
             torch.manual_seed(seed)
             encoder.train(is_training)
             with torch.inference_mode(not is_training):
                 with torch.autocast(self.device, torch.bfloat16, enabled=self.bf16):
                     if kind == STREAM:
-                        hear_stream(encoder, x, lengths)
+                        run_stream(encoder, x, lengths)
                         return
                     output, _ = encoder(x, lengths)
                 if not is_training:
@@ -87,10 +87,10 @@ class Setting(NamedTuple):
             # they are part of what is loaded
             optimizer.zero_grad(set_to_none=False)
 
-        return hear
+        return run_once
 
 
-def hear_stream(encoder: nn.Module, x: Tensor, lengths: Tensor) -> None:
+def run_stream(encoder: nn.Module, x: Tensor, lengths: Tensor) -> None:
     """Run frames (B, T, D) chunk by chunk, with carried state."""
     # of another checkout it is another class
     chunking = get_type_hints(encoder.chunked)["chunking"](_SIZE, _LEFT)
@@ -105,13 +105,13 @@ def measure_memory(system: System, setting: Setting, point: Point, kind: str) ->
     encoder = setting.load(system)
     # kernels, threads, gradients, and the optimizer's state are there afterwards
     setting.prepare(encoder, Point(0.2, 1), kind)(0)
-    hear = setting.prepare(encoder, point, kind)
+    run_once = setting.prepare(encoder, point, kind)
     if setting.device == "cuda":
         torch.cuda.reset_peak_memory_stats()
         before = torch.cuda.memory_allocated() / 2**20
-        hear(0)
+        run_once(0)
         return torch.cuda.max_memory_allocated() / 2**20 - before
     reset_peak()
     before = memory_mib()
-    hear(0)
+    run_once(0)
     return memory_mib("VmHWM") - before

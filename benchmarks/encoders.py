@@ -69,7 +69,7 @@ class Study:
             mib = self._measure_memory(system, point, kind)
             if isinstance(mib, str):
                 self.left_out.append({"system": system.name, **found, "reason": mib})
-                say(point, kind, f"{system.name} is skipped: {mib}")
+                report_progress(point, kind, f"{system.name} is skipped: {mib}")
             else:
                 memory[system.name] = mib
         passes = {
@@ -80,7 +80,9 @@ class Study:
         for name, mib in memory.items():
             cost = {"system": name, **found, "times_s": times[name], "memory_mib": mib}
             self.costs.append(cost)
-            say(point, kind, f"{name} {median_s(cost):.3g} s, {mib:.0f} MiB")
+            report_progress(
+                point, kind, f"{name} {median_s(cost):.3g} s, {mib:.0f} MiB"
+            )
 
     def _measure_memory(self, system: System, point: Point, kind: str) -> float | str:
         """Return MiB, or what prevented it, here or at a shorter length."""
@@ -128,10 +130,10 @@ class Study:
             }
             for name, row in rows.items():
                 if any(row):
-                    table.add_row(kind, name, *map(tell, row))
+                    table.add_row(kind, name, *map(format_cost, row))
             first, *others = rows
             for name in others:
-                shares = map(tell_share, rows[first], rows[name])
+                shares = map(format_ratio, rows[first], rows[name])
                 if any(rows[name]):
                     table.add_row(kind, f"{first} / {name}", *shares)
         Console().print(table)
@@ -153,12 +155,14 @@ def median_s(cost: Mapping[str, Any]) -> float:
     return statistics.median(cost["times_s"])
 
 
-def tell(cost: Mapping[str, Any] | None) -> str:
+def format_cost(cost: Mapping[str, Any] | None) -> str:
     """Write time and memory; a dash for what was skipped."""
     return f"{median_s(cost):.3g}, {cost['memory_mib']:.0f}" if cost else "-"
 
 
-def tell_share(cost: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -> str:
+def format_ratio(
+    cost: Mapping[str, Any] | None, other: Mapping[str, Any] | None
+) -> str:
     """Write the median of the ratios of rounds; a dash for what was skipped."""
     if not cost or not other:
         return "-"
@@ -166,7 +170,7 @@ def tell_share(cost: Mapping[str, Any] | None, other: Mapping[str, Any] | None) 
     return f"{statistics.median(a / b for a, b in pairs):.2f}"
 
 
-def say(point: Point, kind: str, line: str) -> None:
+def report_progress(point: Point, kind: str, line: str) -> None:
     """Report progress."""
     print(f"{point} s, {kind}: {line}", file=sys.stderr, flush=True)
 

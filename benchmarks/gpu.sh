@@ -7,7 +7,7 @@
 #   encoders   time and memory of all encoders by the length of the speech, fp32 and bf16:
 #              (tools/publish_result.py OUT/encoders publishes them)
 #   training   three encoders of 10 M parameters on DATA, with an n-gram; takes several
-#              calls, each goes on where the last one stopped
+#              calls, each continues where the last one stopped
 #   inference  real-time factor and memory of what "training" trained
 #   adaptation test-time training of its first system beside SUTA, on DATA's test
 #   hybrid     training steps of the hybrid at full size, fp32 and bf16

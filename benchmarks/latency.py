@@ -14,7 +14,15 @@ from program import run_program
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
-from study import Counts, count_errors, name_data, rate, read_some, tell, write_study
+from study import (
+    Counts,
+    count_errors,
+    format_difference,
+    name_data,
+    rate,
+    read_some,
+    write_study,
+)
 
 from lact_modules.cli.option import options
 from lact_modules.cli.option.transcribed import load_utterance
@@ -60,7 +68,7 @@ def show(splits: dict[str, list[dict[str, Any]]]) -> None:
                 str(row["chunk_seconds"] or "whole"),
                 f"{row['wer']:.2f}",
                 " ".join(f"{wer:.2f}" for wer in row["wer_by_run"]),
-                tell(row["difference"], row["interval"]),
+                format_difference(row["difference"], row["interval"]),
                 f"{row['p_value']:.4f}",
             )
     Console().print(table)

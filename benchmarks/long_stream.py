@@ -36,8 +36,8 @@ from lact_modules.layers.lact import LaCTState
 from lact_modules.scoring.error_rate import count_stream_errors
 
 
-class Said(NamedTuple):
-    """An utterance in the stream, in seconds, and the data set that it is of."""
+class Reference(NamedTuple):
+    """An utterance in the stream, its times in seconds, and its data set."""
 
     start: float
     end: float
@@ -45,7 +45,7 @@ class Said(NamedTuple):
     source: str
 
 
-class Listening:
+class StreamRun:
     """A recognizer, its references, and its hypotheses.
 
     Arguments
@@ -53,17 +53,17 @@ class Listening:
     recognizer : StreamingRecognizer
         At the beginning of a stream.
     piece_seconds : float
-        How much it is given at once.
+        How much it accepts at once.
     """
 
     def __init__(self, recognizer: StreamingRecognizer, piece_seconds: float):
         self.recognizer = recognizer
         self.piece_size = round(piece_seconds * SAMPLE_RATE)
-        self.said: list[Said] = []
-        self.heard: list[Word] = []
+        self.references: list[Reference] = []
+        self.words: list[Word] = []
         self.cpu_s = self.wall_s = 0.0
 
-    def say(self, utterance: Utterance, source: str) -> None:
+    def accept(self, utterance: Utterance, source: str) -> None:
         """Continue with an utterance."""
         waveform, start = load_utterance(utterance), self.recognizer.seconds
         cpu, wall = time.process_time(), time.perf_counter()
@@ -71,12 +71,13 @@ class Listening:
             self.recognizer.accept(piece)
         self.cpu_s += time.process_time() - cpu
         self.wall_s += time.perf_counter() - wall
-        self.said.append(Said(start, self.recognizer.seconds, utterance.text, source))
+        end = self.recognizer.seconds
+        self.references.append(Reference(start, end, utterance.text, source))
         self._collect()
 
-    def tell(self) -> dict[str, Any]:
-        """Report the time since the last call, and forget it."""
-        seconds = self.said[-1].end - self.said[0].start
+    def report(self) -> dict[str, Any]:
+        """Report the time since the last call, and begin a new report."""
+        seconds = self.references[-1].end - self.references[0].start
         state = unpack(self.recognizer.state_dict()["encoder"])
         tensors: list[torch.Tensor] = []
         map_tensors(lambda x: tensors.append(x) or x, state)
@@ -90,21 +91,21 @@ class Listening:
             "is_finite": all(bool(x.isfinite().all()) for x in tensors),
             "wer": self._rate_errors(),
         }
-        self.said, self.heard = [], []
+        self.references, self.words = [], []
         self.cpu_s = self.wall_s = 0.0
         return row
 
     def _collect(self) -> None:
         for hypothesis in self.recognizer.take():
-            self.heard += hypothesis.words
+            self.words += hypothesis.words
 
     def _rate_errors(self) -> dict[str, float]:
         """Return the rate of each data set, in percent."""
         # those that began before have been counted, ended or not
-        words = [*self.heard, *self.recognizer.words]
-        text = " ".join(w.word for w in words if w.start >= self.said[0].start)
-        counts = count_stream_errors([said.text for said in self.said], text)
-        sources = numpy.array([said.source for said in self.said])
+        words = [*self.words, *self.recognizer.words]
+        text = " ".join(w.word for w in words if w.start >= self.references[0].start)
+        counts = count_stream_errors([each.text for each in self.references], text)
+        sources = numpy.array([each.source for each in self.references])
         rates = {}
         for source in sorted(set(sources)):
             errors = counts[sources == source].sum(axis=0)
@@ -146,12 +147,12 @@ def compare_speed(
 
     Both run the same, in turns, so that it does not matter what else the machine does.
     """
-    both = [Listening(each, piece_seconds) for each in (recognizer, recognizer.fork())]
+    both = [StreamRun(each, piece_seconds) for each in (recognizer, recognizer.fork())]
     old, fresh = both
     while fresh.recognizer.seconds < seconds:
         utterance, source = next(utterances)
-        for listening in both:
-            listening.say(utterance, source)
+        for stream in both:
+            stream.accept(utterance, source)
     return old.cpu_s / fresh.cpu_s
 
 
@@ -204,14 +205,14 @@ def main(
     recognizer = StreamingRecognizer.from_export(
         run, chunk_seconds=chunk, left_seconds=left
     )
-    listening, rows = Listening(recognizer, piece), []
+    stream, rows = StreamRun(recognizer, piece), []
     named = {f"{path.parts[-3]}/{path.name}": read_some(path, None) for path in data}
     console = Console()
     utterances = draw_blocks(named, block, seed)
     for utterance, source in utterances:
-        listening.say(utterance, source)
+        stream.accept(utterance, source)
         if recognizer.seconds >= 60 * interval * (len(rows) + 1):
-            rows.append(listening.tell())
+            rows.append(stream.report())
             console.print({name: rows[-1][name] for name in ("hours", "resident_mib")})
         if recognizer.seconds >= 3600 * hours:
             break

@@ -5,8 +5,8 @@ python benchmarks/memory.py --lact RUN --lact RUN --window RUN --window RUN \
 
 ``--window`` are runs without fast weights whose attention sees further back, by as many
 floats. The utterances of the data are one stream, in an order that each run draws
-anew. What is said late, when the next utterance has begun, is counted for its own: the
-text of a stream is aligned with all that was said.
+anew. A word that is output late, when the next utterance has begun, is counted for its
+own utterance: the text of a stream is aligned with all references.
 """
 
 import itertools
@@ -18,12 +18,20 @@ from typing import Annotated, Any, NamedTuple
 import numpy
 import torch
 import typer
-from listening import stop_learning
 from program import run_program
+from recognition import stop_learning
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
-from study import Counts, count_errors, name_data, rate, read_some, tell, write_study
+from study import (
+    Counts,
+    count_errors,
+    format_difference,
+    name_data,
+    rate,
+    read_some,
+    write_study,
+)
 from torch import Tensor
 
 from lact_modules.cli.option.transcribed import load_utterance
@@ -41,7 +49,7 @@ Blocks = list[BlockState]
 
 
 def nothing(_: Blocks) -> None:
-    """Forget all that the blocks know."""
+    """Drop the blocks' state."""
 
 
 def fast_weights(blocks: Blocks) -> Blocks:
@@ -68,10 +76,10 @@ def everything(blocks: Blocks) -> Blocks:
 
 
 class Memory(NamedTuple):
-    """What is remembered of an utterance in the next one.
+    """What is carried from an utterance to the next one.
 
-    `frontend` tells whether the normalization goes on, `keep` what of the blocks, and
-    `learns` whether fast weights learn at all.
+    `frontend` is whether the normalization continues, `keep` returns what remains of
+    the blocks' state, and `learns` is whether fast weights learn at all.
     """
 
     frontend: bool
@@ -93,7 +101,7 @@ WINDOW = {
 }
 
 
-class Listener:
+class UtteranceRunner:
     """A model that runs utterances one after the other.
 
     Arguments
@@ -120,7 +128,9 @@ class Listener:
         self.decoder = GreedyStream(trained.vocabulary, self.model.frame_rate)
 
     @torch.inference_mode()
-    def hear(self, waveforms: Sequence[Tensor], memory: Memory) -> list[str] | str:
+    def transcribe(
+        self, waveforms: Sequence[Tensor], memory: Memory
+    ) -> list[str] | str:
         """Return the text of each of the waveforms (N,), or of the stream they are."""
         if memory.frontend:
             lengths = [len(waveform) / SAMPLE_RATE for waveform in waveforms]
@@ -170,13 +180,15 @@ class Listener:
 
 
 def measure(
-    listener: Listener, utterances: Sequence[Utterance], memory: Memory, seed: int
+    runner: UtteranceRunner, utterances: Sequence[Utterance], memory: Memory, seed: int
 ) -> Counts:
     """Return the errors and words of each utterance, (U, 2), in random order."""
     order = list(range(len(utterances)))
     random.Random(seed).shuffle(order)
-    heard = listener.hear([load_utterance(utterances[i]) for i in order], memory)
-    counts = count_errors([utterances[i] for i in order], heard)
+    hypotheses = runner.transcribe(
+        [load_utterance(utterances[i]) for i in order], memory
+    )
+    counts = count_errors([utterances[i] for i in order], hypotheses)
     return counts[numpy.argsort(order)]
 
 
@@ -215,7 +227,7 @@ def show(summary: dict[str, dict[str, Any]]) -> None:
             table.add_row(
                 *((name, f"{row['wer']:.2f}", by_run) if not i else ("", "", "")),
                 reference,
-                tell(found["wer"], found["interval"]),
+                format_difference(found["wer"], found["interval"]),
                 f"{found['p_value']:.4f}",
             )
     Console().print(table)
@@ -244,8 +256,8 @@ def main(
     counted: dict[str, list[Counts]] = {}
     for seed, run, seconds, memories in track(jobs, name_data(data)):
         for name, memory in memories.items():
-            listener = Listener(run, chunk, seconds, memory.learns)
-            counts = measure(listener, utterances, memory, seed)
+            runner = UtteranceRunner(run, chunk, seconds, memory.learns)
+            counts = measure(runner, utterances, memory, seed)
             counted.setdefault(name, []).append(counts)
     summary = summarize(counted)
     settings = dict(chunk_seconds=chunk, left_seconds=left, data=name_data(data))

@@ -63,7 +63,7 @@ def measure(
     with switched_off(transcriber.model, without):
         outcomes = process_files(
             utterances,
-            lambda batch: hear(transcriber, batch),
+            lambda batch: recognize(transcriber, batch),
             BATCH_SIZE,
             load_utterance,
         )
@@ -88,7 +88,7 @@ def measure(
     }
 
 
-def hear(
+def recognize(
     transcriber: Transcriber, waveforms: list[torch.Tensor]
 ) -> list[tuple[str, torch.Tensor]]:
     """Return text and log-probabilities (T, V) of each waveform."""

@@ -2,12 +2,12 @@
 
 python benchmarks/pauses.py RUN --data digits/LibriSpeech/test --output runs/pauses
 
-Utterances are heard with a pause on both sides, whole (`transcribe`) and in chunks
-(`chunk`). Streams of one speaker are interrupted by a gap; what is heard from there on
-counts, words in the gap too, by `stream`, by what a client of `serve` is told, and by
-`chunk` of one long file. All are compared with the same without a pause. A model that
-does not hear streams is measured on whole utterances alone. Noise is white; its level
-is that against full scale.
+Utterances are recognized with a pause on both sides, whole (`transcribe`) and in chunks
+(`chunk`). Streams of one speaker are interrupted by a gap; errors are counted from
+there on, words in the gap included, by `stream`, by a client of `serve`, and by `chunk`
+of one long file. All are compared with the same without a pause. A model that is not a
+streaming one is measured on whole utterances alone. Noise is white; its level is that
+against full scale.
 """
 
 import itertools
@@ -20,12 +20,20 @@ from typing import Annotated, Any, NamedTuple
 import numpy
 import torch
 import typer
-from listening import stream_words
 from program import run_program
+from recognition import stream_words
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
-from study import Counts, count_errors, name_data, rate, read_some, tell, write_study
+from study import (
+    Counts,
+    count_errors,
+    format_difference,
+    name_data,
+    rate,
+    read_some,
+    write_study,
+)
 from torch import Tensor
 
 from lact_modules.cli.option.transcribed import load_utterance
@@ -38,9 +46,6 @@ from lact_modules.inference.transcriber import Transcriber
 from lact_modules.model_store.loading import load_model
 from lact_modules.model_store.trained_model import TrainedModel
 from lact_modules.serving.recognition import Recognition
-
-Hear = Callable[[Tensor, Tensor], str]
-"""Returns the text of a second part of a stream, after a first one."""
 
 
 class Pause(NamedTuple):
@@ -98,11 +103,11 @@ class Streams:
 
     def __init__(self, trained: TrainedModel, is_served: bool):
         self.recognizer = StreamingRecognizer(trained)
-        self.feed = self._be_served if is_served else self._hear
+        self.feed = self._feed_server if is_served else self._feed_recognizer
         self.remember = lru_cache(maxsize=1)(self._remember)
 
     def __call__(self, before: Tensor, pause: Pause, after: Tensor) -> str:
-        """Return the text of what comes after the beginning, pause included."""
+        """Return the text after the beginning, pause included."""
         state, words = self.remember(_Key(before), pause)
         recognizer = self.recognizer.fork()
         recognizer.load_state_dict(state)
@@ -117,14 +122,14 @@ class Streams:
         return recognizer.state_dict(), words
 
     @staticmethod
-    def _hear(
+    def _feed_recognizer(
         recognizer: StreamingRecognizer, waveform: Tensor, is_last: bool
     ) -> list[tuple[str, float]]:
         words = stream_words(recognizer, waveform, is_last)
         return [(word.word, word.start) for word in words]
 
     @staticmethod
-    def _be_served(
+    def _feed_server(
         recognizer: StreamingRecognizer, waveform: Tensor, is_last: bool
     ) -> list[tuple[str, float]]:
         recognition = Recognition(recognizer)
@@ -151,13 +156,13 @@ class _Key:
         return hash((len(self.waveform), self.waveform[:100].sum().item()))
 
 
-def hear_file(
+def transcribe_file(
     transcriber: Transcriber, before: Tensor, pause: Pause, after: Tensor
 ) -> str:
     """Return the text of one file from the pause on."""
-    (heard,) = transcriber.transcribe([torch.cat([before, pause.make(), after])])
+    (hypothesis,) = transcriber.transcribe([torch.cat([before, pause.make(), after])])
     start = len(before) / SAMPLE_RATE
-    return " ".join(word.word for word in heard.words if word.start >= start)
+    return " ".join(word.word for word in hypothesis.words if word.start >= start)
 
 
 def measure_around(
@@ -172,12 +177,12 @@ def measure_around(
     return count_errors(utterances, [outcome.result.text for outcome in outcomes])
 
 
-def measure_gap(hear: Callable, groups: Sequence[Group], pause: Pause) -> Counts:
+def measure_gap(transcribe: Callable, groups: Sequence[Group], pause: Pause) -> Counts:
     """Return errors and words of each utterance behind a gap, (U, 2)."""
     counts = []
     for before, after in groups:
         first, second = (torch.cat([*map(load_utterance, p)]) for p in (before, after))
-        counts.append(count_errors(after, hear(first, pause, second)))
+        counts.append(count_errors(after, transcribe(first, pause, second)))
     return numpy.concatenate(counts)
 
 
@@ -211,7 +216,7 @@ def find_ways(trained: TrainedModel) -> dict[str, tuple[Callable, Callable | Non
     chunked = Transcriber(trained, chunk_seconds=0.64)
     return {
         "transcribe": (partial(measure_around, whole), None),
-        "chunk": (partial(measure_around, chunked), partial(hear_file, chunked)),
+        "chunk": (partial(measure_around, chunked), partial(transcribe_file, chunked)),
         "stream": (None, streams),
         "serve": (None, served),
     }
@@ -227,7 +232,9 @@ def show(splits: dict[str, list[dict[str, Any]]]) -> None:
                 *(name, row["way"], row["place"], row["pause"]),
                 "" if is_none else f"{row['seconds']:g}",
                 f"{row['wer']:.2f}",
-                "" if is_none else tell(row["difference"], row["interval"]),
+                ""
+                if is_none
+                else format_difference(row["difference"], row["interval"]),
             )
     Console().print(table)
 
@@ -256,12 +263,12 @@ def main(
         utterances = read_some(path, limit)
         groups = make_groups(utterances, group)
         rows = splits[name_data(path)] = []
-        for way, (hear, hear_stream) in find_ways(trained).items():
-            if hear is not None:
-                each = partial(hear, utterances)
+        for way, (measure, transcribe) in find_ways(trained).items():
+            if measure is not None:
+                each = partial(measure, utterances)
                 rows += compare(each, grid["around"], "around", way)
-            if hear_stream is not None:
-                each = partial(measure_gap, hear_stream, groups)
+            if transcribe is not None:
+                each = partial(measure_gap, transcribe, groups)
                 rows += compare(each, grid["before"], "before", way)
     write_study(output, run, "cpu", "streaming", "pauses", pauses=splits)
     show(splits)

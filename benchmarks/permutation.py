@@ -3,13 +3,12 @@
 python benchmarks/permutation.py --data digits/LibriSpeech --output data/permuted
 python benchmarks/permutation.py --output data/permuted --run RUN --run RUN
 
-Each stream begins by saying in pairs which name stands for which, and is silent for
-longer than attention reaches. In the strings that follow, names are to be written as
-they were said to stand for: SEVEN, where the stream began "SEVEN TWO, TWO SIX, ...", is
-TWO. Streams are made of single words cut from strings of one speaker. The first command
-writes a manifest for every split, to train on with ``--train_manifest`` and the like;
-the second tells the word error rate of what follows the gap, which is that of guessing
-where nothing is remembered.
+Each stream begins with pairs, a name and its meaning, and is silent for longer than
+attention reaches. In the strings that follow, the transcript of a name is its meaning:
+SEVEN, where the stream began "SEVEN TWO, TWO SIX, ...", is TWO. Streams are made of
+single words cut from strings of one speaker. The first command writes a manifest for
+every split, to train on with ``--train_manifest`` and the like; the second measures the
+word error rate after the gap, which is that of guessing without a memory.
 """
 
 import itertools
@@ -134,16 +133,16 @@ def make_stream(words: Words, plan: Plan, random: Random) -> tuple[Tensor, list[
     words : Words
         At least as many as `plan` has names.
     plan : Plan
-        How.
+        Numbers and durations.
     random : Random
-        Draws names, what they stand for, strings, and recordings.
+        Draws names, their meanings, strings, and recordings.
 
     Returns
     -------
     waveform : Tensor
         (N,) at 16 kHz.
     texts : list[str]
-        What is to be written of its beginning, and of all that follows.
+        The transcripts of its beginning, and of all that follows.
     """
     names = random.sample(sorted(words), plan.names)
     meaning = dict(zip(names, random.sample(names, len(names)), strict=True))
@@ -153,21 +152,21 @@ def make_stream(words: Words, plan: Plan, random: Random) -> tuple[Tensor, list[
     ]
     parts: list[Tensor] = [_pause(0.2, random)]
 
-    def say(said: Sequence[str], pause: float) -> None:
-        parts.extend(random.choice(words[name]) for name in said)
+    def speak(spoken: Sequence[str], pause: float) -> None:
+        parts.extend(random.choice(words[name]) for name in spoken)
         parts.append(_pause(pause, random))
 
     # pairs without a pause within: they can be recognized without a memory
     for pair in meaning.items():
-        say(pair, 0.3)
+        speak(pair, 0.3)
     parts.append(_pause(plan.gap, random))
     for string in strings:
         for name in string:
-            say([name], 0.15)
+            speak([name], 0.15)
         parts.append(_pause(0.4, random))
     written = [meaning[name] for string in strings for name in string]
-    told = [name for pair in meaning.items() for name in pair]
-    return torch.cat(parts), [" ".join(told), " ".join(written)]
+    introduction = [name for pair in meaning.items() for name in pair]
+    return torch.cat(parts), [" ".join(introduction), " ".join(written)]
 
 
 def _pause(seconds: float, random: Random) -> Tensor:
@@ -180,7 +179,7 @@ def _pause(seconds: float, random: Random) -> Tensor:
 def write_split(
     utterances: Sequence[Utterance], folder: Path, streams: int, plan: Plan
 ) -> int:
-    """Write a manifest ``folder.jsonl`` of streams in a folder; give their number."""
+    """Write a manifest ``folder.jsonl`` of streams in a folder; return their number."""
     cut = cut_words(track(utterances, folder.name, console=Console(stderr=True)))
     speakers = sorted(name for name, words in cut.items() if len(words) >= plan.names)
     if not speakers:
@@ -227,8 +226,8 @@ def measure(transcriber: Transcriber, manifest: Path, plan: Plan) -> NDArray:
             raise InputError(f"{outcome.source.id}: {outcome.error}")
         words = outcome.source.text.split()
         texts = (words[: 2 * plan.names], words[2 * plan.names :])
-        said = [replace(outcome.source, text=" ".join(text)) for text in texts]
-        counts.append(count_errors(said, outcome.result.text))
+        references = [replace(outcome.source, text=" ".join(text)) for text in texts]
+        counts.append(count_errors(references, outcome.result.text))
     return numpy.stack(counts)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import typer
 
 from lact_modules.errors import faults_shown
-from lact_modules.renamed import tell_former_names
+from lact_modules.renamed import warn_of_former_names
 
 _FORMER_OPTIONS = {"--arm": "--system", "--arms": "--systems"}
 
@@ -25,7 +25,8 @@ def with_present_options(words: Sequence[str]) -> list[str]:
     end = words.index("--") if "--" in words else len(words)
     options = [word.partition("=") for word in words[:end]]
     names = [name for name, *_ in options if name in _FORMER_OPTIONS]
-    tell_former_names("command line", {name: _FORMER_OPTIONS[name] for name in names})
+    former = {name: _FORMER_OPTIONS[name] for name in names}
+    warn_of_former_names("command line", former)
     own = [
         f"{_FORMER_OPTIONS.get(name, name)}{sign}{value}"
         for name, sign, value in options

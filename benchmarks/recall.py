@@ -8,7 +8,7 @@ follow, and then the keys again in another order, each to be answered by its val
 (after arXiv 2312.04927). The gap is longer than what attention reaches through all
 blocks, so nothing but a memory can answer. Two blocks are trained from scratch on fresh
 sequences: half a minute on one core, less where they soon have learned it. Started
-again with the same ``--output``, the study goes on: what is written there is kept.
+again with the same ``--output``, the study continues: results there are kept.
 """
 
 import itertools
@@ -83,8 +83,8 @@ def train(
 
 def _answer(model: nn.Module, tokens: Tensor, answers: Tensor) -> tuple[Tensor, Tensor]:
     """Return logits (N, values) and answers (N,) where something is asked."""
-    is_asked = answers != NO_ANSWER
-    return model(tokens)[is_asked], answers[is_asked]
+    is_query = answers != NO_ANSWER
+    return model(tokens)[is_query], answers[is_query]
 
 
 def _accuracy(logits: Tensor, answers: Tensor) -> float:

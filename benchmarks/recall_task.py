@@ -57,7 +57,7 @@ class Recall(NamedTuple):
         tokens : Tensor
             (B, T) int64.
         answers : Tensor
-            (B, T) int64, the value that is asked for, or `NO_ANSWER`.
+            (B, T) int64, the value of the queried key, or `NO_ANSWER`.
 
         Raises
         ------
@@ -77,12 +77,12 @@ class Recall(NamedTuple):
 
         keys = some(self.num_values)
         values = torch.randint(self.num_values, keys.shape, generator=generator)
-        places, asked = 2 * some(part // 2), self.length - part + some(part)
+        places, queries = 2 * some(part // 2), self.length - part + some(part)
         tokens = torch.full((batch_size, self.length), self.num_tokens - 1)
         tokens.scatter_(1, places, keys)
         tokens.scatter_(1, places + 1, self.num_values + values)
-        tokens.scatter_(1, asked, keys)
-        answers = torch.full_like(tokens, NO_ANSWER).scatter_(1, asked, values)
+        tokens.scatter_(1, queries, keys)
+        answers = torch.full_like(tokens, NO_ANSWER).scatter_(1, queries, values)
         return tokens, answers
 
 

@@ -56,24 +56,24 @@ def open_lact_asr_stream(folder: Path, threads: int) -> Callable[[Samples], obje
     torch.set_num_threads(threads)
     recognizer = StreamingRecognizer.from_export(folder)
 
-    def hear(samples: Samples) -> None:
+    def recognize(samples: Samples) -> None:
         recognizer.reset()
         for block in torch.from_numpy(samples).split(round(_BLOCK * SAMPLE_RATE)):
             recognizer.accept(block)
         recognizer.finish()
 
-    return hear
+    return recognize
 
 
 def open_graph(folder: Path, threads: int) -> Callable[[Samples], object]:
     """Run a graph of whole utterances, and take the best tokens."""
     session = _open_session(folder / "model.onnx", threads)
 
-    def hear(samples: Samples) -> None:
-        given = {"waveform": samples[None], "lengths": np.array([len(samples)])}
-        session.run(["log_probs"], given)[0].argmax(-1)
+    def recognize(samples: Samples) -> None:
+        inputs = {"waveform": samples[None], "lengths": np.array([len(samples)])}
+        session.run(["log_probs"], inputs)[0].argmax(-1)
 
-    return hear
+    return recognize
 
 
 def open_step(folder: Path, threads: int) -> Callable[[Samples], object]:
@@ -85,13 +85,13 @@ def open_step(folder: Path, threads: int) -> Callable[[Samples], object]:
     chunk, look_back, look_ahead = (int(layout[key]) for key in keys)
     window = look_back + chunk + look_ahead
 
-    def hear(samples: Samples) -> None:
+    def recognize(samples: Samples) -> None:
         padded, state = np.pad(samples, (look_back, chunk + look_ahead)), {}
         for first in range(0, len(samples), chunk):
             valid = min(len(samples) - first, chunk + look_ahead)
             piece = padded[None, first : first + window]
-            given = {"waveform": piece, "lengths": np.array([valid]), **state}
-            outputs = dict(zip(names, session.run(names, given), strict=True))
+            inputs = {"waveform": piece, "lengths": np.array([valid]), **state}
+            outputs = dict(zip(names, session.run(names, inputs), strict=True))
             outputs["log_probs"].argmax(-1)
             state = {
                 name.removeprefix("next_"): value
@@ -99,7 +99,7 @@ def open_step(folder: Path, threads: int) -> Callable[[Samples], object]:
                 if name.startswith("next_")
             }
 
-    return hear
+    return recognize
 
 
 def _open_session(path: Path, threads: int) -> Any:
@@ -123,12 +123,12 @@ def measure(
     program: str, folder: Path, kind: str, seconds: float, repeats: int, threads: int
 ) -> dict[str, Any]:
     """Run the same audio some times after the first; seconds are the processor's."""
-    hear, samples = PROGRAMS[program, kind](folder, threads), make_noise(seconds)
-    hear(samples)
+    recognize, samples = PROGRAMS[program, kind](folder, threads), make_noise(seconds)
+    recognize(samples)
     times = []
     for _ in range(repeats):
         started = time.process_time()
-        hear(samples)
+        recognize(samples)
         times.append(time.process_time() - started)
     return {"times_s": times, "memory_mib": memory_mib("VmHWM")}
 

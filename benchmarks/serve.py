@@ -78,7 +78,7 @@ class Server:
             return json.load(answer)["clients"]
 
 
-async def listen(url: str, samples: np.ndarray, delay: float) -> dict[str, Any]:
+async def run_client(url: str, samples: np.ndarray, delay: float) -> dict[str, Any]:
     """Feed int16 samples at the pace of speech, and note when what is answered."""
     await asyncio.sleep(delay)
     now = asyncio.get_running_loop().time
@@ -123,10 +123,10 @@ async def _speak(socket: Any, samples: np.ndarray, started: float) -> float:
     return loop.time()
 
 
-async def listen_together(url: str, inputs: Sequence[np.ndarray]) -> list[dict]:
+async def run_clients(url: str, inputs: Sequence[np.ndarray]) -> list[dict]:
     """Run a client for each input, within a second of one another as people are."""
     delays = np.random.default_rng(0).uniform(0, 1, len(inputs))
-    clients = [listen(url, *each) for each in zip(inputs, delays, strict=True)]
+    clients = [run_client(url, *each) for each in zip(inputs, delays, strict=True)]
     return await asyncio.gather(*clients)
 
 
@@ -147,7 +147,7 @@ def percentiles(values: Sequence[float]) -> dict[str, float] | None:
 def make_inputs(
     files: Sequence[str], num_clients: int, seconds: float
 ) -> list[np.ndarray]:
-    """Give each client int16 samples of its own: from files, or noise like speech."""
+    """Make int16 samples for each client: from files, or noise like speech."""
     num_samples = round(seconds * SAMPLE_RATE)
     if files:
         sources = collect_audio(files, listed=sys.stdin)
@@ -164,7 +164,7 @@ def make_inputs(
 def measure_load(server: Server, inputs: Sequence[np.ndarray]) -> dict[str, Any]:
     """Let all clients speak at once."""
     used = cpu_seconds(server.process.pid)
-    streams = asyncio.run(listen_together(server.stream_url, inputs))
+    streams = asyncio.run(run_clients(server.stream_url, inputs))
     used = cpu_seconds(server.process.pid) - used
     audio_s = sum(stream["audio_s"] for stream in streams)
     return {

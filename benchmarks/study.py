@@ -57,7 +57,7 @@ def write_study(
         Where to.
     run : Path | Mapping[str, Any]
         Output folder of the training; the first if there are several. Of a study that
-        trains models of its own, what a run's ``result.json`` would say of them.
+        trains models of its own, what a run's ``result.json`` would hold of them.
     device : str
         Where the model ran.
     group : str
@@ -92,11 +92,15 @@ def write_study(
     return report
 
 
-def count_errors(utterances: Sequence[Utterance], heard: Sequence[str] | str) -> Counts:
+def count_errors(
+    utterances: Sequence[Utterance], hypotheses: Sequence[str] | str
+) -> Counts:
     """Return errors and words of each utterance, (U, 2), run alone or as one stream."""
     texts = [each.text for each in utterances]
-    is_stream = isinstance(heard, str)
-    counts = (count_stream_errors if is_stream else count_word_errors)(texts, heard)
+    is_stream = isinstance(hypotheses, str)
+    counts = (count_stream_errors if is_stream else count_word_errors)(
+        texts, hypotheses
+    )
     return numpy.stack([counts[:, :3].sum(axis=1), counts[:, 3]], axis=1)
 
 
@@ -111,7 +115,7 @@ def name_data(path: Path) -> str:
     return path.parent.name if path.stem == "manifest" else path.stem
 
 
-def tell(value: float, interval: Sequence[float]) -> str:
+def format_difference(value: float, interval: Sequence[float]) -> str:
     """Write a difference with its interval."""
     low, high = interval
     return f"{value:+.2f} [{low:+.2f}, {high:+.2f}]"

@@ -10,7 +10,7 @@ alone, so it can be stopped at any time and started again. With ``--stream 40`` 
 seed is a trial of its own: one stream in which the condition changes after 40
 utterances, clean speech among the conditions, in an order that the seed draws. With
 ``--join 60`` utterances that follow upon each other are joined to recordings of at most
-a minute, which methods hear as a whole.
+a minute, which methods recognize as a whole.
 """
 
 import json
@@ -28,7 +28,14 @@ from program import run_program
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
-from study import count_errors, rate, read_some, tell, write_json, write_study
+from study import (
+    count_errors,
+    format_difference,
+    rate,
+    read_some,
+    write_json,
+    write_study,
+)
 from torch import Tensor
 
 from lact_modules.cli.option.transcribed import load_utterance
@@ -117,7 +124,7 @@ def measure(
     transcriber: Transcriber, recordings: Sequence[Recording]
 ) -> dict[str, Any]:
     """Transcribe the recordings of a trial; time model and adaptation alone."""
-    heard, wall_s = [], 0.0
+    hypotheses, wall_s = [], 0.0
     for batch in _batches(recordings):
         waveforms = [
             join_signals([piece.load() for piece in recording], GAP_SECONDS)
@@ -126,11 +133,11 @@ def measure(
         started = time.perf_counter()
         outputs = transcriber.run_model(waveforms)
         wall_s += time.perf_counter() - started
-        heard += [hypothesis.text for hypothesis in transcriber.decoder(*outputs)]
+        hypotheses += [hypothesis.text for hypothesis in transcriber.decoder(*outputs)]
     counts = numpy.concatenate(
         [
             count_errors([piece.utterance for piece in recording], text)
-            for recording, text in zip(recordings, heard, strict=True)
+            for recording, text in zip(recordings, hypotheses, strict=True)
         ]
     )
     errors, words = counts.T.tolist()
@@ -199,7 +206,7 @@ def show(summary: dict[str, Any]) -> None:
     for method, row in summary.items():
         table.add_row(
             *(method, f"{row['wer']:.2f}"),
-            tell(row["difference"], row["interval"]),
+            format_difference(row["difference"], row["interval"]),
             f"{row['p_value']:.4f}",
             f"{row['worst_rise']:+.2f} {row['worst']}",
             *(f"{row['wall_s']:.0f}", str(row["kept_unadapted"])),

@@ -68,7 +68,7 @@ def take_turns(
     device : str
         Where they compute.
     clock : Callable[[], float]
-        Gives seconds; those of `time.process_time` count this process alone.
+        Returns seconds; those of `time.process_time` count this process alone.
 
     Returns
     -------

@@ -57,11 +57,11 @@ def main(
     forward = torch.compile(model) if compile_model else model
     optimizer = from_keys(plan_optimizer, made).optimizer
     num_samples = round(seconds * SAMPLE_RATE)
-    num_heard = batch_size * (2 if cr_loss_scale else 1)
-    waveform = torch.randn(num_heard, num_samples, device=device)
-    lengths = torch.full((num_heard,), num_samples, device=device)
-    num_labels = torch.full((num_heard,), round(seconds * LABELS_A_SECOND))
-    tokens = torch.randint(1, 29, (num_heard, int(num_labels[0])), device=device)
+    num_utterances = batch_size * (2 if cr_loss_scale else 1)
+    waveform = torch.randn(num_utterances, num_samples, device=device)
+    lengths = torch.full((num_utterances,), num_samples, device=device)
+    num_labels = torch.full((num_utterances,), round(seconds * LABELS_A_SECOND))
+    tokens = torch.randint(1, 29, (num_utterances, int(num_labels[0])), device=device)
 
     def step() -> float:
         started = time.perf_counter()

@@ -149,29 +149,29 @@ class Training:
                 stdout=console,
                 stderr=subprocess.STDOUT,
             )
-        self.say("resumed" if self.epoch else "started")
+        self.log("resumed" if self.epoch else "started")
 
     def is_over(self) -> bool:
         """Report new validations; return whether the process has ended."""
         validations = self.validations()
         for entry in validations[self.epoch :]:
-            self.say(f"epoch {entry['epoch']:g}, dev WER {entry['wer']:.2f} %")
+            self.log(f"epoch {entry['epoch']:g}, dev WER {entry['wer']:.2f} %")
         self.epoch = len(validations)
         if self.process.poll() is None:
             return False
         if self.process.returncode:
-            self.say(f"FAILED, see {self.console}")
+            self.log(f"FAILED, see {self.console}")
         elif self.result.exists():
-            self.say("done")
+            self.log("done")
         return True
 
     def stop(self) -> None:
         """End the process; its last checkpoint stays."""
         self.process.terminate()
         self.process.wait()
-        self.say("stopped")
+        self.log("stopped")
 
-    def say(self, message: str) -> None:
+    def log(self, message: str) -> None:
         """Print a line about this run."""
         print(f"{time.strftime('%H:%M:%S')} {self.folder.name}: {message}", flush=True)
 

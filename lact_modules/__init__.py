@@ -1,6 +1,6 @@
 """Speech recognition with LaCT encoders: a SpeechBrain recipe plugin.
 
-``lact_modules.load`` gives a trained model, see :mod:`lact_modules.recognizer`.
+``lact_modules.load`` returns a trained model, see :mod:`lact_modules.recognizer`.
 """
 
 import importlib

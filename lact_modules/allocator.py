@@ -1,4 +1,4 @@
-"""Settings of the C allocator that training and inference on a CPU want."""
+"""Settings of the C allocator for training and inference on a CPU."""
 
 import ctypes
 
@@ -7,7 +7,7 @@ _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3
 
 
 def keep_freed_memory() -> None:
-    """Let glibc keep freed memory instead of handing it back to the kernel.
+    """Let glibc keep freed memory instead of returning it to the kernel.
 
     PyTorch frees and allocates the same megabytes at every step; by default glibc
     maps them anew each time and the kernel clears every page again. Keeping them

@@ -5,7 +5,7 @@ import sys
 
 
 def open_closed_streams() -> None:
-    """Put the null device in the place of standard streams that are closed.
+    """Replace standard streams that are closed by the null device.
 
     Python has None for them, and the next file that is opened would get their
     descriptor, with all that libraries write there.

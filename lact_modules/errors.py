@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 class InputError(ValueError):
     """A fault in what the user gave: a file, a folder, a key, a transcript.
 
-    The message is one line that names the culprit and says what to do. Commands
+    The message is one line that names the culprit and the remedy. Commands
     print it without a traceback and exit with code 2.
 
     Example
@@ -73,7 +73,7 @@ def faults_shown(program: str) -> Iterator[None]:
     ...
     SystemExit: 2
     """
-    # a full disk is told once, not by each handler of the log that it stops
+    # a full disk is reported once, not by each log handler that it stops
     logging.raiseExceptions = False
     try:
         yield

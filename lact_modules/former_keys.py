@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import TypeVar
 
 from lact_modules.errors import InputError
-from lact_modules.renamed import tell_former_names
+from lact_modules.renamed import warn_of_former_names
 
 V = TypeVar("V")
 
@@ -47,7 +47,7 @@ def with_present_keys(
     if where is not None:
         dashes = "--" if where == COMMAND_LINE else ""
         names = {dashes + former: dashes + renamed[former] for former in renamed}
-        tell_former_names(where, names)
+        warn_of_former_names(where, names)
     return {renamed.get(name, name): value for name, value in values.items()}
 
 
@@ -61,7 +61,7 @@ def in_present_keys(text: str, where: str | None = None) -> str:
         _refuse_both(former, FORMER_KEYS[former], names, where or "keys")
     if where is not None:
         line = text.count("\n", 0, min(found.values())) + 1
-        tell_former_names(where, {name: FORMER_KEYS[name] for name in found}, line)
+        warn_of_former_names(where, {name: FORMER_KEYS[name] for name in found}, line)
     text = _KEY.sub(lambda m: f"{m['quote']}{FORMER_KEYS[m['name']]}{m['quote']}", text)
     return _REFERENCE.sub(lambda match: f"<{FORMER_KEYS[match[1]]}", text)
 

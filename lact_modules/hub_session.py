@@ -1,4 +1,4 @@
-"""Wait for the Hugging Face hub: not for ever, and not without a word."""
+"""Wait for the Hugging Face hub: for a limited time, and with a warning."""
 
 import logging
 import threading
@@ -10,10 +10,10 @@ from huggingface_hub import constants, get_session
 
 logger = logging.getLogger(__name__)
 
-WORD_AFTER = 3.0
-"""Seconds without an end after which the log says what is waited for."""
+WARN_AFTER = 3.0
+"""Seconds after which a warning names the server that is waited for."""
 
-# of httpx or its successor, whichever huggingface_hub has
+# of httpx or its successor, depending on huggingface_hub
 _UNREACHABLE = ("ConnectError", "ConnectTimeout")
 _SILENT = ("ReadTimeout", "WriteTimeout", "PoolTimeout")
 
@@ -44,14 +44,14 @@ def hub_session(patience: float = 10.0) -> Iterator[None]:
     session = get_session()
     before = session.event_hooks
     session.event_hooks = {**before, "request": [*before["request"], bound]}
-    said = f"still waiting for {constants.ENDPOINT}"
-    word = threading.Timer(WORD_AFTER, logger.warning, [said])
-    word.daemon = True
-    word.start()
+    message = f"still waiting for {constants.ENDPOINT}"
+    timer = threading.Timer(WARN_AFTER, logger.warning, [message])
+    timer.daemon = True
+    timer.start()
     try:
         yield
     finally:
-        word.cancel()
+        timer.cancel()
         session.event_hooks = before
 
 
@@ -66,7 +66,7 @@ def is_unreachable(error: BaseException | None) -> bool:
     Returns
     -------
     bool
-        False of a server that answers, or that says nothing.
+        False if the server answers, or is reached and stays silent.
 
     Example
     -------
@@ -77,7 +77,7 @@ def is_unreachable(error: BaseException | None) -> bool:
 
 
 def describe_fault(error: Exception) -> str:
-    r"""Say on one line why the hub gave nothing.
+    r"""Describe on one line why a request to the hub failed.
 
     Arguments
     ---------
@@ -87,7 +87,7 @@ def describe_fault(error: Exception) -> str:
     Returns
     -------
     str
-        What the hub said, if it said anything.
+        The hub's message, if there is one.
 
     Example
     -------

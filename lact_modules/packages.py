@@ -1,4 +1,4 @@
-"""Releases of packages that do not fit together, whatever they say themselves."""
+"""Releases of packages that do not fit together, though their metadata allows it."""
 
 import sys
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from lact_modules.errors import InputError, faults_shown
 
 
 def torchaudio_that_fits() -> str | None:
-    """Tell which torchaudio the installed torch needs, if it is another one.
+    """Name the torchaudio that the installed torch needs, if it is another one.
 
     Release 2.11.1 asks for symbols that torch has since 2.13, and for one major version
     of CUDA; 2.11.0 asks for the very version of CUDA that torch had up to 2.14.
@@ -39,7 +39,7 @@ def torchaudio_that_fits() -> str | None:
 
 @contextmanager
 def misfits_named() -> Iterator[None]:
-    """Say why torchaudio cannot be imported, if that is because of torch.
+    """Explain why torchaudio cannot be imported, if that is because of torch.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Arguments and keys that were called otherwise in earlier versions."""
+"""Arguments and keys that had other names in earlier versions."""
 
 import functools
 import os
@@ -111,11 +111,11 @@ def warn_of_former_arguments(
 ) -> None:
     """Warn of the former names that arguments of a class are given by, if any are."""
     if names:
-        told = f"{owner}: {_told(names)}"
-        warnings.warn(told, FutureWarning, stacklevel=stacklevel)
+        message = f"{owner}: {_describe(names)}"
+        warnings.warn(message, FutureWarning, stacklevel=stacklevel)
 
 
-def tell_former_names(where: str, names: Mapping[str, str], line: int = 1) -> None:
+def warn_of_former_names(where: str, names: Mapping[str, str], line: int = 1) -> None:
     """Warn once of all former names that a file, or a command line, has.
 
     Arguments
@@ -123,14 +123,14 @@ def tell_former_names(where: str, names: Mapping[str, str], line: int = 1) -> No
     where : str
         Which one; the warning points there, not into the code.
     names : Mapping[str, str]
-        The present name by the former one; empty: there is nothing to say.
+        The present name by the former one; empty: no warning.
     line : int
         Of the file, from 1.
     """
-    # of the processes that torchrun starts, one says it
+    # of the processes that torchrun starts, one warns
     if names and os.environ.get("RANK", "0") == "0":
-        warnings.warn_explicit(_told(names), FutureWarning, where, line)
+        warnings.warn_explicit(_describe(names), FutureWarning, where, line)
 
 
-def _told(names: Mapping[str, str]) -> str:
+def _describe(names: Mapping[str, str]) -> str:
     return ", ".join(f"{former} is now called {names[former]}" for former in names)

@@ -1,4 +1,4 @@
-"""Load models of transformers from a folder; what fails is told on one line."""
+"""Load models of transformers from a folder; failures are reported on one line."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

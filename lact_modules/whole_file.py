@@ -71,7 +71,7 @@ def whole_file(path: str | Path) -> Iterator[Path]:
             yield unfinished
             os.replace(unfinished, path)
     finally:
-        # where nothing can be written, nothing can be removed, and that is told already
+        # where nothing can be written, nothing can be removed; an error says so already
         with suppress(OSError):
             unfinished.unlink(missing_ok=True)
 
@@ -105,7 +105,7 @@ def write_whole(path: str | Path, text: str) -> None:
 
 @contextmanager
 def whole_folder(path: str | Path, replace: bool = False) -> Iterator[Path]:
-    """Give a folder to fill that a reader never sees half full.
+    """Yield a folder to fill that a reader never sees half full.
 
     After an exception nothing is left of it, and an earlier one is still there.
 
@@ -152,7 +152,7 @@ def whole_folder(path: str | Path, replace: bool = False) -> Iterator[Path]:
 
 @contextmanager
 def folder_beside(path: Path) -> Iterator[Path]:
-    """Give a folder beside a path, made with those above it, and deleted afterwards."""
+    """Yield a folder beside a path, made with its parents, and deleted afterwards."""
     unfinished = unfinished_name(path)
     try:
         with _named(path):
@@ -164,7 +164,7 @@ def folder_beside(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def _named(path: Path) -> Iterator[None]:
-    """Say of what a fault is: that of a full disk knows no name, others the place."""
+    """Name the file of an error: that of a full disk has no file name, others have."""
     try:
         yield
     except OSError as error:

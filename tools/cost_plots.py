@@ -35,7 +35,7 @@ class Plot:
     label : str
         What is drawn, with its unit.
     value : Callable[[Cost], float]
-        Gives it.
+        Returns it.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Plot:
     value: Callable[[Cost], float]
 
     def render(self, results: Path) -> str:
-        """Show the picture in Markdown, or say that there is none.
+        """Show the picture in Markdown, or a note that there is none.
 
         Arguments
         ---------

@@ -43,7 +43,7 @@ def summarize(result: dict[str, Any]) -> Table:
 
 
 def suggest(run: Path, streams: bool) -> list[str]:
-    """Say what to try with the model.
+    """Suggest what to try with the model.
 
     Arguments
     ---------

@@ -26,7 +26,7 @@ class Table:
     pattern : str
         Pattern of the files with its rows, as in `Path.glob`.
     rows : Callable[[Path, Path], Iterator[Row]]
-        Gives the rows of a file; called with it and the folder that links begin in.
+        Returns the rows of a file; called with it and the folder that links begin in.
     empty : str
         What stands there if there are no rows.
     """

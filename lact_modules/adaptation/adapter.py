@@ -57,10 +57,10 @@ class _Adapted(NamedTuple):
 class TestTimeAdapter(Adapter):
     """Minimize a loss without transcripts on each utterance, then transcribe it.
 
-    Called as the model is, and gives what the model gives. The model itself is left as
-    it is. Without a slow start every utterance begins at the model's parameters, and
-    no result depends on other utterances or on the batch. With it utterances are
-    adapted in the order given, one by one.
+    It is called as the model is, and returns the same kind of outputs; the model itself
+    does not change. Without a slow start every utterance begins at the model's
+    parameters, and no result depends on other utterances or on the batch. With it,
+    utterances are adapted in the order given, one by one.
 
     Arguments
     ---------

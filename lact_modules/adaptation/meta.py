@@ -15,7 +15,7 @@ from lact_modules.ops.ttt.orthogonalize import newton_schulz
 
 
 class MetaOutput(NamedTuple):
-    """What a model says before and after a step: (B, T, V), with (B,) valid frames."""
+    """Log-probabilities before and after a step, (B, T, V), with (B,) valid frames."""
 
     log_probs: Tensor
     lengths: Tensor
@@ -25,11 +25,11 @@ class MetaOutput(NamedTuple):
 class MetaStep:
     """Run a model, adapt its initial fast weights to each utterance, run it again.
 
-    A loss of what is given out after the step trains the initial fast weights to be a
-    good point to start from, and the size of the step for each matrix (MAML, arXiv
-    1703.03400, with learned rates as in Meta-SGD, arXiv 1707.09835). To the first
-    order, the step's direction counts as given; to the second, the model also learns
-    to make the objective's gradient a useful one, at about twice the cost.
+    A loss of the outputs after the step trains the initial fast weights to be a good
+    starting point, and the size of the step for each matrix (MAML, arXiv 1703.03400,
+    with learned rates as in Meta-SGD, arXiv 1707.09835). To first order, the step's
+    direction counts as constant; to second order, the model also learns to make the
+    objective's gradient a useful one, at about twice the cost.
     """
 
     def __init__(

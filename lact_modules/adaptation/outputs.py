@@ -1,4 +1,4 @@
-"""What a model gives for a batch, after adaptation: joined, and as sure as before."""
+"""A model's outputs for a batch after adaptation: joined, and as certain as before."""
 
 import math
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from lact_modules.ops.padding import padding_mask
 
-# Beyond it scores say next to nothing.
+# Beyond it scores are nearly uniform.
 _MAX_TEMPERATURE = 8.0
 # Halves of the range of temperatures, in logarithms.
 _HALVES = 12
@@ -30,11 +30,11 @@ def sum_certainty(
 
 
 def soften(outputs: Any, certainty: Tensor) -> Any:
-    """Make scores no surer than they were before adaptation: `sum_certainty` then.
+    """Make scores no more certain than before adaptation; `certainty` is that sum.
 
-    What minimizes entropy makes a model too sure of what it says, right or wrong, and a
-    language model then counts for less than it was tuned to. A temperature of each
-    utterance's own undoes that; the best token of a frame remains.
+    Minimizing entropy makes a model too certain of its output, right or wrong, and a
+    language model then counts for less than it was tuned to. A temperature for each
+    utterance undoes that; the best token of a frame stays the same.
     """
     log_probs, lengths, *others = outputs
     log_probs = log_probs.masked_fill(
@@ -51,7 +51,7 @@ def soften(outputs: Any, certainty: Tensor) -> Any:
 
 
 def join(outputs: Sequence[Any]) -> Any:
-    """Join what a model gives for batches of one, padded with 0; None stays None."""
+    """Join a model's outputs for batches of one, padded with 0; None stays None."""
     joined = [_join(column) for column in zip(*outputs, strict=True)]
     return _remake(outputs[0], joined)
 

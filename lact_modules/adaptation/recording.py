@@ -18,7 +18,7 @@ from lact_modules.data.audio import SAMPLE_RATE
 from lact_modules.layers.chunking import Chunking
 
 PIECE_SECONDS = 16.0
-"""Duration of a piece of a recording, unless another is asked for."""
+"""Default duration of a piece of a recording."""
 
 
 class Recording(Protocol):
@@ -37,8 +37,8 @@ class RecordingAdapter(Adapter):
     The recording is cut into pieces, and each takes a step of parameters that they
     share, `steps` times over. The whole is transcribed with the result, and the next
     recording begins at the model's own (arXiv 2406.12937, which minimizes
-    `pseudo_labels`). Memory besides what transcribing takes is that of a piece, and the
-    unadapted scores, which are given out where the gate refuses others.
+    `pseudo_labels`). Beside what transcribing needs, memory holds a piece and the
+    unadapted scores, which are the output if the gate refuses the adapted ones.
     """
 
     def __init__(
@@ -69,13 +69,13 @@ class RecordingAdapter(Adapter):
         self, recordings: Sequence[Any], run: Callable[[Any], Any]
     ) -> Any:
         """Transcribe each `Recording` by `run`, not in one pass; join the outputs."""
-        return join([self._hear_one(recording, run) for recording in recordings])
+        return join([self._transcribe_one(recording, run) for recording in recordings])
 
     def begin(self) -> Learner:
         """Return the parameters of a recording, which learn from its pieces."""
         return Learner(self.adaptable, self.objective, self.optimizer, self.chunking)
 
-    def _hear_one(self, recording: Recording, run: Callable[[Any], Any]) -> Any:
+    def _transcribe_one(self, recording: Recording, run: Callable[[Any], Any]) -> Any:
         self.report.utterances += 1
         with torch.no_grad():
             before = run(recording)

@@ -17,12 +17,12 @@ from lact_modules.layers.chunking import Chunking
 
 
 class StreamLearner:
-    """Parameters that learn from what a stream has brought, for what it brings next.
+    """Parameters that learn from the past of a stream, for the audio that follows.
 
-    Samples are gathered until they fill a piece; it takes its steps, and what comes
-    after it is transcribed with the new parameters. No step is taken, or it is
-    taken back, where the adapter's gate says so. Remembered are the parameters, what
-    the optimizer remembers, and less than a piece of samples, however long the stream.
+    Samples are gathered until they fill a piece; it takes its steps, and the audio
+    after it is transcribed with the new parameters. The adapter's gate may prevent a
+    step or take it back. The carried state is the parameters, the optimizer's state,
+    and less than a piece of samples, however long the stream.
     """
 
     def __init__(self, adapter: RecordingAdapter):
@@ -32,8 +32,8 @@ class StreamLearner:
     def blocks(self, samples: Tensor, size: int) -> Iterator[Tensor]:
         """Learn from samples (N,) at 16 kHz after each of the blocks to transcribe.
 
-        A block is shorter than `size` where a piece is full, so that what is heard does
-        not depend on how the stream is cut into samples.
+        A block is shorter than `size` where a piece is full, so that the text does not
+        depend on how the stream is cut into samples.
         """
         while len(samples):
             room = self.adapter.piece_size - len(self.waiting)

@@ -129,7 +129,7 @@ def _load_model(
     running: dict[str, Any],
     decoding: dict[str, Any],
 ) -> "tuple[Transcriber, dict[str, Decoder]]":
-    """Load a model, and the search asked for or all the steps that lead to it."""
+    """Load a model, and the requested search or all the steps up to it."""
     from lact_modules.inference.decoders import decoding_steps
     from lact_modules.inference.transcriber import Transcriber
 

@@ -14,7 +14,7 @@ from lact_modules.errors import faults_shown
 from lact_modules.packages import misfits_named
 
 # lact_modules/cli/<name>.py defines the function <name>, with underscores for dashes;
-# what it needs of torch and SpeechBrain is imported within, so that help comes at once.
+# what it needs of torch and SpeechBrain is imported within, so that help is immediate.
 SUBCOMMANDS = (
     "compare",
     "corrupt",

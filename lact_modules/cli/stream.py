@@ -118,7 +118,7 @@ def stream(
         save_stream(recognizer, save_state)
         writer.clear()
     else:
-        writer.write(meter.finish(), recognizer.heard, recognizer.seconds)
+        writer.write(meter.finish(), recognizer.partial, recognizer.seconds)
     typer.echo(meter.report(), err=True)
     if recognizer.adapter is not None:
         typer.echo(recognizer.adapter.report, err=True)
@@ -157,7 +157,7 @@ def _recognize(
         with closing(until_stopped(blocks)) as coming:
             for block in coming:
                 ended = meter.accept(block)
-                writer.write(ended, recognizer.heard, recognizer.seconds)
+                writer.write(ended, recognizer.partial, recognizer.seconds)
     except InputError as fault:
         if not meter.seconds:
             raise

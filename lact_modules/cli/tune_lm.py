@@ -89,7 +89,7 @@ def tune_lm(
         trials: dict[str, list[Trial]] = {}
         if lm is not None:
             grid = {"lm_weight": _numbers("--lm-weights", lm_weights)}
-            # where there are no words to count, none are asked for
+            # where there are no words to count, none are needed
             if word_scores is None and tuner.scores_words(**decoding):
                 word_scores = "-1,0,1"
             if word_scores is not None:

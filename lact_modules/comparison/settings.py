@@ -21,10 +21,10 @@ _NEUTRAL = ("seed", "__set_seed", *INDIFFERENT)
 def read_settings(path: str | Path) -> Settings:
     """Flatten a run's hyperparameters; nothing in the file is imported or run.
 
-    The class of an object stands under the object's own key. Seed, folders, and what
-    tells how often to log are omitted, and so are keys without a value; other paths
-    shrink to their last part. An object that is referred to again is not repeated. Keys
-    have their present names.
+    The class of an object stands under the object's own key. Seed, folders, logging
+    intervals and keys without a value are omitted; other paths shrink to their last
+    part. An object that is referred to again is not repeated. Keys have their present
+    names.
     """
     text = read_settings_text(path)
     try:
@@ -37,7 +37,7 @@ def read_settings(path: str | Path) -> Settings:
     return {
         present_key(key): value
         for key, value in _flatten(root, "", set())
-        # a key without a value says as much as a missing one
+        # a key without a value means the same as a missing one
         if value and key.partition(".")[0] not in _NEUTRAL
     }
 

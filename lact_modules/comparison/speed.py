@@ -25,7 +25,7 @@ class SpeedPoint:
 class SpeedCurve:
     """What ``benchmarks/inference.py`` measured of a model, by length of audio.
 
-    ``stopped`` says why longer audio was not measured.
+    ``stopped`` is the reason why longer audio was not measured.
     """
 
     name: str

@@ -26,7 +26,7 @@ def load_audio(
     duration: float | None = None,
     channel: int | None = None,
 ) -> Tensor:
-    """Read one audio file as mono samples at the wanted rate.
+    """Read one audio file as mono samples at the requested rate.
 
     All of it is read, whatever its header announces: variable bit rates, files joined
     end to end, streams of unknown length. A file that holds less than it announces is
@@ -114,7 +114,7 @@ def stream_audio(
     Yields
     ------
     Tensor
-        (N,) float32; joined, what :func:`load_audio` gives.
+        (N,) float32; joined, what :func:`load_audio` returns.
 
     Raises
     ------

@@ -37,7 +37,7 @@ class CorruptedCopy:
 
     @property
     def seconds(self) -> float:
-        """Duration of what was written."""
+        """Duration of the audio that was written."""
         return sum(utterance.duration for utterance in self.utterances)
 
     def add(self, utterance: Utterance, waveform: Tensor) -> None:

@@ -13,7 +13,7 @@ Lengths = NDArray[np.integer] | NDArray[np.floating]
 """Of each row, (N,)."""
 
 Round = list[Batch]
-"""What goes through the model at the same time: a batch of rows for each process."""
+"""What the model processes at the same time: a batch of rows for each process."""
 
 
 class RoundSampler(Protocol):

@@ -16,8 +16,9 @@ from lact_modules.ops.padding import padding_mask
 class TextDecoder(nn.Module):
     """Predict each token from those before it and from a memory.
 
-    All at once in training, or token by token with an explicit state: both give the
-    same. Sub-layers come as factories (``!name:`` in YAML), called once a block.
+    All at once in training, or token by token with an explicit state, with equal
+    results. Sub-layers are passed as factories (``!name:`` in YAML), called once a
+    block.
 
     Arguments
     ---------

@@ -1,11 +1,11 @@
-"""What a text decoder remembers between tokens."""
+"""The carried state of a text decoder between tokens."""
 
 from dataclasses import dataclass, replace
 
 from torch import Tensor
 
 MixerState = tuple[Tensor, ...]
-"""What a mixer remembers, the batch first in every tensor."""
+"""The carried state of a mixer, the batch first in every tensor."""
 
 BlockState = tuple[MixerState, MixerState]
 """Of a block's mixers: over the tokens so far, and over the memory."""

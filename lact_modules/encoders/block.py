@@ -11,7 +11,7 @@ from lact_modules.layers.pieces import Context, by_pieces, is_cut
 
 
 class BlockState(NamedTuple):
-    """What a block remembers: its mixer, and its convolution if it has one."""
+    """A block's carried state: of its mixer, and of its convolution if it has one."""
 
     mixer: Any
     conv: Tensor | None
@@ -74,7 +74,7 @@ class EncoderBlock(nn.Module):
     def forward(self, x: Tensor, is_padding: Tensor) -> Tensor:
         """Map (B, T, D) with its (B, T) padding to (B, T, D)."""
         x = by_pieces(self._before_mixer, x)
-        # from here on nobody else has it
+        # from here on nothing else refers to it
         x = by_pieces(
             self._add_mixed,
             x,
@@ -137,5 +137,5 @@ class EncoderBlock(nn.Module):
 
 
 def _context(layer: nn.Module) -> Context | None:
-    """Frames that a frame depends on; a layer that does not say sees all."""
+    """Frames that a frame depends on; all, if a layer does not define them."""
     return getattr(layer, "context", None)

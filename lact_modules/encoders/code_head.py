@@ -33,7 +33,7 @@ class CodeHead(Head):
     def forward(
         self, x: Tensor, is_padding: Tensor, row: int | None = None
     ) -> tuple[Tensor, Tensor | None]:
-        """See `Head`: says log-probabilities (B, T, num_codes), float32 at least."""
+        """See `Head`: outputs log-probabilities (B, T, num_codes), float32 or more."""
         if not self.training:
             return x, None
         scores = self.output(self.norm(x))

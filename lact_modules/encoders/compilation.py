@@ -31,8 +31,8 @@ class CompiledBlocks:
     the step of one chunk that is compiled, when no state grows any more. Names of
     weights stay as they are.
 
-    Where compiling fails, as it does without a C++ compiler, a warning says so, and
-    blocks run as they did before.
+    If compiling fails, as it does without a C++ compiler, a warning is logged, and
+    blocks run uncompiled.
 
     Arguments
     ---------
@@ -94,7 +94,7 @@ class CompiledBlocks:
     def _watched(
         self, plain: Callable[..., Result], compiled: Callable[..., Result]
     ) -> Callable[..., Result]:
-        """Call what is compiled; log new graphs, and what cannot be compiled."""
+        """Call compiled code; log new graphs, and parts that cannot be compiled."""
         from torch._dynamo.exc import TorchDynamoException
         from torch._dynamo.utils import counters
 
@@ -159,7 +159,7 @@ def _layouts(state: Any) -> list[tuple[torch.Size, tuple[int, ...]]]:
 
 
 def repeated_blocks(model: nn.Module) -> Iterator[nn.Module]:
-    """Find the outermost blocks that stand in lists.
+    """Find the outermost blocks that are in lists.
 
     Arguments
     ---------

@@ -44,17 +44,17 @@ class CTCModel(nn.Module):
     encoder : FrameEncoder
         From frames to frames, such as `Encoder`.
     num_tokens : int | None
-        Output units, the blank included; None if `set_num_tokens` is to tell.
+        Output units, the blank included; None if `set_num_tokens` sets it later.
     enable_ttt : bool
         Learn masked prediction too, by a `MaskedPredictor`, so that the model can be
-        trained by it on what it hears at test time.
+        trained by it at test time.
     ttt_mask_prob : float
         Share of the frames that are hidden then.
 
     Raises
     ------
     ValueError
-        If masked prediction is to be learned by an encoder that gives fewer frames.
+        If masked prediction is to be learned by an encoder that outputs fewer frames.
 
     Example
     -------

@@ -22,7 +22,7 @@ class DynamicChunks:
     full_context_prob : float
         Probability that a batch is not divided.
     backprop_frames : int | None
-        Frames after which no gradient goes back through what is remembered, a
+        Frames after which no gradient goes back through the carried state, a
         multiple of all sizes; None never cuts it.
 
     Raises

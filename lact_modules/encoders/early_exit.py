@@ -61,7 +61,7 @@ def exit_at(model: CTCModel, block: int) -> CTCModel:
     _cut(encoder, block)
     encoder.norm = head.norm
     below = {name: heads[name] for name in heads if block_of(name) < block}
-    # out of the way, for a new model gives all that it finds fresh outputs
+    # set aside, since a new model gives all heads that it finds fresh outputs
     encoder.heads = nn.ModuleDict()
     early = CTCModel(model.frontend, encoder, num_tokens=1)
     encoder.heads.update(below)

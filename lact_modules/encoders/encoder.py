@@ -40,7 +40,7 @@ Layout = Callable[[Sequence[Factory], int], Sequence[Factory]]
 class Encoder(nn.Module):
     """Blocks of the same make, one upon the other, and a closing norm.
 
-    Sub-layers come as factories (``!name:`` in YAML), called once a block.
+    Sub-layers are passed as factories (``!name:`` in YAML), called once a block.
 
     Arguments
     ---------
@@ -70,11 +70,11 @@ class Encoder(nn.Module):
         With it, how many blocks come before, run on segments, and come after; those
         that are not counted come after. None: two thirds come before, and none after.
     layout : Layout
-        Gives mixers to blocks: takes them by turns, or as another function of
-        ``layouts.py`` says.
+        Assigns mixers to blocks: in turn, or as another function of ``layouts.py``
+        does.
     heads : Heads | None
-        What stands after blocks, by their number from 1, see `make_heads`: such as
-        ``{6: "ctc"}``. A router that goes by blanks has one before it in any case.
+        Heads after blocks, by the block's number from 1, see `make_heads`: such as
+        ``{6: "ctc"}``. A router that reads blanks has one before it in any case.
 
     Raises
     ------
@@ -150,7 +150,7 @@ class Encoder(nn.Module):
             with torch.random.fork_rng(devices=[]):
                 self.dynamic_chunking = dynamic_chunking(d_model)
             if self.dynamic_chunking.router.reads_tokens:
-                self._ask_head(self.inner[0])
+                self._require_head(self.inner[0])
 
     @property
     def frame_share(self) -> float:
@@ -256,7 +256,7 @@ class Encoder(nn.Module):
         return by_pieces(self._leave, x, is_padding), after
 
     def _in_spans(self, x: Tensor, lengths: Tensor, chunking: Chunking) -> Tensor:
-        """Encode chunk by chunk; what is remembered of a span has no gradient."""
+        """Encode chunk by chunk; the state carried from a span has no gradient."""
         drawn = self.streaming_chunks if self.training else None
         size = (drawn and drawn.backprop_frames) or max(1, x.shape[1])
         stages = self._stages()
@@ -274,14 +274,14 @@ class Encoder(nn.Module):
             return self.chunking
         return None if self.streaming_chunks is None else self.streaming_chunks.draw()
 
-    def _ask_head(self, block: int) -> None:
-        """Have a CTC head after a block speak, which is made if there is none."""
+    def _require_head(self, block: int) -> None:
+        """Let the CTC head after a block run in evaluation; make one if it has none."""
         if block == 0:
             raise ValueError("router ctc-blank: needs a block before the segments")
         head = ctc_head_after(self.heads, block)
         if head is None:
             head = self.heads[f"{block}"] = CTCHead(self.d_model)
-        head.is_asked = True
+        head.runs_in_eval = True
 
     def _stages(self) -> Stages:
         """Divide the blocks that are not skipped, and the heads."""

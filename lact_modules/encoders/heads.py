@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 
 class Head(nn.Module):
-    """Reads frames after a block, and gives them on.
+    """Reads frames after a block, and passes them on.
 
-    In training the last axis of what it says is for a loss; a head remembers nothing.
+    In training its output, over the last axis, is for a loss; a head has no state.
 
     Example
     -------
@@ -23,7 +23,7 @@ class Head(nn.Module):
     def forward(
         self, x: Tensor, is_padding: Tensor, row: int | None = None
     ) -> tuple[Tensor, Tensor | None]:
-        """Say something of frames.
+        """Compute an output for frames.
 
         Arguments
         ---------
@@ -39,8 +39,8 @@ class Head(nn.Module):
         -------
         x : Tensor
             (B, T, D), for the next block.
-        said : Tensor | None
-            (B, T, ...); None if it was not asked.
+        output : Tensor | None
+            (B, T, ...); None if it is not needed.
         """
         return x, None
 
@@ -60,12 +60,12 @@ class CTCHead(Head):
         Output units, the blank, token 0, included; a model whose encoder this is in
         sets them to its own.
     self_conditioning : bool
-        Whether to tell.
+        Whether to add that projection.
 
     Attributes
     ----------
     is_asked : bool
-        Whether it speaks outside of training, though nothing is added to the frames.
+        Whether it has an output outside of training without self-conditioning too.
 
     Example
     -------
@@ -80,7 +80,7 @@ class CTCHead(Head):
     ):
         super().__init__()
         self.d_model, self.self_conditioning = d_model, self_conditioning
-        self.is_asked = False
+        self.runs_in_eval = False
         self.norm = nn.LayerNorm(d_model)
         self.set_num_tokens(num_tokens)
 
@@ -96,15 +96,15 @@ class CTCHead(Head):
     def forward(
         self, x: Tensor, is_padding: Tensor, row: int | None = None
     ) -> tuple[Tensor, Tensor | None]:
-        """See `Head`: says log-probabilities (B, T, num_tokens), float32 at least."""
-        if self.condition is None and not (self.training or self.is_asked):
+        """See `Head`: outputs log-probabilities (B, T, num_tokens), float32 or more."""
+        if self.condition is None and not (self.training or self.runs_in_eval):
             return x, None
         scores = self.output(self.norm(x))
         log_probs = scores.to(torch.promote_types(scores.dtype, torch.float32))
         log_probs = log_probs.log_softmax(dim=-1)
         if self.condition is not None:
-            told = self.condition(log_probs.exp().to(scores.dtype))
-            x = x + told.masked_fill(is_padding[..., None], 0.0)
+            conditioning = self.condition(log_probs.exp().to(scores.dtype))
+            x = x + conditioning.masked_fill(is_padding[..., None], 0.0)
         return x, log_probs
 
 
@@ -115,10 +115,10 @@ HEADS: dict[str, HeadFactory] = {
     "ctc": CTCHead,
     "self-conditioned-ctc": partial(CTCHead, self_conditioning=True),
 }
-"""By the names that YAML may have in the place of a factory."""
+"""Names that YAML may have in the place of a factory."""
 
 Heads = Mapping[int, str | HeadFactory | Sequence[str | HeadFactory]]
-"""By the block that they stand after, counted from 1."""
+"""By the block before them, counted from 1."""
 
 _FORM = f"{{BLOCK: HEAD}}, each of {sorted(HEADS)} or a class by !name:"
 
@@ -202,12 +202,12 @@ def heads_after(heads: nn.ModuleDict, block: int) -> list[nn.Module]:
 
 
 def name_of(block: int, number: int) -> str:
-    """Name a head by the block that it stands after, and its place there, from 1."""
+    """Name a head by the block before it, and its place there, from 1."""
     return f"{block}" if number == 1 else f"{block}_{number}"
 
 
 def block_of(name: str) -> int:
-    """Return the number of the block that the head of a name stands after."""
+    """Return the number of the block before the head of a name."""
     return int(name.partition("_")[0])
 
 

@@ -74,7 +74,7 @@ def upper_blocks(
     below: Mapping[str, Any],
     share: float = 1 / 3,
 ) -> list[Callable[..., Any]]:
-    """Use a mixer as it is in the last blocks, and changed in those below.
+    """Use a mixer unchanged in the last blocks, and changed in those below.
 
     With ``below: {num_lact_heads: 0}`` only they have fast weights, as in
     arXiv 2512.23675.

@@ -15,10 +15,10 @@ Encode = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 class MaskedPredictor(nn.Module):
     """Hide spans of frames, and predict the encoder's output there from the rest.
 
-    The loss is the squared error between the prediction and what the encoder gives
-    when nothing is hidden, each frame normalized (the targets of data2vec, arXiv
-    2202.03555, sec. 3.3, from the model itself). It needs no transcript. At test time
-    its gradient means something only if it was part of the training.
+    The loss is the squared error between the prediction and the encoder's output when
+    nothing is hidden, each frame normalized (the targets of data2vec, arXiv 2202.03555,
+    sec. 3.3, from the model itself). It needs no transcript. At test time its gradient
+    is useful only if it was part of the training.
 
     Arguments
     ---------
@@ -69,7 +69,7 @@ class MaskedPredictor(nn.Module):
         lengths : Tensor
             (B,) valid frames.
         hidden : Tensor
-            (B, T, D) that it gives for them; no gradient flows into it.
+            (B, T, D), its output for them; no gradient flows into it.
         generators : Sequence[torch.Generator] | None
             Draw what is hidden, see `draw_spans`.
 

@@ -21,14 +21,14 @@ class TokenDecoder(Protocol):
         """Map tokens (B, U) and memory (B, T, D) to log-probabilities (B, U, V)."""
 
     def start(self, memory: Tensor, memory_lengths: Tensor) -> Any:
-        """Read the memory; give a state with ``select(indices)``."""
+        """Read the memory; return a state with ``select(indices)``."""
 
     def step(self, tokens: Tensor, state: Any) -> tuple[Tensor, Any]:
-        """Map one token (B,) to log-probabilities (B, V); give the state after it."""
+        """Map one token (B,) to log-probabilities (B, V); return the state after it."""
 
 
 class S2SOutput(NamedTuple):
-    """What both branches of a model say.
+    """The outputs of both branches of a model.
 
     Arguments
     ---------
@@ -51,8 +51,7 @@ class S2SOutput(NamedTuple):
 class S2SModel(CTCModel):
     """An encoder with two branches: CTC, and a text decoder (arXiv 1609.06773).
 
-    The first two things it gives are a `CTCModel`'s, so whatever decodes CTC can
-    decode it too.
+    Its first two outputs are those of a `CTCModel`, so CTC decoders can decode it too.
 
     Arguments
     ---------

@@ -38,7 +38,7 @@ class InnerState(NamedTuple):
 
 
 class StagesState(NamedTuple):
-    """What stages remember of a batch of streams."""
+    """The carried state of stages, of a batch of streams."""
 
     outer: list[BlockState]
     router: RouterState
@@ -101,7 +101,7 @@ def run_blocks(
 ) -> tuple[Tensor, list[BlockState], Tensor | None]:
     """Run blocks chunk by chunk, see `ChunkedLayer`; heads, see `Head`.
 
-    The last one given is what the last CTC head among them says.
+    The last one returned is the output of the last CTC head among them.
     """
     after: list[BlockState] = []
     log_probs = None
@@ -111,10 +111,8 @@ def run_blocks(
             log_probs = output if isinstance(block, CTCHead) else log_probs
             continue
         before = state[len(after)] if state else None
-        x, remembered = cast(ChunkedLayer, block).chunked(
-            x, is_padding, chunking, before
-        )
-        after.append(remembered)
+        x, carried = cast(ChunkedLayer, block).chunked(x, is_padding, chunking, before)
+        after.append(carried)
     return x, after, log_probs
 
 
@@ -156,7 +154,7 @@ def run_whole(
 def _run_each(
     blocks: Sequence[nn.Module], x: Tensor, is_padding: Tensor
 ) -> tuple[Tensor, Tensor | None]:
-    """Run blocks and heads; give what the last CTC head says, too."""
+    """Run blocks and heads; return the output of the last CTC head, too."""
     log_probs = None
     for block in blocks:
         if isinstance(block, Head):
@@ -238,4 +236,4 @@ def _run_inner(
 
 
 StackState = list[BlockState] | StagesState
-"""What an encoder's blocks remember."""
+"""The carried state of an encoder's blocks."""

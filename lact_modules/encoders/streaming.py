@@ -11,7 +11,7 @@ from lact_modules.layers.chunking import Chunking
 
 
 class EncoderState(NamedTuple):
-    """What an encoder remembers of a stream; of constant size.
+    """The carried state of an encoder, of constant size.
 
     Arguments
     ---------
@@ -26,14 +26,14 @@ class EncoderState(NamedTuple):
 
 
 class StreamingEncoder:
-    """Encode frames as they come; the state is passed in and given back.
+    """Encode frames as they arrive; the state is an argument and a result.
 
     Arguments
     ---------
     encoder : Encoder
         In evaluation mode.
     chunking : Chunking
-        What waits to be encoded together, and what attention remembers.
+        How many frames are encoded together, and the left context of attention.
 
     Example
     -------

@@ -16,11 +16,11 @@ _NOT, _FULLY = 25.0, 15.0
 _SUSTAINED = 5
 # Decibels above the quietest of late where activity may begin, and surely has.
 _STEADY, _MODULATED = 5.0, 10.0
-# Decibels a frame: how fast the quietest is forgotten, and the peak while active.
+# Decibels a frame: how fast the minimum rises, and the peak falls while active.
 _RISE, _FALL = 0.2, 30 / 6000
-# Frames in which what is forgotten of the quietest is more than any two levels differ.
+# Frames in which the minimum rises by more than any two levels differ.
 _FORGOTTEN = 1024
-# Frames, of what an exported graph remembers the peak in: 2.9 hours.
+# Frames in which an exported graph carries the peak: 2.9 hours.
 _HOURS = 2**20
 # The first peak of a stream, of white noise at -60 dB: what is below is no speech.
 _FIRST_PEAK = -15.0

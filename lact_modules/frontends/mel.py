@@ -37,7 +37,7 @@ class MelFrontend(nn.Module):
     Arguments
     ---------
     d_model : int
-        Dimension of a frame given out.
+        Dimension of an output frame.
     audio_encoder_layers : int
         Convolution layers, 2 to 4.
     frame_rate : float
@@ -49,7 +49,7 @@ class MelFrontend(nn.Module):
     normalization : str
         ``"utterance"``, or ``"running"`` which is causal.
     dropout : float
-        Of the frames given out.
+        Of the output frames.
     statistics : str
         Of which frames it takes means and variances: ``"speech"`` or ``"all"``, see
         `Normalization`.

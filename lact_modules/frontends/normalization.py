@@ -162,7 +162,7 @@ class RunningNormalization(Normalization):
         """Weigh frames (B, T, 1), and what is left after each of the sums before."""
         if not self.speech_alone:
             weights = torch.ones_like(wide[..., :1])
-            # plain sums, until as many are known as are remembered
+            # plain sums, until there are more frames than are carried
             beyond = state.num_frames + weights.cumsum(1) - self.max_frames
             return weights, _left(beyond.clamp(min=0), self.max_frames), state.loudness
         levels = measure_levels(wide.detach())

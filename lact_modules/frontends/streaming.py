@@ -11,7 +11,7 @@ from lact_modules.frontends.normalization import RunningNormalization, RunningSt
 
 
 class FrontendState(NamedTuple):
-    """What a front end carries of a stream; of constant size.
+    """The carried state of a front end, of constant size.
 
     ``samples`` (B, N) and ``features`` (B, T, M) are the last ones, which later frames
     see too; ``context`` of these features belong to frames that have been returned.

@@ -45,7 +45,7 @@ class Wav2Vec2Frontend(nn.Module):
     Arguments
     ---------
     d_model : int
-        Dimension of a frame given out.
+        Dimension of an output frame.
     target_hop_ms : float | None
         Milliseconds between frames.
     target_frame_rate : float | None
@@ -68,10 +68,10 @@ class Wav2Vec2Frontend(nn.Module):
         Leave the convolutions as they are: no gradient, and no graph for one. What
         follows them learns all the same, and stages that name them unfreeze them.
     normalize_output : bool
-        Whether frames given out are normalized over their dimensions, as wav2vec 2.0
+        Whether output frames are normalized over their dimensions, as wav2vec 2.0
         does before its first layer: what an encoder adds would drown them otherwise.
     dropout : float
-        Of the frames given out.
+        Of the output frames.
     mask_time_prob : float
         Share of the frames that training replaces by a learned one, in spans; see
         `draw_spans`.

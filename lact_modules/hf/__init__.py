@@ -31,7 +31,7 @@ LaCTASRForCTC = LaCTForCTC
 AutoConfig.register(LaCTConfig.model_type, LaCTConfig, exist_ok=True)
 AutoModelForCTC.register(LaCTConfig, LaCTForCTC, exist_ok=True)
 AutoTokenizer.register(LaCTConfig, LaCTTokenizer, exist_ok=True)
-# waveforms as they are, which these can give; and what holds the two
+# waveforms as they are, which this class can return; and a processor of the two
 AutoFeatureExtractor.register(LaCTConfig, Wav2Vec2FeatureExtractor, exist_ok=True)
 AutoProcessor.register(LaCTConfig, Wav2Vec2Processor, exist_ok=True)
 # reads files as `lact-asr` does, and is for all other models what it was

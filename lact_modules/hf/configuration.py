@@ -24,7 +24,7 @@ class LaCTConfig(WithOwnCode, PreTrainedConfig):
     parameters : int | None
         How many, likewise.
     **others : Any
-        Of PreTrainedConfig; and `vocab_size`, to give the model as many tokens.
+        Of PreTrainedConfig; and `vocab_size`, the model's number of tokens.
 
     Example
     -------

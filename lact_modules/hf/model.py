@@ -104,7 +104,7 @@ class LaCTForCTC(WithOwnCode, PreTrainedModel):
             label, averaged over utterances; those that cannot be aligned count as 0.
         """
         lengths = _count_samples(input_values, attention_mask)
-        # models want something to pad
+        # models need something to pad
         waveform = pad(input_values.float(), (0, int(input_values.shape[1] == 0)))
         log_probs, frames = self.model(waveform, lengths)[:2]
         loss = None if labels is None else _ctc_loss(log_probs, frames, labels)
@@ -124,7 +124,7 @@ class LaCTForCTC(WithOwnCode, PreTrainedModel):
         gradient_checkpointing_func: Callable[..., Any] = checkpoint,
         every_n_layers: int = 1,
     ) -> None:
-        """Have every n-th block forget what its gradient can compute again."""
+        """Make every n-th block drop activations that its gradient recomputes."""
         self.gradient_checkpointing = enable
         blocks = [each for each in self.modules() if isinstance(each, EncoderBlock)]
         for number, block in enumerate(blocks):

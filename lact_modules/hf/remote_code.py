@@ -1,4 +1,4 @@
-"""The code that stands beside a model for transformers: it imports this package."""
+"""The code beside a model for transformers: it imports this package."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ __all__ = ["LaCTConfig", "LaCTForCTC", "LaCTTokenizer"]
 
 
 def place_of(class_name: str) -> str:
-    """Say where transformers finds a class, as its ``auto_map`` does."""
+    """Return where transformers finds a class, as in its ``auto_map``."""
     return f"{Path(CODE_FILE).stem}.{class_name}"
 
 

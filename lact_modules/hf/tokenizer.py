@@ -26,9 +26,9 @@ from lact_modules.hf.remote_code import WithOwnCode, place_of, write_code
 class LaCTTokenizer(WithOwnCode, PreTrainedTokenizer):
     """Texts to tokens, and CTC's output to the text of `lact-asr`.
 
-    Decoding takes the offsets' options of Wav2Vec2CTCTokenizer and gives its output;
-    offsets are frames. A word ends where its last token's first frame does, as in
-    what `lact-asr transcribe` writes.
+    Decoding takes the offsets' options of Wav2Vec2CTCTokenizer and has its output;
+    offsets are frames. A word ends with its last token's first frame, as in the output
+    of `lact-asr transcribe`.
 
     Arguments
     ---------

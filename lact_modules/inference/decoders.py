@@ -112,7 +112,7 @@ def decoding_steps(
     rescore: str | Path | None = None,
     **decoding: Any,
 ) -> dict[str, Decoder]:
-    """Build the decoders that lead to the search asked for, each with one part more.
+    """Build the decoders up to the requested search, each with one part more.
 
     Their names are ``greedy``; with a beam ``beam``, ``beam+lm`` (n-gram) or
     ``beam+tlm`` (Transformer); ``rescored``. Without ``every``, only the greedy and the

@@ -39,7 +39,7 @@ def to_json(
         "words": words,
     }
     line = json.dumps(entry, ensure_ascii=False)
-    # bytes of a file name that are not UTF-8, as Python has them: JSON can say them so
+    # bytes of a file name that are not UTF-8, escaped as in Python, which JSON can hold
     return line.encode("utf-8", "backslashreplace").decode() + "\n"
 
 

@@ -13,11 +13,11 @@ from lact_modules.inference.streaming import StreamingRecognizer
 
 
 class LatencyMeter:
-    """Run a recognizer, and measure as if the audio came in real time.
+    """Run a recognizer, and measure as if the audio arrived in real time.
 
-    The latency of a word is the time from its last sample until it is stable: the
-    audio that had to come first, the computing, and what was still to be computed of
-    the audio before. How fast the samples really come has no influence.
+    The latency of a word is the time from its last sample until it is stable: waiting
+    for further audio, computing, and the computing still due for earlier audio. How
+    fast the samples really arrive has no influence.
     """
 
     def __init__(self, recognizer: StreamingRecognizer):

@@ -18,7 +18,7 @@ MAX_WHOLE_SECONDS = 60.0
 class LongForm:
     """Run a model over long audio, with a state that is carried from piece to piece.
 
-    What comes out is that of one call on the whole, for each audio, up to rounding:
+    The output is that of one call on the whole, for each audio, up to rounding:
     fast weights of which all three matrices are updated may carry that on until it
     shows. All audios are at the same place at the same time; one that has ended leaves
     the batch, so there is no padding.

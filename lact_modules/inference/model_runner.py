@@ -85,7 +85,7 @@ class ModelRunner:
 
     @property
     def is_in_order(self) -> bool:
-        """Whether results depend on the audio that came before."""
+        """Whether results depend on earlier audio."""
         adapter = self.adapter
         return isinstance(adapter, TestTimeAdapter) and adapter.start is not None
 
@@ -121,7 +121,7 @@ class ModelRunner:
         duration: float | None = None,
         channel: int | None = None,
     ) -> Waveform:
-        """Read audio; what is long stays in its file if it is run piece by piece."""
+        """Read audio; long audio stays in its file if it is run piece by piece."""
         if self.long_form is None:
             return load_audio(path, offset=offset, duration=duration, channel=channel)
         return open_audio(path, MAX_WHOLE_SECONDS, offset, duration, channel)

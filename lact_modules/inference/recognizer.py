@@ -58,7 +58,7 @@ class Recognizer:
 
     @property
     def tokens(self) -> tuple[str, ...]:
-        """What the columns of log-probabilities stand for; CTC's blank is the first."""
+        """The tokens of the columns of log-probabilities; CTC's blank is the first."""
         return self._transcriber.trained.vocabulary.tokens
 
     @property
@@ -183,7 +183,7 @@ class Recognizer:
     def stream(
         self, blocks: Iterable[Samples], sample_rate: int = SAMPLE_RATE
     ) -> Iterator[Transcript]:
-        """Transcribe a stream as it comes; for streaming models.
+        """Transcribe a stream as it arrives; for streaming models.
 
         Arguments
         ---------

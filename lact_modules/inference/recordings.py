@@ -1,4 +1,4 @@
-"""Audio as users of Python give it: one recording, several, or blocks of one."""
+"""Audio that users of Python pass: one recording, several, or blocks of one."""
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
@@ -43,7 +43,7 @@ def gather(
 ) -> tuple[list[Source], bool]:
     """List the recordings in what a user gave; return whether it is a single one.
 
-    An iterator of samples gives the blocks of one recording, which are joined.
+    An iterator of samples yields the blocks of one recording, which are joined.
     """
     if isinstance(given, str | Path | Tensor | np.ndarray):
         return [_name(0, given, sample_rate)], True

@@ -13,7 +13,7 @@ from lact_modules.whole_file import whole_file
 
 
 def save_stream(recognizer: StreamingRecognizer, path: str | Path) -> None:
-    """Write what a recognizer remembers; a reader never sees half of it.
+    """Write a recognizer's carried state; a reader never sees half of it.
 
     Arguments
     ---------
@@ -31,7 +31,7 @@ def save_stream(recognizer: StreamingRecognizer, path: str | Path) -> None:
     try:
         with whole_file(path) as unfinished:
             torch.save(saved, unfinished)
-    # PyTorch's writer says nothing of the system's reason
+    # PyTorch's writer hides the system's reason
     except RuntimeError as error:
         reason = str(error).partition("\n")[0]
         raise InputError(

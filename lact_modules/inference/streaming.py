@@ -1,4 +1,4 @@
-"""Streaming recognition: samples in as they come, text out."""
+"""Streaming recognition: samples in as they arrive, text out."""
 
 import copy
 from collections.abc import Iterator
@@ -24,12 +24,12 @@ from lact_modules.inference.stream.warm_up import run_silence
 from lact_modules.model_store.loading import load_model
 from lact_modules.model_store.trained_model import TrainedModel
 
-# What goes through the model at once, so that memory does not depend on the pieces.
+# Samples that the model takes at once, so that memory does not depend on the pieces.
 _BLOCK = 4 * SAMPLE_RATE
 
 
 class StreamingRecognizer:
-    """Recognize samples as they come, and return the text so far.
+    """Recognize samples as they arrive, and return the text so far.
 
     The text does not depend on how the samples are cut into pieces. Between calls it
     keeps a state of constant size, the partial hypothesis, and the utterances that
@@ -152,7 +152,7 @@ class StreamingRecognizer:
         return other
 
     def reset(self) -> None:
-        """Start a new stream; all that is remembered of this one is dropped."""
+        """Start a new stream; the carried state of this one is dropped."""
         self._state: Any = self.streaming.start(batch_size=1)
         self._learner = None if self.adapter is None else StreamLearner(self.adapter)
         self._utterance = self.decoder.start()
@@ -250,7 +250,7 @@ class StreamingRecognizer:
         Arguments
         ---------
         state : dict[str, Any]
-            What `state_dict` gave.
+            From `state_dict`.
 
         Raises
         ------

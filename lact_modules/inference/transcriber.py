@@ -127,8 +127,8 @@ class Transcriber(ModelRunner):
         ---------
         audio : Audio | Sequence[Audio]
             Waveforms (N,) as tensors or arrays: floats from -1 to 1, int16, int32 or
-            uint8; any lengths, also 0. Or files, or what :meth:`load` gives. One alone
-            is a batch of one.
+            uint8; any lengths, also 0. Or files, or what :meth:`load` returns. One
+            alone is a batch of one.
         sample_rate : int
             Sample rate of the waveforms in Hz; files have their own.
 

@@ -69,7 +69,7 @@ class ExportedDecoder(nn.Module):
         self.decoding = decoding
 
     def take(self, trained: TrainedModel) -> None:
-        """Search what a model's encoder gives."""
+        """Search the output of a model's encoder."""
         self.model = trained.model
         self.search = build_search(trained, **self.decoding)
 
@@ -166,7 +166,7 @@ class AudioNormalizer:
 class ExportLoader:
     """Fetch the files of an export and load them, as a SpeechBrain ``pretrainer``.
 
-    SpeechBrain's own wants a file for each part, named after it and ending in
+    SpeechBrain's own needs a file for each part, named after it and ending in
     ``.ckpt``. No code of the export is run but its ``hyperparams.yaml``.
 
     Arguments

@@ -27,9 +27,9 @@ BLOCKS = ("conformer", "transformer")
 class SpeechBrainEncoder(nn.Module):
     """A Conformer or Branchformer of SpeechBrain, to compare with.
 
-    It is **not batch-invariant**: SpeechBrain's convolution module masks what it
-    gives out, not what it takes in, so an utterance's last frames depend on how far
-    it is padded. All encoders of this package keep that contract.
+    It is **not batch-invariant**: SpeechBrain's convolution module masks its output,
+    not its input, so an utterance's last frames depend on how far it is padded. All
+    encoders of this package keep that contract.
 
     Arguments
     ---------
@@ -169,7 +169,7 @@ class TransformerASR(stock.TransformerASR):
             input_size,
             d_model,
             nhead,
-            # SpeechBrain wants some; replaced below
+            # SpeechBrain requires some; replaced below
             num_encoder_layers=1,
             num_decoder_layers=num_decoder_layers,
             d_ffn=d_ffn,

@@ -44,7 +44,7 @@ class StreamingContext:
     """Carried state of a batch of streams, which calls change.
 
     ``recognizer`` is at its beginning, and each stream has a fork of it. The first
-    chunk says how many streams there are.
+    chunk defines the number of streams.
     """
 
     config: DynChunkTrainConfig

@@ -11,7 +11,7 @@ from lact_modules.errors import InputError
 def read_sentences(paths: Iterable[str | Path]) -> list[str]:
     """Read sentences from text files (one a line, UTF-8) and from manifests.
 
-    Manifests are told by their ending (``.jsonl``, ``.json``, ``.csv``, ``.tsv``). Both
+    Manifests are files that end in ``.jsonl``, ``.json``, ``.csv`` or ``.tsv``. Both
     may be packed by gzip (``.gz``). Blank lines are skipped; a file without a sentence
     raises InputError.
     """

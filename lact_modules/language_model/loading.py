@@ -11,7 +11,7 @@ from lact_modules.language_model.language_model import (
     LanguageModel,
 )
 
-# Of a mistyped path the hub shall not be asked.
+# A mistyped path shall not lead to a request to the hub.
 _PUBLISHER = "speechbrain/"
 
 
@@ -21,7 +21,7 @@ def load_language_model(
     """Load a language model that scores whole texts, by what its path holds.
 
     A file: n-gram, ARPA or KenLM binary. A folder with ``config.json``: any causal
-    model of transformers, which alone can be asked to read texts in lower case. Another
+    model of transformers, which alone can read texts in lower case. Another
     folder: a run of the recipe ``LibriSpeech/LM``, or the Transformer that SpeechBrain
     publishes, which may be named as on the Hugging Face hub too.
     """

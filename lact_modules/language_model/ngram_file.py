@@ -1,7 +1,7 @@
-"""N-gram files, looked at before KenLM reads them.
+"""N-gram files, checked before KenLM reads them.
 
-KenLM trusts what a file says of itself: counts below 0 end the process, and counts
-that the file cannot hold take memory for all of them.
+KenLM trusts a file's header: counts below 0 end the process, and counts that the file
+cannot hold take memory for all of them.
 """
 
 import bz2
@@ -54,7 +54,7 @@ _PACKINGS = (
 
 
 class NgramHeader(NamedTuple):
-    """What an n-gram file says of itself.
+    """The header of an n-gram file.
 
     Arguments
     ---------
@@ -72,7 +72,7 @@ class NgramHeader(NamedTuple):
 
 
 def read_header(path: str | Path) -> NgramHeader:
-    """Read what an ARPA file, perhaps packed, or KenLM binary says of itself.
+    """Read the header of an ARPA file, perhaps packed, or of a KenLM binary.
 
     Raises InputError unless the file can hold so much.
     """

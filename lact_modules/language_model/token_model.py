@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 class TokenModel(Protocol):
-    """Predicts each token from those before it; its state is passed in and given back.
+    """Predicts each token from those before it; its state is an argument and a result.
 
     States have ``select(rows)``, as `DecoderState`: reorder, drop and repeat texts.
     """

@@ -90,10 +90,9 @@ class _SelfAttention(nn.Module):
 
 
 def _keep_state(layer: TransformerEncoderLayer) -> TransformerEncoderLayer:
-    """Copy a layer, not its weights, so that it takes and gives its attention's state.
+    """Copy a layer, not its weights, that takes and returns its attention's state.
 
-    What it calls positions it hands to its attention, and what it gets beside the
-    output it gives back.
+    What it calls positions it passes to its attention, whose second output it returns.
     """
     copied = copy.copy(layer)
     attention = _SelfAttention(cast("nn.MultiheadAttention", layer.self_att.att))

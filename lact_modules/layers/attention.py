@@ -15,12 +15,12 @@ from lact_modules.ops.rotary import Rotation, make_rotation
 
 
 class AttentionState(NamedTuple):
-    """What is remembered of earlier frames.
+    """The carried state: keys and values of earlier frames.
 
     Arguments
     ---------
     num_frames : int
-        How many there were.
+        Number of earlier frames.
     k : Tensor
         (B, M, H, D / H) rotated keys of the last ones.
     v : Tensor
@@ -90,7 +90,7 @@ class RotaryAttention(nn.Module):
     ) -> tuple[Tensor, AttentionState]:
         """Attend to a frame's chunk and to some frames before it, not to `window`.
 
-        As `ChunkedLayer` says, but for `x`, which is qkv (B, T, 3 D).
+        See `ChunkedLayer`; `x` is replaced by qkv (B, T, 3 D).
         """
         q, k, v = self._project(qkv, state.num_frames if state else 0)
         num_frames = q.shape[1]
@@ -101,8 +101,8 @@ class RotaryAttention(nn.Module):
         output = chunk_attention(
             q, k, v, is_padding, chunking.size, chunking.left, self._dropout
         )
-        remembered = (keep_last(x, chunking.left) for x in (k, v, is_padding))
-        return output.flatten(2), AttentionState(num_frames, *remembered)
+        carried = (keep_last(x, chunking.left) for x in (k, v, is_padding))
+        return output.flatten(2), AttentionState(num_frames, *carried)
 
     @property
     def _dropout(self) -> float:

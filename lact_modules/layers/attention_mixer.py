@@ -16,7 +16,7 @@ Positions = Literal["rope", "relpos"]
 class AttentionMixer(nn.Module):
     """Mix frames by multi-head attention over all of them or over a window.
 
-    Padded frames are never looked at, so a valid frame does not depend on what it
+    Padded frames are never attended to, so a valid frame does not depend on what it
     is batched with.
 
     Arguments

@@ -1,4 +1,4 @@
-"""Chunks of frames that a layer takes together, with what it remembers of others.
+"""Chunks of frames that a layer takes together, with carried state of earlier ones.
 
 So a model is trained on whole utterances as it later runs on a stream.
 """

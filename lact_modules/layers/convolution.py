@@ -61,7 +61,7 @@ class ConvolutionModule(nn.Module):
         chunking: Chunking,
         state: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """Convolve each chunk after what came before it; zeros stand behind it.
+        """Convolve each chunk with its left context; zeros follow it.
 
         Dynamic chunk convolution (arXiv 2304.09325, sec. 2.2): the same kernel serves
         whole utterances and chunks. See `ChunkedLayer`; the state is (B, left context,

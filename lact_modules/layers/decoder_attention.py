@@ -114,17 +114,17 @@ class CrossAttention(nn.Module):
     def start(
         self, memory: Tensor, is_padding: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the memory's keys and values, and which of them to look at."""
+        """Return the memory's keys and values, and which of them to attend to."""
         # (B, T, 2 D) -> 2 x (B, T, H, D / H)
         k, v = self.project_memory(memory).unflatten(-1, (2, *self.heads)).unbind(2)
-        # without a valid frame look at zeros: the softmax over nothing is NaN
+        # without a valid frame attend to zeros: the softmax over nothing is NaN
         visible = ~is_padding | is_padding.all(dim=1, keepdim=True)
         return k, v, visible[:, None, None]
 
     def step(
         self, x: Tensor, state: tuple[Tensor, Tensor, Tensor]
     ) -> tuple[Tensor, tuple[Tensor, Tensor, Tensor]]:
-        """Map one token (B, D) to the same; the state stays as it is."""
+        """Map one token (B, D) to (B, D); the state does not change."""
         return self._attend(x[:, None], *state)[:, 0], state
 
     def _attend(self, x: Tensor, k: Tensor, v: Tensor, visible: Tensor) -> Tensor:

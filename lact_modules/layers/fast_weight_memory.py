@@ -59,13 +59,13 @@ class FastWeightMemory(LearnedRule):
     num_heads : int
         Fast-weight heads.
     options : MemoryOptions
-        What else the mixer was given.
+        Other options of the mixer.
 
     Raises
     ------
     ValueError
-        If momentum is asked of bidirectional mode, or a rule is to be learned that
-        has no gain above 0 or no decay between 0 and 1.
+        If bidirectional mode is combined with momentum, or a rule is to be learned
+        that has no gain above 0 or no decay between 0 and 1.
 
     Example
     -------
@@ -111,7 +111,7 @@ class FastWeightMemory(LearnedRule):
 
     @property
     def is_sum(self) -> bool:
-        """Whether it learns by sums over all frames, wherever they stand."""
+        """Whether it learns by sums over all frames, in any order."""
         return self.mode == "bidirectional" and not self.rotate_fast
 
     @property
@@ -181,8 +181,8 @@ class FastWeightMemory(LearnedRule):
     ) -> tuple[Tensor, MemoryState]:
         """Learn from each chunk, then answer it; ``"shifted"`` the other way round.
 
-        As `ChunkedLayer` says, with qkv (B, T, 3 D) besides. An update learns from one
-        chunk, but in ``"shifted"`` mode, where nothing looks ahead, from `chunk_size`
+        See `ChunkedLayer`, with qkv (B, T, 3 D) besides. An update learns from one
+        chunk, but in ``"shifted"`` mode, which has no look-ahead, from `chunk_size`
         frames.
         """
         mode: Mode = "shifted" if self.mode == "shifted" else "block"
@@ -194,7 +194,7 @@ class FastWeightMemory(LearnedRule):
         return self._learn_and_answer(x, qkv, is_padding, mode, size, state)
 
     def summands(self, x: Tensor, kv: Tensor, is_padding: Tensor) -> dict[str, Tensor]:
-        """Return what :meth:`settle` wants, summed over these frames.
+        """Return the sums over these frames that :meth:`settle` takes.
 
         As :meth:`forward`, with keys and values (B, T, 2 D) alone; a sum (B, H, ...)
         is the direction of one of the matrices.

@@ -21,7 +21,7 @@ _EPSILON = 1e-6
 
 
 class DeltaState(NamedTuple):
-    """What is remembered of earlier frames.
+    """The carried state of earlier frames.
 
     Arguments
     ---------
@@ -127,7 +127,7 @@ class GatedDeltaNetMixer(nn.Module):
             qkv = torch.cat([qkv, flip_valid(qkv, is_padding)], dim=-1)
             backwards = flip_valid(backwards, is_padding)
             logits = torch.cat([forwards, backwards], dim=-1)
-        y, _ = self._remember(pad(qkv, (0, 0, self.past, 0)), logits, is_padding)
+        y, _ = self._write_and_read(pad(qkv, (0, 0, self.past, 0)), logits, is_padding)
         if self.directions == 2:
             y, backwards = y.chunk(2, dim=-1)
             y = 0.5 * (y + flip_valid(backwards, is_padding))
@@ -149,14 +149,14 @@ class GatedDeltaNetMixer(nn.Module):
         if state is not None:
             window, memory = state
         qkv = torch.cat([window, qkv], dim=1)
-        y, memory = self._remember(qkv, logits, is_padding, memory)
+        y, memory = self._write_and_read(qkv, logits, is_padding, memory)
         state = DeltaState(keep_last(qkv, self.past), memory)
         return self.out_proj(y * silu(gate)), state
 
     def _project(self, x: Tensor, is_padding: Tensor) -> tuple[Tensor, ...]:
         return zero_padding(self.in_proj(x), is_padding).split(self.split, dim=-1)
 
-    def _remember(
+    def _write_and_read(
         self,
         qkv: Tensor,
         logits: Tensor,
@@ -165,7 +165,7 @@ class GatedDeltaNetMixer(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """Convolve, write and read, and norm.
 
-        Of (B, d_conv - 1 + T, directions x C) and (B, T, directions x 2 H), this gives
+        Maps (B, d_conv - 1 + T, directions x C) and (B, T, directions x 2 H) to
         (B, T, directions x V). To the rule a direction is some more heads.
         """
         qkv = silu(convolve_frames(qkv, self.conv1d.weight, None, (0, 0)))

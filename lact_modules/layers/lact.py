@@ -21,7 +21,7 @@ from lact_modules.ops.ttt.chunked import Mode
 
 
 class LaCTState(NamedTuple):
-    """What both branches remember; None of a branch that is off."""
+    """The carried state of both branches; None of a branch that is off."""
 
     attention: AttentionState | None
     fast: MemoryState | None
@@ -78,9 +78,9 @@ class LaCTMixer(nn.Module):
     Raises
     ------
     ValueError
-        If both branches are off, heads do not divide the model dimension, or
-        momentum is asked of bidirectional mode, which takes a single step, or a rule is
-        to be learned that has no gain above 0 or no decay between 0 and 1.
+        If both branches are off, heads do not divide the model dimension, momentum is
+        combined with bidirectional mode, which takes a single step, or a rule is to be
+        learned that has no gain above 0 or no decay between 0 and 1.
 
     Example
     -------

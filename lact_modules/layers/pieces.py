@@ -102,7 +102,7 @@ class Piece(NamedTuple):
 
     @property
     def wanted(self) -> slice:
-        """Where among those that are seen `frames` stand."""
+        """The place of `frames` among `seen`."""
         first = self.frames.start - self.seen.start
         return slice(first, first + self.frames.stop - self.frames.start)
 

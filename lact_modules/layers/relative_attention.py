@@ -107,7 +107,7 @@ def sinusoids(positions: Tensor, dim: int, base: float = 10000.0) -> Tensor:
 
 
 def align_distances(scores: Tensor) -> Tensor:
-    """Move scores that stand by distance to the keys at these distances.
+    """Move scores that are ordered by distance to the keys at these distances.
 
     Arguments
     ---------

@@ -38,7 +38,7 @@ class _Uninitialized(TorchFunctionMode):
         args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        """Call a function of PyTorch's, unless it gives a tensor its values."""
+        """Call a function of PyTorch's, unless it fills a tensor with values."""
         kwargs = kwargs or {}
         if func in _RANDOM_FILLS:
             return args[0]

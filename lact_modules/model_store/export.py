@@ -118,7 +118,7 @@ def load_export(folder: str | Path) -> TrainedModel:
         weights = load_file(weights_file)
     except SafetensorError as error:
         raise InputError(f"{weights_file}: not safetensors ({error})") from error
-    # transformers gives all names a beginning
+    # transformers adds a prefix to all names
     weights = {name.removeprefix("model."): value for name, value in weights.items()}
     return assemble(folder, config["model"], weights)
 

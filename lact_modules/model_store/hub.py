@@ -11,7 +11,7 @@ from lact_modules.hub_session import describe_fault, hub_session
 from lact_modules.model_store.export import EXPORT_FILES
 
 FETCH_PATIENCE = 10.0
-"""Seconds that the hub may take to answer who wants a model."""
+"""Seconds that the hub may take to answer a request for a model."""
 
 
 def check_repo_id(repo_id: str) -> None:
@@ -38,7 +38,7 @@ def fetch_model(repo_id: str) -> Path:
 
 
 def hub_fault(error: Exception) -> str:
-    """Say on one line what went wrong; a server may quote the token it was given."""
+    """Describe a fault on one line; a server may quote the token that was sent."""
     text = describe_fault(error)
     token = get_token()
     return text.replace(token, "<token>") if token else text

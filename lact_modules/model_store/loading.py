@@ -40,7 +40,7 @@ def load_model(
     num_checkpoints: int | None = None,
     exit_block: int | None = None,
 ) -> TrainedModel:
-    """Load a trained model; no code that comes with it is run.
+    """Load a trained model; no code in its files is run.
 
     Arguments
     ---------

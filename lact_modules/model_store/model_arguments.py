@@ -1,4 +1,4 @@
-"""Numbers that a model's description may give, checked before anything is built."""
+"""Numbers that a model's description may hold, checked before anything is built."""
 
 import inspect
 import math

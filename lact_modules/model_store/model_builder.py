@@ -55,7 +55,7 @@ def build_model(description: Any) -> nn.Module:
 
 
 def build_trained_model(description: Any, weights: Mapping[str, Tensor]) -> nn.Module:
-    """Build a model and give it weights, if their names and shapes are the model's.
+    """Build a model and load weights, if their names and shapes are the model's.
 
     The model is on the CPU, in evaluation mode, without gradients. The comparison is
     made without allocating it: a description that asks for huge layers fails on it.

@@ -62,7 +62,7 @@ def attend(
 
 
 def attention_mask(is_padding: Tensor, window: Window = (None, None)) -> Tensor:
-    """Mark the keys each query may look at; what `window_attention` computes.
+    """Mark the keys each query may attend to, as in `window_attention`.
 
     A frame always sees itself, so that rows of padding stay finite.
 
@@ -176,7 +176,7 @@ def _window_attention(
         return attend(q, k, v, _key_mask(is_padding), dropout)
     if left is None or right is None:
         return attend(q, k, v, attention_mask(is_padding, window), dropout)
-    # with blocks as long as the longer side most of what is computed is seen
+    # with blocks as long as the longer side most computed scores are used
     size = max(left, right, _MIN_BLOCK)
     # an exported graph has one way for all lengths
     if not torch.compiler.is_exporting() and q.shape[1] <= size + left + right:
@@ -252,7 +252,7 @@ def _in_blocks(
 ) -> Tensor:
     """Attend with blocks of queries, each to the span of keys around it.
 
-    `near` (size, span) tells which keys of its span each query of a block may see; the
+    `near` (size, span) marks the keys of its span that each query of a block sees; the
     span begins `left` keys before the block.
     """
     batch, num_frames = q.shape[:2]

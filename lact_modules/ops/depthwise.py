@@ -14,7 +14,7 @@ _SOURCE = "depthwise.cpp"
 def convolve_frames(
     x: Tensor, weight: Tensor, bias: Tensor | None, context: tuple[int, int]
 ) -> Tensor:
-    """Convolve each channel with a kernel of its own; zeros stand around the frames.
+    """Convolve each channel with a kernel of its own; zeros surround the frames.
 
     Arguments
     ---------

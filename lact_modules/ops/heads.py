@@ -58,7 +58,7 @@ class Part(NamedTuple):
 
 
 def split_heads(x: Tensor, num_heads: int, parts: Sequence[Part]) -> tuple[Tensor, ...]:
-    """Bring heads before frames, and change each frame as is wanted.
+    """Move heads before frames, and change each frame as requested.
 
     Arguments
     ---------

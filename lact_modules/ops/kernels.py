@@ -15,7 +15,7 @@ _DTYPES = (torch.float32, torch.float16, torch.bfloat16)
 def kernel_for(x: Tensor, module: str, name: str) -> Callable[..., Any] | None:
     """Return a kernel of an optional package's module, for CUDA, if there is one.
 
-    None off CUDA and for float64. Where it is missed, a warning says so once.
+    None off CUDA and for float64. If it is not installed, a warning is logged once.
     """
     # fake ones, such as those of torch.export, have no memory
     is_real = type(x) in (Tensor, torch.nn.Parameter)

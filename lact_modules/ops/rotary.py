@@ -35,7 +35,7 @@ def make_rotation(
 ) -> Rotation:
     """Return the rotation of frames, by angles that grow with their positions.
 
-    The last ones are remembered, so that layers of one encoder share them.
+    The last ones are cached, so that layers of one encoder share them.
 
     Arguments
     ---------
@@ -46,7 +46,7 @@ def make_rotation(
     size : int
         D, even.
     like : Tensor
-        Of the device and dtype that is wanted.
+        Of the requested device and dtype.
     base : float
         The slowest pair turns once in about ``2 pi base`` frames.
 
@@ -55,29 +55,29 @@ def make_rotation(
     Rotation
         For `rotate`.
     """
-    wanted = first, num_frames, size, like.device, like.dtype, base
-    # what is traced belongs to a graph, and what is fake has no memory
+    arguments = first, num_frames, size, like.device, like.dtype, base
+    # traced tensors belong to a graph, and fake ones have no memory
     if (
         isinstance(first, Tensor)
         or torch.compiler.is_compiling()
         or torch.jit.is_tracing()
         or type(like) not in (Tensor, torch.nn.Parameter)
     ):
-        return _make(*wanted)
+        return _make(*arguments)
     # whole tables, so that pieces and chunks of an utterance share them
     begin = first // _TABLE * _TABLE
     end = -(-(first + num_frames) // _TABLE) * _TABLE
-    table = _remember(begin, end - begin, *wanted[2:])
+    table = _make_cached(begin, end - begin, *arguments[2:])
     here = slice(first - begin, first - begin + num_frames)
     return Rotation(table.cosine[here], table.sine[here])
 
 
 # one for each size of heads; tables of long recordings take megabytes
 @functools.lru_cache(maxsize=2)
-def _remember(*wanted: Any) -> Rotation:
-    # training could not use what is made in inference mode
+def _make_cached(*arguments: Any) -> Rotation:
+    # training could not use tensors made in inference mode
     with torch.inference_mode(False):
-        return _make(*wanted)
+        return _make(*arguments)
 
 
 def _make(
@@ -101,7 +101,7 @@ def _make(
 
 
 def rotate(x: Tensor, rotation: Rotation) -> Tensor:
-    """Turn pairs of channels, which stand half of the channels apart.
+    """Turn pairs of channels, which are half of the channels apart.
 
     Inner products of rotated vectors depend on the distance of their positions.
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-# Sums of equal rates may come out that much below a whole number.
+# Sums of equal rates may be that much below a whole number.
 _NEXT_TO = 1e-9
 
 

@@ -104,7 +104,7 @@ def resume_scan(
     delta_bias: Tensor | None = None,
     delta_softplus: bool = False,
 ) -> tuple[Tensor, Tensor]:
-    """Scan as `selective_scan` does, from a state, and give the last one too.
+    """Scan as `selective_scan` does, from a state, and return the last one too.
 
     The state (B, D, N) is float32, or float64 for float64, and zero at the start; the
     other arguments are those of `selective_scan`, of at least one frame. Frame by frame

@@ -1,4 +1,4 @@
-"""Depthwise convolutions of planes, with what comes before them, in one pass on a CPU.
+"""Depthwise convolutions of planes, with the steps before them, in one pass on a CPU.
 
 Between a layer and the next, SiLU and zeros at padding stand. Each band of each frame
 would be written and read several times; here some frames of some channels stay in a
@@ -77,7 +77,7 @@ def can_fuse(x: Tensor) -> bool:
     Returns
     -------
     bool
-        As `has_fused` says; False where gradients may be wanted, and in autocast.
+        See `has_fused`; False where gradients may be needed, and in autocast.
 
     Example
     -------

@@ -1,4 +1,4 @@
-"""Models on the Hugging Face hub: publish what was trained, fetch it again."""
+"""Models on the Hugging Face hub: publish trained models, and fetch them."""
 
 import json
 import logging
@@ -29,7 +29,7 @@ from lact_modules.publishing.model_card import model_card
 logger = logging.getLogger(__name__)
 
 EXPORT_FOLDER = "export"
-"""In a run's folder: its model as it is published."""
+"""In a run's folder: its model as published."""
 
 CARD_FILE = "README.md"
 SETTINGS_FILE = "hparams.yaml"
@@ -43,7 +43,7 @@ UPLOAD_PATIENCE = 60.0
 FIRST_WAIT = 2.0
 """Seconds before the second attempt; doubled before each further one."""
 
-# of a server that may well be there again soon
+# of a server that may soon be available again
 _PASSING = (408, 409, 429)
 
 Done = TypeVar("Done")
@@ -84,7 +84,7 @@ def push_model(
 def _collect(
     folder: Path, repo_id: str, for_transformers: bool
 ) -> dict[str, Path | bytes]:
-    """Gather what is to be uploaded, by its name in the repository."""
+    """Gather the files to upload, by name in the repository."""
     files: dict[str, Path | bytes] = {}
     source = folder
     if is_run(folder):

@@ -1,4 +1,4 @@
-"""Model cards: the README of a published model, written from what was measured."""
+"""Model cards: the README of a published model, written from its results."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple

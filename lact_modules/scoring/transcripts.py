@@ -71,7 +71,7 @@ class Transcripts:
     def record(
         self, name: str, reference: str, found: dict[str, list[Hypothesis]]
     ) -> None:
-        """Keep what was found in one utterance."""
+        """Keep the hypotheses of one utterance."""
         self.ids.append(name)
         self.references.append(reference)
         for decoder, hypotheses in found.items():

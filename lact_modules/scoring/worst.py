@@ -50,7 +50,7 @@ class WorstUtterances:
                 signal = signals[index, : lengths[index]].cpu().clone()
                 texts = ids[index], references[index], hypotheses[index]
                 self.found.append(ScoredUtterance(wer, *texts, signal))
-        # what came first stands first among equals
+        # the earlier one is first among equals
         self.found = sorted(self.found, key=lambda each: -each.wer)[: self.num]
 
 

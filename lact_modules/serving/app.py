@@ -29,7 +29,7 @@ ORDINARY = (
     *(CloseCode.NORMAL, CloseCode.GOING_AWAY, CloseCode.NONE),
     *(CloseCode.LOST, CloseCode.RESTART),
 )
-"""Endings that nobody needs to read about."""
+"""Normal ends of a session, which are not logged."""
 
 
 class Service:

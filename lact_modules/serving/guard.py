@@ -29,7 +29,7 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-cache",
 }
-"""With every answer: only what this server gives is run, shown or connected to."""
+"""With every answer: only what this server sends is run, shown or connected to."""
 
 
 def is_own_page(host: str, origin: str | None, origins: Collection[str] = ()) -> bool:

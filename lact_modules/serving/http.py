@@ -11,7 +11,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import (
 class ImpatientHTTP(H11Protocol):
     """Close connections on which no whole request comes.
 
-    uvicorn gives a connection all the time for its first request, and for every byte
+    uvicorn has no time limit for the first request of a connection, and for every byte
     of a later one. Here it has uvicorn's ``timeout_keep_alive`` from the beginning, or
     from the answer before, to the end of a request's head. Where connections come near
     ``limit_concurrency``, the one that has waited longest makes room for another, so

@@ -4,7 +4,7 @@ import asyncio
 
 
 class Inbox:
-    """A bounded queue of bytes that are given out in pieces of the taker's size.
+    """A bounded queue of bytes, taken in pieces of any size.
 
     From ``max_bytes`` on, `put` waits.
     """

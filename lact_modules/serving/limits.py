@@ -14,7 +14,7 @@ class Limits:
     max_seconds : float
         How long a stream may last, in audio and on the clock.
     idle_seconds : float
-        How long a client may say nothing.
+        How long a client may be silent.
     request_seconds : int
         How long a connection may be open without a request.
     send_seconds : float

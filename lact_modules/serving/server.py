@@ -57,7 +57,7 @@ def make_server(app: Starlette, limits: Limits) -> uvicorn.Server:
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        # somewhat more is read, so that the session can say why it closes
+        # somewhat more is read, so that the session can send why it closes
         ws_max_size=2 * limits.max_frame_bytes,
         # samples do not shrink
         ws_per_message_deflate=False,
@@ -71,5 +71,5 @@ def make_server(app: Starlette, limits: Limits) -> uvicorn.Server:
 
 
 def _is_news(record: logging.LogRecord) -> bool:
-    # text that is not UTF-8 closes its session, which says so in one line
+    # text that is not UTF-8 closes its session, with an error of one line
     return not (record.exc_info and record.exc_info[0] is UnicodeDecodeError)

@@ -228,7 +228,7 @@ class ASRBrain(RecipeBrain):
     def on_evaluate_start(
         self, max_key: str | None = None, min_key: str | None = None
     ) -> None:
-        """Load the weights to test; what was kept of clean speech is to be of them."""
+        """Load the weights to test; statistics of clean speech have to be of them."""
         super().on_evaluate_start(max_key, min_key)
         weights = self.model.state_dict()
         if self.validated is None or not _are_equal(weights, self.validated):
@@ -252,7 +252,7 @@ class ASRBrain(RecipeBrain):
 
 
 def describe_size(model: nn.Module) -> str:
-    """Say how many million parameters a model has, and how many are fast weights."""
+    """Report how many million parameters a model has, and how many are fast weights."""
     total = sum(parameter.numel() for parameter in model.parameters())
     fast = sum(
         matrix.numel()

@@ -70,7 +70,7 @@ class AtomicCheckpointer(Checkpointer):
         try:
             checkpoint = super().save_checkpoint(meta, end_of_epoch, name, verbosity)
         except RuntimeError as error:
-            # torch.save does not say why it could not write
+            # torch.save hides the reason for which it could not write
             if shutil.disk_usage(self.checkpoints_dir).free > _FULL_DISK:
                 raise
             raise OSError(
@@ -117,7 +117,7 @@ class AtomicCheckpointer(Checkpointer):
         return found
 
     def recover_if_possible(self, *args: Any, **arguments: Any) -> Checkpoint | None:
-        """Clear unfinished folders, then load the wanted checkpoint, if any."""
+        """Clear unfinished folders, then load the requested checkpoint, if any."""
         found = from_main(self._find_whole, *args, **arguments)
         if found is None:
             return None
@@ -133,7 +133,7 @@ class AtomicCheckpointer(Checkpointer):
         return found
 
     def _find_whole(self, *args: Any, **arguments: Any) -> Checkpoint | None:
-        """Find the wanted checkpoint that is what was saved; set damaged ones aside."""
+        """Find the requested checkpoint that is intact; set damaged ones aside."""
         damaged = self._clear_unfinished()
         for checkpoint in self.find_checkpoints(*args, **arguments):
             try:

@@ -102,7 +102,7 @@ def run_recipe(
 def make_datasets(
     hparams: dict[str, Any], manifests: Manifests, vocabulary: AnyVocabulary
 ) -> Datasets:
-    """Make the datasets of a recipe, without what is too long for training."""
+    """Make the datasets of a recipe, without utterances too long for training."""
     in_memory = hparams["in_memory"]
     # at the most: dynamic chunks may leave fewer
     frame_rate = hparams["model"].frontend.frame_rate
@@ -164,7 +164,7 @@ def train_and_test(
     command: Sequence[str],
     recipe: str,
 ) -> None:
-    """Train from where the run stands, test all splits, write ``result.json``."""
+    """Train from the run's last checkpoint, test all splits, write ``result.json``."""
     if hparams["push_to_hub"] is not None:
         check_repo_id(hparams["push_to_hub"])
     loader_options = {"num_workers": hparams["num_workers"]}

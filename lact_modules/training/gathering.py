@@ -26,7 +26,7 @@ Run = Callable[[PaddedBatch], tuple[Any, BatchLoss]]
 
 
 class Outcome(NamedTuple):
-    """What has become of a batch.
+    """The result of a batch.
 
     ``batch`` and ``outputs`` are of what went through the model last: the batch, or a
     part of it. ``loss`` is the mean over the batch's labels, NaN if it could not be
@@ -61,9 +61,9 @@ class GradientAccumulation:
         return self.modules["model"]
 
     def reset(self) -> None:
-        """Begin a step: forget the utterances whose gradients were gathered."""
+        """Begin a step: drop the utterances whose gradients were gathered."""
         self.ids: list[str] = []
-        self.num_heard = 0
+        self.num_counted = 0
 
     def add(self, batch: PaddedBatch, is_last: bool) -> Outcome:
         """Run a batch forward and backward."""
@@ -78,9 +78,9 @@ class GradientAccumulation:
         with nullcontext() if is_last else without_exchange(self.model):
             outputs, loss = self._run(batch, is_lost(batch))
             self.scaler.scale(loss.mean / self.num_batches).backward()
-        self.num_heard += not is_lost(batch)
-        told = torch.full_like(loss.mean, torch.nan) if is_lost(batch) else loss.mean
-        return Outcome(batch, outputs, told, batch.id, loss.utterances)
+        self.num_counted += not is_lost(batch)
+        mean = torch.full_like(loss.mean, torch.nan) if is_lost(batch) else loss.mean
+        return Outcome(batch, outputs, mean, batch.id, loss.utterances)
 
     def _run(self, batch: PaddedBatch, teaches_nothing: bool) -> tuple[Any, BatchLoss]:
         """Run the model, within the replica if there is one, which sees the mean."""
@@ -88,7 +88,7 @@ class GradientAccumulation:
         def run() -> tuple[tuple[Any, BatchLoss], Tensor]:
             outputs, loss = self.run(batch)
             if teaches_nothing:
-                # what stands for it keeps processes in step
+                # its replacement keeps processes in step
                 loss = loss.without_effect()
             return (outputs, loss), loss.mean
 
@@ -123,7 +123,7 @@ class GradientAccumulation:
         loss_sum, num_labels = ddp_all_reduce(sums, ReduceOp.SUM)
         sum_gradients(self.model)
         self._scale_gradients(micro_batches.share / num_labels.clamp(min=1))
-        self.num_heard = int(num_labels > 0)
+        self.num_counted = int(num_labels > 0)
         return outcome._replace(loss=loss_sum / num_labels)
 
     def _add_parts(
@@ -147,14 +147,14 @@ class GradientAccumulation:
         batches that were skipped, in any process.
         """
         device = next(self.modules.parameters()).device
-        num_heard = torch.tensor(float(self.num_heard), device=device)
-        num_heard = ddp_all_reduce(num_heard, ReduceOp.SUM)
+        num_counted = torch.tensor(float(self.num_counted), device=device)
+        num_counted = ddp_all_reduce(num_counted, ReduceOp.SUM)
         num_full = self.num_batches
         if is_distributed_initialized():
             num_full *= torch.distributed.get_world_size()
-        if 0 < num_heard < num_full:
-            self._scale_gradients(num_full / num_heard)
-        return bool(num_heard > 0)
+        if 0 < num_counted < num_full:
+            self._scale_gradients(num_full / num_counted)
+        return bool(num_counted > 0)
 
     def _scale_gradients(self, factor: Tensor) -> None:
         for parameter in unwrapped(self.model).parameters():

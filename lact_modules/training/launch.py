@@ -47,8 +47,8 @@ def launch(recipe: Recipe, keys: Keys) -> None:
     """Run a recipe as ``python train.py YAML --key value``.
 
     Options are SpeechBrain's run options and overrides of YAML keys; all are checked
-    before anything is written. The output folder gets ``hyperparams.yaml``, which says
-    all that holds, and ``log.txt``. With ``--debug`` nothing is kept, and with
+    before anything is written. The output folder gets ``hyperparams.yaml``, with the
+    resolved options, and ``log.txt``. With ``--debug`` nothing is kept, and with
     ``--find_lr`` the losses by learning rate.
 
     Arguments
@@ -57,7 +57,7 @@ def launch(recipe: Recipe, keys: Keys) -> None:
         ``recipe(hparams, run_opts, command)``, what to run; `command` is
         ``sys.argv``.
     keys : Keys
-        What YAML files and command line may say, such as `keys.CTC`.
+        Keys of YAML files and command line, such as `keys.CTC`.
     """
     open_closed_streams()
     keep_freed_memory()

@@ -91,7 +91,7 @@ class MuonWithAdamW(Optimizer):
 
     def step(self, closure: Any = None) -> None:  # type: ignore[override]
         """Update all parameters that have a gradient."""
-        # loading a checkpoint gives other objects
+        # loading a checkpoint makes other objects
         self._muon.param_groups, self._adamw.param_groups = _part(self.param_groups)
         for optimizer in (self._muon, self._adamw):
             optimizer.state = self.state

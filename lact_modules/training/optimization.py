@@ -1,4 +1,4 @@
-"""How gradients become updates: clipping, learning rates, what is not finite."""
+"""How gradients become updates: clipping, learning rates, non-finite values."""
 
 import logging
 from typing import Any

@@ -187,12 +187,14 @@ class ResumableBrain(sb.Brain):
         self, last_ckpt_time: float, steps_since_ckpt: int
     ) -> bool:
         # by now the loss of the batch is in the epoch's average
-        asked = super()._should_save_intra_epoch_ckpt(last_ckpt_time, steps_since_ckpt)
+        is_due_by_time = super()._should_save_intra_epoch_ckpt(
+            last_ckpt_time, steps_since_ckpt
+        )
         if self.num_gathered:
             # gradients are not saved
             return False
         self.must_stop = self.stop_request.was_made(self.device)
-        return asked or self.must_stop or self.is_due("checkpoint_interval")
+        return is_due_by_time or self.must_stop or self.is_due("checkpoint_interval")
 
     def _save_intra_epoch_ckpt(self) -> None:
         super()._save_intra_epoch_ckpt()

@@ -38,7 +38,7 @@ class RunState:
             stream.write(yaml.dump(state))
 
     def read(self, path: str | Path, end_of_epoch: bool) -> None:
-        """Continue from what was written; the log forgets what came after."""
+        """Continue from the file; later entries of the log are removed."""
         with open(path, encoding="utf-8") as stream:
             state = yaml.safe_load(stream)
         self.wall_s = state["training_wall_s"]

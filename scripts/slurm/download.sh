@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Fetch the corpus; wants a node that reaches the internet. Goes on where it was stopped.
+# Fetch the corpus; needs a node that reaches the internet. Continues where it stopped.
 set -euo pipefail
 source scripts/slurm/settings.sh
 

@@ -34,5 +34,5 @@ LACT_SPLITS="$LACT_TRAIN_SPLITS,$LACT_DEV_SPLITS,$LACT_TEST_SPLITS"
 : "${LACT_PARTITION:=}"
 : "${LACT_ACCOUNT:=}"
 
-# what the jobs say
+# output of the jobs
 : "${LACT_LOGS:=runs/slurm}"

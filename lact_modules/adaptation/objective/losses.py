@@ -1,7 +1,7 @@
 """Losses that need no transcript, one value an utterance.
 
 Each takes log-probabilities (B, T, V) float32, token 0 the blank, and the (B,) valid
-frames, and gives (B,); padding has no influence.
+frames, and returns (B,); padding has no influence.
 """
 
 import torch
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from lact_modules.ops.padding import padding_mask
 
-# Below any mass that float32 tells from 0.
+# Below any mass that float32 distinguishes from 0.
 _TINY = 1e-30
 
 

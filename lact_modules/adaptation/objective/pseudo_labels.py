@@ -1,4 +1,4 @@
-"""What a model says, as labels to train it by."""
+"""Pseudo-labels: a model's own output as the labels that train it."""
 
 from typing import NamedTuple
 

@@ -18,8 +18,8 @@ class Muon(torch.optim.Optimizer):
     """Steps of one size along orthogonalized gradients, without momentum.
 
     A step of rate 1 is as large as fresh fast weights are, or an identity. Unlike
-    `torch.optim.Muon` it takes batches of matrices, (..., M, N), and gives every matrix
-    a step of its own (arXiv 2505.23884, eq. 9).
+    `torch.optim.Muon` it takes batches of matrices, (..., M, N), each of which takes
+    its own step (arXiv 2505.23884, eq. 9).
     """
 
     def __init__(self, params: Iterable[Tensor], lr: float):

@@ -5,7 +5,7 @@ from statistics import fmean, stdev
 
 from torch import Tensor
 
-# Losses that a shift is told from.
+# Losses by which a shift is detected.
 _WINDOW = 5
 
 

@@ -17,7 +17,7 @@ class Run(Protocol):
     """Runs a batch, or some rows of it (b,), each with parameters of its own."""
 
     def __call__(self, values: Values, rows: Tensor | None = None) -> Pass:
-        """Return what objectives look at."""
+        """Return what objectives read."""
 
 
 class Trained(NamedTuple):
@@ -30,7 +30,7 @@ class Trained(NamedTuple):
     hidden : Tensor
         (b, T, D) encoded with each one's parameters.
     traits : Traits
-        (b,) of what is said then.
+        (b,) of the output then.
     loss_before : Tensor
         (b,) before the first step.
     loss_after : Tensor

@@ -23,7 +23,7 @@ Data = Annotated[Path, typer.Argument(help=DATA_HELP)]
 def read_transcribed(
     data: Path, channel: int | None = None
 ) -> tuple[list["Utterance"], list[str]]:
-    """Read utterances of a split folder or manifest, and what is wrong with others."""
+    """Read utterances of a split folder or manifest, and the faults of others."""
     from lact_modules.data.corpus.split_folder import inspect_split
     from lact_modules.data.manifest.manifest import read_manifest
 

@@ -14,7 +14,7 @@ ESCAPE = "lact_asr.escape"
 
 @contextmanager
 def standard_streams() -> Iterator[None]:
-    """Let stdin and stdout hold any text, and see that what was written arrives.
+    """Let stdin and stdout hold any text, and check that the output is written.
 
     Files and pipes get UTF-8 in every locale, and file names byte by byte as
     they are. A terminal keeps its encoding, and shows what it lacks by numbers.

@@ -1,4 +1,4 @@
-"""Count what was done and what failed, and report it at the end."""
+"""Count files that succeeded and failed, and report them at the end."""
 
 import sys
 import time

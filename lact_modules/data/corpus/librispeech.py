@@ -91,7 +91,7 @@ def prepare_librispeech(
 
 
 def read_transcripts(data_folder: str | Path, splits: Sequence[str]) -> list[str]:
-    """Read the transcripts of splits; audio is neither wanted nor looked at.
+    """Read the transcripts of splits; audio is neither needed nor read.
 
     Arguments
     ---------

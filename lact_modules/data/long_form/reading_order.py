@@ -14,7 +14,7 @@ _LIBRISPEECH = re.compile(r"(\d+)-(\d+)-(\d{4})", re.ASCII)
 
 
 class _Place(NamedTuple):
-    """Where an utterance stands in which recording."""
+    """The recording of an utterance, and its place there."""
 
     recording: Hashable
     order: float

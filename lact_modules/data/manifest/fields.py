@@ -18,7 +18,7 @@ def read_fields(
     placeholder: str | Path | None = None,
     required: Sequence[str] = REQUIRED,
 ) -> dict[str, Any]:
-    """Read and check what is no time, by names of `Utterance`.
+    """Read and check fields other than times, by names of `Utterance`.
 
     Id and text are empty if there are none; `place` is for messages, paths are resolved
     by `find_audio`.

@@ -19,8 +19,8 @@ _SPACE = re.compile(r"\s*")
 def read_json(path: str | Path, text: str) -> Iterator[tuple[int, Entry]]:
     """Read the objects of a manifest, with the number of the line, or else the object.
 
-    They stand one after the other, usually a line each; in an array; or in an object by
-    their ids, as SpeechBrain has them.
+    They follow each other, usually a line each; or are in an array; or in an object by
+    their ids, as in SpeechBrain.
     """
     values = _parse(path, text)
     first, second = next(values, None), next(values, None)
@@ -65,7 +65,7 @@ def _parse(path: str | Path, text: str) -> Iterator[tuple[int, Any]]:
 
 
 def _make_object(pairs: list[tuple[str, Any]]) -> Entry:
-    """Refuse keys that stand twice: one of the values would be lost."""
+    """Refuse duplicate keys: one of the values would be lost."""
     made = dict(pairs)
     if len(made) < len(pairs):
         [(twice, _)] = Counter(name for name, _ in pairs).most_common(1)

@@ -180,7 +180,7 @@ def _name_all(
 def check_ids(
     utterances: Iterable[Utterance], source: str | Path | None = None
 ) -> Iterator[Utterance]:
-    """Pass utterances on; raise InputError at an id that stands twice in `source`."""
+    """Pass utterances on; raise InputError at a duplicate id in `source`."""
     seen = set()
     for utterance in utterances:
         if utterance.id in seen:

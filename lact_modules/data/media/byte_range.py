@@ -12,7 +12,7 @@ from typing import BinaryIO, TypeVar
 _WINDOW = 1 << 20
 _OVERLAP = 64
 
-# Of so many files is it kept what was found in them.
+# Files whose search results are cached.
 _MAX_KEPT = 64
 
 Found = TypeVar("Found")

@@ -13,7 +13,7 @@ def pair_table(pairs: Iterable[bytes]) -> np.ndarray:
 
 
 def find_pairs(data: bytes, table: np.ndarray) -> list[int]:
-    """Return where pairs stand, some ten times as fast as regular expressions do."""
+    """Return the places of pairs, some ten times as fast as regular expressions do."""
     found = []
     for shift in range(min(2, len(data))):
         words = np.frombuffer(data, "<u2", (len(data) - shift) // 2, shift)

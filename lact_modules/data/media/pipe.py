@@ -1,4 +1,4 @@
-"""Audio that comes through a pipe: raw samples, or behind the header of a WAV."""
+"""Audio from a pipe: raw samples, or samples behind the header of a WAV."""
 
 import re
 from struct import Struct

@@ -1,4 +1,4 @@
-"""Change the sample rate of audio that comes in blocks, of any length and any rate."""
+"""Change the sample rate of audio in blocks, of any length and any rate."""
 
 from collections.abc import Iterable, Iterator
 

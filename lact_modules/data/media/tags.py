@@ -1,4 +1,4 @@
-"""Tags that stand before, between or behind files: ID3, APE."""
+"""Tags before, between or behind files: ID3, APE."""
 
 import re
 

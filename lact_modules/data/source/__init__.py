@@ -1,1 +1,1 @@
-"""Where audio comes from: files, folders, arrays, live audio."""
+"""Sources of audio: files, folders, arrays, live audio."""

@@ -1,4 +1,4 @@
-"""Audio as it comes: files, pipes and microphones in small blocks of one size."""
+"""Live audio: files, pipes and microphones in small blocks of one size."""
 
 import logging
 import time
@@ -35,8 +35,8 @@ def read_file(path: str | Path) -> Iterator[Tensor]:
 def read_pcm(stream: BinaryIO, sample_rate: int | None = None) -> Iterator[Tensor]:
     """Read samples from a pipe, signed 16-bit little-endian: raw ones, or a WAV.
 
-    Blocks (N,) of 40 ms at 16 kHz do not depend on how the bytes come in; half a sample
-    at the end is left. Channels of a WAV are averaged, half a second after they come.
+    Blocks (N,) of 40 ms at 16 kHz do not depend on how the bytes arrive; half a sample
+    at the end is dropped. Channels of a WAV are averaged, half a second later.
     The stream is buffered: its ``read(n)`` waits for so many bytes, or the end. Raises
     InputError for an audio file of another kind, or a WAV of another rate than
     `sample_rate`.

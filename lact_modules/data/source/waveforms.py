@@ -1,4 +1,4 @@
-"""Audio as users of Python have it: files, arrays of any kind of numbers, any rate."""
+"""Audio that Python users pass: files, arrays of any kind of numbers, any rate."""
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -72,9 +72,9 @@ def to_waveform(samples: Samples, sample_rate: int, name: str = "audio") -> Tens
 def join_blocks(
     blocks: Iterable[Samples], sample_rate: int, name: str = "audio"
 ) -> Iterator[Tensor]:
-    """Mix and resample a recording that comes in blocks, as if it came at once.
+    """Mix and resample a recording in blocks, as if it were a single one.
 
-    Each has its channels where the first has them, and at least one is given out.
+    All have their channels on the axis of the first one, and at least one is yielded.
     """
     _check_rate(sample_rate)
 

@@ -1,4 +1,4 @@
-"""See that lexicon, language model and vocabulary fit each other."""
+"""Check that lexicon, language model and vocabulary fit each other."""
 
 import logging
 from collections.abc import Collection, Container

@@ -123,7 +123,7 @@ class Search:
 
 
 class SpellingSearch(Search):
-    """Any spelling may come out; a language model is one of tokens."""
+    """Any spelling is possible; a language model is one of tokens."""
 
     def __init__(
         self, vocabulary: AnyVocabulary, lm: str | Path | None, **options: Any

@@ -22,7 +22,7 @@ _Following = dict[int, TrieNode]
 
 
 class PieceSearch(TrieSearch):
-    """Words of a lexicon come out, each with its last piece.
+    """Output words of a lexicon, each with its last piece.
 
     Flashlight leaves a word with the first frame of its last piece, and takes all that
     follows for blanks: a piece that lasts for two frames would cost its word a frame of

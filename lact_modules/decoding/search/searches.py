@@ -1,4 +1,4 @@
-"""The search that fits what may come out."""
+"""The search that fits the possible outputs."""
 
 from pathlib import Path
 from typing import Any

@@ -29,7 +29,7 @@ _MOST_SEGMENTED_TOKENS = 20
 
 
 class LexiconSearch(Search):
-    """Words of a lexicon come out; `lm` is one of these words."""
+    """Output words of a lexicon; `lm` is one of these words."""
 
     # flashlight asks for such a word; its score of minus infinity keeps it out
     unknown = "<unk>"
@@ -45,7 +45,7 @@ class LexiconSearch(Search):
         super().__init__(vocabulary, [*names], lm, **options)
 
     def _make_tree(self, lexicon: Lexicon) -> Node:
-        """Put the spellings into a tree, with the best that may come of each place."""
+        """Put the spellings into a tree, with the best continuation of each place."""
         root = Node()
         start = self._lm.start(False)
         for word, spelling in lexicon:
@@ -56,7 +56,7 @@ class LexiconSearch(Search):
 
 
 class TrieSearch(LexiconSearch):
-    """Words come out where flashlight's trie ends one."""
+    """Output words where flashlight's trie ends one."""
 
     _trie: Trie
 
@@ -74,7 +74,7 @@ class TrieSearch(LexiconSearch):
 
 
 class WordSearch(TrieSearch):
-    """Words of a lexicon come out, each ended by a delimiter."""
+    """Output words of a lexicon, each ended by a delimiter."""
 
     def __init__(
         self,
@@ -119,7 +119,7 @@ class WordSearch(TrieSearch):
 
 
 class SegmentedSearch(LexiconSearch):
-    """Words of a lexicon come out, one after the other, with or without delimiters."""
+    """Output words of a lexicon, one after the other, with or without delimiters."""
 
     def __init__(
         self,
@@ -157,7 +157,7 @@ class SegmentedSearch(LexiconSearch):
 
 
 def _spread(name: str, tokens: list[str]) -> list[str]:
-    """Put a word's name in the place of its tokens, from the first to the last."""
+    """Replace a word's tokens by its name, from the first to the last."""
     if name == "".join(tokens):
         return tokens
     if len(tokens) == 1:

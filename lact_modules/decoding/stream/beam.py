@@ -1,4 +1,4 @@
-"""Beam search over a stream: words as they come, and which of them stay."""
+"""Beam search over a stream: partial words, and which of them are stable."""
 
 from itertools import takewhile
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""Greedy decoding of a stream: words as they come."""
+"""Greedy decoding of a stream, word by word."""
 
 from typing import NamedTuple
 

@@ -54,8 +54,8 @@ class PartFolder:
             before, now = found.get(key), self._plan.get(key)
             if before != now:
                 raise InputError(
-                    f"{path}: parts with {key} {_say(before)}, not {_say(now)}; name "
-                    "another output, or use the former value"
+                    f"{path}: parts with {key} {_shorten(before)}, not "
+                    f"{_shorten(now)}; name another output, or use the former value"
                 )
 
     def _write_plan(self) -> None:
@@ -108,6 +108,6 @@ class PartFolder:
         return self.path / f"{kind}-{number:06d}.jsonl"
 
 
-def _say(value: Any) -> str:
+def _shorten(value: Any) -> str:
     text = json.dumps(value)
     return text if len(text) <= 40 else f"{text[:36]} ..."

@@ -22,7 +22,7 @@ class TranscribedPart:
     """Transcripts of a part: a line per utterance, or why there is none.
 
     ``lines`` are made by `to_json`; ``failures`` have ``id``, ``file`` and ``error``.
-    ``fault`` says why the part could not be read to its end; it must not be written
+    ``fault`` is why the part could not be read to its end; it must not be written
     then.
     """
 

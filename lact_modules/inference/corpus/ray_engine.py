@@ -29,9 +29,9 @@ def transcribe_on_ray(
 ) -> Iterator[TranscribedPart]:
     """Transcribe parts, on the cluster that Ray is connected to or on this machine.
 
-    All machines find model and audio under the same paths. Parts are given back as they
-    are done, in any order. Those of workers that died, or whose machine did, are given
-    to others at the end; a part that several workers died of is skipped.
+    All machines find model and audio under the same paths. Parts are yielded as they
+    finish, in any order. Those of workers that died, or whose machine did, are retried
+    by others at the end; a part that ended several workers is skipped.
     """
     ray = start_ray()
     left = {part.number: part for part in parts}
@@ -63,7 +63,7 @@ def _transcribe_once(
     options: Mapping[str, Any],
     batch_size: int,
 ) -> Iterator[TranscribedPart]:
-    """Give each part to a worker; one that dies of it yields nothing."""
+    """Pass each part to a worker; one that dies of it yields nothing."""
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.max_errored_blocks = max(
@@ -176,7 +176,7 @@ def share_resources(
 
 
 class _Worker:
-    """A model in a process of its own, to which Ray gives one part after the other.
+    """A model in a process of its own, to which Ray passes one part after the other.
 
     What it refuses is a result: Ray would continue with others.
     """

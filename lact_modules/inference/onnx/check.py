@@ -1,4 +1,4 @@
-"""See that a graph says what the model says, at several lengths and batch sizes."""
+"""Check a graph's output against the model's, at several lengths and batch sizes."""
 
 from pathlib import Path
 from typing import Any
@@ -72,8 +72,8 @@ def run_stream(model: StreamingModel | OnnxStreamingModel, waveform: Tensor) -> 
 def _streams(layout: StreamLayout) -> tuple[int, ...]:
     """Return streams: within a chunk, some chunks, more than the left context."""
     chunk, whole = layout.chunk, layout.chunk + layout.look_ahead
-    remembered = round(layout.left_seconds * SAMPLE_RATE)
-    return 1, 1000, chunk, whole, whole + 1, remembered + 5 * chunk // 2
+    left = round(layout.left_seconds * SAMPLE_RATE)
+    return 1, 1000, chunk, whole, whole + 1, left + 5 * chunk // 2
 
 
 def _compare(found: Tensor, expected: Tensor, num_samples: int) -> float:

@@ -63,7 +63,7 @@ def export_to_onnx(
 
 
 def write_tokens(vocabulary: AnyVocabulary, path: Path) -> None:
-    """Write symbols and ids as sherpa-onnx reads them; U+2581 stands for a space."""
+    """Write symbols and ids as sherpa-onnx reads them; U+2581 means a space."""
     lines = [
         f"{WORD_START if token == vocabulary.delimiter else token} {number}\n"
         for number, token in enumerate(vocabulary.tokens)

@@ -1,8 +1,8 @@
-"""What an exported graph does with samples before the model: pad them, and guess.
+"""What an exported graph does with samples before the model: pad, and rescale them.
 
-sherpa-onnx gives a model that reads samples nothing but samples, one utterance after
-the other, each brought to mean 0 and variance 1. Log-mel features have a floor, and so
-want the loudness that it had. It can be had: sherpa-onnx divides by
+sherpa-onnx passes nothing but samples to a model that reads them, one utterance after
+the other, each normalized to mean 0 and variance 1. Log-mel features have a floor, and
+need the original loudness. It can be recovered: sherpa-onnx divides by
 ``sqrt(variance + 1e-5)``, so the difference to a mean square of 1 shows it.
 """
 
@@ -69,7 +69,7 @@ prologue (float[batch, samples] waveform, int64[rows] lengths)
 
 
 def add_prologue(core: ModelProto, unit: int) -> ModelProto:
-    """Let a model that wants whole frames and all lengths take any samples.
+    """Let a model that needs whole frames and all lengths take any samples.
 
     Instead of frames (B, T, unit) it takes ``waveform`` (B, N); ``lengths`` (B,) may be
     omitted.

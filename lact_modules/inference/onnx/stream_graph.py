@@ -96,9 +96,9 @@ class StreamStep(nn.Module):
 
     @torch.no_grad()
     def _begin(self) -> tuple[Any, ...]:
-        """Return what is left of a time that is all padding.
+        """Return the state after a time that is all padding.
 
-        It is as long as what attention remembers, so that shapes will not change.
+        It is as long as the left context of attention, so that shapes stay the same.
         """
         _, encoder, normalize = self._parts
         num_chunks = max(1, -(-self.chunking.left // self.chunking.size))

@@ -11,10 +11,10 @@ from lact_modules.errors import InputError
 from lact_modules.layers.chunking import Chunking
 
 CHUNK_SECONDS = 0.64
-"""How much a stream encodes together, if nothing else is asked for."""
+"""How much a stream encodes together, by default."""
 
 LEFT_SECONDS = 5.12
-"""What attention sees before a chunk, if nothing else is asked for."""
+"""What attention sees before a chunk, by default."""
 
 
 @torch.inference_mode()

@@ -1,4 +1,4 @@
-"""What a recognizer of streams remembers, as plain data and back."""
+"""The carried state of a streaming recognizer, as plain data and back."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from lact_modules.inference.stream.model import ModelState, StreamingModel
 from lact_modules.inference.stream.state import fits, pack, unpack
 from lact_modules.model_store.onnx.stream_model import OnnxStreamingModel
 
-# What a stream remembers.
+# Of the carried state.
 _PARTS = {
     "frontend": FrontendState,
     "encoder": EncoderState,
@@ -26,7 +26,7 @@ def pack_memory(
     utterance: UtteranceState,
     ended: tuple[Hypothesis, ...],
 ) -> dict[str, Any]:
-    """Turn what is remembered into plain data, which `torch.save` takes."""
+    """Turn the carried state into plain data, which `torch.save` takes."""
     if not isinstance(streaming, StreamingModel):
         raise InputError(
             f"{streaming.path}: the state of a graph is not kept in files; "

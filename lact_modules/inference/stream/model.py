@@ -21,19 +21,19 @@ from lact_modules.model_store.onnx.stream_model import OnnxStreamingModel
 
 
 class ModelState(NamedTuple):
-    """What a model remembers of streams; of constant size."""
+    """The carried state of a model, of constant size."""
 
     frontend: FrontendState
     encoder: EncoderState
 
     @property
     def num_samples(self) -> int:
-        """How many samples have come."""
+        """How many samples have arrived."""
         return self.frontend.num_samples
 
 
 class StreamingModel:
-    """Score samples as they come; the state is passed in and given back.
+    """Score samples as they arrive; the state is an argument and a result.
 
     The scores do not depend on how the samples are cut into pieces.
     """
@@ -71,7 +71,7 @@ class StreamingModel:
         return self.model.score_frames(hidden), ModelState(frontend, encoder)
 
     def finish(self, state: ModelState) -> Tensor:
-        """Score what is left, (B, T, V), at the end of the streams."""
+        """Score the remaining frames, (B, T, V), at the end of the streams."""
         frames = self.frontend.finish(state.frontend)
         hidden, encoder = self.encoder.accept(frames, state.encoder)
         rest = self.encoder.finish(encoder)

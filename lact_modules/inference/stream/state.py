@@ -57,7 +57,7 @@ def pack(state: Any) -> Any:
 
 
 def unpack(packed: Any) -> Any:
-    """Give back what `pack` has packed."""
+    """Restore what `pack` has packed."""
     if isinstance(packed, list):
         return [unpack(part) for part in packed]
     if not isinstance(packed, dict):

@@ -138,9 +138,9 @@ class DynamicChunking(nn.Module):
         state : RouterState | None
             After the frames before.
         border : int | None
-            Frames after which a mean has to end, for it is wanted then.
+            Frames after which a mean has to end, since it is needed then.
         log_probs : Tensor | None
-            (B, T, V), what a CTC head says of the frames, for a router that reads it
+            (B, T, V), a CTC head's output for the frames, for a router that reads it
             in their place.
 
         Returns
@@ -216,7 +216,7 @@ class DynamicChunking(nn.Module):
             (B, T, D); finite but meaningless at padding.
         """
         values = self._smooth(self._added(z, segments), segments)
-        return self._give(values, segments.routing, x)
+        return self._expand(values, segments.routing, x)
 
     def settle(self, z: Tensor, segments: Segments) -> Tensor:
         """Smooth what was made of segments from both ends, and leave it in segments.
@@ -252,24 +252,24 @@ class DynamicChunking(nn.Module):
         x : Tensor
             (B, T, D), the frames that they were made of.
         before : Tensor | None
-            (B, 1, D), what frames of the segment before the first are given.
+            (B, 1, D), what is added to frames of the segment before the first.
 
         Returns
         -------
         output : Tensor
             (B, T, D)
         last : Tensor
-            (B, 1, D), what frames of the last segment are given.
+            (B, 1, D), what is added to frames of the last segment.
         """
         values = self._added(z, segments)
         if segments.routing.probability.requires_grad:
             values = smooth(values, shares(segments), before)
-        output = self._give(values, segments.routing, x, before)
+        output = self._expand(values, segments.routing, x, before)
         known = values if before is None else torch.cat([before, values], dim=1)
         return output, known[:, -1:]
 
     def _added(self, z: Tensor, segments: Segments) -> Tensor:
-        """Return what of z (B, K, D) frames are given."""
+        """Return the part of z (B, K, D) that is added to frames."""
         return z - segments.x if self.project_frame is None else z
 
     def _smooth(self, z: Tensor, segments: Segments) -> Tensor:
@@ -278,7 +278,7 @@ class DynamicChunking(nn.Module):
             return z
         return smooth(z, shares(segments), two_sided=True)
 
-    def _give(
+    def _expand(
         self, values: Tensor, routing: Routing, x: Tensor, before: Tensor | None = None
     ) -> Tensor:
         own = x if self.project_frame is None else self.project_frame(x)

@@ -34,7 +34,7 @@ class MovingAverage(nn.Module):
 
     @torch.no_grad()
     def follow(self, value: Tensor, is_known: Tensor | None = None) -> None:
-        """Update it by the value in a batch, unless () bool says there is none."""
+        """Update it by the value in a batch, unless `is_known`, () bool, is False."""
         if is_known is None:
             is_known = torch.ones_like(self.num_batches, dtype=torch.bool)
         self.num_batches += is_known

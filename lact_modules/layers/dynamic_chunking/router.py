@@ -10,7 +10,7 @@ from lact_modules.ops.routing import Routing, accumulate, rate_offset
 
 
 class RouterState(NamedTuple):
-    """What a router remembers of a stream.
+    """The carried state of a router.
 
     Arguments
     ---------
@@ -32,7 +32,7 @@ class Router(nn.Module):
     low segments are long, but they end. Temperature 0 is the control, even segments; a
     high one is a threshold.
 
-    The offset is such that the mean rate is the share of the frames that is asked for:
+    The offset is such that the mean rate is the requested share of the frames:
     in training it is the batch's, and what is averaged of it serves later. So
     utterances differ in their keep ratios, and have this one together. (With
     random weights neighbours are so alike, in speech, that the router of
@@ -48,10 +48,10 @@ class Router(nn.Module):
     Attributes
     ----------
     merges : bool
-        Whether the frames of a segment are so alike that their mean stands for them.
+        Whether the frames of a segment are so alike that their mean can replace them.
     reads_tokens : bool
-        Whether it reads what a CTC head says of frames, (B, T, V) log-probabilities,
-        in the place of frames.
+        Whether it reads a CTC head's log-probabilities (B, T, V) in the place of
+        frames.
     """
 
     merges = False
@@ -89,7 +89,7 @@ class Router(nn.Module):
 
     @torch.no_grad()
     def numbers(self, x: Tensor, is_padding: Tensor) -> dict[str, float]:
-        """Return what is worth to be watched in training, of frames (B, T, D).
+        """Return numbers to monitor in training, of frames (B, T, D).
 
         ``p`` is the mean rate that they would have outside of training.
         """

@@ -32,7 +32,7 @@ class UniformRouter(Router):
     def rate(
         self, padded: Tensor, is_padding: Tensor, keep_ratio: float | Tensor
     ) -> Tensor:
-        """See `Router`: what is asked for."""
+        """See `Router`: the requested ratio."""
         ones = torch.ones(is_padding.shape, dtype=torch.float64, device=padded.device)
         return keep_ratio * ones
 

@@ -1,4 +1,4 @@
-"""Run an exported graph by onnxruntime: what stands in the place of a model."""
+"""Run an exported graph by onnxruntime in the place of a model."""
 
 from pathlib import Path
 from typing import NoReturn
@@ -14,7 +14,7 @@ from lact_modules.model_store.onnx.stream_model import OnnxStreamingModel
 _CUDA = "CUDAExecutionProvider"
 
 # the latter may be omitted
-_GIVEN, _LENGTHS = "waveform", "lengths"
+_WAVEFORM, _LENGTHS = "waveform", "lengths"
 
 
 class OnnxModel:
@@ -29,7 +29,10 @@ class OnnxModel:
             self._session.get_overridable_initializers(),
         )
         outputs = self._session.get_outputs()
-        if [[each.name for each in some] for some in inputs] != [[_GIVEN], [_LENGTHS]]:
+        if [[each.name for each in some] for some in inputs] != [
+            [_WAVEFORM],
+            [_LENGTHS],
+        ]:
             raise InputError(
                 f"{path}: not a recognizer of lact-asr; export the run again"
             )
@@ -58,14 +61,17 @@ class OnnxModel:
                 f"{self.num_tokens}; use the file of the same export"
             )
         layout = streaming.layout
-        for option, asked, given in (
+        for option, requested, exported in (
             ("--chunk", chunk_seconds, layout.chunk_seconds),
             ("--left", left_seconds, layout.left_seconds),
         ):
-            if asked is not None and abs(asked - given) * self.frame_rate > 0.5:
+            if (
+                requested is not None
+                and abs(requested - exported) * self.frame_rate > 0.5
+            ):
                 raise InputError(
-                    f"{path}: exported with {option} {given:g}, not {asked:g}; omit "
-                    f"{option}, or export the run again"
+                    f"{path}: exported with {option} {exported:g}, not "
+                    f"{requested:g}; omit {option}, or export the run again"
                 )
         return streaming
 
@@ -75,8 +81,8 @@ class OnnxModel:
 
     def __call__(self, waveform: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Return log-probabilities (B, T, V) and lengths (B,) in frames, int64."""
-        given = {_GIVEN: waveform, _LENGTHS: lengths}
-        arrays = {name: tensor.cpu().numpy() for name, tensor in given.items()}
+        inputs = {_WAVEFORM: waveform, _LENGTHS: lengths}
+        arrays = {name: tensor.cpu().numpy() for name, tensor in inputs.items()}
         log_probs, num_frames = map(torch.from_numpy, self._session.run(None, arrays))
         return log_probs, num_frames
 

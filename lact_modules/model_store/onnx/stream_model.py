@@ -62,7 +62,7 @@ class OnnxStreamState(NamedTuple):
 
 
 class OnnxStreamingModel:
-    """Score samples as they come, as `StreamingModel` does, by a graph of one step."""
+    """Score samples as they arrive, like `StreamingModel`, by a graph of one step."""
 
     def __init__(self, path: Path, frame_rate: float):
         self.path, self.device = path, torch.device("cpu")

@@ -44,7 +44,7 @@ class Choice:
 
     @classmethod
     def load(cls, folder: Path) -> "Choice | None":
-        """Read what stands beside the checkpoints; None if nothing was chosen yet."""
+        """Read the file beside the checkpoints; None if nothing was chosen yet."""
         path = folder / cls.file_name
         if not path.exists():
             return None

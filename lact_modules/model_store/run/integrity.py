@@ -1,4 +1,4 @@
-"""Check that a checkpoint is what was saved: marks, checksums, files on the disk."""
+"""Check that a checkpoint is as it was saved: marks, checksums, files on the disk."""
 
 import errno
 import hashlib
@@ -72,7 +72,7 @@ def is_complete(folder: Path, meta: dict[str, Any]) -> bool:
 
 
 def verify(folder: Path, names: Collection[str] | None = None) -> None:
-    """See that a checkpoint's files are what was saved.
+    """Check that a checkpoint's files are as they were saved.
 
     Checkpoints of versions without checksums are checked by those within torch's files,
     and by what cannot be text.

@@ -1,1 +1,1 @@
-"""Functions in C++ for CPUs, and where they stand in for PyTorch's."""
+"""Functions in C++ for CPUs, and where they replace PyTorch's."""

@@ -88,7 +88,7 @@ class _Attention(Function):
                     grad,
                 )
         q, k, v = map(_with_whole_rows, (q, k, v))
-        # in the order in which heads and frames stand
+        # in the order of heads and frames in memory
         grads = torch.empty_like(q), torch.zeros_like(k), torch.zeros_like(v)
         strides = _strides(q, k, v, *grads)
         tensors = [grad.contiguous(), q, k, v, strides, *rest, *grads]

@@ -17,7 +17,7 @@ from torch import Tensor
 logger = logging.getLogger(__name__)
 
 SWITCH = "LACT_NATIVE"
-"""Environment variable; 0 leaves CPUs with what is written in PyTorch."""
+"""Environment variable; 0 makes CPUs use the code in PyTorch."""
 
 _OPTIONS = ("-O3", "-ffast-math", "-std=c++17", "-fPIC", "-fopenmp")
 _VECTORS = {
@@ -82,7 +82,7 @@ def _find_library(source: str, options: Sequence[str]) -> Path:
     headers = sorted(path.parent.glob("*.h"))
     contents = b"".join(each.read_bytes() for each in (path, *headers))
     key = _digest(" ".join(command).encode() + contents)
-    # loading half a file would end the process, so that names tell what is in files
+    # loading half a file would end the process, so a file's name identifies its content
     for library in cache_folder().glob(f"{path.stem}_{key}_*.so"):
         if library.stem.endswith(_digest(library.read_bytes())):
             return library

@@ -17,7 +17,7 @@ _GROUPS = 4
 def native_scan(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor) -> Tensor:
     """Do `sequential_scan` in C++; the gradients compute the states anew.
 
-    For float32 on the CPU, where `has_native_scan` says so; else RuntimeError.
+    For float32 on the CPU, if `has_native_scan` is True; else RuntimeError.
     """
     return _NativeScan.apply(u, delta, A, B, C)
 

@@ -169,7 +169,7 @@ def _sequential_ttt(
 def _step(
     state: TTTState, weight: FastWeight, rule: UpdateRule, initial: FastWeight
 ) -> tuple[TTTState, FastWeight]:
-    """Learn from the pending frames, and give the weights that this leaves."""
+    """Learn from the pending frames, and return the resulting weights."""
     learned = _learn(state, weight, rule, initial)
     return learned, _weight(learned, rule, initial)
 
@@ -238,7 +238,7 @@ def _head_first(
     momentum: Tensor | None,
     is_padding: Tensor,
 ) -> tuple[Tensor, Frames]:
-    """Bring heads before frames, and zero what is padding."""
+    """Move heads before frames, and zero padding."""
 
     def clean(x: Tensor) -> Tensor:
         # (B, T, H, D) -> (B, H, T, D)

@@ -158,7 +158,7 @@ def _learn_down(
     is_padding: Tensor,
     rotation: Rotation | None = None,
 ) -> Tensor:
-    # what is applied is not looked at
+    # what is applied is not checked
     weight = FastWeight(gate, up, down=up)
     activation = Activation(scale, offset)
     k, v = _keys_and_values(kv, weight, activation, is_padding, rotation)

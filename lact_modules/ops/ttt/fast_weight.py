@@ -18,7 +18,7 @@ class FastWeight(NamedTuple):
     """The three matrices of ``f(x) = down @ (silu(gate @ x) * (up @ x))``.
 
     The LaCT paper (arXiv 2505.23884, eq. 5) calls gate w0, down w1 and up w2.
-    Matrices may be shared, as below, or stand per utterance with a leading B.
+    Matrices may be shared, as below, or be per utterance, with a leading B.
 
     Arguments
     ---------

@@ -63,8 +63,8 @@ class Frames(NamedTuple):
 class TTTState(NamedTuple):
     """What is carried from one call to the next; detach it to cut the graph.
 
-    It holds nothing that follows from the rest: `UpdateRule.weight` gives the weights
-    to apply.
+    It holds nothing that follows from the rest: `UpdateRule.weight` computes the
+    weights to apply.
 
     Arguments
     ---------
@@ -84,7 +84,7 @@ class TTTState(NamedTuple):
 
 
 def per_utterance(weight: FastWeight, batch_size: int) -> FastWeight:
-    """Expand to (B, H, ...) in float32, or in float64 if that is what came."""
+    """Expand to (B, H, ...) in float32, or in float64 for float64."""
     dtype = torch.promote_types(weight.gate.dtype, torch.float32)
     return FastWeight(
         *(matrix.to(dtype).expand(batch_size, -1, -1, -1) for matrix in weight)

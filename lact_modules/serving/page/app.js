@@ -13,7 +13,7 @@ const find = (id) => document.getElementById(id);
 const transcript = new Transcript(find("finals"), find("stable"), find("open"));
 let stop = null; // ends the current stream
 
-function say(text, isAlarm = false) {
+function showStatus(text, isAlarm = false) {
   find("status").textContent = text;
   find("status").classList.toggle("alarm", isAlarm);
 }
@@ -44,19 +44,19 @@ async function run(send) {
   const stopped = new Promise((resolve) => (stop = resolve));
   try {
     const stream = await send(stopped);
-    say("Finishing ...");
+    showStatus("Finishing ...");
     stream.finish();
     const reason = await stream.closed;
-    say(reason ? `Stopped: ${reason}.` : "Done.", Boolean(reason));
+    showStatus(reason ? `Stopped: ${reason}.` : "Done.", Boolean(reason));
   } catch (error) {
-    say(`Failed: ${error.message}.`, true);
+    showStatus(`Failed: ${error.message}.`, true);
   }
   stop = null;
   setBusy(false);
 }
 
 async function connect() {
-  say("Connecting ...");
+  showStatus("Connecting ...");
   transcript.separate();
   return Stream.open(show);
 }
@@ -65,7 +65,7 @@ async function sendMicrophone(stopped) {
   let stream = null;
   let giveUp;
   const hopeless = new Promise((resolve, reject) => (giveUp = reject));
-  say("Waiting for the microphone ...");
+  showStatus("Waiting for the microphone ...");
   const microphone = await Microphone.open(RATE, (samples) => {
     if (stream === null) return;
     stream.send(samples);
@@ -76,7 +76,7 @@ async function sendMicrophone(stopped) {
   try {
     microphone.onLost(() => giveUp(new Error("the microphone is gone")));
     stream = await connect();
-    say("Listening ...");
+    showStatus("Listening ...");
     await Promise.race([stopped, stream.closed, hopeless]);
     return stream;
   } catch (error) {
@@ -88,12 +88,12 @@ async function sendMicrophone(stopped) {
 }
 
 async function sendFile(file, stopped) {
-  say(`Reading ${file.name} ...`);
+  showStatus(`Reading ${file.name} ...`);
   const samples = await readAudio(file, RATE);
   const stream = await connect();
   let isOver = false;
   const over = Promise.race([stopped, stream.closed]).then(() => (isOver = true));
-  say(`Transcribing ${file.name} (${(samples.length / RATE).toFixed(1)} s) ...`);
+  showStatus(`Transcribing ${file.name} (${(samples.length / RATE).toFixed(1)} s) ...`);
   for (let start = 0; start < samples.length && !isOver; start += FILE_PIECE) {
     stream.send(samples.subarray(start, start + FILE_PIECE));
     await Promise.race([stream.room(FILE_AHEAD_SECONDS), over]);
@@ -112,8 +112,8 @@ find("clear").addEventListener("click", () => transcript.clear());
 find("copy").addEventListener("click", async () => {
   try {
     await navigator.clipboard.writeText(transcript.text);
-    say("Copied.");
+    showStatus("Copied.");
   } catch {
-    say("The browser does not let this page copy.", true);
+    showStatus("The browser does not let this page copy.", true);
   }
 });

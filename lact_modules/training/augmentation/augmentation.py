@@ -96,14 +96,14 @@ class WaveformAugmenter:
                 return signals, lengths
             return signals.repeat(num_views, 1), lengths.repeat(num_views)
         pairs = zip(signals, lengths.tolist(), strict=True)
-        views = [self._hear(signal[:length], num_views) for signal, length in pairs]
+        views = [self._augment(signal[:length], num_views) for signal, length in pairs]
         augmented = [*chain(*zip(*views, strict=True))]
         padded = pad_sequence(augmented, batch_first=True)
         # as wide as it was, if nothing has become longer
         missing = max(0, signals.shape[1] - padded.shape[1])
         return pad(padded, (0, missing)), lengths.new_tensor([*map(len, augmented)])
 
-    def _hear(self, waveform: Tensor, num_views: int) -> list[Tensor]:
+    def _augment(self, waveform: Tensor, num_views: int) -> list[Tensor]:
         waveform = _apply(self.first_steps, waveform)
         return [_apply(self.steps, waveform) for _ in range(num_views)]
 

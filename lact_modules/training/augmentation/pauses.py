@@ -18,7 +18,7 @@ _LEVEL_DB, _FALL = (-60.0, -12.0), (0.0, 2.0)
 
 
 class Pauses:
-    """Lengthen utterances by pauses, so that a model learns to say nothing in them.
+    """Lengthen utterances by pauses, so that a model learns to output no words there.
 
     Each draws from torch's global generator on the CPU. An inner pause goes between two
     words: where it is far quieter than elsewhere; there is none if nothing is.

@@ -19,7 +19,7 @@ TIME_MASK_SCALE = 2.5
 class TwoViews:
     """Train on two views of each utterance, consistently (CR-CTC, arXiv 2410.05101).
 
-    Both views are trained on the transcript, and each on what the other says at each
+    Both views are trained on the transcript, and each on the other's output at each
     frame. SpecAugment hides other parts of each, so a model has to fill in what is
     hidden, and is regularized. The second half of a batch has the same utterances.
     During ``warmup_steps`` the scale rises linearly from 0: at first each view would be
@@ -38,7 +38,7 @@ class TwoViews:
         return cls(cr_loss_scale, cr_warmup_steps) if cr_loss_scale else None
 
     def weight(self, step: float, total_steps: int) -> float:
-        """Return the scale at a step, or the place in a schedule that it stands for."""
+        """Return the scale at a step, or its place in a schedule."""
         warmup_steps = self.warmup_steps
         if warmup_steps is None:
             warmup_steps = min(WARMUP_STEPS, total_steps // 10)
@@ -89,7 +89,7 @@ def _mean_of_views(losses: Tensor) -> Tensor:
 def time_mask_factor(
     time_mask_scale: float | None = None, cr_loss_scale: float = 0.0
 ) -> float:
-    """Return the factor of time masks: what is asked for, or what fits the views."""
+    """Return the factor of time masks: the given one, or one that fits the views."""
     if time_mask_scale is not None:
         return time_mask_scale
     return TIME_MASK_SCALE if cr_loss_scale else 1.0

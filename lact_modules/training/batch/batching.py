@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 
 class BatchLimits(NamedTuple):
-    """Keys of a recipe that say how many utterances or seconds come together.
+    """Keys of a recipe that limit the utterances and seconds of a batch.
 
     ``target_effective_batch`` are the utterances of a step; None: as memory allows.
     """

@@ -82,7 +82,7 @@ class ResumableSampler:
             )
 
     def _skip(self, done: NDArray[np.uint64]) -> bool:
-        """Continue after the batches that hold what was done, if those hold no more."""
+        """Skip the batches of utterances that are done; False if they hold others."""
         in_row = np.bincount(self._rows[self._is_left], minlength=len(self.dataset))
         num_utterances = 0
         while num_utterances < len(done) and self._num_done < len(self._rounds):
@@ -100,7 +100,7 @@ class ResumableSampler:
 
     @property
     def num_left(self) -> int:
-        """Batches of this process that are to come in the epoch."""
+        """Batches of this process that remain in the epoch."""
         return len(self._rounds) - self._num_done
 
     def advance(self, batch: Any) -> None:

@@ -1,4 +1,4 @@
-"""Which utterances come together: as many a step, or as many seconds a batch."""
+"""Which utterances form a batch: as many a step, or as many seconds a batch."""
 
 import itertools
 from collections.abc import Mapping, Sequence

@@ -31,9 +31,9 @@ def count_valid(padded: PaddedData) -> Tensor:
 class SpeechBatch(PaddedBatch):
     """SpeechBrain's batch, without the items whose audio cannot be read.
 
-    These have an empty ``signal``; ``faults`` say what is wrong, by id. Where none can,
-    a second of silence stands for all, so that a process that trains with others keeps
-    step with them.
+    These have an empty ``signal``; ``faults`` are the reasons, by id. If none can be
+    read, a second of silence replaces all, so that a process that trains with others
+    keeps step with them.
     """
 
     def __init__(self, items: Sequence[dict[str, Any]]):
@@ -64,7 +64,7 @@ def faults_of(batch: PaddedBatch) -> dict[str, str]:
 
 
 def is_lost(batch: PaddedBatch) -> bool:
-    """Return whether silence stands for any batch, of which nothing could be read."""
+    """Return whether silence replaces a batch of which nothing could be read."""
     return isinstance(batch, SpeechBatch) and batch.is_lost
 
 

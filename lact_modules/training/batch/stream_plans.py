@@ -52,11 +52,11 @@ def plan_streams(
         plans = [StreamPlan(streams, is_random=order == RANDOM)]
     if finetuning is not None:
         plans.append(finetuning.plan(utterances, gap, seed))
-        _tell(finetuning, plans[-1], gap, limits.max_batch_length)
+        _log_plan(finetuning, plans[-1], gap, limits.max_batch_length)
     return plans if long_form.is_joined or finetuning is not None else []
 
 
-def _tell(
+def _log_plan(
     finetuning: LongFormFinetuning, plan: StreamPlan, gap: float, max_seconds: float
 ) -> None:
     seconds = [duration(stream, gap) for stream in plan.streams]
@@ -74,7 +74,7 @@ def _tell(
 
 
 def make_sampler(dataset: Any, limits: BatchLimits) -> RoundSampler:
-    """Make the batches of a training: as large as memory allows, or as wanted.
+    """Make the batches of a training: as large as memory allows, or as requested.
 
     Long-form fine-tuning has as many seconds a batch as the epochs before.
     """

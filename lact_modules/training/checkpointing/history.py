@@ -1,4 +1,4 @@
-"""Which options the steps of a run were trained with, whatever a later start says."""
+"""Which options the steps of a run were trained with, also if a later start differs."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,7 +22,7 @@ _BRAIN_FILE = "brain.ckpt"
 
 
 class Trained(NamedTuple):
-    """What the newest checkpoint of a run says of its training.
+    """The training of a run, from its newest checkpoint.
 
     ``options`` is resolved YAML of the start that trained the last step; ``epochs``
     includes the share of the unfinished one.
@@ -41,7 +41,7 @@ class Trained(NamedTuple):
 
 
 def read_trained(save_folder: str | Path | None) -> Trained | None:
-    """Read how a run was trained so far; None if no checkpoint tells.
+    """Read how a run was trained so far; None if no checkpoint has it.
 
     That is so if there is none, the newest is damaged, or its version kept no options.
     """

@@ -1,4 +1,4 @@
-"""How far an epoch has come, whatever its steps are."""
+"""The progress of an epoch, whatever its steps are."""
 
 from typing import Any
 

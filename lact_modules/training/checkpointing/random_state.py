@@ -27,7 +27,7 @@ class RandomState:
 
     @mark_as_saver
     def save(self, path: str | Path) -> None:
-        """Write the state of this rank; others' stand beside the main one's file."""
+        """Write the state of this rank; others' are beside the main one's file."""
         torch.save(_current(), rank_path(path))
 
     @mark_as_loader
@@ -45,7 +45,7 @@ class RandomState:
         self.loaded = _current()
 
     def restore(self) -> None:
-        """Draw on from what was loaded or held, if anything was."""
+        """Continue from the state that was loaded or held, if there is one."""
         if self.loaded is None:
             return
         random.setstate(self.loaded["python"])
@@ -70,6 +70,6 @@ def _current() -> dict[str, Any]:
 
 
 def rank_path(path: str | Path) -> Path:
-    """Return the place, beside the main rank's, of what this rank saves of its own."""
+    """Return the path of this rank's own file, beside the main rank's."""
     path, rank = Path(path), get_rank()
     return path.with_name(f"{path.name}.rank{rank}") if rank else path

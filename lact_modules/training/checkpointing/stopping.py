@@ -51,17 +51,17 @@ class StopRequest:
     def _note(self, number: int, frame: FrameType | None) -> None:
         now = time.monotonic()
         if number == signal.SIGINT:
-            # torchrun sends on what has come from the terminal to all
+            # torchrun forwards signals from the terminal to all
             if self._signal and now - self._noted_at > _SAME_PRESS_S:
                 raise SystemExit(128 + number)
-            # a logger may be at work as the signal comes
+            # a logger may be at work when the signal arrives
             os.write(2, b"asked to stop: saving first; Ctrl-C again ends at once\n")
         if number == signal.SIGHUP:
             _leave_terminal()
         self._signal, self._noted_at = number, now
 
     def was_made(self, device: str | torch.device = "cpu") -> bool:
-        """Return whether any process of the training was asked; all must call it."""
+        """Return whether any process was asked to stop; all processes must call it."""
         flag = torch.tensor(float(self._signal), device=device)
         self._signal = int(ddp_all_reduce(flag, torch.distributed.ReduceOp.MAX))
         return self._signal > 0

@@ -112,7 +112,7 @@ def make_stream_dataset(
 def _check(
     streams: Sequence[Stream], vocabulary: AnyVocabulary, must_spell: bool
 ) -> None:
-    """Look at spelling and ids before anything is read."""
+    """Check spelling and ids before anything is read."""
     texts = {stream[0].id: transcribe(stream) for stream in streams}
     check = check_spelling if must_spell else _warn_of_unknown
     check(texts, vocabulary)
@@ -130,14 +130,14 @@ def _make_items(
     """Add to SpeechBrain's dataset how streams become signals and tokens."""
 
     @takes("stream")
-    @provides("signal", "heard", "faults")
+    @provides("signal", "transcript", "faults")
     def read(stream: Stream) -> Iterator[Any]:
         signals, faults = recordings.read(stream)
         yield join_signals([*signals.values()], gap)
         yield transcribe([u for u in stream if u.id in signals])
         yield faults
 
-    @takes("heard")
+    @takes("transcript")
     @provides("tokens")
     def spell(text: str) -> Tensor:
         unknown = vocabulary.unknown(text)
@@ -148,7 +148,7 @@ def _make_items(
         "dynamic_items": [read, spell],
         "output_keys": {
             **{key: key for key in ("id", "signal", "tokens", "faults")},
-            "text": "heard",
+            "text": "transcript",
         },
     }
 

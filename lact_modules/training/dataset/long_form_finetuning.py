@@ -51,7 +51,7 @@ class LongFormFinetuning(NamedTuple):
         return self.num_epochs - self.epochs + 1
 
     def schedule(self, before: Schedule) -> Schedule:
-        """Return the learning rates of both: those before come to their end.
+        """Return the learning rates of both: the schedule before runs to its end.
 
         Then they rise to `lr_scale`, in a tenth of the stage, and fall along half a
         cosine.
@@ -88,7 +88,7 @@ class LongFormFinetuning(NamedTuple):
 
 
 def check_epochs(epochs: int, num_epochs: int) -> None:
-    """Refuse fine-tuning that no other epoch comes before."""
+    """Refuse fine-tuning without an epoch before it."""
     if epochs >= num_epochs:
         raise InputError(
             f"--long_form_finetune_epochs {epochs}: of {num_epochs} epochs; set "

@@ -42,7 +42,7 @@ Paths = str | Path | Sequence[str | Path] | None
 
 @dataclass(frozen=True)
 class DataSources:
-    """Keys of a recipe that say what its data are: splits of a corpus, or what exists.
+    """Keys of a recipe that select its data: splits of a corpus, or manifests.
 
     Arguments
     ---------
@@ -81,17 +81,17 @@ class DataSources:
 
     def train(self) -> "_Source":
         """To learn from, but for shards."""
-        manifests = _given(self.train_manifest, "train_manifest")
+        manifests = _existing(self.train_manifest, "train_manifest")
         return _Source(manifests, [] if manifests else [*self.train_splits])
 
     def dev(self) -> "_Source":
         """To judge checkpoints by."""
-        manifests = _given(self.valid_manifest, "valid_manifest")
+        manifests = _existing(self.valid_manifest, "valid_manifest")
         return _Source(manifests, [] if manifests else [*self.dev_splits])
 
     def tests(self) -> "_Source":
         """To report on."""
-        manifests = _given(self.test_manifest, "test_manifest")
+        manifests = _existing(self.test_manifest, "test_manifest")
         return _Source(manifests, [] if manifests else [*self.test_splits])
 
     def shards(self) -> list[Shard]:
@@ -120,7 +120,7 @@ class _Source(NamedTuple):
 
 
 def prepare_manifests(sources: DataSources, prepare: Callable[..., Any]) -> Manifests:
-    """Find the manifests and shards given; prepare splits in the place of others.
+    """Find the manifests and shards given; prepare splits in place of missing ones.
 
     ``prepare``, such as `prepare_librispeech`, writes ``<split>.jsonl`` into the folder
     ``manifests`` of the run. Tests go by the name of their split, or of their file
@@ -214,7 +214,7 @@ def read_held_out_texts(
     return {split: read_transcripts(folder, [split]) for split in source.splits}
 
 
-def _given(value: Paths, key: str) -> list[Path]:
+def _existing(value: Paths, key: str) -> list[Path]:
     if isinstance(value, str | Path):
         value = [value]
     paths = [Path(path) for path in value or []]

@@ -28,16 +28,16 @@ class Recordings:
         return signals, {k: str(v) for k, v in found.items() if k not in signals}
 
     def read_ahead(self, utterances: Sequence[Utterance]) -> None:
-        """Decode what is to be kept now, before workers share it.
+        """Decode now what stays in memory, before workers share it.
 
-        Each worker would else decode all of it for itself, again in every epoch.
+        Otherwise each worker would decode all of it for itself, again in every epoch.
         """
         missing = [u for u in utterances if u.id not in self._kept]
         if not self.in_memory or not missing:
             return
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             found = pool.map(self._find, missing)
-            # without a terminal there is nobody to wait
+            # without a terminal no bar is shown
             for _ in tqdm(found, "reading audio", len(missing), disable=None):
                 pass
 

@@ -27,7 +27,7 @@ class StreamDataset(DynamicItemDataset):
         super().__init__(list_streams(self._streams, gap), **options)
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose what is joined; ids and durations are those of the plan."""
+        """Choose the streams; ids and durations are those of the plan."""
         plan = [plan for plan in self.plans if plan.first_epoch <= epoch][-1]
         self.data = list_streams(plan.streams, self.gap)
         self.data_ids = list(self.data)
@@ -42,7 +42,7 @@ class StreamDataset(DynamicItemDataset):
         return sum(map(len, self.plans[0].streams))
 
     def utterance_ids(self) -> list[list[str]]:
-        """List the ids of what is joined in the epoch, stream by stream."""
+        """List the ids that are joined in the epoch, stream by stream."""
         return [[utterance.id for utterance in stream] for stream in self._streams]
 
     def keep(self, is_kept: Iterable[bool]) -> None:

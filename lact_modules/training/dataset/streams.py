@@ -83,8 +83,8 @@ def join_speakers(
     """Share out utterances among streams, each of one speaker, in random order.
 
     Where the number of a stream's utterances is bounded, it is drawn too, from 1 on, so
-    that there are streams of every length. A model that remembers learns from them to
-    use, in a later utterance, what it has learned from those before.
+    that there are streams of every length. From them a model with carried state learns
+    to use what earlier utterances have taught it.
     """
     if max_utterances is not None and max_utterances < 1:
         raise InputError(f"long_form_utterances {max_utterances}: must be above 0")
@@ -106,7 +106,7 @@ def _shortest_first(streams: Sequence[Stream], gap: float) -> list[Stream]:
 def exchange(
     streams: Sequence[Stream], seed: int | str, neighbours: int = 16
 ) -> list[Stream]:
-    """Let utterances of a speaker that last about as long change places, at random.
+    """Swap utterances of a speaker that last about as long, at random.
 
     So each has other ones before it in every epoch, and streams last about as long as
     they did. They change places among ``neighbours``, consecutive ones by duration.

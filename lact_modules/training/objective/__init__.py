@@ -1,1 +1,1 @@
-"""Losses, and what is watched of them; models are in `encoders`."""
+"""Losses, and their metrics; models are in `encoders`."""

@@ -23,10 +23,11 @@ class AuxiliaryLosses:
         self.inter_ctc_weight = inter_ctc_weight
         self.chunking = ChunkingWatch.of(model)
         self.heads = HeadsWatch.of(model)
-        if self.heads and self.heads.asked and not self.inter_ctc_weight:
+        if self.heads and self.heads.read_by_router and not self.inter_ctc_weight:
             raise InputError(
                 "inter_ctc_weight: 0, but router ctc-blank reads the head after block "
-                f"{self.heads.asked[0]}, which learns nothing then; set it above 0"
+                f"{self.heads.read_by_router[0]}, which learns nothing then; set it "
+                "above 0"
             )
         self.teacher = teacher
 

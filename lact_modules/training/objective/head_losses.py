@@ -52,7 +52,7 @@ class HeadsWatch:
         return None
 
     def begin(self) -> None:
-        """Begin a batch: forget the outputs of the one before."""
+        """Begin a batch: drop the outputs of the one before."""
         self.num_passes = self.batch_size = 0
         self.calls: dict[str, list[Call]] = {name: [] for name in self.heads}
 
@@ -62,7 +62,7 @@ class HeadsWatch:
         if not calls:
             return None
         if all(call.row is None for call in calls):
-            # what is valid of a segment stands before its padding
+            # valid segments come before padding
             values = torch.cat([call.values for call in calls], dim=1)
             is_padding = torch.cat([call.is_padding for call in calls], dim=1)
             return HeadOutput(values, (~is_padding).sum(dim=1))
@@ -88,9 +88,9 @@ class HeadsWatch:
         return [name for name, head in self.heads.items() if isinstance(head, CTCHead)]
 
     @property
-    def asked(self) -> list[str]:
+    def read_by_router(self) -> list[str]:
         """Names of the CTC heads that a router reads."""
-        return [name for name in self.ctc_heads if self.heads[name].is_asked]
+        return [name for name in self.ctc_heads if self.heads[name].runs_in_eval]
 
     def metrics(self) -> dict[str, float]:
         """Return each CTC head's mean loss a token in the batch, ``ctc/<block>``."""

@@ -39,7 +39,7 @@ def plan_optimizer(
     unfreezing_stages: Sequence[dict[str, Any]] | None = None,
     remove_vector_weight_decay: bool = False,
 ) -> OptimizerPlan:
-    """Make the optimizer of the YAML, of one group if nothing else is wanted."""
+    """Make the optimizer of the YAML, with one group by default."""
     stages = read_stages(unfreezing_stages)
     groups = group_parameters(
         model,

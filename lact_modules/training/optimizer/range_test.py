@@ -45,7 +45,7 @@ class RateFound(Exception):
 
 
 def find_learning_rate(brain: "RecipeBrain", loader: Any) -> NoReturn:
-    """Train at rising rates, write the losses, and say which rate to take.
+    """Train at rising rates, write the losses, and recommend a rate.
 
     All parameter groups rise together. What else changes in the course of a training
     does so within the search; of its stages there is the first.
@@ -82,7 +82,7 @@ def find_learning_rate(brain: "RecipeBrain", loader: Any) -> NoReturn:
 
 
 def _losses(brain: "RecipeBrain", loader: Any) -> Iterator[float]:
-    """Train on and on, and give the loss of each optimizer step; NaN if it was bad."""
+    """Train without end, and yield each optimizer step's loss; NaN if it failed."""
     guard = brain.optimization.guard
     guard.patience, patience = sys.maxsize, guard.patience
     for epoch in _epochs(brain):
@@ -129,7 +129,7 @@ def _watched(losses: Iterator[float]) -> Iterator[float]:
 
 
 def _summary(curve: RateCurve, brain: "RecipeBrain") -> str:
-    """Say what was found, and how to train so."""
+    """Describe the result, and the command that trains with it."""
     seen = (
         f"{len(curve.rates)} steps from {curve.rates[0]:.1e} to {curve.rates[-1]:.1e}"
     )
@@ -167,14 +167,14 @@ def use_rate(words: Sequence[str], rate: float) -> str:
     'train.py finds_lr.yaml --find_lr false --learning_rate 0.001'
     """
     left, kept = list(words), []
-    has_asked = False
+    has_option = False
     while left:
         word = left.pop(0)
         name, is_joined, _ = word.removeprefix("--").partition("=")
         if not word.startswith("--") or name not in (*_OPTIONS, "learning_rate"):
             kept.append(word)
             continue
-        has_asked |= name == "find_lr"
+        has_option |= name == "find_lr"
         if (
             not is_joined
             and left
@@ -182,5 +182,5 @@ def use_rate(words: Sequence[str], rate: float) -> str:
         ):
             left.pop(0)
     # what the YAML file itself asks for
-    trains = [] if has_asked else ["--find_lr", "false"]
+    trains = [] if has_option else ["--find_lr", "false"]
     return shlex.join([*kept, *trains, "--learning_rate", f"{rate:g}"])

@@ -75,7 +75,7 @@ def _next_value(name: str, left: list[str], kind: Kind | None, has_file: bool) -
 
 
 def read_value(name: str, value: str, kind: Kind | None) -> Any:
-    """Read a value from a command line, such as HyperPyYAML leaves as it is.
+    """Read a command line's value into a form that HyperPyYAML does not change.
 
     It is text where the kind is text, and YAML everywhere else; of an unknown key, text
     is what YAML would change.
@@ -104,7 +104,7 @@ def read_value(name: str, value: str, kind: Kind | None) -> Any:
 
 
 def _read_unknown(name: str, value: str) -> Any:
-    """Read YAML that begins as such or is no text, and all else as it stands."""
+    """Read YAML that begins as such or is no text, and all else as text."""
     if value.startswith(("[", "{", "'", '"')):
         return _read_yaml(name, value)
     with contextlib.suppress(InputError):

@@ -11,7 +11,7 @@ REQUIRED = object()
 """Default of a key that a recipe cannot do without."""
 
 OPTIONAL = object()
-"""Default of a key that a YAML file may lack, and that nothing stands for then."""
+"""Marks a key that a YAML file may lack, and that has no default."""
 
 SHARED = object()
 """Default of a key that ``hparams/defaults.yaml`` has it for, see `default_of`."""
@@ -35,7 +35,7 @@ class Key(NamedTuple):
     kind : Kind
         What fits.
     default : Any
-        What holds where nobody gives it; or `SHARED`, `REQUIRED` or `OPTIONAL`.
+        Its default; or `SHARED`, `REQUIRED` or `OPTIONAL`.
     about : str
         What it is for, a line.
     """
@@ -46,5 +46,5 @@ class Key(NamedTuple):
 
 
 def default_of(name: str, key: Key) -> Any:
-    """Return what holds for a key that nobody gives."""
+    """Return the default of a key."""
     return DEFAULTS[name] if key.default is SHARED else key.default

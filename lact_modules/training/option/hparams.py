@@ -135,7 +135,7 @@ def make_hparams(settings: Settings) -> dict[str, Any]:
     """Make the objects of a recipe."""
     try:
         values = load_hyperpyyaml(settings.resolved, loader=RecipeLoader)
-    # what a constructor says of its arguments is the fault of who gave them
+    # an error of a constructor is about the arguments in the YAML file
     except MakingFault as fault:
         tag, line, error = fault.args
         _check_output_folder(settings, error)
@@ -171,7 +171,7 @@ def _read_overrides(text: str) -> dict[str, Any]:
 def _check_names(
     overrides: Mapping[str, Any], known: Mapping[str, Any], keys: Keys
 ) -> None:
-    """Find keys that the file lacks; what a kind or an object takes comes later."""
+    """Find keys that the file lacks; values are checked later."""
     for name, value in overrides.items():
         if name not in known:
             otherwise = "see the file for its keys"
@@ -208,7 +208,7 @@ def _check_file(
 
 
 def _about(keys: Keys) -> Callable[[str], str]:
-    """Return what says what a key is for; others may stand in a file too."""
+    """Return a function that describes a key; a file may have other keys too."""
     return lambda name: keys[name].about if name in keys else ""
 
 

@@ -111,7 +111,7 @@ _RECOGNIZER: Keys = {
         maybe(existing), SHARED, "file of lact-asr teacher-codes, for a CodeHead"
     ),
     "teacher_weight": Key(number(0), SHARED, "weight of the codes' cross-entropy"),
-    # a rate of words says little while few are right
+    # a word error rate is a poor guide while few words are correct
     "best_by": Key(
         one_of(*METRICS), SHARED, "metric that selects the best checkpoints"
     ),
@@ -227,7 +227,7 @@ EVERY: Keys = {
 
 
 def defaults_of(keys: Keys) -> dict[str, Any]:
-    """Return what holds where neither the YAML nor the command line say otherwise."""
+    """Return the values of keys that neither the YAML nor the command line sets."""
     return {
         name: deepcopy(default_of(name, key))
         for name, key in keys.items()

@@ -39,7 +39,7 @@ def _replacing() -> Iterator[None]:
     def update(known: Any, given: Mapping[str, Any], must_match: bool = False) -> None:
         names = former_names_of(_tag(known))
         if former := _take_former(known, given, names):
-            # what is given by its present name too is so by a later file
+            # present names beside former ones are of a later file
             update(known, former, must_match)
             given = {name: given[name] for name in given if name not in names}
         replaced = {
@@ -47,7 +47,7 @@ def _replacing() -> Iterator[None]:
             for name, value in given.items()
             if _is_object(value) and isinstance(known, dict) and name in known
         }
-        # where it stood: what is made first draws first
+        # in the same place: objects made first draw first
         for name, value in replaced.items():
             known[name] = value
         rest = {name: given[name] for name in given if name not in replaced}
@@ -101,7 +101,7 @@ def _in_blocks(known: Any) -> str:
 
 
 def _set_blocks(value: Any) -> None:
-    """Have all be written line by line, without comments, which undo tags in lists."""
+    """Write all line by line, without comments, which undo tags in lists."""
     if hasattr(value, "fa"):
         value.fa.set_block_style()
         value.ca.comment = None

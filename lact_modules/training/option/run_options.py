@@ -80,11 +80,11 @@ DEPRECATED = {
     "auto_mix_prec": "--precision fp16",
     "bfloat16_mix_prec": "--precision bf16",
 }
-"""Run options that SpeechBrain is about to drop, with what to give instead."""
+"""Run options that SpeechBrain is about to drop, with their replacements."""
 
 
 def make_run_options(given: Collection[str], final: Mapping[str, Any]) -> RunOptions:
-    """Make a Brain's ``run_opts``; those given come before what the YAML says."""
+    """Make a Brain's ``run_opts``; those given take precedence over the YAML."""
     values = {name: final[name] for name in RUN_OPTIONS}
     for name in ("jit_module_keys", "compile_module_keys"):
         if isinstance(values[name], str):
@@ -127,7 +127,7 @@ def _check_compilation(options: Mapping[str, Any]) -> None:
                 f"--{name}: TorchScript cannot compile these models; use --compile"
             )
     if options["compile"] and options["data_parallel_backend"]:
-        # what is compiled belongs to the model that is copied
+        # compiled code belongs to the model that is copied
         raise InputError("--data_parallel_backend: not with --compile; use torchrun")
     names = options["compile_module_keys"] or []
     if names and not options["compile"]:

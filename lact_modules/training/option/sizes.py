@@ -30,7 +30,7 @@ def with_size(
         keys[name].kind.check(name, overrides.get(name, recipe.get(name)))
     size = overrides.get("size", recipe.get("size"))
     folder = _folder_of_sizes(overrides, path, recipe)
-    # a run's settings name the size that they are of, and say all that it sets
+    # a run's settings name their size, and hold all that it sets
     if size is None or (folder is None and "size" not in overrides):
         return {**overrides, "sizes": None}
     file = _find(size, folder, path)

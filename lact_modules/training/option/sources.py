@@ -1,4 +1,4 @@
-"""Where the data of a recipe come from: keys of which some are needed."""
+"""The sources of a recipe's data: keys of which some are needed."""
 
 from collections.abc import Mapping
 from typing import Any

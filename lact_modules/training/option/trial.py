@@ -1,4 +1,4 @@
-"""Let a recipe's objects speak up now, not when all data are prepared."""
+"""Make a recipe's objects report faults now, not when all data are prepared."""
 
 import contextlib
 import math
@@ -74,7 +74,7 @@ def _fault_of(key: str) -> Iterator[None]:
 
 
 def reason_of(error: Exception) -> str:
-    """Say on one line what went wrong, or its type, and where in a YAML file."""
+    """Describe an error on one line, or its type, and its place in a YAML file."""
     if isinstance(error, MarkedYAMLError) and error.problem_mark:
         return f"line {error.problem_mark.line + 1}: {error.problem}"
     # HyperPyYAML puts words of its own before those of a constructor

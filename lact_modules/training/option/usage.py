@@ -101,5 +101,5 @@ def read_rows(yaml_file: str) -> Iterator[_Row]:
             yield _Row(match[1], match[2] or "...", about)
         is_comment = line.startswith("#")
         comments = [*comments, line.lstrip("# ")] if is_comment else []
-        # what stands above a blank line is a heading
+        # a comment above a blank line is a heading
         is_above = is_comment

@@ -1,4 +1,4 @@
-"""Loaders of recipes: of what is plain, and of objects, with faults by key."""
+"""Loaders of recipes: of plain values, and of objects, with faults by key."""
 
 import re
 from typing import Any
@@ -10,11 +10,11 @@ from lact_modules.errors import InputError
 
 
 class Unmade:
-    """Stands for what is not plain."""
+    """Replaces a value that is not plain."""
 
 
 class PlainLoader(SafeLoader):
-    """Reads what is plain, and makes nothing."""
+    """Reads plain values, and makes no objects."""
 
 
 def _make_tuple(loader: Any, node: Any) -> Any:
@@ -28,7 +28,7 @@ PlainLoader.add_implicit_resolver("!tuple", re.compile(r"^\(.*\)$"), first="(")
 
 
 class MakingFault(Exception):
-    """What an object's constructor has to say, with its tag and its line."""
+    """The error of an object's constructor, with its tag and its line."""
 
 
 class RecipeLoader(Loader):

@@ -19,7 +19,7 @@ def source_commit(folder: str | Path | None = None) -> dict[str, str | bool] | N
     Dirty means that tracked files were changed. None without a checkout or git.
     """
     folder = Path(folder or lact_modules.__path__[0])
-    # a package installed below somebody else's checkout is not tracked there
+    # a package installed below another project's checkout is not tracked there
     if not _git(folder, "ls-files", "--", "__init__.py"):
         return None
     description = _git(
@@ -57,7 +57,7 @@ def describe_hardware(
     was used.
     """
     device = torch.device(device)
-    # macOS cannot tell which cores are open to a process
+    # macOS does not report which cores are open to a process
     linux = hasattr(os, "sched_getaffinity")
     return {
         "cpu": _cpu_name(),

@@ -14,7 +14,7 @@ logger = logging.getLogger(__name__)
 def publish(
     output_folder: str | Path, push_to_hub: str | None, hub_private: bool = True
 ) -> None:
-    """Upload the model of a run that is trained and tested, if the YAML says so.
+    """Upload the model of a run that is trained and tested, if the YAML requests it.
 
     A failure is a warning, with the command to try again.
     """

@@ -34,7 +34,7 @@ def write_result(
     device: str | torch.device = "cpu",
     training_wall_s: float | None = None,
 ) -> None:
-    """Write what was measured beside everything needed to measure it again.
+    """Write the measurements, and everything needed to repeat them.
 
     Commit, versions, hardware and date (UTC) are added; absolute paths in the command
     shrink to their last part, so the record can be published. Metrics are by split and

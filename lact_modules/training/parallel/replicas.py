@@ -18,7 +18,7 @@ class Replica(nn.Module):
     it depends on, whatever of the model was run, and how. Where ranks have run other
     parts of the model, as with LayerDrop, none waits for gradients that never come.
 
-    Called without anything, it gives a zero that depends on no parameter of the model.
+    Called without arguments, it returns a zero that depends on no model parameter.
     Backward from there exchanges what was gathered before: no memory is needed for it,
     so that a rank whose memory ran out can first go through its batch again.
     """
@@ -70,7 +70,7 @@ def without_exchange(model: nn.Module) -> AbstractContextManager[None]:
 def run_replica(
     model: nn.Module, run: Callable[[], tuple[Any, Tensor]]
 ) -> tuple[Any, Tensor]:
-    """Run what gives outputs and a loss, so that processes can exchange gradients."""
+    """Compute outputs and a loss, so that processes can exchange gradients."""
     if is_sharded(model):
         outputs, loss = run()
         return outputs, loss + zero_of_gathered(model)
@@ -89,7 +89,7 @@ def run_replica(
 
 
 def sum_gradients(model: nn.Module) -> None:
-    """Sum over processes what was gathered without exchange, as far as any has some."""
+    """Sum gradients over processes that were gathered without exchange, if any has."""
     if not is_replicated(model):
         return
     # DDP averages

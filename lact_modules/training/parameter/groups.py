@@ -62,8 +62,8 @@ def group_parameters(
 ) -> list[ParameterGroup]:
     """Part a model's parameters by how they are trained.
 
-    Of rules that match a parameter, the last one that gives a setting counts. Its peak
-    learning rate is ``lr * lr_scale * layer_decay ** depth``, where a stage gives
+    Of rules that match a parameter, the last one with a setting counts. Its peak
+    learning rate is ``lr * lr_scale * layer_decay ** depth``, where a stage may have
     another `lr`. The depth is 1 for the encoder's last block, 2 for the one before,
     ..., one more than for the first block for the front end, and 0 for all else.
     """

@@ -151,7 +151,7 @@ def _part_beyond(name: str, others: Iterable[str]) -> str:
 
 
 def _steps(path: str) -> Iterable[str]:
-    """Give a path's modules from the outermost on, and itself."""
+    """Return a path's modules from the outermost on, and itself."""
     return accumulate(path.split("."), "{}.{}".format)
 
 
@@ -170,7 +170,7 @@ def _check_size(name: str, given: Tensor, own: Tensor) -> None:
 
 
 def _describe_units(old: AnyVocabulary, new: AnyVocabulary) -> str:
-    """Say that two models have tokens of other kinds."""
+    """Describe two models whose tokens are of different kinds."""
     names = {kind: units for units, (kind, _) in UNITS.items()}
     return (
         f"its {len(old)} tokens are {names[type(old)]}, the new model's {len(new)} are "

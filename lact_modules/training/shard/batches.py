@@ -81,14 +81,14 @@ class ShardBatches(IterableDataset):
                     yield listed
 
     def start(
-        self, epoch: int, num_done: int, heard: NDArray[np.uint64] = NOTHING
+        self, epoch: int, num_done: int, seen: NDArray[np.uint64] = NOTHING
     ) -> None:
         """Begin the next iteration within an epoch, after ``num_done`` batches.
 
-        These are read and skipped; the first pass skips the utterances in ``heard``,
+        These are read and skipped; the first pass skips the utterances in ``seen``,
         too, which holds their `hash_ids`.
         """
-        self.epoch, self.num_done, self.heard = epoch, num_done, heard
+        self.epoch, self.num_done, self.seen = epoch, num_done, seen
 
     def count_batches(self, but: Iterable[float] = ()) -> int:
         """Count the batches of a pass for each process, by durations in the index.
@@ -124,9 +124,9 @@ class ShardBatches(IterableDataset):
         samples: Iterator[Sample] = itertools.chain.from_iterable(
             read_shard(shard.path) for shard in mine
         )
-        if pass_ == 0 and len(self.heard):
-            heard = set(self.heard.tolist())
-            samples = (s for s in samples if hash_id(s["id"]) not in heard)
+        if pass_ == 0 and len(self.seen):
+            seen = set(self.seen.tolist())
+            samples = (s for s in samples if hash_id(s["id"]) not in seen)
         return self._choose(samples, random.Random(f"{key}-{self.rank}-{number}"))
 
     def describe_order(self) -> str:

@@ -24,12 +24,12 @@ logger = logging.getLogger(__name__)
 class ShardLoader(LoopedLoader):
     """Epochs of a known number of batches; a checkpoint may lie between any two.
 
-    An epoch has as many batches as `ShardBatches.count_batches` says. The order of one
-    epoch may pack the utterances into a few more batches, which are skipped then, or
-    into a few less: a new pass gives what is missing. A run that is resumed within an
-    epoch continues with the next batch of the same order, if as many processes and
-    workers read the same shards to batches of the same size; if not, with a pass over
-    the utterances that the epoch has not had.
+    An epoch has `ShardBatches.count_batches` batches. The order of one epoch may pack
+    the utterances into a few more batches, which are skipped then, or into a few less:
+    a new pass supplies what is missing. A run that is resumed within an epoch continues
+    with the next batch of the same order, if as many processes and workers read the
+    same shards to batches of the same size; if not, with a pass over the utterances
+    that the epoch has not seen.
     """
 
     def __init__(
@@ -74,11 +74,11 @@ class ShardLoader(LoopedLoader):
 
     @property
     def num_left(self) -> int:
-        """Batches of this process that are to come in the epoch."""
+        """Batches of this process that remain in the epoch."""
         return self.epoch_length - self._state.num_done
 
     def advance(self, batch: PaddedBatch) -> None:
-        """Note what was trained on."""
+        """Note the utterances that were trained on."""
         self._state.add(batch.id, batch.duration)
 
     def __iter__(self) -> "ShardLoader":
@@ -89,11 +89,11 @@ class ShardLoader(LoopedLoader):
 
     @mark_as_saver
     def save(self, path: str | Path) -> None:
-        """Write what the epoch has had; ranks write what they had."""
+        """Write what the epoch has seen; each rank writes its part."""
         self._state.save(path)
 
     @mark_as_loader
     def load(self, path: str | Path, end_of_epoch: bool = False) -> None:
-        """Read it; after the end of an epoch nothing of it counts."""
+        """Read it; it is ignored at the end of an epoch."""
         if not end_of_epoch:
             self._saved = ShardState.load(path)

@@ -1,4 +1,4 @@
-"""What a training from shards has had of an epoch, in a checkpoint."""
+"""The utterances of an epoch that a training from shards has seen, in a checkpoint."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,37 +12,37 @@ from lact_modules.training.checkpointing.random_state import rank_path
 
 
 @dataclass
-class Had:
+class SeenUtterances:
     """Utterances that were trained on: their `hash_ids`, and durations in seconds."""
 
     keys: NDArray[np.uint64]
     seconds: NDArray[np.float64]
 
     @classmethod
-    def nothing(cls) -> "Had":
+    def nothing(cls) -> "SeenUtterances":
         """Begin with no utterance."""
         return cls(NOTHING, np.empty(0))
 
-    def __add__(self, other: "Had") -> "Had":
-        return Had(
+    def __add__(self, other: "SeenUtterances") -> "SeenUtterances":
+        return SeenUtterances(
             np.concatenate([self.keys, other.keys]),
             np.concatenate([self.seconds, other.seconds]),
         )
 
 
 class ShardState:
-    """What an epoch has had: in another order before, and in the order that holds.
+    """What was seen of an epoch: in another order before, and in the present order.
 
     ``before`` is of all ranks.
     """
 
-    def __init__(self, epoch: int, order: str, before: Had | None = None):
+    def __init__(self, epoch: int, order: str, before: SeenUtterances | None = None):
         self.epoch, self.order = epoch, order
-        self.before = before or Had.nothing()
+        self.before = before or SeenUtterances.nothing()
         self.num_done = 0
         self._ids: list[str] = []
         self._seconds: list[float] = []
-        self._loaded = self._by_others = Had.nothing()
+        self._loaded = self._by_others = SeenUtterances.nothing()
 
     def add(self, ids: Iterable[str], seconds: Iterable[float]) -> None:
         """Note a batch of this rank."""
@@ -51,17 +51,19 @@ class ShardState:
         self.num_done += 1
 
     @property
-    def _done(self) -> Had:
-        """By this rank, in the order that holds."""
-        return self._loaded + Had(hash_ids(self._ids), np.array(self._seconds))
+    def _done(self) -> SeenUtterances:
+        """By this rank, in the present order."""
+        return self._loaded + SeenUtterances(
+            hash_ids(self._ids), np.array(self._seconds)
+        )
 
     def begin_anew(self, order: str) -> "ShardState":
         """Continue within the epoch in another order."""
-        had = self.before + self._done + self._by_others
-        return ShardState(self.epoch, order, had)
+        seen = self.before + self._done + self._by_others
+        return ShardState(self.epoch, order, seen)
 
     def save(self, path: str | Path) -> None:
-        """Write what this rank had; others' stands beside the main one's file."""
+        """Write what this rank has seen; others' files are beside the main one's."""
         done = self._done
         with open(rank_path(path), "wb") as stream:
             np.savez(
@@ -77,20 +79,20 @@ class ShardState:
 
     @classmethod
     def load(cls, path: str | Path) -> "ShardState":
-        """Read what all ranks had."""
+        """Read what all ranks have seen."""
         path = Path(path)
         own = rank_path(path)
         if not own.exists():
             # this rank is new; the order is another one then
             own = path
         fields = _read(own)
-        before = Had(fields["keys_before"], fields["seconds_before"])
+        before = SeenUtterances(fields["keys_before"], fields["seconds_before"])
         state = cls(int(fields["epoch"]), str(fields["order"]), before)
         state.num_done = int(fields["num_done"])
-        state._loaded = Had(fields["keys"], fields["seconds"])
+        state._loaded = SeenUtterances(fields["keys"], fields["seconds"])
         for other in {path, *path.parent.glob(f"{path.name}.rank*")} - {own}:
             fields = _read(other)
-            state._by_others += Had(fields["keys"], fields["seconds"])
+            state._by_others += SeenUtterances(fields["keys"], fields["seconds"])
         return state
 
 

@@ -42,7 +42,7 @@ def nothing_kept_of_trials(settings: Settings) -> Iterator[Settings]:
             prefix="train-debug-", ignore_cleanup_errors=True
         )
         folder = Path(from_main(lambda: stack.enter_context(make)))
-        # what was prepared already need not be prepared again
+        # data that are prepared already need not be prepared again
         prepared = kept / "manifests"
         if prepared.is_dir():
             from_main(shutil.copytree, prepared, folder / "manifests")

@@ -39,7 +39,7 @@ class MetricsLog:
         return self.path.stat().st_size if self.path.exists() else 0
 
     def cut(self, size: int) -> None:
-        """Take back what was written after the file had so many bytes."""
+        """Remove entries that were written after the file had so many bytes."""
         if self.size() > size:
             os.truncate(self.path, size)
 

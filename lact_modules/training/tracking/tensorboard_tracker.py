@@ -38,5 +38,5 @@ class TensorBoard:
         self.show_text(step, name, caption)
 
     def close(self) -> None:
-        """Write what is left."""
+        """Write the remaining events."""
         self.writer.close()

@@ -6,7 +6,7 @@ from lact_modules.errors import InputError
 from lact_modules.whole_file import write_whole
 
 PROJECT = "lact-asr"
-"""Name of W&B's project and MLflow's experiment, where the environment gives none."""
+"""Name of W&B's project and MLflow's experiment, unless the environment has one."""
 
 Setting = str | int | float | bool
 """A hyperparameter as trackers show it."""
@@ -37,13 +37,13 @@ class TrackedRun:
         write_whole(self.path, run_id + "\n")
 
     def is_missing(self) -> InputError:
-        """Say that the package has to be installed."""
+        """Return the error that the package is not installed."""
         return InputError(
             f"trackers: {self.package} is not installed; "
             f"pip install 'lact-asr[{self.package}]'"
         )
 
     def refusal(self, error: Exception, advice: str) -> InputError:
-        """Say on one line what the tracker finds wrong."""
+        """Return the tracker's error on one line, with advice."""
         reason = str(error).strip().partition("\n")[0]
         return InputError(f"trackers: {self.package}: {reason}; {advice}")

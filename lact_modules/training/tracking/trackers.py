@@ -29,7 +29,7 @@ class Tracker(Protocol):
         """Offer an utterance (N,) at 16 kHz to listen to."""
 
     def close(self) -> None:
-        """Write what is left; the training is done."""
+        """Write the remaining entries; the training is done."""
 
 
 # SpeechBrain's loggers, which `train_logger` takes, know epochs alone, begin at 1 again

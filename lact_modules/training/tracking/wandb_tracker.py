@@ -58,5 +58,5 @@ class WandB:
         self.run.log({"step": step, name: sound})
 
     def close(self) -> None:
-        """Write and upload what is left."""
+        """Write and upload the remaining entries."""
         self.run.finish()

@@ -23,7 +23,7 @@ def check_feasible(
     """Warn of utterances with more labels than frames, which CTC cannot learn.
 
     A label that repeats its neighbor takes a frame more, for the blank between. Audio
-    is not read: durations give the frames, but for one or two, and augmentation that
+    is not read: frames follow from durations, but for one or two, and augmentation that
     changes the speed is ignored. Raises InputError if there are no others and no
     attention.
     """
@@ -58,7 +58,7 @@ def fits(labels: Sequence[int], num_frames: int) -> bool:
 
 
 def _remedies(vocabulary: AnyVocabulary, frame_rate: float) -> list[str]:
-    """Say what would help: fewer labels, more frames, or other utterances."""
+    """List remedies: fewer labels, more frames, or other utterances."""
     is_of_pieces = isinstance(vocabulary, SubwordVocabulary)
     remedies = [
         "give more num_tokens"

@@ -12,7 +12,7 @@ from lact_modules.errors import InputError
 
 @dataclass(frozen=True)
 class OutputUnits:
-    """Keys of a recipe that say what its model outputs.
+    """Keys of a recipe that define its model's output units.
 
     Arguments
     ---------

@@ -72,7 +72,7 @@ UNITS: dict[str, tuple[type[AnyVocabulary], _Preparation]] = {
     "characters": (Vocabulary, prepare_characters),
     "pieces": (SubwordVocabulary, prepare_tokenizer),
 }
-"""What CTC recognizers may say, with the kind of vocabulary and what makes one."""
+"""Output units of CTC recognizers: the kind of vocabulary, and what makes one."""
 
 
 def _check_beginning(folder: Path, kind: type[AnyVocabulary], units: str) -> None:

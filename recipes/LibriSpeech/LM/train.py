@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-# says in one line if torchaudio does not fit torch, where SpeechBrain would fail
+# reports on one line if torchaudio does not fit torch, where SpeechBrain would fail
 import lact_modules.training  # noqa: F401
 
 # isort: split
@@ -56,7 +56,7 @@ class LMBrain(RecipeBrain):
         use_boolean_masks(self.hparams.model)
 
     def compute_forward(self, batch: PaddedBatch, stage: sb.Stage) -> Tensor:
-        """Give log-probabilities (B, U + 1, V) of what follows each token."""
+        """Return log-probabilities (B, U + 1, V) of what follows each token."""
         batch = batch.to(self.device)
         logits = self.model(with_start(batch.tokens.data, self.vocabulary.bos_id))
         return logits.float().log_softmax(dim=-1)

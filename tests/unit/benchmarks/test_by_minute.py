@@ -18,20 +18,20 @@ def by_minute(load_benchmark):
 
 
 @pytest.fixture
-def heard(load_benchmark):
-    """Give what was heard where every word takes two seconds."""
-    listening = load_benchmark("listening")
+def recognized(load_benchmark):
+    """Return a hypothesis in which every word takes two seconds."""
+    recognition = load_benchmark("recognition")
 
-    def hear(text, seconds):
+    def make(text, seconds):
         words = [Word(w, 2.0 * i, 2.0 * i + 1) for i, w in enumerate(text.split())]
-        return listening.Heard(words, seconds)
+        return recognition.Recognized(words, seconds)
 
-    return hear
+    return make
 
 
 @pytest.fixture
 def write(tmp_path):
-    """Give a manifest of a noise of so many seconds, and a text."""
+    """Return a manifest of a noise of so many seconds, and a text."""
 
     def make(seconds, text):
         noise = numpy.random.default_rng(0).standard_normal(seconds * 16000)
@@ -46,14 +46,14 @@ def write(tmp_path):
 
 
 @pytest.mark.parametrize("way", ["transcribe", "chunk", "stream"])
-def test_every_way_to_hear_is_compared_by_minute(
+def test_every_way_to_recognize_is_compared_by_minute(
     by_minute, streaming_run, write, tmp_path, way
 ):
     way = by_minute.Way(way)
     data = write(62, "A")
     system = by_minute.System(by_minute.ON, streaming_run)
-    [found] = system.hear(by_minute.read_some(data, None), way, 0.64, 5.12)
-    # what is heard while fast weights learn is called right
+    [found] = system.recognize(by_minute.read_some(data, None), way, 0.64, 5.12)
+    # what is recognized while fast weights learn is called right
     data = write(62, " ".join(word.word for word in found.words))
     by_minute.main(
         *([streaming_run] * 2, data, [f"same={streaming_run}"], way),
@@ -80,16 +80,16 @@ def test_every_way_to_hear_is_compared_by_minute(
     assert all(f">{name}</text>" in picture for name in rates)
 
 
-def test_words_are_in_the_same_minute_for_all_systems(by_minute, heard):
-    said = [Utterance(name, "", "A B C D", 0.0) for name in "ab"]
-    late = heard("A B C D", 100.0)
+def test_words_are_in_the_same_minute_for_all_systems(by_minute, recognized):
+    references = [Utterance(name, "", "A B C D", 0.0) for name in "ab"]
+    late = recognized("A B C D", 100.0)
     late = late._replace(words=[Word(w.word, w.start + 70, 0.0) for w in late.words])
     systems = {
-        # the word in between is missed, where the others say it
-        "update on": [[heard("A B D", 100.0)] * 2],
-        "update off": [[late] * 2, [heard("A B X D", 100.0)] * 2],
+        # the word in between is deleted, where the others have it
+        "update on": [[recognized("A B D", 100.0)] * 2],
+        "update off": [[late] * 2, [recognized("A B X D", 100.0)] * 2],
     }
-    counts = by_minute.align(said, systems)
+    counts = by_minute.align(references, systems)
     for of_system in counts.values():
         # the mean of 0 to 6 s, of 70 to 76 s, and of 0 to 6 s
         assert of_system[..., 3].tolist() == [[[4, 0]] * 2] * len(of_system)
@@ -100,7 +100,7 @@ def test_words_are_in_the_same_minute_for_all_systems(by_minute, heard):
     assert summary["update on"]["deletions"] == 2
 
 
-def test_a_rise_is_told_over_recordings(by_minute):
+def test_a_rise_is_reported_over_recordings(by_minute):
     # four words a minute; an error more in each minute of one system
     counts = numpy.zeros((1, 5, 3, 4))
     counts[..., 3] = 4
@@ -113,7 +113,7 @@ def test_a_rise_is_told_over_recordings(by_minute):
     assert (last["wer"], last["interval"]) == (-50.0, (-50.0, -50.0))
 
 
-def test_faults_are_told_in_a_line(by_minute, streaming_run, write, tmp_path):
+def test_faults_are_reported_on_one_line(by_minute, streaming_run, write, tmp_path):
     output = tmp_path / "study"
     for others in (["window"], ["=runs/1"], ["update on=runs/1"]):
         with pytest.raises(InputError, match="give NAME=RUN"):
@@ -130,4 +130,4 @@ def test_a_model_without_fast_weights_is_no_lact(by_minute, tmp_path):
         by_minute.OFF, make_run(tmp_path / "run", plain), learns=False
     )
     with pytest.raises(InputError, match=r"--lact .*run: has no fast weights"):
-        system.hear([], by_minute.Way.CHUNK, 0.64, 5.12)
+        system.recognize([], by_minute.Way.CHUNK, 0.64, 5.12)

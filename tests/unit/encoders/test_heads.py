@@ -1,4 +1,4 @@
-"""Heads after blocks: what they read, say and give on, wherever blocks run."""
+"""Heads after blocks: what they read, output and pass on, wherever blocks run."""
 
 from copy import deepcopy
 from functools import partial
@@ -47,7 +47,7 @@ def test_all_else_begins_as_without_heads():
     assert drawn[0] == drawn[1]
 
 
-def test_a_head_that_tells_nothing_changes_nothing():
+def test_a_head_without_conditioning_changes_nothing():
     x = torch.randn(2, 20, 8)
     plain, headed = make_model(), make_model(heads={1: "ctc", 3: ["ctc", "ctc"]})
     assert torch.equal(headed.encoder(x, LENGTHS)[0], plain.encoder(x, LENGTHS)[0])
@@ -76,35 +76,37 @@ def test_models_set_the_tokens_of_heads():
 
 def test_heads_stand_though_blocks_are_passed_over():
     encoder = make_encoder(layer_drop=1.0, heads={1: "ctc", 3: "ctc"}).train()
-    said = []
+    outputs = []
     for head in encoder.heads.values():
-        head.register_forward_hook(lambda _, __, answer: said.append(answer[1]))
+        head.register_forward_hook(lambda _, __, answer: outputs.append(answer[1]))
     encoder(torch.randn(2, 20, 8), LENGTHS)
-    assert [each.shape for each in said] == [(2, 20, 2)] * 2
+    assert [each.shape for each in outputs] == [(2, 20, 2)] * 2
 
 
 @pytest.mark.parametrize("block", [1, 2])
 @pytest.mark.parametrize("kind", ["ctc", "self-conditioned-ctc"])
-def test_an_exit_says_what_the_head_says(block, kind):
+def test_an_exit_has_the_output_of_the_head(block, kind):
     model = make_model(heads={1: kind, 2: kind}).train()
-    said = {}
+    outputs = {}
     head = model.encoder.heads[f"{block}"]
-    head.register_forward_hook(lambda _, __, answer: said.update(heard=answer[1]))
+    head.register_forward_hook(lambda _, __, answer: outputs.update(head=answer[1]))
     waveform, lengths = torch.randn(2, 8000), torch.tensor([8000, 3200])
     early = exit_at(deepcopy(model), block).eval()
     assert len(early.encoder.blocks) == block
     log_probs, frames = early(waveform, lengths)
     model(waveform, lengths)
     for row, length in enumerate(frames):
-        torch.testing.assert_close(log_probs[row, :length], said["heard"][row, :length])
+        torch.testing.assert_close(
+            log_probs[row, :length], outputs["head"][row, :length]
+        )
 
 
 @pytest.mark.parametrize("block", [1, 2, 3, 4])
 def test_exits_before_on_and_after_segments(block):
     model = routed("uniform", num_layers=4, heads={n: "ctc" for n in range(1, 5)})
     head = model.encoder.heads[f"{block}"]
-    head.is_asked, said = True, []
-    head.register_forward_hook(lambda _, __, answer: said.append(answer[1]))
+    head.runs_in_eval, outputs = True, []
+    head.register_forward_hook(lambda _, __, answer: outputs.append(answer[1]))
     x = torch.randn(2, 20, 8)
     model.encoder(x, LENGTHS)
     early = exit_at(deepcopy(model), block)
@@ -113,7 +115,7 @@ def test_exits_before_on_and_after_segments(block):
     assert lengths.tolist() == num_frames.tolist()
     log_probs = early.score_frames(output)
     for row, length in enumerate(lengths):
-        torch.testing.assert_close(log_probs[row, :length], said[0][row, :length])
+        torch.testing.assert_close(log_probs[row, :length], outputs[0][row, :length])
 
 
 def test_an_exit_where_no_head_stands_is_refused():

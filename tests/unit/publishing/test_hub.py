@@ -183,7 +183,7 @@ def test_faults_of_the_server_are_waited_out(hub, run):
     assert hub.files["me/digits"].keys() == PUBLISHED
 
 
-def test_a_failed_upload_leaves_the_model_and_says_how_to_try_again(hub, run):
+def test_a_failed_upload_leaves_the_model_and_names_how_to_try_again(hub, run):
     hub.failures = [500] * ATTEMPTS
     with pytest.raises(InputError) as caught:
         push_model(run, "me/digits", private=False)
@@ -212,7 +212,7 @@ def test_no_hub_can_be_reached(hub, run, monkeypatch, caplog):
 
 def test_a_hub_that_never_answers_is_given_up_with_a_word(hub, monkeypatch, caplog):
     monkeypatch.setattr(module, "FETCH_PATIENCE", 0.3)
-    monkeypatch.setattr(hub_session, "WORD_AFTER", 0.1)
+    monkeypatch.setattr(hub_session, "WARN_AFTER", 0.1)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         monkeypatch.setattr(constants, "ENDPOINT", url)
@@ -221,7 +221,7 @@ def test_a_hub_that_never_answers_is_given_up_with_a_word(hub, monkeypatch, capl
     assert caplog.text.count(f"still waiting for {url}") == 1
 
 
-def test_the_token_is_told_to_nobody(hub, run, caplog):
+def test_the_token_appears_nowhere(hub, run, caplog):
     hub.failures = [500] * ATTEMPTS
     with caplog.at_level(logging.DEBUG), pytest.raises(InputError) as caught:
         push_model(run, "me/digits")

@@ -8,7 +8,7 @@ from lact_modules.data.media.byte_range import ByteRange, keep_found
 from lact_modules.data.media.tags import skip_tags
 
 SIGNATURE = rb"fLaC[\x00\x80]\x00\x00\x22"
-"""With the header of the block that must come first."""
+"""With the header of the block that must be first."""
 
 # Two frames of usual settings are no larger; where they are, the header is believed.
 _TAIL = 1 << 18

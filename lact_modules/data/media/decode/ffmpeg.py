@@ -141,7 +141,7 @@ def _open(
 def _frames(
     stream: "AudioStream", read: "Iterable[tuple[Packet, bool]]"
 ) -> "Iterator[AudioFrame]":
-    """Decode packets to planes of floats; give those that are wanted."""
+    """Decode packets to planes of floats; return those that are requested."""
     import av
 
     kind = None

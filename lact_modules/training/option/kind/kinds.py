@@ -21,11 +21,11 @@ class Kind:
     Arguments
     ---------
     expected : str
-        Says what fits, after "expected".
+        Describes what fits, after "expected".
     fits : Callable[[Any], bool]
         Returns whether a value does; raises an `InputError` where it knows more.
     is_text : bool
-        Whether all text fits, so that a command line gives it without quotes.
+        Whether all text fits, so that it needs no quotes on a command line.
     is_flag : bool
         Whether a command line may omit ``true``.
     entries : Mapping[str, Kind] | None
@@ -116,7 +116,7 @@ def one_of(*names: str) -> Kind:
 
 
 def list_of(kind: Kind, plural: str, at_least: int = 0) -> Kind:
-    """Want a list of what is of a kind."""
+    """Expect a list of values of a kind."""
 
     def fits(value: Any) -> bool:
         is_list = isinstance(value, list | tuple) and len(value) >= at_least
@@ -136,7 +136,7 @@ def pair(kind: Kind, expected: str) -> Kind:
 
 
 def maybe(kind: Kind) -> Kind:
-    """Want what is of a kind, or null."""
+    """Expect a value of a kind, or null."""
 
     def fits(value: Any) -> bool:
         return value is None or kind.fits(value)
@@ -145,7 +145,7 @@ def maybe(kind: Kind) -> Kind:
 
 
 def either(first: Kind, second: Kind) -> Kind:
-    """Want what is of one kind or of another."""
+    """Expect a value of one kind or of another."""
 
     def fits(value: Any) -> bool:
         return first.fits(value) or second.fits(value)

@@ -41,7 +41,7 @@ def check_arguments(tree: Mapping[str, Any]) -> None:
 def _made(
     node: Any, name: str, seen: set[int]
 ) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
-    """Find what is made: the key, the path of its class, its arguments."""
+    """Find the objects to make: the key, the path of its class, its arguments."""
     if not isinstance(node, CommentedMap | CommentedSeq) or id(node) in seen:
         return
     seen.add(id(node))
@@ -88,7 +88,7 @@ def _types_of(function: Callable[..., Any]) -> dict[str, Any]:
 
 
 def kind_of(annotation: Any) -> Kind | None:
-    """Find the kind of values that a type stands for; None if YAML has none."""
+    """Find the kind of values of a type; None if YAML has none."""
     for plain, kind in _PLAIN:
         if annotation is plain:
             return kind

@@ -7,7 +7,7 @@ from typing import Any
 
 
 def shown(value: Any) -> str:
-    """Write a value as one gives it on a command line, cut where it is long."""
+    """Write a value as on a command line, cut where it is long."""
     if isinstance(value, Mapping):
         text = ", ".join(f"{key}: {shown(inner)}" for key, inner in value.items())
         text = f"{{{text}}}"
@@ -26,7 +26,7 @@ def did_you_mean(
     otherwise: str = "",
     about: Callable[[str], str] | None = None,
 ) -> str:
-    """Suggest a name in the place of one that is not known.
+    """Suggest a name in the place of an unknown one.
 
     If none is near, it returns ``otherwise``, or all names. Of several that are near,
     none by a letter or two, those count that end in the same word, and then the one
