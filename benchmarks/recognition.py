@@ -29,22 +29,22 @@ class Way(str, Enum):
     STREAM = "stream"
 
 
-class Heard(NamedTuple):
-    """The words of a recording of so many seconds."""
+class Recognized(NamedTuple):
+    """The words of a recording, and its duration in seconds."""
 
     words: Sequence[Word]
     seconds: float
 
 
-Listener = Callable[[Sequence[Utterance]], Iterator[Heard]]
+Recognize = Callable[[Sequence[Utterance]], Iterator[Recognized]]
 
 
-def make_listener(
+def make_recognizer(
     trained: TrainedModel,
     way: Way,
     chunk_seconds: float = 0.64,
     left_seconds: float = LEFT_SECONDS,
-) -> Listener:
+) -> Recognize:
     """Return a function that recognizes recordings.
 
     Arguments
@@ -52,7 +52,7 @@ def make_listener(
     trained : TrainedModel
         The model.
     way : Way
-        How.
+        Whole, in chunks or as a stream.
     chunk_seconds : float
         What is recognized together; whole recordings are not cut.
     left_seconds : float
@@ -60,14 +60,14 @@ def make_listener(
 
     Returns
     -------
-    Listener
-        Gives what was heard in each recording, in their order.
+    Recognize
+        Returns the words of each recording, in their order.
     """
     chunking = dict(chunk_seconds=chunk_seconds, left_seconds=left_seconds)
     if way is Way.STREAM:
-        return partial(_hear_streams, StreamingRecognizer(trained, **chunking))
+        return partial(_recognize_streams, StreamingRecognizer(trained, **chunking))
     options = chunking if way is Way.CHUNK else {}
-    return partial(_hear_files, Transcriber(trained, **options))
+    return partial(_recognize_files, Transcriber(trained, **options))
 
 
 def stream_words(
@@ -97,20 +97,20 @@ def stop_learning(model: nn.Module) -> bool:
     return bool(memories)
 
 
-def _hear_files(
+def _recognize_files(
     transcriber: Transcriber, recordings: Sequence[Utterance]
-) -> Iterator[Heard]:
+) -> Iterator[Recognized]:
     load = transcriber.load_utterance
     for outcome in transcriber.transcribe_files(recordings, 4, load):
         if outcome.error is not None:
             raise outcome.error
-        yield Heard(outcome.result.words, outcome.seconds)
+        yield Recognized(outcome.result.words, outcome.seconds)
 
 
-def _hear_streams(
+def _recognize_streams(
     recognizer: StreamingRecognizer, recordings: Sequence[Utterance]
-) -> Iterator[Heard]:
+) -> Iterator[Recognized]:
     for recording in recordings:
         waveform = load_utterance(recording)
         words = stream_words(recognizer, waveform)
-        yield Heard(words, len(waveform) / SAMPLE_RATE)
+        yield Recognized(words, len(waveform) / SAMPLE_RATE)
