@@ -65,7 +65,7 @@ def find_cautions(systems: Sequence[System]) -> list[str]:
 def _budget(systems: Sequence[System]) -> list[str]:
     settings = {system.name: section(system.settings, _BUDGET) for system in systems}
     rows = differing({name: _FORMER | settings[name] for name in settings})
-    # a value that was set once may stand in several places
+    # a value that was set once may be in several places
     first_keys: dict[str, str] = {}
     for key, row in rows.items():
         first_keys.setdefault(" / ".join(v or "none" for v in row.values()), key)
@@ -76,7 +76,7 @@ def _budget(systems: Sequence[System]) -> list[str]:
 
 
 def _changed(systems: Sequence[System]) -> list[str]:
-    # a value that was set once may stand in several places
+    # a value that was set once may be in several places
     first_keys: dict[tuple[str, str, str], str] = {}
     for system in systems:
         for key, value in system.settings.items():

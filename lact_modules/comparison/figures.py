@@ -200,7 +200,7 @@ def _render(draw: Callable[[Axes], None], size: tuple[float, float]) -> str:
         figure.savefig(stream, format="svg", transparent=True, metadata=unknown)
     svg = stream.getvalue()
     svg = svg[svg.index("<svg") :]
-    # names of groups, which would stand twice in a page of several figures
+    # names of groups, which would be duplicates in a page of several figures
     svg = re.sub(r' id="[A-Za-z0-9.]+_\d+"', "", svg)
     for drawn, meant in _STYLE_SHEET.items():
         svg = svg.replace(drawn, meant)

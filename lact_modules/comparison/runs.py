@@ -196,7 +196,7 @@ def _names(groups: Iterable[Sequence[Run]]) -> list[str]:
         model = run.result["model"]
         namesakes = [other for other in firsts if other.result["model"] == model]
         rows = differing({str(other.folder): other.trained_with for other in namesakes})
-        # what others are derived from stands at the top of the file
+        # values that others are derived from are at the top of the file
         plain = [key for key in rows if "." not in key] or list(rows)
         own = [f"{key} {rows[key][str(run.folder)] or 'none'}" for key in plain[:2]]
         names.append(f"{model} ({', '.join(own)})" if own else model)

@@ -21,7 +21,7 @@ _NEUTRAL = ("seed", "__set_seed", *INDIFFERENT)
 def read_settings(path: str | Path) -> Settings:
     """Flatten a run's hyperparameters; nothing in the file is imported or run.
 
-    The class of an object stands under the object's own key. Seed, folders, logging
+    The class of an object is listed under the object's own key. Seed, folders, logging
     intervals and keys without a value are omitted; other paths shrink to their last
     part. An object that is referred to again is not repeated. Keys have their present
     names.
@@ -73,7 +73,7 @@ def _text(node: yaml.ScalarNode) -> str:
 
 
 def section(settings: Settings, names: Sequence[str]) -> Settings:
-    """Take the settings that stand below some top-level keys."""
+    """Take the settings below some top-level keys."""
     return {
         key: value for key, value in settings.items() if key.partition(".")[0] in names
     }

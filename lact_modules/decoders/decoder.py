@@ -103,7 +103,7 @@ class TextDecoder(nn.Module):
             (B, U) int64, the beginning-of-sentence token first; padded at the end
             with any tokens, which have no influence on those before.
         memory : Tensor
-            (B, T, D); what stands beyond the lengths has no influence.
+            (B, T, D); values beyond the lengths have no influence.
         memory_lengths : Tensor
             (B,) valid frames, int64.
 
@@ -124,7 +124,7 @@ class TextDecoder(nn.Module):
         Arguments
         ---------
         memory : Tensor
-            (B, T, D); what stands beyond the lengths has no influence.
+            (B, T, D); values beyond the lengths have no influence.
         memory_lengths : Tensor
             (B,) valid frames, int64.
 

@@ -109,7 +109,7 @@ class CTCModel(nn.Module):
         Arguments
         ---------
         waveform : Tensor
-            (B, N) float32 at 16 kHz; what stands beyond the lengths has no
+            (B, N) float32 at 16 kHz; values beyond the lengths have no
             influence.
         lengths : Tensor
             (B,) valid samples, int64.

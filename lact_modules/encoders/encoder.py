@@ -164,7 +164,7 @@ class Encoder(nn.Module):
         Arguments
         ---------
         x : Tensor
-            (B, T, D); what stands beyond the lengths has no influence.
+            (B, T, D); values beyond the lengths have no influence.
         lengths : Tensor
             (B,) valid frames, int64.
 
@@ -198,8 +198,8 @@ class Encoder(nn.Module):
         Arguments
         ---------
         x : Tensor
-            (B, T, D), from the beginning of a chunk; what stands beyond the lengths
-            has no influence.
+            (B, T, D), from the beginning of a chunk; values beyond the lengths have
+            no influence.
         lengths : Tensor
             (B,) valid frames, int64.
         chunking : Chunking

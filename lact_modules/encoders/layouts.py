@@ -39,7 +39,7 @@ def alternate(choices: Sequence[Each], num_layers: int) -> list[Each]:
 def divide(choices: Sequence[Each], num_layers: int) -> list[Each]:
     """Assign a run of blocks to each choice, of equal length or one block apart.
 
-    A choice that stands twice has twice the share.
+    A choice that is listed twice has twice the share.
 
     Arguments
     ---------

@@ -50,7 +50,7 @@ class SeparableConvolution(nn.Module):
         return self.pointwise(self.depthwise(x))
 
     def mix(self, x: Tensor) -> Tensor:
-        """Mix channels that stand last, (B, T, M, C)."""
+        """Mix channels in the last dimension, (B, T, M, C)."""
         return linear(x, self.pointwise.weight.flatten(1), self.pointwise.bias)
 
 

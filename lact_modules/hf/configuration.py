@@ -83,7 +83,7 @@ class LaCTConfig(WithOwnCode, PreTrainedConfig):
         super().save_pretrained(save_directory, **more)
 
     def to_json_string(self, use_diff: bool = True) -> str:
-        """Write JSON in which what refers to an object still stands behind it."""
+        """Write JSON in which references to an object still follow it."""
         # the original sorts keys
         content = json.loads(super().to_json_string(use_diff))
         return json.dumps({**content, "model": self.model}, indent=2) + "\n"

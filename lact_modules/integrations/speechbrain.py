@@ -82,7 +82,7 @@ class SpeechBrainEncoder(nn.Module):
 class TransformerASR(stock.TransformerASR):
     """SpeechBrain's ``TransformerASR`` with an encoder of this package.
 
-    For its recipes, with the arguments that stand there: the class path alone changes.
+    For its recipes, with their arguments: the class path alone changes.
     Decoder, searchers, ``EncoderWrapper`` and streaming work unchanged.
 
     Arguments

@@ -69,7 +69,7 @@ class CausalModel:
     """A causal language model in transformers' format: GPT-2, LLaMA, ...
 
     The text is preceded by the tokenizer's BOS and followed by its EOS; where it
-    lacks one, the other stands for it, as in GPT-2. Texts beyond the model's context
+    lacks one, the other replaces it, as in GPT-2. Texts beyond the model's context
     are scored in windows that overlap by half. Computed in float32, and no text
     influences another's score.
 
@@ -134,7 +134,7 @@ class CausalModel:
         targets = [ids.clone() for ids in inputs]
         for target, (_, num_context) in zip(targets, windows, strict=True):
             target[:num_context] = _NOT_SCORED
-        # Causal models do not see what stands on the right.
+        # Causal models do not see tokens on the right.
         padded = pad_sequence(inputs, batch_first=True, padding_value=self._eos)
         wanted = pad_sequence(targets, batch_first=True, padding_value=_NOT_SCORED)
         ones = [torch.ones_like(ids) for ids in inputs]

@@ -28,7 +28,7 @@ class CachedTransformerLM:
 
     SpeechBrain's reads the whole text for each token, and scores what follows all of
     its beginnings. Log-probabilities are the same up to rounding. SpeechBrain takes
-    token 0 for padding, so it may not stand in texts.
+    token 0 for padding, so it may not be in texts.
     """
 
     def __init__(self, model: TransformerLM):

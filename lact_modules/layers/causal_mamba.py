@@ -70,7 +70,7 @@ class CrossMamba(nn.Module):
     """Read the memory, then the tokens, and keep the output at the tokens.
 
     The cross-Mamba of arXiv 2407.09732, sec. 2.3. The memory is moved to the right
-    end, so that its last valid frame stands before the first token: padding never
+    end, so that its last valid frame is before the first token: padding never
     enters the state. One state of constant size holds all the memory.
 
     Arguments
@@ -133,7 +133,7 @@ def align_right(x: Tensor, is_padding: Tensor) -> Tensor:
     x : Tensor
         (B, T, D)
     is_padding : Tensor
-        (B, T) bool, True at padding, which stands at the end.
+        (B, T) bool, True at padding, which is at the end.
 
     Returns
     -------

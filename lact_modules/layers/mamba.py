@@ -26,7 +26,7 @@ def flip_valid(x: Tensor, is_padding: Tensor) -> Tensor:
     x : Tensor
         (B, T, D)
     is_padding : Tensor
-        (B, T) bool, True at padding, which stands at the end.
+        (B, T) bool, True at padding, which is at the end.
 
     Returns
     -------

@@ -149,7 +149,7 @@ def by_pieces(
     """
     if not is_cut(x, _MOST_AT_ONCE if others else _FRAMES):
         return function(x, *others, *_of_rows(known, slice(None)))
-    # before what is small, which would stand in the place that a large one has left
+    # before small tensors, which would take the place that a large one has left
     y = x if overwrite else torch.empty_like(x)
     late: tuple[Piece, Tensor] | None = None
     for piece in _pieces(x, context):

@@ -25,7 +25,7 @@ def convolve_frames(
     bias : Tensor | None
         (C,)
     context : tuple[int, int]
-        How many zeros stand before and after the frames.
+        How many zeros are before and after the frames.
 
     Returns
     -------

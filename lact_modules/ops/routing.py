@@ -110,7 +110,7 @@ def accumulate(
     rate : Tensor
         (B, T), from 0 to 1.
     is_padding : Tensor
-        (B, T) bool, True at padding, which stands after the valid frames.
+        (B, T) bool, True at padding, which follows the valid frames.
     reached : Tensor | None
         (B,) float64, what the frames before have left over; None at the beginning,
         where a segment begins.

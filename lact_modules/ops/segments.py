@@ -96,7 +96,7 @@ def segment_means(
     Arguments
     ---------
     x : Tensor
-        (B, T, D), finite; what stands at padding has no influence.
+        (B, T, D), finite; values at padding have no influence.
     is_boundary : Tensor
         (B, T) bool.
     is_padding : Tensor

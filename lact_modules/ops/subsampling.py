@@ -1,8 +1,8 @@
 """Depthwise convolutions of planes, with the steps before them, in one pass on a CPU.
 
-Between a layer and the next, SiLU and zeros at padding stand. Each band of each frame
-would be written and read several times; here some frames of some channels stay in a
-cache. Gradients are not computed.
+Between layers, SiLU and zeros at padding are applied. Each band of each frame would be
+written and read several times; here some frames of some channels stay in a cache.
+Gradients are not computed.
 """
 
 from typing import NamedTuple
@@ -27,7 +27,7 @@ class Kernels(NamedTuple):
     bias : Tensor
         (C,)
     stride : int
-        Along both axes; a zero stands around them.
+        Along both axes; a zero surrounds them.
     """
 
     weight: Tensor

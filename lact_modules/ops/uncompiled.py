@@ -13,7 +13,7 @@ Result = TypeVar("Result")
 def uncompiled(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
     """Decorate a function that `torch.compile` is to call and not to look into.
 
-    It is `torch.compiler.disable`, which imports the compiler wherever it stands: that
+    It is `torch.compiler.disable`, which imports the compiler wherever it is used: that
     takes a second, and fails for users without a name. This imports nothing until
     something is compiled.
     """

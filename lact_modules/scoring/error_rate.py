@@ -95,7 +95,7 @@ def count_stream_errors(
     owners = [index for index, words in enumerate(utterances) for _ in words]
     words = [word for words in utterances for word in words]
     for edit in Levenshtein.editops(words, hypothesis.split()):
-        # an insertion names the word that it stands before
+        # an insertion names the word that follows it
         place = edit.src_pos - (edit.tag == "insert")
         counts[owners[place] if place >= 0 else 0, EDITS.index(edit.tag)] += 1
     return counts

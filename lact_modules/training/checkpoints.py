@@ -37,7 +37,7 @@ class AtomicCheckpointer(Checkpointer):
 
     SpeechBrain writes the file that marks a folder as a checkpoint first, and the
     parameters after it: a process killed in between cannot resume. Here the mark
-    is written last, when checksums of all files stand beside them and everything is on
+    is written last, when checksums of all files are beside them and everything is on
     the disk. Folders without a mark, or with a file missing (killed while deleting),
     are skipped, and cleared on resuming. Resuming takes the newest checkpoint that
     is what was saved; damaged ones are named and set aside.

@@ -113,7 +113,7 @@ def wants_hidden(opt_class: Callable[..., Optimizer]) -> bool:
 def hidden_matrices(model: nn.Module) -> list[str]:
     """List the paths of matrices within a model's blocks, without embeddings.
 
-    What stands outside of blocks is no hidden layer: inputs, outputs and heads.
+    Layers outside of blocks are no hidden ones: inputs, outputs and heads.
     """
     lists = tuple(
         f"{path}."

@@ -37,7 +37,7 @@ from lact_modules.training.tracking.metrics_log import open_log
 
 @register_checkpoint_hooks
 class ResumableBrain(sb.Brain):
-    """What of a training stands around its batches: loaders, processes, checkpoints.
+    """What surrounds the batches of a training: loaders, processes, checkpoints.
 
     `RecipeBrain` adds what becomes of a batch.
     """

@@ -19,7 +19,7 @@ def warmup_cosine(
     Arguments
     ---------
     step : float
-        Optimizer steps taken so far, or the place in a schedule that they stand for.
+        Optimizer steps taken so far, or their place in a schedule.
     total_steps : int
         Steps of the whole training.
     warmup_steps : int

@@ -38,7 +38,7 @@ class Adaptable:
     ``"front_end"``, the rest of the front end; ``"all"``, what front end, encoder and
     output layer have.
 
-    Initial fast weights stand per utterance in the model, (B, H, ...) in the place of
+    The model takes initial fast weights per utterance, (B, H, ...) in the place of
     (H, ...), so a batch of utterances runs together, each with its own. So does the
     linear input network, a matrix W (B, D, D) that begins at 0 and turns the frames x
     before the encoder into x + x W (Neto et al., Eurospeech 1995). Other parameters

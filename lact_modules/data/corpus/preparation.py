@@ -20,7 +20,7 @@ def write_split(
 ) -> None:
     """Write a manifest and the list of what it skips, unless made with the same key.
 
-    ``<split>.skipped.json`` and ``<split>.key`` stand beside it; see `digest`.
+    ``<split>.skipped.json`` and ``<split>.key`` are beside it; see `digest`.
     """
     key_file = manifest.with_suffix(".key")
     if manifest.is_file() and _read_or_none(key_file) == key:

@@ -30,7 +30,7 @@ def check_beginnings(entries: Sequence[CheckedEntry]) -> None:
 
     They are a table of segments whose times were not understood, and refused, if
     numbers beside the texts differ. Otherwise one file may have been transcribed
-    several times, and a warning is logged. The same text may stand with a file any
+    several times, and a warning is logged. The same text of a file may be listed any
     number of times, and so may several channels of it.
     """
     # most manifests name each file once

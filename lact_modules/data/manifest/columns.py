@@ -89,7 +89,7 @@ def find_columns(names: Collection[str]) -> Columns:
     """Find the columns of a table that hold the fields of an utterance, in any case.
 
     A field that has several columns takes the best known; times are all given. Raises
-    InputError if a known column stands twice, or one looks like a time that is not
+    InputError if a known column is a duplicate, or one looks like a time that is not
     known and might name a part of a file.
     """
     return _find_columns(tuple(names))

@@ -113,9 +113,9 @@ def read_manifest(
     audio_folder : str | Path | None
         From which relative audio paths are taken; the manifest's folder if None.
     data_root : str | Path | None
-        For which SpeechBrain's ``{data_root}`` stands, or another such name at the
-        beginning of a path; the `audio_folder` if None, and if that is None too, there
-        may be no such names.
+        Replaces SpeechBrain's ``{data_root}``, or another such name at the beginning
+        of a path; the `audio_folder` if None, and if that is None too, there may be no
+        such names.
     required : Sequence[str]
         Fields that each utterance must have; without ``text``, texts are not read.
 
@@ -128,7 +128,7 @@ def read_manifest(
     ------
     InputError
         If the file is missing or empty, a line does not describe an utterance, an id
-        stands twice, or times seem not to be understood, see `check_beginnings`.
+        is a duplicate, or times seem not to be understood, see `check_beginnings`.
     """
     path = Path(path)
     if path.is_dir():

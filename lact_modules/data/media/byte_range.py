@@ -19,7 +19,7 @@ Found = TypeVar("Found")
 
 
 class ByteRange(io.RawIOBase):
-    """Read a range of a file that can seek; `head` stands in for its first bytes.
+    """Read a range of a file that can seek; `head` replaces its first bytes.
 
     Nobody else reads the stream meanwhile.
     """

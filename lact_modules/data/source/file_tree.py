@@ -31,7 +31,7 @@ def _walk(folder: Path, above: frozenset[str]) -> Iterator[Path]:
 
 
 class Siblings:
-    """Files that stand beside each other and differ in their endings alone."""
+    """Files beside each other that differ in their endings alone."""
 
     def __init__(self, files: Iterable[Path]):
         self._files: dict[Path, dict[str, Path]] = {}

@@ -92,7 +92,7 @@ weather = COLD | WARM | DARK | QUIET | CLOUDY | WINDY
 """
 """Rules in lower case, their alternatives in bars, spoken words in upper case.
 
-Homophones are skipped, and whatever can stand after A begins with a consonant.
+Homophones are skipped, and all words that can follow A begin with a consonant.
 """
 
 SHORTEST, LONGEST = 3, 8

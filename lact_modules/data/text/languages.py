@@ -14,7 +14,7 @@ from lact_modules.errors import InputError
 _QUOTES = str.maketrans(
     dict.fromkeys("\u2018\u2019\u201b\u2032`\u00b4\uff07\u05f3", "'")
 )
-# letters, wherever in a word they stand, as the okina of Hawaiian
+# letters, anywhere in a word, as the okina of Hawaiian
 _APOSTROPHE_LETTERS = str.maketrans(dict.fromkeys("\u02bb\u02bc\u02bd", "'"))
 _DOTTED_UPPER = str.maketrans("i\u0131", "\u0130I")
 _DOTTED_LOWER = str.maketrans("\u0130I", "i\u0131")

@@ -14,7 +14,7 @@ from lact_modules.errors import InputError
 logger = logging.getLogger(__name__)
 
 Lexicon = list[tuple[str, tuple[str, ...]]]
-"""Words with their tokens, without delimiters; a word may stand with many spellings."""
+"""Words with their tokens, without delimiters; a word may have many spellings."""
 
 MAX_SPELLING = 1000
 """Most tokens of a word: flashlight walks down spellings by recursion."""

@@ -27,7 +27,7 @@ class PieceSearch(TrieSearch):
     Flashlight leaves a word with the first frame of its last piece, and takes all that
     follows for blanks: a piece that lasts for two frames would cost its word a frame of
     something else. So the places of CTC are spelled out here: a piece repeats, a blank
-    may stand between two pieces and has to between equal ones, and a word is left with
+    may be between two pieces and has to be between equal ones, and a word is left with
     the *last* frame of its last piece, which is a column of its own with the piece's
     log-probabilities.
     """

@@ -25,9 +25,9 @@ class BeamState(NamedTuple):
 class BeamStream:
     """Search for the best text, piece by piece; a `StreamDecoder`.
 
-    The text and its score are those of the whole utterance. A search that stands
-    where the state does continues from there; for any other state it starts again from
-    the utterance's beginning, so that the state alone decides what comes out.
+    The text and its score are those of the whole utterance. A search that is at the
+    state's place continues from there; for any other state it starts again from the
+    utterance's beginning, so that the state alone defines the output.
     """
 
     def __init__(self, search: BeamSearch):

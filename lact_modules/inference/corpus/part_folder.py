@@ -20,7 +20,7 @@ class PartFolder:
 
     ``part-<number>.jsonl`` has a line for each utterance that was transcribed, and
     ``failed-<number>.jsonl``, which need not exist, for each other. The former is
-    written last: where it stands, the part is done. ``plan`` holds what the transcripts
+    written last: if it exists, the part is done. ``plan`` holds what the transcripts
     depend on; a folder with parts of another plan is refused.
     """
 

@@ -132,7 +132,7 @@ class DynamicChunking(nn.Module):
         Arguments
         ---------
         x : Tensor
-            (B, T, D), finite; what stands at padding has no influence.
+            (B, T, D), finite; values at padding have no influence.
         is_padding : Tensor
             (B, T) bool.
         state : RouterState | None
@@ -176,7 +176,7 @@ class DynamicChunking(nn.Module):
         Arguments
         ---------
         x : Tensor
-            (B, T, D), finite; what stands at padding has no influence.
+            (B, T, D), finite; values at padding have no influence.
         is_padding : Tensor
             (B, T) bool.
         routing : Routing

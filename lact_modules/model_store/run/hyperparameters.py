@@ -16,7 +16,7 @@ def read_hyperparameter(path: str | Path, key: str, default: Any = None) -> Any:
     """Read one top-level value of a HyperPyYAML file, leaving all others alone.
 
     ``!new:path`` becomes ``{"class": path, "arguments": ...}`` and ``!name:path``
-    becomes ``{"partial": path, "arguments": ...}``. An object that stands in several
+    becomes ``{"partial": path, "arguments": ...}``. An object that is in several
     places is spelled out once, with a ``"label"``, and then ``{"same": label}``. Tuples
     become lists. Tags below the key that run code (``!apply:``, ``!module:``) or are
     not resolved (``!ref``, ``!include:``) are refused.

@@ -20,8 +20,8 @@ ReadTranscripts = Callable[[Path, Sequence[str]], list[str]]
 class Manifests(NamedTuple):
     """Where the utterances to train, to validate and to test on are listed.
 
-    ``shards`` replace ``train``; ``data_folder`` is what SpeechBrain's ``{data_root}``
-    stands for, see `read_manifest`.
+    ``shards`` replace ``train``; ``data_folder`` replaces SpeechBrain's
+    ``{data_root}``, see `read_manifest`.
     """
 
     train: list[Path]
@@ -49,7 +49,7 @@ class DataSources:
     output_folder : str | Path
         Of the run.
     data_folder : str | Path | None
-        Of the corpus; stands in for placeholders of manifests too.
+        Of the corpus; replaces placeholders of manifests too.
     train_splits : Sequence[str]
         To learn from, where there is neither `train_manifest` nor `train_shards`.
     dev_splits : Sequence[str]

@@ -150,7 +150,7 @@ def _summary(curve: RateCurve, brain: "RecipeBrain") -> str:
         lines.append(f"multiply the rates of stages and parameter_groups by {factor}")
     if brain.hparams.unfreezing_stages is None:
         has_key = getattr(brain.hparams, "learning_rate", None) == base
-        # what stands before the script is torchrun's, and not known here
+        # words before the script are those of torchrun, and not known here
         launcher = "python" if num_processes() == 1 else "torchrun ..."
         command = f"train with: {launcher} {use_rate(sys.argv, rate)}"
         lines.append(command if has_key else "give it to opt_class as its lr")

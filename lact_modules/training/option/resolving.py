@@ -17,7 +17,7 @@ from lact_modules.renamed import former_names_of, warn_of_former_arguments
 def resolve(path: Path, source: str, overrides: Mapping[str, Any]) -> str:
     """Resolve references and includes, as HyperPyYAML does.
 
-    An object that overrides give takes the place of another, wherever it stands;
+    An object that overrides give takes the place of another, anywhere in the file;
     HyperPyYAML would keep the class of the one, and join the arguments of both.
     """
     overrides = deepcopy(dict(overrides))

@@ -22,8 +22,8 @@ def measure_split(
 ) -> dict[str, dict[str, Any]]:
     """Transcribe a split with the averaged checkpoints; write the transcripts.
 
-    Into the run's folder go ``wer_<split>.txt`` with alignments and
-    ``transcripts_<split>.jsonl``; of decoders other than the first their names stand
+    The run's folder gets ``wer_<split>.txt`` with alignments and
+    ``transcripts_<split>.jsonl``; decoders other than the first have their names
     before the ending, as in ``wer_<split>_<decoder>.txt``. Of the metrics by decoder,
     the real-time factor includes loading and model; ``infeasible`` counts utterances
     with too few frames for CTC, ``unreadable`` those skipped; ``keep_ratio`` is the

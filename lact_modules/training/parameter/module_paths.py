@@ -11,7 +11,7 @@ _INDEX = re.compile(r"\[(-?\d+|(?:-?\d+)?:(?:-?\d+)?)\]")
 def select(pattern: str, names: Iterable[str], key: str) -> list[str]:
     """Find the parameters that a pattern means.
 
-    A path means all that lies below it. ``*`` stands for any part of a path, and an
+    A path means all that lies below it. ``*`` matches any part of a path, and an
     index or a slice as Python's picks from a list of modules.
     """
     names = list(names)

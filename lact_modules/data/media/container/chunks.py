@@ -54,7 +54,7 @@ _UNKNOWN = 0x7FFF0000
 # Bytes by which careless writers are off: the size of a header or two.
 _SLACK = 1024
 _FILE_SLACK = 8
-# Within which the format of the samples stands.
+# Within which the format of the samples is found.
 _MAX_HEADER = 4096
 
 # Other codecs' sound in a WAV than PCM and its like looks like a file of frames.

@@ -8,7 +8,7 @@ from lact_modules.data.media.byte_range import ByteRange
 from lact_modules.data.media.signatures import name_kind
 
 _EBML = 0x1A45DFA3
-# segments and clusters, which are gone into, and what stands in them
+# segments and clusters, which are entered, and their content
 _ELEMENTS = {0x18538067, 0x1F43B675, 0x114D9B74, 0x1549A966, 0x1654AE6B, 0x1C53BB6B}
 _ELEMENTS |= {0x1254C367, 0x1043A770, 0x1941A469, 0xEC, 0xBF}
 _ELEMENTS |= {0xE7, 0xA3, 0xA0, 0xAB, 0xA7, 0x5854, 0xAF}

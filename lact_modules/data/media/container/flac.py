@@ -15,7 +15,7 @@ _TAIL = 1 << 18
 
 _FRAME = re.compile(rb"\xff[\xf8\xf9][^\x0f].", re.DOTALL)
 _HEADER_SIZE = 16
-# by the code in a frame's header; 6 and 7 stand for what follows
+# by the code in a frame's header; 6 and 7 refer to what follows
 _BLOCK_SIZES = [0, 192, 576, 1152, 2304, 4608, 0, 0, *(256 << n for n in range(8))]
 
 

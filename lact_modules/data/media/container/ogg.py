@@ -45,7 +45,7 @@ def count_last_samples(source: ByteRange) -> int:
     ends, position = [0], 0
     while True:
         while page := _read_page(source, position):
-            # -1 stands in a page in which no packet ends
+            # -1 in a page in which no packet ends
             if page.num_samples >= 0:
                 ends.append(page.num_samples)
             position += page.size
@@ -62,7 +62,7 @@ def continues(source: ByteRange, position: int) -> bool:
 
 
 def is_complete(source: ByteRange) -> bool:
-    """Return whether a link has its last page; tags may stand behind it."""
+    """Return whether a link has its last page; tags may follow it."""
     start = max(0, len(source) - 2 * _MAX_PAGE)
     place = source.peek(start, len(source)).rfind(SIGNATURE)
     page = _read_page(source, start + place) if place >= 0 else None

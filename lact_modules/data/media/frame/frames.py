@@ -146,7 +146,7 @@ def find_frames_end(source: ByteRange, parse: Parse[Frame]) -> int:
 def split_frames(source: ByteRange, parse: Parse[Frame]) -> Iterator[ByteRange]:
     """Cut a stream where the kind of its frames changes: the rate, the channels.
 
-    Anything may stand between; DecodingError if the last frame is cut off.
+    Anything may be between them; DecodingError if the last frame is cut off.
     """
     run, end, kind = 0, 0, None
     for place, frame in _all_frames(source, parse):
