@@ -2,7 +2,11 @@
 
 import re
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from lact_modules.errors import InputError
 from lact_modules.renamed import warn_of_former_names
@@ -25,10 +29,17 @@ FORMER_KEYS = {
 
 COMMAND_LINE = "command line"
 
-_ANY = "|".join(FORMER_KEYS)
-# keys at the top of a file stand at the beginning of a line, and nothing else does
-_KEY = re.compile(rf"^(?P<quote>[\"']?)(?P<name>{_ANY})(?P=quote)(?=\s*:)", re.M)
-_REFERENCE = re.compile(rf"<({_ANY})\b")
+_FORMER = rf"\b(?P<name>{'|'.join(FORMER_KEYS)})\b"
+_MENTION, _REFERENCE = re.compile(_FORMER), re.compile(f"<{_FORMER}")
+_TAGS_OF_REFERENCES = ("!ref", "!copy")
+
+
+class _Mention(NamedTuple):
+    """A former name in YAML: where it stands in the text, and on which line from 1."""
+
+    name: str
+    start: int
+    line: int
 
 
 def present_key(name: str) -> str:
@@ -52,18 +63,70 @@ def with_present_keys(
 
 
 def in_present_keys(text: str, where: str | None = None) -> str:
-    """Rename the keys of a YAML file, and references to them; keep its lines."""
-    found = {match["name"]: match.start() for match in _KEY.finditer(text)}
-    if not found:
-        return text
-    names = dict.fromkeys(re.findall(r"^[\"']?(\w+)[\"']?\s*:", text, re.M))
-    for former in found:
-        _refuse_both(former, FORMER_KEYS[former], names, where or "keys")
-    if where is not None:
-        line = text.count("\n", 0, min(found.values())) + 1
-        warn_of_former_names(where, {name: FORMER_KEYS[name] for name in found}, line)
-    text = _KEY.sub(lambda m: f"{m['quote']}{FORMER_KEYS[m['name']]}{m['quote']}", text)
-    return _REFERENCE.sub(lambda match: f"<{FORMER_KEYS[match[1]]}", text)
+    """Rename the keys of a YAML file, and references to them; keep its lines.
+
+    A text that is no YAML is returned as it is: who reads it says what is wrong.
+    """
+    root = _composed(text)
+    pairs = root.value if isinstance(root, MappingNode) else []
+    keys = {key.value: key for key, _ in pairs if isinstance(key, ScalarNode)}
+    found = _references(text, root)
+    for former, present in FORMER_KEYS.items():
+        if former in keys:
+            _refuse_both(former, present, keys, where or "keys")
+            found += _mentions(text, keys[former], _MENTION)
+    return _with_present_names(text, found, where)
+
+
+def in_present_references(text: str, where: str) -> str:
+    """Rename the keys that a value in YAML refers to, and none in itself."""
+    return _with_present_names(text, _references(text, _composed(text)), where)
+
+
+def _composed(text: str) -> Node | None:
+    if not _MENTION.search(text):
+        return None
+    try:
+        return YAML().compose(text)
+    except (YAMLError, RecursionError):
+        return None
+
+
+def _references(text: str, root: Node | None) -> list[_Mention]:
+    """Find former names that `!ref` and `!copy` refer to, at any depth."""
+    found: list[_Mention] = []
+    left, seen = [root], set[int]()
+    while left:
+        node = left.pop()
+        # an alias is the node that it stands for
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        if isinstance(node, MappingNode):
+            left += [each for pair in node.value for each in pair]
+        elif isinstance(node, SequenceNode):
+            left += node.value
+        elif isinstance(node, ScalarNode) and node.tag in _TAGS_OF_REFERENCES:
+            found += _mentions(text, node, _REFERENCE)
+    return found
+
+
+def _mentions(text: str, node: Node, pattern: re.Pattern[str]) -> list[_Mention]:
+    start, end = node.start_mark, node.end_mark
+    return [
+        _Mention(match["name"], match.start("name"), start.line + 1)
+        for match in pattern.finditer(text, start.index, end.index)
+    ]
+
+
+def _with_present_names(text: str, found: list[_Mention], where: str | None) -> str:
+    found = sorted(found, key=lambda mention: mention.start)
+    if found and where is not None:
+        names = {mention.name: FORMER_KEYS[mention.name] for mention in found}
+        warn_of_former_names(where, names, found[0].line)
+    for name, start, _ in reversed(found):
+        text = text[:start] + FORMER_KEYS[name] + text[start + len(name) :]
+    return text
 
 
 def _refuse_both(

@@ -41,9 +41,9 @@ def test_former_names_are_no_keys_and_present_ones_are():
 
 
 def test_a_file_of_former_names_is_read_with_one_warning(path):
-    with pytest.warns(FutureWarning) as told:
+    with pytest.warns(FutureWarning) as caught:
         settings = settings_of(path)
-    [warning] = told
+    [warning] = caught
     assert (warning.filename, warning.lineno) == (str(path), 4)
     assert str(warning.message) == (
         "arm is now called system, stages is now called unfreezing_stages, "
@@ -60,9 +60,9 @@ def test_former_names_on_the_command_line(path):
     present = path.with_name("present.yaml")
     present.write_text("seed: 1\n")
     words = ["--arm", "lr=0.1 # 2", "--last_stage_epochs=3", "--stages", STAGES]
-    with pytest.warns(FutureWarning, match="--arm is now called --system, ") as told:
+    with pytest.warns(FutureWarning, match="--arm is now called --system, ") as caught:
         settings = settings_of(present, *words)
-    assert [warning.filename for warning in told] == ["command line"]
+    assert [warning.filename for warning in caught] == ["command line"]
     assert settings.values["system"] == "lr=0.1 # 2"
     assert settings.values["long_form_finetune_epochs"] == 3
     assert settings.values["unfreezing_stages"][0]["epochs"] == [1, 2]
@@ -72,7 +72,7 @@ def test_former_names_on_the_command_line(path):
 
 @pytest.mark.parametrize("key", ["--system", "--arm"])
 @pytest.mark.filterwarnings("ignore::FutureWarning")
-def test_the_command_line_replaces_what_a_file_says_by_either_name(path, key):
+def test_the_command_line_replaces_values_of_a_file_by_either_name(path, key):
     assert settings_of(path, key, "second").values["system"] == "second"
 
 
@@ -84,6 +84,59 @@ def test_both_names_are_refused(path):
     path.write_text(YAML + "system: third\n")
     with pytest.raises(InputError, match=f"former.yaml: {named}"):
         settings_of(path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "  seed: 1\n  stream_seconds: 9.0\n",
+        "seed: 1\n? stream_seconds\n: 9.0\n",
+        "\ufeffstream_seconds: 9.0\nseed: 1\n",
+        "{seed: 1, 'stream_seconds': 9.0}\n",
+        "seed: 1\nlong_form_seconds: 9.0\nnotes: |\n  stream_seconds: 1\n",
+    ],
+)
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_keys_are_found_where_yaml_has_them(path, text):
+    path.write_text(text)
+    settings = settings_of(path)
+    assert settings.values["long_form_seconds"] == 9
+    assert settings.values.get("notes") in (None, "stream_seconds: 1\n")
+
+
+def test_references_to_defaults_of_former_names(path):
+    path.write_text("seed: !ref <stream_utterances> + 4\nnotes: <arm>\n")
+    with pytest.warns(FutureWarning, match="^stream_utterances is now called long"):
+        settings = settings_of(path)
+    assert settings.values["seed"] == 5
+    # text without a tag refers to nothing
+    assert settings.values["notes"] == "<arm>"
+
+
+@pytest.mark.parametrize("as_text", [False, True])
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_references_on_the_command_line(path, as_text):
+    value = "!ref <stream_seconds> * 2"
+    if as_text:
+        settings = read_settings(path, f"last_stage_seconds: {value}\n")
+    else:
+        settings = settings_of(path, "--last_stage_seconds", value)
+    assert settings.values["long_form_finetune_seconds"] == 18
+
+
+@pytest.mark.parametrize(
+    ("misspelt", "present"),
+    [
+        ("last_stage_second", "long_form_finetune_seconds"),
+        ("stream_utterance", "long_form_utterances"),
+        ("stagess", "unfreezing_stages"),
+        ("long_form_second", "long_form_seconds"),
+    ],
+)
+def test_misspelt_former_names_lead_to_present_ones(path, misspelt, present):
+    path.write_text("seed: 1\n")
+    with pytest.raises(InputError, match=f"did you mean '{present}'"):
+        settings_of(path, f"--{misspelt}", "2")
 
 
 def test_a_fault_has_the_present_name(path):
@@ -99,9 +152,9 @@ def test_sizes_of_former_names(path):
     path.write_text("seed: 1\nsizes: .\nlong_form_utterances: 2\n")
     size = path.with_name("small.yaml")
     size.write_text("stream_utterances: 4\n")
-    with pytest.warns(FutureWarning, match="stream_utterances is now called") as told:
+    with pytest.warns(FutureWarning, match="stream_utterances is now called") as caught:
         settings = settings_of(path, "--size", "small")
-    assert [warning.filename for warning in told] == [str(size)]
+    assert [warning.filename for warning in caught] == [str(size)]
     assert settings.values["long_form_utterances"] == 4
 
 

@@ -11,7 +11,11 @@ from ruamel.yaml.error import YAMLError
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from lact_modules.errors import InputError
-from lact_modules.former_keys import present_key
+from lact_modules.former_keys import (
+    COMMAND_LINE,
+    in_present_references,
+    present_key,
+)
 from lact_modules.training.option.kind.kinds import Kind
 from lact_modules.training.option.kind.wording import shown
 from lact_modules.training.option.run_options import DEPRECATED
@@ -115,6 +119,7 @@ def _read_unknown(name: str, value: str) -> Any:
 
 
 def _read_yaml(name: str, value: str) -> Any:
+    value = in_present_references(value, COMMAND_LINE)
     try:
         node = YAML().compose(value)
         read = YAML().load(value)

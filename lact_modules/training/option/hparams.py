@@ -13,6 +13,7 @@ from ruamel.yaml.error import YAMLError
 from lact_modules.errors import InputError
 from lact_modules.former_keys import (
     COMMAND_LINE,
+    FORMER_KEYS,
     in_present_keys,
     with_present_keys,
 )
@@ -163,7 +164,7 @@ def _check_output_folder(settings: Settings, error: Exception) -> None:
 
 def _read_overrides(text: str) -> dict[str, Any]:
     try:
-        return YAML().load(text) or {}
+        return YAML().load(in_present_keys(text, COMMAND_LINE)) or {}
     except YAMLError as error:
         raise InputError(f"command line: {reason_of(error)}") from error
 
@@ -175,7 +176,7 @@ def _check_names(
     for name, value in overrides.items():
         if name not in known:
             otherwise = "see the file for its keys"
-            hint = did_you_mean(str(name), known, otherwise, _about(keys))
+            hint = did_you_mean(str(name), known, otherwise, _about(keys), FORMER_KEYS)
             raise InputError(f"no key {name!r}; {hint}")
         inner = known[name]
         is_plain = isinstance(inner, CommentedMap) and inner.tag.value is None
@@ -193,7 +194,7 @@ def _check_file(
             continue
         if name not in keys:
             otherwise = "nothing refers to it; delete it"
-            hint = did_you_mean(str(name), keys, otherwise, _about(keys))
+            hint = did_you_mean(str(name), keys, otherwise, _about(keys), FORMER_KEYS)
             raise InputError(f"{path}: no key {name!r}; {hint}")
         if keys[name].default is OPTIONAL:
             raise InputError(

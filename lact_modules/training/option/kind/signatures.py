@@ -69,7 +69,7 @@ def _check_call(
     for given, value in arguments.items():
         argument = former.get(given, given)
         if argument not in parameters:
-            hint = did_you_mean(str(argument), parameters)
+            hint = did_you_mean(str(argument), parameters, former=former)
             called = getattr(function, "__name__", function)
             raise InputError(f"--{name}: {called} has no argument {argument!r}; {hint}")
         kind = kind_of(types.get(argument))
