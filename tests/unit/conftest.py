@@ -53,13 +53,13 @@ def trained_run(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def streaming_run(tmp_path_factory):
-    """Make a run whose model hears streams; not to be changed."""
+    """Make a run of a streaming model; not to be changed."""
     return make_run(tmp_path_factory.mktemp("streaming"), streaming_hyperparameters())
 
 
 @pytest.fixture(scope="session")
 def pieces_run(tmp_path_factory):
-    """Make a run over word pieces at 12.5 frames a second, which hears streams."""
+    """Make a run over word pieces at 12.5 frames a second, of a streaming model."""
     vocabulary = SubwordVocabulary.train(["AB BA", "DAB CAB", "A BAD CAB"], 13)
     separable = "!name:lact_modules.frontends.SeparableConvolution"
     options = "frame_rate: 12.5", "audio_encoder_layers: 3", f"convolution: {separable}"
@@ -84,7 +84,7 @@ def chunked_run(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def headed_run(tmp_path_factory):
-    """Make a run with a CTC head after its first block, which hears streams."""
+    """Make a run with a CTC head after its first block, of a streaming model."""
     hyperparameters = streaming_hyperparameters().replace(
         "    ffn_in:", "    heads:\n        1: self-conditioned-ctc\n    ffn_in:"
     )
@@ -99,7 +99,7 @@ def windowed_run(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def windowed_stream_run(tmp_path_factory):
-    """Make a run of the same, which hears streams; not to be changed."""
+    """Make a run of the same as a streaming model; not to be changed."""
     hyperparameters = windowed_hyperparameters().replace(
         "channels: 4", "channels: 4\n        normalization: running"
     )
@@ -107,7 +107,7 @@ def windowed_stream_run(tmp_path_factory):
 
 
 def windowed_hyperparameters():
-    """Give those of the default recipe, made small."""
+    """Return those of the default recipe, made small."""
     options = "window: [32, 32]", "rule: !new:lact_modules.ops.UpdateRule"
     block = (
         "layout: !name:lact_modules.encoders.layouts.upper_blocks",
@@ -186,14 +186,14 @@ model: !new:lact_modules.encoders.S2SModel
 
 
 def with_decoder(hyperparameters):
-    """Give the model a text decoder."""
+    """Add a text decoder to the model."""
     return hyperparameters.replace(
         "model: !new:lact_modules.encoders.CTCModel", DECODER
     )
 
 
 def streaming_hyperparameters():
-    """Give those of a model that hears streams."""
+    """Return those of a streaming model."""
     # updates of all matrices are chaotic: rounding would show after some seconds
     rule = "rule: !new:lact_modules.ops.UpdateRule\n        update: down"
     return HYPERPARAMETERS.replace(
@@ -209,12 +209,12 @@ def make_run(folder, hyperparameters, vocabulary=LETTERS):
     (folder / "hyperparams.yaml").write_text(resolved)
     (folder / "result.json").write_text('{"wer": 30.0}')
     vocabulary.save(folder / vocabulary.file_name)
-    # what it hears decides what tests can see
+    # its output decides what tests can see
     torch.manual_seed(0)
     model = load_hyperpyyaml(resolved)["model"]
-    # Large, or an untrained model hears the same in every frame.
+    # Large, or an untrained model outputs the same in every frame.
     torch.nn.init.normal_(model.output.weight, std=1.0)
-    # begins and ends of texts are nothing to hear, nor is what cannot be spelled
+    # begins and ends of texts have no sound, nor has what cannot be spelled
     special = [
         i for i, t in enumerate(vocabulary.tokens) if t in ("<s>", "</s>", "<unk>")
     ]
@@ -250,7 +250,7 @@ def audio_folder(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def twenty_files(tmp_path_factory):
-    """Make noises that every program has to hear alike: 20 files, 0.3 to 0.8 s."""
+    """Make noises that every program has to recognize alike: 20 files, 0.3 to 0.8 s."""
     folder = tmp_path_factory.mktemp("twenty")
     generator = torch.Generator().manual_seed(1)
     for index in range(20):

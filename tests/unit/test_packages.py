@@ -14,7 +14,7 @@ RECIPES = sorted((Path(__file__).parents[2] / "recipes").rglob("train.py"))
 
 @pytest.fixture
 def installed(monkeypatch):
-    """Tell of other releases than those that are installed."""
+    """Report other releases than those that are installed."""
 
     def pretend(**versions):
         monkeypatch.setattr(metadata, "version", versions.__getitem__)
@@ -86,7 +86,7 @@ for recipe in sys.argv[1:]:
 """
 
 
-def test_recipes_say_in_one_line_that_torchaudio_does_not_fit(with_misfits):
+def test_recipes_report_on_one_line_that_torchaudio_does_not_fit(with_misfits):
     command = [sys.executable, "-c", RUN_ALL, *RECIPES]
     done = subprocess.run(command, env=with_misfits, capture_output=True, text=True)
     assert done.stdout.split() == ["2"] * len(RECIPES)

@@ -35,5 +35,5 @@ def test_a_model_is_used_from_everywhere_with_the_same_text(
     )
     assert hypothesis.text
     # sherpa-onnx keeps repeated spaces
-    said = [" ".join(line.split()) for line in finished.stdout.splitlines()]
-    assert said == [hypothesis.text] * len(blocks)
+    printed = [" ".join(line.split()) for line in finished.stdout.splitlines()]
+    assert printed == [hypothesis.text] * len(blocks)

@@ -1,4 +1,4 @@
-"""``lact_modules.load`` says of any audio what ``lact-asr transcribe`` says."""
+"""``lact_modules.load`` transcribes any audio as ``lact-asr transcribe`` does."""
 
 import json
 import subprocess
@@ -23,7 +23,7 @@ from tests.unit.conftest import HYPERPARAMETERS, make_run
 
 @pytest.fixture(scope="module")
 def paths(audio_folder, tmp_path_factory):
-    """Give twenty files: ten, and each in another format, rate, and stereo."""
+    """Return twenty files: ten, and each in another format, rate, and stereo."""
     folder = tmp_path_factory.mktemp("other")
     paths = sorted(audio_folder.iterdir())
     formats = ("wav", 8000, 1), ("mp3", 44100, 2), ("ogg", 48000, 2), ("flac", 11025, 2)
@@ -61,7 +61,7 @@ def subword_run(tmp_path_factory):
 
 
 def listed(transcripts, paths):
-    """Tell transcripts as the command line tells them in JSON."""
+    """Format transcripts as the command line does in JSON."""
     return [
         {
             "file": str(path),
@@ -111,7 +111,7 @@ def test_texts_and_times_are_those_of_the_command_line(
     check_confidences(transcripts)
 
 
-def test_recordings_of_every_kind_are_heard_alike(model, paths, alone):
+def test_recordings_of_every_kind_are_recognized_alike(model, paths, alone):
     integers, rate = soundfile.read(paths[0], dtype="int16")
     floats, _ = soundfile.read(paths[0])
     tensor = torch.from_numpy(floats).float().requires_grad_()
@@ -127,7 +127,7 @@ def test_recordings_of_every_kind_are_heard_alike(model, paths, alone):
 
 
 @pytest.mark.parametrize("rate", [8000, 44100])
-def test_stereo_at_any_rate_is_heard_as_a_file_of_it(model, tmp_path, rate):
+def test_stereo_at_any_rate_is_recognized_as_its_file(model, tmp_path, rate):
     generator = torch.Generator().manual_seed(0)
     samples = 0.3 * torch.randn(rate, 2, generator=generator)
     soundfile.write(tmp_path / "a.wav", samples.numpy(), rate, subtype="FLOAT")
@@ -154,7 +154,7 @@ def test_words_are_as_sure_as_their_tokens(model, paths):
         if token == "|":
             spelled.append([])
         elif index and frame and ids[frame - 1] == index:
-            # said for several frames, of which the surest counts
+            # of several frames, the most certain one counts
             spelled[-1][-1] = max(spelled[-1][-1], best[frame].item())
         elif index:
             spelled = spelled or [[]]
@@ -205,21 +205,21 @@ def test_long_audio_stays_in_its_file(streaming_run, paths, monkeypatch):
         torch.testing.assert_close(mine[:length], theirs[:length], atol=1e-4, rtol=1e-4)
 
 
-def test_streams_are_told_while_they_are_said(streaming_run, paths):
+def test_streams_have_partial_results(streaming_run, paths):
     model = lact_modules.load(streaming_run, chunk_seconds=0.32, left_seconds=1.28)
     recognizer = StreamingRecognizer.from_export(
         streaming_run, chunk_seconds=0.32, left_seconds=1.28
     )
-    said, pause = load_audio(paths[9]), torch.zeros(16000)
-    samples = torch.cat([said, pause, said])
+    speech, pause = load_audio(paths[9]), torch.zeros(16000)
+    samples = torch.cat([speech, pause, speech])
     recognizer.accept(samples)
     expected = recognizer.finish()
     for rate, audio in (16000, samples), (8000, np.stack([samples[::2]] * 2)):
-        heard = [*model.stream(np.array_split(audio, 40, axis=-1), sample_rate=rate)]
-        final = [each for each in heard if each.is_final]
-        assert len(heard) > len(final) > 0
-        assert heard[-1].is_final
-        assert all(not each.is_final or each.words for each in heard)
+        results = [*model.stream(np.array_split(audio, 40, axis=-1), sample_rate=rate)]
+        final = [each for each in results if each.is_final]
+        assert len(results) > len(final) > 0
+        assert results[-1].is_final
+        assert all(not each.is_final or each.words for each in results)
         times = [word.start for each in final for word in each.words]
         assert times == sorted(times)
         if rate == 16000:

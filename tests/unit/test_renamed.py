@@ -86,7 +86,7 @@ encoder: !include:fragment.yaml
         ("encoder: {streaming_chunks: {left_contexts: [9]}}", ([8, 16], [9], 0.25)),
     ],
 )
-def test_former_names_change_what_fragments_say_by_present_ones(
+def test_former_names_change_what_fragments_set_by_present_ones(
     tmp_path, given, expected
 ):
     (tmp_path / "fragment.yaml").write_text(FRAGMENT)

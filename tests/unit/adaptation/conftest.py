@@ -1,4 +1,4 @@
-"""A small recognizer, and noises for it to hear."""
+"""A small recognizer, and noises for it to recognize."""
 
 from functools import partial
 
@@ -17,7 +17,7 @@ def make_model():
         mixer, ffn = partial(LaCTMixer, 16, 2, 2), partial(FeedForward, 16, 32)
         encoder = Encoder(16, 2, mixer, ffn, ffn_in=ffn)
         model = CTCModel(MelFrontend(16, channels=4), encoder, 6, **options)
-        # large, or an untrained model hears the same in every frame
+        # large, or an untrained model outputs the same in every frame
         torch.nn.init.normal_(model.output.weight, std=1.0)
         return model.eval().requires_grad_(False)
 

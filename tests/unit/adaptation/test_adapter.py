@@ -83,7 +83,7 @@ def test_alone_equals_in_a_batch_of_nan(options, model, batch):
         )
 
 
-def test_what_is_heard_changes(model, batch):
+def test_outputs_change(model, batch):
     adapted, frames = build_adapter(model, lr=0.3, **UNGATED)(*batch)
     plain, _ = model(*batch)
     for row, count in enumerate(frames):
@@ -134,7 +134,7 @@ def test_faithful_suta_moves_the_front_end_four_times(model, batch):
 
 @pytest.fixture
 def alike(batch):
-    """Give noises of which none is much longer than another: they are run together."""
+    """Return noises of about one length: they are run together."""
     waveform, _ = batch
     lengths = torch.tensor([16000, 14000, 13000])
     waveform[1:] = 0.5 * waveform[:1]
@@ -183,10 +183,10 @@ def test_what_the_gate_keeps_is_as_without_adaptation(needless, refused, model, 
         torch.testing.assert_close(
             gated[row, :count], expected[row, :count], atol=2e-3, rtol=1e-3
         )
-    told = {"confident": len(needless)}
+    reasons = {"confident": len(needless)}
     if len(needless) < 3:
-        told |= {"harm": len({*refused} - {*needless}), "never": 0}
-    assert adapter.report.reasons == told
+        reasons |= {"harm": len({*refused} - {*needless}), "never": 0}
+    assert adapter.report.reasons == reasons
     assert f"of 3 utterances; the unadapted result kept of {len(kept)} (" in str(
         adapter.report
     )
@@ -194,7 +194,7 @@ def test_what_the_gate_keeps_is_as_without_adaptation(needless, refused, model, 
 
 @pytest.mark.parametrize(
     ("needless", "passes"),
-    # the last pass sees those alone that go on; so do all, if few go on
+    # the last pass sees those alone that continue; so do all, if few continue
     [((), [3, 3, 3]), ((0,), [3, 3, 2]), ((1, 2), [3, 1, 1]), ((0, 1, 2), [3])],
     ids=str,
 )
@@ -236,7 +236,7 @@ def confidence_after(adapter, waveform):
     return Traits.of(scores, adapted.lengths).confidence.item()
 
 
-def test_scores_are_no_surer_than_before_and_say_what_was_found(model, batch):
+def test_scores_are_no_more_certain_than_before_and_keep_the_best_tokens(model, batch):
     plain, frames = model(*batch)
     adapter = build_adapter(model, lr=0.3, **UNGATED)
     adapted, _ = adapter(*batch)

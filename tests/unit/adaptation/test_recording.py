@@ -28,7 +28,7 @@ def alone(batch, row):
     return waveform[row : row + 1, : lengths[row]], lengths[row : row + 1]
 
 
-def test_a_recording_is_heard_as_if_alone(adapter, model, batch):
+def test_a_recording_is_transcribed_as_if_alone(adapter, model, batch):
     together, frames = adapter(*batch)
     plain, _ = model(*batch)
     for row in range(3):
@@ -56,7 +56,7 @@ def test_each_piece_takes_every_step(adapter, batch, monkeypatch):
 
 @pytest.mark.parametrize("loss", ["pseudo_labels", "suta", "pseudo_labels+entropy"])
 @pytest.mark.parametrize("group", ["all", "norms", "front_end", "fast_weights"])
-def test_steps_lower_the_loss_of_what_is_heard(loss, group, model, batch):
+def test_steps_lower_the_loss_of_the_recording(loss, group, model, batch):
     learner = Learner(
         Adaptable(model, [group]), find_objective(loss), make_optimizer("adamw", 3e-3)
     )
@@ -72,7 +72,7 @@ def test_an_empty_recording_stays_empty(adapter):
 
 
 def test_the_gate_leaves_what_is_sure_and_refuses_harm(model, batch):
-    def hear(confidence, **options):
+    def run(confidence, **options):
         usual = CleanStatistics((0.5, 9.0), (confidence, 1e-3))
         gated = build_adapter(
             model, "self-train", usual, **{**OPTIONS, "is_gated": True, **options}
@@ -80,10 +80,10 @@ def test_the_gate_leaves_what_is_sure_and_refuses_harm(model, batch):
         return gated.report, gated(*alone(batch, 0))[0]
 
     plain, _ = model(*alone(batch, 0))
-    left, found = hear(confidence=0.0)
+    left, found = run(confidence=0.0)
     assert left.reasons == {"confident": 1}
     torch.testing.assert_close(found, plain)
-    harmed, found = hear(confidence=1.0, lr=3.0)
+    harmed, found = run(confidence=1.0, lr=3.0)
     assert harmed.kept_unadapted == 1 and harmed.reasons["confident"] == 0
     torch.testing.assert_close(found, plain)
 
@@ -93,22 +93,22 @@ def test_the_input_is_no_parameter_that_pieces_share(model):
         build_adapter(model, "self-train", parameters=("input", "norms"))
 
 
-def test_a_stream_is_heard_by_what_came_before_alone(adapter, model, batch):
+def test_a_stream_depends_on_its_past_alone(adapter, model, batch):
     samples = batch[0][0]
 
-    def hear(sizes):
-        learner, heard, start = StreamLearner(adapter), [], 0
+    def run(sizes):
+        learner, blocks, start = StreamLearner(adapter), [], 0
         for size in sizes:
             for block in learner.blocks(samples[start : start + size], 3000):
                 with learner.installed():
                     own = {name: p.clone() for name, p in model.named_parameters()}
-                heard += [(len(block), own["output.weight"])]
+                blocks += [(len(block), own["output.weight"])]
             start += size
-        return learner, heard
+        return learner, blocks
 
-    learner, heard = hear([16000])
-    assert [size for size, _ in heard] == [3000, 3000, 400] * 2 + [3000, 200]
-    weights = [weight for _, weight in heard]
+    learner, blocks = run([16000])
+    assert [size for size, _ in blocks] == [3000, 3000, 400] * 2 + [3000, 200]
+    weights = [weight for _, weight in blocks]
     # nothing is learned within a piece
     for before, after in [(0, 1), (1, 2), (3, 5), (6, 7)]:
         assert torch.equal(weights[before], weights[after])
@@ -117,7 +117,7 @@ def test_a_stream_is_heard_by_what_came_before_alone(adapter, model, batch):
         assert not torch.equal(weights[before], weights[after])
     assert len(learner.waiting) == 3200
     # nor does it matter how the samples come
-    again = hear([1, 6398, 1, 5000, 4600])[1]
+    again = run([1, 6398, 1, 5000, 4600])[1]
     assert torch.equal(again[-1][1], weights[-1])
 
 

@@ -12,8 +12,8 @@ VOCABULARY = ["<blank>", "|", *LETTERS]
 _LETTER, _PAUSE = 1600, 800
 
 
-def say(text, noise=0.0, seed=0):
-    """Give samples: a tone for each letter, a pause after it, longer between words."""
+def synthesize(text, noise=0.0, seed=0):
+    """Return samples: a tone for each letter, then a pause, longer between words."""
     time = torch.arange(_LETTER) / 16000
     pause = torch.zeros(_PAUSE)
     parts = [pause]
@@ -52,7 +52,7 @@ def train(model, steps=120):
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
     for step in range(steps):
         texts = draw_texts(8, seed=step)
-        signals = [say(text, 0.01, seed) for seed, text in enumerate(texts)]
+        signals = [synthesize(text, 0.01, seed) for seed, text in enumerate(texts)]
         lengths = torch.tensor([len(signal) for signal in signals])
         log_probs, frames = model(pad_sequence(signals, batch_first=True), lengths)
         targets = [torch.tensor(encode(text)) for text in texts]
@@ -70,9 +70,9 @@ def train(model, steps=120):
 
 
 def measure(model):
-    """Give the model's statistics of clean tones."""
+    """Return the model's statistics of clean tones."""
     traits = []
     for seed, text in enumerate(draw_texts(24, seed=1000)):
-        signal = say(text, 0.01, seed)
+        signal = synthesize(text, 0.01, seed)
         traits.append(Traits.of(*model(signal[None], torch.tensor([len(signal)]))))
     return CleanStatistics.of(traits)

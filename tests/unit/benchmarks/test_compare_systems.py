@@ -58,8 +58,8 @@ def test_trains_one_after_the_other_with_the_same_options(train, capsys):
         assert options == ["--seed=1", system, "--noprogressbar", "--x=1", "--y=2"]
     *lines, last = capsys.readouterr().out.splitlines()
     news = ["started", "epoch 1, dev WER 50.00 %", "done"]
-    told = [line.split(maxsplit=1)[1] for line in lines]
-    assert told == [f"{system}_1: {what}" for system in "ab" for what in news]
+    messages = [line.split(maxsplit=1)[1] for line in lines]
+    assert messages == [f"{system}_1: {what}" for system in "ab" for what in news]
     assert last == "2 of 2 runs are done"
 
 
@@ -67,9 +67,9 @@ def test_what_has_ended_is_left_alone(train, capsys):
     train("a")
     capsys.readouterr()
     train("a", "b", options=["--x=3"])
-    told = capsys.readouterr().out
-    assert "a_1" not in told
-    assert "b_1: done" in told
+    output = capsys.readouterr().out
+    assert "a_1" not in output
+    assert "b_1: done" in output
 
 
 def test_a_broken_training_does_not_stop_the_others(train, capsys):
@@ -91,8 +91,8 @@ def test_demonstration_systems_are_of_one_size(load_benchmark, capsys):
     benchmark = load_benchmark("compare_systems")
     systems = benchmark.read_systems(benchmark.SYSTEMS, "LibriSpeech/ASR/CTC")
     benchmark.check_sizes(systems, ["--data_folder=none", "--d_model=96"])
-    told = capsys.readouterr().out
-    assert all(f"{system.name}: " in told for system in systems)
+    output = capsys.readouterr().out
+    assert all(f"{system.name}: " in output for system in systems)
 
 
 def test_systems_of_other_sizes_are_refused(load_benchmark):

@@ -50,9 +50,9 @@ def test_each_system_is_measured_in_each_pass_and_length(
     ]
     assert all(len(cost["times_s"]) == 2 for cost in result["costs"])
     assert result["left_out"] == []
-    told = capsys.readouterr()
-    assert "0.8x2 s, training step: near 0.0" in told.err
-    assert "lact_conformer / near" in told.out
+    output = capsys.readouterr()
+    assert "0.8x2 s, training step: near 0.0" in output.err
+    assert "lact_conformer / near" in output.out
 
 
 def test_what_a_limit_ends_is_left_out_from_there_on(
@@ -78,36 +78,36 @@ def test_what_a_limit_ends_is_left_out_from_there_on(
     )
 
 
-def test_streams_are_heard_chunk_by_chunk(load_benchmark, systems):
+def test_streams_are_encoded_chunk_by_chunk(load_benchmark, systems):
     passes = load_benchmark("encoder_passes")
     setting = passes.Setting(16, 1, "cpu", bf16=False, threads=1, keep_freed=True)
-    encoder, heard = setting.load(systems.System.parse("lact_streaming")), []
+    encoder, calls = setting.load(systems.System.parse("lact_streaming")), []
     chunked = encoder.chunked
 
     @wraps(chunked)
     def note(*given):
-        heard.append(given)
+        calls.append(given)
         return chunked(*given)
 
     encoder.chunked = note
     setting.prepare(encoder, passes.Point(1.5, 2), passes.STREAM)(0)
     # 38 frames
-    found = [lengths.tolist() for _, lengths, *_ in heard]
+    found = [lengths.tolist() for _, lengths, *_ in calls]
     assert found == [[16, 16], [16, 16], [6, 6]]
-    assert [given[-1] is None for given in heard] == [True, False, False]
+    assert [given[-1] is None for given in calls] == [True, False, False]
 
 
 def test_memory_is_what_is_kept_beyond_the_model(load_benchmark, systems, apart):
     passes = load_benchmark("encoder_passes")
     setting = passes.Setting(16, 1, "cpu", bf16=False, threads=1, keep_freed=True)
-    told = (systems.System.parse("conformer"), setting, passes.Point(240, 1))
+    arguments = (systems.System.parse("conformer"), setting, passes.Point(240, 1))
     limits = apart.Limits(60.0, 4.0, "cpu")
-    heard, trained = (
-        apart.run_apart(passes.measure_memory, limits, *told, kind)
+    inference, trained = (
+        apart.run_apart(passes.measure_memory, limits, *arguments, kind)
         for kind in passes.PASSES
     )
     # (6000, 64) floats are kept more than five times
-    assert 0 < heard < trained
+    assert 0 < inference < trained
     assert trained > 5 * 6000 * 64 * 4 / 2**20
 
 
@@ -119,7 +119,7 @@ def test_a_process_that_takes_too_much_is_ended(apart):
     assert apart.run_apart(len, apart.Limits(60.0, 4.0, "cpu"), "abc") == 3
 
 
-def test_its_faults_are_told(apart):
+def test_its_faults_are_reported(apart):
     limits = apart.Limits(60.0, 4.0, "cpu")
     with pytest.raises(RuntimeError, match=r"int: invalid literal"):
         apart.run_apart(int, limits, "x")

@@ -1,4 +1,4 @@
-"""Trained models are timed by the length of what they hear."""
+"""Trained models are timed by the length of their input."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Streams in which digits go by other names: words are cut, said and scored."""
+"""Streams in which digits go by other names: words are cut, joined and scored."""
 
 import json
 import math
@@ -22,14 +22,14 @@ def permutation(load_benchmark):
 
 
 def tone(name):
-    """Say a word: a tone of its own, with a short silence within."""
+    """Make a word: a tone of its own, with a short silence within."""
     time = torch.arange(RATE // 5) / RATE
     wave = 0.3 * torch.sin(2 * math.pi * 300 * (NAMES.index(name) + 1) * time)
     wave[1500:2000] = 0.0
     return wave
 
 
-def said(words):
+def speak(words):
     parts = [PAUSE, *(part for word in words for part in (tone(word), PAUSE))]
     waveform = torch.cat(parts)
     return waveform + 1e-4 * torch.randn(len(waveform))
@@ -41,14 +41,14 @@ def corpus(tmp_path):
     for split in ("train", "dev", "test"):
         chapter = tmp_path / "corpus" / split / "7" / "1"
         chapter.mkdir(parents=True)
-        soundfile.write(chapter / "7-1-0000.flac", said(NAMES).numpy(), RATE)
+        soundfile.write(chapter / "7-1-0000.flac", speak(NAMES).numpy(), RATE)
         (chapter / "7-1.trans.txt").write_text(f"7-1-0000 {' '.join(NAMES)}\n")
     return tmp_path / "corpus"
 
 
 def test_words_are_found_between_the_longest_pauses(permutation):
     torch.manual_seed(0)
-    found = permutation.find_words(said(["SIX", "ONE", "TWO"]), 3)
+    found = permutation.find_words(speak(["SIX", "ONE", "TWO"]), 3)
     assert len(found) == 3
     for index, word in enumerate(found):
         begin = len(PAUSE) * (index + 1) + index * RATE // 5
@@ -58,30 +58,30 @@ def test_words_are_found_between_the_longest_pauses(permutation):
 
 def test_one_word_is_all_that_is_loud(permutation):
     torch.manual_seed(0)
-    [found] = permutation.find_words(said(["SIX"]), 1)
+    [found] = permutation.find_words(speak(["SIX"]), 1)
     assert found.stop - found.start == pytest.approx(RATE // 5, abs=RATE // 25)
 
 
 def test_pauses_that_may_be_within_words_are_not_cut_at(permutation):
     torch.manual_seed(0)
     # three words of which two have silences within, all as long
-    assert permutation.find_words(said(["SIX", "ONE", "TWO"]), 4) == []
+    assert permutation.find_words(speak(["SIX", "ONE", "TWO"]), 4) == []
     assert permutation.find_words(torch.zeros(RATE), 2) == []
 
 
-def test_what_is_written_is_what_names_were_said_to_stand_for(permutation):
+def test_the_transcript_of_a_name_is_its_meaning(permutation):
     # a word sounds as a constant, so that the stream can be read
     words = {name: [torch.full((50,), float(i + 1))] for i, name in enumerate(NAMES)}
     plan = permutation.Plan(names=3, strings=4, gap=0.5)
-    waveform, (told, written) = permutation.make_stream(words, plan, Random(3))
+    waveform, (introduction, written) = permutation.make_stream(words, plan, Random(3))
     levels = waveform.round()[waveform > 0.5].int()
-    heard = [NAMES[level - 1] for level in levels[::50].tolist()]
-    pairs = told.split()
-    assert heard[:6] == pairs
+    spoken = [NAMES[level - 1] for level in levels[::50].tolist()]
+    pairs = introduction.split()
+    assert spoken[:6] == pairs
     meaning = dict(zip(pairs[::2], pairs[1::2], strict=True))
     assert set(meaning) == set(meaning.values())
     assert len(meaning) == 3
-    assert [meaning[name] for name in heard[6:]] == written.split()
+    assert [meaning[name] for name in spoken[6:]] == written.split()
     assert 12 <= len(written.split()) <= 20
 
 
@@ -119,6 +119,6 @@ def test_the_same_seed_makes_the_same_streams(permutation, corpus, tmp_path):
     ("data", "message"),
     [(True, "train: no speaker has 6 different words"), (False, "give --data")],
 )
-def test_faults_are_told_in_a_line(permutation, corpus, tmp_path, data, message):
+def test_faults_are_reported_on_one_line(permutation, corpus, tmp_path, data, message):
     with pytest.raises(InputError, match=message):
         permutation.main(tmp_path / "streams", corpus if data else None)

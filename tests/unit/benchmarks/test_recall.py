@@ -60,7 +60,7 @@ def test_every_system_is_trained_and_written(recall, tmp_path, monkeypatch):
 SMALL = dict(gaps="8", lengths="24", values=4, d_model=16, steps=2, batch_size=4)
 
 
-def test_a_study_goes_on_where_it_was_stopped(recall, tmp_path, monkeypatch):
+def test_a_study_continues_where_it_was_stopped(recall, tmp_path, monkeypatch):
     monkeypatch.setattr(recall, "NUM_TESTED", 8)
     trained, train = [], recall.train
 

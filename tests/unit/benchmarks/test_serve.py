@@ -1,4 +1,4 @@
-"""The benchmark of the server runs, and tells what it found."""
+"""The benchmark of the server runs, and reports its results."""
 
 import json
 import os

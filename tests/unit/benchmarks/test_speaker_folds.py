@@ -1,4 +1,4 @@
-"""Folds that leave one speaker out, and what is told of them."""
+"""Folds that leave one speaker out, and their report."""
 
 import json
 
@@ -53,6 +53,6 @@ def test_systems_are_compared_fold_by_fold(load_benchmark, tmp_path):
     assert summary["b"]["unseen"]["difference"] == -1.5
     low, high = summary["b"]["unseen"]["interval"]
     assert low < -2 < -1 < high
-    # one fold says nothing of folds
+    # one fold has no spread
     assert summary["c"]["seen"]["difference"] == 2
     assert summary["c"]["seen"]["interval"] is None

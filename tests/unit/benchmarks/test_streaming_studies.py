@@ -1,4 +1,4 @@
-"""Studies of models that hear streams run, and find what is known beforehand."""
+"""Studies of streaming models run, and find what is known beforehand."""
 
 import json
 

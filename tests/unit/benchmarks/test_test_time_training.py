@@ -28,7 +28,7 @@ def data(audio_folder, tmp_path):
 
 @pytest.fixture
 def measure(benchmark, trained_run, data, tmp_path):
-    """Give what measures methods and returns a file of the output."""
+    """Return a function that measures methods and returns a file of the output."""
     methods, output = tmp_path / "methods.yaml", tmp_path / "out"
 
     def run(lact, file, **options):
@@ -66,11 +66,11 @@ def test_a_stream_changes_its_condition(measure):
 
 def test_utterances_are_joined_to_recordings(measure, monkeypatch):
     lengths = []
-    hear = Transcriber.run_model
+    original = Transcriber.run_model
 
     def run_model(self, waveforms):
         lengths.extend(map(len, waveforms))
-        return hear(self, waveforms)
+        return original(self, waveforms)
 
     monkeypatch.setattr(Transcriber, "run_model", run_model)
     options = {"conditions": "speed:0.5", "seeds": "1"}

@@ -12,14 +12,14 @@ SAID = ["ONE TWO THREE", "FOUR FIVE", "SIX"]
 
 @pytest.fixture
 def make_run(tmp_path):
-    def make(model, seed, heard, num_epochs=20):
+    def make(model, seed, hypotheses, num_epochs=20):
         folder = tmp_path / f"{model}_{seed}"
         folder.mkdir()
         (folder / "hyperparams.yaml").write_text(f"num_epochs: {num_epochs}\n")
         entry = {"step": 9, "split": "dev", "loss": 1.0, "wer": 50.0, "training_s": 3}
         (folder / "metrics.jsonl").write_text(json.dumps(entry) + "\n")
-        write_transcripts(folder / "transcripts_test.jsonl", "abc", SAID, heard)
-        rates = {**vars(score(SAID, heard)), "rtf": 0.1}
+        write_transcripts(folder / "transcripts_test.jsonl", "abc", SAID, hypotheses)
+        rates = {**vars(score(SAID, hypotheses)), "rtf": 0.1}
         write_result(
             folder / "result.json",
             {"test": {"greedy": rates}},
@@ -38,10 +38,10 @@ def make_run(tmp_path):
 
 @pytest.fixture
 def runs(make_run):
-    heard = ["ONE TWO TEN", "FOUR FIVE", "SIX"]
+    hypotheses = ["ONE TWO TEN", "FOUR FIVE", "SIX"]
     return [
         make_run(model, seed, texts)
-        for model, texts in (("lact_demo", SAID), ("conformer_demo", heard))
+        for model, texts in (("lact_demo", SAID), ("conformer_demo", hypotheses))
         for seed in (1, 2)
     ]
 

@@ -16,7 +16,7 @@ from lact_modules.inference.transcriber import Transcriber
 
 @pytest.fixture
 def rows(audio_folder):
-    """Give five files, and three segments of the longest, without texts."""
+    """Return five files, and three segments of the longest, without texts."""
     paths = sorted(audio_folder.iterdir())
     longest = max(paths, key=lambda path: path.stat().st_size)
     rows = [{"id": path.stem, "audio_filepath": str(path)} for path in paths[:5]]
@@ -58,14 +58,14 @@ def read_parts(folder, kind="part"):
 
 
 def texts_of(folder):
-    """Give texts by id, each of which stands in one part alone."""
+    """Return texts by id, each of which stands in one part alone."""
     lines = [line for lines in read_parts(folder).values() for line in lines]
     texts = {line["id"]: line["text"] for line in lines}
     assert len(texts) == len(lines)
     return texts
 
 
-def test_parts_hold_what_evaluate_hears(
+def test_parts_hold_the_hypotheses_of_evaluate(
     transcribe, lact_asr, trained_run, rows, manifest, out, tmp_path
 ):
     finished = transcribe("--manifest", manifest, "--part-size", 3)
@@ -75,11 +75,13 @@ def test_parts_hold_what_evaluate_hears(
     assert folder == f"{out}: 3 parts, 0 from before"
     assert [len(lines) for lines in read_parts(out).values()] == [3, 3, 2]
     scores = tmp_path / "scores.json"
-    told = write_rows(tmp_path / "told.jsonl", [{**row, "text": "A"} for row in rows])
-    options = "--model", trained_run, "--data", told, "--json", scores
+    labelled = write_rows(
+        tmp_path / "labelled.jsonl", [{**row, "text": "A"} for row in rows]
+    )
+    options = "--model", trained_run, "--data", labelled, "--json", scores
     assert lact_asr("evaluate", *options).code == 0
-    heard = json.loads(scores.read_text())["utterances"]
-    assert texts_of(out) == {each["id"]: each["hyp"] for each in heard}
+    utterances = json.loads(scores.read_text())["utterances"]
+    assert texts_of(out) == {each["id"]: each["hyp"] for each in utterances}
 
 
 def test_files_give_the_lines_that_they_give_without_parts(
@@ -133,18 +135,18 @@ def test_the_channel_of_a_manifest_or_of_the_command(transcribe, out, tmp_path):
     assert "a manifest has its own channels" in refused.err
 
 
-def test_what_was_stopped_goes_on_where_it_was(
+def test_a_stopped_run_continues_where_it_was(
     transcribe, manifest, out, tmp_path, monkeypatch
 ):
     command = "--manifest", manifest, "--part-size", 3
     assert transcribe(*command, out=tmp_path / "whole").code == 0
-    hear, calls = Transcriber.transcribe, []
+    transcribe_batch, calls = Transcriber.transcribe, []
 
     def stop(*arguments):
         calls.append(arguments)
         if len(calls) == 3:
             raise SystemExit(143)
-        return hear(*arguments)
+        return transcribe_batch(*arguments)
 
     with monkeypatch.context() as patch:
         patch.setattr(Transcriber, "transcribe", stop)
@@ -166,7 +168,9 @@ def test_what_is_done_needs_no_model(transcribe, manifest, out, tmp_path):
     assert "1 parts, 1 from before" in done.err
 
 
-def test_failures_are_told_again_by_who_goes_on(transcribe, rows, out, tmp_path):
+def test_failures_are_reported_again_when_a_run_continues(
+    transcribe, rows, out, tmp_path
+):
     broken = tmp_path / "broken.wav"
     broken.write_bytes(b"not audio")
     rows[1] = {"id": "bad", "wav": str(broken), "offset": 0.5}
@@ -195,19 +199,21 @@ def test_failures_are_told_again_by_who_goes_on(transcribe, rows, out, tmp_path)
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         (["--beam-size", 4], "beam_size 0, not 4"),
         (["--part-size", 2], "num_parts 3, not 4"),
         (["--precision", "bf16"], 'precision "fp32", not "bf16"'),
     ],
 )
-def test_parts_of_something_else_are_refused(transcribe, manifest, out, change, told):
+def test_parts_of_something_else_are_refused(
+    transcribe, manifest, out, change, message
+):
     command = "--manifest", manifest, "--part-size", 3
     assert transcribe(*command).code == 0
     refused = transcribe(*command, *change)
     assert (refused.code, refused.err.count("\n")) == (2, 1)
-    assert f"{out}/parts.json: parts with {told}; " in refused.err
+    assert f"{out}/parts.json: parts with {message}; " in refused.err
 
 
 def test_another_order_of_the_manifest_is_refused(transcribe, manifest, rows):
@@ -243,7 +249,7 @@ def shards(lact_asr, rows, tmp_path):
     """Write a few utterances into each shard."""
     pytest.importorskip("webdataset")
     manifest = write_rows(
-        tmp_path / "told.jsonl", [{**row, "text": "A"} for row in rows]
+        tmp_path / "labelled.jsonl", [{**row, "text": "A"} for row in rows]
     )
     folder = tmp_path / "shards"
     options = "--keep-order", "--size-mb", 0.1
@@ -265,10 +271,10 @@ def test_shards_give_what_their_manifest_gives(
     assert read_parts(listed) == read_parts(by_shard)
 
 
-def test_a_damaged_shard_is_told_and_others_are_written(transcribe, shards, out):
+def test_a_damaged_shard_is_reported_and_others_are_written(transcribe, shards, out):
     first = shards / "shard-000000.tar"
     content = first.read_bytes()
-    # as long as before; what says where files end is gone
+    # as long as before; the marks of where files end are gone
     first.write_bytes(content[: len(content) // 2] + b"\xff" * (len(content) // 2))
     finished = transcribe("--manifest", shards)
     assert finished.code == 2
@@ -291,7 +297,7 @@ def test_long_recordings_are_parts_of_their_own(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["a.wav", "--manifest", "x.jsonl"], "--manifest x.jsonl: omit the files"),
         (["a.wav", "--part-size", 1, "--format", "srt"], "--format srt"),
@@ -300,10 +306,10 @@ def test_long_recordings_are_parts_of_their_own(
         (["--manifest", "gone.jsonl"], "gone.jsonl: no such manifest"),
     ],
 )
-def test_options_that_do_not_fit(transcribe, arguments, told, out):
+def test_options_that_do_not_fit(transcribe, arguments, message, out):
     refused = transcribe(*arguments)
     assert (refused.code, refused.err.count("\n")) == (2, 1)
-    assert told in refused.err
+    assert message in refused.err
     assert not out.exists()
 
 
@@ -329,7 +335,7 @@ def test_continual_training_does_not_go_by_part(transcribe, manifest):
     assert "--ttt-mode continual: parts are transcribed apart" in refused.err
 
 
-def test_a_log_tells_how_far_it_is(transcribe, manifest, monkeypatch):
+def test_a_log_shows_the_progress(transcribe, manifest, monkeypatch):
     monkeypatch.setattr(output, "_SECONDS_BETWEEN_LINES", 0)
     finished = transcribe("--manifest", manifest, "--part-size", 3)
     lines = finished.err.splitlines()

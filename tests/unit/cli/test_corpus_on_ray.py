@@ -53,7 +53,7 @@ def kill_readers():
 
 @pytest.fixture
 def connect(tmp_path, monkeypatch):
-    """Give what connects to Ray, whose workers die of what is called so."""
+    """Return what connects to Ray, whose workers die of files of these names."""
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
     # else one is made in the home folder
     monkeypatch.setenv("RAY_AUTH_TOKEN", TOKEN)
@@ -131,28 +131,28 @@ def test_workers_that_die_lose_and_double_nothing(
     ]
 
     ray_command = *command, "--engine", "ray", "--output", "by_ray"
-    code, told = transcribe(*ray_command)
+    code, output = transcribe(*ray_command)
     assert code == 2
     assert len((tmp_path / f"{ONCE}.txt").read_text()) == 1
     # at first, and twice again
     assert len((tmp_path / f"{ALWAYS}.txt").read_text()) == 3
     number = int(deadly.removeprefix("part-").removesuffix(".jsonl"))
-    assert f"part {number}: workers died" in told
-    assert "y.broken.wav" in told
+    assert f"part {number}: workers died" in output
+    assert "y.broken.wav" in output
     del wanted[deadly]
     assert read_parts(tmp_path / "by_ray") == wanted
 
     # what is left is for another run, here of this process
-    code, told = transcribe(*command, "--output", "by_ray")
-    assert f"{len(wanted) + 1} parts, {len(wanted)} from before" in told
+    code, output = transcribe(*command, "--output", "by_ray")
+    assert f"{len(wanted) + 1} parts, {len(wanted)} from before" in output
     assert read_parts(tmp_path / "by_ray") == read_parts(local)
 
-    # what a worker refuses is told as if there were none
+    # what a worker refuses is reported as without workers
     options = "--output", "other", "--exit-block", 9
     _, refused = transcribe("corpus", "--part-size", 100, *options)
-    code, told = transcribe("corpus", "--engine", "ray", *options)
+    code, output = transcribe("corpus", "--engine", "ray", *options)
     assert code == 2
-    assert told.splitlines()[-1] == refused.splitlines()[-1]
+    assert output.splitlines()[-1] == refused.splitlines()[-1]
     assert not Path("other").exists()
 
 
@@ -180,11 +180,11 @@ def test_a_machine_that_goes_down_loses_and_doubles_nothing(
     here = evaluate("here")
     died, write = tmp_path / f"{MACHINE}.txt", PartFolder.write
 
-    def write_late(folder, heard):
+    def write_late(folder, part):
         until = time.monotonic() + 120
         while not died.exists() and time.monotonic() < until:
             time.sleep(0.1)
-        write(folder, heard)
+        write(folder, part)
 
     monkeypatch.setattr(PartFolder, "write", write_late)
     assert evaluate("by_ray", "--engine", "ray") == here

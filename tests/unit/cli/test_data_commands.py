@@ -51,7 +51,7 @@ def test_splits_need_a_name(run, tmp_path):
 
 @pytest.fixture
 def clips(audio_folder, tmp_path):
-    """Give a folder that holds three noises, of 0.3, 1.7 and 1.1 s, and a table."""
+    """Return a folder that holds three noises, of 0.3, 1.7 and 1.1 s, and a table."""
     folder = tmp_path / "clips"
     folder.mkdir()
     for index in range(3):

@@ -171,7 +171,7 @@ def test_trained_model_is_loaded_and_compared_with_the_data(trained_run, corpus)
     assert rows["characters"].startswith("fail unknown to the model: ENOTW")
 
 
-def test_missing_optional_parts_are_told_apart_from_needed_ones(monkeypatch):
+def test_missing_optional_parts_are_distinguished_from_needed_ones(monkeypatch):
     # None in sys.modules makes the import fail
     monkeypatch.setitem(sys.modules, "espeakng_loader", None)
     code, rows = run()

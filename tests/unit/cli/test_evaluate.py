@@ -28,10 +28,10 @@ def test_scores_and_transcripts(evaluate, lact_asr, trained_run, split, tmp_path
     assert low <= scores["wer"] <= high
     assert scores["rtf"] == pytest.approx(scores["wall_s"] / scores["audio_s"])
     assert scores["cer"] > 0
-    heard = lact_asr("transcribe", "--model", trained_run, split).out.splitlines()
+    lines = lact_asr("transcribe", "--model", trained_run, split).out.splitlines()
     assert [(u["id"], u["ref"], u["hyp"]) for u in scores["utterances"]] == [
         (f"7-1-000{index}", "A B", line.split("\t")[1])
-        for index, line in enumerate(heard)
+        for index, line in enumerate(lines)
     ]
 
 
@@ -146,7 +146,7 @@ def test_oracle_of_the_n_best(evaluate, split, tmp_path):
         assert oracle is None or oracle <= scores["wer"]
 
 
-def test_scores_tell_the_latency(evaluate, lact_asr, trained_run, split, tmp_path):
+def test_scores_have_the_latency(evaluate, lact_asr, trained_run, split, tmp_path):
     output = tmp_path / "scores.json"
     data = ("--data", split, "--json", output)
     scores = {}
@@ -170,8 +170,8 @@ def test_scores_tell_the_latency(evaluate, lact_asr, trained_run, split, tmp_pat
             assert latency == (0.32, 1.0)
             assert "chunks of 0.32 s, left context 1 s" in finished.out
     command = ("transcribe", "--model", trained_run, split, "--chunk", 0.32)
-    heard = lact_asr(*command, "--left", 1).out.splitlines()
-    texts = [line.split("\t")[1] for line in heard]
+    lines = lact_asr(*command, "--left", 1).out.splitlines()
+    texts = [line.split("\t")[1] for line in lines]
     assert [u["hyp"] for u in scores["chunks"]["utterances"]] == texts
     assert scores["each step"]["utterances"] == scores["chunks"]["utterances"]
     assert scores["one chunk"]["utterances"] == scores["whole"]["utterances"]
@@ -194,7 +194,7 @@ def test_options_that_do_not_fit(evaluate, split, lm, tmp_path):
 def test_another_number_of_checkpoints(
     evaluate, lact_asr, trained_run, split, tmp_path
 ):
-    heard = {}
+    texts_by_count = {}
     for num in (1, 2, 3):
         output = tmp_path / f"{num}.json"
         evaluate("--data", split, "--avg-checkpoints", num, "--json", output)
@@ -202,8 +202,8 @@ def test_another_number_of_checkpoints(
         options = ["--model", trained_run, "--avg-checkpoints", num]
         lines = lact_asr("transcribe", *options, split).out.splitlines()
         assert [line.split("\t")[1] for line in lines] == texts
-        heard[num] = texts
-    assert len({str(texts) for texts in heard.values()}) > 1
+        texts_by_count[num] = texts
+    assert len({str(texts) for texts in texts_by_count.values()}) > 1
 
 
 def test_an_export_has_no_checkpoints_to_average(
@@ -219,7 +219,7 @@ def test_an_export_has_no_checkpoints_to_average(
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_scores_tell_the_precision(evaluate, split, tmp_path, precision):
+def test_scores_have_the_precision(evaluate, split, tmp_path, precision):
     output = tmp_path / "scores.json"
     options = ("--device", "cpu", "--precision", precision)
     assert evaluate("--data", split, "--json", output, *options).code == 0
@@ -227,26 +227,26 @@ def test_scores_tell_the_precision(evaluate, split, tmp_path, precision):
 
 
 @pytest.mark.parametrize("options", [(), ("--chunk", 0.64), ("--beam-size", 4)])
-def test_errors_of_long_recordings_are_told_by_minute(
+def test_errors_of_long_recordings_are_reported_by_minute(
     lact_asr, streaming_run, tmp_path, options
 ):
     rng = numpy.random.default_rng(0)
     path = tmp_path / "long.flac"
-    # bursts: the model hears little in what never changes
+    # bursts: the model outputs little for a steady sound
     loudness = numpy.abs(numpy.sin(numpy.arange(130 * 16000) / 3000))
     soundfile.write(path, 0.1 * loudness * rng.standard_normal(130 * 16000), 16000)
     model = ("--model", streaming_run, *options)
     line = lact_asr("transcribe", path, *model, "--format", "json").out
-    heard = json.loads(line)["words"]
-    places = [[i for i, w in enumerate(heard) if w["start"] // 60 == m] for m in (0, 1)]
-    said = [word["word"] for word in heard]
+    words = json.loads(line)["words"]
+    places = [[i for i, w in enumerate(words) if w["start"] // 60 == m] for m in (0, 1)]
+    texts = [word["word"] for word in words]
     # in the second minute a word is another, and one is too many
-    said[places[1][10]] = "X"
-    del said[places[1][20]]
+    texts[places[1][10]] = "X"
+    del texts[places[1][20]]
     # so many words that some must have been missed in the last minute
-    said += ["Y"] * 3
+    texts += ["Y"] * 3
     write_manifest(
-        tmp_path / "test.jsonl", [Utterance("long", str(path), " ".join(said), 0.0)]
+        tmp_path / "test.jsonl", [Utterance("long", str(path), " ".join(texts), 0.0)]
     )
     output = tmp_path / "scores.json"
     arguments = ("--data", tmp_path / "test.jsonl", *model, "--json", output)
@@ -302,22 +302,22 @@ def test_a_large_data_set_is_scored_by_part(
     by_part = "--output", parts, "--part-size", 2
     assert score(*by_part)[0] == whole
     (parts / "part-000001.jsonl").unlink()
-    scores, told = score(*by_part)
+    scores, printed = score(*by_part)
     assert scores == whole
-    assert "2 parts, 1 from before" in told
+    assert "2 parts, 1 from before" in printed
 
     # what transcribe has written is scored without the model
     other = tmp_path / "other"
     transcribe = "transcribe", "--model", trained_run, "--manifest", data
     by_part = "--output", other, "--part-size", 2
     assert lact_asr(*transcribe, *by_part, "--beam-size", 2).code == 2
-    scores, told = score(*by_part)
+    scores, printed = score(*by_part)
     assert scores == whole
-    assert "2 parts, 2 from before" in told
+    assert "2 parts, 2 from before" in printed
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         (["--engine", "ray"], "--output: give a folder"),
         (["--part-size", 2], "--output: give a folder"),
@@ -325,7 +325,7 @@ def test_a_large_data_set_is_scored_by_part(
         (["--output", "parts", "--each-step"], "--each-step: parts are of one search"),
     ],
 )
-def test_parts_that_cannot_be_scored(evaluate, split, options, told):
+def test_parts_that_cannot_be_scored(evaluate, split, options, message):
     finished = evaluate("--data", split, *options)
     assert (finished.code, finished.out) == (2, "")
-    assert told in finished.err
+    assert message in finished.err

@@ -1,4 +1,4 @@
-"""Early exit by the commands that transcribe: what the head says, or a clear word."""
+"""Early exit by the commands that transcribe: the head's text, or a clear error."""
 
 import json
 
@@ -11,18 +11,18 @@ from lact_modules.model_store.export import export_model
 from lact_modules.model_store.loading import load_model
 
 
-def hear_at_head(run, audio):
-    """Give the text of what the head says while the whole model runs."""
+def transcribe_at_head(run, audio):
+    """Return the text of the head's output while the whole model runs."""
     trained = load_model(run)
-    said = []
+    outputs = []
     trained.model.encoder.heads["1"].register_forward_hook(
-        lambda _, __, answer: said.append(answer[1])
+        lambda _, __, answer: outputs.append(answer[1])
     )
     transcriber = Transcriber(trained)
     waveform = transcriber.load(audio)
     _, lengths = transcriber.run_model([waveform])
     decoder = GreedyDecoder(trained.vocabulary, trained.model.frame_rate)
-    return decoder(said[0], lengths)[0].text
+    return decoder(outputs[0], lengths)[0].text
 
 
 @pytest.fixture(scope="module")
@@ -30,8 +30,8 @@ def audio(audio_folder):
     return audio_folder / "noise-1.flac"
 
 
-def test_the_text_is_what_the_head_says(lact_asr, headed_run, audio, tmp_path):
-    expected = hear_at_head(headed_run, audio)
+def test_the_text_is_that_of_the_head(lact_asr, headed_run, audio, tmp_path):
+    expected = transcribe_at_head(headed_run, audio)
     export_model(headed_run, tmp_path / "export")
     for model in (headed_run, tmp_path / "export"):
         given = ("--model", model, "--device", "cpu")
@@ -47,10 +47,10 @@ def test_evaluation_and_streams_exit_too(lact_asr, headed_run, audio, split, tmp
         *("evaluate", "--data", split, *given, "--exit-block", 1, "--json", report)
     )
     assert scored.code == 0
-    told = json.loads(report.read_text())
-    assert told["exit_block"] == 1
+    scores = json.loads(report.read_text())
+    assert scores["exit_block"] == 1
     first = split / "7" / "1" / "7-1-0001.flac"
-    assert told["utterances"][1]["hyp"] == hear_at_head(headed_run, first)
+    assert scores["utterances"][1]["hyp"] == transcribe_at_head(headed_run, first)
     chunk = ("--chunk", 0.32, "--exit-block", 1)
     streamed = lact_asr("stream", audio, *given, *chunk, "--format", "json")
     in_chunks = lact_asr("transcribe", audio, *given, *chunk)
@@ -58,7 +58,7 @@ def test_evaluation_and_streams_exit_too(lact_asr, headed_run, audio, split, tmp
     assert " ".join(words) == in_chunks.out.strip()
 
 
-def test_a_saved_stream_goes_on_with_the_same_exit_alone(
+def test_a_saved_stream_continues_with_the_same_exit_alone(
     lact_asr, headed_run, audio, tmp_path
 ):
     state = tmp_path / "state.pt"

@@ -37,11 +37,11 @@ def test_an_export_for_transformers_is_an_export(
     } == {*TRANSFORMERS_FILES}
     weights = [(folder / "model.safetensors").read_bytes() for folder in (plain, both)]
     assert weights[0] == weights[1]
-    heard = [
+    outputs = [
         lact_asr("transcribe", audio_folder, "--model", folder).out
         for folder in (trained_run, both)
     ]
-    assert heard[0] == heard[1] != ""
+    assert outputs[0] == outputs[1] != ""
     # and back again
     assert lact_asr("export", both, both).code == 0
     assert {path.name for path in both.iterdir()} == {

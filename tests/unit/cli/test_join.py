@@ -47,7 +47,7 @@ def manifest(folder):
 
 
 def check(folder, corpus, gap):
-    """Every part is where it is said to be, sample for sample, silence between."""
+    """Every part is at its stated place, sample for sample, silence between."""
     for entry in manifest(folder):
         samples = load_audio(folder / entry["audio_filepath"])
         assert entry["duration"] == len(samples) / 16000
@@ -55,9 +55,9 @@ def check(folder, corpus, gap):
         for part in entry["parts"]:
             assert part["start"] == pytest.approx(end + gap)
             [path] = corpus.rglob(f"{part['id']}.flac")
-            said, start = load_audio(path), round(part["start"] * 16000)
-            assert part["duration"] == len(said) / 16000
-            expected[start : start + len(said)] = said
+            signal, start = load_audio(path), round(part["start"] * 16000)
+            assert part["duration"] == len(signal) / 16000
+            expected[start : start + len(signal)] = signal
             end = part["start"] + part["duration"]
         assert end == pytest.approx(entry["duration"])
         assert torch.equal(samples, expected)

@@ -14,7 +14,7 @@ WANTED = {"one": (0.0, 1.5), "two": (1.5, 0.75), "three": (2.5, 1.0)}
 
 @pytest.fixture
 def folder(tmp_path):
-    """Give a folder with four seconds of noise, ``long.wav``."""
+    """Return a folder with four seconds of noise, ``long.wav``."""
     samples = 0.1 * np.random.default_rng(0).normal(size=4 * RATE)
     soundfile.write(tmp_path / "long.wav", samples, RATE)
     return tmp_path
@@ -79,7 +79,7 @@ def table_of(columns, *, scale=1.0, is_whole=False, more=()):
         ({"start": "begin", "stop": "end"}, {"scale": RATE, "is_whole": True}),
     ],
 )
-def test_a_segment_ends_where_its_row_says(prepare, columns, options):
+def test_a_segment_ends_where_its_row_does(prepare, columns, options):
     assert prepare(table_of(columns, **options)) == WANTED
 
 
@@ -139,9 +139,9 @@ def test_an_end_may_be_left_out(prepare):
     ],
 )
 def test_times_that_are_not_understood_are_refused(prepare, columns, cells, complaint):
-    said = prepare(f"wav,wrd,{columns}\nlong.wav,one,{cells}\n")
-    assert isinstance(said, str)
-    assert re.search(complaint, said), said
+    error = prepare(f"wav,wrd,{columns}\nlong.wav,one,{cells}\n")
+    assert isinstance(error, str)
+    assert re.search(complaint, error), error
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def test_times_that_are_not_understood_are_refused(prepare, columns, cells, comp
         ("x.json", '{"a": {"wav": "long.wav", "words": "one", "duration": 1.5,%s}}'),
     ],
 )
-def test_a_length_counts_where_nothing_else_tells_one(prepare, name, content):
+def test_a_length_counts_where_there_is_no_other_time(prepare, name, content):
     assert prepare(content.replace("%s", '"length": 33'), name) == {"one": (0.0, 1.5)}
 
 
@@ -165,8 +165,8 @@ KEYS = '{"audio": "long.wav", "text": "one", "startTime": 1}'
 
 def test_a_key_that_may_be_a_time_is_named_as_it_is_written(prepare):
     line = LINE % '"offset": 1'
-    said = prepare(f"{line}\n{KEYS}\n", "x.jsonl")
-    assert "x.jsonl:2: column 'startTime' may be a time" in said
+    error = prepare(f"{line}\n{KEYS}\n", "x.jsonl")
+    assert "x.jsonl:2: column 'startTime' may be a time" in error
 
 
 UNREAD = [("t0", "t1"), ("von", "bis"), ("tier", "at"), ("Startzeit", "Ende")]
@@ -180,12 +180,12 @@ def test_parts_of_a_file_whose_times_are_not_understood_are_refused(
     rows = [f"long.wav\t{text}" for text in WANTED]
     for index, (offset, duration) in enumerate(WANTED.values()):
         rows[index] += f"\t{write(offset)}\t{write(offset + duration)}"
-    said = prepare("\n".join(["\t".join(["wav", "wrd", *names]), *rows]), "x.tsv")
+    error = prepare("\n".join(["\t".join(["wav", "wrd", *names]), *rows]), "x.tsv")
     first, second = names
-    assert "x.tsv:2: 3 entries begin where" in said
-    assert f"with different texts, though '{first}' and '{second}' differ" in said
-    assert "call the time at which each begins start (or offset" in said
-    assert f"now there are wav, wrd, {first}, {second}" in said
+    assert "x.tsv:2: 3 entries begin where" in error
+    assert f"with different texts, though '{first}' and '{second}' differ" in error
+    assert "call the time at which each begins start (or offset" in error
+    assert f"now there are wav, wrd, {first}, {second}" in error
 
 
 @pytest.mark.parametrize(
@@ -248,26 +248,26 @@ def test_tables_of_spreadsheets_are_read(prepare, content, encoding):
     assert prepare(table) == {"one, two": (1.0, 3.0)}
 
 
-def test_text_of_another_encoding_is_told_what_to_be(prepare):
-    said = prepare("wav,wrd\nlong.wav,für\n".encode("cp1252"))
-    assert "table.csv: not UTF-8 text" in said
-    assert "save it as UTF-8" in said
+def test_text_of_another_encoding_is_refused(prepare):
+    error = prepare("wav,wrd\nlong.wav,für\n".encode("cp1252"))
+    assert "table.csv: not UTF-8 text" in error
+    assert "save it as UTF-8" in error
 
 
 def test_what_may_be_seconds_or_samples_is_refused(prepare, folder):
     samples = np.zeros(RATE * 1000)
     soundfile.write(folder / "long.wav", samples, RATE)
-    said = prepare("wav,wrd,start,stop\nlong.wav,one,0,900\n")
-    assert "name them start and end if seconds, start_samples and end_samples" in said
+    error = prepare("wav,wrd,start,stop\nlong.wav,one,0,900\n")
+    assert "name them start and end if seconds, start_samples and end_samples" in error
 
 
 def test_an_end_behind_the_file_names_offset_and_length(prepare):
-    said = prepare("wav,wrd,offset,duration\nlong.wav,one,1000,2\n")
-    assert "at 1000 s" in said
-    assert "4 s long" in said
+    error = prepare("wav,wrd,offset,duration\nlong.wav,one,1000,2\n")
+    assert "at 1000 s" in error
+    assert "4 s long" in error
 
 
-def test_evaluate_and_doctor_hear_the_same_segments(lact_asr, folder, trained_run):
+def test_evaluate_and_doctor_read_the_same_segments(lact_asr, folder, trained_run):
     table = folder / "table.csv"
     table.write_text(table_of({"start": "begin", "end": "end"}).replace("wrd", "text"))
     scores = folder / "scores.json"
@@ -319,8 +319,8 @@ def test_placeholders_and_addresses_are_paths(prepare, folder, path):
 
 
 def test_audio_on_another_machine_is_refused(prepare):
-    said = prepare("ID,wav,wrd\na,https://host/long.wav,one\n")
-    assert "table.csv:2: audio_filepath is on another machine (https://host)" in said
+    error = prepare("ID,wav,wrd\na,https://host/long.wav,one\n")
+    assert "table.csv:2: audio_filepath is on another machine (https://host)" in error
 
 
 @pytest.mark.parametrize("indent", [None, 2])
@@ -396,9 +396,9 @@ LINE = '{"audio": "long.wav", "text": "one", %s}'
     ],
 )
 def test_a_fault_is_one_line(prepare, name, content, complaint):
-    said = prepare(content, name)
-    assert isinstance(said, str)
-    assert complaint in said
+    error = prepare(content, name)
+    assert isinstance(error, str)
+    assert complaint in error
 
 
 def test_marks_and_ends_of_lines_may_be_mixed(prepare):

@@ -37,10 +37,10 @@ def test_transcripts_are_pytorchs(
         with monkeypatch.context() as patch:
             # no model of PyTorch's is made
             patch.setattr(CTCModel, "__init__", None)
-            heard = transcribe(lact_asr, onnx_export, twenty_files, *options)
-        assert NUMBER.sub("", heard) == NUMBER.sub("", expected)
+            output = transcribe(lact_asr, onnx_export, twenty_files, *options)
+        assert NUMBER.sub("", output) == NUMBER.sub("", expected)
         numbers, others = (
-            [*map(float, NUMBER.findall(each))] for each in (heard, expected)
+            [*map(float, NUMBER.findall(each))] for each in (output, expected)
         )
         assert numbers == pytest.approx(others, abs=0.01)
     texts = [line.partition("\t")[2] for line in expected.splitlines()]
@@ -58,7 +58,9 @@ def test_scores_are_pytorchs(lact_asr, windowed_run, onnx_export, split, tmp_pat
     assert scores[0]["utterances"] == scores[1]["utterances"]
 
 
-def test_sherpa_onnx_says_the_same(lact_asr, windowed_run, onnx_export, twenty_files):
+def test_sherpa_onnx_recognizes_the_same(
+    lact_asr, windowed_run, onnx_export, twenty_files
+):
     recognizer = sherpa_onnx.OfflineRecognizer.from_omnilingual_asr_ctc(
         model=str(onnx_export / "model.onnx"), tokens=str(onnx_export / "tokens.txt")
     )
@@ -85,7 +87,9 @@ def test_sherpa_onnx_says_the_same(lact_asr, windowed_run, onnx_export, twenty_f
     ],
     ids=str,
 )
-def test_what_a_graph_cannot_do_is_said(lact_asr, onnx_export, audio_folder, options):
+def test_options_that_a_graph_lacks_are_refused(
+    lact_asr, onnx_export, audio_folder, options
+):
     finished = lact_asr("transcribe", audio_folder, "--model", onnx_export, *options)
     assert finished.code == 2
     assert str(onnx_export) in finished.err.splitlines()[-1]
@@ -144,8 +148,8 @@ def test_weights_of_8_bits(
 def test_a_graph_in_python(windowed_run, onnx_export, audio_folder):
     files = sorted(audio_folder.iterdir())[:3]
     expected, model = (lact_modules.load(each) for each in (windowed_run, onnx_export))
-    heard = model.transcribe(files)
-    assert [each.text for each in heard] == [
+    hypotheses = model.transcribe(files)
+    assert [each.text for each in hypotheses] == [
         each.text for each in expected.transcribe(files)
     ]
     (scores, lengths), (others, other_lengths) = (
@@ -159,7 +163,7 @@ def test_a_graph_in_python(windowed_run, onnx_export, audio_folder):
     assert "\n" not in str(caught.value)
 
 
-def test_a_graph_of_whole_utterances_hears_no_stream(
+def test_a_graph_of_whole_utterances_takes_no_stream(
     lact_asr, onnx_export, audio_folder
 ):
     file = audio_folder / "noise-0.flac"
@@ -170,7 +174,7 @@ def test_a_graph_of_whole_utterances_hears_no_stream(
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         (("--streaming",), "--format onnx"),
         (("--format", "onnx", "--chunk", "0.32"), "--streaming"),
@@ -181,10 +185,10 @@ def test_a_graph_of_whole_utterances_hears_no_stream(
     ids=str,
 )
 def test_streaming_options_that_do_not_fit(
-    lact_asr, windowed_run, tmp_path, options, said
+    lact_asr, windowed_run, tmp_path, options, message
 ):
     finished = lact_asr("export", windowed_run, tmp_path / "a", *options)
-    assert (finished.code, said in finished.err) == (2, True)
+    assert (finished.code, message in finished.err) == (2, True)
     assert not (tmp_path / "a").exists()
 
 

@@ -1,4 +1,4 @@
-"""Streams by an exported step: what PyTorch says, chunk by chunk."""
+"""Streams by an exported step: PyTorch's scores, chunk by chunk."""
 
 import pytest
 import soundfile
@@ -44,12 +44,12 @@ def test_a_stream_has_the_text_of_pytorch(
     for silence in "9", "0.1":
         options = audio, "--silence", silence, "--device", "cpu"
         expected = lact_asr("stream", *options, *chunks).out
-        heard = lact_asr("stream", *options, "--model", onnx_stream_export).out
-        assert heard == expected
+        output = lact_asr("stream", *options, "--model", onnx_stream_export).out
+        assert output == expected
         if silence == "9":
             whole = lact_asr("transcribe", audio, *chunks).out.split("\t")[-1].strip()
-            assert heard.split("\t")[-1].strip() == whole
-    assert heard.count("\n") > 1
+            assert output.split("\t")[-1].strip() == whole
+    assert output.count("\n") > 1
     assert len(whole.split()) > 3
 
 
@@ -67,8 +67,8 @@ def test_a_stream_in_python(windowed_stream_run, onnx_stream_export, noise):
     )
     expected.accept(noise[0])
     model = lact_modules.load(onnx_stream_export)
-    heard = [each for each in model.stream(noise[0].split(4000)) if each.is_final]
-    assert " ".join(each.text for each in heard) == expected.finish() != ""
+    finals = [each for each in model.stream(noise[0].split(4000)) if each.is_final]
+    assert " ".join(each.text for each in finals) == expected.finish() != ""
 
 
 def test_pieces_do_not_matter(step, noise):
@@ -92,7 +92,7 @@ def test_the_example_of_the_page_runs(
     assert names["best"] == run_stream(step, noise)[0].argmax(-1).tolist()
 
 
-def test_a_step_that_says_something_else_is_refused(pytorch, onnx_stream_export):
+def test_a_step_with_other_scores_is_refused(pytorch, onnx_stream_export):
     path = onnx_stream_export / "stream.onnx"
     assert check_stream_graph(pytorch, path) < 1e-3
     with torch.no_grad():
@@ -102,7 +102,7 @@ def test_a_step_that_says_something_else_is_refused(pytorch, onnx_stream_export)
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         (("--chunk", "0.64"), "exported with --chunk 0.32"),
         (("--left", "5.12"), "exported with --left 0.64"),
@@ -114,14 +114,14 @@ def test_a_step_that_says_something_else_is_refused(pytorch, onnx_stream_export)
     ],
     ids=str,
 )
-def test_what_a_step_cannot_do_is_said(
-    lact_asr, onnx_stream_export, audio_folder, tmp_path, monkeypatch, options, said
+def test_options_that_a_step_lacks_are_refused(
+    lact_asr, onnx_stream_export, audio_folder, tmp_path, monkeypatch, options, message
 ):
     monkeypatch.chdir(tmp_path)
     file = audio_folder / "noise-0.flac"
     finished = lact_asr("stream", file, "--model", onnx_stream_export, *options)
     assert (finished.code, finished.out) == (2, "")
-    assert said in finished.err.splitlines()[-1]
+    assert message in finished.err.splitlines()[-1]
     assert not list(tmp_path.iterdir())
 
 

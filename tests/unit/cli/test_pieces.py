@@ -34,11 +34,11 @@ def transcribe(lact_asr, pieces_run, audio_folder):
     return run
 
 
-def assert_timed(heard):
+def assert_timed(together):
     """Words stand on frames of 80 ms, one after the other."""
-    assert heard["text"] == " ".join(word["word"] for word in heard["words"])
+    assert together["text"] == " ".join(word["word"] for word in together["words"])
     ends = [0.0]
-    for word in heard["words"]:
+    for word in together["words"]:
         assert ends[-1] <= word["start"] < word["end"] <= 1.0
         for time in word["start"], word["end"]:
             assert time / FRAME == pytest.approx(round(time / FRAME))
@@ -50,18 +50,20 @@ def test_words_with_times_whatever_the_search(transcribe, files, chunk):
     greedy = transcribe(*chunk)
     assert greedy["text"] and "\u2581" not in greedy["text"]
     beam = ("--beam-size", 20, *chunk)
-    heard = transcribe(*beam, *files)
-    assert heard["words"] and {word["word"] for word in heard["words"]} <= {
+    together = transcribe(*beam, *files)
+    assert together["words"] and {word["word"] for word in together["words"]} <= {
         *WORDS,
         "Bah",
     }
     alone = transcribe(*beam, *files[:2])
     assert {word["word"] for word in alone["words"]} <= WORDS
-    for found in greedy, heard, alone, transcribe(*beam):
+    for found in greedy, together, alone, transcribe(*beam):
         assert_timed(found)
 
 
-def test_an_export_says_what_the_run_does(lact_asr, transcribe, files, pieces_run):
+def test_an_export_recognizes_what_the_run_does(
+    lact_asr, transcribe, files, pieces_run
+):
     folder = files[1].with_name("export")
     finished = lact_asr("export", pieces_run, folder)
     assert "13 tokens, 12.5 frames/s" in finished.out
@@ -87,7 +89,7 @@ def test_a_stream_shows_words_before_they_are_final(
         if message["type"] == "final":
             assert_timed(message)
         else:
-            # the last word may go on
+            # the last word may continue
             assert message["num_stable"] < len(message["text"].split())
     assert "chunk 0.32 s, left context 5.12 s" in finished.err
 

@@ -8,7 +8,7 @@ DEMO = ROOT / "recipes" / "LibriSpeech" / "ASR" / "CTC" / "hparams" / "lact_demo
 SMALL = ("--d_model", "32", "--encoder={num_layers: 3}")
 
 
-def test_draws_and_tells_each_groups_rates(lact_asr, tmp_path, monkeypatch):
+def test_draws_and_prints_each_groups_rates(lact_asr, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     finished = lact_asr(
         *("plot-schedule", DEMO, *SMALL, "--steps", "400", "--warmup_steps", "100"),

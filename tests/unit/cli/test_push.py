@@ -5,11 +5,11 @@ def test_a_model_is_published_and_used_by_its_id(
     assert finished.code == 0, finished.err
     assert finished.out == f"{hub.url}/me/digits\n"
     assert hub.visibility == {"me/digits": "private"}
-    heard = [
+    outputs = [
         lact_asr("transcribe", audio_folder, "--model", model).out
         for model in (trained_run, "me/digits")
     ]
-    assert heard[0] == heard[1] != ""
+    assert outputs[0] == outputs[1] != ""
 
 
 def test_a_refused_upload_is_one_line_and_code_2(lact_asr, hub, run_copy, monkeypatch):

@@ -1,4 +1,4 @@
-"""Language models and lexicons that commands are given: used, told of, or refused."""
+"""Language models and lexicons as options: used, reported, or refused."""
 
 import gzip
 import json
@@ -12,7 +12,7 @@ from lact_modules.language_model.ngram import estimate_ngrams
 from tests.unit.conftest import make_run, streaming_hyperparameters, with_decoder
 
 SENTENCES = ["A B", "B A B", "D C"]
-# the trained run hears A, B, C and D in noise
+# the trained run recognizes A, B, C and D in noise
 LETTERS = "ABCD"
 
 
@@ -148,7 +148,7 @@ def test_tune_lm_refuses_numbers_out_of_range(
     assert "expected" in finished.err or "must not be negative" in finished.err
 
 
-def test_evaluate_tells_of_words_that_differ_in_case(
+def test_evaluate_reports_words_that_differ_in_case(
     lact_asr, trained_run, audio_folder, write, tmp_path
 ):
     low = write("low.txt", "".join(f"{c.lower()} {c} |\n" for c in LETTERS))
@@ -158,9 +158,9 @@ def test_evaluate_tells_of_words_that_differ_in_case(
     command = ("evaluate", "--model", trained_run, "--data", tmp_path / "m.jsonl")
     finished = lact_asr(*command, *search)
     assert "differ in" not in finished.err
-    [heard] = json.loads((tmp_path / "scores.json").read_text())["utterances"]
-    said = Utterance("a", audio, heard["hyp"].upper(), 1.0)
-    write_manifest(tmp_path / "m.jsonl", [said])
+    [entry] = json.loads((tmp_path / "scores.json").read_text())["utterances"]
+    reference = Utterance("a", audio, entry["hyp"].upper(), 1.0)
+    write_manifest(tmp_path / "m.jsonl", [reference])
     finished = lact_asr(*command, *search)
     assert finished.code == 0
     assert "words differ in case alone: without that WER 0.00" in finished.err
@@ -168,22 +168,22 @@ def test_evaluate_tells_of_words_that_differ_in_case(
 
 @pytest.fixture
 def run_with_decoder(tmp_path):
-    """Make a run whose model has a text decoder and hears streams."""
+    """Make a run whose streaming model has a text decoder."""
     (tmp_path / "run").mkdir()
     return make_run(tmp_path / "run", with_decoder(streaming_hyperparameters()))
 
 
-def test_each_step_hears_long_audio_in_pieces(
+def test_each_step_runs_long_audio_in_pieces(
     lact_asr, run_with_decoder, audio_folder, tmp_path, monkeypatch
 ):
     monkeypatch.setattr("lact_modules.inference.model_runner.MAX_WHOLE_SECONDS", 0.2)
-    run_pieces, heard = LongForm.__call__, []
+    run_pieces, batch_sizes = LongForm.__call__, []
 
-    def listen(self, waveforms):
-        heard.append(len(waveforms))
+    def record(self, waveforms):
+        batch_sizes.append(len(waveforms))
         return run_pieces(self, waveforms)
 
-    monkeypatch.setattr(LongForm, "__call__", listen)
+    monkeypatch.setattr(LongForm, "__call__", record)
     audio = str(audio_folder / "noise-9.flac")
     write_manifest(tmp_path / "m.jsonl", [Utterance("a", audio, "A", 1.0)])
     command = ("evaluate", "--model", run_with_decoder, "--data", tmp_path / "m.jsonl")
@@ -191,4 +191,4 @@ def test_each_step_hears_long_audio_in_pieces(
     for steps in ((), ("--each-step",)):
         finished = lact_asr(*command, *steps)
         assert finished.code == 0, finished.err
-    assert heard == [1, 1]
+    assert batch_sizes == [1, 1]

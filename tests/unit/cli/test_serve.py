@@ -93,7 +93,7 @@ def test_a_port_that_is_taken(lact_asr):
 
 
 @pytest.mark.parametrize("options", [(), ("--device", "none")])
-def test_a_model_that_hears_no_streams(lact_asr, trained_run, options):
+def test_a_model_that_is_not_a_streaming_one(lact_asr, trained_run, options):
     finished = lact_asr("serve", "--model", trained_run, "--port", 0, *options)
     assert finished.code == 2
     assert finished.err.count("\n") == 1

@@ -1,4 +1,4 @@
-"""Speech as text while it is being said, from files and pipes."""
+"""Speech as text while it is spoken, from files and pipes."""
 
 import json
 import re
@@ -47,7 +47,7 @@ def stream(lact_asr, streaming_run):
     return run
 
 
-def test_a_file_gives_a_line_an_utterance_and_then_tells_how_fast(stream, audio):
+def test_a_file_gives_a_line_an_utterance_and_then_the_speed(stream, audio):
     finished = stream(audio)
     assert finished.code == 0
     lines = finished.out.splitlines()
@@ -67,7 +67,7 @@ def test_a_file_gives_a_line_an_utterance_and_then_tells_how_fast(stream, audio)
     )
 
 
-def test_compiled_blocks_hear_the_same(stream, audio, monkeypatch, caplog):
+def test_compiled_blocks_recognize_the_same(stream, audio, monkeypatch, caplog):
     monkeypatch.setattr(compilation, "BACKEND", "eager")
     finished = stream(audio, "--left", "0.32", "--compile")
     assert finished.code == 0
@@ -75,18 +75,18 @@ def test_compiled_blocks_hear_the_same(stream, audio, monkeypatch, caplog):
     assert finished.out == stream(audio, "--left", "0.32").out
 
 
-def test_stdin_is_heard_as_the_file_is(stream, audio, samples):
+def test_stdin_is_recognized_as_the_file(stream, audio, samples):
     piped = stream("-", stdin=samples.tobytes() + b"\x01")
     assert piped.out == stream(audio).out
 
 
-def test_stdin_of_another_rate_is_heard_as_the_file_is(stream, samples, tmp_path):
+def test_stdin_of_another_rate_is_recognized_as_the_file(stream, samples, tmp_path):
     soundfile.write(tmp_path / "a.wav", samples, 22050)
     piped = stream("-", "--sample-rate", 22050, stdin=samples.tobytes())
     assert piped.out == stream(tmp_path / "a.wav").out
 
 
-def test_a_wav_on_stdin_is_heard_as_the_file_is(stream, samples, tmp_path):
+def test_a_wav_on_stdin_is_recognized_as_the_file(stream, samples, tmp_path):
     soundfile.write(tmp_path / "a.wav", samples, 22050)
     piped = stream("-", stdin=(tmp_path / "a.wav").read_bytes())
     assert piped.out == stream(tmp_path / "a.wav").out
@@ -98,7 +98,7 @@ def test_another_file_on_stdin_is_refused(stream, audio):
     assert "stdin: this is no raw audio but a file (FLAC); give its name" in refused.err
 
 
-def test_json_has_words_with_times_and_what_goes_on(stream, audio):
+def test_json_has_words_with_times_and_partial_hypotheses(stream, audio):
     texts = [line.split("\t")[2] for line in stream(audio).out.splitlines()]
     lines = stream(audio, "--format", "json", "--partial").out.splitlines()
     messages = [json.loads(line) for line in lines]
@@ -177,7 +177,7 @@ def test_what_is_wrong_is_one_line(stream, audio, trained_run, lact_asr, tmp_pat
     assert "running" in refused.err
 
 
-def test_what_was_heard_before_a_fault_is_given(stream, audio, monkeypatch):
+def test_words_before_a_fault_are_written(stream, audio, monkeypatch):
     def read(path):
         yield from whole(path)
         raise InputError(f"{path}: truncated")
@@ -189,7 +189,7 @@ def test_what_was_heard_before_a_fault_is_given(stream, audio, monkeypatch):
     assert finished.err.endswith(f"lact-asr: {audio}: truncated\n")
 
 
-def test_nothing_is_heard_in_nothing(stream):
+def test_silence_has_no_words(stream):
     for options in ((), ("--sample-rate", "8000")):
         finished = stream("-", *options)
         assert (finished.code, finished.out) == (0, "")
@@ -243,7 +243,7 @@ def test_a_broken_pipe_ends_quietly(start, audio):
     assert process.returncode == 1
 
 
-def test_a_terminal_shows_what_goes_on_in_one_line(monkeypatch, capsys):
+def test_a_terminal_shows_the_partial_hypothesis_in_one_line(monkeypatch, capsys):
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "12")

@@ -184,7 +184,7 @@ def test_a_fault_is_one_line(transcribe, paths, tmp_path, arguments, message):
     assert os.listdir(tmp_path) == []
 
 
-def test_compiled_blocks_hear_the_same(transcribe, paths, monkeypatch, caplog):
+def test_compiled_blocks_recognize_the_same(transcribe, paths, monkeypatch, caplog):
     monkeypatch.setattr(compilation, "BACKEND", "eager")
     finished = transcribe(*paths, "--compile")
     assert finished.code == 0
@@ -212,8 +212,8 @@ def test_chunks(lact_asr, streaming_run, paths, tmp_path):
     transcriber = Transcriber.from_folder(
         streaming_run, chunk_seconds=0.32, left_seconds=1.0
     )
-    heard = transcriber.transcribe_files([*paths, long])
-    lines = [f"{outcome.source}\t{outcome.result.text}" for outcome in heard]
+    outcomes = transcriber.transcribe_files([*paths, long])
+    lines = [f"{outcome.source}\t{outcome.result.text}" for outcome in outcomes]
     assert finished.out.splitlines() == lines
     assert finished.out != lact_asr(*command).out
 
@@ -250,13 +250,13 @@ def test_a_hostile_export_runs_nothing(lact_asr, trained_run, paths, tmp_path):
 def test_rescoring_chooses_what_the_language_model_likes(transcribe, paths, lm):
     words = {"first": ("--beam-size", 20), "rescored": ("--beam-size", 20)}
     words["rescored"] += ("--rescore", lm, "--rescore-weight", 20)
-    heard = {}
+    found = {}
     for name, options in words.items():
         finished = transcribe(*paths, *options, "--format", "json")
         assert finished.code == 0
-        heard[name] = [json.loads(line) for line in finished.out.splitlines()]
-    assert heard["first"] != heard["rescored"]
-    for line in heard["rescored"]:
+        found[name] = [json.loads(line) for line in finished.out.splitlines()]
+    assert found["first"] != found["rescored"]
+    for line in found["rescored"]:
         assert " ".join(word["word"] for word in line["words"]) == line["text"]
     assert transcribe(*paths, "--rescore", lm).code == 2
 
@@ -279,8 +279,8 @@ def call(audio_folder, tmp_path):
 def test_one_channel(transcribe, call):
     path, alone = call
     for number, only in enumerate(alone):
-        heard = transcribe(path, "--channel", number)
-        assert heard.out == f"{number}\t{transcribe(only).out}"
+        finished = transcribe(path, "--channel", number)
+        assert finished.out == f"{number}\t{transcribe(only).out}"
     refused = transcribe(path, "--channel", 3)
     assert refused.code == 2
     assert "call.wav: has no channel 3: it has 3, counted from 0" in refused.err
@@ -296,8 +296,10 @@ def test_each_channel_is_a_speaker(transcribe, call, broken):
     captions = re.findall(r"(\d\d:\S+) --> .*\n<v Channel (\d)>(.*)\n", vtt)
     assert [start for start, *_ in captions] == sorted(start for start, *_ in captions)
     for number, text in enumerate(texts):
-        said = [words for _, channel, words in captions if channel == str(number)]
-        assert " ".join(said) == text
+        words_of_channel = [
+            words for _, channel, words in captions if channel == str(number)
+        ]
+        assert " ".join(words_of_channel) == text
     srt = transcribe(path, "--channel", "each", "--format", "srt").out
     assert re.search(r"^Channel 2: [ABCD]", srt, re.MULTILINE)
     ctm = transcribe(path, "--channel", "each", "--format", "ctm").out
@@ -312,8 +314,8 @@ def test_channels_of_opposite_phase_do_not_cancel(transcribe, paths, tmp_path, c
     samples, rate = soundfile.read(paths[1])
     pair = torch.from_numpy(samples)[:, None] * torch.tensor([1.0, -1.0])
     soundfile.write(tmp_path / "pair.wav", pair.numpy(), rate)
-    heard = transcribe(tmp_path / "pair.wav")
-    assert heard.out == transcribe(paths[1]).out
+    finished = transcribe(tmp_path / "pair.wav")
+    assert finished.out == transcribe(paths[1]).out
     assert "pair.wav: its channels cancel each other; channel 0 is" in caplog.text
 
 
@@ -366,7 +368,7 @@ def test_a_dash_as_output_is_stdout(transcribe, paths):
 
 
 @pytest.mark.parametrize("kind", ["flac", "ogg", "opus", "mp3", "wav"])
-def test_files_joined_end_to_end_are_heard_to_the_end(
+def test_files_joined_end_to_end_are_transcribed_to_the_end(
     transcribe, paths, tmp_path, kind
 ):
     parts = [encode(soundfile.read(path, dtype="float32")[0], kind) for path in paths]

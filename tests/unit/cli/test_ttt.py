@@ -22,10 +22,10 @@ def test_every_method_scores_and_reports(
     )
     assert finished.code == 0
     assert "test-time training of 3 utterances" in finished.err
-    told = json.loads(output.read_text())["ttt"]
-    assert told["method"] == method
-    assert told["utterances"] == 3
-    assert 0 <= told["kept_unadapted"] <= 3
+    report = json.loads(output.read_text())["ttt"]
+    assert report["method"] == method
+    assert report["utterances"] == 3
+    assert 0 <= report["kept_unadapted"] <= 3
 
 
 def test_options_reach_the_adapter(lact_asr, trained_run, split, tmp_path):
@@ -36,9 +36,9 @@ def test_options_reach_the_adapter(lact_asr, trained_run, split, tmp_path):
         *("--ttt-optimizer", "adamw", "--ttt-mode", "continual", "--ttt-chunk", 0.4),
     )
     assert finished.code == 0
-    told = json.loads(output.read_text())["ttt"]
-    assert told["parameters"] == ["norms", "front_end"]
-    assert told["utterances"] > 3
+    report = json.loads(output.read_text())["ttt"]
+    assert report["parameters"] == ["norms", "front_end"]
+    assert report["utterances"] > 3
 
 
 def test_transcribes_after_adaptation(lact_asr, trained_run, split):
@@ -57,13 +57,13 @@ def test_a_recording_is_learned_from_in_chunks_too(
     assert "test-time training of 10 utterances" in finished.err
     assert len(finished.out.splitlines()) == 10
     assert finished.out != lact_asr(*command).out
-    # what is long stays on disk, is read several times, and heard all the same
+    # long audio stays on disk, is read several times, and the text is the same
     monkeypatch.setattr("lact_modules.inference.model_runner.MAX_WHOLE_SECONDS", 1.0)
     again = lact_asr(*command, *SELF_TRAIN, "--ttt-lr", 0.01)
     assert (again.code, again.out) == (0, finished.out)
 
 
-def test_a_stream_is_learned_from_while_it_is_heard(
+def test_a_stream_is_learned_from_while_it_is_recognized(
     lact_asr, streaming_run, audio_folder
 ):
     # 2.1 s

@@ -1,4 +1,4 @@
-"""Test-time training of a recognizer that knows its language, heard in noise."""
+"""Test-time training of a recognizer that knows its language, in noise."""
 
 import json
 import shutil
@@ -33,23 +33,23 @@ def data(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data")
 
     def write(name, parts):
-        signal = torch.cat([tones.say(*part) for part in parts])
+        signal = torch.cat([tones.synthesize(*part) for part in parts])
         path = folder / f"{name}.wav"
         soundfile.write(path, signal.clamp(-1, 1).numpy(), 16000)
         return Utterance(name, str(path), " ".join(text for text, *_ in parts), 0.0)
 
-    spoken = [
+    utterances = [
         (text, noise, seed)
         for noise in NOISES
         for seed, text in enumerate(tones.draw_texts(12, seed=round(5000 * noise)))
     ]
     write_manifest(
         folder / "sentences.jsonl",
-        [write(f"s{index}", [part]) for index, part in enumerate(spoken)],
+        [write(f"s{index}", [part]) for index, part in enumerate(utterances)],
     )
     write_manifest(
         folder / "recordings.jsonl",
-        [write(f"r{i}", spoken[i : i + 12]) for i in range(0, len(spoken), 12)],
+        [write(f"r{i}", utterances[i : i + 12]) for i in range(0, len(utterances), 12)],
     )
     write_arpa(
         folder / "lm.arpa", estimate_ngrams(tones.draw_texts(100, seed=1), order=2)

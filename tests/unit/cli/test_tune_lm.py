@@ -70,7 +70,7 @@ def test_a_test_set_is_refused_unless_it_is_none(tune, split, lm):
     assert tune("--data", split, "--lm", lm, "--allow-test", *few).code == 0
 
 
-def test_unusable_utterances_are_left_out_and_told(tune, dev, lm):
+def test_unusable_utterances_are_skipped_and_reported(tune, dev, lm):
     (dev / "7" / "1" / "7-1-0001.flac").write_bytes(b"not audio")
     finished = tune("--data", dev, "--rescore", lm, "--beam-size", 5)
     assert finished.code == 2

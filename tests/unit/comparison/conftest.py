@@ -97,14 +97,14 @@ def make_run(tmp_path, monkeypatch):
         write_log(folder / "metrics.jsonl", steps)
         metrics = {}
         for split in splits:
-            said, metrics[split] = texts(split), {}
+            references, metrics[split] = texts(split), {}
             for suffix, factor in (("", 1), ("_beam+lm", 0.5)):
-                heard = mishear(said, factor * errors, seed)
-                ids = [f"{split}-{index}" for index in range(len(said))]
+                hypotheses = mishear(references, factor * errors, seed)
+                ids = [f"{split}-{index}" for index in range(len(references))]
                 name = f"transcripts_{split}{suffix}.jsonl"
-                write_transcripts(folder / name, ids, said, heard)
+                write_transcripts(folder / name, ids, references, hypotheses)
                 decoding = suffix.removeprefix("_") or "greedy"
-                rates = vars(score(said, heard, num_bootstrap=0))
+                rates = vars(score(references, hypotheses, num_bootstrap=0))
                 metrics[split][decoding] = {**rates, "rtf": 0.01}
         write_result(
             folder / "result.json",

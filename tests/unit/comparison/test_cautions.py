@@ -41,7 +41,7 @@ def test_tells_what_is_not_the_same(make_run, difference, caution):
     assert cautions(make_run(), make_run("other", **difference)) == [caution]
 
 
-def test_seeds_that_were_decoded_differently_are_told(make_run):
+def test_seeds_that_were_decoded_differently_are_reported(make_run):
     (caution,) = cautions(make_run(beam_size=50), make_run(seed=2, beam_size=9))
     assert caution == "not the same decoding: decoding.beam_size 50 / 9"
 
@@ -74,7 +74,7 @@ def test_tells_of_other_machines_and_sources(make_run, key, value, caution):
     assert re.fullmatch(caution, found)
 
 
-def test_options_that_were_changed_within_a_training_are_told(make_run):
+def test_options_that_were_changed_within_a_training_are_reported(make_run):
     folders = make_run(), make_run(seed=2)
     result = json.loads((folders[1] / "result.json").read_text())
     change = {"step": 40, "learning_rate": [0.1, 0.002], "opt_class.lr": [0.1, 0.002]}

@@ -52,7 +52,7 @@ def test_page_is_well_formed_and_needs_nothing_else(systems):
     assert page.seen.count("svg") == 2 + 4 + 2
 
 
-def test_page_tells_scores_and_settings(systems):
+def test_page_shows_scores_and_settings(systems):
     comparison = compare(systems)
     text = to_html(comparison)
     for trial in comparison.trials:

@@ -10,7 +10,7 @@ def test_seed_and_folders_do_not_count(make_run):
     assert first["decoding.lm"] == "lm.arpa"
 
 
-def test_objects_are_named_by_class_and_told_once(make_run):
+def test_objects_are_named_by_class_and_listed_once(make_run):
     settings = read_settings(make_run() / "hyperparams.yaml")
     assert settings["encoder.mixer"] == "!name:lact_modules.layers.LaCTMixer"
     assert settings["encoder.mixer.num_heads"] == "4"
@@ -18,7 +18,7 @@ def test_objects_are_named_by_class_and_told_once(make_run):
     assert not [key for key in settings if key.startswith("model.encoder")]
 
 
-def test_lists_of_objects_are_told_apart(tmp_path):
+def test_lists_of_objects_are_distinguished(tmp_path):
     path = tmp_path / "hyperparams.yaml"
     path.write_text("steps:\n- !new:a.B\n  size: 1\n- !new:a.B\n  size: 2\n")
     assert read_settings(path) == {

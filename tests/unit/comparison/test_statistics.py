@@ -13,7 +13,7 @@ def generator():
     return numpy.random.default_rng(0)
 
 
-def test_seed_interval_holds_the_mean_as_often_as_it_says(generator):
+def test_seed_interval_holds_the_mean_as_often_as_stated(generator):
     draws = generator.normal(10, 1, size=(2000, 3))
     held = [low <= 10 <= high for low, high in map(seed_interval, draws)]
     assert numpy.mean(held) == pytest.approx(0.95, abs=0.015)

@@ -162,8 +162,8 @@ def test_one_channel_is_read(tmp_path, tone):
     left, right = tone(SAMPLE_RATE), tone(SAMPLE_RATE, frequency=1000.0)
     path = write(tmp_path / "call.wav", np.stack([left, right], axis=1))
     for channel, samples in enumerate((left, right)):
-        heard = load_audio(path, channel=channel)
-        assert torch.allclose(heard, torch.from_numpy(samples), atol=1e-4)
+        loaded = load_audio(path, channel=channel)
+        assert torch.allclose(loaded, torch.from_numpy(samples), atol=1e-4)
     assert measurement.count_channels(path) == 2
     with pytest.raises(InputError, match=r"call\.wav: has no channel 2: it has 2"):
         load_audio(path, channel=2)
@@ -174,8 +174,8 @@ def test_channels_that_cancel_are_not_mixed(tmp_path, tone, caplog, gain):
     samples = tone(SAMPLE_RATE)
     pair = np.stack([samples, gain * samples], axis=1)
     path = write(tmp_path / "pair.wav", np.concatenate([np.zeros((9000, 2)), pair]))
-    heard = load_audio(path)[9000:]
-    assert torch.allclose(heard, torch.from_numpy(samples), atol=1e-4)
+    loaded = load_audio(path)[9000:]
+    assert torch.allclose(loaded, torch.from_numpy(samples), atol=1e-4)
     assert "pair.wav: its channels cancel each other; channel 0 is" in caplog.text
     # unlike each other, or one of them silent
     for other in (tone(SAMPLE_RATE, 1000.0), np.zeros_like(samples)):

@@ -27,7 +27,7 @@ def corrupt(text, waveform, utterance_id="1-1-0000", seed=1, **folders):
 
 
 def best_match(path, stretch):
-    """Give the highest correlation of a stretch with those of a file."""
+    """Return the highest correlation of a stretch with those of a file."""
     recorded = torch.from_numpy(soundfile.read(path, dtype="float32")[0])
     size = len(recorded) + len(stretch)
     product = torch.fft.rfft(recorded, size) * torch.fft.rfft(stretch, size).conj()
@@ -45,7 +45,7 @@ def speech():
 
 @pytest.fixture
 def folders(tmp_path):
-    """Give two noises of 3 s and two responses, one of them in a folder below."""
+    """Return two noises of 3 s and two responses, one of them in a folder below."""
     generator = torch.Generator().manual_seed(1)
     noises = {
         f"noises/{name}.wav": torch.randn(48000, generator=generator) / 8
@@ -69,7 +69,7 @@ def test_gaussian_noise_has_its_standard_deviation(speech, sigma):
 
 
 @pytest.mark.parametrize("snr_db", [-5, 0, 12.5])
-def test_recorded_noise_has_the_snr_asked_for(speech, folders, snr_db):
+def test_recorded_noise_has_the_requested_snr(speech, folders, snr_db):
     added = corrupt(f"noise:{snr_db}", speech, **folders) - speech
     assert decibels(speech, added) == pytest.approx(snr_db, abs=0.01)
     # it is a stretch of one of the files

@@ -96,8 +96,8 @@ def test_ids_may_hold_what_names_of_files_may_not(tmp_path):
     write(tmp_path, names, "clip:0.5")
     found = read_manifest(tmp_path / "clip-0.5" / "manifest.jsonl")
     assert [each.id for each in found] == names
-    heard = {load_audio(each.audio_filepath).sum().item() for each in found}
-    assert len(heard) == len({len(name) for name in names})
+    sums = {load_audio(each.audio_filepath).sum().item() for each in found}
+    assert len(sums) == len({len(name) for name in names})
     assert len(list((tmp_path / "clip-0.5").iterdir())) == len(names) + 1
 
 

@@ -53,7 +53,7 @@ def response():
 
 @pytest.mark.parametrize("snr_db", [-5.0, 0.0, 12.5, 40.0])
 @pytest.mark.parametrize("num_noise", [700, 32000, 50000])
-def test_noise_has_the_snr_asked_for(speech, snr_db, num_noise):
+def test_noise_has_the_requested_snr(speech, snr_db, num_noise):
     noisy = add_noise(speech, torch.randn(num_noise), snr_db)
     assert noisy.shape == speech.shape
     assert decibels(speech, noisy - speech) == pytest.approx(snr_db, abs=0.1)
@@ -90,7 +90,7 @@ def test_reverberation_keeps_level_and_place(speech, response):
     assert decibels(wet, speech) == pytest.approx(0, abs=0.01)
     assert lag(wet, speech) == 0
     assert not torch.allclose(wet, speech, atol=0.01)
-    # it goes on sounding where speech has stopped, and not before it begins
+    # it still sounds where speech has stopped, and not before it begins
     pause = slice(8800, 9600)
     assert rms(wet[pause]) > 100 * rms(speech[pause])
 
@@ -137,7 +137,7 @@ def test_codec_keeps_the_length(speech, codec, num_samples):
 
 
 @pytest.mark.parametrize("codec", CODECS)
-def test_codec_is_heard_and_keeps_its_place(speech, codec):
+def test_codec_is_audible_and_keeps_its_place(speech, codec):
     coded = apply_codec(speech, codec)
     assert coded.dtype == torch.float32
     assert lag(coded, speech) == 0

@@ -9,7 +9,7 @@ from lact_modules.decoding.alignment import align_tokens
 
 
 def collapse(path):
-    """Give tokens and where they begin on a CTC path."""
+    """Return tokens and where they begin on a CTC path."""
     tokens, starts = [], []
     for frame, (before, token) in enumerate(itertools.pairwise((0, *path))):
         if token not in (before, 0):

@@ -202,7 +202,7 @@ def test_a_language_model_with_a_memory_finds_what_one_without_does(model, vocab
         assert [h.score for h in those] == pytest.approx(scores, abs=1e-4)
 
 
-def test_nothing_is_heard_without_audio(model, vocabulary):
+def test_without_audio_there_are_no_words(model, vocabulary):
     outputs = run(model, torch.zeros(2, 1), [0, 0])
     for beam_size in (1, 4):
         decoder = AttentionDecoder(model, vocabulary, beam_size=beam_size, num_best=4)

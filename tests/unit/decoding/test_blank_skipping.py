@@ -17,7 +17,7 @@ TEXTS = ["__ON_E|||___TWO____", "___H_E_L_L_O______", "OO__O_________O||NE", "__
 
 
 def spell(frames, vocabulary=VOCABULARY, confidence=14.0):
-    """Give (T, V) log-probabilities that favour a token a frame; ``_`` is blank."""
+    """Return (T, V) log-probabilities that favour a token a frame; ``_`` is blank."""
     ids = [vocabulary.tokens.index(each.replace("_", "<blank>")) for each in frames]
     generator = torch.Generator().manual_seed(len(ids))
     logits = torch.randn(len(ids), len(vocabulary), generator=generator)
@@ -44,7 +44,7 @@ def test_fewer_frames_are_searched():
     assert [skipper.frame(i) for i in (-1, 0, 1, 12, 13)] == [-1, 0, 2, 15, 19]
 
 
-def test_a_token_said_twice_remains_twice():
+def test_a_repeated_token_remains_repeated():
     assert decode(spell("O_______O"), skip_blanks=0.9)[0].text == "OO"
 
 

@@ -22,7 +22,7 @@ FRAME_RATE = 10.0
 
 
 def spell(frames: str, confidence: float = 8.0) -> torch.Tensor:
-    """Give (T, V) log-probabilities that favour a token a frame; ``_`` is blank."""
+    """Return (T, V) log-probabilities that favour a token a frame; ``_`` is blank."""
     ids = [VOCABULARY.tokens.index(token.replace("_", "<blank>")) for token in frames]
     # No two alike: flashlight cuts ties at the beam's edge as memory happens to lie.
     generator = torch.Generator().manual_seed(len(ids))

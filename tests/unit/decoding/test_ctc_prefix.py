@@ -37,7 +37,7 @@ def walk(scorer, text):
 
 @pytest.fixture(scope="module")
 def all_texts():
-    """Score every text that can be said, by PyTorch's CTC loss."""
+    """Score every possible text by PyTorch's CTC loss."""
     log_probs = make_frames(NUM_FRAMES)
     return {
         text: score_text(log_probs, text)

@@ -30,7 +30,7 @@ LANGUAGES = {
 
 @pytest.fixture(params=LANGUAGES)
 def language(request, tmp_path):
-    """Give a vocabulary, what is said, and a folder of models and a lexicon."""
+    """Return a vocabulary, the spoken text, and a folder of models and a lexicon."""
     segmented, spoken = LANGUAGES[request.param]
     plain = [sentence.replace(" ", "") for sentence in segmented]
     characters = estimate_ngrams(map(spell_characters, plain), 3, words=["|"])
@@ -57,7 +57,7 @@ SEARCHES = [
 
 
 def speak(vocabulary, text, confidence=math.inf, repeat=3):
-    """Give (T, V) log-probabilities, without blanks but where they are needed."""
+    """Return (T, V) log-probabilities, without blanks but where they are needed."""
     ids = []
     for before, character in zip(" " + text, text, strict=False):
         ids += [0] * (before == character)
@@ -71,7 +71,7 @@ def speak(vocabulary, text, confidence=math.inf, repeat=3):
 
 @pytest.mark.parametrize("files", SEARCHES, ids=str)
 @pytest.mark.parametrize("confidence", [8.0, math.inf])
-def test_what_is_said_is_found(language, files, confidence):
+def test_the_spoken_text_is_found(language, files, confidence):
     vocabulary, spoken, folder = language
     options = {name: folder / file for name, file in files.items()}
     log_probs = speak(vocabulary, spoken, confidence)
@@ -101,7 +101,7 @@ def test_silence_is_empty(language, files):
         assert (found.text, found.words) == ("", ())
 
 
-def test_spaces_that_are_said_stay(language):
+def test_spoken_spaces_stay(language):
     vocabulary, _, folder = language
     text = {"你": "你好|世界", "す": "すし|を", "ส": "สวัสดี|ครับ"}
     spoken = next(t for start, t in text.items() if start in vocabulary.tokens)
@@ -128,7 +128,7 @@ def test_wide_beam_adds_up_all_alignments_of_words(tmp_path):
     reader = kenlm.Model(str(tmp_path / "lm"))
 
     def cut(text):
-        """Give all ways to write words."""
+        """Return all ways to write words."""
         if not text:
             yield []
         for word in ("你好", "妈", "妈妈", "好"):
@@ -156,12 +156,12 @@ def test_wide_beam_adds_up_all_alignments_of_words(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("said", "text"), [("你", ""), ("你好你", "你好"), ("你好你好", "你好你好")]
+    ("spelled", "text"), [("你", ""), ("你好你", "你好"), ("你好你好", "你好你好")]
 )
-def test_a_word_that_the_audio_cuts_off_is_not_named(tmp_path, said, text):
+def test_a_word_that_the_audio_cuts_off_is_not_named(tmp_path, spelled, text):
     vocabulary = Vocabulary.from_texts(["你好妈"])
     (tmp_path / "lexicon").write_text("你好 你 好\n")
-    log_probs = speak(vocabulary, said)
+    log_probs = speak(vocabulary, spelled)
     options = {"beam_size": 20, "lexicon": tmp_path / "lexicon"}
     decoder = BeamDecoder(vocabulary, FRAME_RATE, **options)
     [found] = decoder(log_probs[None], torch.tensor([len(log_probs)]))

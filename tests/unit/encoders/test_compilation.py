@@ -1,4 +1,4 @@
-"""Compiled blocks say what uncompiled ones do, with few graphs for all lengths."""
+"""Compiled blocks compute what others do, with few graphs for all lengths."""
 
 import logging
 from functools import partial
@@ -17,7 +17,7 @@ from lact_modules.ops import UpdateRule
 
 @pytest.fixture
 def make_encoder():
-    """Give an encoder of two blocks with mixers of a kind; and forget all graphs."""
+    """Return an encoder of two blocks with mixers of a kind; and forget all graphs."""
     torch._dynamo.reset()
 
     def make(mixer, **options):
@@ -58,18 +58,18 @@ def test_of_a_stream_the_step_of_a_chunk_is_compiled(make_encoder):
     x = torch.randn(1, 95, 8, generator=torch.Generator().manual_seed(0))
 
     @torch.inference_mode()
-    def hear(piece):
+    def run(piece):
         streaming = StreamingEncoder(encoder, Chunking(size=4, left=8))
-        state, heard = streaming.start(1), []
+        state, outputs = streaming.start(1), []
         for frames in x.split(piece, dim=1):
             output, state = streaming.accept(frames, state)
-            heard.append(output)
-        return torch.cat([*heard, streaming.finish(state)], dim=1)
+            outputs.append(output)
+        return torch.cat([*outputs, streaming.finish(state)], dim=1)
 
-    want = hear(95)
+    want = run(95)
     compiled = CompiledBlocks(encoder, backend="eager")
     for piece in 1, 3, 4, 7, 20, 95:
-        torch.testing.assert_close(hear(piece), want, atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(run(piece), want, atol=1e-5, rtol=1e-4)
     # the first one is of one position
     assert 1 <= compiled.num_graphs <= 2
 
@@ -86,9 +86,9 @@ def test_what_cannot_be_compiled_runs_uncompiled(make_encoder, caplog):
         after = encode(encoder, [5, 6])
     assert all(map(torch.equal, after, before))
     assert compiled.num_graphs == 0
-    [said] = [each.getMessage() for each in caplog.records if "failed" in each.msg]
-    assert "no compiler" in said
-    assert "\n" not in said
+    [outputs] = [each.getMessage() for each in caplog.records if "failed" in each.msg]
+    assert "no compiler" in outputs
+    assert "\n" not in outputs
 
 
 def test_one_graph_or_none(make_encoder):

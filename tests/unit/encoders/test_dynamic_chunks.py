@@ -19,7 +19,7 @@ def make_encoder(chunks):
     return Encoder(8, 1, mixer, ffn, streaming_chunks=chunks)
 
 
-def test_every_choice_is_as_probable_as_it_says():
+def test_every_choice_is_as_probable_as_stated():
     random.seed(0)
     chunks = DynamicChunks(sizes=[4, 8], left_contexts=[16, 32], full_context_prob=0.2)
     drawn = Counter(chunks.draw() for _ in range(2000))
@@ -46,7 +46,7 @@ def test_what_cannot_be_drawn_is_refused(options):
         DynamicChunks(**options)
 
 
-def test_training_divides_and_evaluation_does_as_it_is_told():
+def test_training_draws_chunks_and_evaluation_takes_the_given_ones():
     encoder = make_encoder(
         DynamicChunks(sizes=[4], left_contexts=[4], full_context_prob=0.0)
     )

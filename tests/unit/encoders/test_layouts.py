@@ -1,4 +1,4 @@
-"""Blocks with different mixers, as YAML says it."""
+"""Blocks with different mixers, as YAML selects them."""
 
 import io
 
@@ -34,7 +34,7 @@ def has_fast_weights(text, **overrides):
 
 
 @pytest.mark.parametrize("num_layers", [2, 5, 12])
-def test_yaml_says_which_blocks_have_fast_weights(num_layers):
+def test_yaml_selects_which_blocks_have_fast_weights(num_layers):
     by_turns = has_fast_weights(YAML, num_layers=num_layers)
     assert by_turns == [bool(layer % 2) for layer in range(num_layers)]
     in_runs = has_fast_weights(YAML + RUNS, num_layers=num_layers)

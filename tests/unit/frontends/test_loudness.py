@@ -56,7 +56,7 @@ def test_speech_comes_out_the_same_whatever_pause_is_before_it(
 
 @pytest.mark.parametrize("level_db", [None, -70.0, -50.0])
 @pytest.mark.parametrize("seconds", [5.0, 90.0, 600.0])
-def test_a_stream_hears_as_before_after_any_gap(speech, seconds, level_db):
+def test_a_stream_has_the_same_statistics_after_any_gap(speech, seconds, level_db):
     streaming = StreamingFrontend(make(normalization="running"))
     state = streaming.start(1)
     _, before = streaming.accept(speech[None], state)

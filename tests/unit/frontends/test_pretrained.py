@@ -149,19 +149,19 @@ def test_weights_in_half_precision_become_float32(folder):
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         ({"d_model": 12}, "16 dimensions, not 1 at once to 12"),
         ({"stack": 2}, "16 dimensions, not 2 at once to 16"),
     ],
 )
-def test_another_shape_leaves_the_projection_fresh(options, told, saved, caplog):
+def test_another_shape_leaves_the_projection_fresh(options, message, saved, caplog):
     frontend = make_frontend(**options)
     fresh = frontend.project.weight.clone()
     with caplog.at_level(logging.INFO):
         load_pretrained(frontend, saved)
     assert frontend.project.weight.equal(fresh)
-    assert told in caplog.text
+    assert message in caplog.text
     weights = load_file(saved / "model.safetensors")
     assert frontend.norm.bias.equal(weights["feature_projection.layer_norm.bias"])
 
@@ -238,7 +238,7 @@ def save_processor(folder, **options):
     assert (folder / "processor_config.json").is_file()
 
 
-def test_the_processor_of_transformers_5_tells_what_the_model_wants(folder, caplog):
+def test_the_processor_of_transformers_5_has_the_models_settings(folder, caplog):
     save_processor(folder, do_normalize=False)
     with pytest.raises(InputError, match="set normalize_input: false in the front end"):
         load_pretrained(make_frontend(), folder)
@@ -250,7 +250,7 @@ def test_the_processor_of_transformers_5_tells_what_the_model_wants(folder, capl
     load_pretrained(make_frontend(), folder)
 
 
-def test_a_model_that_tells_nothing_of_its_input_is_taken_with_a_word(folder, caplog):
+def test_a_model_without_input_settings_is_taken_with_a_warning(folder, caplog):
     load_pretrained(make_frontend(), folder)
     assert "does not say whether its waveforms are normalized" in caplog.text
 

@@ -17,7 +17,7 @@ def exported(trained_run, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def exported_pieces(tmp_path_factory):
-    """Export a model of word pieces, which hears several of them."""
+    """Export a model of word pieces, which outputs several of them."""
     # of which all releases of SentencePiece make the same pieces
     texts = ["AB BA", "DAB CAB", "A BAD CAB", "ABBA"]
     vocabulary = SubwordVocabulary.train(texts, 14)

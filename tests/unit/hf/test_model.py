@@ -36,7 +36,7 @@ def test_outputs_are_the_models_own(exported, model, batch):
     output = model(**batch)
     for index, length in enumerate(frames):
         assert torch.equal(output.logits[index, :length], log_probs[index, :length])
-        # what is heard beyond is nothing
+        # beyond there are only blanks
         assert not output.logits[index, length:].argmax(dim=-1).any()
 
 
@@ -55,7 +55,7 @@ def test_padding_has_no_influence(model, batch):
     assert torch.equal(model(noisy, batch.attention_mask).logits, model(**batch).logits)
 
 
-def test_no_samples_are_nothing_to_hear(model):
+def test_no_samples_have_no_outputs(model):
     logits = model(torch.zeros(2, 0)).logits
     assert logits.shape[0] == 2
     assert not logits.argmax(dim=-1).any()
@@ -159,7 +159,7 @@ def test_checkpointing_computes_blocks_again(model, batch, monkeypatch):
     assert train(checkpointed)[0] == 2
 
 
-def test_a_trainer_takes_steps_and_goes_on(exported, model, batch, tmp_path):
+def test_a_trainer_takes_steps_and_resumes(exported, model, batch, tmp_path):
     rows = [
         {"input_values": waveform[mask.bool()], "labels": torch.tensor([2, 3])}
         for waveform, mask in zip(batch.input_values, batch.attention_mask, strict=True)

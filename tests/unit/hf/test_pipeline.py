@@ -38,8 +38,8 @@ def files(twenty_files):
 
 
 @pytest.fixture(scope="module")
-def heard(folder, files):
-    """What lact-asr hears in the files."""
+def expected_hypotheses(folder, files):
+    """The hypotheses of lact-asr for the files."""
     outcomes = Transcriber.from_folder(folder).transcribe_files(files)
     return [outcome.result for outcome in outcomes]
 
@@ -48,8 +48,10 @@ def texts(results):
     return [result["text"] for result in results]
 
 
-def test_files_arrays_and_batches_are_heard_as_lact_asr_does(recognize, files, heard):
-    expected = [hypothesis.text for hypothesis in heard]
+def test_files_arrays_and_batches_are_recognized_as_by_lact_asr(
+    recognize, files, expected_hypotheses
+):
+    expected = [hypothesis.text for hypothesis in expected_hypotheses]
     assert len(expected) == 20 and len({*expected}) > 10 and all(expected)
     arrays = [load_audio(file).numpy() for file in files]
     contents = Path(files[0]).read_bytes()
@@ -59,10 +61,10 @@ def test_files_arrays_and_batches_are_heard_as_lact_asr_does(recognize, files, h
     assert recognize(contents)["text"] == expected[0]
 
 
-def test_words_have_their_times(recognize, files, heard):
+def test_words_have_their_times(recognize, files, expected_hypotheses):
     results = recognize(files, return_timestamps="word", batch_size=3)
     frame = recognize.model.config.inputs_to_logits_ratio / 16000
-    for result, hypothesis in zip(results, heard, strict=True):
+    for result, hypothesis in zip(results, expected_hypotheses, strict=True):
         assert result["text"] == hypothesis.text
         for chunk, word in zip(result["chunks"], hypothesis.words, strict=True):
             start, end = chunk["timestamp"]
@@ -71,17 +73,17 @@ def test_words_have_their_times(recognize, files, heard):
             assert word.end - 1e-6 <= end < word.end + frame
 
 
-def test_tokens_have_their_times(recognize, files, heard):
+def test_tokens_have_their_times(recognize, files, expected_hypotheses):
     result = recognize(files[0], return_timestamps="char")
     spelled = "".join(chunk["text"] for chunk in result["chunks"])
-    assert " ".join(spelled.split()) == heard[0].text
+    assert " ".join(spelled.split()) == expected_hypotheses[0].text
     times = [time for chunk in result["chunks"] for time in chunk["timestamp"]]
     assert times == sorted(times)
 
 
-def test_one_chunk_is_the_whole(recognize, files, heard):
+def test_one_chunk_is_the_whole(recognize, files, expected_hypotheses):
     results = recognize(files, chunk_length_s=10, batch_size=2)
-    assert texts(results) == [hypothesis.text for hypothesis in heard]
+    assert texts(results) == [hypothesis.text for hypothesis in expected_hypotheses]
 
 
 def test_chunks_are_joined_where_they_meet(recognize):

@@ -19,11 +19,11 @@ def test_texts_become_what_training_makes_of_them(tokenizer):
         valid = [i for i, is_valid in zip(ids, mask, strict=True) if is_valid]
         assert valid == tokenizer.vocabulary.encode(text)
     # labels repeat tokens, which frames do not
-    heard = tokenizer.batch_decode(rows.input_ids, group_tokens=False)
-    assert heard == [" ".join(text.split()) for text in texts]
+    decoded = tokenizer.batch_decode(rows.input_ids, group_tokens=False)
+    assert decoded == [" ".join(text.split()) for text in texts]
 
 
-def test_frames_become_what_the_greedy_search_hears(tokenizer):
+def test_frames_become_the_text_of_the_greedy_search(tokenizer):
     generator = torch.Generator().manual_seed(0)
     decoder = GreedyStream(tokenizer.vocabulary, 1.0)
     for _ in range(50):
@@ -33,9 +33,9 @@ def test_frames_become_what_the_greedy_search_hears(tokenizer):
         ids = ids.repeat_interleave(torch.randint(1, 4, (30,), generator=generator))
         state = decoder.follow(torch.zeros(len(ids)), ids, decoder.start())
         expected = decoder.finish(state)
-        heard = tokenizer.decode(ids, output_word_offsets=True)
-        assert heard.text == tokenizer.decode(ids) == expected.text
-        assert heard.word_offsets == [
+        decoded = tokenizer.decode(ids, output_word_offsets=True)
+        assert decoded.text == tokenizer.decode(ids) == expected.text
+        assert decoded.word_offsets == [
             {"word": w.word, "start_offset": w.start, "end_offset": w.end}
             for w in expected.words
         ]
@@ -66,7 +66,7 @@ def test_it_is_saved_with_what_it_needs(tokenizer, tmp_path):
 
 
 @pytest.mark.parametrize("names", [[], ["vocabulary.txt", "tokenizer.model"]])
-def test_one_file_tells_the_tokens(names, exported, exported_pieces):
+def test_one_file_holds_the_tokens(names, exported, exported_pieces):
     files = {
         "characters_file": str(exported / "vocabulary.txt"),
         "pieces_file": str(exported_pieces / "tokenizer.model"),

@@ -101,10 +101,10 @@ def test_steps_with_a_transformer(trained, outputs, lm_folder, ngram):
         "beam+tlm": build_search(trained, **decoding),
         "rescored": build_search(trained, **decoding, **rescoring),
     }
-    heard = {name: decoder(*outputs) for name, decoder in steps.items()}
-    for name, hypotheses in heard.items():
+    found = {name: decoder(*outputs) for name, decoder in steps.items()}
+    for name, hypotheses in found.items():
         assert hypotheses == expected[name](*outputs)
-    assert heard["beam"] != heard["beam+tlm"]
+    assert found["beam"] != found["beam+tlm"]
     assert len(steps["beam+tlm"].n_best(*outputs)[0]) > 1
 
 

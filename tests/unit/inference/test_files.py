@@ -56,7 +56,7 @@ def test_what_one_file_breaks_is_its_own_fault_alone():
         (MemoryError(), "a: does not fit into memory"),
     ],
 )
-def test_what_the_system_says_of_a_file_is_its_fault_alone(fault, line):
+def test_an_error_of_the_system_is_of_that_file_alone(fault, line):
     def load_but_one(source):
         if source == "a":
             raise fault
@@ -75,7 +75,7 @@ def test_as_many_results_as_files_are_wanted():
 def test_the_next_files_are_read_while_a_batch_is_run():
     is_read = [Event() for _ in range(6)]
 
-    def load_and_tell(source):
+    def load_and_note(source):
         is_read[source].set()
         return load(source)
 
@@ -86,9 +86,9 @@ def test_the_next_files_are_read_while_a_batch_is_run():
             assert following > 5 or is_read[following].wait(timeout=20)
         return waveforms
 
-    outcomes = list(process_files(range(6), run, batch_size=1, load=load_and_tell))
+    outcomes = list(process_files(range(6), run, batch_size=1, load=load_and_note))
     assert [len(outcome.result) for outcome in outcomes] == [0, 1, 2, 3, 4, 5]
-    with_order = process_files(range(6), run, load=load_and_tell, in_order=True)
+    with_order = process_files(range(6), run, load=load_and_note, in_order=True)
     assert len(list(with_order)) == 6
 
 

@@ -78,7 +78,7 @@ def test_what_is_behind_stays_behind(make_meter):
     assert list(meter._latencies) == pytest.approx([2.1 - 0.4])
 
 
-def test_nothing_heard(make_meter):
+def test_no_words(make_meter):
     meter = make_meter(stable=[()], ended=[()])
     meter.finish()
     assert meter.report().startswith("0.0 s of audio, 0 words; real-time factor 0.000;")

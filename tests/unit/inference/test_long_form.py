@@ -1,4 +1,4 @@
-"""Long audio is heard piece by piece as it would be in one call."""
+"""Long audio is recognized piece by piece as in one call."""
 
 import pytest
 import soundfile
@@ -35,7 +35,7 @@ def files(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def expected(transcriber, files):
-    """Give the model's outputs for each file in one call."""
+    """Return the model's outputs for each file in one call."""
     found = []
     for path in files:
         waveform = load_audio(path)
@@ -116,7 +116,7 @@ def test_memory_does_not_grow_with_the_audio(transcriber, files, monkeypatch):
     assert max(count for _, count in shapes) == 480_000
 
 
-def test_other_front_ends_hear_the_whole(trained_run, files):
+def test_other_front_ends_run_on_the_whole(trained_run, files):
     transcriber = Transcriber.from_folder(trained_run, **CHUNKS)
     waveform = transcriber.load(files[2])
     assert torch.equal(waveform, load_audio(files[2]))

@@ -1,4 +1,4 @@
-"""One small model as a graph: by onnxruntime and sherpa-onnx it says the same."""
+"""One small model as a graph: onnxruntime and sherpa-onnx have the same output."""
 
 import json
 from functools import partial
@@ -35,7 +35,7 @@ def test_the_folder_holds_a_graph_in_the_place_of_weights(onnx_export):
     config = json.loads((onnx_export / "config.json").read_text())
     assert config["onnx"]["quantize"] is None
     assert 0 < config["onnx"]["difference"] < 1e-3
-    # nor does it tell where it was made
+    # nor does it show where it was made
     assert b".py" not in (onnx_export / "model.onnx").read_bytes()
     lines = (onnx_export / "tokens.txt").read_text().splitlines()
     assert lines == ["<blank> 0", "▁ 1", "A 2", "B 3", "C 4", "D 5"]
@@ -48,12 +48,12 @@ def test_log_probabilities_are_pytorchs(windowed_run, onnx_export, sizes):
     waveform, lengths = noise(*sizes)
     with torch.inference_mode():
         expected, frames = load_run(windowed_run).model(waveform, lengths)
-    said, said_frames = load_model(onnx_export).model(waveform, lengths)
-    assert torch.equal(said_frames, frames)
-    assert said.shape == expected.shape
+    log_probs, num_frames = load_model(onnx_export).model(waveform, lengths)
+    assert torch.equal(num_frames, frames)
+    assert log_probs.shape == expected.shape
     for row, count in enumerate(frames):
         torch.testing.assert_close(
-            said[row, :count], expected[row, :count], atol=1e-4, rtol=1e-4
+            log_probs[row, :count], expected[row, :count], atol=1e-4, rtol=1e-4
         )
 
 
@@ -108,7 +108,7 @@ def test_what_has_no_graph_is_named(model, named):
         check_exportable(model())
 
 
-def test_a_graph_that_says_something_else_is_refused(windowed_run, onnx_export):
+def test_a_graph_with_other_scores_is_refused(windowed_run, onnx_export):
     model = load_run(windowed_run).model
     assert check_graph(model, onnx_export / "model.onnx") < 1e-3
     with torch.no_grad():

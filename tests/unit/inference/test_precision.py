@@ -21,7 +21,7 @@ def waveforms(audio_folder):
 
 # what a command would show of torch
 @pytest.mark.filterwarnings("error")
-def test_half_precision_says_the_same_in_half_the_bits(trained_run, waveforms):
+def test_half_precision_recognizes_the_same_with_half_the_bits(trained_run, waveforms):
     outputs = {}
     for precision in ("fp32", "bf16"):
         transcriber = Transcriber.from_folder(trained_run, precision=precision)
@@ -51,7 +51,7 @@ def test_routers_keep_all_bits(chunked_run, waveforms):
     assert len(transcriber.transcribe(waveforms[:2])) == 2
 
 
-def test_a_stream_in_half_precision_goes_on_in_pieces_as_at_once(
+def test_a_stream_in_half_precision_is_the_same_in_pieces_as_at_once(
     streaming_run, waveforms
 ):
     trained = load_model(streaming_run)
@@ -80,7 +80,7 @@ def test_test_time_training_wants_all_bits(trained_run):
 
 
 @pytest.mark.parametrize("has_amx", [True, False])
-def test_a_processor_that_gains_nothing_is_told_of(
+def test_a_processor_that_gains_nothing_is_reported(
     trained_run, monkeypatch, caplog, has_amx
 ):
     found = {"architecture": "x86_64", "amx_bf16": has_amx}
@@ -93,7 +93,7 @@ def test_a_processor_that_gains_nothing_is_told_of(
 
 @pytest.fixture
 def tf32():
-    """Give what decides on TF32, at first forbidden."""
+    """Return the settings of TF32, at first forbidden."""
     backends = torch.backends.cuda.matmul, torch.backends.cudnn
     before = [each.allow_tf32 for each in backends]
     for each in backends:

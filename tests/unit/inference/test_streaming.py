@@ -1,4 +1,4 @@
-"""A stream is heard as the whole is, whatever its pieces."""
+"""A stream is recognized as the whole is, whatever its pieces."""
 
 import math
 from functools import partial
@@ -32,7 +32,7 @@ def make_trained(normalization="running", mixer=LACT):
     )
     frontend = MelFrontend(16, channels=4, normalization=normalization)
     model = CTCModel(frontend, encoder, len(vocabulary)).requires_grad_(False)
-    # an untrained model hears much the same in every frame: what differs is to count
+    # an untrained model outputs much the same in every frame: differences have to count
     torch.nn.init.normal_(model.output.weight, std=2.0)
     frames, lengths = model.make_frames(make_samples()[None], torch.tensor([96000]))
     hidden, _ = model.encoder(frames, lengths)
@@ -48,7 +48,7 @@ def make_samples(seconds=6.0):
 
 @pytest.fixture(scope="module")
 def whole():
-    """Give the words of the whole, in chunks."""
+    """Return the words of the whole, in chunks."""
     trained, samples = make_trained(), make_samples()
     trained.model.encoder.chunking = Chunking(size=8, left=50)
     outputs = trained.model(samples[None], torch.tensor([len(samples)]))
@@ -65,7 +65,7 @@ def make_recognizer(**options):
 
 
 @pytest.mark.parametrize("size", [333, 5000, 96000])
-def test_pieces_of_any_size_are_heard_as_the_whole(size, whole):
+def test_pieces_of_any_size_are_recognized_as_the_whole(size, whole):
     recognizer, text = make_recognizer(), ""
     for piece in make_samples().split(size):
         before, text = text, recognizer.accept(piece)
@@ -79,7 +79,7 @@ def test_pieces_of_any_size_are_heard_as_the_whole(size, whole):
     assert recognizer.text == ""
 
 
-def test_saved_in_mid_stream_it_goes_on_elsewhere(whole, tmp_path):
+def test_saved_in_mid_stream_it_continues_elsewhere(whole, tmp_path):
     first, samples = make_recognizer(), make_samples()
     first.accept(samples[:41234])
     torch.save(first.state_dict(), tmp_path / "state.pt")
@@ -156,7 +156,7 @@ def test_another_thing_is_no_state(frontend):
 
 
 def mutate(packed):
-    """Give copies of a packed state, each with one value of a wrong kind."""
+    """Return copies of a packed state, each with one value of a wrong kind."""
     if isinstance(packed, dict):
         for key, value in packed.items():
             yield from ({**packed, key: wrong} for wrong in mutate(value))
@@ -169,7 +169,7 @@ def mutate(packed):
             yield wrong
 
 
-def test_values_of_a_wrong_kind_are_told_of(whole):
+def test_values_of_a_wrong_kind_are_reported(whole):
     recognizer, samples = make_recognizer(), make_samples()
     recognizer.accept(samples[:41234])
     refused = 0
@@ -187,7 +187,7 @@ def test_values_of_a_wrong_kind_are_told_of(whole):
     assert refused > 100
 
 
-def test_nothing_is_heard_in_nothing():
+def test_silence_has_no_words():
     recognizer = make_recognizer()
     assert recognizer.accept(torch.zeros(0)) == ""
     assert recognizer.finish() == ""

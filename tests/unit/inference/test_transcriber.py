@@ -127,7 +127,7 @@ def test_faults_of_the_user(trained_run, transcriber, tmp_path):
         next(transcriber.transcribe_files([], batch_size=0))
 
 
-def test_audio_of_every_kind_is_heard_alike(transcriber, paths, alone):
+def test_audio_of_every_kind_is_transcribed_alike(transcriber, paths, alone):
     integers, _ = soundfile.read(paths[0], dtype="int16")
     floats, _ = soundfile.read(paths[0], dtype="float64")
     tensor = torch.from_numpy(floats).float().requires_grad_()

@@ -31,7 +31,7 @@ def attention_run(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def paths(audio_folder, tmp_path_factory):
-    """Give ten files, and ten that are stereo at other rates."""
+    """Return ten files, and ten that are stereo at other rates."""
     folder = tmp_path_factory.mktemp("stereo")
     paths = sorted(audio_folder.iterdir())
     for number, rate in enumerate([8000, 44100] * 5):
@@ -48,7 +48,7 @@ def texts_of(run, paths, **options):
     return [outcome.result.text for outcome in transcriber.transcribe_files(paths)]
 
 
-def test_an_export_says_in_encoder_asr_what_it_says_here(trained_run, paths, tmp_path):
+def test_an_export_recognizes_the_same_in_encoder_asr(trained_run, paths, tmp_path):
     export_model(trained_run, tmp_path)
     asr = EncoderASR.from_hparams(source=str(tmp_path))
     expected = texts_of(trained_run, paths)
@@ -75,9 +75,9 @@ def test_padding_of_a_batch_has_no_influence(trained_run, paths, tmp_path):
     batch = torch.full((len(waveforms), int(lengths.max())), torch.nan)
     for row, waveform in zip(batch, waveforms, strict=True):
         row[: len(waveform)] = waveform
-    texts, heard = asr.transcribe_batch(batch, lengths / batch.shape[1])
+    texts, hypotheses = asr.transcribe_batch(batch, lengths / batch.shape[1])
     assert texts == texts_of(trained_run, paths)
-    assert [each.words[0].word for each in heard] == [t.split()[0] for t in texts]
+    assert [each.words[0].word for each in hypotheses] == [t.split()[0] for t in texts]
     text = texts[0]
     assert asr.tokenizer.decode_ids(asr.tokenizer.encode_as_ids(text)) == text
     nothing, _ = asr.transcribe_batch(torch.zeros(1, 16), torch.tensor([0.0]))

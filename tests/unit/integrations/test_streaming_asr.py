@@ -82,9 +82,9 @@ def test_the_examples_of_the_page_run(streaming_run, tmp_path, monkeypatch, caps
     recognizers, speechbrains, _ = examples("streaming.md", "python")
     for block in (recognizers, speechbrains):
         exec(block, names)
-    said = capsys.readouterr().out
+    printed = capsys.readouterr().out
     assert names["recognizer"].seconds == pytest.approx(4.0)
-    assert names["asr"].transcribe_file("meeting.mp3", names["config"]) in said
+    assert names["asr"].transcribe_file("meeting.mp3", names["config"]) in printed
     assert len(names["texts"]) == 1
 
 

@@ -26,21 +26,21 @@ def utterances(tmp_path):
     return made
 
 
-class Ear:
+class Teacher:
     """Hears how loud each 100 samples are."""
 
     def __init__(self, fail_at=None):
-        self.num_heard, self.fail_at = 0, fail_at
+        self.num_calls, self.fail_at = 0, fail_at
 
     def __call__(self, samples):
-        if self.num_heard == self.fail_at:
+        if self.num_calls == self.fail_at:
             raise KeyboardInterrupt
-        self.num_heard += 1
+        self.num_calls += 1
         return samples.reshape(-1, 100).mean(dim=1, keepdim=True).numpy()
 
 
 def test_frames_that_are_alike_have_one_code(utterances, tmp_path):
-    compute_codes(utterances, Ear(), 4, tmp_path / "codes.npz", "ear")
+    compute_codes(utterances, Teacher(), 4, tmp_path / "codes.npz", "ear")
     codes = CodeFile(tmp_path / "codes.npz")
     pairs = [codes[f"u{i}"][[0, 9, 10, 19]].tolist() for i in range(6)]
     assert all(first == second != third for first, second, third, _ in pairs)
@@ -49,26 +49,26 @@ def test_frames_that_are_alike_have_one_code(utterances, tmp_path):
     assert codes.num_codes == 4
 
 
-def test_an_interrupted_run_goes_on(utterances, tmp_path, monkeypatch):
+def test_an_interrupted_run_continues(utterances, tmp_path, monkeypatch):
     monkeypatch.setattr(teacher_codes, "_PART", 2)
     path = tmp_path / "codes.npz"
     with pytest.raises(KeyboardInterrupt):
         # six for the clusters, then two parts and one of the third
-        compute_codes(utterances, Ear(fail_at=11), 4, path, "ear")
+        compute_codes(utterances, Teacher(fail_at=11), 4, path, "ear")
     assert not path.exists()
     with pytest.raises(InputError, match="is of another teacher"):
-        compute_codes(utterances, Ear(), 4, path, "another ear")
-    ear = Ear()
-    compute_codes(utterances, ear, 4, path, "ear")
-    assert ear.num_heard == 2
-    compute_codes(utterances, Ear(), 4, tmp_path / "whole.npz", "ear")
+        compute_codes(utterances, Teacher(), 4, path, "another ear")
+    teacher = Teacher()
+    compute_codes(utterances, teacher, 4, path, "ear")
+    assert teacher.num_calls == 2
+    compute_codes(utterances, Teacher(), 4, tmp_path / "whole.npz", "ear")
     assert path.read_bytes() == (tmp_path / "whole.npz").read_bytes()
     assert not [*tmp_path.glob("*.parts")]
 
 
 def test_more_codes_than_frames_are_refused(utterances, tmp_path):
     with pytest.raises(InputError, match="--codes 200: there are only 4 different"):
-        compute_codes(utterances, Ear(), 200, tmp_path / "codes.npz", "ear")
+        compute_codes(utterances, Teacher(), 200, tmp_path / "codes.npz", "ear")
 
 
 def saved(save, *arrays, **named):

@@ -100,7 +100,7 @@ def test_ngram_is_kenlm_in_natural_logarithms(tmp_path, capfd):
 def test_ngrams_are_loaded_in_silence(tmp_path, capfd):
     write_arpa(tmp_path / "lm.arpa", estimate_ngrams(["ONE TWO"], order=2))
     text = (tmp_path / "lm.arpa").read_text()
-    # KenLM has a word to say of this
+    # KenLM warns of this
     assert text.count("<unk>") == 1
     text = re.sub(r".*<unk>.*\n", "", text).replace("ngram 1=5", "ngram 1=4")
     (tmp_path / "lm.arpa").write_text(text)

@@ -33,7 +33,7 @@ def test_a_file_is_an_ngram(tmp_path):
     assert likely > unlikely
 
 
-def test_a_folder_of_transformers_reads_the_case_asked_for(gpt2):
+def test_a_folder_of_transformers_reads_the_requested_case(gpt2):
     as_they_are = load_language_model(gpt2)
     lower = load_language_model(str(gpt2), lowercase=True)
     [score] = lower.log_probs(["ONE TWO"])
@@ -56,6 +56,6 @@ def test_other_folders_and_published_names_are_the_transformer_of_speechbrain(
     assert asked == [(str(tmp_path), "cpu"), (name, "cpu")]
 
 
-def test_a_mistyped_path_is_not_asked_for_elsewhere():
+def test_a_mistyped_path_is_not_requested_elsewhere():
     with pytest.raises(InputError, match=r"runs/lm: no such language model"):
         load_language_model("runs/lm")

@@ -53,7 +53,7 @@ def probability(model: dict, history: tuple[str, ...], word: str) -> float:
 
 
 def naive_kneser_ney(sentences: list[str], order: int):
-    """Give p(word | history) by the textbook's recursion, without tables or rows."""
+    """Return p(word | history) by the textbook's recursion, without tables or rows."""
     counts: Counter = Counter()
     for sentence in sentences:
         words = ("<s>", *sentence.split(), "</s>")
@@ -150,7 +150,7 @@ def test_pruning_leaves_out_rare_ngrams_only():
     assert 0 < sizes[1][2] < sizes[0][2]
 
 
-def test_little_text_falls_back_and_says_so(caplog):
+def test_little_text_falls_back_with_a_warning(caplog):
     with caplog.at_level(logging.WARNING):
         model = estimate_ngrams(["ONE"], order=4)
     assert "2-grams: too little text" in caplog.text

@@ -1,4 +1,4 @@
-"""What an n-gram file says of itself is not believed before KenLM reads it."""
+"""The header of an n-gram file is checked before KenLM reads it."""
 
 import bz2
 import gzip
@@ -47,7 +47,7 @@ ngram 1=4
 
 
 def binary(counts=(5, 2), order=2, multiplier=1.5, kind=0, size=4000):
-    """Give a KenLM binary's header and zeros."""
+    """Return a KenLM binary's header and zeros."""
     magic = b"mmap lm http://kheafield.com/code format version 5\n".ljust(56, b"\0")
     sanity = struct.pack("=3f3IQ", 0.0, 1.0, -0.5, 1, 2**32 - 1, 0, 1)
     settings = struct.pack("@Bfi?I", order, multiplier, kind, True, 0)
@@ -145,7 +145,7 @@ def test_a_binary_that_cannot_be_true_does_not_reach_kenlm(path, monkeypatch, co
 
 @pytest.mark.parametrize("kind", [0, 1])
 @pytest.mark.parametrize("share", [0.2, 0.99])
-def test_a_binary_that_was_cut_is_told_in_a_line(path, kind, share):
+def test_a_binary_that_was_cut_is_reported_on_one_line(path, kind, share):
     # hash tables of 5000 words, 16 and 12 bytes an n-gram of the others at least
     whole = 5000 * 12 + 20000 * 16 + 30000 * 12
     header = binary((5000, 20000, 30000), order=3, kind=kind, size=int(share * whole))

@@ -213,7 +213,7 @@ def test_a_model_that_sees_what_follows_is_refused(published, monkeypatch, optio
 
 
 @pytest.mark.filterwarnings("error:Support for mismatched")
-def test_masks_are_of_one_type_and_say_the_same(vocabulary):
+def test_masks_are_of_one_type_and_mask_the_same(vocabulary):
     model = build_model(DESCRIPTION).eval()
     tokens = torch.tensor([[1, 5, 2, 7], [1, 3, 0, 0]])
     with pytest.warns(UserWarning, match="Support for mismatched"):

@@ -48,7 +48,7 @@ def test_tokens_have_the_scores_of_whole_texts(name):
         texts = torch.cat([texts, tokens[:, None]], dim=1)
         expected = model(texts)[:, -1].log_softmax(dim=-1)
         torch.testing.assert_close(log_probs, expected, atol=1e-5, rtol=0)
-        # as a beam goes on: in another order, some twice, more or fewer
+        # as a beam continues: in another order, some twice, more or fewer
         rows = torch.randint(len(texts), (int(torch.randint(1, 7, ())),))
         texts, state = texts[rows], after.select(rows)
 

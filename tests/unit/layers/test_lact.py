@@ -47,7 +47,7 @@ def test_every_fast_parameter_learns(accumulate):
 
 
 def applied(mixer, state):
-    """Give what the fast weights have become."""
+    """Return what the fast weights have become."""
     return mixer.fast.current_rule.weight(
         state.fast.carried.learned, mixer.fast.initial
     )

@@ -91,19 +91,19 @@ def test_these_mixers_never_hold_all_frames(mixer):
     block = EncoderBlock(
         8, MIXERS[mixer](), FeedForward(8, 16), conv=ConvolutionModule(8, 5)
     ).eval()
-    heard = []
-    block.mixer.register_forward_pre_hook(lambda _, x: heard.append(x[0].shape[1]))
+    lengths = []
+    block.mixer.register_forward_pre_hook(lambda _, x: lengths.append(x[0].shape[1]))
     x, is_padding = torch.randn(1, 2101, 8), torch.zeros(1, 2101, dtype=torch.bool)
     whole = block(x, is_padding)
     with torch.inference_mode():
         pieces = block(x, is_padding)
     torch.testing.assert_close(pieces, whole, atol=2e-5, rtol=1e-5)
-    assert heard[0] == 2101
-    assert max(heard[1:]) < 1200
+    assert lengths[0] == 2101
+    assert max(lengths[1:]) < 1200
 
 
 @pytest.mark.parametrize("kind", [FeedForward, ConvolutionModule])
-def test_layers_hear_the_same_without_gradients(kind):
+def test_layers_compute_the_same_without_gradients(kind):
     torch.manual_seed(0)
     options = dict(d_ffn=16) if kind is FeedForward else dict(kernel_size=5)
     layer, x = kind(d_model=8, **options).eval(), torch.randn(2, 1500, 8)

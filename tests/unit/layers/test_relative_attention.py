@@ -62,7 +62,7 @@ def test_alignment_gives_each_pair_its_distance(num_frames):
     assert torch.equal(aligned[1], frames[:, None] - frames)
 
 
-def test_sinusoids_tell_the_past_from_the_future():
+def test_sinusoids_distinguish_the_past_from_the_future():
     past, here, future = sinusoids(torch.tensor([3, 0, -3]), 8)
     torch.testing.assert_close(past[:4], -future[:4])
     torch.testing.assert_close(past[4:], future[4:])

@@ -1,4 +1,4 @@
-"""The null mixer: a mean over time, which tells no frame from another."""
+"""The null mixer: a mean over time, the same for all frames."""
 
 import torch
 

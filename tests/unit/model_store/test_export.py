@@ -57,14 +57,14 @@ def test_an_export_holds_the_vocabulary_of_its_run_alone(
     assert listing(exported) == FILES
 
 
-def test_config_says_what_the_model_hears(trained_run, exported):
+def test_config_describes_the_models_input(trained_run, exported):
     config = json.loads((exported / "config.json").read_text())
     assert (config["sample_rate"], config["frame_rate"]) == (16000, 25.0)
     model = load_run(trained_run).model
     assert config["parameters"] == sum(p.numel() for p in model.parameters())
 
 
-def test_as_many_checkpoints_are_averaged_as_the_run_says(trained_run):
+def test_as_many_checkpoints_are_averaged_as_the_run_sets(trained_run):
     assert torch.equal(
         output_of(load_run(trained_run)), output_of(load_run(trained_run, 2))
     )

@@ -22,11 +22,11 @@ def test_the_number_of_tokens_may_be_left_to_the_vocabulary(run_copy):
     edit(run_copy, "num_tokens: 6", "num_tokens:")
     trained = load_run(run_copy)
     assert trained.model.output.out_features == 6
-    # what is exported says it
+    # an export records it
     assert trained.description == given.description
 
 
-def test_the_run_says_which_checkpoints_are_the_best(run_copy):
+def test_the_run_selects_which_checkpoints_are_the_best(run_copy):
     edit(run_copy, "avg_checkpoints: 2", "avg_checkpoints: 1\nbest_by: CER")
     for mark in run_copy.glob("save/*/CKPT.yaml"):
         notes = mark.read_text()
@@ -82,7 +82,7 @@ def test_a_vocabulary_of_another_size(run_copy):
 
 @pytest.fixture
 def subword_run(run_copy):
-    """Give the run's six outputs subwords to spell."""
+    """Make the run's six outputs subwords."""
     (run_copy / "vocabulary.txt").unlink()
     SubwordVocabulary.train(["A"], 6).save(run_copy / "tokenizer.model")
     return run_copy

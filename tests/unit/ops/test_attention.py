@@ -28,7 +28,7 @@ def draw(num_frames, past=0, dtype=torch.float64):
 
 
 def padding(num_frames):
-    """Give a whole utterance, half of one, and one of nothing but padding."""
+    """Return a whole utterance, half of one, and one of nothing but padding."""
     lengths = torch.tensor([num_frames, num_frames // 2, 0])
     return torch.arange(num_frames) >= lengths[:, None]
 

@@ -42,7 +42,7 @@ def make_inputs(num_frames, dtype=torch.float64):
 
 
 def run(function, inputs):
-    """Give output, last state, and the gradients of all inputs."""
+    """Return output, last state, and the gradients of all inputs."""
     inputs = [x.clone().requires_grad_() for x in inputs]
     outputs = function(*inputs)
     loss = 0

@@ -1,4 +1,4 @@
-"""Kernels of optional packages: where they are asked for, and what is said of them."""
+"""Kernels of optional packages: where they are used, and what is reported."""
 
 import sys
 import types
@@ -35,7 +35,7 @@ def test_a_kernel_is_imported_where_it_serves(monkeypatch):
 
 
 @pytest.mark.parametrize("is_old", [False, True])
-def test_what_is_missed_is_said_once(is_old, monkeypatch):
+def test_a_missing_package_is_reported_once(is_old, monkeypatch):
     package = types.ModuleType("fast_package") if is_old else None
     monkeypatch.setitem(sys.modules, "fast_package", package)
     with pytest.warns(
@@ -47,7 +47,7 @@ def test_what_is_missed_is_said_once(is_old, monkeypatch):
         assert kernel_for(OnCuda(), "fast_package", "attend") is None
 
 
-def test_off_cuda_and_of_fake_tensors_nothing_is_imported_or_said():
+def test_off_cuda_and_of_fake_tensors_nothing_is_imported_or_reported():
     class Fake(OnCuda):
         pass
 

@@ -55,7 +55,7 @@ def test_what_is_chosen_has_the_gradient_of_the_rate():
 
 @pytest.mark.parametrize("keep_ratio", [0.01, 0.5, 0.9, 1.0])
 @pytest.mark.parametrize("spread", [0.0, 1.0, 30.0])
-def test_offset_gives_the_mean_rate_that_is_asked_for(keep_ratio, spread):
+def test_offset_gives_the_requested_mean_rate(keep_ratio, spread):
     score = spread * torch.randn(500, dtype=torch.float64) + 7
     rate = (score + ops.rate_offset(score, keep_ratio)).clamp(max=0).exp()
     assert rate.mean().item() == pytest.approx(keep_ratio, rel=1e-6)

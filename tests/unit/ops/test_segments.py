@@ -69,7 +69,7 @@ def test_smoothing_agrees_with_a_loop(num_frames, two_sided):
         torch.testing.assert_close(found[row, :count], expected)
 
 
-def test_smoothing_goes_on_from_what_was_before():
+def test_smoothing_continues_from_earlier_segments():
     routing, _ = make_routing(30, [30])
     x, share = make_frames(routing), routing.probability
     whole = segments.smooth(x, share)

@@ -56,7 +56,7 @@ def make_model(num_frames):
 
 
 def run(function, inputs):
-    """Give the output and the gradients of all inputs."""
+    """Return the output and the gradients of all inputs."""
     inputs = [x.clone().requires_grad_() for x in inputs]
     y = function(*inputs)
     weight = torch.linspace(-1, 2, y.numel(), dtype=y.dtype, device=y.device)

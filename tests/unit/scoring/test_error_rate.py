@@ -80,11 +80,11 @@ def test_report_names_utterances_and_aligns_words(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_stream_is_aligned_with_all_that_was_said():
+def test_a_stream_is_aligned_with_all_references():
     texts = ["ONE TWO", "", "THREE FOUR FIVE", "SIX"]
 
-    def count(heard):
-        return count_stream_errors(texts, heard).tolist()
+    def count(hypothesis):
+        return count_stream_errors(texts, hypothesis).tolist()
 
     right = [[0, 0, 0, 2], [0, 0, 0, 0], [0, 0, 0, 3], [0, 0, 0, 1]]
     assert count("ONE TWO THREE FOUR FIVE SIX") == right
@@ -101,17 +101,17 @@ def test_a_stream_of_one_utterance_is_that_utterance():
     assert count_stream_errors(pair[0], pair[1][0]).tolist() == expected
 
 
-def fewest_errors(said, heard):
+def fewest_errors(references, hypotheses):
     """Edit distance by its definition."""
 
     @cache
     def count(i, j):
         if min(i, j) < 0:
             return max(i, j) + 1
-        pair = count(i - 1, j - 1) + (said[i] != heard[j])
+        pair = count(i - 1, j - 1) + (references[i] != hypotheses[j])
         return min(pair, count(i - 1, j) + 1, count(i, j - 1) + 1)
 
-    return count(len(said) - 1, len(heard) - 1)
+    return count(len(references) - 1, len(hypotheses) - 1)
 
 
 def random_texts(num, seed):
@@ -122,37 +122,39 @@ def random_texts(num, seed):
 
 
 def test_errors_are_the_fewest_by_definition():
-    said, heard = random_texts(60, seed=1), random_texts(60, seed=2)
-    pairs = [(a.split(), b.split()) for a, b in zip(said, heard, strict=True)]
-    counts = count_word_errors(said, heard)
+    references, hypotheses = random_texts(60, seed=1), random_texts(60, seed=2)
+    pairs = [
+        (a.split(), b.split()) for a, b in zip(references, hypotheses, strict=True)
+    ]
+    counts = count_word_errors(references, hypotheses)
     assert counts[:, :3].sum(axis=1).tolist() == [fewest_errors(*p) for p in pairs]
     # each kind changes the number of words by its own
     longer = [len(b) - len(a) for a, b in pairs]
     assert (counts[:, 1] - counts[:, 2]).tolist() == longer
     assert counts[:, 3].tolist() == [len(a) for a, _ in pairs]
-    characters = sum(map(fewest_errors, said, heard))
-    expected = 100 * characters / sum(map(len, said))
-    assert score(said, heard).cer == pytest.approx(expected)
-    stream = count_stream_errors(said, " ".join(heard))
-    joined = fewest_errors(" ".join(said).split(), " ".join(heard).split())
+    characters = sum(map(fewest_errors, references, hypotheses))
+    expected = 100 * characters / sum(map(len, references))
+    assert score(references, hypotheses).cer == pytest.approx(expected)
+    stream = count_stream_errors(references, " ".join(hypotheses))
+    joined = fewest_errors(" ".join(references).split(), " ".join(hypotheses).split())
     assert stream[:, :3].sum() == joined
 
 
 def test_a_report_has_the_counts_of_its_alignments(tmp_path):
-    said, heard = random_texts(40, seed=3), random_texts(40, seed=4)
+    references, hypotheses = random_texts(40, seed=3), random_texts(40, seed=4)
     # ids may repeat
-    write_error_report(tmp_path / "wer.txt", ["a", "b"] * 20, said, heard)
+    write_error_report(tmp_path / "wer.txt", ["a", "b"] * 20, references, hypotheses)
     head, blocks = (tmp_path / "wer.txt").read_text().split("\na, %WER", 1)
-    rate = score(said, heard)
+    rate = score(references, hypotheses)
     found = f"{rate.insertions} ins, {rate.deletions} del, {rate.substitutions} sub"
     assert found in head
     blocks = re.split(r"\n=+\n[ab], %WER", blocks.removesuffix("\n"))
-    for text, other, block in zip(said, heard, blocks, strict=True):
+    for text, other, block in zip(references, hypotheses, blocks, strict=True):
         header, *rows = block.split("\n")
-        references, signs, hypotheses = (
+        reference_words, signs, hypothesis_words = (
             [cell.strip() for cell in row.split(";") if cell.strip()] for row in rows
         )
         counts = [signs.count(sign) for sign in "IDS"]
         assert "{} ins, {} del, {} sub".format(*counts) in header
-        assert [word for word in references if word != "<eps>"] == text.split()
-        assert [word for word in hypotheses if word != "<eps>"] == other.split()
+        assert [word for word in reference_words if word != "<eps>"] == text.split()
+        assert [word for word in hypothesis_words if word != "<eps>"] == other.split()

@@ -11,40 +11,52 @@ from lact_modules.scoring.minutes import ByMinute, count_minutes, time_errors
 
 
 def timed(text, every=10.0, first=0.0):
-    """Say a word every so many seconds."""
+    """Return a word every so many seconds."""
     return [
         Word(word, first + every * index, first + every * index + 0.5)
         for index, word in enumerate(text.split())
     ]
 
 
-def count(reference, heard, seconds):
-    return count_minutes(time_errors(reference, heard, seconds), seconds).tolist()
+def count(reference, hypothesis, seconds):
+    return count_minutes(time_errors(reference, hypothesis, seconds), seconds).tolist()
 
 
-def test_an_error_is_counted_in_the_minute_of_what_was_heard():
+def test_an_error_is_counted_in_the_minute_of_its_hypothesis():
     # five words a minute
-    heard = timed("A B C D E F X H I J K L M M O", every=12.0)
-    said = "A B C D E F G H I J K L M N O"
-    assert count(said, heard, 180.0) == [[0, 0, 0, 5], [1, 0, 0, 5], [1, 0, 0, 5]]
-    said = "A B C D E F H I J K L M O"
-    assert count(said, heard, 180.0) == [[0, 0, 0, 5], [0, 1, 0, 4], [0, 1, 0, 4]]
+    hypothesis = timed("A B C D E F X H I J K L M M O", every=12.0)
+    reference = "A B C D E F G H I J K L M N O"
+    assert count(reference, hypothesis, 180.0) == [
+        [0, 0, 0, 5],
+        [1, 0, 0, 5],
+        [1, 0, 0, 5],
+    ]
+    reference = "A B C D E F H I J K L M O"
+    assert count(reference, hypothesis, 180.0) == [
+        [0, 0, 0, 5],
+        [0, 1, 0, 4],
+        [0, 1, 0, 4],
+    ]
 
 
 def test_a_word_that_was_missed_stands_between_its_neighbors():
-    heard = [Word("A", 1.0, 1.5), Word("B", 70.0, 70.5), Word("D", 90.0, 90.5)]
-    assert count("A B C D", heard, 150.0) == [[0, 0, 0, 1], [0, 0, 1, 3], [0, 0, 0, 0]]
+    hypothesis = [Word("A", 1.0, 1.5), Word("B", 70.0, 70.5), Word("D", 90.0, 90.5)]
+    assert count("A B C D", hypothesis, 150.0) == [
+        [0, 0, 0, 1],
+        [0, 0, 1, 3],
+        [0, 0, 0, 0],
+    ]
 
 
-@pytest.mark.parametrize("heard_until", [0, 1])
-def test_where_nothing_was_heard_any_more_deletions_are_spread(heard_until):
-    said = [f"W{index}" for index in range(40)]
-    heard = timed(" ".join(said[: 10 * heard_until]), every=6.0)
-    rows = count(" ".join(said), heard, 240.0)
-    missed = [10 - heard_until * 10, 10, 10, 10]
+@pytest.mark.parametrize("minutes_recognized", [0, 1])
+def test_deletions_are_spread_over_a_stretch_without_words(minutes_recognized):
+    reference = [f"W{index}" for index in range(40)]
+    hypothesis = timed(" ".join(reference[: 10 * minutes_recognized]), every=6.0)
+    rows = count(" ".join(reference), hypothesis, 240.0)
+    missed = [10 - minutes_recognized * 10, 10, 10, 10]
     # a word may lie on the border of two minutes
     assert [row[2] for row in rows] == pytest.approx(missed, abs=1)
-    assert sum(row[2] for row in rows) == 40 - 10 * heard_until
+    assert sum(row[2] for row in rows) == 40 - 10 * minutes_recognized
     assert [row[3] for row in rows] == pytest.approx([10] * 4, abs=1)
 
 
@@ -63,10 +75,10 @@ def test_minutes_add_up_to_the_whole():
         [" ".join(draw.choices("ABCD", k=draw.randrange(40))) for _ in range(2)]
         for _ in range(50)
     ]
-    for said, heard in pairs:
+    for reference, hypothesis in pairs:
         every = draw.uniform(0.1, 10.0)
-        seconds = every * len(heard.split()) + draw.uniform(0, 100)
-        by_minute.add(said, timed(heard, every), seconds)
+        seconds = every * len(hypothesis.split()) + draw.uniform(0, 100)
+        by_minute.add(reference, timed(hypothesis, every), seconds)
     expected = count_word_errors(*zip(*pairs, strict=True)).sum(axis=0).tolist()
     names = ("substitutions", "insertions", "deletions", "n_words")
     for step in (1, 2, 5, 100):

@@ -66,7 +66,7 @@ class ByLength:
         return [-10.0 * len(text) for text in texts]
 
 
-def test_the_least_error_rate_of_lists_is_told_where_there_are_lists():
+def test_the_least_error_rate_of_lists_is_reported_where_there_are_lists():
     decoders = {
         "greedy": lambda batch: [Hypothesis("ONE", (), 0.0) for _ in batch],
         "beam": Ranked("ONE", "ONE TWO", "TEN"),

@@ -6,10 +6,10 @@ from lact_modules.scoring.worst import WorstUtterances
 def add(worst, errors, num_words=4):
     """Add utterances of given numbers of errors, each as long as its place."""
     ids = [f"{len(worst.found)}-{count}" for count in errors]
-    said = [" ".join("A" * num_words)] * len(errors)
-    heard = [" ".join("B" * count + "A" * (num_words - count)) for count in errors]
+    references = [" ".join("A" * num_words)] * len(errors)
+    hypotheses = [" ".join("B" * count + "A" * (num_words - count)) for count in errors]
     lengths = torch.arange(1, len(errors) + 1)
-    worst.add(ids, said, heard, torch.ones(len(errors), 9), lengths)
+    worst.add(ids, references, hypotheses, torch.ones(len(errors), 9), lengths)
 
 
 def test_the_worst_of_all_batches_are_kept_the_worst_first():
@@ -26,7 +26,7 @@ def test_an_utterance_without_errors_is_none():
     assert worst.found == []
 
 
-def test_nothing_heard_is_as_bad_as_can_be_and_noise_heard_as_speech_too():
+def test_empty_hypotheses_and_words_in_noise_are_the_worst():
     worst = WorstUtterances(2)
     signals, lengths = torch.ones(3, 9), torch.tensor([9, 9, 9])
     texts = ["A B", "", "A B"], ["", "A B C", "A C"]

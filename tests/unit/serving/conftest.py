@@ -33,7 +33,7 @@ RATE = 16000
 
 
 def make_samples(seconds, seed=1):
-    """Give int16 noise with the loudness of syllables."""
+    """Return int16 noise with the loudness of syllables."""
     generator = torch.Generator().manual_seed(seed)
     num_samples = int(RATE * seconds)
     noise = 0.3 * torch.randn(num_samples, generator=generator)
@@ -48,14 +48,14 @@ def samples():
 
 @pytest.fixture(scope="session")
 def recognizer(samples):
-    """Make an untrained model that hears letters in noise."""
+    """Make an untrained model that recognizes letters in noise."""
     torch.manual_seed(0)
     vocabulary = Vocabulary.from_texts(["ABCDE"])
     mixer, ffn = partial(LaCTMixer, 16, 2, 2), partial(FeedForward, 16, 32)
     frontend = MelFrontend(16, channels=4, normalization="running")
     model = CTCModel(frontend, Encoder(16, 2, mixer, ffn), len(vocabulary))
     model.requires_grad_(False).eval()
-    # an untrained model hears much the same in every frame: what differs is to count
+    # an untrained model outputs much the same in every frame: differences have to count
     torch.nn.init.normal_(model.output.weight, std=2.0)
     waveform = torch.from_numpy(samples / np.float32(32768))
     frames, lengths = model.make_frames(waveform[None], torch.tensor([len(samples)]))
@@ -69,8 +69,8 @@ def recognizer(samples):
     )
 
 
-def hear(recognizer, samples):
-    """Give the utterances that a recognizer of its own hears."""
+def recognize(recognizer, samples):
+    """Return the utterances of a recognizer of its own."""
     alone = recognizer.fork()
     alone.accept(torch.from_numpy(samples / np.float32(32768)))
     alone.finish()
@@ -109,7 +109,7 @@ class Client:
         return self.rest()
 
     def rest(self):
-        """Give all messages up to the closing of the connection."""
+        """Return all messages up to the closing of the connection."""
         messages = []
         with contextlib.suppress(ConnectionClosed):
             while True:
@@ -203,6 +203,6 @@ def run_server(recognizer):
 
 @pytest.fixture(scope="session")
 def server(run_server):
-    """Give a server with the limits that users get, but few places."""
+    """Return a server with the limits that users get, but few places."""
     with run_server(max_clients=9) as each:
         yield each

@@ -7,7 +7,7 @@ import threading
 import pytest
 import soundfile
 
-from .conftest import RATE, hear
+from .conftest import RATE, recognize
 
 pytestmark = pytest.mark.browser
 
@@ -66,14 +66,14 @@ def wait_for_status(page, text, seconds=20):
 def test_a_file_becomes_text(page, recognizer, samples, recording):
     page.set_input_files("#file", recording)
     wait_for_status(page, "Done.")
-    expected = " ".join(u.text for u in hear(recognizer, samples))
+    expected = " ".join(u.text for u in recognize(recognizer, samples))
     assert page.inner_text("#finals").split() == expected.split()
     assert page.inner_text("#stable") == page.inner_text("#open") == ""
     assert page.inner_text("#numbers").startswith("6.0 s of audio, real-time factor 0.")
     assert page.get_attribute("#finals span", "title").endswith(" s")
 
 
-def test_what_is_said_appears_while_it_is_said(page):
+def test_text_appears_while_it_is_spoken(page):
     page.click("#microphone")
     wait_for_status(page, "Listening")
     for name in ("open", "finals"):
@@ -91,7 +91,7 @@ def test_what_is_said_appears_while_it_is_said(page):
     assert page.inner_text("#open") == ""
     assert page.is_enabled("#microphone")
     text = page.inner_text("#finals")
-    # another stream goes on below
+    # another stream continues below
     page.click("#microphone")
     page.wait_for_function(
         "length => document.getElementById('finals').textContent.length > length",
@@ -133,7 +133,7 @@ def test_a_server_that_goes_is_noticed(browser, run_server):
     page.close()
 
 
-def test_a_full_server_says_so(browser, run_server):
+def test_a_full_server_is_shown(browser, run_server):
     page = browser.new_page()
     with run_server(max_clients=1) as server, server.client():
         page.goto(server.url)

@@ -35,7 +35,7 @@ class Gone:
         raise OSError
 
 
-def test_who_has_gone_is_told_nothing():
+def test_nothing_is_sent_to_a_client_that_has_gone():
     with pytest.raises(Closed) as caught:
         asyncio.run(Connection(Gone(), 1.0).send({"type": "partial"}))
     assert caught.value.by_client

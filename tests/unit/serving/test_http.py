@@ -1,4 +1,4 @@
-"""Connections that say nothing, or say it slowly, leave room for those that speak."""
+"""Connections that send nothing, or send slowly, leave room for others."""
 
 import contextlib
 import json
@@ -16,7 +16,7 @@ UNFINISHED = b"POST /status HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\
 
 @pytest.fixture
 def connect():
-    """Give connections to a server that say nothing by themselves."""
+    """Return connections to a server that send nothing by themselves."""
     with contextlib.ExitStack() as opened:
 
         def open_one(server):

@@ -15,7 +15,7 @@ from lact_modules.inference.streaming import StreamingRecognizer
 from lact_modules.serving.recognition import Recognition
 from tests.documents import examples
 
-from .conftest import hear, make_samples, running
+from .conftest import make_samples, recognize, running
 
 
 @pytest.fixture(autouse=True)
@@ -32,13 +32,13 @@ def words_of(messages):
 def expected_words(recognizer, samples):
     return [
         {"word": w.word, "start": round(w.start, 3), "end": round(w.end, 3)}
-        for utterance in hear(recognizer, samples)
+        for utterance in recognize(recognizer, samples)
         for w in utterance.words
     ]
 
 
 @pytest.mark.parametrize("size", [1600, 77777])
-def test_a_client_gets_what_the_recognizer_hears(server, recognizer, samples, size):
+def test_a_client_gets_the_words_of_the_recognizer(server, recognizer, samples, size):
     with server.client() as client:
         client.send(samples, size)
         messages = client.finish()
@@ -62,7 +62,7 @@ def test_the_example_of_the_page_is_served(server, samples, capsys):
     assert "'type': 'end', 'audio_seconds': 2.0" in last
 
 
-def test_clients_hear_by_one_graph(onnx_stream_export):
+def test_clients_share_one_graph(onnx_stream_export):
     recognizer = StreamingRecognizer.from_export(onnx_stream_export)
     inputs = [make_samples(3.0, seed) for seed in range(2)]
     with running(recognizer) as server, server.client() as a, server.client() as b:
@@ -74,14 +74,14 @@ def test_clients_hear_by_one_graph(onnx_stream_export):
     assert words[0] != words[1]
 
 
-def test_clients_hear_each_their_own(server, recognizer):
+def test_clients_get_each_their_own_words(server, recognizer):
     inputs = [make_samples(3.0, seed) for seed in range(8)]
-    heard = {}
+    words_by_client = {}
 
     def talk(number):
         with server.client() as client:
             client.send(inputs[number], 3000)
-            heard[number] = words_of(client.finish())
+            words_by_client[number] = words_of(client.finish())
 
     threads = [threading.Thread(target=talk, args=(number,)) for number in range(8)]
     for thread in threads:
@@ -89,10 +89,10 @@ def test_clients_hear_each_their_own(server, recognizer):
     for thread in threads:
         thread.join()
     for number, samples in enumerate(inputs):
-        assert heard[number] == expected_words(recognizer, samples)
+        assert words_by_client[number] == expected_words(recognizer, samples)
 
 
-def test_nothing_is_heard_in_nothing(server):
+def test_silence_has_no_words(server):
     with server.client() as client:
         client.socket.send(b"")
         assert [m["type"] for m in client.finish()] == ["end"]
@@ -125,7 +125,7 @@ def test_a_client_that_errs_is_closed_with_one_line(
 
 
 @pytest.mark.parametrize("kind", ["WAV", "FLAC"])
-def test_a_file_is_not_heard_as_samples(server, kind):
+def test_a_file_is_not_taken_for_samples(server, kind):
     content = io.BytesIO()
     soundfile.write(content, make_samples(0.5), 44100, format=kind)
     with server.client() as client:
@@ -191,7 +191,7 @@ def test_a_stream_may_last_so_long(run_server, recognizer, samples, caplog):
     assert len(caplog.records) == 1
 
 
-def test_a_client_may_not_take_a_place_and_say_nothing(run_server):
+def test_a_client_may_not_take_a_place_and_stay_silent(run_server):
     with run_server(idle_seconds=0.3) as server, server.client() as client:
         assert [m["type"] for m in client.rest()] == ["end", "error"]
         assert client.close_code == 1008
@@ -222,11 +222,11 @@ def test_what_the_recognizer_cannot_take_yet_is_not_read(
     run_server, samples, monkeypatch
 ):
     accept = Recognition.accept
-    heard = []
+    sizes = []
 
     def slowly(self, frame):
         time.sleep(0.1)
-        heard.append(len(frame))
+        sizes.append(len(frame))
         return accept(self, frame)
 
     monkeypatch.setattr(Recognition, "accept", slowly)
@@ -248,10 +248,10 @@ def test_what_the_recognizer_cannot_take_yet_is_not_read(
         sender.join()
     # 42 pieces of a second, 0.1 s each; the kernel takes some seconds ahead
     assert sent[-1] - started > 0.1 * 20
-    assert sum(heard) == len(audio)
+    assert sum(sizes) == len(audio)
 
 
-def test_a_fault_of_the_program_is_told_and_logged(
+def test_a_fault_of_the_program_is_reported_and_logged(
     server, samples, monkeypatch, caplog
 ):
     def fail(self, frame):

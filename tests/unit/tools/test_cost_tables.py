@@ -46,7 +46,7 @@ def publish(tmp_path):
     return write
 
 
-def test_without_results_they_say_so(tmp_path):
+def test_without_results_they_have_a_note(tmp_path):
     for table in (TIME, MEMORY, RATIOS, CHOICES, TIME_PLOT):
         assert "Nothing" in table.render(tmp_path)
     assert TIME_PLOT.draw(tmp_path, tmp_path)

@@ -89,8 +89,8 @@ def test_studies_stand_in_one_folder(run, tmp_path):
     assert sorted(path.name for path in folder.iterdir()) == ["losses", "stream"]
 
 
-def test_unfinished_run_is_told_what_is_missing(tmp_path):
+def test_the_missing_file_of_an_unfinished_run_is_named(tmp_path):
     command = [sys.executable, SCRIPT, tmp_path, "--results", tmp_path / "results"]
-    told = subprocess.run(command, capture_output=True, text=True)
-    assert told.returncode
-    assert told.stderr.startswith(f"{tmp_path / 'result.json'}: missing")
+    finished = subprocess.run(command, capture_output=True, text=True)
+    assert finished.returncode
+    assert finished.stderr.startswith(f"{tmp_path / 'result.json'}: missing")

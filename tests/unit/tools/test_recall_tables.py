@@ -33,8 +33,8 @@ def test_a_row_for_each_mixer_and_each_run(tmp_path):
         (folder / name / "result.json").write_text(json.dumps(study))
     header, _, row = RECALL.render(tmp_path / "results").splitlines()
     assert header.count("|") == row.count("|")
-    told = "8 | 28 | 128 | 75.0 | 50.0 100.0 | 800 607 | 25 | 21.8 k |"
-    assert row == f"| [Muon, down](../results/memory/rules) | {told}"
+    cells = "8 | 28 | 128 | 75.0 | 50.0 100.0 | 800 607 | 25 | 21.8 k |"
+    assert row == f"| [Muon, down](../results/memory/rules) | {cells}"
     *_, row = PERMUTATION.render(tmp_path / "results").splitlines()
     assert row == "| [lact](../results/memory/speech) | 6 | 3 | 2.50 | 12.35 |"
 
@@ -70,5 +70,5 @@ def test_systems_by_minute_and_what_learning_makes_of_each(tmp_path):
     assert window.endswith(f"| 7.00 8.00 | {rise} | -2.00 [-3.00, -1.00] |")
 
 
-def test_nothing_measured_is_told(tmp_path):
+def test_a_table_without_measurements_has_a_note(tmp_path):
     assert RECALL.render(tmp_path) == "Nothing was measured yet."

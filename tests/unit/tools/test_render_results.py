@@ -61,7 +61,7 @@ def test_hardware_is_the_gpu_if_one_was_used(results):
     assert "| NVIDIA H200 |" in RUNS.render(results)
 
 
-def test_without_results_says_so(tmp_path):
+def test_without_results_there_is_a_note(tmp_path):
     assert "make demo" in RUNS.render(tmp_path)
 
 

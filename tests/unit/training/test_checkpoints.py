@@ -198,7 +198,7 @@ def test_nothing_to_recover_starts_from_scratch(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_full_disk_is_told(tmp_path, monkeypatch):
+def test_full_disk_is_reported(tmp_path, monkeypatch):
     def fail(*arguments):
         raise RuntimeError("[enforce fail at inline_container.cc] unexpected pos")
 
@@ -214,7 +214,7 @@ def test_full_disk_is_told(tmp_path, monkeypatch):
     assert caught.value.filename == str(tmp_path)
 
 
-def test_checkpoint_of_another_model_is_told(tmp_path):
+def test_checkpoint_of_another_model_is_refused(tmp_path):
     save(make_checkpointer(tmp_path), 1.0)
     wider = {"model": torch.nn.Linear(4, 4), "other": torch.nn.Linear(3, 1)}
     with pytest.raises(InputError, match="of another model") as caught:

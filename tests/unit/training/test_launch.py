@@ -82,15 +82,15 @@ def start(recipe_yaml, tmp_path, monkeypatch, own_logging):
 
 @pytest.fixture
 def fault_of(start, capsys, tmp_path):
-    """Launch with wrong options, and give the line that is said then."""
+    """Launch with wrong options, and return the error line."""
 
     def run(*options):
         with pytest.raises(SystemExit) as stopped:
             start(pytest.fail, *options)
         assert stopped.value.code == 2
-        said = capsys.readouterr()
+        printed = capsys.readouterr()
         assert not (tmp_path / "run").exists()
-        [line] = said.err.splitlines()
+        [line] = printed.err.splitlines()
         return line
 
     return run
@@ -254,7 +254,7 @@ def test_an_output_folder_that_cannot_be_made_is_named(start, capsys, tmp_path, 
     assert f"--output_folder {folder}: " in capsys.readouterr().err
 
 
-def test_a_yaml_file_is_asked_for(monkeypatch, capsys):
+def test_a_yaml_file_is_required(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["train.py", "--seed", "3"])
     with pytest.raises(SystemExit) as stopped:
         launch(pytest.fail, KEYS)
@@ -262,7 +262,7 @@ def test_a_yaml_file_is_asked_for(monkeypatch, capsys):
     assert "no YAML file; expected one of hparams/" in capsys.readouterr().err
 
 
-def test_torchrun_without_gpus_is_told_to_want_gloo(fault_of, monkeypatch):
+def test_torchrun_without_gpus_needs_gloo(fault_of, monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
     monkeypatch.setenv("RANK", "0")
     monkeypatch.setenv("LOCAL_RANK", "0")
@@ -303,14 +303,14 @@ def test_persistent_debugging_writes_to_the_folder(start, tmp_path):
     assert settings_in(tmp_path / "run")["debug"] is True
 
 
-def test_help_tells_keys_values_and_what_fits(start, capsys, tmp_path):
+def test_help_shows_keys_values_and_what_fits(start, capsys, tmp_path):
     start(pytest.fail, "--help")
-    said = " ".join(capsys.readouterr().out.split())
-    assert "--size" in said
-    assert "how many numbers come in; a whole number of 1 or more" in said
-    assert "name of the run in lact-asr compare; text, or null" in said
-    assert "--max_grad_norm 1.0" in said
-    assert "--log_config null" in said
+    usage = " ".join(capsys.readouterr().out.split())
+    assert "--size" in usage
+    assert "how many numbers come in; a whole number of 1 or more" in usage
+    assert "name of the run in lact-asr compare; text, or null" in usage
+    assert "--max_grad_norm 1.0" in usage
+    assert "--log_config null" in usage
     assert not (tmp_path / "run").exists()
 
 
@@ -360,7 +360,7 @@ def test_settings_that_are_cut_are_not_read(start, tmp_path):
     lines = path.read_text().splitlines(keepends=True)
     assert load_hyperpyyaml("".join(lines))["size"] == 6
     assert read_hyperparameter(path, "size") == 6
-    # but for the line that says where it ends, and with a line behind the end
+    # but for the line with its end, and with a line behind the end
     for cut in (*range(1, len(lines)), len(lines) + 1):
         path.write_text("".join([*lines, "more: 1\n"][:cut]))
         for read in (read_settings, lambda path: read_hyperparameter(path, "size")):

@@ -129,7 +129,7 @@ def test_rules_layer_decay_and_stages_hold_for_both():
     }
 
 
-def test_what_was_saved_goes_on_bit_for_bit(tmp_path):
+def test_a_saved_state_continues_bit_for_bit(tmp_path):
     model = make_model()
     optimizer = plan_optimizer(model, MUON).optimizer
     learn(model, optimizer, 2)

@@ -55,13 +55,13 @@ def step(learner, *batches):
         ((None, None), 0.0),
     ],
 )
-def test_a_step_averages_over_the_batches_that_were_heard(learner, batches, update):
+def test_a_step_averages_over_the_batches_that_were_read(learner, batches, update):
     assert step(learner, *batches) == pytest.approx(update)
     # nothing is left of it
     assert step(learner, 4.0) == pytest.approx(4.0)
 
 
-def test_of_what_was_not_heard_there_is_no_loss(learner):
+def test_an_unread_batch_has_no_loss(learner):
     outcome = learner.learn(SpeechBatch([LOST]), should_step=True, rate=1.0)
     assert outcome.loss.isnan()
     assert outcome.losses.tolist() == [0.0]

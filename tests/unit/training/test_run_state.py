@@ -12,6 +12,6 @@ def test_what_older_versions_saved_within_an_epoch_is_refused(tmp_path):
     state = RunState(OptionHistory(""), log=None)
     with pytest.raises(InputError, match="older version has saved it within an epoch"):
         state.read(tmp_path / "brain.ckpt", end_of_epoch=False)
-    # an epoch's end tells all that the next one needs
+    # an epoch's end has all that the next one needs
     state.read(tmp_path / "brain.ckpt", end_of_epoch=True)
     assert state.wall_s == 2.5

@@ -28,7 +28,7 @@ def written_out(log_probs, temperature=2.5, share=0.3):
     return share * sum(spoken) / len(spoken) + (1 - share) * confusion
 
 
-def test_suta_is_what_its_paper_says(log_probs):
+def test_suta_is_that_of_its_paper(log_probs):
     expected = [written_out(each).item() for each in log_probs]
     assert suta(log_probs, torch.full((3,), 30)).tolist() == pytest.approx(expected)
 

@@ -29,7 +29,7 @@ def test_a_rise_and_a_fall_of_the_loss_are_shifts():
         assert start.num_resets == 0
         follow(start, [loss + change for loss in LOSSES[:5]])
         assert start.num_resets == 1
-        # goes on from the model
+        # continues from the model
         assert len(start.losses) < 5
 
 

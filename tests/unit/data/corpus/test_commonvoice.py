@@ -146,9 +146,7 @@ def test_unusable_clips_are_listed_by_reason(
     )
 
 
-def test_durations_and_rates_are_limited_where_asked_for(
-    prepare, write_clip, write_table
-):
+def test_durations_and_rates_are_limited_on_request(prepare, write_clip, write_table):
     for name, seconds in (("a", 0.3), ("b", 1), ("c", 2), ("d", 2), ("e", 4)):
         write_clip(f"{name}.mp3", seconds)
     sentences = {"a": "hi", "b": "ten chars.", "c": "I", "d": "x " * 50, "e": "long"}

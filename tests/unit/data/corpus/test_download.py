@@ -192,7 +192,7 @@ def test_wrong_checksum_deletes_the_archive(mirror, tmp_path, name):
     assert_complete(tmp_path)
 
 
-def test_lack_of_space_is_told_before_fetching(mirror, tmp_path, monkeypatch):
+def test_lack_of_space_is_reported_before_fetching(mirror, tmp_path, monkeypatch):
     Usage = namedtuple("Usage", "total used free")
     free = round(1.5 * len(ARCHIVE))
     monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(free, 0, free))

@@ -42,13 +42,13 @@ def rows(names, **columns):
     ],
     ids=lambda columns: " ".join(columns),
 )
-def test_any_table_may_tell_the_order(tmp_path, columns):
+def test_any_table_may_define_the_order(tmp_path, columns):
     groups = read_groups(write(tmp_path / "a.jsonl", rows("abcd", **columns)))
     assert sorted(groups) == [["b"], ["d", "c", "a"]]
 
 
 @pytest.mark.parametrize("speaker", ["1034", "1034-121119", ""])
-def test_ids_of_librispeech_tell_the_order(tmp_path, speaker):
+def test_ids_of_librispeech_define_the_order(tmp_path, speaker):
     names = [f"1034-{chapter}-{i:04d}" for i in (10, 9, 0) for chapter in (7, 121119)]
     table = rows(names, speaker=[speaker] * 6)
     if speaker == "1034-121119":
@@ -59,7 +59,7 @@ def test_ids_of_librispeech_tell_the_order(tmp_path, speaker):
     )
 
 
-def test_a_prepared_corpus_tells_chapter_and_order(audio_folder, tmp_path):
+def test_a_prepared_corpus_has_chapter_and_order(audio_folder, tmp_path):
     for chapter, count in (("1", 3), ("2", 1)):
         folder = tmp_path / "train" / "7" / chapter
         folder.mkdir(parents=True)

@@ -24,7 +24,7 @@ def test_only_missing_durations_are_read_from_the_files(path):
     assert measured[2].offset == 0.5
 
 
-def test_an_mp3_lasts_as_long_as_it_sounds_whatever_its_header_says(tmp_path):
+def test_an_mp3_lasts_as_long_as_it_sounds_whatever_its_header_declares(tmp_path):
     path = tmp_path / "a.mp3"
     noise = 0.1 * np.random.default_rng(0).standard_normal(100_000)
     soundfile.write(path, noise, 48_000)

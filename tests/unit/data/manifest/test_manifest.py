@@ -54,7 +54,7 @@ def test_manifest_of_another_tool_is_read(tmp_path):
     assert (second.id, second.audio_filepath, second.text) == ("b", "/b.wav", "")
 
 
-def test_files_of_one_name_are_told_apart_by_the_line(tmp_path):
+def test_files_of_one_name_are_distinguished_by_the_line(tmp_path):
     path = tmp_path / "parts.jsonl"
     path.write_text(
         '{"audio_filepath": "x/1.wav", "text": "one"}\n'

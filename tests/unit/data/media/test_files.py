@@ -31,22 +31,22 @@ def forget_warnings():
 
 @pytest.fixture(scope="module")
 def files():
-    """Give two files of each kind, and what is heard of each alone."""
+    """Return two files of each kind, and the samples of each alone."""
     sounds = {kind: (encode(SOUND, kind), encode(OTHER, kind)) for kind in KINDS}
     return {kind: [(data, load(data)) for data in sounds[kind]] for kind in KINDS}
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_files_of_other_kinds_may_follow(kind, files, caplog):
-    first, heard_first = files[kind][0]
+    first, first_samples = files[kind][0]
     for other in KINDS:
-        second, heard_second = files[other][1]
-        heard = load(first + second)
+        second, second_samples = files[other][1]
+        samples = load(first + second)
         if kind != other and {kind, other} != {"mp3", "mp2"}:
-            assert_joined(heard, heard_first, heard_second)
+            assert_joined(samples, first_samples, second_samples)
         else:
-            # codecs pad each, unless they go on
-            missing = len(heard_first) + len(heard_second) - len(heard)
+            # codecs pad each, unless they continue
+            missing = len(first_samples) + len(second_samples) - len(samples)
             assert 0 <= missing <= 2 * 1536
     assert not caplog.records
 
@@ -55,14 +55,14 @@ def test_files_of_other_kinds_may_follow(kind, files, caplog):
 def test_many_files_may_follow_each_other(seed, files):
     chosen = random.Random(seed).sample(KINDS, 6)
     parts = [files[kind][index % 2] for index, kind in enumerate(chosen)]
-    heard = load(b"".join(data for data, _ in parts))
-    assert_joined(heard, *(samples for _, samples in parts))
+    joined = load(b"".join(data for data, _ in parts))
+    assert_joined(joined, *(samples for _, samples in parts))
     rest = load(b"".join(data for data, _ in parts), offset=1.2345)
-    assert abs(len(heard) - round(1.2345 * RATE) - len(rest)) < 3
+    assert abs(len(joined) - round(1.2345 * RATE) - len(rest)) < 3
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in ("au", "caf")])
-def test_what_is_no_audio_is_told(kind, files, caplog):
+def test_bytes_that_are_no_audio_are_reported(kind, files, caplog):
     data, alone = files[kind][0]
     wav, behind = files["wav"][1]
     for joined, expected in (
@@ -81,7 +81,7 @@ def test_what_is_no_audio_is_told(kind, files, caplog):
 
 
 @pytest.mark.parametrize("kind", ["wav", "flac", "ogg", "m4a", "webm"])
-def test_what_stands_before_the_sound_is_told(kind, files, caplog):
+def test_bytes_before_the_sound_are_reported(kind, files, caplog):
     data, alone = files[kind][0]
     np.testing.assert_array_equal(load(b"\1" + JUNK + data), alone)
     assert "3001 bytes before its sound are no audio and are skipped" in caplog.text
@@ -91,15 +91,15 @@ def test_what_stands_before_the_sound_is_told(kind, files, caplog):
 @pytest.mark.parametrize("other", ["mp3", "flac", "m4a", "wav"])
 def test_other_files_behind_a_wav_of_a_wrong_size(size, other, files):
     data = with_size(files["wav"][0][0], 2 * len(SOUND), size)
-    following, heard = files[other][1]
+    following, samples = files[other][1]
     joined = load(data + following)
-    assert_joined(joined, files["wav"][0][1], heard)
+    assert_joined(joined, files["wav"][0][1], samples)
 
 
 def test_sizes_that_agree_are_believed(files, caplog):
-    """Samples behind them are not heard, nor taken for noise, but told."""
-    data, heard = files["wav"][0]
-    np.testing.assert_array_equal(load(data + bytes(100) + JUNK), heard)
+    """Samples behind them are neither decoded nor taken for noise, but reported."""
+    data, samples = files["wav"][0]
+    np.testing.assert_array_equal(load(data + bytes(100) + JUNK), samples)
     assert "3100 bytes behind its WAV cannot be decoded" in caplog.text
 
 
@@ -107,17 +107,17 @@ def test_frames_without_a_header_may_follow(files):
     """An MP3 may begin with any frame; six in a row are no chance."""
     mp3 = without_xing(encode(np.tile(OTHER, 2), "mp3"))
     for first in (of_unknown_length(files["flac"][0][0]), files["flac"][0][0]):
-        heard = load(first + mp3)
-        assert 0 <= len(heard) - len(SOUND) - 2 * len(OTHER) <= 2500
+        samples = load(first + mp3)
+        assert 0 <= len(samples) - len(SOUND) - 2 * len(OTHER) <= 2500
 
 
-def assert_joined(heard, *parts):
-    """Hold what is heard against the parts, but for where resamplers go on."""
+def assert_joined(samples, *parts):
+    """Compare samples with those of the parts, but for where resamplers overlap."""
     expected = np.concatenate(parts)
-    assert len(heard) == len(expected)
+    assert len(samples) == len(expected)
     ends = np.cumsum([len(part) for part in parts])[:, None]
-    is_near = (np.abs(np.arange(len(heard)) - ends) < 200).any(axis=0)
-    np.testing.assert_allclose(heard[~is_near], expected[~is_near], atol=1e-4)
+    is_near = (np.abs(np.arange(len(samples)) - ends) < 200).any(axis=0)
+    np.testing.assert_allclose(samples[~is_near], expected[~is_near], atol=1e-4)
 
 
 def with_blob(flac):
@@ -133,11 +133,11 @@ def with_blob(flac):
 
 @pytest.mark.parametrize("is_known", [True, False])
 def test_data_within_are_no_files(is_known, files, caplog):
-    flac, heard = files["flac"][0]
+    flac, samples = files["flac"][0]
     flac = flac if is_known else of_unknown_length(flac)
-    np.testing.assert_array_equal(load(with_blob(flac)), heard)
+    np.testing.assert_array_equal(load(with_blob(flac)), samples)
     wav, behind = files["wav"][1]
-    both = np.concatenate([heard, behind])
+    both = np.concatenate([samples, behind])
     np.testing.assert_array_equal(load(with_blob(flac) + wav), both)
     assert not caplog.records
 
@@ -146,9 +146,9 @@ def test_sound_within_other_files_is_no_file(files):
     """FLAC in Matroska begins with FLAC's own header; MP3 in a WAV is frames."""
     for kind, codec in (("matroska", "flac"), ("matroska", "mp3"), ("wav", "mp3")):
         data = encode(SOUND, f"{codec} in {kind}")
-        heard, twice = load(data), load(data + data)
-        assert 0 <= len(heard) - len(SOUND) <= 2500
-        assert len(twice) == 2 * len(heard)
+        samples, twice = load(data), load(data + data)
+        assert 0 <= len(samples) - len(SOUND) <= 2500
+        assert len(twice) == 2 * len(samples)
 
 
 @pytest.mark.parametrize("kind", ["aac", "ac3"])
@@ -157,11 +157,13 @@ def test_frames_may_change_their_rate_and_channels(kind):
     parts = [encode(SOUND, each) for each in kinds]
     alone = [load(part) for part in parts]
     for order in itertools.permutations(range(3)):
-        heard = load(b"".join(parts[i] for i in order))
+        samples = load(b"".join(parts[i] for i in order))
         expected = sum(len(alone[i]) for i in order)
         # what does not change is one stream
-        assert abs(len(heard) - expected) <= 3000
-        loudness = np.square(heard).sum() / sum(np.square(each).sum() for each in alone)
+        assert abs(len(samples) - expected) <= 3000
+        loudness = np.square(samples).sum() / sum(
+            np.square(each).sum() for each in alone
+        )
         assert loudness == pytest.approx(1, rel=0.05)
 
 
@@ -171,12 +173,12 @@ def test_a_frame_that_is_cut_is_refused(kind):
         load(encode(SOUND, kind)[:-50])
 
 
-def test_a_hole_in_bare_frames_is_told(caplog):
+def test_a_hole_in_bare_frames_is_reported(caplog):
     data = encode(np.tile(SOUND, 6), "ac3")
     size = len(data) // 2
-    heard = load(data[:size] + JUNK + data[size:])
+    samples = load(data[:size] + JUNK + data[size:])
     assert "within it are no AC-3 and are skipped" in caplog.text
-    assert len(heard) > 5 * len(SOUND)
+    assert len(samples) > 5 * len(SOUND)
 
 
 def test_gsm_in_a_wav_can_be_read_from_anywhere():

@@ -41,18 +41,22 @@ def load(data, **part):
     return load_audio(named(data), **part).numpy()
 
 
-def assert_heard(data, *sounds, padding=0):
-    """Hold what is read against what was said; codecs may pad each sound."""
-    said, heard = np.concatenate(sounds), load(data)
-    assert len(said) <= len(heard) <= len(said) + padding * len(sounds)
-    power, expected = (np.square(each).sum() for each in (heard, said))
+def assert_loads(data, *sounds, padding=0):
+    """Compare what is read with the original; codecs may pad each sound."""
+    expected_samples, loaded = np.concatenate(sounds), load(data)
+    assert (
+        len(expected_samples)
+        <= len(loaded)
+        <= len(expected_samples) + padding * len(sounds)
+    )
+    power, expected = (np.square(each).sum() for each in (loaded, expected_samples))
     assert power == pytest.approx(expected, rel=0.05)
     if not padding:
-        assert np.corrcoef(heard, said)[0, 1] > 0.98
-    duration = len(heard) / RATE
+        assert np.corrcoef(loaded, expected_samples)[0, 1] > 0.98
+    duration = len(loaded) / RATE
     assert measure_audio(named(data)) == pytest.approx(duration, abs=1e-4)
     assert audio_duration(named(data)) == pytest.approx(duration, abs=1e-4)
-    assert count_samples(named(data)) == len(heard)
+    assert count_samples(named(data)) == len(loaded)
 
 
 KINDS = [*("wav", "aiff", "au", "caf", "w64", "rf64"), *("flac", "oga"), "webm", "opus"]
@@ -64,9 +68,9 @@ PADDED_KINDS = {"m4a": 2500, "aac": 2500, "mp2": 2500}
 def test_all_kinds_are_read_alone_and_joined(kind):
     first, second = (encode(sound, kind) for sound in (SOUND, OTHER))
     padding = PADDED_KINDS.get(kind, 0)
-    assert_heard(first, SOUND, padding=padding)
-    assert_heard(first + second, SOUND, OTHER, padding=padding)
-    assert_heard(second + first + second, OTHER, SOUND, OTHER, padding=padding)
+    assert_loads(first, SOUND, padding=padding)
+    assert_loads(first + second, SOUND, OTHER, padding=padding)
+    assert_loads(second + first + second, OTHER, SOUND, OTHER, padding=padding)
 
 
 @pytest.mark.parametrize("kind", ["wav", "flac", "ogg", "opus", "mp3"])
@@ -78,14 +82,14 @@ def test_joined_files_may_differ_in_rate_and_channels(kind):
         (mono + stereo, (SOUND, OTHER)),
         (stereo + mono, (OTHER, SOUND)),
     ):
-        heard, said = load(data), np.concatenate(sounds)
-        assert len(heard) == len(said)
-        assert np.corrcoef(heard, said)[0, 1] > 0.98
+        loaded, expected_samples = load(data), np.concatenate(sounds)
+        assert len(loaded) == len(expected_samples)
+        assert np.corrcoef(loaded, expected_samples)[0, 1] > 0.98
 
 
 @pytest.fixture(scope="module")
 def varying():
-    """Give MP3s of variable bit rate that do not count frames."""
+    """Return MP3s of variable bit rate that do not count frames."""
     noise = 0.3 * np.random.default_rng(0).standard_normal(3 * RATE).astype("f4")
     quiet = 0.001 * make_sound(3.0)
     sounds = [np.concatenate(each) for each in ((noise, quiet), (quiet, noise))]
@@ -96,15 +100,15 @@ def varying():
 
 
 @pytest.mark.parametrize("which", ["loud first", "quiet first"])
-def test_frames_of_an_mp3_are_counted_where_nothing_tells_their_number(varying, which):
+def test_frames_of_an_mp3_without_their_number_are_counted(varying, which):
     data, sound = varying[which]
     # encoders and decoders add a frame or two
-    assert_heard(data, sound, padding=2500)
-    assert_heard(data + data, sound, sound, padding=2500)
+    assert_loads(data, sound, padding=2500)
+    assert_loads(data + data, sound, sound, padding=2500)
 
 
 def id3_tag():
-    """Give one that holds what looks like frames, as pictures do."""
+    """Return one that holds what looks like frames, as pictures do."""
     frame_like = bytes(random.Random(0).choices(b"\xff\xfb\xf3\x90\x64\x00", k=20000))
     size = bytes(len(frame_like) >> shift & 127 for shift in (21, 14, 7, 0))
     return b"ID3\x04\x00\x00" + size + frame_like
@@ -117,33 +121,33 @@ def id3_tag():
 )
 def test_tags_between_joined_mp3s_are_no_sound(between):
     first, second = encode(SOUND, "mp3"), encode(OTHER, "mp3")
-    assert_heard(between + first + between + second + between, SOUND, OTHER)
+    assert_loads(between + first + between + second + between, SOUND, OTHER)
 
 
-def test_a_hole_in_an_mp3_is_told(caplog):
+def test_a_hole_in_an_mp3_is_reported(caplog):
     sound = np.tile(SOUND, 6)
     data = encode(sound, "mp3")
     damaged = data[:6000] + bytes(1000) + data[7000:]
     with pytest.raises(InputError, match=r"a\.audio: truncated: \d+ samples are"):
         load(damaged)
-    heard = load(without_xing(damaged))
-    assert len(sound) / 2 < len(heard) < len(sound)
+    loaded = load(without_xing(damaged))
+    assert len(sound) / 2 < len(loaded) < len(sound)
     assert "bytes within it are no MP3 and are skipped" in caplog.text
 
 
 def test_flac_of_unknown_length():
     data = of_unknown_length(encode(SOUND, "flac"))
-    assert_heard(data, SOUND)
+    assert_loads(data, SOUND)
     assert np.array_equal(load(data), load(encode(SOUND, "flac")))
-    assert_heard(data + encode(OTHER, "flac") + data, SOUND, OTHER, SOUND)
-    assert_heard(id3_tag() + data, SOUND)
+    assert_loads(data + encode(OTHER, "flac") + data, SOUND, OTHER, SOUND)
+    assert_loads(id3_tag() + data, SOUND)
     with pytest.raises(InputError, match="damaged after"):
         load(data[:-1000])
 
 
 def test_flac_that_holds_more_than_it_announces(caplog):
     data = with_flac_length(encode(SOUND, "flac"), 4096)
-    assert_heard(data, SOUND)
+    assert_loads(data, SOUND)
     assert "a.audio: its header announces 4096 samples; it holds more" in caplog.text
 
 
@@ -175,11 +179,11 @@ def test_sizes_of_a_recorder_that_was_switched_off(kind, size, form, caplog):
     for announced in (0, size // 2):
         caplog.clear()
         _warn.cache_clear()
-        assert_heard(with_size(data, size, announced, *form), SOUND)
+        assert_loads(with_size(data, size, announced, *form), SOUND)
         assert "bytes of samples; all " in caplog.text
     caplog.clear()
     # a writer that cannot go back
-    assert_heard(with_size(data, size, 0xFFFFFFFF, *form), SOUND)
+    assert_loads(with_size(data, size, 0xFFFFFFFF, *form), SOUND)
     assert not caplog.text
     with pytest.raises(InputError, match="truncated: 20000 of"):
         load(data[:-20000])
@@ -188,15 +192,15 @@ def test_sizes_of_a_recorder_that_was_switched_off(kind, size, form, caplog):
 def test_what_stands_behind_the_samples_of_a_wav_is_no_sound():
     data = encode(SOUND, "wav")
     for behind in (LIST_CHUNK, bytes(5000), LIST_CHUNK + b"id3 \x02\x00\x00\x00ab"):
-        assert_heard(data + behind, SOUND)
-    assert_heard(data + LIST_CHUNK + data, SOUND, SOUND)
+        assert_loads(data + behind, SOUND)
+    assert_loads(data + LIST_CHUNK + data, SOUND, SOUND)
 
 
 @pytest.mark.parametrize("kind", ["ogg", "opus", "oga"])
-def test_ogg_without_its_end_is_told(kind, caplog):
+def test_ogg_without_its_end_is_reported(kind, caplog):
     data = encode(np.tile(SOUND, 12), kind)
-    heard = load(data[: len(data) * 3 // 4])
-    assert 0 < len(heard) < 12 * len(SOUND)
+    loaded = load(data[: len(data) * 3 // 4])
+    assert 0 < len(loaded) < 12 * len(SOUND)
     assert "a.audio: ends without its last page: perhaps it was cut off" in caplog.text
 
 

@@ -49,10 +49,10 @@ def test_a_file_that_is_an_utterance_keeps_its_bytes(record, tmp_path, ending):
 def test_a_part_of_a_file_becomes_flac(record, tmp_path, subtype, tolerance):
     utterance = replace(record("a.wav", subtype=subtype), duration=0.2, offset=0.1)
     [shard] = write_shards(tmp_path / "shards", [utterance], max_bytes=10**6)
-    heard, rate = soundfile.read(io.BytesIO(members(shard)["a.flac"]))
-    said, _ = soundfile.read(tmp_path / "a.wav", start=1600, frames=3200)
+    stored, rate = soundfile.read(io.BytesIO(members(shard)["a.flac"]))
+    original, _ = soundfile.read(tmp_path / "a.wav", start=1600, frames=3200)
     assert rate == 16000
-    assert heard == pytest.approx(said, abs=tolerance)
+    assert stored == pytest.approx(original, abs=tolerance)
 
 
 def test_names_hold_no_dots_or_slashes_of_ids(record, tmp_path):

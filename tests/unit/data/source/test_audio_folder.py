@@ -15,7 +15,7 @@ def write(path, waveform, sample_rate=16000):
 
 @pytest.fixture
 def folder(tmp_path):
-    """A ramp, whose samples tell their place; and a constant in a folder below."""
+    """A ramp, whose samples show their place; and a constant in a folder below."""
     write(tmp_path / "ramp.wav", torch.linspace(0, 0.5, 48000))
     write(tmp_path / "more" / "constant.flac", torch.full((8000,), -0.5), 8000)
     (tmp_path / "readme.txt").write_text("no audio")

@@ -133,8 +133,8 @@ def test_a_wav_in_a_pipe_is_read_by_its_header(kind, rate, channels, tmp_path):
     if kind == "list first":
         place = data.index(b"data")
         data = data[:place] + b"LIST\xd1\x07\x00\x00" + bytes(2002) + data[place:]
-    heard = torch.cat(list(read_pcm(io.BytesIO(data))))
-    torch.testing.assert_close(heard, load_audio(path))
+    samples = torch.cat(list(read_pcm(io.BytesIO(data))))
+    torch.testing.assert_close(samples, load_audio(path))
     with pytest.raises(InputError, match="--sample-rate 48000: the WAV on stdin has"):
         list(read_pcm(io.BytesIO(data), 48000))
 

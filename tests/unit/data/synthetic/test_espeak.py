@@ -46,7 +46,7 @@ def test_unknown_voice_is_named(synthesizer):
         synthesizer.synthesize("ONE", "xx-none")
 
 
-def test_fresh_processes_with_one_seed_say_the_same():
+def test_fresh_processes_with_one_seed_make_the_same_samples():
     program = (
         "import hashlib; from lact_modules.data.synthetic.espeak import Synthesizer;"
         "spoken = Synthesizer({seed}).synthesize('GOOD MORNING', 'en-us+f5').tobytes();"
@@ -64,7 +64,7 @@ def test_fresh_processes_with_one_seed_say_the_same():
     assert say_in_process(seed=2) != first
 
 
-def test_missing_loader_tells_what_to_install(monkeypatch):
+def test_missing_loader_names_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "espeakng_loader", None)
     with pytest.raises(InputError, match=r"pip install 'lact-asr\[demo\]'"):
         Synthesizer()

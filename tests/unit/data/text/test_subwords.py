@@ -108,14 +108,14 @@ def test_missing_file_is_refused(tmp_path):
         SubwordVocabulary.load(tmp_path / "tokenizer.model")
 
 
-def test_the_largest_number_of_tokens_is_told_and_serves():
+def test_the_largest_number_of_tokens_is_named_and_works():
     with pytest.raises(InputError, match="give at most") as caught:
         SubwordVocabulary.train(TEXTS, 5000)
     largest = int(str(caught.value).split("at most ")[1].split(",")[0])
     assert len(SubwordVocabulary.train(TEXTS, largest)) == largest
 
 
-def test_the_smallest_number_of_tokens_is_told_and_serves():
+def test_the_smallest_number_of_tokens_is_named_and_works():
     with pytest.raises(InputError, match="give at least") as caught:
         SubwordVocabulary.train(TEXTS, 5)
     smallest = int(str(caught.value).split()[-1])

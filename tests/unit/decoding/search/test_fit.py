@@ -1,4 +1,4 @@
-"""Lexicon, language model and vocabulary that do not fit are told of."""
+"""Lexicon, language model and vocabulary that do not fit are reported."""
 
 import pytest
 
@@ -73,7 +73,7 @@ def test_words_of_the_lexicon_that_a_model_does_not_know(make_lm, lexicon, caplo
     )
 
 
-def test_what_fits_is_not_spoken_of(make_lm, lexicon, caplog):
+def test_nothing_is_reported_if_all_fits(make_lm, lexicon, caplog):
     caplog.clear()
     lm = make_lm("ONE TWO DON'T")
     caplog.clear()

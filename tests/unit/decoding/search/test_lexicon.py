@@ -67,7 +67,7 @@ def test_words_without_spellings_are_spelled_by_their_characters(tmp_path):
 
 
 @pytest.mark.parametrize("numbers", ["1.0", "0.25", "1e-3", "1.0 0.5 1.2 0.9"])
-def test_probabilities_are_passed_over_and_told_of(tmp_path, caplog, numbers):
+def test_probabilities_are_skipped_and_reported(tmp_path, caplog, numbers):
     path = tmp_path / "lexiconp.txt"
     path.write_text(f"ONE {numbers} O N E\n2 {numbers} T W O |\n")
     expected = [("ONE", ("O", "N", "E")), ("2", ("T", "W", "O"))]
@@ -91,7 +91,7 @@ def test_repeated_lines_count_once(tmp_path):
     assert read_lexicon(path, VOCABULARY) == [("ONE", ("O", "N", "E"))]
 
 
-def test_spellings_in_another_case_are_told_of(tmp_path):
+def test_spellings_in_another_case_are_reported(tmp_path):
     path = tmp_path / "lexicon.txt"
     path.write_text("ONE o n e\nTWO t w o\n")
     complaint = "none of its 2 words .*; in upper case 2 of 2 would fit"

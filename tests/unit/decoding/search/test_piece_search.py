@@ -64,14 +64,14 @@ def decode(decoder, log_probs):
 
 
 def sum_over_alignments(log_probs, pieces):
-    """Give the log-probability of each sequence of pieces, from all paths."""
+    """Return the log-probability of each sequence of pieces, from all paths."""
     likely = defaultdict(lambda: -math.inf)
     ids = [0, *(ID[piece] for piece in pieces)]
     for path in itertools.product(ids, repeat=len(log_probs)):
         score = sum(float(frame[i]) for frame, i in zip(log_probs, path, strict=True))
-        said = tuple(token for token, _ in itertools.groupby(path) if token)
-        likely[said] = torch.logaddexp(
-            torch.tensor(likely[said]), torch.tensor(score)
+        pieces_of_path = tuple(token for token, _ in itertools.groupby(path) if token)
+        likely[pieces_of_path] = torch.logaddexp(
+            torch.tensor(likely[pieces_of_path]), torch.tensor(score)
         ).item()
     return likely
 
@@ -112,7 +112,7 @@ def _seeded():
 
 
 @pytest.mark.parametrize(
-    ("said", "words"),
+    ("pieces", "words"),
     [
         (["\u2581T", "\u2581T", "\u2581T"], [("A", 0.0, 0.1)]),
         (["\u2581T", "_", "\u2581T"], [("A", 0.0, 0.1), ("A", 0.2, 0.3)]),
@@ -125,11 +125,11 @@ def _seeded():
     ],
     ids=str,
 )
-def test_pieces_last_and_repeat_as_ctc_has_it(own, said, words):
+def test_pieces_last_and_repeat_as_ctc_has_it(own, pieces, words):
     decoder = BeamDecoder(VOCABULARY, RATE, lexicon=own["lexicon"])
-    heard = decode(decoder, frames_of(*said)).words
-    assert [word.word.replace("A2", "A") for word in heard] == [w for w, *_ in words]
-    times = [time for word in heard for time in (word.start, word.end)]
+    found = decode(decoder, frames_of(*pieces)).words
+    assert [word.word.replace("A2", "A") for word in found] == [w for w, *_ in words]
+    times = [time for word in found for time in (word.start, word.end)]
     assert times == pytest.approx([time for _, *two in words for time in two])
 
 
@@ -137,9 +137,9 @@ def test_an_n_gram_of_words_alone_spells_them_in_pieces(lm):
     decoder = build_decoder(VOCABULARY, RATE, beam_size=20, lm=lm)
     assert decoder.words == {"ONE", "TWO", "TEN"}
     spelled = [piece for piece in VOCABULARY.spell("TEN") for _ in range(2)]
-    heard = decode(decoder, frames_of(*spelled, "_", *VOCABULARY.spell("TWO")))
-    assert heard.text == "TEN TWO"
-    assert heard.words[1].start == pytest.approx((len(spelled) + 1) / RATE)
+    found = decode(decoder, frames_of(*spelled, "_", *VOCABULARY.spell("TWO")))
+    assert found.text == "TEN TWO"
+    assert found.words[1].start == pytest.approx((len(spelled) + 1) / RATE)
 
 
 def test_without_either_any_spelling_may_come_out():
@@ -177,12 +177,12 @@ def test_any_of_many_homophones_may_be_the_best(tmp_path, preferred):
         VOCABULARY, RATE, lm=tmp_path / "lm.arpa", lexicon=tmp_path / "lexicon"
     )
     spelled = VOCABULARY.spell("TEN")
-    heard = decode(decoder, frames_of(*spelled, "_", *spelled))
-    assert heard.text == f"{names[preferred]} {names[preferred]}"
+    found = decode(decoder, frames_of(*spelled, "_", *spelled))
+    assert found.text == f"{names[preferred]} {names[preferred]}"
 
 
 @pytest.mark.parametrize("size", [1, 3, 20])
-def test_a_stream_says_what_the_whole_does(lm, size):
+def test_a_stream_has_the_words_of_the_whole(lm, size):
     spelled = [*VOCABULARY.spell("TEN"), "_", *VOCABULARY.spell("TWO"), "_"]
     log_probs = frames_of(*spelled, *VOCABULARY.spell("ONE"), "_", "_")
     log_probs = (log_probs / 4).log_softmax(dim=-1)
@@ -197,7 +197,7 @@ def test_a_stream_says_what_the_whole_does(lm, size):
     assert stream.finish(state) == decode(whole, log_probs)
     assert shown[-1] == ["TEN", "TWO", "ONE"]
     if size == 1:
-        # while it is said
+        # while it is spoken
         assert VOCABULARY.spell("TEN")[0].removeprefix("\u2581") in shown[0][0]
     other = stream.fork()
     assert other.finish(other.accept(log_probs, other.start())).text == "TEN TWO ONE"
@@ -225,7 +225,7 @@ def test_too_many_pieces_are_refused_before_a_table_of_all_steps():
         build_decoder(Large(VOCABULARY.model), RATE, beam_size=5)
 
 
-def test_characters_and_pieces_tell_words_apart():
+def test_characters_and_pieces_distinguish_words():
     characters = Vocabulary.from_texts(["ONE"])
     assert characters.is_word(characters.spell("ONE"))
     assert not characters.is_word(("O", "|"))

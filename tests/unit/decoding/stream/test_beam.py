@@ -94,7 +94,7 @@ def test_open_words_are_the_best_so_far(decoder):
     state = decoder.accept(make_log_probs(6.0)[:13], decoder.start())
     stable, following = decoder.words(state)
     words = [word.word for word in (*stable, *following)]
-    # a word that may go on is spelled, though the lexicon has another name for it
+    # a word that may continue is spelled, though the lexicon has another name for it
     assert words == ["ONE", "TWO"]
 
 
@@ -115,10 +115,10 @@ def test_any_state_may_be_gone_on_with(decoder):
     states = [decoder.start()]
     for piece in log_probs.split(5):
         states.append(decoder.accept(piece, states[-1]))
-    heard = [decoder.words(state) for state in states]
+    words = [decoder.words(state) for state in states]
     finished = decoder.finish(states[-1])
     # back and forth, and again after its end
-    for state, expected in zip(states[::-1], heard[::-1], strict=True):
+    for state, expected in zip(states[::-1], words[::-1], strict=True):
         assert decoder.words(state) == expected
     state = decoder.accept(log_probs[10:], states[2])
     assert decoder.finish(state) == decoder.finish(state) == finished
@@ -149,7 +149,7 @@ def test_forks_share_what_is_large_and_no_search(paths, monkeypatch):
     assert len(loaded) == 3
 
 
-def test_nothing_is_heard_in_nothing(decoder):
+def test_silence_has_no_words(decoder):
     state = decoder.start()
     assert decoder.accept(torch.zeros(0, len(VOCABULARY)), state) is state
     assert decoder.words(state) == PartialHypothesis((), ())

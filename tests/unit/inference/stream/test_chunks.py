@@ -1,4 +1,4 @@
-"""Utterances are heard offline in the chunks of a stream."""
+"""Utterances are recognized offline in the chunks of a stream."""
 
 from functools import partial
 
@@ -33,7 +33,7 @@ def waveforms():
     return [0.3 * torch.randn(n, generator=generator) for n in (48000, 20000, 0)]
 
 
-def test_a_batch_is_heard_as_streams_are(waveforms):
+def test_a_batch_is_recognized_as_streams_are(waveforms):
     trained = make_trained()
     seconds = {"chunk_seconds": 0.32, "left_seconds": 1.0}
     recognizer = StreamingRecognizer(trained, **seconds)

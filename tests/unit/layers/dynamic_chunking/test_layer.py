@@ -34,13 +34,17 @@ def make_plain_encoder(**options):
 
 @pytest.mark.parametrize("split", [[1, 2], [1, 2, 1], [2, 1], None])
 def test_inner_blocks_run_on_fewer_frames(split):
-    encoder, heard = make_encoder(split, keep_ratio=0.25), []
+    encoder, shapes = make_encoder(split, keep_ratio=0.25), []
     for block in encoder.blocks:
-        block.register_forward_hook(lambda _, inputs, __: heard.append(inputs[0].shape))
+        block.register_forward_hook(
+            lambda _, inputs, __: shapes.append(inputs[0].shape)
+        )
     encoder(torch.randn(2, 40, 8), torch.tensor([40, 20]))
     split = split or [2, 2]
     inner = range(split[0], split[0] + split[1])
-    assert [shape[1] for shape in heard] == [10 if i in inner else 40 for i in range(4)]
+    assert [shape[1] for shape in shapes] == [
+        10 if i in inner else 40 for i in range(4)
+    ]
 
 
 def test_what_was_added_to_a_segment_is_added_to_its_frames():

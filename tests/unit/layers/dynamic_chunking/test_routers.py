@@ -34,7 +34,7 @@ def router(request):
 
 
 @pytest.mark.parametrize("keep_ratio", [0.25, 0.5, 0.8])
-def test_the_share_asked_for_is_kept(router, keep_ratio):
+def test_the_requested_share_is_kept(router, keep_ratio):
     is_padding = torch.arange(60) >= torch.tensor([60, 40])[:, None]
     for _ in range(100):
         routing, _ = router(speech_like(), is_padding, keep_ratio)

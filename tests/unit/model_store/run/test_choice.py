@@ -35,7 +35,7 @@ def test_what_training_has_chosen_is_loaded(run_copy):
     assert loads(run_copy, 30, 40, num=2)
 
 
-def test_an_average_that_nobody_has_tested_is_not_taken(run_copy):
+def test_an_untested_average_is_not_taken(run_copy):
     assert loads(run_copy, 30, 40)
     (run_copy / "result.json").unlink()
     assert loads(run_copy, 30)
@@ -57,7 +57,7 @@ def test_a_damaged_choice_gives_way_to_the_best_whole_one(run_copy, kind, caplog
     "content",
     [b"", b"\0" * 9, b"[]", b"{}", b'{"checkpoints": 3}', b"[" * 100_000, b"\xff"],
 )
-def test_a_damaged_note_is_told(run_copy, content, caplog):
+def test_a_damaged_note_is_reported(run_copy, content, caplog):
     (run_copy / "save" / "choice.json").write_bytes(content)
     assert loads(run_copy, 30)
     assert "choice.json: damaged" in caplog.text

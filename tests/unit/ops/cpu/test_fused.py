@@ -104,14 +104,14 @@ def draw(name, num_frames, dtype):
 
 
 def run(name, inputs, create_graph=False):
-    """Give the output, and the gradients of all inputs."""
+    """Return the output, and the gradients of all inputs."""
     y = FUNCTIONS[name][0](*inputs)
     weight = torch.linspace(-1, 2, y.numel(), dtype=y.dtype).view_as(y)
     return [y, *torch.autograd.grad(y, inputs, weight, create_graph=create_graph)]
 
 
 def runs_in_cpp(y):
-    """Tell whether it was made so, or joined of what was."""
+    """Return whether it was made so, or joined of parts that were."""
     before = [y.grad_fn, *(function for function, _ in y.grad_fn.next_functions)]
     return any(each and each.name().startswith("_") for each in before)
 

@@ -278,7 +278,7 @@ def test_compiles_to_the_same_result(rule):
 
 
 def kept_bytes(function):
-    """Tell how much memory a call leaves taken, its graph's included."""
+    """Return the memory that a call leaves allocated, its graph's included."""
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
         result = function()
     assert result.requires_grad

@@ -68,16 +68,16 @@ def test_does_not_depend_on_the_padding(folders, signals):
 
 
 def test_views_have_the_same_pauses_and_all_else_of_their_own(signals):
-    def hear(**options):
+    def run(**options):
         augment = WaveformAugmenter(pause_prob=1.0, pause_seconds=[0.1, 0.2], **options)
         torch.manual_seed(1)
         return augment(signals, LENGTHS, num_views=2)
 
-    views, lengths = hear()
+    views, lengths = run()
     assert torch.equal(*views.chunk(2))
     assert torch.equal(*lengths.chunk(2))
     assert (lengths[:3] > LENGTHS).all()
-    augmented, _ = hear(codecs=["mulaw", "narrowband", "vorbis"], codec_prob=0.8)
+    augmented, _ = run(codecs=["mulaw", "narrowband", "vorbis"], codec_prob=0.8)
     assert augmented.shape == views.shape
     assert not torch.equal(*augmented.chunk(2))
 

@@ -15,20 +15,20 @@ def words():
 
 
 def split(lengthened, words):
-    """Find the samples of the utterance; tell how much is before, in and behind."""
+    """Find the samples of the utterance; return how much is before, in and behind."""
     first, last = words[0].item(), words[-1].item()
     start = (lengthened == first).nonzero()[0].item()
     end = (lengthened == last).nonzero()[-1].item() + 1
     return start, end - start - len(words), len(lengthened) - end
 
 
-def test_nothing_that_was_said_is_lost_or_moved_within_words(words):
+def test_no_speech_is_lost_or_moved_within_words(words):
     torch.manual_seed(1)
     lengthened = Pauses(1.0, [0.25, 0.25])(words)
     assert split(lengthened, words) == (4000, 4000, 4000)
-    said = lengthened[4000:-4000]
-    assert torch.equal(said[:8000], words[:8000])
-    assert torch.equal(said[-8000:], words[-8000:])
+    utterance = lengthened[4000:-4000]
+    assert torch.equal(utterance[:8000], words[:8000])
+    assert torch.equal(utterance[-8000:], words[-8000:])
 
 
 def test_pauses_are_silence_or_quieter_noise(words):

@@ -82,7 +82,7 @@ def test_the_scale_rises_from_0(warmup_steps, total_steps, step, share):
     assert views.weight(step, total_steps) == pytest.approx(0.4 * share)
 
 
-def test_losses_are_averaged_and_what_is_told_is_by_label(logits):
+def test_losses_are_averaged_and_logged_by_label(logits):
     log_probs = logits.log_softmax(dim=-1)
     apart = in_plain_words(log_probs, FRAMES)
     views, num_labels = TwoViews(0.2), torch.tensor([5, 3, 0])

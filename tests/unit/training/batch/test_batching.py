@@ -48,7 +48,7 @@ def test_what_is_taken_is_as_it_was_and_padded_anew():
     assert taken.signal.data[0].tolist() == [1.0] * 16_000 + [0.0] * 16_000
 
 
-def test_lack_of_memory_is_told_from_other_errors():
+def test_lack_of_memory_is_distinguished_from_other_errors():
     assert is_out_of_memory(torch.OutOfMemoryError())
     assert is_out_of_memory(RuntimeError("HIP out of memory. Tried to allocate"))
     assert not is_out_of_memory(RuntimeError("mat1 and mat2 shapes"))

@@ -91,12 +91,12 @@ class Epoch:
         return self
 
     def train(self, num_batches=None):
-        """Train on so many batches of each process; tell what they held, in order."""
+        """Train on so many batches of each process; return what they held, in order."""
         for rank in self.ranks:
             rank.set_epoch(EPOCH)
         numbers = {rank.num_left for rank in self.ranks}
         assert len(numbers) == 1
-        heard = []
+        seen = []
         for batches in itertools.islice(zip(*self.ranks, strict=True), num_batches):
             for rank, dataset, rows in zip(
                 self.ranks, self.datasets, batches, strict=True
@@ -105,16 +105,16 @@ class Epoch:
                 for row in rows:
                     name = dataset.data_ids[row]
                     stream = dataset.data[name].get("stream")
-                    heard += [u.id for u in stream] if stream else [name]
-        return heard
+                    seen += [u.id for u in stream] if stream else [name]
+        return seen
 
     def stop(self, path):
         self.ranks[0].save(path)
         return path
 
 
-def once(heard, seconds=SECONDS):
-    return sorted(heard) == sorted(seconds)
+def once(seen, seconds=SECONDS):
+    return sorted(seen) == sorted(seconds)
 
 
 KINDS = {
@@ -144,13 +144,13 @@ def test_an_epoch_has_each_utterance_once(kind):
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 @pytest.mark.parametrize("num_done", [0, 1, 3])
-def test_the_same_batches_go_on_with_the_next(kind, num_done, tmp_path):
+def test_the_same_batches_continue_with_the_next(kind, num_done, tmp_path):
     stopped = Epoch(**kind)
-    heard = stopped.train(num_done)
+    seen = stopped.train(num_done)
     resumed = Epoch(**kind).resume(stopped.stop(tmp_path / "a"))
     again = resumed.train(1)
     rest = Epoch(**kind).resume(resumed.stop(tmp_path / "b")).train()
-    assert heard + again + rest == Epoch(**kind).train()
+    assert seen + again + rest == Epoch(**kind).train()
 
 
 CHANGES = {
@@ -221,8 +221,8 @@ def test_an_epoch_that_is_done_has_no_batch_left(tmp_path):
 
 def test_too_few_that_are_left_are_counted(tmp_path, caplog):
     stopped = Epoch(lambda *a: bucketed(*a, max_batch_size=1))
-    heard = stopped.train(39)
-    assert len(heard) == 39
+    seen = stopped.train(39)
+    assert len(seen) == 39
     resumed = Epoch(num_ranks=2).resume(stopped.stop(tmp_path / "a"))
     assert resumed.train() == []
     assert "1 utterances are too few for as many processes" in caplog.text

@@ -10,7 +10,7 @@ def draw():
     return random.random(), np.random.rand(), torch.rand(()).item()
 
 
-def test_draws_go_on_where_they_were_saved(tmp_path):
+def test_draws_continue_where_they_were_saved(tmp_path):
     state = RandomState()
     state.save(tmp_path / "random.ckpt")
     expected = draw()

@@ -18,7 +18,7 @@ def describe(utterance_id, text="ONE", duration=1.0, path="x.wav", offset=0.0):
 
 @pytest.fixture
 def ramp(tmp_path):
-    """Two seconds whose samples tell their time."""
+    """Two seconds whose samples show their time."""
     path = tmp_path / "ramp.wav"
     samples = np.linspace(0, 1, 32000, endpoint=False, dtype=np.float32)
     soundfile.write(path, samples, 16000, subtype="FLOAT")

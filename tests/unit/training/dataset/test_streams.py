@@ -69,7 +69,7 @@ def test_streams_are_others_in_each_epoch():
     plans = [StreamPlan(streams, is_random=True)]
     dataset = make_stream_dataset(plans, Vocabulary.from_texts(["ONE"]), seed=1)
 
-    def heard():
+    def read_all():
         for name in dataset.data_ids:
             entry = dataset.data[name]
             assert entry["text"].split() == [u.text for u in entry["stream"]]
@@ -78,7 +78,7 @@ def test_streams_are_others_in_each_epoch():
     epochs = []
     for epoch in (1, 2, 1):
         dataset.set_epoch(epoch)
-        epochs.append(heard())
+        epochs.append(read_all())
     assert epochs[0] == epochs[2] != epochs[1]
 
 
@@ -139,7 +139,7 @@ def test_chapters_are_read_on_utterance_by_utterance(seconds, gap):
     assert lengths == sorted(lengths)
 
 
-def test_streams_without_bounds_are_all_that_a_speaker_says():
+def test_streams_without_bounds_are_all_utterances_of_a_speaker():
     streams = join_speakers(UTTERANCES, None, None)
     assert [len(stream) for stream in streams] == [50, 50]
     assert {len(s) for s in join_utterances(CHAPTERS, "reading", 3, None)} == {3, 1}

@@ -21,7 +21,7 @@ def feed(watch, *lengths):
     size = max(lengths)
     is_padding = torch.arange(size) >= torch.tensor(lengths)[:, None]
     x = torch.randn(len(lengths), size, 8)
-    # what a head says, for the router that reads it
+    # a head's output, for the router that reads it
     watch.chunking.route(x, is_padding, log_probs=x.log_softmax(dim=-1))
 
 
@@ -42,7 +42,7 @@ def test_the_ratio_counts_by_its_weight_and_the_tokens():
     assert (watch.losses(TOKENS, NUM_TOKENS) > 0.1 * NUM_TOKENS).all()
 
 
-def test_a_learned_router_is_told_the_ratio():
+def test_a_learned_router_learns_the_ratio():
     watch = watch_batch(CosineRouter(8), keep_ratio=0.25)
     watch.chunking.keep_ratio = 0.5
     watch.losses(TOKENS, NUM_TOKENS).sum().backward()
@@ -84,17 +84,19 @@ def test_validation_calibrates_the_router():
     assert watch.chunking.router.threshold == found
 
 
-def test_metrics_tell_what_the_router_goes_by():
-    told = {router: watch_batch(router).metrics().keys() for router in ROUTERS}
-    assert told["uniform"] == {"segments/keep_ratio"}
-    assert told["ctc-blank"] == {*told["uniform"], *OF_SCORES}
+def test_metrics_show_what_the_router_depends_on():
+    names = {router: watch_batch(router).metrics().keys() for router in ROUTERS}
+    assert names["uniform"] == {"segments/keep_ratio"}
+    assert names["ctc-blank"] == {*names["uniform"], *OF_SCORES}
     assert (
-        told["cosine"] == told["similarity"] == {*told["ctc-blank"], "segments/cosine"}
+        names["cosine"]
+        == names["similarity"]
+        == {*names["ctc-blank"], "segments/cosine"}
     )
 
 
 @pytest.mark.parametrize("router", ROUTERS)
-def test_utterances_of_one_frame_have_no_neighbours_to_tell_of(router):
+def test_utterances_of_one_frame_have_no_neighbours(router):
     watch = watch_batch(router)
     feed(watch, 1, 1)
     assert watch.metrics() == {"segments/keep_ratio": 1.0}

@@ -32,7 +32,7 @@ def make_model(**options):
     return CTCModel(MelFrontend(8, channels=4, dropout=0.0), encoder, 5)
 
 
-def hear(model):
+def watch_pass(model):
     watch = HeadsWatch.of(model)
     watch.begin()
     model(WAVEFORM, SAMPLES)
@@ -54,13 +54,13 @@ MODELS = {
 
 
 def compare(model, block):
-    """See that loss and gradients are those of CTC on an encoder cut at the block."""
+    """Check that loss and gradients are those of CTC on an encoder cut at the block."""
     early = exit_at(deepcopy(model), block).train()
-    said = hear(model).output(f"{block}")
+    output = watch_pass(model).output(f"{block}")
     log_probs, frames = early(WAVEFORM, SAMPLES)
-    assert said.lengths.tolist() == frames.tolist()
+    assert output.lengths.tolist() == frames.tolist()
     losses = []
-    for outputs in (said, (log_probs, frames)):
+    for outputs in (output, (log_probs, frames)):
         loss, is_infeasible = ctc_losses(*outputs, TOKENS, NUM_TOKENS)
         assert (loss > 0).all()
         assert not is_infeasible.any()
@@ -91,15 +91,15 @@ def test_a_loss_on_chunks_is_that_of_ctc_on_the_chunks(block):
 
 def test_chunks_of_segments_are_joined_by_utterance():
     options = on_chunks(streaming_chunks=SEGMENTS)
-    watch = hear(make_model(heads={3: "ctc"}, **options).train())
+    watch = watch_pass(make_model(heads={3: "ctc"}, **options).train())
     calls = watch.calls["3"]
     assert {call.row for call in calls} == {0, 1}
-    said = watch.output("3")
-    for row, length in enumerate(said.lengths):
+    output = watch.output("3")
+    for row, length in enumerate(output.lengths):
         # in the order of time, whatever the segments
         mine = torch.cat([call.values[0] for call in calls if call.row == row])
-        assert torch.equal(said.values[row, :length], mine)
-    assert said.lengths.tolist() == [13, 5]
+        assert torch.equal(output.values[row, :length], mine)
+    assert output.lengths.tolist() == [13, 5]
 
 
 def test_an_utterance_without_frames_has_no_loss():
@@ -114,8 +114,8 @@ def test_an_utterance_without_frames_has_no_loss():
     assert losses[0] == 0 < losses[1]
 
 
-def test_losses_of_several_heads_are_averaged_and_told():
-    watch = hear(make_model(heads={1: "ctc", 3: "ctc"}).train())
+def test_losses_of_several_heads_are_averaged_and_logged():
+    watch = watch_pass(make_model(heads={1: "ctc", 3: "ctc"}).train())
     mean = watch.losses(TOKENS, NUM_TOKENS)
     each = [ctc_losses(*watch.output(name), TOKENS, NUM_TOKENS)[0] for name in "13"]
     torch.testing.assert_close(mean, (each[0] + each[1]) / 2)
@@ -127,11 +127,11 @@ def test_losses_of_several_heads_are_averaged_and_told():
 
 def test_the_first_pass_counts_and_only_in_training():
     model = make_model(heads={2: "ctc"}).train()
-    watch = hear(model)
+    watch = watch_pass(model)
     first = watch.output("2")
     model(torch.randn(2, 16000), SAMPLES)
     assert torch.equal(watch.output("2").values, first.values)
-    watch = hear(model.eval())
+    watch = watch_pass(model.eval())
     assert watch.output("2") is None
     assert watch.losses(TOKENS, NUM_TOKENS).tolist() == [0, 0]
     assert HeadsWatch.of(make_model()) is None

@@ -35,7 +35,7 @@ def test_groups_have_what_rules_give_and_else_the_optimizers():
     assert seen == [("encoder", 0.005, 0.005, 0.1), ("output", 0.03, 0.03, 0.0)]
 
 
-def test_table_tells_what_is_frozen_when():
+def test_table_shows_what_is_frozen_when():
     stages = [
         {"epochs": [1, 2], "rates": {"output": 2e-4}},
         {"epochs": [3, 5], "rates": {"*": 1e-5}},

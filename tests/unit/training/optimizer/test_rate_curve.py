@@ -46,11 +46,11 @@ def test_nothing_is_suggested_where_the_loss_only_rises():
     assert curve.suggestion is None
 
 
-def test_a_fall_without_end_is_told():
+def test_a_fall_without_end_is_reported():
     assert make_curve(10.0).still_falls
 
 
-def test_too_few_steps_tell_nothing():
+def test_too_few_steps_have_no_suggestion():
     with pytest.raises(InputError, match="--find_lr: the loss diverged within 5 steps"):
         check_curve(RateCurve(RATES[:5], [1.0] * 5))
 

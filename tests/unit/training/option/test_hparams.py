@@ -111,12 +111,12 @@ def test_an_object_with_arguments_replaces_that_of_the_file(
     assert hparams["opt_class"].keywords == arguments
 
 
-def test_defaults_hold_where_nobody_says_otherwise(recipe_yaml):
+def test_defaults_hold_where_nothing_is_set(recipe_yaml):
     settings = read_settings(recipe_yaml, {"output_folder": "x"}, KEYS)
     assert settings.values["log_interval"] == 50
     assert make_hparams(settings)["log_interval"] == 50
     assert "log_interval: 50" in settings.resolved
-    # whoever changes a default's contents changes those of this run
+    # a changed default would change this run
     settings.values["decoding"]["beam_size"] = 7
     assert read_settings(recipe_yaml, {"output_folder": "x"}, KEYS).values[
         "decoding"
@@ -188,7 +188,7 @@ def test_a_suggestion_heeds_what_keys_are_for(recipe_yaml, meant, key):
         ("a: \xff", "a:"),
     ],
 )
-def test_broken_file_is_told_on_one_line(tmp_path, content, message):
+def test_broken_file_is_reported_on_one_line(tmp_path, content, message):
     path = tmp_path / "broken.yaml"
     path.write_bytes(content.encode("latin-1"))
     fault = fault_of(path)
@@ -212,7 +212,7 @@ def test_what_is_appended_to_a_file_is_not_ignored(recipe_yaml, line, message):
     assert message in fault_of(recipe_yaml, {"output_folder": "x"}, KEYS)
 
 
-def test_a_key_that_the_recipe_needs_is_asked_for(recipe_yaml):
+def test_a_key_that_the_recipe_needs_is_required(recipe_yaml):
     recipe_yaml.write_text(RECIPE_YAML.replace("seed: 3", ""))
     folder = {"output_folder": "x"}
     message = fault_of(recipe_yaml, folder, KEYS)

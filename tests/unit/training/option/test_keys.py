@@ -46,7 +46,7 @@ EVERY = dict(pair for table in RECIPES for pair in nested(table))
 
 
 def refused(name, kind):
-    """Give the mistakes that a kind does not take, each with what is said then."""
+    """Return values that a kind refuses, each with the message."""
     found = []
     for value in MISTAKES:
         try:
@@ -57,7 +57,7 @@ def refused(name, kind):
 
 
 @pytest.mark.parametrize("name", EVERY)
-def test_mistakes_are_told_on_one_line_with_key_value_and_what_fits(name):
+def test_mistakes_are_reported_on_one_line_with_key_value_and_what_fits(name):
     mistakes = refused(name, EVERY[name])
     assert len(mistakes) >= 4
     for _, message in mistakes:
@@ -102,7 +102,7 @@ def test_defaults_fit(table):
         ("model_type", "word", "one of unigram, bpe"),
     ],
 )
-def test_what_fits_is_said(name, value, expected):
+def test_expected_values_are_described(name, value, expected):
     with pytest.raises(InputError) as caught:
         EVERY[name].check(name, value)
     assert f": expected {expected}" in str(caught.value)
@@ -135,7 +135,7 @@ def test_names_are_checked_inside_too():
 
 
 def test_every_key_that_is_read_has_its_kind():
-    """Whoever adds a key is to say what fits."""
+    """A new key has to describe what fits."""
     sources = "".join(
         path.read_text()
         for path in [

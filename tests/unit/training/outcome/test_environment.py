@@ -40,7 +40,7 @@ def test_commit_is_unknown_without_git(tmp_path, monkeypatch):
     assert source_commit() is None
 
 
-def test_hardware_tells_what_bears_on_speed():
+def test_hardware_describes_what_bears_on_speed():
     hardware = describe_hardware()
     assert hardware["cpu"]
     assert hardware["cores"] >= 1

@@ -30,7 +30,7 @@ def make_headed(tokens, kind="ctc", block=1):
 
 
 make_deep = partial(make_ctc, num_layers=2)
-told = partial(make_headed, kind="self-conditioned-ctc")
+make_conditioned = partial(make_headed, kind="self-conditioned-ctc")
 
 
 def make_s2s(tokens, width=8):
@@ -107,7 +107,11 @@ def test_case_makes_another_token():
         (make_s2s, make_ctc, r"it has 'decoder\.\S+', which the new model lacks"),
         (make_headed, make_deep, r"--init_fresh '\[encoder\.heads\]'"),
         (make_deep, make_headed, r"--init_fresh '\[encoder\.heads\]'"),
-        (told, make_headed, r"--init_fresh '\[encoder\.heads\.1\.condition\]'"),
+        (
+            make_conditioned,
+            make_headed,
+            r"--init_fresh '\[encoder\.heads\.1\.condition\]'",
+        ),
         (
             *(make_headed, partial(make_headed, block=2)),
             r"--init_fresh '\[encoder\.heads\.2, encoder\.heads\.1\]'",
@@ -142,7 +146,7 @@ def test_a_fresh_module_must_exist():
 
 
 def test_heads_of_the_encoder_are_taken_over_by_token():
-    old, new = told(OLD), told(NEW)
+    old, new = make_conditioned(OLD), make_conditioned(NEW)
     before, tokens = copy_of(new), map_tokens(OLD, NEW)
     transfer(old.state_dict(), new, tokens)
     [condition] = [name for name in before if name.endswith("condition.weight")]

@@ -125,15 +125,15 @@ def test_processes_read_shards_of_their_own(four, utterances):
 
 def read(loader, epochs=(1, 2), stop=None):
     """Ids of each batch, as a training would have them."""
-    heard = []
+    seen = []
     for epoch in epochs:
         loader.set_epoch(epoch)
         for batch in loader:
             loader.advance(batch)
-            heard.append(batch.id)
-            if len(heard) == stop:
-                return heard
-    return heard
+            seen.append(batch.id)
+            if len(seen) == stop:
+                return seen
+    return seen
 
 
 @pytest.mark.parametrize("num_workers", [0, 2])
@@ -181,24 +181,24 @@ def test_other_batches_hold_what_the_epoch_has_not_had(
     again = ShardLoader(batches_of(write(2)))
     again.load(tmp_path / "b")
     rest = read(again, [1])
-    heard = [name for batch in first + second + rest for name in batch]
-    assert sorted(heard) == everything(utterances)
+    seen = [name for batch in first + second + rest for name in batch]
+    assert sorted(seen) == everything(utterances)
     # and the next epoch has them all
     assert len({name for batch in read(again, [2]) for name in batch}) == 12
 
 
-def test_one_process_goes_on_after_two(four, utterances, tmp_path, monkeypatch):
-    heard = []
+def test_one_process_continues_after_two(four, utterances, tmp_path, monkeypatch):
+    seen = []
     for rank in (0, 1):
         monkeypatch.setenv("RANK", str(rank))
         loader = ShardLoader(batches_of(four, rank=rank, num_ranks=2))
-        heard += read(loader, stop=2)
+        seen += read(loader, stop=2)
         loader.save(tmp_path / "a")
     monkeypatch.delenv("RANK")
     resumed = ShardLoader(batches_of(four))
     resumed.load(tmp_path / "a")
-    heard += read(resumed, [1])
-    assert sorted(name for [name] in heard) == everything(utterances)
+    seen += read(resumed, [1])
+    assert sorted(name for [name] in seen) == everything(utterances)
 
 
 def test_no_more_workers_read_than_there_are_shards(write, caplog):

@@ -37,7 +37,7 @@ def holder(tmp_path):
     process.stdout.close()
 
 
-def test_who_trains_in_a_folder_is_told_and_a_dead_process_is_no_obstacle(
+def test_the_process_that_trains_in_a_folder_is_named_and_a_dead_one_is_no_obstacle(
     holder, tmp_path
 ):
     with pytest.raises(InputError) as caught, only_training_in(tmp_path):
@@ -63,7 +63,7 @@ def test_a_folder_is_free_after_a_training_whatever_ended_it(tmp_path):
         pass
 
 
-def test_file_systems_without_locks_are_told_of(tmp_path, monkeypatch, caplog):
+def test_file_systems_without_locks_are_reported(tmp_path, monkeypatch, caplog):
     def fail(*arguments):
         raise OSError(95, "Operation not supported")
 

@@ -7,26 +7,26 @@ import torch
 from lact_modules.training.tracking.metrics_log import MetricsLog, open_log
 
 
-class Listener:
-    """A tracker that remembers what it was told, and may fail."""
+class FakeTracker:
+    """A tracker that keeps what it was given, and may fail."""
 
     def __init__(self, fails=False):
-        self.told = []
+        self.shown = []
         self.fails = fails
 
     def show_numbers(self, step, values):
         if self.fails:
             raise ConnectionError("no server")
-        self.told.append((step, dict(values)))
+        self.shown.append((step, dict(values)))
 
     def show_text(self, step, name, text):
-        self.told.append((step, name, text))
+        self.shown.append((step, name, text))
 
     def show_audio(self, step, name, signal, caption):
-        self.told.append((step, name, signal.dtype, len(signal), caption))
+        self.shown.append((step, name, signal.dtype, len(signal), caption))
 
     def close(self):
-        self.told.append("closed")
+        self.shown.append("closed")
 
 
 def read(folder):
@@ -62,36 +62,36 @@ def test_what_came_after_a_checkpoint_is_taken_back(tmp_path):
 
 
 def test_values_that_are_no_numbers_are_left_out(tmp_path):
-    listener = Listener()
-    log = MetricsLog(tmp_path, [listener])
+    tracker = FakeTracker()
+    log = MetricsLog(tmp_path, [tracker])
     log.log("train", 1, 1 / 3, loss=math.nan, lr=0.1, norm=math.inf)
     assert read(tmp_path) == [{"step": 1, "epoch": 0.3333, "split": "train", "lr": 0.1}]
-    assert listener.told == [(1, {"train/lr": 0.1})]
+    assert tracker.shown == [(1, {"train/lr": 0.1})]
 
 
 def test_trackers_are_shown_everything(tmp_path):
-    listeners = [Listener(), Listener()]
-    log = MetricsLog(tmp_path, listeners)
+    trackers = [FakeTracker(), FakeTracker()]
+    log = MetricsLog(tmp_path, trackers)
     log.show_text(1, "sample", "ONE")
     log.show_audio(1, "worst/1", torch.zeros(8, dtype=torch.float64), "a")
     log.close(2, {"test": {"greedy": {"wer": 2.5, "wer_interval": (1.0, 3.0)}}})
-    assert listeners[0].told == [
+    assert trackers[0].shown == [
         (1, "sample", "ONE"),
         (1, "worst/1", torch.float32, 8, "a"),
         (2, {"test/greedy/wer": 2.5}),
         "closed",
     ]
-    assert listeners[1].told == listeners[0].told
+    assert trackers[1].shown == trackers[0].shown
 
 
 def test_a_tracker_that_fails_stops_nothing(tmp_path, caplog):
-    broken, whole = Listener(fails=True), Listener()
+    broken, whole = FakeTracker(fails=True), FakeTracker()
     log = MetricsLog(tmp_path, [broken, whole])
     for step in (1, 2):
         log.log("train", step, 0.5, loss=3.0)
     assert [entry["step"] for entry in read(tmp_path)] == [1, 2]
-    assert [step for step, _ in whole.told] == [1, 2]
-    assert caplog.text.count("Listener fails (no server)") == 1
+    assert [step for step, _ in whole.shown] == [1, 2]
+    assert caplog.text.count("FakeTracker fails (no server)") == 1
 
 
 @pytest.mark.parametrize("trackers", [[], ["tensorboard"], "tensorboard"])

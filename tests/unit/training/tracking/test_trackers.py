@@ -52,7 +52,7 @@ def test_a_package_that_is_missing(name, tmp_path, monkeypatch):
         make_trackers([name], tmp_path, {})
 
 
-def test_tensorboard_shows_all_and_goes_on(tmp_path):
+def test_tensorboard_shows_all_and_continues(tmp_path):
     for step in (10, 20):
         [tracker] = make_trackers(["tensorboard"], tmp_path, SETTINGS)
         show_all(tracker, step)
@@ -108,7 +108,7 @@ def wandb(monkeypatch):
     return module
 
 
-def test_wandb_shows_all_and_goes_on_with_its_run(wandb, tmp_path):
+def test_wandb_shows_all_and_continues_its_run(wandb, tmp_path):
     for step in (10, 20):
         [tracker] = make_trackers(["wandb"], tmp_path, SETTINGS)
         show_all(tracker, step)
@@ -127,7 +127,7 @@ def test_wandb_shows_all_and_goes_on_with_its_run(wandb, tmp_path):
     assert first.is_finished
 
 
-def test_wandb_that_nobody_is_logged_in_to(wandb, tmp_path):
+def test_wandb_without_a_login(wandb, tmp_path):
     def refuse(**options):
         raise wandb.Error("api_key not configured\nmore")
 
@@ -199,7 +199,7 @@ def mlflow(monkeypatch):
     return MLflowClient
 
 
-def test_mlflow_shows_all_and_goes_on_with_its_run(mlflow, tmp_path):
+def test_mlflow_shows_all_and_continues_its_run(mlflow, tmp_path):
     for step in (10, 20):
         [tracker] = make_trackers(["mlflow"], tmp_path, {**SETTINGS, "seed": step})
         show_all(tracker, step)

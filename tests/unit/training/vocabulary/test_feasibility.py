@@ -1,4 +1,4 @@
-"""Utterances that CTC cannot learn are told of before training begins."""
+"""Utterances that CTC cannot learn are reported before training begins."""
 
 import itertools
 
@@ -26,7 +26,7 @@ def test_they_are_those_that_the_loss_cannot_align():
                 assert fits(labels, num_frames) != expected.item()
 
 
-def test_their_share_and_what_helps_are_told(caplog):
+def test_their_share_and_remedies_are_reported(caplog):
     listed = [(0.24, "HELLO"), (0.2, "HELLO"), (1.0, ""), (0.0, "H")]
     assert check_feasible(listed, LETTERS, 25.0) == 2
     assert "2 of 4 training utterances (50 %) have more labels" in caplog.text

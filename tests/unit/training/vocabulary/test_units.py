@@ -86,7 +86,7 @@ def test_pieces_are_those_of_the_recipes_with_attention(make, units):
     assert make(units, fail) == expected
 
 
-def test_pieces_that_nobody_counts_are_refused(make, units, tmp_path):
+def test_uncounted_pieces_are_refused(make, units, tmp_path):
     units = replace(units, units="pieces")
     with pytest.raises(InputError, match="num_tokens: null; give the number of pieces"):
         make(units, lambda: TEXTS)
