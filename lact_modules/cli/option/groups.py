@@ -18,6 +18,15 @@ _ADAPTATION = {
 }
 """Options of test-time training, and their names in Python."""
 
+_NEEDED = {
+    "lm_weight": "lm",
+    "word_score": "beam_size",
+    "rescore_weight": "rescore",
+    "rescore_word_score": "rescore",
+    "rescore_lowercase": "rescore",
+}
+"""Options of the search that change nothing without another one."""
+
 
 @dataclass(frozen=True)
 class Compute:
@@ -40,7 +49,12 @@ class BeamSearch:
 
     def given(self) -> dict[str, Any]:
         """Return what the user gave, by name."""
-        return options.given(**vars(self))
+        found = options.given(**vars(self))
+        for name, needed in _NEEDED.items():
+            if name in found and not found.get(needed):
+                option, other = (f"--{n.replace('_', '-')}" for n in (name, needed))
+                raise InputError(f"{option}: changes nothing without {other}")
+        return found
 
 
 @dataclass(frozen=True)

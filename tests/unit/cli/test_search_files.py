@@ -128,6 +128,20 @@ def test_numbers_out_of_range_are_refused(transcribe, lm, option, value):
 
 
 @pytest.mark.parametrize(
+    ("options", "needed"),
+    [
+        (("--lm-weight", "1"), "--lm"),
+        (("--rescore-weight", "0.5"), "--rescore"),
+        (("--rescore-word-score", "1"), "--rescore"),
+        (("--rescore-lowercase",), "--rescore"),
+        (("--beam-size", "0", "--word-score", "1"), "--beam-size"),
+    ],
+)
+def test_options_that_change_nothing_are_refused(transcribe, options, needed):
+    assert_refused(transcribe(*options), f"changes nothing without {needed}")
+
+
+@pytest.mark.parametrize(
     "options",
     [
         ("--lm-weights", "1,nan"),
