@@ -28,6 +28,21 @@ class BeamStream:
     The text and its score are those of the whole utterance. A search that is at the
     state's place continues from there; for any other state it starts again from the
     utterance's beginning, so that the state alone defines the output.
+
+    Arguments
+    ---------
+    search : BeamSearch
+        Of this stream alone.
+
+    Example
+    -------
+    >>> from lact_modules.data.text.vocabulary import Vocabulary
+    >>> search = BeamSearch(Vocabulary.from_texts(["HI"]), frame_rate=10.0, beam_size=5)
+    >>> decoder = BeamStream(search)
+    >>> frames = torch.nn.functional.one_hot(torch.tensor([0, 2, 2, 0, 3, 1])).log()
+    >>> state = decoder.accept(frames[:3], decoder.start())
+    >>> decoder.finish(decoder.accept(frames[3:], state)).words
+    (Word(word='HI', start=0.1, end=0.5),)
     """
 
     def __init__(self, search: BeamSearch):

@@ -39,7 +39,26 @@ class GreedyState(NamedTuple):
 
 
 class GreedyStream:
-    """Take the best token of each frame, piece by piece; a `StreamDecoder`."""
+    """Take the best token of each frame, piece by piece; a `StreamDecoder`.
+
+    Arguments
+    ---------
+    vocabulary : AnyVocabulary
+        Tokens of the model.
+    frame_rate : float
+        Frames a second.
+
+    Example
+    -------
+    >>> from lact_modules.data.text.vocabulary import Vocabulary
+    >>> decoder = GreedyStream(Vocabulary.from_texts(["HI"]), frame_rate=10.0)
+    >>> frames = torch.nn.functional.one_hot(torch.tensor([0, 2, 2, 0, 3, 1])).log()
+    >>> state = decoder.accept(frames[:3], decoder.start())
+    >>> [word.word for word in decoder.words(state).open]
+    ['H']
+    >>> decoder.finish(decoder.accept(frames[3:], state)).words
+    (Word(word='HI', start=0.1, end=0.5),)
+    """
 
     def __init__(self, vocabulary: AnyVocabulary, frame_rate: float):
         self.vocabulary, self.frame_rate = vocabulary, frame_rate

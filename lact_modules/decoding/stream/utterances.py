@@ -20,7 +20,32 @@ class UtteranceState(NamedTuple):
 
 
 class UtteranceDecoder:
-    """Decode a stream, each utterance anew; it ends only after a call."""
+    """Decode a stream, each utterance anew.
+
+    Arguments
+    ---------
+    decoder : StreamDecoder
+        Of one utterance.
+    endpoint : Endpoint
+        When it is over, which is asked after each call.
+    frame_rate : float
+        Frames a second.
+
+    Example
+    -------
+    >>> import torch
+    >>> from lact_modules.data.text.vocabulary import Vocabulary
+    >>> from lact_modules.decoding.stream.greedy import GreedyStream
+    >>> greedy = GreedyStream(Vocabulary.from_texts(["HI"]), frame_rate=10.0)
+    >>> decoder = UtteranceDecoder(greedy, Endpoint(silence=0.15), frame_rate=10.0)
+    >>> frames = torch.nn.functional.one_hot(torch.tensor([2, 0, 0, 3, 0, 0])).log()
+    >>> state, ended = decoder.start(), []
+    >>> for piece in frames.split(3):
+    ...     state, hypothesis = decoder.accept(piece, state)
+    ...     ended.append(hypothesis.words)
+    >>> ended
+    [(Word(word='H', start=0.0, end=0.1),), (Word(word='I', start=0.3, end=0.4),)]
+    """
 
     def __init__(self, decoder: StreamDecoder, endpoint: Endpoint, frame_rate: float):
         self.decoder, self.endpoint, self.frame_rate = decoder, endpoint, frame_rate

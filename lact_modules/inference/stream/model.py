@@ -36,6 +36,32 @@ class StreamingModel:
     """Score samples as they arrive; the state is an argument and a result.
 
     The scores do not depend on how the samples are cut into pieces.
+
+    Arguments
+    ---------
+    model : CTCModel
+        In evaluation mode, with running normalization.
+    encoder : StreamingEncoder
+        Of the model, see `chunk_encoder`.
+
+    Raises
+    ------
+    InputError
+        If the front end does not stream, or needs the whole utterance.
+
+    Example
+    -------
+    >>> from functools import partial
+    >>> from lact_modules.encoders import Encoder
+    >>> from lact_modules.layers import FeedForward, LaCTMixer
+    >>> mixer, ffn = partial(LaCTMixer, 8, 2, 2), partial(FeedForward, 8, 16)
+    >>> frontend = MelFrontend(8, normalization="running")
+    >>> model = CTCModel(frontend, Encoder(8, 2, mixer, ffn), num_tokens=5).eval()
+    >>> streaming = StreamingModel(model, chunk_encoder(model, chunk_seconds=0.32))
+    >>> state = streaming.start(batch_size=2)
+    >>> log_probs, state = streaming.accept(torch.randn(2, 16000), state)
+    >>> log_probs.shape, streaming.finish(state).shape
+    (torch.Size([2, 24, 5]), torch.Size([2, 1, 5]))
     """
 
     def __init__(self, model: CTCModel, encoder: StreamingEncoder):

@@ -50,7 +50,8 @@ class Distillation:
 def code_losses(log_probs: Tensor, frames: Tensor, codes: Sequence[Tensor]) -> Tensor:
     """Return the mean cross-entropy (B,) of codes at the frames of each utterance.
 
-    It is in nats; 0 without frames. A frame learns the code at its middle,
+    Log-probabilities are (B, T, V), of which (B,) `frames` are valid, codes (N,) each.
+    Losses are in nats; 0 without frames. A frame learns the code at its middle,
     as a share of the utterance: so either rate may be the higher one, and speech that
     is played faster or slower has its codes stretched with it.
     """
