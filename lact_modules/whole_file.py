@@ -143,11 +143,16 @@ def whole_folder(path: str | Path, replace: bool = False) -> Iterator[Path]:
     earlier = unfinished_name(path)
     with folder_beside(path) as unfinished:
         yield unfinished
-        # to delete it takes long enough to be interrupted, to rename it does not
-        if replace and path.exists():
-            os.replace(path, earlier)
-        os.replace(unfinished, path)
-    shutil.rmtree(earlier, ignore_errors=True)
+        try:
+            # to delete it takes long enough to be interrupted, to rename it does not
+            if replace and path.exists():
+                os.replace(path, earlier)
+            os.replace(unfinished, path)
+        finally:
+            # what could not be put there leaves the place to the earlier one
+            if earlier.exists() and not path.exists():
+                os.replace(earlier, path)
+            shutil.rmtree(earlier, ignore_errors=True)
 
 
 @contextmanager
