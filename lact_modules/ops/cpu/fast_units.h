@@ -14,7 +14,7 @@ namespace {
 // frames of a block, and of the blocks that share weights brought into a cache
 constexpr int64_t BLOCK = 32, SEGMENT = 1024;
 
-// What all calls are told; `stride` lies between frames of the projection.
+// Arguments of all calls; `stride` lies between frames of the projection.
 struct Shape {
   int64_t batch, frames, stride, heads, size, hidden;
   int64_t segments() const { return (frames + SEGMENT - 1) / SEGMENT; }

@@ -66,7 +66,7 @@ inline float *place(float *x, const int64_t *stride, int64_t item, int64_t frame
   return x + item * stride[0] + frame * stride[1] + head * stride[2];
 }
 
-// What all calls are told: strides are those of (batch, frames, heads).
+// Arguments of all calls: strides are those of (batch, frames, heads).
 struct Shape {
   int64_t batch, frames, keys, heads, size;
   int64_t width() const { return in_panels(size) * LANES; }
