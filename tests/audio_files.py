@@ -46,13 +46,13 @@ _FFMPEG_WRITERS = {
 
 
 def make_sound(seconds=1.0, rate=RATE, pitch=300.0):
-    """Give a tone that swells, (N,) float32, at half of full scale."""
+    """Return a tone that swells, (N,) float32, at half of full scale."""
     time = np.arange(round(seconds * rate)) / rate
     return (0.5 * np.sin(6 * time) * np.sin(2 * np.pi * pitch * time)).astype("f4")
 
 
 def encode(samples, suffix, rate=RATE, **options):
-    """Give the bytes of a file."""
+    """Return the bytes of a file."""
     if suffix in _FFMPEG_WRITERS:
         return _encode_by_ffmpeg(samples, *_FFMPEG_WRITERS[suffix])
     file = io.BytesIO()
@@ -61,7 +61,7 @@ def encode(samples, suffix, rate=RATE, **options):
 
 
 def without_xing(mp3):
-    """Take the first frame away, which tells how many follow."""
+    """Take the first frame away, which declares how many follow."""
     sync = mp3[:2]
     return mp3[mp3.index(sync, 4) :]
 

@@ -19,7 +19,7 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 @pytest.fixture(scope="session")
 def own_logging():
-    """Give a context that undoes what a recipe does to logging and exceptions."""
+    """Return a context that undoes what a recipe does to logging and exceptions."""
 
     @contextlib.contextmanager
     def restore():

@@ -45,13 +45,13 @@ class Block(NamedTuple):
 
 
 def blocks_of(page: Path) -> Iterator[Block]:
-    """Give the blocks of a page, in their order."""
+    """Return the blocks of a page, in their order."""
     for found in _BLOCK.finditer(page.read_text(encoding="utf-8")):
         yield Block(page, found["language"], found["text"], found["reason"])
 
 
 def examples(page: str, language: str) -> list[str]:
-    """Give the blocks of a page of docs/ that can be run, in their order."""
+    """Return the blocks of a page of docs/ that can be run, in their order."""
     return [
         block.text
         for block in blocks_of(DOCS / page)

@@ -49,7 +49,7 @@ class FakeHubHandler(BaseHTTPRequestHandler):
         content = self._read()
         path = urlsplit(self.path).path
         if self.headers["Authorization"] != f"Bearer {TOKEN}":
-            # a careless server, that quotes what it was told
+            # a careless server, that quotes its request
             self._answer({"error": f"no {self.headers['Authorization']}"}, 401)
         elif path == "/api/repos/create":
             self._create(json.loads(content))

@@ -24,7 +24,7 @@ def import_qwen3_next() -> ModuleType:
 
 
 def locate_fla(name: str) -> str:
-    """Give the path of a file of fla's; the test is skipped if there is none."""
+    """Return the path of a file of fla's; the test is skipped if there is none."""
     try:
         return str(distribution("fla-core").locate_file(f"{FLA}/{name}"))
     except PackageNotFoundError:

@@ -74,7 +74,7 @@ def training(encoder, x, lengths):
 
 
 def growth(run, name, shares=(1.0, 0.7)):
-    """Tell how the largest tensor grows when the frames are doubled."""
+    """Return how the largest tensor grows when the frames are doubled."""
     encoder, counts = build(name), []
     for num_frames in (NUM_FRAMES, 2 * NUM_FRAMES):
         x = torch.randn(len(shares), num_frames, D_MODEL)

@@ -30,7 +30,7 @@ NUM_SAMPLES = 6 * 640
 
 
 class Waits(TorchDispatchMode):
-    """Note where a program waits for a device, and give what it may go on with."""
+    """Note where a program waits for a device, and return what it may continue with."""
 
     def __init__(self):
         super().__init__()
@@ -78,7 +78,7 @@ def make_shallow(node):
 
 
 def kind_of(node):
-    """Give a description without its sizes."""
+    """Return a description without its sizes."""
     if isinstance(node, dict):
         return tuple((key, kind_of(value)) for key, value in node.items())
     if isinstance(node, list):

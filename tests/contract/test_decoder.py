@@ -82,7 +82,7 @@ def test_probabilities_sum_to_one(decoder):
     torch.testing.assert_close(log_probs.exp().sum(-1), torch.ones(3, 6))
 
 
-def test_the_memory_has_a_say(decoder):
+def test_the_memory_has_an_influence(decoder):
     tokens, memory, lengths = make_batch()
     change = decoder(tokens, -memory, lengths) - decoder(tokens, memory, lengths)
     assert change.abs().amax(dim=(1, 2)).min() > 1e-3
@@ -217,7 +217,7 @@ def test_a_mamba_state_does_not_grow():
 
 
 @pytest.mark.parametrize("positions", ["sinusoidal", None])
-def test_positions_tell_attention_the_order(positions):
+def test_positions_give_attention_the_order(positions):
     decoder = make_decoder(
         causal_attention, cross_attention, positions=positions, num_layers=1
     )

@@ -74,7 +74,9 @@ def conformer(mixer, causal=False, **options):
 def compressed(mixer, router, heads=None, **options):
     """An encoder whose second block runs on segments; its router has seen frames."""
     chunking = partial(DynamicChunking, router=router(), **options)
-    encoder = conformer(mixer, dynamic_chunking=chunking, block_split=[1, 1], heads=heads)
+    encoder = conformer(
+        mixer, dynamic_chunking=chunking, block_split=[1, 1], heads=heads
+    )
     encoder(*make_batch())
     return encoder
 
@@ -281,10 +283,10 @@ def test_pieces_equal_the_whole(encoder, dtype, near):
     x, lengths = make_batch_of_nan()
     x, encoder = x.to(dtype), encoder.to(dtype)
     whole, _ = encoder(x, lengths)
-    heard = x.clone()
+    original = x.clone()
     with torch.inference_mode():
         in_pieces, _ = encoder(x, lengths)
-        assert torch.equal(x.nan_to_num(), heard.nan_to_num())
+        assert torch.equal(x.nan_to_num(), original.nan_to_num())
         alone, _ = encoder(x[:1], lengths[:1])
     torch.testing.assert_close(in_pieces, whole, atol=near, rtol=near)
     torch.testing.assert_close(alone, whole[:1], atol=near, rtol=near)
@@ -362,40 +364,40 @@ def test_layers_start_from_different_weights():
 
 
 def with_head(encoder):
-    """Make a model whose encoder's first block tells the second one what it hears."""
+    """Make a model whose encoder's first block tells the second one its output."""
     torch.manual_seed(0)
     encoder.heads["1"] = CTCHead(D_MODEL, self_conditioning=True)
     model = CTCModel(torch.nn.Identity(), encoder, num_tokens=5)
     return model.to(next(encoder.blocks.parameters())).eval()
 
 
-def listen(model, run):
-    """Give what the head says while something runs the encoder."""
-    said = []
+def output_of_head(model, run):
+    """Return the head's output while something runs the encoder."""
+    outputs = []
     head = model.encoder.heads["1"]
-    note = head.register_forward_hook(lambda *call: said.append(call[2]))
+    note = head.register_forward_hook(lambda *call: outputs.append(call[2]))
     run(model.encoder)
     note.remove()
-    [(_, log_probs)] = said
+    [(_, log_probs)] = outputs
     return log_probs
 
 
-def test_an_early_exit_says_what_the_head_says(encoder):
+def test_an_early_exit_has_the_output_of_the_head(encoder):
     model = with_head(encoder)
     x, lengths = make_batch()
-    said = listen(model, lambda whole: whole(x, lengths))
+    outputs = output_of_head(model, lambda whole: whole(x, lengths))
     early = exit_at(copy.deepcopy(model), 1)
     output, output_lengths = early.encoder(x, lengths)
     assert output_lengths.tolist() == NUM_FRAMES
-    for log_probs, heard, num_frames in zip(
-        early.score_frames(output), said, NUM_FRAMES, strict=True
+    for log_probs, expected, num_frames in zip(
+        early.score_frames(output), outputs, NUM_FRAMES, strict=True
     ):
-        torch.testing.assert_close(log_probs[:num_frames], heard[:num_frames])
+        torch.testing.assert_close(log_probs[:num_frames], expected[:num_frames])
 
 
 @pytest.fixture(params=CHUNKED)
 def chunked(request, device):
-    """Give an encoder that runs in chunks; Muon on a few frames amplifies rounding."""
+    """Return an encoder in chunks; Muon on a few frames amplifies rounding."""
     torch.manual_seed(0)
     return ENCODERS[request.param]().eval().double()
 
@@ -418,14 +420,14 @@ def test_pieces_of_any_size_equal_one_call(chunked, sizes):
     torch.testing.assert_close(output, expected, atol=1e-5, rtol=1e-5)
 
 
-def test_an_early_exit_in_chunks_says_what_the_head_says(chunked):
+def test_an_early_exit_in_chunks_has_the_output_of_the_head(chunked):
     model = with_head(chunked)
     x, lengths = make_batch()
     given = x.double()[:1], lengths[:1], CHUNKING
-    said = listen(model, lambda whole: whole.chunked(*given))
+    outputs = output_of_head(model, lambda whole: whole.chunked(*given))
     early = exit_at(copy.deepcopy(model), 1)
     output, _ = early.encoder.chunked(*given)
-    torch.testing.assert_close(early.score_frames(output), said.float())
+    torch.testing.assert_close(early.score_frames(output), outputs.float())
 
 
 def test_in_chunks_alone_equals_in_a_batch_of_nan(chunked):

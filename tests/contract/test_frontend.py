@@ -45,7 +45,7 @@ def make_batch():
     return waveform, torch.tensor([16000, 9001, 4960])
 
 
-def test_the_rate_tells_the_frames(name):
+def test_frames_follow_from_the_rate(name):
     frontend = make(name)
     waveform, lengths = make_batch()
     x, frames = frontend(waveform, lengths)
@@ -88,10 +88,10 @@ def test_a_stream_makes_the_frames_of_the_whole_or_is_refused(name):
             StreamingFrontend(frontend)
         return
     streaming = StreamingFrontend(frontend)
-    state, heard = streaming.start(3), []
+    state, outputs = streaming.start(3), []
     for piece in waveform.split(999, dim=1):
         frames, state = streaming.accept(piece, state)
-        heard.append(frames)
+        outputs.append(frames)
     whole, _ = frontend(waveform, torch.full((3,), 16000))
-    stream = torch.cat([*heard, streaming.finish(state)], dim=1)
+    stream = torch.cat([*outputs, streaming.finish(state)], dim=1)
     torch.testing.assert_close(stream, whole, atol=1e-5, rtol=1e-5)

@@ -32,7 +32,7 @@ def accuracy(recall, mixer):
 
 
 def shipped(fragment):
-    """Give a small mixer that learns as that of an encoder's YAML does."""
+    """Return a small mixer that learns as that of an encoder's YAML does."""
     path = ROOT / "hparams" / "encoder" / f"{fragment}.yaml"
     fast = (
         load_hyperpyyaml(f"encoder: !include:{path}")["encoder"].blocks[-1].mixer.fast

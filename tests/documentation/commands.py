@@ -141,7 +141,7 @@ def _check_subcommand(words: list[str], places: Sequence[Path]) -> None:
 
 
 def _read(command, name: str, words: list[str]):
-    """Give what a command has read, and do not run it."""
+    """Return what a command has read, and do not run it."""
     with mock.patch.object(TyperCommand, "invoke", lambda _, context: context):
         return command.main(words, name, standalone_mode=False)
 

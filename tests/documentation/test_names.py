@@ -43,7 +43,7 @@ def test_links_have_a_target(page):
 
 
 def anchors_of(page):
-    """Give the anchors that GitHub and the site make of the headings of a page."""
+    """Return the anchors that GitHub and the site make of the headings of a page."""
     text = re.sub(r"(?ms)^```.*?^```$", "", page.read_text())
     headings = re.findall(r"(?m)^#+ (.*?)(?: #+)?$", text)
     letters = (re.sub(r"[^\w\s-]", "", heading.lower()) for heading in headings)

@@ -1,4 +1,4 @@
-"""Mutate, run, and tell what went wrong."""
+"""Mutate, run, and report what went wrong."""
 
 import random
 import shutil

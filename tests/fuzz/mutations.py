@@ -32,7 +32,7 @@ Mutation = Callable[[bytes, random.Random], bytes]
 
 
 def change_bytes(data: bytes, rng: random.Random) -> bytes:
-    """Give other values to some bytes, half of the time to those of the header."""
+    """Change some bytes, half of the time to those of the header."""
     changed = bytearray(data)
     end = len(data) if rng.random() < 0.5 else min(64, len(data))
     for _ in range(rng.choice([1, 2, 8, 64])):

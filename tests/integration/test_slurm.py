@@ -72,7 +72,7 @@ def wait_until(is_done, seconds):
 
 
 class Cluster:
-    """Where commands of Slurm run; what they say is returned."""
+    """Runs commands of Slurm, and returns their output."""
 
     def __init__(self, folder):
         self.folder = folder

@@ -74,7 +74,7 @@ def test_training_alone_gets_nodes_signals_and_options(submit):
     assert all("--partition=gpu" in job for job in jobs)
 
 
-def test_without_gpus_none_are_asked_for(submit):
+def test_without_gpus_none_are_requested(submit):
     _, _, jobs = submit("train", "evaluate", LACT_GPUS="0")
     assert not any("--gpu" in word for job in jobs for word in job)
 
