@@ -142,7 +142,7 @@ def merge(*texts):
     return merged
 
 
-# weight decay tells a gradient of zero from none
+# weight decay distinguishes a gradient of zero from none
 OPTIMIZER = {"lr": 0.01, "weight_decay": 0.1, "momentum": 0.9}
 
 
@@ -201,8 +201,8 @@ def learn(brain, step, accumulated, rank, num_ranks):
     # a step that is not full
     brain.optimization.accumulation.num_batches = len(mine) + (accumulated > 1)
     losses = [brain.learn(pair, pair is mine[-1]).loss.detach() for pair in mine]
-    heard = torch.stack([loss for loss in losses if loss.isfinite()])
-    total = torch.stack([heard.sum(), torch.tensor(float(len(heard)))])
+    valid = torch.stack([loss for loss in losses if loss.isfinite()])
+    total = torch.stack([valid.sum(), torch.tensor(float(len(valid)))])
     if num_ranks > 1:
         torch.distributed.all_reduce(total)
     return total[0] / total[1]
@@ -221,7 +221,7 @@ def run_out_of_memory(model):
 
 
 def train(case):
-    """Give losses, and what a checkpoint holds of the model after some steps."""
+    """Return losses, and what a checkpoint holds of the model after some steps."""
     recipe, accumulated = CASES[case]
     rank, num_ranks = get_rank() or 0, 1
     if torch.distributed.is_initialized():
@@ -270,7 +270,7 @@ def drawn_by_content():
 
 
 def train_all(cases):
-    """Give what `train` does, by case."""
+    """Return what `train` does, by case."""
     with drawn_by_content():
         return {case: train(case) for case in cases}
 

@@ -43,7 +43,7 @@ TINY = {
 
 
 class Run(NamedTuple):
-    """A finished run: its exit code, its output folder, and what it said."""
+    """A finished run: its exit code, its output folder, and its output."""
 
     code: int
     folder: Path

@@ -32,17 +32,17 @@ def everything(tmp_path_factory):
 
 
 @pytest.fixture
-def heard(monkeypatch):
+def inputs(monkeypatch):
     """What the model is given: utterances in training, and in validation and tests."""
     utterances = {True: [], False: []}
     forward = CTCModel.forward
 
-    def listen(model, waveform, lengths, *arguments, **options):
+    def record(model, waveform, lengths, *arguments, **options):
         pairs = zip(waveform, lengths, strict=True)
         utterances[model.training] += [signal[:length] for signal, length in pairs]
         return forward(model, waveform, lengths, *arguments, **options)
 
-    monkeypatch.setattr(CTCModel, "forward", listen)
+    monkeypatch.setattr(CTCModel, "forward", record)
     return utterances
 
 
@@ -55,7 +55,7 @@ def recordings(corpus):
     return [load_audio(path) for path in corpus.rglob("*.flac")]
 
 
-def test_training_alone_is_augmented(train, everything, heard, recordings, tmp_path):
+def test_training_alone_is_augmented(train, everything, inputs, recordings, tmp_path):
     run = train(tmp_path, num_epochs=3, **everything, **AS_IT_IS)
     assert run.code == 0, run.error
     losses = [entry["loss"] for entry in run.metrics("train")]
@@ -63,24 +63,24 @@ def test_training_alone_is_augmented(train, everything, heard, recordings, tmp_p
     assert losses[-1] < losses[0]
     # 4 of dev after each epoch, and for the average of checkpoints, 4 of test; before
     # all, a second of noise
-    assert len(heard[False]) == 1 + 20
-    assert all(is_recording(waveform, recordings) for waveform in heard[False][1:])
-    assert len(heard[True]) == 60
-    assert not any(is_recording(waveform, recordings) for waveform in heard[True])
+    assert len(inputs[False]) == 1 + 20
+    assert all(is_recording(waveform, recordings) for waveform in inputs[False][1:])
+    assert len(inputs[True]) == 60
+    assert not any(is_recording(waveform, recordings) for waveform in inputs[True])
 
 
-def test_pauses_alone_are_on_by_default(train, heard, recordings, tmp_path):
+def test_pauses_alone_are_on_by_default(train, inputs, recordings, tmp_path):
     assert train(tmp_path, num_epochs=2, **NO_SPEED).code == 0
     lengths = {len(recording) for recording in recordings}
-    has_pause = [len(waveform) not in lengths for waveform in heard[True]]
+    has_pause = [len(waveform) not in lengths for waveform in inputs[True]]
     assert any(has_pause)
     assert not all(has_pause)
 
 
-def test_all_else_is_off_by_default(train, heard, recordings, tmp_path):
+def test_all_else_is_off_by_default(train, inputs, recordings, tmp_path):
     assert train(tmp_path, **AS_IT_IS).code == 0
-    assert len(heard[True]) == 20
-    assert all(is_recording(waveform, recordings) for waveform in heard[True])
+    assert len(inputs[True]) == 20
+    assert all(is_recording(waveform, recordings) for waveform in inputs[True])
 
 
 def test_the_seed_repeats_it(train, everything, tmp_path):
@@ -89,11 +89,11 @@ def test_the_seed_repeats_it(train, everything, tmp_path):
     assert first == second
 
 
-def test_bf16_does_not_reach_the_samples(train, heard, recordings, tmp_path):
+def test_bf16_does_not_reach_the_samples(train, inputs, recordings, tmp_path):
     options = {**AS_IT_IS, "codecs": "[narrowband]", "codec_prob": 1.0}
     for precision in ("fp32", "bf16"):
         assert train(tmp_path / precision, precision=precision, **options).code == 0
-    in_float32, in_bf16 = heard[True][:20], heard[True][20:]
+    in_float32, in_bf16 = inputs[True][:20], inputs[True][20:]
     assert all(map(torch.equal, in_float32, in_bf16))
 
 
@@ -105,7 +105,7 @@ def test_bf16_does_not_reach_the_samples(train, heard, recordings, tmp_path):
         ({"rir_prop": 0.3}, ["no key 'rir_prop'; did you mean 'rir_prob'?"]),
     ],
 )
-def test_wrong_option_is_told_on_one_line(train, tmp_path, options, words):
+def test_wrong_option_is_reported_on_one_line(train, tmp_path, options, words):
     run = train(tmp_path, **options)
     assert run.code == 2
     message = run.error.strip().splitlines()[-1]

@@ -1,4 +1,4 @@
-"""A run says what was run, whatever options later starts of it are given."""
+"""A run records what was run, whatever the options of later starts."""
 
 import json
 
@@ -8,12 +8,12 @@ from lact_modules.comparison.settings import read_settings
 
 
 def options_of(run):
-    said, settings = (
+    options, settings = (
         run.result["options"],
         read_settings(run.folder / "hyperparams.yaml"),
     )
     return {
-        "result": (said["learning_rate"], said["num_epochs"]),
+        "result": (options["learning_rate"], options["num_epochs"]),
         "settings": (settings["learning_rate"], settings["opt_class.lr"]),
         "changes": run.result["changed_options"],
     }
@@ -68,7 +68,7 @@ def test_testing_keeps_what_was_trained_with(finished, train):
     assert (settings["encoder.dropout"], settings["test_splits"]) == ("0.0", "[dev]")
 
 
-def test_steps_with_other_options_are_told(train, tmp_path):
+def test_steps_with_other_options_are_reported(train, tmp_path):
     cut = train(tmp_path, learning_rate=0.002, optimizer_step_limit=3)
     assert (cut.code, cut.steps()) == (0, [1, 2, 3])
     # the rest of the epoch is still to come

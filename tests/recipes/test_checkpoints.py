@@ -68,7 +68,7 @@ def test_a_worse_average_is_neither_tested_nor_exported(train, copy, monkeypatch
     assert torch.equal(load_run(copy).model.output.weight, best)
 
 
-def test_training_goes_on_from_the_checkpoint_before_a_damaged_one(train, copy):
+def test_training_continues_from_the_checkpoint_before_a_damaged_one(train, copy):
     damaged = newest(copy)
     content = (damaged / "optimizer.ckpt").read_bytes()
     (damaged / "optimizer.ckpt").write_bytes(content[:-64] + bytes(64))

@@ -49,10 +49,14 @@ def test_learns_with_the_characters_of_the_training_text(memorized):
     assert memorized.code == 0, memorized.error
     assert memorized.result["recipe"] == "CommonVoice/ASR/CTC"
     assert memorized.result["metrics"]["dev"]["greedy"]["wer"] <= 10
-    said = [u.text for u in read_manifest(memorized.folder / "manifests/dev.jsonl")]
-    assert all(text.replace(" ", "").isalpha() and text.isupper() for text in said)
+    references = [
+        u.text for u in read_manifest(memorized.folder / "manifests/dev.jsonl")
+    ]
+    assert all(
+        text.replace(" ", "").isalpha() and text.isupper() for text in references
+    )
     vocabulary = Vocabulary.load(memorized.folder / "vocabulary.txt")
-    assert vocabulary == Vocabulary.from_texts(said)
+    assert vocabulary == Vocabulary.from_texts(references)
     assert len(memorized.parameters()["output.bias"]) == len(vocabulary)
 
 
@@ -61,8 +65,10 @@ def test_run_and_export_transcribe_what_was_learned(memorized, tmp_path):
     utterances = read_manifest(memorized.folder / "manifests" / "dev.jsonl")
     waveforms = [load_audio(utterance.audio_filepath) for utterance in utterances]
     for folder in (memorized.folder, tmp_path / "export"):
-        heard = Transcriber.from_folder(folder).transcribe(waveforms)
-        matches = [h.text == u.text for h, u in zip(heard, utterances, strict=True)]
+        hypotheses = Transcriber.from_folder(folder).transcribe(waveforms)
+        matches = [
+            h.text == u.text for h, u in zip(hypotheses, utterances, strict=True)
+        ]
         assert sum(matches) >= 3
 
 
@@ -142,7 +148,7 @@ def test_word_pieces_are_learned_from_the_training_text(train_clips, tmp_path):
         ({"num_tokens": 29}, "num_tokens: 29, but characters, blank and"),
     ],
 )
-def test_wrong_option_is_told_on_one_line(train_clips, tmp_path, options, message):
+def test_wrong_option_is_reported_on_one_line(train_clips, tmp_path, options, message):
     run = train_clips(tmp_path, **options)
     assert run.code == 2
     assert message in run.error.strip().splitlines()[-1]

@@ -54,11 +54,11 @@ def test_keeps_the_best_and_the_newest_checkpoints(memorized):
     assert all(notes["WER"] <= 10 for notes in checkpoints.values())
 
 
-def test_result_says_what_was_measured(memorized, corpus):
+def test_result_describes_what_was_measured(memorized, corpus):
     result = memorized.result
     assert result["recipe"] == "LibriSpeech/ASR/CTC"
     assert result["model"] == "lact_demo"
-    # nobody said what it is called
+    # no option names it
     assert result["dataset"] is None
     assert result["seed"] == 1
     assert result["training_wall_s"] > 0
@@ -90,10 +90,12 @@ def test_run_and_export_transcribe_what_was_learned(memorized, corpus, tmp_path)
         torch.from_numpy(soundfile.read(path, dtype="float32")[0])
         for path in sorted(corpus.glob("dev/*/*/*.flac"))
     ]
-    said = read_transcripts(corpus, ["dev"])
+    references = read_transcripts(corpus, ["dev"])
     for folder in (memorized.folder, tmp_path / "export"):
-        heard = Transcriber.from_folder(folder).transcribe(waveforms)
-        matches = [h.text == text for h, text in zip(heard, said, strict=True)]
+        hypotheses = Transcriber.from_folder(folder).transcribe(waveforms)
+        matches = [
+            h.text == text for h, text in zip(hypotheses, references, strict=True)
+        ]
         assert sum(matches) >= 3
 
 

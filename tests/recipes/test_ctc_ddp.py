@@ -60,7 +60,7 @@ def train_in_two(train_apart, tmp_path):
 
 
 def ranks_of(run):
-    """Give what each process had of the model at the end."""
+    """Return what each process had of the model at the end."""
     files = (run.folder / f"rank{rank}.pt" for rank in (0, 1))
     return [torch.load(file, weights_only=True) for file in files]
 
@@ -95,10 +95,10 @@ def test_what_two_processes_have_sharded_is_a_run_as_any_other(train_in_two, tra
     # all of it
     assert are_equal(run.parameters(), first)
     assert run.result["metrics"]["test"]["greedy"]["wer"] > 0
-    heard = Transcriber.from_folder(run.folder).transcribe([torch.randn(16000)])
-    assert len(heard) == 1
+    hypotheses = Transcriber.from_folder(run.folder).transcribe([torch.randn(16000)])
+    assert len(hypotheses) == 1
 
-    # one process goes on, with the optimizer's state
+    # one process continues, with the optimizer's state
     resumed = train(run.folder, num_epochs=2, **sharded, **STEPS)
     assert resumed.code == 0, resumed.error
     assert resumed.steps() == list(range(1, 9))

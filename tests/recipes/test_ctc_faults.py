@@ -46,7 +46,7 @@ def first_transcript(corpus, split="train"):
 
 
 def assert_stopped(run, *words):
-    """The user was told on one line, and nothing was measured."""
+    """The error is one line, and nothing was measured."""
     assert run.code == 2
     message = run.error.strip().splitlines()[-1]
     assert message.startswith("train.py: ")
@@ -161,7 +161,7 @@ def manifests(corpus, tmp_path):
 
 
 @pytest.mark.parametrize("recipe", ["ASR/CTC", "ASR/transformer"])
-def test_batches_in_which_nobody_speaks(train, manifests, tmp_path, recipe):
+def test_batches_without_speech(train, manifests, tmp_path, recipe):
     def silence(utterances):
         return [replace(u, text="") for u in utterances[:2]] + utterances[2:]
 
@@ -209,7 +209,7 @@ def test_a_damaged_file_is_named_once_and_passed_over(
     )
     assert run.code == 0
     assert run.steps() == list(range(1, 21))
-    # in one of them nothing was heard
+    # one of them has an empty hypothesis
     assert sum("loss" in entry for entry in run.metrics("train")) == 19
     for name in lost:
         assert run.log.count(f"cannot be read, skipped: {name} (") == 1
@@ -301,5 +301,5 @@ def test_vocabulary_of_another_run(train, tmp_path):
         ({"test_only": None}, ["save: no checkpoint of a whole epoch; train first"]),
     ],
 )
-def test_wrong_option_is_told_on_one_line(train, tmp_path, options, words):
+def test_wrong_option_is_reported_on_one_line(train, tmp_path, options, words):
     assert_stopped(train(tmp_path, **options), *words)

@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-# Kill the process as the log is about to tell of a step.
+# Kill the process as the log is about to report a step.
 KILL_AT_STEP = """
 import os, runpy, signal, sys
 from lact_modules.training.tracking.metrics_log import MetricsLog
@@ -43,7 +43,7 @@ OPTIONS = {"num_epochs": 2, "sample_interval": 1, "checkpoint_interval": 3}
 
 
 def samples(run):
-    """First utterance of each step's batch, as the log tells it, later runs last."""
+    """First utterance of each step's batch, as the log has it, later runs last."""
     return dict(re.findall(r"step (\d+), sample (\S+)", run.log))
 
 
@@ -58,7 +58,7 @@ def whole(train, tmp_path_factory):
     return train(tmp_path_factory.mktemp("whole"), **OPTIONS)
 
 
-def test_more_epochs_go_on_where_the_run_ended(train, tmp_path):
+def test_more_epochs_continue_where_the_run_ended(train, tmp_path):
     first = train(tmp_path)
     assert first.steps() == list(range(1, 11))
     second = train(tmp_path, num_epochs=2)
@@ -80,7 +80,7 @@ def test_a_finished_run_is_only_tested_again(whole, train):
     assert again.result["training_wall_s"] == wall_s
 
 
-def test_killed_within_an_epoch_goes_on_with_the_next_batch(
+def test_killed_within_an_epoch_continues_with_the_next_batch(
     whole, train, train_apart, tmp_path
 ):
     script = tmp_path / "kill.py"
@@ -91,7 +91,7 @@ def test_killed_within_an_epoch_goes_on_with_the_next_batch(
     assert killed.checkpoints().keys() == {6}
     resumed = train(tmp_path / "run", **OPTIONS)
     assert resumed.code == 0
-    # step 7 came after the checkpoint, and is told once
+    # step 7 came after the checkpoint, and is logged once
     assert resumed.steps() == list(range(1, 21))
     assert max(resumed.checkpoints()) == 20
     assert samples(resumed) == samples(whole)
@@ -99,7 +99,7 @@ def test_killed_within_an_epoch_goes_on_with_the_next_batch(
     assert train_losses(resumed) == train_losses(whole)
 
 
-def test_killed_while_saving_goes_on_from_the_checkpoint_before(
+def test_killed_while_saving_continues_from_the_checkpoint_before(
     train, train_apart, tmp_path
 ):
     script = tmp_path / "kill.py"

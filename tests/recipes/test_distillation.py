@@ -90,7 +90,7 @@ def test_a_model_learns_the_codes_and_loses_their_head(codes, train, tmp_path):
     run = train(tmp_path / "run", encoder=ENCODER, **options)
     assert run.code == 0, run.error
     losses = [entry["teacher"] for entry in run.metrics("train")]
-    # a few steps tell it how often there is each code
+    # a few steps teach it how often there is each code
     assert losses[0] > sum(losses[-4:]) / 4 + 0.1
     trained = run.parameters()
     assert "encoder.heads.1.output.weight" in trained
@@ -110,7 +110,7 @@ def test_a_model_learns_the_codes_and_loses_their_head(codes, train, tmp_path):
         ({"teacher_codes": "null"}, "the encoder's CodeHead learns codes"),
     ],
 )
-def test_what_does_not_go_together_is_told_at_the_door(
+def test_options_that_do_not_go_together_are_refused_at_the_start(
     codes, train, tmp_path, options, message
 ):
     given = {"encoder": ENCODER, "teacher_codes": codes, "pause_prob": 0.0, **options}

@@ -28,7 +28,7 @@ def in_segments(train, tmp_path_factory):
 
 
 @pytest.mark.parametrize("router", ["cosine", "uniform", "ctc-blank", "similarity"])
-def test_each_router_trains_and_keeps_what_is_asked_for(train, tmp_path, router):
+def test_each_router_trains_and_keeps_the_requested_share(train, tmp_path, router):
     run = chunked(train, tmp_path, f"router: {router}", num_epochs=2, pause_prob=0)
     assert run.code == 0
     entries = run.metrics("train")

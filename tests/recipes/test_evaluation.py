@@ -79,7 +79,7 @@ def test_bf16_log_probabilities_are_those_of_float32(memorized, corpus):
     assert differences.mean() < 0.05
 
 
-def test_nothing_heard_is_all_deletions(evaluate):
+def test_empty_hypotheses_are_all_deletions(evaluate):
     def deafen(state):
         # the blank wins everywhere
         state["output.bias"][0] += 1000.0

@@ -15,7 +15,7 @@ BASE = ROOT / "recipes/LibriSpeech/ASR/CTC/hparams/conformer_streaming_demo.yaml
 
 @pytest.fixture
 def python(tmp_path, monkeypatch):
-    """Write the page's file where the page says; give its other example."""
+    """Write the page's file where the page says; return its other example."""
     mixer, example = examples("extending.md", "python")
     (tmp_path / "shift.py").write_text(mixer)
     monkeypatch.setattr(layers, "__path__", [*layers.__path__, str(tmp_path)])

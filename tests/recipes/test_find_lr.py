@@ -57,9 +57,9 @@ def test_a_search_leaves_its_curve_and_nothing_else(
     # it learns, at these rates
     assert min(losses) < 0.9 * losses[0]
     assert 1e-4 < curve["suggestion"] < 1
-    told = capsys.readouterr().out
-    assert f"--learning_rate {curve['suggestion']:g}\n" in told
-    assert f"{folder}/find_lr.svg" in told
+    output = capsys.readouterr().out
+    assert f"--learning_rate {curve['suggestion']:g}\n" in output
+    assert f"{folder}/find_lr.svg" in output
 
 
 LATER = "[{epochs: [1, 2], rates: {'*': 0.01}}, {epochs: [3, 9], rates: {output: 1}}]"
@@ -106,7 +106,9 @@ def test_a_search_stays_before_later_stages_and_its_steps_count_on(
         ({"find_lr_steps": 5}, "expected a whole number from 20"),
     ],
 )
-def test_what_cannot_be_searched_is_told_at_the_door(train, tmp_path, options, message):
+def test_a_search_that_cannot_run_is_refused_at_the_start(
+    train, tmp_path, options, message
+):
     run = train(tmp_path / "run", **SEARCH | options)
     assert run.code == 2
     assert message in run.error

@@ -22,12 +22,12 @@ def test_a_file_of_former_names_trains_and_a_run_of_them_is_read(train, tmp_path
     text = re.sub(r"(\.\./)+hparams", str(ROOT / "hparams"), recipe.read_text())
     former = tmp_path / "former.yaml"
     former.write_text(text + FORMER)
-    with pytest.warns(FutureWarning) as told:
+    with pytest.warns(FutureWarning) as warnings:
         run = train(
             tmp_path / "run", hparams=former.with_suffix(""), arm="a", **OPTIONS
         )
     assert run.code == 0, run.error
-    ours = [w for w in told if "is now called" in str(w.message)]
+    ours = [w for w in warnings if "is now called" in str(w.message)]
     assert [w.filename for w in ours] == [str(former), "command line"]
     options = run.result["options"]
     assert (options["system"], options["long_form_utterances"]) == ("a", 2)

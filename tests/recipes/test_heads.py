@@ -1,4 +1,4 @@
-"""Recipes with heads after blocks: they train, go on, and their models exit early."""
+"""Recipes with heads after blocks: they train, resume, and their models exit early."""
 
 import math
 
@@ -24,7 +24,7 @@ def headed(request, train, tmp_path_factory):
     return train(folder, request.param, **options), options, request.param
 
 
-def test_heads_learn_and_are_told_of(headed):
+def test_heads_learn_and_are_logged(headed):
     run, _, _ = headed
     assert run.code == 0, run.error
     entries = run.metrics("train")
@@ -33,7 +33,7 @@ def test_heads_learn_and_are_told_of(headed):
     assert "encoder.heads.1.condition.weight" in run.parameters()
 
 
-def test_training_goes_on_and_what_is_exported_exits(headed, train, tmp_path):
+def test_training_continues_and_an_export_exits_early(headed, train, tmp_path):
     run, options, recipe = headed
     again = train(run.folder, recipe, **{**options, "num_epochs": 3})
     assert again.code == 0, again.error
@@ -42,9 +42,9 @@ def test_training_goes_on_and_what_is_exported_exits(headed, train, tmp_path):
     early = load_model(tmp_path / "export", exit_block=1)
     assert not isinstance(early.model, S2SModel)
     whole = load_model(run.folder).model
-    head, said = whole.encoder.heads["1"], []
-    head.register_forward_hook(lambda _, __, answer: said.append(answer[1]))
+    head, outputs = whole.encoder.heads["1"], []
+    head.register_forward_hook(lambda _, __, answer: outputs.append(answer[1]))
     waveform, lengths = torch.randn(1, 16000), torch.tensor([16000])
     whole(waveform, lengths)
     log_probs, _ = Transcriber(early).run_model([waveform[0]])
-    torch.testing.assert_close(log_probs, said[0])
+    torch.testing.assert_close(log_probs, outputs[0])

@@ -83,12 +83,12 @@ def test_knows_what_clean_speech_looks_like_to_the_weights_tested(hybrid):
         signal = load_audio(utterance.audio_filepath)
         log_probs, frames, *_ = trained.model(signal[None], torch.tensor([len(signal)]))
         traits.append(Traits.of(log_probs, frames))
-    heard = CleanStatistics.of(traits)
+    expected = CleanStatistics.of(traits)
     for name, found in vars(trained.statistics).items():
-        assert found == pytest.approx(getattr(heard, name), abs=1e-4)
+        assert found == pytest.approx(getattr(expected, name), abs=1e-4)
 
 
-def test_adapts_to_what_it_hears(hybrid, corpus, tmp_path, monkeypatch):
+def test_adapts_to_its_input(hybrid, corpus, tmp_path, monkeypatch):
     output = tmp_path / "scores.json"
     words = ["evaluate", "--model", hybrid.folder, "--data", corpus / "dev"]
     words += ["--json", output, "--ttt", "lact", "--ttt-steps", 1]
@@ -97,8 +97,8 @@ def test_adapts_to_what_it_hears(hybrid, corpus, tmp_path, monkeypatch):
     with pytest.raises(SystemExit) as stop:
         main()
     assert not stop.value.code
-    told = json.loads(output.read_text())["ttt"]
-    assert (told["method"], told["steps"], told["utterances"]) == ("lact", 1, 4)
+    report = json.loads(output.read_text())["ttt"]
+    assert (report["method"], report["steps"], report["utterances"]) == ("lact", 1, 4)
 
 
 def test_a_pretrained_model_needs_its_front_end(train, pretrained, tmp_path):

@@ -64,7 +64,7 @@ def test_perplexity_falls(learned):
     assert re.search(r"sample \d+\n  reference: \w+.*\n  predicted: \w+", learned.log)
 
 
-def test_result_tells_perplexities(learned, corpus):
+def test_result_has_perplexities(learned, corpus):
     result = learned.result
     assert result["recipe"] == "LibriSpeech/LM"
     assert result["model"] == "transformer_demo"
@@ -120,7 +120,7 @@ def test_goes_on_where_the_run_ended(train_lm, tmp_path):
     assert second.checkpoints().keys() == {steps, 2 * steps}
 
 
-def test_stopped_within_an_epoch_goes_on_with_the_next_batch(
+def test_stopped_within_an_epoch_continues_with_the_next_batch(
     train_lm, tmp_path, monkeypatch
 ):
     options = {"sample_interval": 1, "checkpoint_interval": 4}
@@ -137,7 +137,7 @@ def test_stopped_within_an_epoch_goes_on_with_the_next_batch(
         with pytest.raises(KeyboardInterrupt):
             train_lm(tmp_path / "run", **options)
     resumed = train_lm(tmp_path / "run", **options)
-    # step 5 came after the checkpoint, and is told once
+    # step 5 came after the checkpoint, and is logged once
     assert resumed.steps() == whole.steps()
     assert samples(resumed) == samples(whole)
 

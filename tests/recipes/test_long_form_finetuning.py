@@ -44,19 +44,19 @@ def options(chapters):
 
 
 @pytest.fixture(scope="module")
-def heard():
-    """What each batch of an epoch says and how long it is, by epoch."""
+def batches():
+    """The texts of each batch, and its duration, by epoch."""
     return {}
 
 
 @pytest.fixture(scope="module")
-def whole(train, options, heard, tmp_path_factory):
+def whole(train, options, batches, tmp_path_factory):
     """A run that nothing stops."""
     fit_batch = RecipeBrain.fit_batch
 
     def note(brain, batch):
         seconds = batch.signal.data.shape[1] / 16000
-        texts = heard.setdefault(brain.hparams.epoch_counter.current, [])
+        texts = batches.setdefault(brain.hparams.epoch_counter.current, [])
         texts.append((batch.text, seconds * len(batch.text)))
         return fit_batch(brain, batch)
 
@@ -65,10 +65,10 @@ def whole(train, options, heard, tmp_path_factory):
         return train(tmp_path_factory.mktemp("whole"), **options)
 
 
-def test_ends_on_recordings_of_consecutive_utterances(whole, heard, chapters):
+def test_ends_on_recordings_of_consecutive_utterances(whole, batches, chapters):
     assert whole.code == 0, whole.error
     utterances = read_manifest(chapters)
-    texts = [text for batch, _ in heard[1] for text in batch]
+    texts = [text for batch, _ in batches[1] for text in batch]
     assert sorted(texts) == sorted(u.text for u in utterances)
     recordings = {
         transcribe(utterances[first:last]): (first, last)
@@ -76,15 +76,15 @@ def test_ends_on_recordings_of_consecutive_utterances(whole, heard, chapters):
         for first in range(start, start + 10)
         for last in range(first + 1, start + 11)
     }
-    places = [recordings[text] for batch, _ in heard[2] for text in batch]
+    places = [recordings[text] for batch, _ in batches[2] for text in batch]
     assert sorted(i for place in places for i in range(*place)) == [*range(20)]
     for first, last in places:
         assert duration(utterances[first:last], GAP) <= SECONDS
     assert len(places) < 10
     # two of eight seconds, where there is room for seventeen
-    sizes = [len(batch) for batch, _ in heard[2]]
+    sizes = [len(batch) for batch, _ in batches[2]]
     assert max(sizes) == 2
-    assert all(seconds <= 17 for _, seconds in heard[2])
+    assert all(seconds <= 17 for _, seconds in batches[2])
     assert "long-form fine-tuning, from epoch 2: " in whole.log
 
 
@@ -100,8 +100,8 @@ def test_the_schedule_ends_before_it_and_begins_anew_lower(whole):
 
 def test_is_on_record(whole):
     options = whole.result["options"]
-    told = {k: options[k] for k in options if k.startswith("long_form")}
-    assert told == {
+    recorded = {k: options[k] for k in options if k.startswith("long_form")}
+    assert recorded == {
         "long_form_finetune_seconds": SECONDS,
         "long_form_finetune_epochs": 1,
         "long_form_finetune_order": "reading",

@@ -108,9 +108,9 @@ def test_every_recipe_takes_manifests(train, given, tmp_path, recipe, capsys):
     run = train(tmp_path, **{**recipe, **given})
     assert run.code == 0
     if recipe is TOKENIZER:
-        said = capsys.readouterr().out
-        assert "train: 20 texts, " in said
-        assert "dev: 4 texts, " in said
+        output = capsys.readouterr().out
+        assert "train: 20 texts, " in output
+        assert "dev: 4 texts, " in output
     elif recipe is LANGUAGE_MODEL:
         assert run.result["metrics"].keys() == {"dev", "test", "unseen"}
     else:

@@ -1,4 +1,4 @@
-"""What users say on the command line of a recipe, and in YAML files of their own."""
+"""Options on the command line of a recipe, and in YAML files of one's own."""
 
 import os
 import re
@@ -9,16 +9,16 @@ from ruamel.yaml import YAML
 from lact_modules.comparison.settings import read_settings
 from tests.recipes.conftest import KEYS, RECIPES
 
-# both processes of a training tell where they would write
-TELL_FOLDER = """
+# both processes of a training write the name of their folder
+WRITE_FOLDER = """
 import os, sys
 from pathlib import Path
 from lact_modules.training.option import keys
 from lact_modules.training.launch import launch
 
 def main(hparams, run_opts, command):
-    told = Path(sys.argv[-1]) / os.environ["RANK"]
-    told.write_text(str(hparams["checkpointer"].checkpoints_dir))
+    written = Path(sys.argv[-1]) / os.environ["RANK"]
+    written.write_text(str(hparams["checkpointer"].checkpoints_dir))
 
 sys.argv = sys.argv[1:]
 launch(main, keys.CTC)
@@ -40,8 +40,8 @@ def own_yaml(tmp_path):
     return change
 
 
-def test_a_run_says_what_was_run(train, own_yaml, tmp_path):
-    """Without augmentation, as the file says, into a folder that YAML would change."""
+def test_a_run_records_what_was_run(train, own_yaml, tmp_path):
+    """Without augmentation, as in the file, into a folder that YAML would change."""
     yaml = own_yaml(r"(?s)wav_augment:.*?# Decoding", "wav_augment: null\n# Decoding")
     assert "fea_augment" not in YAML().load(yaml.with_suffix(".yaml"))
     options = {"grad_accumulation_factor": 2, "max_grad_norm": 0.01, "seed": 7}
@@ -51,9 +51,9 @@ def test_a_run_says_what_was_run(train, own_yaml, tmp_path):
         run.folder.name,
         "own.yaml",
     ]
-    said = run.result["options"]
-    assert {key: said[key] for key in options} == options
-    assert (said["system"], said["precision"], said["device"]) == (
+    recorded = run.result["options"]
+    assert {key: recorded[key] for key in options} == options
+    assert (recorded["system"], recorded["precision"], recorded["device"]) == (
         "lr=0.1",
         "fp32",
         "cpu",
@@ -117,7 +117,7 @@ def test_mistakes_are_found_at_the_door(
 
 
 @pytest.mark.parametrize("recipe", KEYS)
-def test_keys_that_a_recipe_cannot_do_without_are_asked_for(train, tmp_path, recipe):
+def test_keys_that_a_recipe_needs_are_required(train, tmp_path, recipe):
     (tmp_path / "bare.yaml").write_text("seed: 1\noutput_folder: x\n")
     run = train(tmp_path / "run", recipe, hparams=tmp_path / "bare", tiny={})
     assert run.code == 2
@@ -127,20 +127,20 @@ def test_keys_that_a_recipe_cannot_do_without_are_asked_for(train, tmp_path, rec
 def test_processes_that_debug_share_a_folder_that_is_not_the_runs(
     train_apart, tmp_path
 ):
-    script = tmp_path / "tell.py"
-    script.write_text(TELL_FOLDER)
-    told = tmp_path / "told"
-    told.mkdir()
+    script = tmp_path / "write.py"
+    script.write_text(WRITE_FOLDER)
+    written = tmp_path / "written"
+    written.mkdir()
     run = train_apart(
         script,
         tmp_path / "run",
         launcher=["-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"],
         distributed_backend="gloo",
         debug=None,
-        system=told,
+        system=written,
     )
     assert run.code == 0, run.error
-    first, second = ((told / rank).read_text() for rank in "01")
+    first, second = ((written / rank).read_text() for rank in "01")
     assert first == second
     assert not os.path.exists(first)
     assert not run.folder.exists()

@@ -65,7 +65,7 @@ def test_a_failed_upload_is_a_warning(train, hub, tmp_path):
     assert load_export(run.folder / "export")
 
 
-def test_a_bad_name_is_told_before_the_training(train, tmp_path):
+def test_a_bad_name_is_refused_before_the_training(train, tmp_path):
     run = train(tmp_path, push_to_hub="digits")
     assert run.code == 2
     assert "give organization/name" in run.error

@@ -1,4 +1,4 @@
-"""A trained model hears what was said whatever pauses are around it."""
+"""A trained model recognizes speech whatever pauses are around it."""
 
 import json
 
@@ -31,7 +31,7 @@ def write(path, speech, seconds, level_db):
     return path
 
 
-def test_what_was_said_is_heard_between_pauses(
+def test_speech_is_recognized_between_pauses(
     paused, speech, tmp_path, capsys, monkeypatch
 ):
     pauses = [(0.0, None), (0.5, None), (5.0, None), (15.0, None)]
@@ -45,8 +45,8 @@ def test_what_was_said_is_heard_between_pauses(
         main()
     assert not stop.value.code
     lines = capsys.readouterr().out.splitlines()
-    without, *heard = (json.loads(line)["text"] for line in lines)
+    without, *padded = (json.loads(line)["text"] for line in lines)
     assert len(without.split()) == 8
-    counts = count_word_errors([without] * len(heard), heard)
+    counts = count_word_errors([without] * len(padded), padded)
     # without speech statistics all are, and words come in the silence too
     assert counts[:, :3].sum(axis=1).max() <= 2

@@ -34,9 +34,12 @@ def test_pieces_are_learned_and_kept_with_the_model(pieces):
     assert {*pieces.result["metrics"]["dev"]} == {"greedy", "beam"}
 
 
-def test_few_frames_are_told_of_before_training(pieces):
-    told, started = pieces.log.find("more labels than frames"), pieces.log.find("epoch")
-    assert 0 < told < started
+def test_few_frames_are_reported_before_training(pieces):
+    warned, started = (
+        pieces.log.find("more labels than frames"),
+        pieces.log.find("epoch"),
+    )
+    assert 0 < warned < started
     assert "more num_tokens or a front end of 25 frames" in pieces.log
 
 

@@ -33,7 +33,7 @@ def train_apart(folder, cases):
 
 
 def check(case, one, first, second):
-    """See that two processes have agreed, and learned what one has."""
+    """Check that two processes agree, and learned what one has."""
     (losses, state), (losses_of_two, state_of_two), (_, other) = one, first, second
     assert all(torch.equal(state_of_two[name], other[name]) for name in other), case
     tolerance = 0.1 if case in NEAR else 1e-4

@@ -1,4 +1,4 @@
-"""A training that goes on in other batches than it began with."""
+"""A training that continues in other batches than it began with."""
 
 import json
 import os
@@ -32,7 +32,7 @@ fit_batch = RecipeBrain.fit_batch
 def record(self, batch):
     loss = fit_batch(self, batch)
     rank, epoch = os.environ.get("RANK", 0), self.hparams.epoch_counter.current
-    with open(f"{self.hparams.output_folder}/heard{rank}.jsonl", "a") as stream:
+    with open(f"{self.hparams.output_folder}/seen{rank}.jsonl", "a") as stream:
         stream.write(json.dumps([epoch, list(batch.id)]) + "\\n")
     if self.optimizer_step == STOP_AT:
         os.kill(os.getpid(), signal.SIGTERM)
@@ -46,22 +46,22 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 
 @pytest.fixture
 def record(train, monkeypatch):
-    """Train, stop after an optimizer step, and tell what was heard in each epoch."""
+    """Train, stop after an optimizer step, and return the ids seen in each epoch."""
 
     def run(folder, stop_at=None, **options):
-        heard = {1: [], 2: []}
+        seen = {1: [], 2: []}
         fit_batch = RecipeBrain.fit_batch
 
         def record(brain, batch):
             loss = fit_batch(brain, batch)
-            heard[brain.hparams.epoch_counter.current] += batch.id
+            seen[brain.hparams.epoch_counter.current] += batch.id
             if brain.optimizer_step == stop_at:
                 os.kill(os.getpid(), signal.SIGTERM)
             return loss
 
         with monkeypatch.context() as patch:
             patch.setattr(RecipeBrain, "fit_batch", record)
-            return train(folder, **{**OPTIONS, **options}), heard
+            return train(folder, **{**OPTIONS, **options}), seen
 
     return run
 
@@ -130,11 +130,11 @@ def test_other_data(record, utterances, tmp_path):
     assert epochs[8:] == pytest.approx([1.5 + n / 14 for n in range(8)], abs=1e-3)
 
 
-def heard_by(folder):
+def seen_by(folder):
     """Ids that processes have written down, of the second epoch."""
     lines = [
         json.loads(line)
-        for path in folder.glob("heard*.jsonl")
+        for path in folder.glob("seen*.jsonl")
         for line in path.read_text().splitlines()
     ]
     return [name for epoch, ids in lines if epoch == 2 for name in ids]
@@ -151,9 +151,9 @@ def test_another_number_of_processes_and_back(
     assert stopped.checkpoints().keys() >= {STOP_AT + 1}, stopped.error
     resumed, after = record(run)
     assert resumed.code == 0
-    heard = before[2] + heard_by(run) + after[2]
-    assert sorted(heard) == sorted(u.id for u in utterances)
-    assert len(heard_by(run)) == 4
+    seen = before[2] + seen_by(run) + after[2]
+    assert sorted(seen) == sorted(u.id for u in utterances)
+    assert len(seen_by(run)) == 4
     # five batches a process would make an epoch
     epochs = [entry["epoch"] for entry in resumed.metrics("train")]
     assert epochs[STOP_AT - 1 : STOP_AT + 1] == pytest.approx([1.4, 1.6])

@@ -62,14 +62,16 @@ def test_each_decoder_is_measured(memorized):
 
 def test_run_and_export_transcribe_what_was_learned(memorized, corpus, tmp_path):
     export_model(memorized.folder, tmp_path / "export")
-    said = read_transcripts(corpus, ["dev"])
+    references = read_transcripts(corpus, ["dev"])
     waveforms = [
         torch.from_numpy(soundfile.read(path, dtype="float32")[0])
         for path in sorted(corpus.glob("dev/*/*/*.flac"))
     ]
     for folder in (memorized.folder, tmp_path / "export"):
-        heard = Transcriber.from_folder(folder, beam_size=4).transcribe(waveforms)
-        matches = [h.text == text for h, text in zip(heard, said, strict=True)]
+        hypotheses = Transcriber.from_folder(folder, beam_size=4).transcribe(waveforms)
+        matches = [
+            h.text == text for h, text in zip(hypotheses, references, strict=True)
+        ]
         assert sum(matches) >= 3
 
 

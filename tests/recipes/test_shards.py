@@ -62,7 +62,7 @@ def test_learns_the_sentences_as_well_as_from_files(
     assert memorized.result["metrics"]["dev"]["greedy"]["wer"] <= 10
 
 
-def test_stopped_within_an_epoch_goes_on_with_the_next_batch(
+def test_stopped_within_an_epoch_continues_with_the_next_batch(
     train, shards, whole, tmp_path, monkeypatch
 ):
     options = {"train_shards": shards / "train" / "*", "num_epochs": 2}

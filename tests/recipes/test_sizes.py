@@ -1,4 +1,4 @@
-"""``--size``: what it sets, how large that is, and what a run says of it."""
+"""``--size``: what it sets, how large that is, and what a run records of it."""
 
 import functools
 import re
@@ -49,7 +49,7 @@ def settings_of(path, **overrides):
 
 
 def values_of(path, **overrides):
-    """Give all that holds; objects by their arguments."""
+    """Return all settings; objects by their arguments."""
     settings = settings_of(path, output_folder="run", **overrides)
     return {**YAML().load(settings.resolved), "size": None}
 
@@ -129,8 +129,8 @@ def test_the_documented_table_is_true(kind, size, count):
         "rate": "learning_rate",
         "warm-up": "warmup_steps",
     }
-    said = {columns[name]: float(row[name]) for name in row if name in columns}
-    assert said == values
+    documented = {columns[name]: float(row[name]) for name in row if name in columns}
+    assert documented == values
     for name, system in zip(ENCODERS, SYSTEMS[kind], strict=False):
         assert row[f"{name}, M"] == f"{count(kind, system, size) / 1e6:.1f}"
 
@@ -147,7 +147,7 @@ def test_the_documented_table_is_true(kind, size, count):
     ],
     ids=str,
 )
-def test_what_files_say_is_a_size(recipe, size):
+def test_a_recipes_values_are_those_of_a_size(recipe, size):
     assert values_of(recipe, size=size) == values_of(recipe)
 
 
@@ -183,7 +183,7 @@ def test_heads_follow_the_width(size, heads):
     assert values["encoder"]["mixer"]["num_heads"] == heads
 
 
-def test_a_run_says_its_size_and_goes_on_with_no_other(train, tmp_path):
+def test_a_run_records_its_size_and_continues_with_no_other(train, tmp_path):
     options = {"tiny": {"device": "cpu"}, "num_epochs": 1, "log_interval": 1}
     options |= {"test_splits": "[]", "max_batch_size": 4}
     run = train(tmp_path, size="tiny", optimizer_step_limit=2, **options)

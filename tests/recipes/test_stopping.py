@@ -6,7 +6,7 @@ import pytest
 
 from lact_modules.training.loop import RecipeBrain
 
-# Ask as the log tells of a step: a process and all that it started, or one rank.
+# Ask as the log reports a step: a process and all that it started, or one rank.
 STOP = """
 import os, runpy, signal, sys
 from lact_modules.training.loop import RecipeBrain
@@ -36,9 +36,7 @@ def samples(run):
     return dict(re.findall(r"step (\d+), sample (\S+)", run.log))
 
 
-def test_saves_and_ends_and_goes_on_as_if_nothing_had_been(
-    train, train_apart, tmp_path
-):
+def test_saves_and_ends_and_continues_as_if_never_stopped(train, train_apart, tmp_path):
     script = tmp_path / "stop.py"
     script.write_text(STOP)
     stopped = train_apart(script, tmp_path / "run", num_workers=2, **OPTIONS)
@@ -69,7 +67,7 @@ def test_all_processes_stop_when_one_is_asked(train_apart, tmp_path):
 
 
 def press(*moments):
-    """Press Ctrl-C as a stage ends, or as the log tells of a step."""
+    """Press Ctrl-C as a stage ends, or as the log reports a step."""
     stage_end, log = RecipeBrain.on_stage_end, RecipeBrain._log
 
     def end_stage(self, stage, *arguments):
@@ -86,7 +84,7 @@ def press(*moments):
 
 
 @pytest.mark.parametrize(("moment", "saved"), [(3, 3), ("VALID", 10)])
-def test_ctrl_c_saves_and_says_how_to_go_on(
+def test_ctrl_c_saves_and_names_how_to_continue(
     train, tmp_path, monkeypatch, moment, saved
 ):
     with monkeypatch.context() as patch:

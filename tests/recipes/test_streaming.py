@@ -1,4 +1,4 @@
-"""The streaming recipe trains, and a stream hears what its chunks hear."""
+"""The streaming recipe trains, and a stream has the text of its chunks."""
 
 import os
 import signal
@@ -43,9 +43,9 @@ def test_a_stream_gives_what_its_chunks_give(streaming, corpus, monkeypatch):
     transcriber.model.encoder.chunking = recognizer.chunking
     given, accept = [], recognizer.decoder.accept
 
-    def record(log_probs, heard):
+    def record(log_probs, state):
         given.append(log_probs)
-        return accept(log_probs, heard)
+        return accept(log_probs, state)
 
     monkeypatch.setattr(recognizer.decoder, "accept", record)
     for path in sorted((corpus / "dev").rglob("*.flac"))[:2]:
@@ -85,11 +85,11 @@ def test_no_chunk_sees_what_follows_it(path, size, tmp_path):
         assert gradient[0, :640].abs().max() > 0
 
 
-def test_stopped_within_an_epoch_goes_on_with_the_same_streams(
+def test_stopped_within_an_epoch_continues_with_the_same_streams(
     train, corpus, tmp_path, monkeypatch
 ):
     prepared = prepare_librispeech(corpus, tmp_path, ["train"])["train"]
-    # whose speakers say a sentence each
+    # whose speakers speak a sentence each
     utterances = [replace(u, speaker="1") for u in read_manifest(prepared)]
     write_manifest(tmp_path / "one.jsonl", utterances)
     options = {
@@ -99,17 +99,17 @@ def test_stopped_within_an_epoch_goes_on_with_the_same_streams(
         "num_epochs": 2,
         "test_splits": "[dev]",
     }
-    heard = []
+    epochs = []
     log, set_epoch = RecipeBrain._log, StreamDataset.set_epoch
 
     def note_streams(dataset, epoch):
         set_epoch(dataset, epoch)
-        heard.append([entry["text"] for entry in dataset.data.values()])
+        epochs.append([entry["text"] for entry in dataset.data.values()])
 
     monkeypatch.setattr(StreamDataset, "set_epoch", note_streams)
     whole = train(tmp_path / "whole", **options)
     steps = len(whole.steps())
-    first, second = heard
+    first, second = epochs
     assert first != second
 
     def log_and_stop(brain, split, **values):
@@ -122,7 +122,7 @@ def test_stopped_within_an_epoch_goes_on_with_the_same_streams(
         assert train(tmp_path / "run", **options).code == 143
     resumed = train(tmp_path / "run", **options)
     assert resumed.code == 0
-    assert heard[-1] == second
+    assert epochs[-1] == second
 
     def losses(run):
         return {entry["step"]: entry["loss"] for entry in run.metrics("train")}

@@ -83,7 +83,7 @@ def resolve(path):
 
 
 def resolve_without_encoder(path):
-    """Give the names of all settings, and the settings but for the encoder's."""
+    """Return the names of all settings, and the settings but for the encoder's."""
     tree = YAML().load(resolve(path))
     del tree["encoder"], tree["model"]["encoder"]
     stream = io.StringIO()

@@ -10,7 +10,7 @@ OPTIONS = {
 }
 
 
-def test_spells_the_corpus_with_as_many_tokens_as_asked_for(
+def test_spells_the_corpus_with_as_many_tokens_as_requested(
     train, corpus, tmp_path, capsys
 ):
     run = train(tmp_path, **OPTIONS)
@@ -19,10 +19,10 @@ def test_spells_the_corpus_with_as_many_tokens_as_asked_for(
     assert len(vocabulary) == 60
     for text in read_transcripts(corpus, ["train"]):
         assert vocabulary.decode(vocabulary.encode(text)) == text
-    said = capsys.readouterr().out
-    assert "tokenizer.model: 60 tokens" in said
-    assert "train: 20 texts, " in said
-    assert "100.00 % of texts can be spelled" in said
+    output = capsys.readouterr().out
+    assert "tokenizer.model: 60 tokens" in output
+    assert "train: 20 texts, " in output
+    assert "100.00 % of texts can be spelled" in output
 
 
 def test_learns_from_further_text(train, tmp_path, capsys):
@@ -41,8 +41,8 @@ def test_tells_what_it_cannot_spell(train, corpus, tmp_path, capsys):
     odd.write_text("1-2-0 \u00c9T\u00c9\n1-2-1 \n")
     run = train(tmp_path, data_folder=tmp_path, dev_splits="[odd]", **without(options))
     assert run.code == 0
-    assert "odd: 1 texts" in (said := capsys.readouterr().out)
-    assert "0.00 % of texts can be spelled; unknown: \u00c9" in said
+    assert "odd: 1 texts" in (output := capsys.readouterr().out)
+    assert "0.00 % of texts can be spelled; unknown: \u00c9" in output
 
 
 def without(options):

@@ -12,21 +12,21 @@ AS_IT_IS = {"wav_augment": "{augment_prob: 0.0}", "pause_prob": 0.0}
 
 
 @pytest.fixture
-def heard(monkeypatch):
+def inputs(monkeypatch):
     """Batches in training, and in validation and tests: waveforms and lengths."""
     batches = {True: [], False: []}
 
-    def listen(model_class):
+    def record(model_class):
         forward = model_class.forward
 
-        def listening(model, waveform, lengths, *arguments, **options):
+        def recording_forward(model, waveform, lengths, *arguments, **options):
             batches[model.training].append((waveform, lengths))
             return forward(model, waveform, lengths, *arguments, **options)
 
-        monkeypatch.setattr(model_class, "forward", listening)
+        monkeypatch.setattr(model_class, "forward", recording_forward)
 
-    listen(CTCModel)
-    listen(S2SModel)
+    record(CTCModel)
+    record(S2SModel)
     return batches
 
 
@@ -51,23 +51,23 @@ def test_the_loss_is_ctc_and_what_views_disagree_warmed_up(whole):
     assert found[-1][2] < found[0][2] - 0.5
 
 
-def test_a_resumed_run_goes_on_alike(whole, train, tmp_path):
+def test_a_resumed_run_continues_alike(whole, train, tmp_path):
     assert train(tmp_path, optimizer_step_limit=7, **WHOLE).code == 0
     resumed = train(tmp_path, **WHOLE)
     names = "step", "loss", "ctc", "cr", "grad_norm"
     assert numbers(resumed, *names) == numbers(whole, *names)
 
 
-def test_both_views_have_one_speed_and_masks_of_their_own(train, heard, tmp_path):
+def test_both_views_have_one_speed_and_masks_of_their_own(train, inputs, tmp_path):
     pauses = {"pause_prob": 1.0, "pause_seconds": "[0.1, 0.2]"}
     run = train(tmp_path / "masked", **pauses, **SHORT)
-    assert len(heard[True]) == 3
-    for waveform, lengths in heard[True]:
+    assert len(inputs[True]) == 3
+    for waveform, lengths in inputs[True]:
         assert len(lengths) == 4
         assert torch.equal(*waveform.chunk(2))
         assert torch.equal(*lengths.chunk(2))
     # after a second of noise, the four utterances of dev
-    assert {len(lengths) for _, lengths in heard[False][1:]} == {4}
+    assert {len(lengths) for _, lengths in inputs[False][1:]} == {4}
     # there is no dropout
     assert all(cr > 0 for (cr,) in numbers(run, "cr"))
     alike = train(tmp_path / "alike", fea_augment="null", **AS_IT_IS, **SHORT)
@@ -93,14 +93,14 @@ def test_both_views_have_one_speed_and_masks_of_their_own(train, heard, tmp_path
     ],
     ids=["heads", "chunks-of-frames", "streaming"],
 )
-def test_goes_with_what_else_a_model_learns(train, heard, tmp_path, options):
+def test_goes_with_what_else_a_model_learns(train, inputs, tmp_path, options):
     run = train(tmp_path, **SHORT, **options)
     assert run.code == 0, run.error
-    assert all(len(lengths) == 4 for _, lengths in heard[True])
+    assert all(len(lengths) == 4 for _, lengths in inputs[True])
     assert all(ctc > 0 and cr > 0 for ctc, cr in numbers(run, "ctc", "cr"))
 
 
-def test_attention_reads_both_views_too(train, heard, tmp_path):
+def test_attention_reads_both_views_too(train, inputs, tmp_path):
     run = train(
         tmp_path,
         recipe="ASR/transformer",
@@ -110,7 +110,7 @@ def test_attention_reads_both_views_too(train, heard, tmp_path):
         **SHORT,
     )
     assert run.code == 0, run.error
-    assert all(len(lengths) == 4 for _, lengths in heard[True])
+    assert all(len(lengths) == 4 for _, lengths in inputs[True])
     assert all(ctc > 0 and cr > 0 for ctc, cr in numbers(run, "ctc", "cr"))
 
 
@@ -132,7 +132,9 @@ def test_attention_reads_both_views_too(train, heard, tmp_path):
         ({"cr_loss_scale": -1}, "cr_loss_scale -1: expected a number of at least 0"),
     ],
 )
-def test_what_cannot_be_is_told_before_training(train, tmp_path, options, words):
+def test_impossible_options_are_refused_before_training(
+    train, tmp_path, options, words
+):
     run = train(tmp_path / "run", **{**CR, **options})
     assert run.code == 2
     assert words in run.error.strip().splitlines()[-1]
