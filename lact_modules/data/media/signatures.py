@@ -17,7 +17,7 @@ _SIGNATURES = {
     "AU": rb"\.snd\x00\x00.{6}\x00\x00\x00[\x01-\x1b]",
     "FLAC": rb"fLaC[\x00\x80]\x00\x00\x22",
     "Ogg": rb"OggS\x00[\x00-\x07]",
-    # WebM too; the document's type stands near the beginning
+    # WebM too; the document's type is near the beginning
     "Matroska": rb"\x1a\x45\xdf\xa3.{0,40}(?:webm|matroska)",
     "MPEG-4": rb"\x00\x00..ftyp[ -~]{3}",
     "AMR": rb"#!AMR(?:-WB)?\n",
