@@ -385,7 +385,7 @@ LINE = '{"audio": "long.wav", "text": "one", %s}'
             "x.tsv:2: not a manifest line (end is",
         ),
         ("x.tsv", "wav\twrd\nlong.wav\tone\ttwo\n", "x.tsv:2: more cells than"),
-        ("x.tsv", "wav\twrd\nlong\0.wav\tone\n", "holds a NUL"),
+        ("x.tsv", "wav\twrd\nlong\0.wav\tone\n", "NUL"),
         ("x.csv", 'wav,wrd\nlong.wav,"one\nlong.wav,two\n', "not a row of a table"),
         ("x.csv", "wav,wrd,wrd\nlong.wav,one,two\n", "column 'wrd' appears twice"),
         (
