@@ -19,16 +19,15 @@ from typing import Annotated, Any
 
 import torch
 import typer
+from noise import make_noise
 from program import run_program
-from study import read_some
+from study import count_errors, rate, read_some
 from timing import take_turns
 from torch import Tensor
 
 from lact_modules.allocator import keep_freed_memory
 from lact_modules.cli.terminal.output import open_output
-from lact_modules.data.audio import SAMPLE_RATE
 from lact_modules.inference.transcriber import Transcriber
-from lact_modules.scoring.error_rate import count_word_errors
 from lact_modules.training.outcome.environment import (
     describe_hardware,
     package_versions,
@@ -44,14 +43,6 @@ def open_model(name: str) -> Transcriber:
     """Load ``RUN`` or ``RUN@BLOCK``."""
     folder, _, block = name.partition("@")
     return Transcriber.from_folder(folder, exit_block=int(block) if block else None)
-
-
-def make_noise(seconds: float) -> Tensor:
-    """Return noise (N,) with the loudness of speech."""
-    torch.manual_seed(0)
-    num_samples = round(seconds * SAMPLE_RATE)
-    loudness = (torch.arange(num_samples) / SAMPLE_RATE * 12).sin().abs()
-    return 0.1 * loudness * torch.randn(num_samples)
 
 
 def list_parts(transcriber: Transcriber, waveform: Tensor) -> list[Callable[[], Any]]:
@@ -73,7 +64,7 @@ def time_models(
     models: dict[str, Transcriber], seconds: float, rounds: int
 ) -> dict[str, dict[str, float]]:
     """Return seconds, real-time factors, ratios to the first model and to the whole."""
-    waveform = make_noise(seconds)
+    waveform = torch.from_numpy(make_noise(seconds))
     calls = {
         f"{name} {part}": call
         for name, model in models.items()
@@ -104,10 +95,12 @@ def _ratio(times: list[float], others: list[float]) -> float:
 def word_error_rate(model: Transcriber, data: Path, limit: int) -> float:
     """Transcribe evenly spread utterances; percent."""
     utterances = read_some(data, limit)
-    outcomes = [*model.transcribe_files(utterances, load=model.load_utterance)]
-    texts = [each.result.text if each.result else "" for each in outcomes]
-    counts = count_word_errors([each.text for each in utterances], texts).sum(0)
-    return 100 * float(counts[:3].sum() / counts[3])
+    texts = []
+    for outcome in model.transcribe_files(utterances, load=model.load_utterance):
+        if outcome.error is not None:
+            raise outcome.error
+        texts.append(outcome.result.text)
+    return rate(count_errors(utterances, texts))
 
 
 def main(

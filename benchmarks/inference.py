@@ -17,6 +17,7 @@ from typing import Annotated, Any
 import torch
 import typer
 from apart import Limits, run_apart
+from noise import SAMPLE_RATE, make_noise
 from program import run_program
 from resident import memory_mib
 
@@ -28,8 +29,6 @@ from lact_modules.training.outcome.environment import (
     package_versions,
 )
 
-SAMPLE_RATE = 16000
-
 
 def measure_point(
     run: Path, audio_s: float, device: str, threads: int, repeats: int
@@ -37,11 +36,8 @@ def measure_point(
     """Transcribe audio of that length; memory in MiB is the process's or the GPU's."""
     keep_freed_memory()
     torch.set_num_threads(threads)
-    torch.manual_seed(0)
     transcriber = Transcriber.from_folder(run, device)
-    num_samples = round(audio_s * SAMPLE_RATE)
-    loudness = (torch.arange(num_samples) / SAMPLE_RATE * 12).sin().abs()
-    waveform = 0.1 * loudness * torch.randn(num_samples)
+    waveform = torch.from_numpy(make_noise(audio_s))
     # kernels are chosen and caches are filled at the first call
     transcriber.transcribe([waveform[:SAMPLE_RATE]])
     is_cuda = transcriber.device.type == "cuda"

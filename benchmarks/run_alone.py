@@ -14,22 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from noise import SAMPLE_RATE, make_noise
 from resident import memory_mib
 
 Samples = np.ndarray[Any, np.dtype[np.float32]]
 
-SAMPLE_RATE = 16000
 
 # seconds of audio that come at once
 _BLOCK = 0.1
-
-
-def make_noise(seconds: float) -> Samples:
-    """Make noise with the loudness of speech."""
-    num_samples = round(seconds * SAMPLE_RATE)
-    loudness = np.abs(np.sin(np.arange(num_samples) / SAMPLE_RATE * 12))
-    noise = np.random.default_rng(0).standard_normal(num_samples)
-    return (0.1 * loudness * noise).astype(np.float32)
 
 
 def open_lact_asr(folder: Path, threads: int) -> Callable[[Samples], object]:

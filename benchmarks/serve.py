@@ -22,6 +22,7 @@ import bad_clients
 import numpy as np
 import torch
 import typer
+from noise import make_noise
 from program import run_program
 from resident import cpu_seconds, memory_mib
 from study import write_study
@@ -156,8 +157,9 @@ def make_inputs(
         recorded = recorded.repeat(repeats)[: num_clients * num_samples]
         waveforms = recorded.split(num_samples)
     else:
-        loudness = (torch.arange(num_samples) / SAMPLE_RATE * 12).sin().abs()
-        waveforms = 0.1 * loudness * torch.randn(num_clients, num_samples)
+        waveforms = [
+            torch.from_numpy(make_noise(seconds, seed)) for seed in range(num_clients)
+        ]
     return [(32767 * w.clamp(-1, 1)).to(torch.int16).numpy() for w in waveforms]
 
 
