@@ -1,6 +1,7 @@
 """Mel spectrograms: of a short-time Fourier transform, and of products alone."""
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +12,7 @@ class MelPowers(MelSpectrogram):
     """torchaudio's mel spectrogram of powers, in half the time on a CPU.
 
     A power is the sum of two squares: as the square of an absolute value it takes
-    longer than the transform. Uncentred, without normalization.
+    longer than the transform.
 
     Example
     -------
@@ -22,19 +23,16 @@ class MelPowers(MelSpectrogram):
     True
     """
 
+    def __init__(self, *args: Any, **options: Any):
+        super().__init__(*args, **options)
+        # complex numbers
+        self.spectrogram.power = None
+
     def forward(self, waveform: Tensor) -> Tensor:
         """Map (B, N) samples to the bands' powers (B, M, T) of all whole frames."""
-        spectrum = torch.stft(
-            waveform,
-            self.n_fft,
-            self.hop_length,
-            self.win_length,
-            self.spectrogram.window,
-            center=False,
-            return_complex=True,
-        ).mT
+        spectrum = self.spectrogram(waveform)
         powers = spectrum.real.square().addcmul_(spectrum.imag, spectrum.imag)
-        return (powers @ self.mel_scale.fb).mT
+        return self.mel_scale(powers)
 
 
 class MelProducts(nn.Module):
