@@ -14,8 +14,6 @@ class MelPowers(MelSpectrogram):
     A power is the sum of two squares: as the square of an absolute value it takes
     longer than the transform.
 
-    Example
-    -------
     >>> options = {"n_fft": 512, "hop_length": 160, "center": False, "n_mels": 80}
     >>> samples = torch.randn(2, 1600)
     >>> powers = MelPowers(16000, **options)(samples)
