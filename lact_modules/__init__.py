@@ -6,8 +6,8 @@
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from lact_modules.compiler_cache import name_compiler_cache
 from lact_modules.packages import misfits_named
+from lact_modules.user_folders import name_user_folders
 
 if TYPE_CHECKING:
     from lact_modules.recognizer import Recognizer, TimedWord, Transcript, load
@@ -16,7 +16,7 @@ __all__ = ["Recognizer", "TimedWord", "Transcript", "load"]
 
 __version__ = "0.1.0"
 
-name_compiler_cache()
+name_user_folders()
 
 
 def __getattr__(name: str) -> Any:

@@ -100,7 +100,9 @@ class FakeHubHandler(BaseHTTPRequestHandler):
         is_there = repository in self.server.files
         if not is_there:
             self.server.files[repository] = {}
-            self.server.visibility[repository] = wanted["visibility"]
+            # huggingface_hub 1 says whether it is private, 2 how visible it is
+            visibility = "private" if wanted.get("private") else "public"
+            self.server.visibility[repository] = wanted.get("visibility", visibility)
         self._answer({"url": url}, 409 if is_there else 200)
 
     def _choose_modes(self, wanted):

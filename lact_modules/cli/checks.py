@@ -10,7 +10,7 @@ from pathlib import Path
 from platform import python_version
 from typing import TYPE_CHECKING, Literal
 
-from lact_modules import compiler_cache
+from lact_modules import user_folders
 from lact_modules.errors import InputError
 from lact_modules.packages import torchaudio_that_fits
 
@@ -157,8 +157,9 @@ def _check_caches() -> Finding:
     from lact_modules.ops.cpu.native import cache_folder
 
     folders = {"HF_HOME": Path(HF_HUB_CACHE), "TORCH_HOME": cache_folder()}
-    if compiler := os.environ.get(compiler_cache.VARIABLE):
-        folders[compiler_cache.VARIABLE] = Path(compiler)
+    for name in user_folders.VARIABLES:
+        if folder := os.environ.get(name):
+            folders[name] = Path(folder)
     refused = {
         name: folder for name, folder in folders.items() if not _is_writable(folder)
     }

@@ -143,13 +143,24 @@ def opened_for_kenlm(path: str | Path) -> Iterator[str]:
         try:
             with native_stderr_hidden():
                 yield plain
-        except UnicodeDecodeError as error:
-            # of KenLM's own words, where it quotes the file
-            raise InputError(f"{path}: not UTF-8 text ({error})") from error
-        except (RuntimeError, OSError, MemoryError) as error:
+        # a UnicodeDecodeError is of KenLM's own words, where they quote the file
+        except (UnicodeDecodeError, RuntimeError, OSError, MemoryError) as error:
+            if not header.is_binary:
+                _check_is_utf8(Path(path))
             reason = (str(error).splitlines() or ["out of memory"])[-1]
             reason = reason.rpartition("Exception. ")[2][-200:]
             raise InputError(f"{path}: KenLM cannot read it ({reason})") from error
+
+
+def _check_is_utf8(path: Path) -> None:
+    with _unpacked(path) as stream:
+        for number, line in enumerate(_lines(path, stream), start=1):
+            try:
+                line.decode()
+            except UnicodeDecodeError as error:
+                raise InputError(
+                    f"{path}: line {number} is not UTF-8 text ({error})"
+                ) from error
 
 
 def _read_binary_header(path: Path) -> NgramHeader:

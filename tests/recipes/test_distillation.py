@@ -86,7 +86,7 @@ def test_a_teacher_with_weights_that_are_missing_is_refused(
 
 def test_a_model_learns_the_codes_and_loses_their_head(codes, train, tmp_path):
     options = {"teacher_codes": codes, "teacher_weight": 3.0, "pause_prob": 0.0}
-    options |= {"test_splits": "[]", "learning_rate": 0.02}
+    options |= {"test_splits": "[]", "learning_rate": 0.02, "num_epochs": 3}
     run = train(tmp_path / "run", encoder=ENCODER, **options)
     assert run.code == 0, run.error
     losses = [entry["teacher"] for entry in run.metrics("train")]

@@ -71,7 +71,8 @@ def test_both_views_have_one_speed_and_masks_of_their_own(train, inputs, tmp_pat
     # there is no dropout
     assert all(cr > 0 for (cr,) in numbers(run, "cr"))
     alike = train(tmp_path / "alike", fea_augment="null", **AS_IT_IS, **SHORT)
-    assert all(cr == 0 for (cr,) in numbers(alike, "cr"))
+    # but for rounding
+    assert all(cr < 1e-9 for (cr,) in numbers(alike, "cr"))
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from websockets.sync.client import connect
 
-from lact_modules import compiler_cache
+from lact_modules import user_folders
 from lact_modules.ops.cpu.native import cache_folder
 
 COMMAND = "from lact_modules.cli.main import main; main()"
@@ -25,7 +25,7 @@ def started(streaming_run, tmp_path, tmp_path_factory):
     places = dict.fromkeys(("HOME", "TMPDIR", "XDG_CACHE_HOME"), str(tmp_path))
     # compiled code is no secret, and kept for the next start
     places["TORCH_HOME"] = str(cache_folder().parent)
-    places[compiler_cache.VARIABLE] = str(tmp_path_factory.mktemp("compiler"))
+    places[user_folders.COMPILER_CACHE] = str(tmp_path_factory.mktemp("compiler"))
     environment = {**os.environ, **places, "PYTHONDONTWRITEBYTECODE": "1"}
     arguments = ["serve", "--model", str(streaming_run), "--port", "0"]
     process = subprocess.Popen(

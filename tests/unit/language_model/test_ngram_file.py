@@ -88,7 +88,7 @@ def test_a_model_of_single_words_is_read(path):
         (ARPA.replace("2-grams", "3-grams").encode()[:150], "cut short|cannot read"),
         (ARPA.replace("-0.7\tONE", "-0.7").encode(), "cannot read"),
         (ARPA.encode().replace(b"\xc3\x89", b"\xff"), "damaged"),
-        (ARPA.encode().replace(b"ONE \xc3\x89", b"ONE \xff"), "not UTF-8"),
+        (ARPA.encode().replace(b"ONE \xc3\x89", b"ONE \xff"), "line 15 is not UTF-8"),
         (ARPA.replace("1=5", "1=five").encode(), "'ngram 1=five' stands among"),
         (ARPA.replace("ngram 2", "ngram 3").encode(), "'ngram 3=2' stands among"),
         (ARPA.replace("1=5", "1=" + "9" * 30).encode(), "stands among its counts"),

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from hyperpyyaml import resolve_references
 
-from lact_modules import compiler_cache
+from lact_modules import user_folders
 
 CTC = Path(__file__).parents[2] / "recipes" / "LibriSpeech" / "ASR" / "CTC"
 # between them they have every layer
@@ -35,13 +35,14 @@ for name in of_transformers:
     importlib.import_module(name)
 import torch
 torch.optim.AdamW(torch.nn.Linear(1, 1).parameters())
-print(os.environ["TORCHINDUCTOR_CACHE_DIR"])
+print(os.environ["TORCHINDUCTOR_CACHE_DIR"], os.environ["MPLCONFIGDIR"])
 """
 
 
 def test_users_without_a_name_can_import_everything_and_train():
     environment = os.environ.copy()
-    environment.pop(compiler_cache.VARIABLE, None)
+    for name in user_folders.VARIABLES:
+        environment.pop(name, None)
     finished = subprocess.run(
         [sys.executable, "-c", NAMELESS],
         env=environment,
@@ -50,7 +51,8 @@ def test_users_without_a_name_can_import_everything_and_train():
         check=False,
     )
     assert finished.returncode == 0, finished.stderr
-    assert Path(finished.stdout.strip()).name == f"torchinductor_{os.getuid()}"
+    names = [Path(folder).name for folder in finished.stdout.split()]
+    assert names == [f"torchinductor_{os.getuid()}", f"matplotlib_{os.getuid()}"]
 
 
 DESCRIBED = """
@@ -84,6 +86,6 @@ def test_a_model_is_compared_with_its_weights_without_the_compiler(tmp_path):
 
 
 def test_a_folder_that_the_environment_names_stays(monkeypatch):
-    monkeypatch.setenv(compiler_cache.VARIABLE, "mine")
-    compiler_cache.name_compiler_cache()
-    assert os.environ[compiler_cache.VARIABLE] == "mine"
+    monkeypatch.setenv(user_folders.COMPILER_CACHE, "mine")
+    user_folders.name_user_folders()
+    assert os.environ[user_folders.COMPILER_CACHE] == "mine"
