@@ -1,7 +1,7 @@
 """Hypotheses: text, and the times of its words."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from lact_modules.data.text.vocabulary import WORD_DELIMITER, WORD_START
 
@@ -52,6 +52,11 @@ class Hypothesis:
         """Join words into a transcript."""
         words = tuple(words)
         return cls(" ".join(word.word for word in words), words, score)
+
+    def ending_by(self, seconds: float) -> "Hypothesis":
+        """End its words by then: the last frame may reach beyond the last sample."""
+        words = tuple(replace(w, end=min(w.end, seconds)) for w in self.words)
+        return replace(self, words=words)
 
 
 def group_words(

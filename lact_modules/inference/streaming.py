@@ -295,6 +295,6 @@ class StreamingRecognizer:
 
     def _end(self, hypothesis: Hypothesis | None) -> None:
         if hypothesis is not None:
-            self._ended = (*self._ended, hypothesis)
+            self._ended = (*self._ended, hypothesis.ending_by(self.seconds))
             texts = filter(None, [self._text_of_ended, hypothesis.text])
             self._text_of_ended = " ".join(texts)

@@ -1,7 +1,6 @@
 """Transcribe waveforms and files, in batches that do not show in the result."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -154,7 +153,7 @@ class Transcriber(ModelRunner):
         """Search the outputs that :meth:`run_model` gave for these waveforms."""
         hypotheses = self.decoder(*outputs)
         return [
-            _clip(hypothesis, len(waveform) / SAMPLE_RATE)
+            hypothesis.ending_by(len(waveform) / SAMPLE_RATE)
             for hypothesis, waveform in zip(hypotheses, waveforms, strict=True)
         ]
 
@@ -172,9 +171,3 @@ class Transcriber(ModelRunner):
             load or self.load,
             in_order=self.is_in_order,
         )
-
-
-def _clip(hypothesis: Hypothesis, seconds: float) -> Hypothesis:
-    # The last frame may reach beyond the last sample.
-    words = tuple(replace(w, end=min(w.end, seconds)) for w in hypothesis.words)
-    return replace(hypothesis, words=words)

@@ -57,10 +57,16 @@ def streaming_run(tmp_path_factory):
     return make_run(tmp_path_factory.mktemp("streaming"), streaming_hyperparameters())
 
 
+def make_pieces():
+    """Train 13 word pieces of the letters that the other runs have as characters."""
+    sentences = ["AB BA", "DAB CAB", "A BAD CAB", "ABBA DAD"]
+    return SubwordVocabulary.train(sentences, 13)
+
+
 @pytest.fixture(scope="session")
 def pieces_run(tmp_path_factory):
     """Make a run over word pieces at 12.5 frames a second, of a streaming model."""
-    vocabulary = SubwordVocabulary.train(["AB BA", "DAB CAB", "A BAD CAB"], 13)
+    vocabulary = make_pieces()
     separable = "!name:lact_modules.frontends.SeparableConvolution"
     options = "frame_rate: 12.5", "audio_encoder_layers: 3", f"convolution: {separable}"
     hyperparameters = (

@@ -11,14 +11,13 @@ import torch
 
 import lact_modules
 from lact_modules.data.audio import load_audio
-from lact_modules.data.text.subwords import SubwordVocabulary
 from lact_modules.errors import InputError
 from lact_modules.inference.streaming import StreamingRecognizer
 from lact_modules.language_model.arpa import write_arpa
 from lact_modules.language_model.ngram import estimate_ngrams
 from tests.documents import examples
 from tests.unit.cli.conftest import lact_asr  # noqa: F401
-from tests.unit.conftest import HYPERPARAMETERS, make_run
+from tests.unit.conftest import HYPERPARAMETERS, make_pieces, make_run
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +54,7 @@ def alone(model, paths):
 
 @pytest.fixture(scope="module")
 def subword_run(tmp_path_factory):
-    vocabulary = SubwordVocabulary.train(["AB BA", "DAB CAB", "A BAD CAB"], 13)
+    vocabulary = make_pieces()
     settings = HYPERPARAMETERS.replace("num_tokens: 6", "num_tokens: 13")
     return make_run(tmp_path_factory.mktemp("subwords"), settings, vocabulary)
 

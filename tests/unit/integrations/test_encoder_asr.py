@@ -8,7 +8,6 @@ import torch
 from hyperpyyaml import load_hyperpyyaml
 from speechbrain.inference.ASR import EncoderASR, EncoderDecoderASR
 
-from lact_modules.data.text.subwords import SubwordVocabulary
 from lact_modules.errors import InputError
 from lact_modules.inference.transcriber import Transcriber
 from lact_modules.language_model.arpa import write_arpa
@@ -16,13 +15,13 @@ from lact_modules.language_model.ngram import estimate_ngrams
 from lact_modules.model_store.export import export_model
 from lact_modules.publishing.hub import push_model
 from tests.documents import examples
-from tests.unit.conftest import HYPERPARAMETERS, make_run, with_decoder
+from tests.unit.conftest import HYPERPARAMETERS, make_pieces, make_run, with_decoder
 
 
 @pytest.fixture(scope="module")
 def attention_run(tmp_path_factory):
     """Make a run whose model has a text decoder."""
-    vocabulary = SubwordVocabulary.train(["AB BA", "DAB CAB", "A BAD CAB"], 13)
+    vocabulary = make_pieces()
     settings = with_decoder(HYPERPARAMETERS).replace(
         "num_tokens: 6", f"num_tokens: {len(vocabulary)}"
     )
