@@ -1,23 +1,28 @@
 """Muon for the matrices of a model's blocks, AdamW for all else, as one optimizer."""
 
+import math
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from lact_modules.errors import InputError
+from lact_modules.ops.ttt.orthogonalize import newton_schulz
 from lact_modules.training.parameter.groups import is_vector
 
 
 class MuonWithAdamW(Optimizer):
-    """`torch.optim.Muon` for groups of hidden matrices, `torch.optim.AdamW` for others.
+    """Muon for groups of hidden matrices, `torch.optim.AdamW` for others.
 
     Muon turns a matrix's momentum into the nearest orthogonal one
     (https://kellerjordan.github.io/posts/muon/). Its updates are scaled to the root
     mean square of AdamW's (arXiv 2502.16982, sec. 2.2), so that both learn at the same
-    rate, that of a recipe for AdamW.
+    rate, that of a recipe for AdamW. Matrices of one shape are orthogonalized together,
+    on CPUs in float32: `torch.optim.Muon` takes them one by one in bfloat16, which
+    lasts about twice as long there.
 
     Arguments
     ---------
@@ -70,16 +75,9 @@ class MuonWithAdamW(Optimizer):
         ):
             if not is_right:
                 raise ValueError(f"{name} {value}: expected {expected}")
-        hidden, others = _part(groups)
-        # each sets what its groups lack
-        self._muon = torch.optim.Muon(
-            hidden,
-            lr=lr,
-            weight_decay=weight_decay,
-            momentum=momentum,
-            ns_steps=ns_steps,
-            adjust_lr_fn="match_rms_adamw",
-        )
+        _, others = _part(groups)
+        self.momentum, self.ns_steps = momentum, ns_steps
+        # sets what its groups lack
         self._adamw = torch.optim.AdamW(
             others,
             lr=lr,
@@ -89,13 +87,41 @@ class MuonWithAdamW(Optimizer):
         )
         super().__init__(groups, {"lr": lr, "weight_decay": weight_decay})
 
+    @torch.no_grad()
     def step(self, closure: Any = None) -> None:  # type: ignore[override]
         """Update all parameters that have a gradient."""
         # loading a checkpoint makes other objects
-        self._muon.param_groups, self._adamw.param_groups = _part(self.param_groups)
-        for optimizer in (self._muon, self._adamw):
-            optimizer.state = self.state
-            optimizer.step()
+        hidden, self._adamw.param_groups = _part(self.param_groups)
+        self._adamw.state = self.state
+        self._adamw.step()
+        for group in hidden:
+            by_shape: dict[torch.Size, dict[Tensor, Tensor]] = defaultdict(dict)
+            for matrix in group["params"]:
+                if matrix.grad is not None:
+                    direction = self._accumulate(matrix, matrix.grad)
+                    by_shape[matrix.shape][matrix] = direction
+            for directions in by_shape.values():
+                self._move(directions, group["lr"], group["weight_decay"])
+
+    def _accumulate(self, matrix: Tensor, gradient: Tensor) -> Tensor:
+        """Update a matrix's momentum; return Nesterov's."""
+        state = self.state[matrix]
+        if not state:
+            state["momentum_buffer"] = torch.zeros_like(matrix)
+        momentum = state["momentum_buffer"].lerp_(gradient, 1 - self.momentum)
+        return gradient.lerp(momentum, self.momentum)
+
+    def _move(
+        self, directions: dict[Tensor, Tensor], lr: float, weight_decay: float
+    ) -> None:
+        """Move matrices of one shape along their directions, orthogonalized."""
+        stacked = torch.stack([*directions.values()])
+        dtype = torch.bfloat16 if stacked.is_cuda else torch.float32
+        orthogonal = newton_schulz(stacked.to(dtype), "keller_jordan", self.ns_steps)
+        # the root mean square of an orthogonal matrix follows from its longer side
+        rate = 0.2 * math.sqrt(max(stacked.shape[1:])) * lr
+        for matrix, step in zip(directions, orthogonal.to(stacked.dtype), strict=True):
+            matrix.mul_(1 - lr * weight_decay).add_(step, alpha=-rate)
 
 
 def _part(groups: Sequence[dict[str, Any]]) -> tuple[list[dict[str, Any]], ...]:

@@ -39,10 +39,7 @@ def check(case, one, first, second):
     tolerance = 0.1 if case in NEAR else 1e-4
     assert losses_of_two == pytest.approx(losses, abs=10 * tolerance), case
     for name in state:
-        if "muon" in case:
-            # of directions with hardly any gradient its bfloat16 decides
-            assert (state_of_two[name] - state[name]).abs().mean() < 1e-3, name
-        elif state[name].is_floating_point():
+        if state[name].is_floating_point():
             torch.testing.assert_close(
                 *(state_of_two[name], state[name]),
                 rtol=tolerance,

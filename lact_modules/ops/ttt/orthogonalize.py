@@ -8,6 +8,8 @@ from torch.autograd import Function
 
 from lact_modules.ops.cpu.fused import differentiate
 
+Table = tuple[tuple[float, float, float], ...]
+
 _KELLER_JORDAN = ((3.4445, -4.7750, 2.0315),) * 5
 
 _LACT = (
@@ -28,7 +30,7 @@ _POLAR_EXPRESS = (
     (1.8750014808534479, -1.2500016453999487, 0.3750001645474248),
 )
 
-COEFFICIENTS = {
+COEFFICIENTS: dict[str, Table] = {
     "keller_jordan": _KELLER_JORDAN,
     "lact": _LACT,
     "polar_express": _POLAR_EXPRESS,
@@ -40,7 +42,9 @@ code; polar_express: arXiv 2505.16932, whose seven steps are the most accurate.
 """
 
 
-def newton_schulz(matrix: Tensor, coefficients: str = "lact") -> Tensor:
+def newton_schulz(
+    matrix: Tensor, coefficients: str = "lact", num_steps: int | None = None
+) -> Tensor:
     """Move all singular values towards 1 and keep the singular vectors.
 
     Iterates ``X <- a X + (b A + c A^2) X`` with ``A = X X^T`` from
@@ -49,9 +53,12 @@ def newton_schulz(matrix: Tensor, coefficients: str = "lact") -> Tensor:
     Arguments
     ---------
     matrix : Tensor
-        (..., M, N), float32 or float64: bf16 gives wrong gradients.
+        (..., M, N), float32 or float64, or bfloat16, which gives wrong gradients.
     coefficients : str
         A name in `COEFFICIENTS`.
+    num_steps : int | None
+        Iterations, the last coefficients again where the table has fewer; None: as
+        many as it has.
 
     Returns
     -------
@@ -79,11 +86,11 @@ def newton_schulz(matrix: Tensor, coefficients: str = "lact") -> Tensor:
     # (..., M, N) -> (batch, M, N), for products that add in one go
     x = x.reshape(-1, *x.shape[-2:])
     x = x / (torch.linalg.vector_norm(x, dim=(-2, -1), keepdim=True) + 1e-7)
-    x = _iterate(x, COEFFICIENTS[coefficients])
+    table = COEFFICIENTS[coefficients]
+    if num_steps is not None:
+        table = (table + table[-1:] * num_steps)[:num_steps]
+    x = _iterate(x, table)
     return (x.mT if is_tall else x).reshape(matrix.shape)
-
-
-Table = tuple[tuple[float, float, float], ...]
 
 
 def _iterate(x: Tensor, table: Table) -> Tensor:

@@ -102,6 +102,20 @@ def test_matrices_of_any_shape_move_as_far_as_by_adamw():
         assert change.item() == pytest.approx(0.2 * 0.01, rel=0.25)
 
 
+def test_matrices_move_as_by_pytorch():
+    blocks = nn.ModuleList(nn.Linear(*shape) for shape in [(24, 8)] * 3 + [(8, 24)])
+    twin, before = copy.deepcopy(blocks), copy.deepcopy(blocks)
+    optimizer = plan_optimizer(nn.ModuleDict({"blocks": blocks}), MUON).optimizer
+    matrices = [block.weight for block in twin]
+    muon = torch.optim.Muon(matrices, 0.01, 0.1, adjust_lr_fn="match_rms_adamw")
+    learn(blocks, optimizer, 3)
+    learn(twin, muon, 3)
+    for block, other, old in zip(blocks, twin, before, strict=True):
+        moved, expected = block.weight - old.weight, other.weight - old.weight
+        # PyTorch's is in bfloat16
+        assert (moved - expected).norm() < 0.02 * expected.norm()
+
+
 def test_rules_layer_decay_and_stages_hold_for_both():
     model = make_model()
     rules = [{"match": "encoder.blocks[1]", "lr_scale": 0.1, "weight_decay": 0}]
