@@ -21,8 +21,8 @@ class MuonWithAdamW(Optimizer):
     (https://kellerjordan.github.io/posts/muon/). Its updates are scaled to the root
     mean square of AdamW's (arXiv 2502.16982, sec. 2.2), so that both learn at the same
     rate, that of a recipe for AdamW. Matrices of one shape are orthogonalized together,
-    on CPUs in float32: `torch.optim.Muon` takes them one by one in bfloat16, which
-    lasts about twice as long there.
+    on CPUs in float32; `torch.optim.Muon` computes the same one by one in bfloat16, and
+    takes 1.7 times as long there.
 
     Arguments
     ---------
@@ -67,7 +67,7 @@ class MuonWithAdamW(Optimizer):
         betas: Sequence[float] = (0.9, 0.98),
         eps: float = 1e-8,
     ):
-        # PyTorch's looks at these no sooner than at the first step, or never
+        # the first step would be the first to fail, or none
         for name, value, is_right, expected in (
             ("momentum", momentum, 0 <= momentum < 1, "a number from 0 to below 1"),
             ("ns_steps", ns_steps, 1 <= ns_steps < 100, "a number from 1 to 99"),
@@ -95,33 +95,30 @@ class MuonWithAdamW(Optimizer):
         self._adamw.state = self.state
         self._adamw.step()
         for group in hidden:
-            by_shape: dict[torch.Size, dict[Tensor, Tensor]] = defaultdict(dict)
+            by_shape = defaultdict(list)
             for matrix in group["params"]:
                 if matrix.grad is not None:
-                    direction = self._accumulate(matrix, matrix.grad)
-                    by_shape[matrix.shape][matrix] = direction
-            for directions in by_shape.values():
-                self._move(directions, group["lr"], group["weight_decay"])
+                    by_shape[matrix.shape].append(matrix)
+            for matrices in by_shape.values():
+                self._move(matrices, group["lr"], group["weight_decay"])
 
-    def _accumulate(self, matrix: Tensor, gradient: Tensor) -> Tensor:
+    def _move(self, matrices: Sequence[Any], lr: float, weight_decay: float) -> None:
+        """Move matrices of one shape along their directions, orthogonalized."""
+        stacked = torch.stack([self._direction(m, m.grad) for m in matrices])
+        dtype = torch.bfloat16 if stacked.is_cuda else torch.float32
+        orthogonal = newton_schulz(stacked.to(dtype), "keller_jordan", self.ns_steps)
+        # the root mean square of an orthogonal matrix follows from its longer side
+        rate = 0.2 * math.sqrt(max(stacked.shape[1:])) * lr
+        for matrix, step in zip(matrices, orthogonal.to(stacked.dtype), strict=True):
+            matrix.mul_(1 - lr * weight_decay).add_(step, alpha=-rate)
+
+    def _direction(self, matrix: Tensor, gradient: Tensor) -> Tensor:
         """Update a matrix's momentum; return Nesterov's."""
         state = self.state[matrix]
         if not state:
             state["momentum_buffer"] = torch.zeros_like(matrix)
         momentum = state["momentum_buffer"].lerp_(gradient, 1 - self.momentum)
         return gradient.lerp(momentum, self.momentum)
-
-    def _move(
-        self, directions: dict[Tensor, Tensor], lr: float, weight_decay: float
-    ) -> None:
-        """Move matrices of one shape along their directions, orthogonalized."""
-        stacked = torch.stack([*directions.values()])
-        dtype = torch.bfloat16 if stacked.is_cuda else torch.float32
-        orthogonal = newton_schulz(stacked.to(dtype), "keller_jordan", self.ns_steps)
-        # the root mean square of an orthogonal matrix follows from its longer side
-        rate = 0.2 * math.sqrt(max(stacked.shape[1:])) * lr
-        for matrix, step in zip(directions, orthogonal.to(stacked.dtype), strict=True):
-            matrix.mul_(1 - lr * weight_decay).add_(step, alpha=-rate)
 
 
 def _part(groups: Sequence[dict[str, Any]]) -> tuple[list[dict[str, Any]], ...]:
