@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Sequence
-from itertools import chain
 
 import torch
 from torch import Tensor
@@ -17,13 +16,17 @@ from lact_modules.training.augmentation.pauses import Pauses
 Step = tuple[float, Callable[[Tensor], Tensor]]
 """A share of the utterances, and what it does to one."""
 
+# chance of each pause in a batch that has any
+_PAUSES_TOGETHER = 0.8
+
 
 class WaveformAugmenter:
     """Add pauses, reverberation and noise to utterances, and apply codecs at the end.
 
     Each utterance draws its own from torch's global generator on the CPU, so
     `torch.manual_seed` decides them. Pauses make an utterance longer; all else leaves
-    lengths and alignment as they are.
+    lengths and alignment as they are. One long utterance makes its batch as long, so
+    pauses come together: some batches have many of them, the others none.
 
     Arguments
     ---------
@@ -42,7 +45,8 @@ class WaveformAugmenter:
     codec_prob : float
         Share of the utterances that go through a codec.
     pause_prob : float
-        Chance of a pause before, in and after an utterance, each, see `Pauses`.
+        Chance of a pause before, in and after an utterance, each, over all batches; see
+        `Pauses`.
     pause_seconds : Sequence[float]
         Shortest and longest pause, above 0.
 
@@ -66,14 +70,11 @@ class WaveformAugmenter:
     ):
         self.noise_snr_db = _check_range("noise_snr_db", noise_snr_db)
         self.codecs = _check_codecs(codecs)
-        # what makes utterances longer, and what follows
-        self.first_steps: list[Step] = []
+        self.pause_prob = _check_share("pause_prob", pause_prob)
+        # within a batch that has pauses
+        prob = max(_PAUSES_TOGETHER, pause_prob)
+        self.pauses = Pauses(prob, _check_pauses(pause_seconds))
         self.steps: list[Step] = []
-        pauses = Pauses(
-            _check_share("pause_prob", pause_prob), _check_pauses(pause_seconds)
-        )
-        if pause_prob:
-            self.first_steps.append((1.0, pauses))
         if rir_folder is not None:
             self.rooms = AudioFolder(rir_folder)
             self.steps.append((_check_share("rir_prob", rir_prob), self._add_room))
@@ -91,21 +92,27 @@ class WaveformAugmenter:
         The V views of an utterance have the same pauses; all else is drawn for each.
         One view is what was given if all is off.
         """
-        if not (self.first_steps or self.steps):
+        if not (self.pause_prob or self.steps):
             if num_views == 1:
                 return signals, lengths
             return signals.repeat(num_views, 1), lengths.repeat(num_views)
-        pairs = zip(signals, lengths.tolist(), strict=True)
-        views = [self._augment(signal[:length], num_views) for signal, length in pairs]
-        augmented = [*chain(*zip(*views, strict=True))]
+        waveforms = [
+            signal[:length]
+            for signal, length in zip(signals, lengths.tolist(), strict=True)
+        ]
+        if torch.rand(()).item() < self.pause_prob / self.pauses.prob:
+            waveforms = [*map(self.pauses, waveforms)]
+        augmented = [self._augment(each) for each in waveforms * num_views]
         padded = pad_sequence(augmented, batch_first=True)
         # as wide as it was, if nothing has become longer
         missing = max(0, signals.shape[1] - padded.shape[1])
         return pad(padded, (0, missing)), lengths.new_tensor([*map(len, augmented)])
 
-    def _augment(self, waveform: Tensor, num_views: int) -> list[Tensor]:
-        waveform = _apply(self.first_steps, waveform)
-        return [_apply(self.steps, waveform) for _ in range(num_views)]
+    def _augment(self, waveform: Tensor) -> Tensor:
+        for share, step in self.steps:
+            if torch.rand(()) < share:
+                waveform = step(waveform)
+        return waveform
 
     def _add_room(self, waveform: Tensor) -> Tensor:
         return reverberate(waveform, self.rooms.draw().to(waveform.device))
@@ -118,13 +125,6 @@ class WaveformAugmenter:
 
     def _encode(self, waveform: Tensor) -> Tensor:
         return apply_codec(waveform, self.codecs[torch.randint(len(self.codecs), ())])
-
-
-def _apply(steps: Sequence[Step], waveform: Tensor) -> Tensor:
-    for share, step in steps:
-        if torch.rand(()) < share:
-            waveform = step(waveform)
-    return waveform
 
 
 def _check_share(key: str, value: float) -> float:

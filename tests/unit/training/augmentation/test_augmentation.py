@@ -82,6 +82,19 @@ def test_views_have_the_same_pauses_and_all_else_of_their_own(signals):
     assert not torch.equal(*augmented.chunk(2))
 
 
+def test_pauses_come_together(signals):
+    prob, trials = 0.2, 400
+    augment = WaveformAugmenter(pause_prob=prob, pause_seconds=[0.1, 0.1])
+    torch.manual_seed(1)
+    added = torch.stack([augment(signals, LENGTHS)[1] - LENGTHS for _ in range(trials)])
+    # noise of one level has no place within: a pause before, and one after
+    num_pauses = added / (2 * 1600)
+    assert num_pauses.mean().item() == pytest.approx(prob, abs=0.05)
+    # drawn one by one, 0.8 ** 6 = 26 % of the batches would have none
+    without = (added == 0).all(dim=1).float().mean().item()
+    assert without == pytest.approx(1 - prob / 0.8, abs=0.08)
+
+
 def test_views_that_nothing_changes_are_alike(signals):
     views, lengths = WaveformAugmenter()(signals.nan_to_num(), LENGTHS, num_views=2)
     assert torch.equal(views, signals.nan_to_num().repeat(2, 1))
