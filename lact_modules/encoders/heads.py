@@ -117,10 +117,13 @@ HEADS: dict[str, HeadFactory] = {
 }
 """Names that YAML may have in the place of a factory."""
 
-Heads = Mapping[int, str | HeadFactory | Sequence[str | HeadFactory]]
-"""By the block before them, counted from 1."""
+Heads = Mapping[int | str, str | HeadFactory | Sequence[str | HeadFactory] | None]
+"""By the block before them, counted from 1, or `MIDDLE`; None: no head."""
 
-_FORM = f"{{BLOCK: HEAD}}, each of {sorted(HEADS)} or a class by !name:"
+MIDDLE = "middle"
+"""The last block of the lower half."""
+
+_FORM = f"{{BLOCK: HEAD}}, each of {sorted(HEADS)}, null, or a class by !name:"
 
 
 def make_heads(heads: Heads, d_model: int, num_layers: int) -> nn.ModuleDict:
@@ -129,7 +132,8 @@ def make_heads(heads: Heads, d_model: int, num_layers: int) -> nn.ModuleDict:
     Arguments
     ---------
     heads : Heads
-        Names of `HEADS` or factories; numbers may be text, as in JSON.
+        Names of `HEADS` or factories; numbers may be text, as in JSON. The middle
+        block's number takes precedence over its name; of a single block, none is it.
     d_model : int
         Model dimension.
     num_layers : int
@@ -147,25 +151,48 @@ def make_heads(heads: Heads, d_model: int, num_layers: int) -> nn.ModuleDict:
 
     Example
     -------
-    >>> list(make_heads({2: "ctc", 3: ["ctc", "self-conditioned-ctc"]}, 8, 4))
+    >>> list(make_heads({"middle": "ctc", 3: ["ctc", "self-conditioned-ctc"]}, 8, 4))
     ['2', '3', '3_2']
     """
-    made = nn.ModuleDict()
     if not isinstance(heads, Mapping):
         raise ValueError(f"heads: {heads!r}: expected {_FORM}")
+    return nn.ModuleDict(
+        {
+            name_of(block, number): _make_head(each, d_model)
+            for block, several in list_heads(heads, num_layers).items()
+            for number, each in enumerate(several, start=1)
+        }
+    )
+
+
+def list_heads(heads: Mapping[Any, Any], num_layers: int) -> dict[int, list[Any]]:
+    """List heads by the number of the block before them, as `make_heads` finds them.
+
+    Raises ValueError if there is no such block.
+    """
+    found: dict[int, list[Any]] = {}
     for block, given in heads.items():
-        if not str(block).isdecimal() or not 1 <= int(block) <= num_layers:
-            raise ValueError(
-                f"heads: {block!r}: the block before the head, from 1 to {num_layers}"
-            )
-        if f"{int(block)}" in made:
+        after = _find_block(block, num_layers)
+        has_precedence = block != MIDDLE or {after, f"{after}"}.isdisjoint(heads)
+        if given is None or not after or not has_precedence:
+            continue
+        if after in found:
             raise ValueError(f"heads: {block!r} twice; expected its heads in a list")
-        several: list[Any] = [given]
-        if isinstance(given, Sequence) and not isinstance(given, str):
-            several = [*given]
-        for number, each in enumerate(several, start=1):
-            made[name_of(int(block), number)] = _make_head(each, d_model)
-    return made
+        is_list = isinstance(given, Sequence) and not isinstance(given, str)
+        found[after] = [*given] if is_list else [given]
+    return found
+
+
+def _find_block(block: int | str, num_layers: int) -> int:
+    """Return a block's number; 0 for the middle one of a single block."""
+    if block == MIDDLE:
+        return num_layers // 2
+    if not str(block).isdecimal() or not 1 <= int(block) <= num_layers:
+        raise ValueError(
+            f"heads: {block!r}: the block before the head, {MIDDLE} or from 1 to "
+            f"{num_layers}"
+        )
+    return int(block)
 
 
 def _make_head(given: str | HeadFactory, d_model: int) -> Head:

@@ -4,7 +4,7 @@ from typing import Any
 
 from torch import Tensor
 
-from lact_modules.encoders.heads import name_of
+from lact_modules.encoders.heads import list_heads, name_of
 
 _PREFIX = "encoder.heads."
 
@@ -20,12 +20,13 @@ def without_code_heads(
             return description, weights
     left: dict[str, list[Any]] = {}
     names: dict[str, str] = {}
-    for block, given in heads.items():
-        for number, head in enumerate(given if isinstance(given, list) else [given], 1):
+    num_layers = encoder["arguments"]["num_layers"]
+    for block, several in list_heads(heads, num_layers).items():
+        for number, head in enumerate(several, start=1):
             if not _is_code_head(head):
-                others = left.setdefault(block, [])
+                others = left.setdefault(f"{block}", [])
                 others.append(head)
-                names[name_of(int(block), number)] = name_of(int(block), len(others))
+                names[name_of(block, number)] = name_of(block, len(others))
     arguments = {**encoder["arguments"], "heads": left}
     encoder = {**encoder, "arguments": arguments}
     arguments = {**description["arguments"], "encoder": encoder}

@@ -155,6 +155,22 @@ def test_numbers_may_be_text_as_in_json():
 
 
 @pytest.mark.parametrize(
+    ("heads", "num_layers", "found"),
+    [
+        ({"middle": "ctc"}, 4, ["2"]),
+        ({"middle": "ctc"}, 5, ["2"]),
+        ({"middle": "ctc"}, 1, []),
+        # as where a recipe's head is merged with one of the command line
+        ({"middle": "ctc", 2: CTCHead, 3: "ctc"}, 4, ["2", "3"]),
+        ({"middle": "ctc", "2": None}, 4, []),
+        ({"middle": None, 1: "ctc"}, 4, ["1"]),
+    ],
+)
+def test_the_middle_block_is_the_same_at_any_depth(heads, num_layers, found):
+    assert [*make_heads(heads, 8, num_layers)] == found
+
+
+@pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"heads": {0: "ctc"}}, "heads: 0: .* from 1 to 3"),
@@ -164,7 +180,7 @@ def test_numbers_may_be_text_as_in_json():
         ({"heads": {1: "ctc", "1": "ctc"}}, "heads: '1' twice; expected its heads in "),
         ({"heads": "ctc"}, "heads: 'ctc': expected {BLOCK: HEAD}, each of"),
         ({"heads": ["ctc"]}, r"heads: \['ctc'\]: expected {BLOCK: HEAD}"),
-        ({"heads": {1: None}}, "heads: None: expected {BLOCK: HEAD}"),
+        ({"heads": {1: [None]}}, "heads: None: expected {BLOCK: HEAD}"),
         ({"heads": {1: ["ctc", 3]}}, "heads: 3: expected {BLOCK: HEAD}"),
         ({"heads": {1: CTCHead(8)}}, "heads: a made CTCHead; expected {BLOCK: "),
         ({"heads": {1: torch.nn.LayerNorm}}, "a LayerNorm is no head; expected {BLOCK"),
