@@ -22,13 +22,12 @@ from typing import Annotated, Any, NamedTuple
 import torch
 import typer
 from program import run_program
-from recall_task import NO_ANSWER, SYSTEMS, Recall, Recaller
+from recall_task import SYSTEMS, Objective, Recall, Recaller
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 from study import write_study
-from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
+from torch import nn
 
 from lact_modules.errors import InputError
 
@@ -63,32 +62,24 @@ def train(
     started = time.process_time()
     recent: list[float] = []
     for _ in range(max_steps):
-        logits, answers = _answer(model, *task.draw(batch_size, drawn))
-        cross_entropy(logits, answers).backward()
+        tokens, answers = task.draw(batch_size, drawn)
+        loss, accuracy = task.score(model(tokens), answers)
+        loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         schedule.step()
         optimizer.zero_grad()
-        recent.append(_accuracy(logits, answers))
+        recent.append(accuracy)
         if len(recent) >= RECENT and min(recent[-RECENT:]) >= SOLVED:
             break
     seconds = time.process_time() - started
     model.eval()
     with torch.inference_mode():
-        unseen = task.draw(NUM_TESTED, torch.Generator().manual_seed(seed + 10**6))
-        accuracy = _accuracy(*_answer(model, *unseen))
+        drawn = torch.Generator().manual_seed(seed + 10**6)
+        tokens, answers = task.draw(NUM_TESTED, drawn)
+        _, accuracy = task.score(model(tokens), answers)
     parameters = sum(parameter.numel() for parameter in model.parameters())
     return Trained(accuracy, len(recent), seconds, parameters)
-
-
-def _answer(model: nn.Module, tokens: Tensor, answers: Tensor) -> tuple[Tensor, Tensor]:
-    """Return logits (N, values) and answers (N,) where something is asked."""
-    is_query = answers != NO_ANSWER
-    return model(tokens)[is_query], answers[is_query]
-
-
-def _accuracy(logits: Tensor, answers: Tensor) -> float:
-    return (logits.argmax(dim=-1) == answers).float().mean().item()
 
 
 class Study:
@@ -153,7 +144,9 @@ class Study:
 
 
 def _task(row: Mapping[str, Any]) -> Recall:
-    return Recall(**{name: row[name] for name in Recall._fields})
+    # fields that were added later have their defaults
+    found = {name: row[name] for name in Recall._fields if name in row}
+    return Recall(**found | {"objective": Objective(row.get("objective", "frames"))})
 
 
 def _listed(settings: Mapping[str, Any]) -> str:
@@ -179,21 +172,12 @@ def measure(
 
 def show(rows: Sequence[dict[str, Any]]) -> None:
     """Print what was found as a table."""
-    names = (
-        "system",
-        "pairs",
-        "gap",
-        "length",
-        "accuracy %",
-        "by seed",
-        "steps",
-        "CPU s",
-    )
-    table = Table(*names)
+    task = ("pairs", "gap", "length", "frames", "objective")
+    table = Table("system", *task, "accuracy %", "by seed", "steps", "CPU s")
     for row in rows:
         table.add_row(
             row["system"],
-            *(str(row[name]) for name in names[1:4]),
+            *(str(row.get(name, "")) for name in task),
             f"{100 * row['accuracy']:.1f}",
             " ".join(f"{100 * each:.1f}" for each in row["accuracy_by_seed"]),
             " ".join(map(str, row["steps"])),
@@ -229,6 +213,10 @@ def main(
     gaps: Annotated[str, typer.Option(help="Fewest tokens of the gap.")] = "28",
     lengths: Annotated[str, typer.Option(help="Tokens of a sequence.")] = "128",
     values: Annotated[int, typer.Option(help="Values, and as many keys.")] = 16,
+    frames: Annotated[str, typer.Option(help="Frames of a token.")] = "1",
+    objective: Annotated[
+        list[Objective], typer.Option(help="What is trained; may be repeated.")
+    ] = [Objective.FRAMES],  # noqa: B006
     d_model: Annotated[int, typer.Option(help="Model dimension.")] = 64,
     seeds: int = 3,
     steps: Annotated[int, typer.Option(help="Most training steps.")] = 800,
@@ -241,8 +229,11 @@ def main(
     torch.set_num_threads(threads)
     chosen = choose_systems(systems)
     numbers = {"--pairs": pairs, "--gaps": gaps, "--lengths": lengths}
-    grid = itertools.product(*(read_numbers(*each) for each in numbers.items()))
-    tasks = [Recall(*each, values) for each in grid]
+    numbers |= {"--values": f"{values}", "--frames": frames}
+    grid = itertools.product(
+        *(read_numbers(*each) for each in numbers.items()), objective
+    )
+    tasks = [Recall(*each) for each in grid]
     for task in tasks:
         task.draw(1, torch.Generator())
     study = Study(

@@ -1,11 +1,14 @@
 """A task of associative recall, the model that learns it, and its mixers."""
 
 from collections.abc import Callable
+from enum import Enum
 from functools import partial
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, ctc_loss
+from torchaudio.functional import edit_distance
 
 from lact_modules.encoders import Encoder
 from lact_modules.errors import InputError
@@ -24,21 +27,36 @@ Factory = Callable[..., nn.Module]
 NO_ANSWER = -100
 
 
+class Objective(str, Enum):
+    """What is trained: each frame of a query, or the order of the answers alone."""
+
+    FRAMES = "frames"
+    CTC = "ctc"
+
+
 class Recall(NamedTuple):
     """A task: `pairs` to remember over at least `gap` of `length` tokens.
 
-    There are as many keys as values, and a blank.
+    There are as many keys as values, and a blank. A token lasts for so many `frames`,
+    as words do in speech.
     """
 
     pairs: int = 8
     gap: int = 28
     length: int = 128
     num_values: int = 16
+    frames: int = 1
+    objective: Objective = Objective.FRAMES
 
     @property
     def num_tokens(self) -> int:
         """Keys, values and the blank, which comes last."""
         return 2 * self.num_values + 1
+
+    @property
+    def num_outputs(self) -> int:
+        """Values, and after them the blank of CTC."""
+        return self.num_values + (self.objective is Objective.CTC)
 
     def draw(
         self, batch_size: int, generator: torch.Generator
@@ -55,7 +73,7 @@ class Recall(NamedTuple):
         Returns
         -------
         tokens : Tensor
-            (B, T) int64.
+            (B, T) int64, a token a frame.
         answers : Tensor
             (B, T) int64, the value of the queried key, or `NO_ANSWER`.
 
@@ -83,7 +101,39 @@ class Recall(NamedTuple):
         tokens.scatter_(1, places + 1, self.num_values + values)
         tokens.scatter_(1, queries, keys)
         answers = torch.full_like(tokens, NO_ANSWER).scatter_(1, queries, values)
-        return tokens, answers
+        return tuple(
+            each.repeat_interleave(self.frames, dim=1) for each in (tokens, answers)
+        )
+
+    def score(self, logits: Tensor, answers: Tensor) -> tuple[Tensor, float]:
+        """Return the loss of (B, T, outputs) logits, and the share of right answers."""
+        if self.objective is Objective.CTC:
+            return _score_ctc(logits, self._in_order(answers))
+        is_query = answers != NO_ANSWER
+        logits, answers = logits[is_query], answers[is_query]
+        is_right = logits.argmax(dim=-1) == answers
+        return cross_entropy(logits, answers), is_right.float().mean().item()
+
+    def _in_order(self, answers: Tensor) -> Tensor:
+        """Return (B, pairs) values, in the order of the queries."""
+        of_tokens = answers[:, :: self.frames]
+        return of_tokens[of_tokens != NO_ANSWER].view(len(answers), self.pairs)
+
+
+def _score_ctc(logits: Tensor, values: Tensor) -> tuple[Tensor, float]:
+    """Score by CTC; greedy decoding misses, confuses and adds values."""
+    batch, frames, blank = *logits.shape[:2], logits.shape[-1] - 1
+    loss = ctc_loss(
+        logits.log_softmax(dim=-1).transpose(0, 1),
+        values,
+        torch.full((batch,), frames),
+        torch.full((batch,), values.shape[1]),
+        blank=blank,
+    )
+    collapsed = [best.unique_consecutive() for best in logits.argmax(dim=-1)]
+    found = [best[best != blank].tolist() for best in collapsed]
+    errors = sum(map(edit_distance, found, values.tolist()))
+    return loss, max(0.0, 1 - errors / values.numel())
 
 
 class Recaller(nn.Module):
@@ -112,10 +162,10 @@ class Recaller(nn.Module):
             mixer=partial(mixer, d_model),
             ffn_out=partial(FeedForward, d_model, 2 * d_model),
         )
-        self.project = nn.Linear(d_model, task.num_values)
+        self.project = nn.Linear(d_model, task.num_outputs)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Map (B, T) tokens to (B, T, values) logits."""
+        """Map (B, T) tokens to (B, T, outputs) logits."""
         lengths = torch.full((len(tokens),), tokens.shape[1])
         hidden, _ = self.encoder(self.embedding(tokens), lengths)
         return self.project(hidden)

@@ -17,6 +17,9 @@ def _recall_rows(path: Path, root: Path) -> Iterator[Row]:
         yield [
             link(path, root, row["system"]),
             *(str(row[name]) for name in ("pairs", "gap", "length")),
+            # earlier studies had neither
+            str(row.get("frames", 1)),
+            row.get("objective", "frames"),
             f"{100 * row['accuracy']:.1f}",
             " ".join(f"{100 * each:.1f}" for each in row["accuracy_by_seed"]),
             " ".join(map(str, row["steps"])),
@@ -57,8 +60,8 @@ def _minute_rows(path: Path, root: Path) -> Iterator[Row]:
 
 RECALL = Table(
     (
-        *("mixer", "pairs", "gap", "length", "recalled %", "by seed"),
-        *("steps by seed", "CPU s", "parameters"),
+        *("mixer", "pairs", "gap", "length", "frames a token", "trained by"),
+        *("recalled %", "by seed", "steps by seed", "CPU s", "parameters"),
     ),
     "*/*/result.json",
     _recall_rows,

@@ -35,6 +35,38 @@ def test_more_pairs_than_places_are_refused(recall):
         recall.Recall(pairs=6, gap=8, length=28).draw(1, torch.Generator())
 
 
+def test_a_token_may_last_for_several_frames(recall):
+    task = recall.Recall(pairs=3, gap=8, length=30, num_values=5)
+    once = task.draw(4, torch.Generator().manual_seed(0))
+    thrice = task._replace(frames=3).draw(4, torch.Generator().manual_seed(0))
+    for short, long in zip(once, thrice, strict=True):
+        assert torch.equal(long.view(4, 30, 3), short[:, :, None].expand(-1, -1, 3))
+
+
+def test_ctc_asks_for_answers_in_their_order_wherever_they_are(recall):
+    task = recall.Recall(3, 8, 30, 5, frames=2, objective=recall.Objective.CTC)
+    _, answers = task.draw(4, torch.Generator().manual_seed(0))
+    blank = task.num_outputs - 1
+    # a value in the first of its frames
+    begins = answers.clone()
+    begins[:, 1::2] = -100
+    right = torch.where(begins < 0, blank, begins)
+
+    def score(outputs):
+        logits = 20 * torch.nn.functional.one_hot(outputs, task.num_outputs).float()
+        loss, accuracy = task.score(logits, answers)
+        return loss.item(), accuracy
+
+    loss, accuracy = score(right)
+    assert accuracy == 1
+    assert loss < 0.1
+    assert score(right.roll(-2, dims=1)) == pytest.approx((loss, 1), abs=1e-4)
+    wrong, place = right.clone(), int((begins[0] >= 0).nonzero()[0])
+    wrong[0, place] = (wrong[0, place] + 1) % task.num_values
+    assert score(wrong)[1] == pytest.approx(11 / 12)
+    assert score(torch.full_like(right, blank))[1] == 0
+
+
 def test_every_system_is_trained_and_written(recall, tmp_path, monkeypatch):
     monkeypatch.setattr(recall, "NUM_TESTED", 8)
     small = dict(pairs="2", gaps="8", lengths="24", values=4, d_model=16)
@@ -91,6 +123,24 @@ def test_a_study_continues_where_it_was_stopped(recall, tmp_path, monkeypatch):
     assert found == at_once["window", 2]["accuracy_by_seed"]
     with pytest.raises(InputError, match=r"found with max_steps 2, .*another --output"):
         go_on(systems="window", pairs="2", seeds=3, steps=3)
+
+
+def test_a_study_from_before_ctc_continues(recall, tmp_path, monkeypatch):
+    monkeypatch.setattr(recall, "NUM_TESTED", 8)
+    options = {**SMALL, "pairs": "2", "systems": "window"}
+    options |= {"threads": torch.get_num_threads(), "output": tmp_path}
+    recall.main(**options, seeds=1)
+    path = tmp_path / "result.json"
+    report = json.loads(path.read_text())
+    for name in ("frames", "objective"):
+        del report["recall"][0][name]
+    path.write_text(json.dumps(report))
+    recall.main(**options, seeds=2, objective=[*recall.Objective])
+    rows = json.loads(path.read_text())["recall"]
+    assert [(row["objective"], len(row["steps"])) for row in rows] == [
+        ("frames", 2),
+        ("ctc", 2),
+    ]
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"study": "latency"}'])
