@@ -73,7 +73,10 @@ def make_shallow(node):
     }
     if "heads" in shallow:
         heads = shallow["heads"].items()
-        shallow["heads"] = {min(int(block), 2): head for block, head in heads}
+        shallow["heads"] = {
+            block if block == "middle" else min(int(block), 2): head
+            for block, head in heads
+        }
     return shallow
 
 
