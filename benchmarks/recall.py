@@ -175,9 +175,10 @@ def show(rows: Sequence[dict[str, Any]]) -> None:
     task = ("pairs", "gap", "length", "frames", "objective")
     table = Table("system", *task, "accuracy %", "by seed", "steps", "CPU s")
     for row in rows:
+        found = {**_task(row)._asdict(), "objective": _task(row).objective.value}
         table.add_row(
             row["system"],
-            *(str(row.get(name, "")) for name in task),
+            *(str(found[name]) for name in task),
             f"{100 * row['accuracy']:.1f}",
             " ".join(f"{100 * each:.1f}" for each in row["accuracy_by_seed"]),
             " ".join(map(str, row["steps"])),
@@ -205,6 +206,15 @@ def read_numbers(option: str, text: str) -> list[int]:
         raise InputError(f"{option} {text}: give whole numbers, such as 4,8") from None
 
 
+def read_objectives(text: str) -> list[Objective]:
+    """Read names of objectives, with commas between them."""
+    try:
+        return [Objective(name) for name in text.split(",")]
+    except ValueError:
+        known = ", ".join(each.value for each in Objective)
+        raise InputError(f"--objectives {text}: give some of {known}") from None
+
+
 def main(
     systems: Annotated[
         str, typer.Option(help="Names separated by ;, by default all.")
@@ -214,9 +224,9 @@ def main(
     lengths: Annotated[str, typer.Option(help="Tokens of a sequence.")] = "128",
     values: Annotated[int, typer.Option(help="Values, and as many keys.")] = 16,
     frames: Annotated[str, typer.Option(help="Frames of a token.")] = "1",
-    objective: Annotated[
-        list[Objective], typer.Option(help="What is trained; may be repeated.")
-    ] = [Objective.FRAMES],  # noqa: B006
+    objectives: Annotated[
+        str, typer.Option(help="What is trained: frames, ctc, or both.")
+    ] = "frames",
     d_model: Annotated[int, typer.Option(help="Model dimension.")] = 64,
     seeds: int = 3,
     steps: Annotated[int, typer.Option(help="Most training steps.")] = 800,
@@ -231,7 +241,7 @@ def main(
     numbers = {"--pairs": pairs, "--gaps": gaps, "--lengths": lengths}
     numbers |= {"--values": f"{values}", "--frames": frames}
     grid = itertools.product(
-        *(read_numbers(*each) for each in numbers.items()), objective
+        *(read_numbers(*each) for each in numbers.items()), read_objectives(objectives)
     )
     tasks = [Recall(*each) for each in grid]
     for task in tasks:

@@ -132,8 +132,8 @@ def make_heads(heads: Heads, d_model: int, num_layers: int) -> nn.ModuleDict:
     Arguments
     ---------
     heads : Heads
-        Names of `HEADS` or factories; numbers may be text, as in JSON. The middle
-        block's number takes precedence over its name; of a single block, none is it.
+        Names of `HEADS` or factories; numbers may be text, as in JSON. For the middle
+        block, its number takes precedence; a single block is not the middle one.
     d_model : int
         Model dimension.
     num_layers : int
@@ -170,29 +170,25 @@ def list_heads(heads: Mapping[Any, Any], num_layers: int) -> dict[int, list[Any]
 
     Raises ValueError if there is no such block.
     """
-    found: dict[int, list[Any]] = {}
-    for block, given in heads.items():
-        after = _find_block(block, num_layers)
-        has_precedence = block != MIDDLE or {after, f"{after}"}.isdisjoint(heads)
-        if given is None or not after or not has_precedence:
-            continue
-        if after in found:
+    others = dict(heads)
+    middle = others.pop(MIDDLE, None)
+    found: dict[int, Any] = {}
+    for block, given in others.items():
+        if not str(block).isdecimal() or not 1 <= int(block) <= num_layers:
+            raise ValueError(
+                f"heads: {block!r}: the block before the head, {MIDDLE} or from 1 to "
+                f"{num_layers}"
+            )
+        if int(block) in found:
             raise ValueError(f"heads: {block!r} twice; expected its heads in a list")
-        is_list = isinstance(given, Sequence) and not isinstance(given, str)
-        found[after] = [*given] if is_list else [given]
-    return found
-
-
-def _find_block(block: int | str, num_layers: int) -> int:
-    """Return a block's number; 0 for the middle one of a single block."""
-    if block == MIDDLE:
-        return num_layers // 2
-    if not str(block).isdecimal() or not 1 <= int(block) <= num_layers:
-        raise ValueError(
-            f"heads: {block!r}: the block before the head, {MIDDLE} or from 1 to "
-            f"{num_layers}"
-        )
-    return int(block)
+        found[int(block)] = given
+    if num_layers > 1:
+        found.setdefault(num_layers // 2, middle)
+    return {
+        block: [*given] if isinstance(given, (list, tuple)) else [given]
+        for block, given in sorted(found.items())
+        if given is not None
+    }
 
 
 def _make_head(given: str | HeadFactory, d_model: int) -> Head:

@@ -143,10 +143,7 @@ def test_dynamic_chunking_is_one_include_and_what_it_is_given(chunked, parent):
         settings(path.read_text(), path.stem) for path in (chunked, parent)
     )
     changes = [line for line in difflib.ndiff(others, lines) if line[0] in "+-"]
-    # the demonstrations with dynamic chunking have neither Muon nor a head
-    without = ("heads: {middle: ", "opt_class: ", "betas: ")
-    texts = [line[1:].strip() for line in changes]
-    include, *given = (text for text in texts if not text.startswith(without))
+    include, *given = (line[1:].strip() for line in changes)
     assert include.startswith("dynamic_chunking: !include:")
     names = {line.partition(":")[0] for line in given}
     assert names <= {"keep_ratio", "hold_steps", "warmup_steps"}

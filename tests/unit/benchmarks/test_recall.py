@@ -135,7 +135,7 @@ def test_a_study_from_before_ctc_continues(recall, tmp_path, monkeypatch):
     for name in ("frames", "objective"):
         del report["recall"][0][name]
     path.write_text(json.dumps(report))
-    recall.main(**options, seeds=2, objective=[*recall.Objective])
+    recall.main(**options, seeds=2, objectives="frames,ctc")
     rows = json.loads(path.read_text())["recall"]
     assert [(row["objective"], len(row["steps"])) for row in rows] == [
         ("frames", 2),
@@ -157,6 +157,7 @@ def test_results_of_something_else_are_left_alone(recall, tmp_path, content):
         ({"systems": "window;Muno"}, "--systems: 'Muno' is none of window; "),
         ({"pairs": "4,x"}, "--pairs 4,x: give whole numbers"),
         ({"pairs": "99"}, "99 pairs"),
+        ({"objectives": "ctc,rnnt"}, "--objectives ctc,rnnt: give some of frames, ctc"),
     ],
 )
 def test_faults_are_named_before_anything_is_trained(

@@ -15,7 +15,6 @@ import lact_modules
 from lact_modules.encoders import CTCModel
 from lact_modules.errors import InputError
 from lact_modules.inference.onnx import graph
-from tests.cpu import needs_vnni
 
 OTHER = """
 <ir_version: 8, opset_import: ["": 15]>
@@ -125,7 +124,6 @@ def test_weights_of_a_language_model_are_those_of_pytorch(
     assert found[0] == found[1]
 
 
-@needs_vnni
 def test_weights_of_8_bits(
     lact_asr, windowed_run, onnx_export, split, tmp_path, monkeypatch
 ):

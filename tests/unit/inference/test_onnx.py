@@ -19,7 +19,6 @@ from lact_modules.layers import AttentionMixer, BiMambaMixer, FeedForward, LaCTM
 from lact_modules.layers.dynamic_chunking import DynamicChunking
 from lact_modules.model_store.loading import load_model
 from lact_modules.model_store.trained_model import load_run
-from tests.cpu import needs_vnni
 from tests.documents import examples
 
 
@@ -75,7 +74,6 @@ def test_the_examples_of_the_page_run(
     assert set(names["stream"].result.text) <= {*" ABCD"}
 
 
-@needs_vnni
 def test_int8_is_near(onnx_copy, onnx_export):
     quantize_graph(onnx_copy / "model.onnx")
     kinds = {node.op_type for node in onnx.load(onnx_copy / "model.onnx").graph.node}
