@@ -171,14 +171,14 @@ def measure(
 
 
 def show(rows: Sequence[dict[str, Any]]) -> None:
-    """Print what was found as a table."""
-    task = ("pairs", "gap", "length", "frames", "objective")
-    table = Table("system", *task, "accuracy %", "by seed", "steps", "CPU s")
-    for row in rows:
-        found = {**_task(row)._asdict(), "objective": _task(row).objective.value}
+    """Print what was found as a table; of the tasks, what differs."""
+    tasks = [_task(row)._asdict() for row in rows]
+    differing = [name for name in Recall._fields if len({t[name] for t in tasks}) > 1]
+    table = Table("system", *differing, "accuracy %", "by seed", "steps", "CPU s")
+    for row, task in zip(rows, tasks, strict=True):
         table.add_row(
             row["system"],
-            *(str(found[name]) for name in task),
+            *(str(task[name]) for name in differing),
             f"{100 * row['accuracy']:.1f}",
             " ".join(f"{100 * each:.1f}" for each in row["accuracy_by_seed"]),
             " ".join(map(str, row["steps"])),
@@ -195,13 +195,13 @@ def choose_systems(names: str) -> list[str]:
     for name in chosen:
         if name not in SYSTEMS:
             raise InputError(f"--systems: {name!r} is none of {'; '.join(SYSTEMS)}")
-    return chosen
+    return list(dict.fromkeys(chosen))
 
 
 def read_numbers(option: str, text: str) -> list[int]:
     """Read whole numbers, with commas between them."""
     try:
-        return [int(number) for number in text.split(",")]
+        return [*dict.fromkeys(int(number) for number in text.split(","))]
     except ValueError:
         raise InputError(f"{option} {text}: give whole numbers, such as 4,8") from None
 
@@ -209,7 +209,7 @@ def read_numbers(option: str, text: str) -> list[int]:
 def read_objectives(text: str) -> list[Objective]:
     """Read names of objectives, with commas between them."""
     try:
-        return [Objective(name) for name in text.split(",")]
+        return [*dict.fromkeys(Objective(name.strip()) for name in text.split(","))]
     except ValueError:
         known = ", ".join(each.value for each in Objective)
         raise InputError(f"--objectives {text}: give some of {known}") from None
@@ -238,10 +238,13 @@ def main(
     """Train every system on every task, except those that the output already has."""
     torch.set_num_threads(threads)
     chosen = choose_systems(systems)
-    numbers = {"--pairs": pairs, "--gaps": gaps, "--lengths": lengths}
-    numbers |= {"--values": f"{values}", "--frames": frames}
     grid = itertools.product(
-        *(read_numbers(*each) for each in numbers.items()), read_objectives(objectives)
+        read_numbers("--pairs", pairs),
+        read_numbers("--gaps", gaps),
+        read_numbers("--lengths", lengths),
+        [values],
+        read_numbers("--frames", frames),
+        read_objectives(objectives),
     )
     tasks = [Recall(*each) for each in grid]
     for task in tasks:

@@ -33,6 +33,8 @@ class Objective(str, Enum):
     FRAMES = "frames"
     CTC = "ctc"
 
+    __str__ = str.__str__
+
 
 class Recall(NamedTuple):
     """A task: `pairs` to remember over at least `gap` of `length` tokens.
@@ -73,15 +75,19 @@ class Recall(NamedTuple):
         Returns
         -------
         tokens : Tensor
-            (B, T) int64, a token a frame.
+            (B, T) int64, the token of each frame; T is `length` times `frames`.
         answers : Tensor
             (B, T) int64, the value of the queried key, or `NO_ANSWER`.
 
         Raises
         ------
         InputError
-            If there are fewer keys or places than pairs.
+            If there are fewer keys or places than pairs, or no pairs or frames.
         """
+        if self.pairs < 1 or self.frames < 1:
+            raise InputError(
+                f"{self.pairs} pairs, {self.frames} frames: expected at least one each"
+            )
         part = (self.length - self.gap) // 2
         if self.pairs > min(self.num_values, part // 2):
             raise InputError(

@@ -1,4 +1,4 @@
-"""Time training steps of a model: forward, CTC loss, backward, clipping, update.
+"""Time training steps of a model: forward, CTC losses, backward, clipping, update.
 
 python benchmarks/training_step.py hparams.yaml --seconds 20 -- --d_model=144
 
@@ -16,10 +16,13 @@ from typing import Annotated
 import torch
 import typer
 from program import run_program
+from speechbrain import Stage
 
 from lact_modules.allocator import keep_freed_memory
 from lact_modules.training.augmentation.views import consistency_losses
 from lact_modules.training.from_keys import from_keys
+from lact_modules.training.objective.auxiliary import AuxiliaryLosses
+from lact_modules.training.objective.losses import ctc_losses
 from lact_modules.training.optimizer.plan import plan_optimizer
 from lact_modules.training.option.command_line import read_command_line
 from lact_modules.training.option.hparams import load_hparams
@@ -54,22 +57,24 @@ def main(
     line = read_command_line([*paths, *(overrides or [])], EVERY)
     made = load_hparams(hparams, line.overrides)
     model, cr_loss_scale = made["model"].to(device).train(), made["cr_loss_scale"]
+    auxiliary = AuxiliaryLosses(model, made["inter_ctc_weight"])
     forward = torch.compile(model) if compile_model else model
     optimizer = from_keys(plan_optimizer, made).optimizer
     num_samples = round(seconds * SAMPLE_RATE)
     num_utterances = batch_size * (2 if cr_loss_scale else 1)
     waveform = torch.randn(num_utterances, num_samples, device=device)
     lengths = torch.full((num_utterances,), num_samples, device=device)
-    num_labels = torch.full((num_utterances,), round(seconds * LABELS_A_SECOND))
+    num_labels = torch.full_like(lengths, round(seconds * LABELS_A_SECOND))
     tokens = torch.randint(1, 29, (num_utterances, int(num_labels[0])), device=device)
 
     def step() -> float:
         started = time.perf_counter()
+        auxiliary.begin()
         with torch.autocast(device, torch.bfloat16, enabled=bf16):
             log_probs, frames, *_ = forward(waveform, lengths)
-        loss = torch.nn.functional.ctc_loss(
-            log_probs.transpose(0, 1), tokens, frames, num_labels.to(device)
-        )
+        losses, _ = ctc_losses(log_probs, frames, tokens, num_labels)
+        losses = auxiliary.share_with_heads(losses, tokens, num_labels, Stage.TRAIN)
+        loss = losses.sum() / num_labels.sum()
         if cr_loss_scale:
             disagreement = consistency_losses(log_probs, frames).sum()
             loss = loss + cr_loss_scale * disagreement / num_labels.sum()

@@ -143,7 +143,7 @@ class Encoder(nn.Module):
             for make_mixer in layout(mixers, num_layers)
         )
         self.norm = nn.LayerNorm(d_model)
-        self.heads = make_heads(heads or {}, d_model, num_layers)
+        self.heads = make_heads(heads or {}, d_model, num_layers, self.inner[0])
         self.dynamic_chunking = None
         if dynamic_chunking is not None:
             # with a seed, all else begins as without it

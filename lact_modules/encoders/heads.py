@@ -121,12 +121,14 @@ Heads = Mapping[int | str, str | HeadFactory | Sequence[str | HeadFactory] | Non
 """By the block before them, counted from 1, or `MIDDLE`; None: no head."""
 
 MIDDLE = "middle"
-"""The last block of the lower half."""
+"""The last block of the lower half, before any on segments."""
 
 _FORM = f"{{BLOCK: HEAD}}, each of {sorted(HEADS)}, null, or a class by !name:"
 
 
-def make_heads(heads: Heads, d_model: int, num_layers: int) -> nn.ModuleDict:
+def make_heads(
+    heads: Heads, d_model: int, num_layers: int, num_on_frames: int | None = None
+) -> nn.ModuleDict:
     """Make the heads of an encoder.
 
     Arguments
@@ -138,6 +140,9 @@ def make_heads(heads: Heads, d_model: int, num_layers: int) -> nn.ModuleDict:
         Model dimension.
     num_layers : int
         Blocks.
+    num_on_frames : int | None
+        How many of them come before those on segments, which the middle one is not
+        among; None: all.
 
     Returns
     -------
@@ -159,13 +164,15 @@ def make_heads(heads: Heads, d_model: int, num_layers: int) -> nn.ModuleDict:
     return nn.ModuleDict(
         {
             name_of(block, number): _make_head(each, d_model)
-            for block, several in list_heads(heads, num_layers).items()
+            for block, several in list_heads(heads, num_layers, num_on_frames).items()
             for number, each in enumerate(several, start=1)
         }
     )
 
 
-def list_heads(heads: Mapping[Any, Any], num_layers: int) -> dict[int, list[Any]]:
+def list_heads(
+    heads: Mapping[Any, Any], num_layers: int, num_on_frames: int | None = None
+) -> dict[int, list[Any]]:
     """List heads by the number of the block before them, as `make_heads` finds them.
 
     Raises ValueError if there is no such block.
@@ -182,8 +189,9 @@ def list_heads(heads: Mapping[Any, Any], num_layers: int) -> dict[int, list[Any]
         if int(block) in found:
             raise ValueError(f"heads: {block!r} twice; expected its heads in a list")
         found[int(block)] = given
-    if num_layers > 1:
-        found.setdefault(num_layers // 2, middle)
+    on_frames = num_layers if num_on_frames is None else num_on_frames
+    if half := min(num_layers // 2, on_frames):
+        found.setdefault(half, middle)
     return {
         block: [*given] if isinstance(given, (list, tuple)) else [given]
         for block, given in sorted(found.items())

@@ -5,6 +5,7 @@ from typing import Any
 from torch import Tensor
 
 from lact_modules.encoders.heads import list_heads, name_of
+from lact_modules.encoders.stages import inner_blocks
 
 _PREFIX = "encoder.heads."
 
@@ -14,30 +15,52 @@ def without_code_heads(
 ) -> tuple[Any, dict[str, Tensor]]:
     """Return a description and weights without any `CodeHead`; change neither given."""
     match description:
-        case {"arguments": {"encoder": {"arguments": {"heads": dict(heads)}}}}:
+        case {"arguments": {"encoder": {"arguments": {"heads": dict(heads)} as inner}}}:
             encoder = description["arguments"]["encoder"]
         case _:
             return description, weights
+    if not any(map(_is_code_head, _flat(heads.values()))):
+        return description, weights
+    left, names = _divide(inner)
+    encoder = {**encoder, "arguments": {**inner, "heads": left}}
+    arguments = {**description["arguments"], "encoder": encoder}
+    kept = {
+        renamed: value
+        for path, value in weights.items()
+        if (renamed := _rename(path, names)) is not None
+    }
+    return {**description, "arguments": arguments}, kept
+
+
+def _divide(encoder: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str | None]]:
+    """Return the heads that stay, and the new name of each; None of those that go."""
+    num_layers = encoder["num_layers"]
+    is_dynamic = encoder.get("dynamic_chunking") is not None
+    on_frames, _ = inner_blocks(encoder.get("block_split"), num_layers, is_dynamic)
     left: dict[str, list[Any]] = {}
-    names: dict[str, str] = {}
-    num_layers = encoder["arguments"]["num_layers"]
-    for block, several in list_heads(heads, num_layers).items():
+    names: dict[str, str | None] = {}
+    for block, several in list_heads(encoder["heads"], num_layers, on_frames).items():
         for number, head in enumerate(several, start=1):
+            names[name_of(block, number)] = None
             if not _is_code_head(head):
                 others = left.setdefault(f"{block}", [])
                 others.append(head)
                 names[name_of(block, number)] = name_of(block, len(others))
-    arguments = {**encoder["arguments"], "heads": left}
-    encoder = {**encoder, "arguments": arguments}
-    arguments = {**description["arguments"], "encoder": encoder}
-    kept = {}
-    for path, value in weights.items():
-        name, _, inner = path.removeprefix(_PREFIX).partition(".")
-        if not path.startswith(_PREFIX):
-            kept[path] = value
-        elif name in names:
-            kept[f"{_PREFIX}{names[name]}.{inner}"] = value
-    return {**description, "arguments": arguments}, kept
+    return left, names
+
+
+def _rename(path: str, names: dict[str, str | None]) -> str | None:
+    """Rename a weight of a head; None: it goes. A router's head has no name here."""
+    if not path.startswith(_PREFIX):
+        return path
+    name, _, inner = path.removeprefix(_PREFIX).partition(".")
+    renamed = names.get(name, name)
+    return None if renamed is None else f"{_PREFIX}{renamed}.{inner}"
+
+
+def _flat(heads: Any) -> list[Any]:
+    lists = (each if isinstance(each, list | tuple) else [each] for each in heads)
+    return [head for several in lists for head in several]
 
 
 def _is_code_head(head: Any) -> bool:

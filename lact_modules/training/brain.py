@@ -205,9 +205,8 @@ class ASRBrain(RecipeBrain):
         self, stage: sb.Stage, stage_loss: float, epoch: int | None = None
     ) -> None:
         """Warn of utterances with too few frames for CTC; log and save."""
-        if self.auxiliary.chunking is not None:
-            # before a checkpoint is saved
-            self.auxiliary.chunking.end()
+        # before a checkpoint is saved
+        self.auxiliary.end(stage)
         super().on_stage_end(stage, stage_loss, epoch)
         if stage == sb.Stage.VALID:
             run_on_main(self._save_statistics)

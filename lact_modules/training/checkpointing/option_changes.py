@@ -32,14 +32,14 @@ NOT_OF_TRAINING = (
 class Change(NamedTuple):
     """An option with its old and its new value; of objects, their classes."""
 
-    path: tuple[str, ...]
+    path: tuple[Any, ...]
     old: Any
     new: Any
 
     @property
     def name(self) -> str:
         """The keys, dotted."""
-        return ".".join(self.path)
+        return ".".join(map(str, self.path))
 
 
 def find_changes(old: str, new: str, ignore: Sequence[str] = ()) -> list[Change]:
@@ -59,7 +59,7 @@ def find_changes(old: str, new: str, ignore: Sequence[str] = ()) -> list[Change]
 
 
 def _compare(
-    old: Any, new: Any, path: tuple[str, ...], seen: set[int]
+    old: Any, new: Any, path: tuple[Any, ...], seen: set[int]
 ) -> Iterator[Change]:
     if isinstance(new, Mapping | list):
         if id(new) in seen:
@@ -74,8 +74,11 @@ def _compare(
         yield from _compare(olds.get(key), news.get(key), (*path, key), seen)
 
 
-def _children(node: Any) -> dict[str, Any] | None:
-    """Return the parts of a value that may differ, by key."""
+def _children(node: Any) -> dict[Any, Any] | None:
+    """Return the parts of a value that may differ, by key; of lists, by index as text.
+
+    Keys that are numbers, such as those of heads, remain numbers.
+    """
     if isinstance(node, Mapping):
         names = former_names_of(_tag(node))
         return {names.get(key, key): value for key, value in node.items()}

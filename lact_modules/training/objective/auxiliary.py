@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import speechbrain as sb
+import torch
 from torch import Tensor, nn
 
 from lact_modules.errors import InputError
@@ -39,11 +40,16 @@ class AuxiliaryLosses:
     def share_with_heads(
         self, ctc: Tensor, tokens: Tensor, num_tokens: Tensor, stage: sb.Stage
     ) -> Tensor:
-        """Let CTC heads have their share of the CTC losses (B,), in training."""
+        """Let CTC heads have their share of the CTC losses (B,), in training.
+
+        Frozen heads and those with too few frames for an utterance have none.
+        """
         if self.heads is None or stage != sb.Stage.TRAIN or not self.heads.ctc_heads:
             return ctc
         weight = self.inter_ctc_weight
-        return (1.0 - weight) * ctc + weight * self.heads.losses(tokens, num_tokens)
+        losses, num_heads = self.heads.losses(tokens, num_tokens)
+        shared = (1.0 - weight) * ctc + weight * losses
+        return torch.where(num_heads > 0, shared, ctc)
 
     def add(
         self,
@@ -61,6 +67,13 @@ class AuxiliaryLosses:
         if self.chunking is not None:
             losses = losses + self.chunking.losses(tokens, num_tokens)
         return losses
+
+    def end(self, stage: sb.Stage) -> None:
+        """End a stage."""
+        if self.chunking is not None:
+            self.chunking.end()
+        if self.heads is not None and stage == sb.Stage.TRAIN:
+            self.heads.warn_of_infeasible()
 
     def metrics(self) -> dict[str, float]:
         """Return numbers of the last batch, by name."""

@@ -1,5 +1,7 @@
 """What heads after an encoder's blocks add to a training: losses, and numbers."""
 
+import logging
+from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 from typing import Any, NamedTuple
@@ -11,6 +13,8 @@ from torch.nn.utils.rnn import pad_sequence
 from lact_modules.encoders.encoder import Encoder
 from lact_modules.encoders.heads import CTCHead
 from lact_modules.training.objective.losses import ctc_losses
+
+logger = logging.getLogger(__name__)
 
 
 class HeadOutput(NamedTuple):
@@ -41,6 +45,7 @@ class HeadsWatch:
         for name, head in self.heads.items():
             head.register_forward_hook(partial(self._note, name))
         self.last_losses: dict[str, Tensor] = {}
+        self.num_infeasible: Counter[str] = Counter()
         self.begin()
 
     @classmethod
@@ -68,29 +73,54 @@ class HeadsWatch:
             return HeadOutput(values, (~is_padding).sum(dim=1))
         return _join_rows(calls, self.batch_size)
 
-    def losses(self, tokens: Tensor, num_tokens: Tensor) -> Tensor:
-        """Average CTC losses (B,) over heads; 0 where a head has too few frames."""
-        found = {}
+    def losses(self, tokens: Tensor, num_tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """Average CTC losses (B,) over the heads with enough frames, and count these.
+
+        Heads may stand among segments, of which there are fewer than frames.
+        """
+        none = torch.zeros_like(num_tokens)
+        total, num_heads = none.float(), none
+        self.last_losses = {}
         for name in self.ctc_heads:
-            if (output := self.output(name)) is not None:
-                found[name], _ = ctc_losses(*output, tokens, num_tokens)
-        count = num_tokens.sum().clamp(min=len(num_tokens))
-        self.last_losses = {
-            name: losses.detach().sum() / count for name, losses in found.items()
-        }
-        if not found:
-            return torch.zeros_like(num_tokens, dtype=torch.float32)
-        return torch.stack([*found.values()]).mean(dim=0)
+            if (output := self.output(name)) is None:
+                continue
+            losses, is_infeasible = ctc_losses(*output, tokens, num_tokens)
+            total, num_heads = total + losses, num_heads + ~is_infeasible
+            self.num_infeasible[name] += is_infeasible.sum()
+            count = (num_tokens * ~is_infeasible).sum().clamp(min=len(num_tokens))
+            self.last_losses[name] = losses.detach().sum() / count
+        return total / num_heads.clamp(min=1), num_heads
+
+    def warn_of_infeasible(self) -> None:
+        """Warn of utterances that heads have too few frames for; count anew."""
+        for name, number in self.num_infeasible.items():
+            if number:
+                logger.warning(
+                    "head after block %s: %d utterances have more labels than there "
+                    "are frames or segments, and were skipped; put it before the "
+                    "blocks on segments",
+                    name,
+                    number,
+                )
+        self.num_infeasible.clear()
 
     @property
     def ctc_heads(self) -> list[str]:
-        """Names of the heads that CTC trains."""
-        return [name for name, head in self.heads.items() if isinstance(head, CTCHead)]
+        """Names of the heads that CTC trains: not of frozen ones."""
+        return [
+            name
+            for name, head in self.heads.items()
+            if isinstance(head, CTCHead) and head.output.weight.requires_grad
+        ]
 
     @property
     def read_by_router(self) -> list[str]:
         """Names of the CTC heads that a router reads."""
-        return [name for name in self.ctc_heads if self.heads[name].runs_in_eval]
+        return [
+            name
+            for name, head in self.heads.items()
+            if isinstance(head, CTCHead) and head.runs_in_eval
+        ]
 
     def metrics(self) -> dict[str, float]:
         """Return each CTC head's mean loss a token in the batch, ``ctc/<block>``."""

@@ -11,6 +11,7 @@ from hyperpyyaml import core
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 
+from lact_modules.errors import InputError
 from lact_modules.renamed import former_names_of, warn_of_former_arguments
 
 
@@ -51,6 +52,7 @@ def _replacing() -> Iterator[None]:
         for name, value in replaced.items():
             known[name] = value
         rest = {name: given[name] for name in given if name not in replaced}
+        _check_keys(known, rest)
         join(known, rest, must_match)
 
     # it calls itself by its name in its module
@@ -59,6 +61,21 @@ def _replacing() -> Iterator[None]:
         yield
     finally:
         core.recursive_update = join
+
+
+def _check_keys(known: Any, given: Mapping[str, Any]) -> None:
+    """Refuse keys for what has none, which HyperPyYAML answers with all overrides."""
+    for name, value in given.items():
+        has_value = isinstance(known, Mapping) and name in known
+        if (
+            has_value
+            and isinstance(value, Mapping)
+            and not isinstance(known[name], Mapping)
+        ):
+            found = "null" if known[name] is None else known[name]
+            raise InputError(
+                f"{name}: {dict(value)}: cannot set keys of {found}; give another value"
+            )
 
 
 def _take_former(

@@ -62,11 +62,11 @@ def check_is_left(settings: Settings, trained: Trained | None, num_epochs: int) 
 
 def _can_be_set(change: Change) -> bool:
     """Return whether a value is plain, and not within a list."""
-    is_in_list = any(key.isdigit() for key in change.path)
+    is_in_list = any(isinstance(key, str) and key.isdigit() for key in change.path)
     return not is_in_list and not str(change.old).startswith("!")
 
 
-def _nested(path: Sequence[str], value: Any) -> Any:
+def _nested(path: Sequence[Any], value: Any) -> Any:
     for key in reversed(path):
         value = {key: value}
     return value

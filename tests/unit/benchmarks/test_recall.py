@@ -157,6 +157,8 @@ def test_results_of_something_else_are_left_alone(recall, tmp_path, content):
         ({"systems": "window;Muno"}, "--systems: 'Muno' is none of window; "),
         ({"pairs": "4,x"}, "--pairs 4,x: give whole numbers"),
         ({"pairs": "99"}, "99 pairs"),
+        ({"pairs": "8,0"}, "0 pairs, 1 frames: expected at least one each"),
+        ({"frames": "0", "objectives": "ctc"}, "8 pairs, 0 frames: expected"),
         ({"objectives": "ctc,rnnt"}, "--objectives ctc,rnnt: give some of frames, ctc"),
     ],
 )

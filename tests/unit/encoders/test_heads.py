@@ -171,6 +171,19 @@ def test_the_middle_block_is_the_same_at_any_depth(heads, num_layers, found):
 
 
 @pytest.mark.parametrize(
+    ("split", "found"), [([1, 3], ["1"]), ([3, 1], ["2"]), ([0, 2], [])]
+)
+def test_the_middle_block_is_not_among_those_on_segments(split, found):
+    encoder = Encoder(
+        *(8, 4, partial(AttentionMixer, 8, 2), partial(FeedForward, 8, 16)),
+        dynamic_chunking=partial(DynamicChunking, router="uniform"),
+        block_split=split,
+        heads={"middle": "ctc"},
+    )
+    assert [*encoder.heads] == found
+
+
+@pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"heads": {0: "ctc"}}, "heads: 0: .* from 1 to 3"),

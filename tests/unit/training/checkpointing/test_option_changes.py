@@ -10,6 +10,7 @@ train_manifest: [/old/a.jsonl]
 learning_rate: 1e-3
 encoder: &id001 !new:lact.Encoder
   layers: 2
+  heads: {3: ctc}
   augmentations:
   - !new:a.Speed
     speeds: [90, 100]
@@ -47,6 +48,11 @@ def changes(pattern, replacement):
             "lact.Encoder",
             "my.Encoder",
             {"encoder": ("!new:lact.Encoder", "!new:my.Encoder")},
+        ),
+        (
+            "{3: ctc}",
+            "{middle: ctc}",
+            {"encoder.heads.3": ("ctc", None), "encoder.heads.middle": (None, "ctc")},
         ),
         # keys of other versions
         ("num_workers", "number_of_workers", {}),

@@ -15,6 +15,7 @@ from lact_modules.errors import InputError
 from lact_modules.frontends import MelFrontend
 from lact_modules.layers import AttentionMixer, FeedForward
 from lact_modules.layers.dynamic_chunking import DynamicChunking
+from lact_modules.training.objective.auxiliary import AuxiliaryLosses
 from lact_modules.training.objective.head_losses import HeadsWatch
 from lact_modules.training.objective.losses import ctc_losses
 from tests import processes
@@ -110,13 +111,48 @@ def test_an_utterance_without_frames_has_no_loss():
     watch.begin()
     encoder(torch.randn(2, 12, 8), torch.tensor([0, 12]))
     assert watch.output("3").lengths.tolist() == [0, 6]
-    losses = watch.losses(TOKENS[:, :2], torch.tensor([0, 2]))
+    losses, _ = watch.losses(TOKENS[:, :2], torch.tensor([0, 2]))
     assert losses[0] == 0 < losses[1]
+
+
+def test_utterances_with_too_few_segments_are_skipped_with_a_warning(caplog):
+    model = make_model(heads={1: "ctc", 3: "ctc"}, **on_chunks()).train()
+    tokens = torch.arange(1, 5).repeat(2, 5)
+    num_tokens = torch.tensor([20, 4])
+    auxiliary = AuxiliaryLosses(model, inter_ctc_weight=0.5)
+    auxiliary.begin()
+    model(WAVEFORM, SAMPLES)
+    frames, segments = (auxiliary.heads.output(name) for name in "13")
+    assert segments.lengths[0] < 20 <= frames.lengths[0]
+    ctc = torch.tensor([100.0, 10.0])
+    losses = auxiliary.share_with_heads(ctc, tokens, num_tokens, Stage.TRAIN)
+    on_frames, _ = ctc_losses(*frames, tokens, num_tokens)
+    on_segments, _ = ctc_losses(*segments, tokens, num_tokens)
+    by_heads = [on_frames[0], (on_frames[1] + on_segments[1]) / 2]
+    torch.testing.assert_close(losses, (ctc + torch.stack(by_heads)) / 2)
+    auxiliary.end(Stage.TRAIN)
+    assert "head after block 3: 1 utterances have more labels" in caplog.text
+    # without a head that has enough frames, the output has the whole loss
+    model.encoder.heads["1"].requires_grad_(False)
+    losses = auxiliary.share_with_heads(ctc, tokens, num_tokens, Stage.TRAIN)
+    assert losses[0] == ctc[0]
+
+
+def test_frozen_heads_have_no_share():
+    model = make_model(heads={1: "ctc", 3: "ctc"}).train()
+    model.encoder.heads["1"].requires_grad_(False)
+    watch = watch_pass(model)
+    losses, num_heads = watch.losses(TOKENS, NUM_TOKENS)
+    alone, _ = ctc_losses(*watch.output("3"), TOKENS, NUM_TOKENS)
+    assert num_heads.tolist() == [1, 1]
+    assert torch.equal(losses, alone)
+    assert [*watch.metrics()] == ["ctc/3"]
 
 
 def test_losses_of_several_heads_are_averaged_and_logged():
     watch = watch_pass(make_model(heads={1: "ctc", 3: "ctc"}).train())
-    mean = watch.losses(TOKENS, NUM_TOKENS)
+    mean, num_heads = watch.losses(TOKENS, NUM_TOKENS)
+    assert num_heads.tolist() == [2, 2]
     each = [ctc_losses(*watch.output(name), TOKENS, NUM_TOKENS)[0] for name in "13"]
     torch.testing.assert_close(mean, (each[0] + each[1]) / 2)
     assert watch.metrics() == {
@@ -133,7 +169,7 @@ def test_the_first_pass_counts_and_only_in_training():
     assert torch.equal(watch.output("2").values, first.values)
     watch = watch_pass(model.eval())
     assert watch.output("2") is None
-    assert watch.losses(TOKENS, NUM_TOKENS).tolist() == [0, 0]
+    assert [each.tolist() for each in watch.losses(TOKENS, NUM_TOKENS)] == [[0, 0]] * 2
     assert HeadsWatch.of(make_model()) is None
 
 
