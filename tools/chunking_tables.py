@@ -112,7 +112,7 @@ def _saved(share: float) -> str:
 WORDS = Table(
     (
         *("system", "split", "keep ratio", "WER mean", "by seed"),
-        *("difference from parent [95 %]", "from even segments [95 %]"),
+        *("difference from parent [95 %]", "from uniform segments [95 %]"),
     ),
     "*/compare.json",
     _word_rows,
@@ -138,4 +138,4 @@ EVEN_TIME = Table(
     _even_rows,
     "Nothing was timed yet.",
 )
-"""A row for each length of audio: time that the encoder saves with even segments."""
+"""A row for each length of audio: time that the encoder saves with uniform segments."""

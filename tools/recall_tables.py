@@ -60,7 +60,7 @@ def _minute_rows(path: Path, root: Path) -> Iterator[Row]:
 
 RECALL = Table(
     (
-        *("mixer", "pairs", "gap", "length", "frames a token", "trained by"),
+        *("mixer", "pairs", "gap", "length", "frames per token", "objective"),
         *("recalled %", "by seed", "steps by seed", "CPU s", "parameters"),
     ),
     "*/*/result.json",
@@ -80,7 +80,7 @@ PERMUTATION = Table(
 BY_MINUTE = Table(
     (
         *("recordings", "method", "system", "WER", "by seed", "deletions %"),
-        *("WER by minute", "rise after the first [95 %]", f"{ON} against it [95 %]"),
+        *("WER by minute", "rise after the first [95 %]", f"{ON} minus it [95 %]"),
     ),
     "*/*/result.json",
     _minute_rows,

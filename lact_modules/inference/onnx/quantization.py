@@ -1,4 +1,4 @@
-"""Weights of 8 bits, in products that a CPU does in integers."""
+"""Weights of 7 bits in 8, in products that a CPU does in integers."""
 
 import logging
 from pathlib import Path

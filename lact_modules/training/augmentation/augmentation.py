@@ -1,4 +1,4 @@
-"""Pauses, rooms, noise and codecs for training, drawn anew for each utterance."""
+"""Pauses, reverberation, noise and codecs for training, drawn at random."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -17,16 +17,16 @@ Step = tuple[float, Callable[[Tensor], Tensor]]
 """A share of the utterances, and what it does to one."""
 
 # chance of each pause in a batch that has any
-_PAUSES_TOGETHER = 0.8
+_PROB_WITHIN_BATCH = 0.8
 
 
 class WaveformAugmenter:
     """Add pauses, reverberation and noise to utterances, and apply codecs at the end.
 
     Each utterance draws its own from torch's global generator on the CPU, so
-    `torch.manual_seed` decides them. Pauses make an utterance longer; all else leaves
-    lengths and alignment as they are. One long utterance makes its batch as long, so
-    pauses come together: some batches have many of them, the others none.
+    `torch.manual_seed` decides them; whether there are pauses is drawn for the batch,
+    which one long utterance makes as long: some batches have many, the others none.
+    Pauses make an utterance longer; all else leaves lengths and alignment as they are.
 
     Arguments
     ---------
@@ -72,7 +72,7 @@ class WaveformAugmenter:
         self.codecs = _check_codecs(codecs)
         self.pause_prob = _check_share("pause_prob", pause_prob)
         # within a batch that has pauses
-        prob = max(_PAUSES_TOGETHER, pause_prob)
+        prob = max(_PROB_WITHIN_BATCH, pause_prob)
         self.pauses = Pauses(prob, _check_pauses(pause_seconds))
         self.steps: list[Step] = []
         if rir_folder is not None:
