@@ -7,8 +7,9 @@ Each stream begins with pairs, a name and its meaning, and is silent for longer 
 attention reaches. In the strings that follow, the transcript of a name is its meaning:
 SEVEN, where the stream began "SEVEN TWO, TWO SIX, ...", is TWO. Streams are made of
 single words cut from strings of one speaker. The first command writes a manifest for
-every split, to train on with ``--train_manifest`` and the like; the second measures the
-word error rate after the gap, which is that of guessing without a memory.
+every split, to train on with ``--train_manifest`` and the like, and which word is to be
+written when, for the ``--teacher_codes`` of a `CodeHead`; the second measures the word
+error rate after the gap, which is that of guessing without a memory.
 """
 
 import itertools
@@ -18,7 +19,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from random import Random
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import numpy
 import soundfile
@@ -33,6 +34,7 @@ from torch import Tensor
 
 from lact_modules.cli.option.transcribed import load_utterance
 from lact_modules.data.audio import SAMPLE_RATE
+from lact_modules.data.code_file import write_codes
 from lact_modules.data.manifest.manifest import Utterance, read_manifest, write_manifest
 from lact_modules.errors import InputError
 from lact_modules.inference.transcriber import Transcriber
@@ -125,7 +127,16 @@ def cut_words(utterances: Iterable[Utterance]) -> dict[str, Words]:
     return cut
 
 
-def make_stream(words: Words, plan: Plan, random: Random) -> tuple[Tensor, list[str]]:
+class Part(NamedTuple):
+    """A piece of a stream, and the word that is to be written there, if any."""
+
+    waveform: Tensor
+    written: str = ""
+
+
+def make_stream(
+    words: Words, plan: Plan, random: Random
+) -> tuple[list[Part], list[str]]:
     """Make a stream of a speaker's words.
 
     Arguments
@@ -139,8 +150,8 @@ def make_stream(words: Words, plan: Plan, random: Random) -> tuple[Tensor, list[
 
     Returns
     -------
-    waveform : Tensor
-        (N,) at 16 kHz.
+    parts : list[Part]
+        Waveforms (N,) at 16 kHz, one after another.
     texts : list[str]
         The transcripts of its beginning, and of all that follows.
     """
@@ -150,23 +161,33 @@ def make_stream(words: Words, plan: Plan, random: Random) -> tuple[Tensor, list[
         random.choices(names, k=random.randint(3, plan.longest))
         for _ in range(plan.strings)
     ]
-    parts: list[Tensor] = [_pause(0.2, random)]
+    parts = [Part(_pause(0.2, random))]
 
-    def speak(spoken: Sequence[str], pause: float) -> None:
-        parts.extend(random.choice(words[name]) for name in spoken)
-        parts.append(_pause(pause, random))
+    def speak(spoken: Sequence[str], written: Sequence[str], pause: float) -> None:
+        for name, word in zip(spoken, written, strict=True):
+            parts.append(Part(random.choice(words[name]), word))
+        parts.append(Part(_pause(pause, random)))
 
     # pairs without a pause within: they can be recognized without a memory
     for pair in meaning.items():
-        speak(pair, 0.3)
-    parts.append(_pause(plan.gap, random))
+        speak(pair, pair, 0.3)
+    parts.append(Part(_pause(plan.gap, random)))
     for string in strings:
         for name in string:
-            speak([name], 0.15)
-        parts.append(_pause(0.4, random))
+            speak([name], [meaning[name]], 0.15)
+        parts.append(Part(_pause(0.4, random)))
     written = [meaning[name] for string in strings for name in string]
     introduction = [name for pair in meaning.items() for name in pair]
-    return torch.cat(parts), [" ".join(introduction), " ".join(written)]
+    return parts, [" ".join(introduction), " ".join(written)]
+
+
+def list_codes(parts: Sequence[Part], vocabulary: Sequence[str]) -> NDArray:
+    """List what is to be written every 10 ms: 0 for nothing, words from 1."""
+    codes = [
+        0 if not part.written else 1 + vocabulary.index(part.written) for part in parts
+    ]
+    samples = numpy.repeat(codes, [len(part.waveform) for part in parts])
+    return samples[_FRAME // 2 :: _FRAME]
 
 
 def _pause(seconds: float, random: Random) -> Tensor:
@@ -179,7 +200,7 @@ def _pause(seconds: float, random: Random) -> Tensor:
 def write_split(
     utterances: Sequence[Utterance], folder: Path, streams: int, plan: Plan
 ) -> int:
-    """Write a manifest ``folder.jsonl`` of streams in a folder; return their number."""
+    """Write streams of a folder, their manifest and codes; return their number."""
     cut = cut_words(track(utterances, folder.name, console=Console(stderr=True)))
     speakers = sorted(name for name, words in cut.items() if len(words) >= plan.names)
     if not speakers:
@@ -187,14 +208,18 @@ def write_split(
             f"{folder.name}: no speaker has {plan.names} different words that could "
             "be cut from strings; lower --names or give more data"
         )
+    vocabulary = sorted({word for each in cut.values() for word in each})
+    codes: dict[str, NDArray] = {}
     folder.mkdir(parents=True, exist_ok=True)
     random = Random(f"{plan.seed} {folder.name}")
 
     def write() -> Iterator[Utterance]:
         for number in range(streams):
             speaker = speakers[number % len(speakers)]
-            waveform, texts = make_stream(cut[speaker], plan, random)
+            parts, texts = make_stream(cut[speaker], plan, random)
+            waveform = torch.cat([part.waveform for part in parts])
             name = f"{speaker}-{number:04d}"
+            codes[name] = list_codes(parts, vocabulary)
             path = folder / f"{name}.flac"
             soundfile.write(path, waveform.clamp(-1, 1).numpy(), SAMPLE_RATE)
             audio = str(path.relative_to(folder.parent))
@@ -202,6 +227,7 @@ def write_split(
             yield Utterance(name, audio, " ".join(texts), seconds, speaker)
 
     write_manifest(folder.with_suffix(".jsonl"), write())
+    write_codes(folder.with_suffix(".npz"), codes, 1 + len(vocabulary))
     return streams
 
 

@@ -61,23 +61,25 @@ def train(
     )
     started = time.process_time()
     recent: list[float] = []
-    for _ in range(max_steps):
+    for step in range(max_steps):
+        stage = task.stage(step / max_steps)
         tokens, answers = task.draw(batch_size, drawn)
-        loss, accuracy = task.score(model(tokens), answers)
+        loss, accuracy = stage.score(model(tokens), answers)
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         schedule.step()
         optimizer.zero_grad()
         recent.append(accuracy)
-        if len(recent) >= RECENT and min(recent[-RECENT:]) >= SOLVED:
+        is_solved = len(recent) >= RECENT and min(recent[-RECENT:]) >= SOLVED
+        if is_solved and stage == task.stage(1.0):
             break
     seconds = time.process_time() - started
     model.eval()
     with torch.inference_mode():
         drawn = torch.Generator().manual_seed(seed + 10**6)
         tokens, answers = task.draw(NUM_TESTED, drawn)
-        _, accuracy = task.score(model(tokens), answers)
+        _, accuracy = task.stage(1.0).score(model(tokens), answers)
     parameters = sum(parameter.numel() for parameter in model.parameters())
     return Trained(accuracy, len(recent), seconds, parameters)
 
@@ -225,7 +227,7 @@ def main(
     values: Annotated[int, typer.Option(help="Values, and as many keys.")] = 16,
     frames: Annotated[str, typer.Option(help="Frames of a token.")] = "1",
     objectives: Annotated[
-        str, typer.Option(help="What is trained: frames, ctc, or both.")
+        str, typer.Option(help="Of frames, aligned, ctc, aligned-ctc: what is trained.")
     ] = "frames",
     d_model: Annotated[int, typer.Option(help="Model dimension.")] = 64,
     seeds: int = 3,

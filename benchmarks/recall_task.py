@@ -28,10 +28,17 @@ NO_ANSWER = -100
 
 
 class Objective(str, Enum):
-    """What is trained: each frame of a query, or the order of the answers alone."""
+    """What is trained.
+
+    Answers in the frames of their queries (`FRAMES`), and a blank in all others
+    (`ALIGNED`); the order of the answers alone (`CTC`); or, one half of the steps each,
+    what is aligned and then the order (`ALIGNED_CTC`).
+    """
 
     FRAMES = "frames"
+    ALIGNED = "aligned"
     CTC = "ctc"
+    ALIGNED_CTC = "aligned-ctc"
 
     __str__ = str.__str__
 
@@ -58,7 +65,14 @@ class Recall(NamedTuple):
     @property
     def num_outputs(self) -> int:
         """Values, and after them the blank of CTC."""
-        return self.num_values + (self.objective is Objective.CTC)
+        return self.num_values + (self.objective is not Objective.FRAMES)
+
+    def stage(self, done: float) -> "Recall":
+        """Return the task after a share of the steps, with one objective."""
+        if self.objective is not Objective.ALIGNED_CTC:
+            return self
+        now = Objective.ALIGNED if done < 0.5 else Objective.CTC
+        return self._replace(objective=now)
 
     def draw(
         self, batch_size: int, generator: torch.Generator
@@ -113,8 +127,11 @@ class Recall(NamedTuple):
 
     def score(self, logits: Tensor, answers: Tensor) -> tuple[Tensor, float]:
         """Return the loss of (B, T, outputs) logits, and the share of right answers."""
-        if self.objective is Objective.CTC:
-            return _score_ctc(logits, self._in_order(answers))
+        if self.objective is not Objective.FRAMES:
+            loss, accuracy = _score_ctc(logits, self._in_order(answers))
+            if self.objective is Objective.ALIGNED:
+                loss = _aligned_loss(logits, answers)
+            return loss, accuracy
         is_query = answers != NO_ANSWER
         logits, answers = logits[is_query], answers[is_query]
         is_right = logits.argmax(dim=-1) == answers
@@ -124,6 +141,14 @@ class Recall(NamedTuple):
         """Return (B, pairs) values, in the order of the queries."""
         of_tokens = answers[:, :: self.frames]
         return of_tokens[of_tokens != NO_ANSWER].view(len(answers), self.pairs)
+
+
+def _aligned_loss(logits: Tensor, answers: Tensor) -> Tensor:
+    """Return the cross-entropy of all frames, those without an answer by a tenth."""
+    weights = torch.ones(logits.shape[-1])
+    weights[-1] = 0.1
+    labels = answers.masked_fill(answers == NO_ANSWER, len(weights) - 1)
+    return cross_entropy(logits.flatten(0, 1), labels.flatten(), weight=weights)
 
 
 def _score_ctc(logits: Tensor, values: Tensor) -> tuple[Tensor, float]:

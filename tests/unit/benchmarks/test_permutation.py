@@ -8,6 +8,7 @@ import pytest
 import soundfile
 import torch
 
+from lact_modules.data.code_file import CodeFile
 from lact_modules.data.manifest.manifest import read_manifest
 from lact_modules.errors import InputError
 
@@ -73,7 +74,8 @@ def test_the_transcript_of_a_name_is_its_meaning(permutation):
     # a word sounds as a constant, so that the stream can be read
     words = {name: [torch.full((50,), float(i + 1))] for i, name in enumerate(NAMES)}
     plan = permutation.Plan(names=3, strings=4, gap=0.5)
-    waveform, (introduction, written) = permutation.make_stream(words, plan, Random(3))
+    parts, (introduction, written) = permutation.make_stream(words, plan, Random(3))
+    waveform = torch.cat([part.waveform for part in parts])
     levels = waveform.round()[waveform > 0.5].int()
     spoken = [NAMES[level - 1] for level in levels[::50].tolist()]
     pairs = introduction.split()
@@ -83,6 +85,23 @@ def test_the_transcript_of_a_name_is_its_meaning(permutation):
     assert len(meaning) == 3
     assert [meaning[name] for name in spoken[6:]] == written.split()
     assert 12 <= len(written.split()) <= 20
+    # what is to be written where it is spoken
+    words = [part.written for part in parts if part.written]
+    assert words == pairs + written.split()
+
+
+def test_codes_are_what_is_to_be_written_at_each_hundredth_of_a_second(permutation):
+    lengths_and_words = [(400, ""), (320, "TWO"), (160, "ONE"), (200, "")]
+    parts = [permutation.Part(torch.zeros(n), word) for n, word in lengths_and_words]
+    assert permutation.list_codes(parts, ["ONE", "TWO"]).tolist() == [
+        0,
+        0,
+        2,
+        2,
+        1,
+        0,
+        0,
+    ]
 
 
 def test_streams_are_made_of_each_split_and_scored(
@@ -99,6 +118,12 @@ def test_streams_are_made_of_each_split_and_scored(
                 stream.duration
             )
             assert len(stream.text.split()) >= 6 + 3
+        codes = CodeFile(output / f"{split}.npz")
+        assert codes.num_codes == 1 + len(NAMES)
+        assert all(
+            len(codes[stream.id]) == pytest.approx(100 * stream.duration, abs=1)
+            for stream in streams
+        )
     report = json.loads((study / "result.json").read_text())
     [rates] = report["permutation"].values()
     assert rates.keys() == {"beginning", "behind_gap"}

@@ -67,6 +67,26 @@ def test_ctc_asks_for_answers_in_their_order_wherever_they_are(recall):
     assert score(torch.full_like(right, blank))[1] == 0
 
 
+def test_an_aligned_training_asks_for_a_blank_where_there_is_no_answer(recall):
+    objectives = recall.Objective
+    task = recall.Recall(3, 8, 30, 5, frames=2, objective=objectives.ALIGNED)
+    _, answers = task.draw(4, torch.Generator().manual_seed(0))
+    right = answers.masked_fill(answers < 0, task.num_outputs - 1)
+    logits = 20 * torch.nn.functional.one_hot(right, task.num_outputs).float()
+    loss, accuracy = task.score(logits, answers)
+    ctc = task._replace(objective=objectives.CTC)
+    assert loss < 1e-6
+    assert accuracy == ctc.score(logits, answers)[1] > 0.8
+    # for CTC an answer may come anywhere, if the order is right
+    late = logits.roll(-2, dims=1)
+    assert task.score(late, answers)[0] > 1
+    assert ctc.score(late, answers)[1] == accuracy
+    both = task._replace(objective=objectives.ALIGNED_CTC)
+    assert [both.stage(done) for done in (0.0, 0.49)] == [task, task]
+    assert [both.stage(done) for done in (0.5, 1.0)] == [ctc, ctc]
+    assert both.num_outputs == task.num_outputs
+
+
 def test_every_system_is_trained_and_written(recall, tmp_path, monkeypatch):
     monkeypatch.setattr(recall, "NUM_TESTED", 8)
     small = dict(pairs="2", gaps="8", lengths="24", values=4, d_model=16)
@@ -135,11 +155,10 @@ def test_a_study_from_before_ctc_continues(recall, tmp_path, monkeypatch):
     for name in ("frames", "objective"):
         del report["recall"][0][name]
     path.write_text(json.dumps(report))
-    recall.main(**options, seeds=2, objectives="frames,ctc")
+    recall.main(**options, seeds=2, objectives="frames,aligned,ctc, aligned-ctc")
     rows = json.loads(path.read_text())["recall"]
     assert [(row["objective"], len(row["steps"])) for row in rows] == [
-        ("frames", 2),
-        ("ctc", 2),
+        (objective, 2) for objective in ("frames", "aligned", "ctc", "aligned-ctc")
     ]
 
 
@@ -159,7 +178,10 @@ def test_results_of_something_else_are_left_alone(recall, tmp_path, content):
         ({"pairs": "99"}, "99 pairs"),
         ({"pairs": "8,0"}, "0 pairs, 1 frames: expected at least one each"),
         ({"frames": "0", "objectives": "ctc"}, "8 pairs, 0 frames: expected"),
-        ({"objectives": "ctc,rnnt"}, "--objectives ctc,rnnt: give some of frames, ctc"),
+        (
+            {"objectives": "ctc,rnnt"},
+            "--objectives ctc,rnnt: give some of frames, aligned, ctc",
+        ),
     ],
 )
 def test_faults_are_named_before_anything_is_trained(
