@@ -10,7 +10,10 @@
 // of torch.nn.functional.normalize, and of the mean square of a head
 constexpr float EPSILON = 1e-12f, RMS_EPSILON = 1e-5f;
 
-inline float sigmoid(float z) { return 1.0f / (1.0f + std::exp(-z)); }
+// Divisions by reciprocals, as of -ffast-math, make NaN of infinity: z is bounded.
+inline float sigmoid(float z) {
+  return 1.0f / (1.0f + std::exp(std::min(-z, 80.0f)));
+}
 
 inline void silu(float *y, int64_t size) {
 #pragma omp simd

@@ -67,6 +67,20 @@ def test_separable_convolutions_are_cheap_and_as_large_as_in_fastconformer():
     assert sum(p.numel() for p in frontend.parameters()) == expected
 
 
+def test_large_values_are_as_finite_in_inference_as_in_training():
+    torch.manual_seed(0)
+    frontend = MelFrontend(8, 3, 12.5, convolution=SeparableConvolution).eval()
+    with torch.no_grad():
+        for convolution in frontend.convolutions.modules():
+            if isinstance(convolution, torch.nn.Conv2d):
+                convolution.weight *= 30
+    waveform, lengths = torch.randn(1, 16000), torch.tensor([16000])
+    expected, _ = frontend(waveform, lengths)
+    with torch.inference_mode():
+        found, _ = frontend(waveform, lengths)
+    torch.testing.assert_close(found, expected, atol=1e-3, rtol=1e-3)
+
+
 def test_the_frames_of_other_rates_are_those_before():
     # parameters are drawn in the same order, by the same names
     torch.manual_seed(0)
