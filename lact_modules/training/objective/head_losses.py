@@ -1,7 +1,6 @@
 """What heads after an encoder's blocks add to a training: losses, and numbers."""
 
 import logging
-from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 from typing import Any, NamedTuple
@@ -45,7 +44,7 @@ class HeadsWatch:
         for name, head in self.heads.items():
             head.register_forward_hook(partial(self._note, name))
         self.last_losses: dict[str, Tensor] = {}
-        self.num_infeasible: Counter[str] = Counter()
+        self.num_infeasible: dict[str, Tensor] = {}
         self.begin()
 
     @classmethod
@@ -86,7 +85,8 @@ class HeadsWatch:
                 continue
             losses, is_infeasible = ctc_losses(*output, tokens, num_tokens)
             total, num_heads = total + losses, num_heads + ~is_infeasible
-            self.num_infeasible[name] += is_infeasible.sum()
+            before = self.num_infeasible.get(name, 0)
+            self.num_infeasible[name] = before + is_infeasible.sum()
             count = (num_tokens * ~is_infeasible).sum().clamp(min=len(num_tokens))
             self.last_losses[name] = losses.detach().sum() / count
         return total / num_heads.clamp(min=1), num_heads
