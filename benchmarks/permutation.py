@@ -27,6 +27,7 @@ import torch
 import typer
 from numpy.typing import NDArray
 from program import run_program
+from recognition import stop_learning
 from rich.console import Console
 from rich.progress import track
 from study import Counts, count_errors, rate, read_some, write_json, write_study
@@ -38,6 +39,7 @@ from lact_modules.data.code_file import write_codes
 from lact_modules.data.manifest.manifest import Utterance, read_manifest, write_manifest
 from lact_modules.errors import InputError
 from lact_modules.inference.transcriber import Transcriber
+from lact_modules.model_store.loading import load_model
 
 Words = dict[str, list[Tensor]]
 """Recordings of each word, by one speaker."""
@@ -258,16 +260,23 @@ def measure(transcriber: Transcriber, manifest: Path, plan: Plan) -> NDArray:
 
 
 def score(runs: Sequence[Path], corpus: Path, split: str, output: Path) -> None:
-    """Print and write the word error rates of trainings on the streams."""
+    """Print and write the word error rates of trainings on the streams.
+
+    Those with fast weights are measured without updates, too.
+    """
     plan = Plan(**json.loads((corpus / _RECORD).read_text(encoding="utf-8")))
     rows = {}
-    for run in runs:
-        counts = measure(Transcriber.from_folder(run), corpus / f"{split}.jsonl", plan)
-        rows[run.name] = {
+    for run, learns in itertools.product(runs, (True, False)):
+        trained = load_model(run)
+        if not learns and not stop_learning(trained.model):
+            continue
+        name = run.name if learns else f"{run.name}, update off"
+        counts = measure(Transcriber(trained), corpus / f"{split}.jsonl", plan)
+        rows[name] = {
             name: rate(counts[:, part])
             for part, name in enumerate(("beginning", "behind_gap"))
         }
-        Console().print(f"{run.name}: {json.dumps(rows[run.name])}")
+        Console().print(f"{name}: {json.dumps(rows[name])}")
     found = dict(plan=asdict(plan), split=split, permutation=rows)
     write_study(output, runs[0], "cpu", "memory", "permutation", **found)
 

@@ -96,9 +96,8 @@ class HeadsWatch:
         for name, number in self.num_infeasible.items():
             if number:
                 logger.warning(
-                    "head after block %s: %d utterances have more labels than there "
-                    "are frames or segments, and were skipped; put it before the "
-                    "blocks on segments",
+                    "head after block %s: %d utterances have more labels than its "
+                    "frames or segments, so it skipped them",
                     name,
                     number,
                 )

@@ -125,8 +125,10 @@ def test_streams_are_made_of_each_split_and_scored(
             for stream in streams
         )
     report = json.loads((study / "result.json").read_text())
-    [rates] = report["permutation"].values()
-    assert rates.keys() == {"beginning", "behind_gap"}
+    measured = report["permutation"]
+    assert [*measured] == [trained_run.name, f"{trained_run.name}, update off"]
+    for rates in measured.values():
+        assert rates.keys() == {"beginning", "behind_gap"}
     assert report["plan"]["names"] == 3
 
 
