@@ -83,7 +83,8 @@ def test_the_gate_leaves_what_is_sure_and_refuses_harm(model, batch):
     left, found = run(confidence=0.0)
     assert left.reasons == {"confident": 1}
     torch.testing.assert_close(found, plain)
-    harmed, found = run(confidence=1.0, lr=0.3)
+    # overflows on any machine
+    harmed, found = run(confidence=1.0, lr=1e30)
     assert harmed.kept_unadapted == 1 and harmed.reasons["confident"] == 0
     torch.testing.assert_close(found, plain)
 
@@ -122,7 +123,7 @@ def test_a_stream_depends_on_its_past_alone(adapter, model, batch):
 
 
 def test_a_stream_takes_harmful_steps_back(model, batch):
-    adapter = build_adapter(model, "self-train", steps=1, **{**OPTIONS, "lr": 0.3})
+    adapter = build_adapter(model, "self-train", steps=1, **{**OPTIONS, "lr": 1e30})
     adapter.gate = Gate()
     learner = StreamLearner(adapter)
     for _ in learner.blocks(batch[0][0], 16000):
