@@ -7,9 +7,10 @@ Each stream begins with pairs, a name and its meaning, and is silent for longer 
 attention reaches. In the strings that follow, the transcript of a name is its meaning:
 SEVEN, where the stream began "SEVEN TWO, TWO SIX, ...", is TWO. Streams are made of
 single words cut from strings of one speaker. The first command writes a manifest for
-every split, to train on with ``--train_manifest`` and the like, and which word is to be
-written when, for the ``--teacher_codes`` of a `CodeHead`; the second measures the word
-error rate after the gap, which is that of guessing without a memory.
+every split, to train on with ``--train_manifest`` and the like; which word is to be
+written when, for the ``--teacher_codes`` of a `CodeHead`; and a ``--tokenizer`` of
+whole words. The second measures the word error rate after the gap, which is that of
+guessing without a memory.
 """
 
 import itertools
@@ -30,6 +31,7 @@ from program import run_program
 from recognition import stop_learning
 from rich.console import Console
 from rich.progress import track
+from sentencepiece import SentencePieceTrainer
 from study import Counts, count_errors, rate, read_some, write_json, write_study
 from torch import Tensor
 
@@ -37,6 +39,7 @@ from lact_modules.cli.option.transcribed import load_utterance
 from lact_modules.data.audio import SAMPLE_RATE
 from lact_modules.data.code_file import write_codes
 from lact_modules.data.manifest.manifest import Utterance, read_manifest, write_manifest
+from lact_modules.data.text.subwords import SubwordVocabulary
 from lact_modules.errors import InputError
 from lact_modules.inference.transcriber import Transcriber
 from lact_modules.model_store.loading import load_model
@@ -185,11 +188,11 @@ def make_stream(
 
 def list_codes(parts: Sequence[Part], vocabulary: Sequence[str]) -> NDArray:
     """List what is to be written every 10 ms: 0 for nothing, words from 1."""
-    codes = [
-        0 if not part.written else 1 + vocabulary.index(part.written) for part in parts
-    ]
-    samples = numpy.repeat(codes, [len(part.waveform) for part in parts])
-    return samples[_FRAME // 2 :: _FRAME]
+    numbers = {word: number for number, word in enumerate(["", *vocabulary])}
+    codes = numpy.array([numbers[part.written] for part in parts])
+    ends = numpy.cumsum([len(part.waveform) for part in parts])
+    middles = numpy.arange(_FRAME // 2, ends[-1], _FRAME)
+    return codes[numpy.searchsorted(ends, middles, side="right")]
 
 
 def _pause(seconds: float, random: Random) -> Tensor:
@@ -200,9 +203,13 @@ def _pause(seconds: float, random: Random) -> Tensor:
 
 
 def write_split(
-    utterances: Sequence[Utterance], folder: Path, streams: int, plan: Plan
-) -> int:
-    """Write streams of a folder, their manifest and codes; return their number."""
+    utterances: Sequence[Utterance],
+    folder: Path,
+    streams: int,
+    plan: Plan,
+    vocabulary: Sequence[str],
+) -> None:
+    """Write streams of a folder, their manifest and codes."""
     cut = cut_words(track(utterances, folder.name, console=Console(stderr=True)))
     speakers = sorted(name for name, words in cut.items() if len(words) >= plan.names)
     if not speakers:
@@ -210,7 +217,6 @@ def write_split(
             f"{folder.name}: no speaker has {plan.names} different words that could "
             "be cut from strings; lower --names or give more data"
         )
-    vocabulary = sorted({word for each in cut.values() for word in each})
     codes: dict[str, NDArray] = {}
     folder.mkdir(parents=True, exist_ok=True)
     random = Random(f"{plan.seed} {folder.name}")
@@ -230,16 +236,35 @@ def write_split(
 
     write_manifest(folder.with_suffix(".jsonl"), write())
     write_codes(folder.with_suffix(".npz"), codes, 1 + len(vocabulary))
-    return streams
+
+
+def write_tokenizer(path: Path, vocabulary: Sequence[str]) -> None:
+    """Write a SentencePiece model with a token for each word, for ``--tokenizer``."""
+    with open(path, "wb") as file:
+        SentencePieceTrainer.train(
+            sentence_iterator=iter(vocabulary),
+            model_writer=file,
+            model_type="word",
+            vocab_size=4 + len(vocabulary),
+            pad_id=SubwordVocabulary.blank_id,
+            bos_id=SubwordVocabulary.bos_id,
+            eos_id=SubwordVocabulary.eos_id,
+            unk_id=3,
+            normalization_rule_name="identity",
+            minloglevel=2,
+        )
 
 
 def write_corpus(
     data: Path, output: Path, sizes: dict[str, int], plan: Plan, limit: int | None
 ) -> None:
     """Write streams of every split of a corpus in LibriSpeech's layout."""
-    for split, streams in sizes.items():
-        utterances = read_some(data / split, limit)
-        write_split(utterances, output / split, streams, plan)
+    splits = {split: read_some(data / split, limit) for split in sizes}
+    texts = (each.text for utterances in splits.values() for each in utterances)
+    vocabulary = sorted({word for text in texts for word in text.split()})
+    for split, utterances in splits.items():
+        write_split(utterances, output / split, sizes[split], plan, vocabulary)
+    write_tokenizer(output / "words.model", vocabulary)
     # last: without it there is no corpus
     write_json(output / _RECORD, asdict(plan))
 

@@ -15,14 +15,18 @@ def without_code_heads(
 ) -> tuple[Any, dict[str, Tensor]]:
     """Return a description and weights without any `CodeHead`; change neither given."""
     match description:
-        case {"arguments": {"encoder": {"arguments": {"heads": dict(heads)} as inner}}}:
+        case {"arguments": {"encoder": {"arguments": {"heads": dict()} as given}}}:
             encoder = description["arguments"]["encoder"]
         case _:
             return description, weights
-    if not any(map(_is_code_head, _flat(heads.values()))):
+    try:
+        left, names = _divide(given)
+    except (KeyError, TypeError, ValueError):
+        # of no model: who builds it says why
         return description, weights
-    left, names = _divide(inner)
-    encoder = {**encoder, "arguments": {**inner, "heads": left}}
+    if None not in names.values():
+        return description, weights
+    encoder = {**encoder, "arguments": {**given, "heads": left}}
     arguments = {**description["arguments"], "encoder": encoder}
     kept = {
         renamed: value
@@ -56,11 +60,6 @@ def _rename(path: str, names: dict[str, str | None]) -> str | None:
     name, _, inner = path.removeprefix(_PREFIX).partition(".")
     renamed = names.get(name, name)
     return None if renamed is None else f"{_PREFIX}{renamed}.{inner}"
-
-
-def _flat(heads: Any) -> list[Any]:
-    lists = (each if isinstance(each, list | tuple) else [each] for each in heads)
-    return [head for several in lists for head in several]
 
 
 def _is_code_head(head: Any) -> bool:

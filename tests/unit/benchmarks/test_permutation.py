@@ -10,6 +10,7 @@ import torch
 
 from lact_modules.data.code_file import CodeFile
 from lact_modules.data.manifest.manifest import read_manifest
+from lact_modules.data.text.subwords import SubwordVocabulary
 from lact_modules.errors import InputError
 
 RATE = 16000
@@ -125,6 +126,9 @@ def test_streams_are_made_of_each_split_and_scored(
             for stream in streams
         )
     report = json.loads((study / "result.json").read_text())
+    words = SubwordVocabulary((output / "words.model").read_bytes())
+    assert [len(words.encode(name)) for name in NAMES] == [1] * len(NAMES)
+    assert words.decode(words.encode("TWO TEN SIX")) == "TWO TEN SIX"
     measured = report["permutation"]
     assert [*measured] == [trained_run.name, f"{trained_run.name}, update off"]
     for rates in measured.values():

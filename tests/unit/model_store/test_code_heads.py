@@ -67,6 +67,8 @@ def test_what_is_left_is_a_model_without_them(heads, options):
         ({"middle": "ctc", "3": ["ctc"]}, {}),
         # left to those who build the model
         ({"9": "ctc"}, {}),
+        ({"9": CODES}, {}),
+        ({"2": CODES}, {"num_layers": None}),
     ],
 )
 def test_without_any_all_stays_as_it_is(heads, options):
