@@ -66,13 +66,9 @@ def _replacing() -> Iterator[None]:
 def _check_keys(known: Any, given: Mapping[str, Any]) -> None:
     """Refuse keys for what has none, which HyperPyYAML answers with all overrides."""
     for name, value in given.items():
-        has_value = isinstance(known, Mapping) and name in known
-        if (
-            has_value
-            and isinstance(value, Mapping)
-            and not isinstance(known[name], Mapping)
-        ):
-            found = "null" if known[name] is None else known[name]
+        old = known.get(name, {}) if isinstance(known, Mapping) else {}
+        if isinstance(value, Mapping) and not isinstance(old, Mapping):
+            found = "null" if old is None else old
             raise InputError(
                 f"{name}: {dict(value)}: cannot set keys of {found}; give another value"
             )

@@ -144,6 +144,8 @@ def test_missing_file_is_named(tmp_path):
             "layer: {in_featurs: 5}",
             "--layer: Linear has no argument 'in_featurs'; did you mean 'in_features'?",
         ),
+        ("span: {a: 1}", "span: {'a': 1}: cannot set keys of 4; give another value"),
+        ("decoding: {lm: {a: 1}}", "lm: {'a': 1}: cannot set keys of null; give"),
         ("span: many", "--layer.in_features many: expected a whole number"),
         ("layer: !new:torch.nn.Linear {in_features", "command line: line 2: "),
         ("span: 1\nspan: 2", "command line: line 3: found duplicate key"),
