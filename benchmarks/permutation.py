@@ -173,9 +173,10 @@ def make_stream(
             parts.append(Part(random.choice(words[name]), word))
         parts.append(Part(_pause(pause, random)))
 
-    # pairs without a pause within: they can be recognized without a memory
-    for pair in meaning.items():
-        speak(pair, pair, 0.3)
+    # what belongs together is heard, and recognized without a memory
+    for name, stands_for in meaning.items():
+        speak([name], [name], 0.05)
+        speak([stands_for], [stands_for], 0.6)
     parts.append(Part(_pause(plan.gap, random)))
     for string in strings:
         for name in string:

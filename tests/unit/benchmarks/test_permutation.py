@@ -91,6 +91,16 @@ def test_the_transcript_of_a_name_is_its_meaning(permutation):
     assert words == pairs + written.split()
 
 
+def test_pairs_can_be_told_apart_by_their_pauses(permutation):
+    # every word sounds alike, so nothing else says which is a name and which a meaning
+    words = {name: [torch.ones(50)] for name in NAMES}
+    plan = permutation.Plan(names=3, strings=1, gap=3.0)
+    parts, _ = permutation.make_stream(words, plan, Random(3))
+    pauses = [len(part.waveform) / RATE for part in parts if not part.written]
+    within, between = pauses[1:6:2], pauses[2:5:2]
+    assert max(within) < 0.1 < 0.5 < min(between)
+
+
 def test_codes_are_what_is_to_be_written_at_each_hundredth_of_a_second(permutation):
     lengths_and_words = [(400, ""), (320, "TWO"), (160, "ONE"), (200, "")]
     parts = [permutation.Part(torch.zeros(n), word) for n, word in lengths_and_words]
