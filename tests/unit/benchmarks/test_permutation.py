@@ -23,6 +23,11 @@ def permutation(load_benchmark):
     return load_benchmark("permutation")
 
 
+@pytest.fixture
+def streams(load_benchmark):
+    return load_benchmark("permuted_streams")
+
+
 def tone(name):
     """Make a word: a tone of its own, with a short silence within."""
     time = torch.arange(RATE // 5) / RATE
@@ -48,9 +53,9 @@ def corpus(tmp_path):
     return tmp_path / "corpus"
 
 
-def test_words_are_found_between_the_longest_pauses(permutation):
+def test_words_are_found_between_the_longest_pauses(streams):
     torch.manual_seed(0)
-    found = permutation.find_words(speak(["SIX", "ONE", "TWO"]), 3)
+    found = streams.find_words(speak(["SIX", "ONE", "TWO"]), 3)
     assert len(found) == 3
     for index, word in enumerate(found):
         begin = len(PAUSE) * (index + 1) + index * RATE // 5
@@ -58,24 +63,24 @@ def test_words_are_found_between_the_longest_pauses(permutation):
         assert word.stop == pytest.approx(begin + RATE // 5, abs=RATE // 50)
 
 
-def test_one_word_is_all_that_is_loud(permutation):
+def test_one_word_is_all_that_is_loud(streams):
     torch.manual_seed(0)
-    [found] = permutation.find_words(speak(["SIX"]), 1)
+    [found] = streams.find_words(speak(["SIX"]), 1)
     assert found.stop - found.start == pytest.approx(RATE // 5, abs=RATE // 25)
 
 
-def test_pauses_that_may_be_within_words_are_not_cut_at(permutation):
+def test_pauses_that_may_be_within_words_are_not_cut_at(streams):
     torch.manual_seed(0)
     # three words of which two have silences within, all as long
-    assert permutation.find_words(speak(["SIX", "ONE", "TWO"]), 4) == []
-    assert permutation.find_words(torch.zeros(RATE), 2) == []
+    assert streams.find_words(speak(["SIX", "ONE", "TWO"]), 4) == []
+    assert streams.find_words(torch.zeros(RATE), 2) == []
 
 
-def test_the_transcript_of_a_name_is_its_meaning(permutation):
+def test_the_transcript_of_a_name_is_its_meaning(streams):
     # a word sounds as a constant, so that the stream can be read
     words = {name: [torch.full((50,), float(i + 1))] for i, name in enumerate(NAMES)}
-    plan = permutation.Plan(names=3, strings=4, gap=0.5)
-    parts, (introduction, written) = permutation.make_stream(words, plan, Random(3))
+    plan = streams.Plan(names=3, strings=4, gap=0.5)
+    parts, (introduction, written) = streams.make_stream(words, plan, Random(3))
     waveform = torch.cat([part.waveform for part in parts])
     levels = waveform.round()[waveform > 0.5].int()
     spoken = [NAMES[level - 1] for level in levels[::50].tolist()]
@@ -91,20 +96,20 @@ def test_the_transcript_of_a_name_is_its_meaning(permutation):
     assert words == pairs + written.split()
 
 
-def test_pairs_can_be_told_apart_by_their_pauses(permutation):
+def test_pairs_can_be_told_apart_by_their_pauses(streams):
     # every word sounds alike, so nothing else says which is a name and which a meaning
     words = {name: [torch.ones(50)] for name in NAMES}
-    plan = permutation.Plan(names=3, strings=1, gap=3.0)
-    parts, _ = permutation.make_stream(words, plan, Random(3))
+    plan = streams.Plan(names=3, strings=1, gap=3.0)
+    parts, _ = streams.make_stream(words, plan, Random(3))
     pauses = [len(part.waveform) / RATE for part in parts if not part.written]
     within, between = pauses[1:6:2], pauses[2:5:2]
     assert max(within) < 0.1 < 0.5 < min(between)
 
 
-def test_codes_are_what_is_to_be_written_at_each_hundredth_of_a_second(permutation):
+def test_codes_are_what_is_to_be_written_at_each_hundredth_of_a_second(streams):
     lengths_and_words = [(400, ""), (320, "TWO"), (160, "ONE"), (200, "")]
-    parts = [permutation.Part(torch.zeros(n), word) for n, word in lengths_and_words]
-    assert permutation.list_codes(parts, ["ONE", "TWO"]).tolist() == [
+    parts = [streams.Part(torch.zeros(n), word) for n, word in lengths_and_words]
+    assert streams.list_codes(parts, ["ONE", "TWO"]).tolist() == [
         0,
         0,
         2,
