@@ -22,7 +22,7 @@ class MuonWithAdamW(Optimizer):
     mean square of AdamW's (arXiv 2502.16982, sec. 2.2), so that both learn at the same
     rate, that of a recipe for AdamW. Matrices of one shape are orthogonalized together,
     on CPUs in float32; `torch.optim.Muon` computes the same one by one in bfloat16, and
-    takes 1.7 times as long there.
+    takes 1.7 times as long on an Intel Xeon, 19 times on an AMD EPYC with AVX2 only.
 
     Arguments
     ---------
