@@ -12,6 +12,7 @@ from lact_modules.cli.terminal.standard_streams import standard_streams
 from lact_modules.closed_streams import open_closed_streams
 from lact_modules.errors import faults_shown
 from lact_modules.packages import misfits_named
+from lact_modules.threads import obey_thread_limit
 
 # lact_modules/cli/<name>.py defines the function <name>, with underscores for dashes;
 # what it needs of torch and SpeechBrain is imported within, so that help is immediate.
@@ -76,6 +77,7 @@ def main() -> None:
     """Run the command line; a user's fault is one line and exit code 2."""
     open_closed_streams()
     keep_freed_memory()
+    obey_thread_limit()
     with (
         faults_shown("lact-asr"),
         standard_streams(),

@@ -22,6 +22,7 @@ from lact_modules.closed_streams import open_closed_streams
 from lact_modules.errors import InputError, faults_shown
 from lact_modules.model_store.run.settings_file import write_settings
 from lact_modules.model_store.trained_model import HYPERPARAMETERS_FILE
+from lact_modules.threads import obey_thread_limit
 from lact_modules.training.checkpointing.history import OptionHistory, read_trained
 from lact_modules.training.option.command_line import read_command_line
 from lact_modules.training.option.hparams import Settings, make_hparams, read_settings
@@ -61,6 +62,7 @@ def launch(recipe: Recipe, keys: Keys) -> None:
     """
     open_closed_streams()
     keep_freed_memory()
+    obey_thread_limit()
     try:
         with faults_shown("train.py"):
             line = read_command_line(sys.argv[1:], keys)
