@@ -29,9 +29,11 @@ Words = dict[str, list[Tensor]]
 """Recordings of each word, by one speaker."""
 
 # what is this much louder than the floor is no pause
-_ABOVE_FLOOR_DB, _FRAME = 10.0, SAMPLE_RATE // 100
+_ABOVE_FLOOR_DB, _FRAME = 20.0, SAMPLE_RATE // 100
 # a pause between words is so much longer than any within them
 _CLEARLY = 1.25
+# seconds of a word; what is shorter is a click or a part, what is longer two words
+_SHORTEST, _LONGEST = 0.2, 0.8
 _NOISE_DB = -64.0
 RECORD = "permutation.json"
 
@@ -74,7 +76,8 @@ def find_words(waveform: Tensor, num_words: int) -> list[slice]:
     Returns
     -------
     list[slice]
-        Samples of each; nothing if a pause within a word may be as long.
+        Samples of each; nothing if a pause within a word may be as long as those
+        between words, or if something found does not last as a word does.
     """
     frames = waveform[: len(waveform) // _FRAME * _FRAME].reshape(-1, _FRAME)
     level = 10 * torch.log10(frames.square().mean(dim=1) + 1e-10)
@@ -91,10 +94,12 @@ def find_words(waveform: Tensor, num_words: int) -> list[slice]:
     starts = [loud[0].item(), *(stop for _, _, stop in between)]
     ends = [*(start for _, start, _ in between), loud[-1].item()]
     # a frame more on each side, where a word sets in and fades
-    return [
+    found = [
         slice(max(0, start - 1) * _FRAME, (end + 2) * _FRAME)
         for start, end in zip(starts, ends, strict=True)
     ]
+    seconds = [(each.stop - each.start) / SAMPLE_RATE for each in found]
+    return found if _SHORTEST <= min(seconds) <= max(seconds) <= _LONGEST else []
 
 
 def _steps(loud: Tensor) -> list[tuple[int, int]]:

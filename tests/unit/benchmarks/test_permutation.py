@@ -15,7 +15,7 @@ from lact_modules.errors import InputError
 
 RATE = 16000
 NAMES = ["ONE", "TWO", "SIX", "TEN"]
-PAUSE = torch.zeros(RATE // 5)
+PAUSE, WORD = torch.zeros(RATE // 5), RATE * 3 // 10
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def streams(load_benchmark):
 
 def tone(name):
     """Make a word: a tone of its own, with a short silence within."""
-    time = torch.arange(RATE // 5) / RATE
+    time = torch.arange(WORD) / RATE
     wave = 0.3 * torch.sin(2 * math.pi * 300 * (NAMES.index(name) + 1) * time)
     wave[1500:2000] = 0.0
     return wave
@@ -58,15 +58,15 @@ def test_words_are_found_between_the_longest_pauses(streams):
     found = streams.find_words(speak(["SIX", "ONE", "TWO"]), 3)
     assert len(found) == 3
     for index, word in enumerate(found):
-        begin = len(PAUSE) * (index + 1) + index * RATE // 5
+        begin = len(PAUSE) * (index + 1) + index * WORD
         assert word.start == pytest.approx(begin, abs=RATE // 50)
-        assert word.stop == pytest.approx(begin + RATE // 5, abs=RATE // 50)
+        assert word.stop == pytest.approx(begin + WORD, abs=RATE // 50)
 
 
 def test_one_word_is_all_that_is_loud(streams):
     torch.manual_seed(0)
     [found] = streams.find_words(speak(["SIX"]), 1)
-    assert found.stop - found.start == pytest.approx(RATE // 5, abs=RATE // 25)
+    assert found.stop - found.start == pytest.approx(WORD, abs=RATE // 25)
 
 
 def test_pauses_that_may_be_within_words_are_not_cut_at(streams):
@@ -74,6 +74,16 @@ def test_pauses_that_may_be_within_words_are_not_cut_at(streams):
     # three words of which two have silences within, all as long
     assert streams.find_words(speak(["SIX", "ONE", "TWO"]), 4) == []
     assert streams.find_words(torch.zeros(RATE), 2) == []
+
+
+def test_what_does_not_last_as_a_word_does_is_not_cut(streams):
+    torch.manual_seed(0)
+    click = speak(["SIX"])
+    click = torch.cat([click, PAUSE, torch.ones(100), PAUSE])
+    assert streams.find_words(click, 2) == []
+    # two words without a pause between
+    joined = torch.cat([PAUSE, *([tone("SIX")[2000:]] * 5), PAUSE, tone("ONE"), PAUSE])
+    assert streams.find_words(joined + 1e-4 * torch.randn(len(joined)), 2) == []
 
 
 def test_the_transcript_of_a_name_is_its_meaning(streams):
