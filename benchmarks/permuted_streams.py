@@ -154,19 +154,18 @@ def make_stream(
     ]
     parts = [Part(_pause(0.2, random))]
 
-    def speak(spoken: Sequence[str], written: Sequence[str], pause: float) -> None:
-        for name, word in zip(spoken, written, strict=True):
-            parts.append(Part(random.choice(words[name]), word))
+    def speak(name: str, written: str, pause: float) -> None:
+        parts.append(Part(random.choice(words[name]), written))
         parts.append(Part(_pause(pause, random)))
 
     # what belongs together is heard, and recognized without a memory
     for name, stands_for in meaning.items():
-        speak([name], [name], 0.05)
-        speak([stands_for], [stands_for], 0.6)
+        speak(name, name, 0.05)
+        speak(stands_for, stands_for, 0.6)
     parts.append(Part(_pause(plan.gap, random)))
     for string in strings:
         for name in string:
-            speak([name], [meaning[name]], 0.15)
+            speak(name, meaning[name], 0.15)
         parts.append(Part(_pause(0.4, random)))
     written = [meaning[name] for string in strings for name in string]
     introduction = [name for pair in meaning.items() for name in pair]

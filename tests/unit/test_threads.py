@@ -16,7 +16,6 @@ from lact_modules.training.option.keys import CTC
 def command():
     launch(None, CTC)
 """
-# what has begun with fewer threads than it counts on would compute nonsense
 COUNT = """
 import sys, torch
 sys.argv = ["command", "--help"]

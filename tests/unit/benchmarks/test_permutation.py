@@ -150,10 +150,10 @@ def test_streams_are_made_of_each_split_and_scored(
             len(codes[stream.id]) == pytest.approx(100 * stream.duration, abs=1)
             for stream in streams
         )
-    report = json.loads((study / "result.json").read_text())
     words = SubwordVocabulary((output / "words.model").read_bytes())
     assert [len(words.encode(name)) for name in NAMES] == [1] * len(NAMES)
     assert words.decode(words.encode("TWO TEN SIX")) == "TWO TEN SIX"
+    report = json.loads((study / "result.json").read_text())
     measured = report["permutation"]
     assert [*measured] == [trained_run.name, f"{trained_run.name}, update off"]
     for rates in measured.values():
