@@ -13,9 +13,7 @@ whole words. The second measures the word error rate after the gap, which is tha
 guessing without a memory.
 """
 
-import itertools
 import json
-from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
@@ -23,7 +21,7 @@ from typing import Annotated
 import numpy
 import typer
 from numpy.typing import NDArray
-from permuted_streams import RECORD, Plan, write_corpus
+from permuted_streams import Plan, read_plan, write_corpus
 from program import run_program
 from recognition import stop_learning
 from rich.console import Console
@@ -34,6 +32,7 @@ from lact_modules.data.manifest.manifest import read_manifest
 from lact_modules.errors import InputError
 from lact_modules.inference.transcriber import Transcriber
 from lact_modules.model_store.loading import load_model
+from lact_modules.model_store.trained_model import TrainedModel
 
 
 def measure(transcriber: Transcriber, manifest: Path, plan: Plan) -> NDArray:
@@ -51,26 +50,25 @@ def measure(transcriber: Transcriber, manifest: Path, plan: Plan) -> NDArray:
     return numpy.stack(counts)
 
 
-def score(runs: Sequence[Path], corpus: Path, split: str, output: Path) -> None:
-    """Print and write the word error rates of trainings on the streams.
+def score(
+    trained: TrainedModel, name: str, corpus: Path, split: str = "test"
+) -> dict[str, dict[str, float]]:
+    """Print and return the word error rates of a model on streams.
 
-    Those with fast weights are measured without updates, too.
+    Those of one with fast weights without updates, too, which it is left without.
     """
-    plan = Plan(**json.loads((corpus / RECORD).read_text(encoding="utf-8")))
-    rows = {}
-    for run, learns in itertools.product(runs, (True, False)):
-        trained = load_model(run)
+    plan, rows = read_plan(corpus), {}
+    for learns in (True, False):
         if not learns and not stop_learning(trained.model):
             continue
-        name = run.name if learns else f"{run.name}, update off"
         counts = measure(Transcriber(trained), corpus / f"{split}.jsonl", plan)
-        rows[name] = {
-            name: rate(counts[:, part])
-            for part, name in enumerate(("beginning", "behind_gap"))
+        label = name if learns else f"{name}, update off"
+        rows[label] = {
+            part: rate(counts[:, number])
+            for number, part in enumerate(("beginning", "behind_gap"))
         }
-        Console().print(f"{name}: {json.dumps(rows[name])}")
-    found = dict(plan=asdict(plan), split=split, permutation=rows)
-    write_study(output, runs[0], "cpu", "memory", "permutation", **found)
+        Console().print(f"{label}: {json.dumps(rows[label])}")
+    return rows
 
 
 def main(
@@ -99,10 +97,13 @@ def main(
         plan = Plan(names=names, strings=strings, gap=gap, seed=seed)
         sizes = {"train": train, "dev": dev, "test": test}
         write_corpus(data, output, sizes, plan, limit)
-    if not (output / RECORD).is_file():
-        raise InputError(f"{output}: no streams there; give --data to make some")
+    plan = read_plan(output)
     if run:
-        score(run, output, split, study)
+        rows: dict[str, dict[str, float]] = {}
+        for each in run:
+            rows |= score(load_model(each), each.name, output, split)
+        found = dict(plan=asdict(plan), split=split, permutation=rows)
+        write_study(study, run[0], "cpu", "memory", "permutation", **found)
 
 
 if __name__ == "__main__":

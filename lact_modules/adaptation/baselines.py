@@ -18,7 +18,7 @@ SUTA_FAITHFUL = replace(SUTA, frontend_repeats=4)
 """SUTA as its published code runs: it finds the parameters of a convolution once for
 each module that they are in, and the optimizer moves them as often."""
 
-SELF_TRAIN = Settings(
+NOISY_STUDENT = Settings(
     loss="pseudo_labels",
     parameters=("all",),
     optimizer="adamw",

@@ -5,7 +5,12 @@ from typing import Any
 
 from lact_modules.adaptation.adapter import TestTimeAdapter
 from lact_modules.adaptation.base import Adapter
-from lact_modules.adaptation.baselines import SELF_TRAIN, SUTA, SUTA_FAITHFUL, TENT
+from lact_modules.adaptation.baselines import (
+    NOISY_STUDENT,
+    SUTA,
+    SUTA_FAITHFUL,
+    TENT,
+)
 from lact_modules.adaptation.gate import CleanStatistics, Gate
 from lact_modules.adaptation.objective.objectives import find_objective
 from lact_modules.adaptation.recording import PIECE_SECONDS, RecordingAdapter
@@ -21,9 +26,12 @@ METHODS = {
     "suta": SUTA,
     "suta-faithful": SUTA_FAITHFUL,
     "tent": TENT,
-    "self-train": SELF_TRAIN,
+    "self-train": replace(NOISY_STUDENT, loss="suta"),
+    "noisy-student": NOISY_STUDENT,
 }
-"""``lact`` is ours: two steps of Muon on initial fast weights and the input."""
+"""``lact`` is ours: two steps of Muon on initial fast weights and the input. So is
+``self-train``: noisy-student training with SUTA's loss in the place of hypotheses as
+labels, which are wrong where a recording is noisy."""
 
 
 def build_adapter(

@@ -74,8 +74,8 @@ def build_stream_adapter(
     adapter = build_adapter(model, statistics=statistics, **{"steps": 1, **options})
     if not isinstance(adapter, RecordingAdapter):
         raise InputError(
-            "stream: only --ttt self-train adapts to earlier audio, other methods "
-            "to whole utterances before they are transcribed; omit --ttt"
+            "stream: only --ttt self-train and noisy-student adapt to earlier audio, "
+            "others to whole utterances before they are transcribed; omit --ttt"
         )
     adapter.chunking = chunking
     return adapter

@@ -67,8 +67,8 @@ class ModelRunner:
         if chunk_seconds is not None:
             if isinstance(self.adapter, TestTimeAdapter):
                 raise InputError(
-                    "chunk: only --ttt self-train learns in chunks, others from whole "
-                    "utterances; choose one"
+                    "chunk: only --ttt self-train and noisy-student learn in chunks, "
+                    "others from whole utterances; choose one"
                 )
             left = LEFT_SECONDS if left_seconds is None else left_seconds
             encoder = chunk_encoder(self.model, chunk_seconds, left)

@@ -77,6 +77,21 @@ def pieces_run(tmp_path_factory):
     return make_run(tmp_path_factory.mktemp("pieces"), hyperparameters, vocabulary)
 
 
+@pytest.fixture
+def make_words_run(tmp_path):
+    """Make runs whose tokens are the whole words of a SentencePiece model."""
+
+    def make(model):
+        words = SubwordVocabulary(model.read_bytes())
+        num_tokens = f"num_tokens: {len(words)}"
+        hyperparameters = HYPERPARAMETERS.replace("num_tokens: 6", num_tokens)
+        folder = tmp_path / "words"
+        folder.mkdir()
+        return make_run(folder, hyperparameters, words)
+
+    return make
+
+
 @pytest.fixture(scope="session")
 def chunked_run(tmp_path_factory):
     """Make a run whose second block runs on segments; not to be changed."""

@@ -154,8 +154,8 @@ TTT = Annotated[
     typer.Option(
         "--ttt",
         help="Test-time training. On each utterance before it is transcribed: lact "
-        "(fast weights and input), suta, suta-faithful or tent. On pieces of a "
-        "recording, with the model's own hypotheses as labels: self-train.",
+        "(fast weights and input), suta, suta-faithful or tent. On the pieces of each "
+        "recording: self-train, or noisy-student (its hypotheses are the labels).",
         metavar="METHOD",
     ),
 ]
@@ -163,8 +163,8 @@ StreamTTT = Annotated[
     str | None,
     typer.Option(
         "--ttt",
-        help="Test-time training: self-train learns from pieces of the stream while it "
-        "is recognized.",
+        help="Test-time training: self-train, or noisy-student, learns from pieces of "
+        "the stream while it is recognized.",
         metavar="METHOD",
     ),
 ]

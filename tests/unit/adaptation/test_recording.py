@@ -18,9 +18,9 @@ from lact_modules.errors import InputError
 OPTIONS = {"chunk_seconds": 0.4, "lr": 0.003, "is_gated": False}
 
 
-@pytest.fixture
-def adapter(model):
-    return build_adapter(model, "self-train", steps=2, **OPTIONS)
+@pytest.fixture(params=["self-train", "noisy-student"])
+def adapter(request, model):
+    return build_adapter(model, request.param, steps=2, **OPTIONS)
 
 
 def alone(batch, row):

@@ -90,8 +90,10 @@ def test_the_transcript_of_a_name_is_its_meaning(streams):
     # a word sounds as a constant, so that the stream can be read
     words = {name: [torch.full((50,), float(i + 1))] for i, name in enumerate(NAMES)}
     plan = streams.Plan(names=3, strings=4, gap=0.5)
-    parts, (introduction, written) = streams.make_stream(words, plan, Random(3))
-    waveform = torch.cat([part.waveform for part in parts])
+    parts, (introduction, written) = streams.make_stream(
+        words, streams.make_pause, plan, Random(3)
+    )
+    waveform = torch.cat([part.signal for part in parts])
     levels = waveform.round()[waveform > 0.5].int()
     spoken = [NAMES[level - 1] for level in levels[::50].tolist()]
     pairs = introduction.split()
@@ -110,10 +112,10 @@ def test_pairs_can_be_told_apart_by_their_pauses(streams):
     # every word sounds alike, so nothing else says which is a name and which a meaning
     words = {name: [torch.ones(50)] for name in NAMES}
     plan = streams.Plan(names=3, strings=1, gap=3.0)
-    parts, _ = streams.make_stream(words, plan, Random(3))
-    pauses = [len(part.waveform) / RATE for part in parts if not part.written]
+    parts, _ = streams.make_stream(words, streams.make_pause, plan, Random(3))
+    pauses = [len(part.signal) / RATE for part in parts if not part.written]
     within, between = pauses[1:6:2], pauses[2:5:2]
-    assert max(within) < 0.1 < 0.5 < min(between)
+    assert max(within) < 0.1 < 0.3 < min(between)
 
 
 def test_codes_are_what_is_to_be_written_at_each_hundredth_of_a_second(streams):
@@ -161,6 +163,36 @@ def test_streams_are_made_of_each_split_and_scored(
     assert report["plan"]["names"] == 3
 
 
+def test_a_training_is_measured_and_not_repeated(
+    load_benchmark, permutation, corpus, make_words_run, tmp_path, capsys
+):
+    output = tmp_path / "streams"
+    options = dict(names=3, strings=1, gap=0.6, train=2, dev=1, test=1)
+    permutation.main(output, corpus, **options)
+    run = make_words_run(output / "words.model")
+    training = load_benchmark("permuted_training")
+    options = dict(corpus=output, seeds="1", output=tmp_path / "study")
+    training.main([run], steps=26, **options)
+    report = json.loads((tmp_path / "study" / "result.json").read_text())
+    assert [*report["permutation"]] == ["words, seed 1", "words, seed 1, update off"]
+    assert "behind the gap" in capsys.readouterr().out
+    training.main([run], steps=26, **options)
+    assert capsys.readouterr().out == ""
+    with pytest.raises(InputError, match="other streams or settings"):
+        training.main([run], steps=27, **options)
+
+
+def test_tokens_of_a_training_are_whole_words(
+    load_benchmark, permutation, corpus, trained_run, tmp_path
+):
+    output = tmp_path / "streams"
+    options = dict(names=3, strings=1, gap=0.6, train=1, dev=1, test=1)
+    permutation.main(output, corpus, **options)
+    training = load_benchmark("permuted_training")
+    with pytest.raises(InputError, match=r"no token for the word.*words\.model"):
+        training.main([trained_run], output, output=tmp_path / "study")
+
+
 def test_the_same_seed_makes_the_same_streams(permutation, corpus, tmp_path):
     options = dict(names=3, strings=1, gap=0.2, train=1, dev=1, test=1)
     for name in ("a", "b"):
@@ -173,7 +205,7 @@ def test_the_same_seed_makes_the_same_streams(permutation, corpus, tmp_path):
 
 @pytest.mark.parametrize(
     ("data", "message"),
-    [(True, "train: no speaker has 6 different words"), (False, "give --data")],
+    [(True, "train: no speaker has 6 different words"), (False, "makes some with --data")],
 )
 def test_faults_are_reported_on_one_line(permutation, corpus, tmp_path, data, message):
     with pytest.raises(InputError, match=message):
