@@ -37,6 +37,8 @@ class Batch(NamedTuple):
         (B,) valid frames.
     tokens : Tensor
         (B, T) int64 of each frame, 0 in pauses, `NO_LABEL` at padding.
+    names : Tensor
+        (B, T) the same, but for the second words of pairs the first, 0 elsewhere.
     is_behind_gap : Tensor
         (B, T) bool: words that cannot be written without a memory.
     """
@@ -44,6 +46,7 @@ class Batch(NamedTuple):
     frames: Tensor
     lengths: Tensor
     tokens: Tensor
+    names: Tensor
     is_behind_gap: Tensor
 
 
@@ -105,15 +108,16 @@ class FrameBank:
     def draw(self, batch_size: int, plan: Plan, random: Random) -> Batch:
         """Draw streams of so many speakers."""
         streams = [self._draw_one(plan, random) for _ in range(batch_size)]
-        frames, tokens, behind = zip(*streams, strict=True)
+        frames, tokens, names, behind = zip(*streams, strict=True)
         return Batch(
             pad_sequence(frames, batch_first=True),
             torch.tensor([len(each) for each in frames]),
             pad_sequence(tokens, batch_first=True, padding_value=NO_LABEL),
+            pad_sequence(names, batch_first=True, padding_value=NO_LABEL),
             pad_sequence(behind, batch_first=True),
         )
 
-    def _draw_one(self, plan: Plan, random: Random) -> tuple[Tensor, Tensor, Tensor]:
+    def _draw_one(self, plan: Plan, random: Random) -> tuple[Tensor, ...]:
         speaker = random.choice(sorted(self.words))
 
         def make_pause(seconds: float, random: Random) -> Tensor:
@@ -124,13 +128,13 @@ class FrameBank:
         parts, _ = make_stream(self.words[speaker], make_pause, plan, random)
         lengths = torch.tensor([len(part.signal) for part in parts])
         written = torch.tensor([self.tokens.get(part.written, 0) for part in parts])
-        # pauses before, between and after the words of all pairs
-        behind = (torch.arange(len(parts)) > 4 * plan.names) & (written != 0)
-        return (
-            torch.cat([part.signal for part in parts]),
-            written.repeat_interleave(lengths),
-            behind.repeat_interleave(lengths),
-        )
+        # pauses are before, between and after the words of all pairs
+        end = 4 * plan.names
+        behind = (torch.arange(len(parts)) > end) & (written != 0)
+        names = torch.zeros_like(written)
+        names[3:end:4] = written[1:end:4]
+        labels = (each.repeat_interleave(lengths) for each in (written, names, behind))
+        return torch.cat([part.signal for part in parts]), *labels
 
 
 def _token_of(name: str, trained: TrainedModel) -> int:

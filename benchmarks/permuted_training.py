@@ -4,20 +4,22 @@ python benchmarks/permutation.py --data digits/LibriSpeech --output data/permute
     --names 3 --strings 3 --gap 3.5 --train 600
 python benchmarks/permuted_training.py RUN --corpus data/permuted
 
-RUN recognizes the words. Its front end is frozen, and its encoder is trained by CTC and
-the token of each frame, on streams that are drawn anew at every step. What prevents
-recall in speech is that words last for several frames: a word must be found beside the
-one before it, and both at the right frames, before there is any gain. So words are
-averaged to one frame at first, then last longer, and in the end as spoken. The word
+RUN recognizes the words. Its front end is frozen, and its encoder is trained on the
+token of each frame of streams that are drawn anew at every step, in the end by CTC,
+too. What prevents recall in speech is that words last for several frames, and that a
+word is to be found together with the one before it. So words are averaged to one frame
+at first, then last longer, and in the end as spoken; and a linear layer learns from the
+frames of half of the blocks, at the second word of a pair, which was the first. Word
 error rates are those of the whole model on the recordings of the corpus.
 """
 
 import itertools
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from random import Random
+from statistics import mean
 from typing import Annotated, Any
 
 import torch
@@ -30,7 +32,7 @@ from rich.console import Console
 from rich.progress import track
 from study import write_study
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, ctc_loss
+from torch.nn.functional import ctc_loss, nll_loss
 from torch.nn.utils.rnn import pad_sequence
 
 from lact_modules.allocator import keep_freed_memory
@@ -43,55 +45,106 @@ from lact_modules.training.optimizer.plan import plan_optimizer
 from lact_modules.training.schedules import tri_stage
 
 # frames that a word lasts for, and the share of the steps
-STAGES = ((1, 0.55), (2, 0.08), (3, 0.06), (4, 0.06), (6, 0.06), (None, 0.19))
+GROWING = ((1, 0.45), (2, 0.08), (3, 0.06), (4, 0.06), (6, 0.06), (None, 0.29))
 BATCH_SIZE, REPORTED = 32, 25
 
 
-def train(
-    model: CTCModel, bank: FrameBank, plan: Plan, steps: int, rate: float
-) -> None:
-    """Train encoder and output layer, and print what is right behind the gap."""
-    random = Random(plan.seed)
-    model.frontend.requires_grad_(False)
-    for module in model.modules():
-        if isinstance(module, Dropout | nn.Dropout):
-            module.p = 0.0
-    learned = nn.ModuleDict({"encoder": model.encoder, "output": model.output})
-    learned.requires_grad_(True)
-    optimizer = plan_optimizer(learned, lambda groups: MuonWithAdamW(groups, rate))
-    optimizer = optimizer.optimizer
-    model.train()
-    recent: list[float] = []
-    lengths = [each for each, share in STAGES for _ in range(round(share * steps))]
-    banks = {each: bank.lasting(each) for each, _ in STAGES}
-    for step, word_frames in enumerate(track(lengths, console=Console(stderr=True))):
-        for group in optimizer.param_groups:
-            group["lr"] = rate * tri_stage(step, steps, 0.05, 0.75)
-        batch = banks[word_frames].draw(BATCH_SIZE, plan, random)
-        log_probs = model.score_frames(model.encoder(batch.frames, batch.lengths)[0])
-        loss = loss_of(log_probs, batch)
+@dataclass(frozen=True)
+class Settings:
+    """How an encoder is trained.
+
+    Arguments
+    ---------
+    steps : int
+        Batches of `BATCH_SIZE` streams.
+    rate : float
+        Learning rate.
+    grows : bool
+        Whether words last for one frame at first, see `GROWING`.
+    names_weight : float
+        Of the loss of `NameHead`.
+    """
+
+    steps: int
+    rate: float
+    grows: bool
+    names_weight: float
+
+    def lengths(self) -> list[int | None]:
+        """Return how many frames a word lasts for in each step; None: as spoken."""
+        stages = GROWING if self.grows else [(None, 1.0)]
+        return [
+            each for each, share in stages for _ in range(round(share * self.steps))
+        ]
+
+
+class Training:
+    """A training of a model's encoder and output layer."""
+
+    def __init__(self, model: CTCModel, settings: Settings):
+        self.model, self.settings = model.train(), settings
+        for module in model.modules():
+            if isinstance(module, Dropout | nn.Dropout):
+                module.p = 0.0
+        self.name_head = NameHead(model)
+        parts = {"encoder": model.encoder, "output": model.output}
+        self.learned = nn.ModuleDict({**parts, "names": self.name_head})
+        self.learned.requires_grad_(True)
+        plan = plan_optimizer(
+            self.learned, lambda groups: MuonWithAdamW(groups, settings.rate)
+        )
+        self.optimizer = plan.optimizer
+
+    def run(self, bank: FrameBank, plan: Plan) -> None:
+        """Train, and print what is right behind the gap."""
+        random, recent = Random(plan.seed), list[float]()
+        lengths = self.settings.lengths()
+        banks = {each: bank.lasting(each) for each in {*lengths}}
+        for step, word_frames in enumerate(
+            track(lengths, console=Console(stderr=True))
+        ):
+            for group in self.optimizer.param_groups:
+                factor = tri_stage(step, len(lengths), 0.05, 0.75)
+                group["lr"] = self.settings.rate * factor
+            batch = banks[word_frames].draw(BATCH_SIZE, plan, random)
+            recent.append(self.step(batch, with_ctc=word_frames is None))
+            if len(recent) == REPORTED or step + 1 == len(lengths):
+                Console().print(
+                    f"step {step + 1}: {word_frames or 'all'} frames a word, "
+                    f"{mean(recent):.1%} right behind the gap"
+                )
+                recent.clear()
+        self.name_head.handle.remove()
+        self.model.eval()
+
+    def step(self, batch: Batch, with_ctc: bool) -> float:
+        """Take a step; return the share of frames behind the gap that were right."""
+        encoded, _ = self.model.encoder(batch.frames, batch.lengths)
+        log_probs = self.model.score_frames(encoded)
+        names = framewise_loss(self.name_head.log_probs(), batch.names)
+        loss = framewise_loss(log_probs, batch.tokens)
+        loss = loss + self.settings.names_weight * names
+        if with_ctc:
+            loss = loss + ctc_loss_of(log_probs, batch)
         loss.backward()
-        nn.utils.clip_grad_norm_(learned.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad()
+        nn.utils.clip_grad_norm_(self.learned.parameters(), 1.0)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
         asked = batch.is_behind_gap
         is_right = log_probs.argmax(dim=-1)[asked] == batch.tokens[asked]
-        recent.append(is_right.float().mean().item())
-        if len(recent) % REPORTED == 0:
-            right = sum(recent[-REPORTED:]) / REPORTED
-            Console().print(
-                f"step {step + 1}: {word_frames or 'all'} frames a word, loss "
-                f"{loss.item():.3f}, behind the gap {right:.1%} right"
-            )
-    model.eval()
+        return is_right.float().mean().item()
 
 
-def loss_of(log_probs: Tensor, batch: Batch) -> Tensor:
-    """Return the cross-entropy of each frame's token, and CTC's a frame."""
-    framewise = cross_entropy(log_probs.mT, batch.tokens, ignore_index=NO_LABEL)
+def framewise_loss(log_probs: Tensor, tokens: Tensor) -> Tensor:
+    """Return the cross-entropy of the tokens (B, T), without padding."""
+    return nll_loss(log_probs.mT, tokens, ignore_index=NO_LABEL)
+
+
+def ctc_loss_of(log_probs: Tensor, batch: Batch) -> Tensor:
+    """Return CTC's loss a frame."""
     rows = [torch.unique_consecutive(row) for row in batch.tokens]
     rows = [row[row > 0] for row in rows]
-    ctc = ctc_loss(
+    total = ctc_loss(
         log_probs.transpose(0, 1),
         pad_sequence(rows, batch_first=True),
         batch.lengths,
@@ -99,21 +152,47 @@ def loss_of(log_probs: Tensor, batch: Batch) -> Tensor:
         reduction="sum",
         zero_infinity=True,
     )
-    return framewise + ctc / batch.lengths.sum()
+    return total / batch.lengths.sum()
+
+
+class NameHead(nn.Module):
+    """Learns from the middle of the encoder which word came before."""
+
+    def __init__(self, model: CTCModel):
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.LayerNorm(model.encoder.d_model),
+            nn.Linear(model.encoder.d_model, model.output.out_features),
+        )
+        blocks = model.encoder.blocks
+        self.handle = blocks[len(blocks) // 2 - 1].register_forward_hook(self._keep)
+
+    def _keep(self, block: nn.Module, inputs: Any, output: Tensor) -> None:
+        self.frames = output
+
+    def log_probs(self) -> Tensor:
+        """Return those (B, T, num_tokens) of the last batch."""
+        scores: Tensor = self.layers(self.frames)
+        return scores.log_softmax(dim=-1)
 
 
 def main(
     runs: Annotated[list[Path], typer.Argument(help="Output folders of trainings.")],
     corpus: Annotated[Path, typer.Option(help="Folder of the streams.")],
-    steps: Annotated[int, typer.Option(help="Steps of each training.")] = 1100,
+    steps: Annotated[int, typer.Option(help="Steps of each training.")] = 1000,
     rate: Annotated[float, typer.Option(help="Learning rate.")] = 0.003,
+    grow: Annotated[bool, typer.Option(help="Begin with words of one frame.")] = True,
+    names_weight: Annotated[
+        float, typer.Option(help="Of the loss of the words before.")
+    ] = 0.5,
     seeds: Annotated[str, typer.Option(help="Separated by commas.")] = "1,2,3",
     output: Path = Path("runs/memory/permuted_training"),
 ) -> None:
     """Train on frames with every seed, and measure on recordings."""
     keep_freed_memory()
-    settings = dict(plan=asdict(read_plan(corpus)), steps=steps, rate=rate)
-    rows = read_rows(output / "result.json", settings)
+    settings, plan = Settings(steps, rate, grow, names_weight), read_plan(corpus)
+    known = dict(plan=asdict(plan), training=asdict(settings))
+    rows = read_rows(output / "result.json", known)
     for seed, run in itertools.product(map(int, seeds.split(",")), runs):
         name = f"{run.name}, seed {seed}"
         if name in rows:
@@ -121,12 +200,11 @@ def main(
         Console().rule(name)
         torch.manual_seed(seed)
         trained = load_model(run)
-        plan = replace(read_plan(corpus), seed=seed)
         bank = FrameBank.of(trained, corpus, plan)
-        train(trained.model, bank, plan, steps, rate)
+        Training(trained.model, settings).run(bank, replace(plan, seed=seed))
         rows |= score(trained, name, corpus)
-        found = dict(**settings, permutation=rows)
-        write_study(output, run, "cpu", "memory", "permuted_training", **found)
+        found = dict(**known, permutation=rows)
+        write_study(output, run, "cpu", "memory", output.name, **found)
 
 
 def read_rows(path: Path, settings: Mapping[str, Any]) -> dict[str, dict[str, float]]:
