@@ -45,7 +45,7 @@ from lact_modules.training.optimizer.plan import plan_optimizer
 from lact_modules.training.schedules import tri_stage
 
 # frames that a word lasts for, and the share of the steps
-GROWING = ((1, 0.45), (2, 0.08), (3, 0.06), (4, 0.06), (6, 0.06), (None, 0.29))
+GROWING = ((1, 0.42), (2, 0.07), (3, 0.05), (4, 0.05), (6, 0.05), (None, 0.36))
 BATCH_SIZE, REPORTED = 32, 25
 
 
@@ -99,14 +99,13 @@ class Training:
         """Train, and print what is right behind the gap."""
         random, recent = Random(plan.seed), list[float]()
         lengths = self.settings.lengths()
-        banks = {each: bank.lasting(each) for each in {*lengths}}
         for step, word_frames in enumerate(
             track(lengths, console=Console(stderr=True))
         ):
             for group in self.optimizer.param_groups:
                 factor = tri_stage(step, len(lengths), 0.05, 0.75)
                 group["lr"] = self.settings.rate * factor
-            batch = banks[word_frames].draw(BATCH_SIZE, plan, random)
+            batch = bank.draw(BATCH_SIZE, word_frames, plan, random)
             recent.append(self.step(batch, with_ctc=word_frames is None))
             if len(recent) == REPORTED or step + 1 == len(lengths):
                 Console().print(
@@ -179,7 +178,7 @@ class NameHead(nn.Module):
 def main(
     runs: Annotated[list[Path], typer.Argument(help="Output folders of trainings.")],
     corpus: Annotated[Path, typer.Option(help="Folder of the streams.")],
-    steps: Annotated[int, typer.Option(help="Steps of each training.")] = 1000,
+    steps: Annotated[int, typer.Option(help="Steps of each training.")] = 1200,
     rate: Annotated[float, typer.Option(help="Learning rate.")] = 0.003,
     grow: Annotated[bool, typer.Option(help="Begin with words of one frame.")] = True,
     names_weight: Annotated[

@@ -205,7 +205,7 @@ def test_the_same_seed_makes_the_same_streams(permutation, corpus, tmp_path):
 
 @pytest.mark.parametrize(
     ("data", "message"),
-    [(True, "train: no speaker has 6 different words"), (False, "makes some with --data")],
+    [(True, "no speaker has 6 different words"), (False, "makes some with --data")],
 )
 def test_faults_are_reported_on_one_line(permutation, corpus, tmp_path, data, message):
     with pytest.raises(InputError, match=message):

@@ -27,7 +27,7 @@ def bank(frames):
         for name, token in TOKENS.items()
     }
     pauses = {"7": torch.zeros(9, 8)}
-    return frames.FrameBank({"7": words}, pauses, 12.5, TOKENS)
+    return frames.FrameBank([], {"7": words}, pauses, 12.5, TOKENS)
 
 
 def words_of(row):
@@ -37,7 +37,7 @@ def words_of(row):
 
 
 def test_what_is_written_behind_the_gap_is_what_a_name_stands_for(bank, plan):
-    batch = bank.draw(5, plan, Random(1))
+    batch = bank.draw(5, 2, plan, Random(1))
     assert batch.frames.shape[:2] == batch.tokens.shape
     for i, length in enumerate(batch.lengths.tolist()):
         heard, tokens = batch.frames[i, :length, 0], batch.tokens[i, :length]
@@ -52,16 +52,24 @@ def test_what_is_written_behind_the_gap_is_what_a_name_stands_for(bank, plan):
 
 
 def test_padding_has_no_label_and_is_not_behind_the_gap(frames, bank, plan):
-    batch = bank.draw(5, plan, Random(1))
+    batch = bank.draw(5, 2, plan, Random(1))
     for i, length in enumerate(batch.lengths.tolist()):
         assert (batch.tokens[i, length:] == frames.NO_LABEL).all()
         assert not batch.is_behind_gap[i, length:].any()
 
 
 @pytest.mark.parametrize("num_frames", [1, 3])
-def test_words_last_as_long_as_they_are_told_to(bank, num_frames):
-    shortened = bank.lasting(num_frames)
-    for name, recordings in shortened.words["7"].items():
-        for recording in recordings:
-            assert torch.equal(recording, torch.full((num_frames, 8), TOKENS[name]))
-    assert bank.lasting(None) is bank
+def test_words_last_as_long_as_they_are_told_to(bank, plan, num_frames):
+    batch = bank.draw(5, num_frames, plan, Random(1))
+    for tokens in batch.tokens:
+        words, counts = torch.unique_consecutive(tokens, return_counts=True)
+        assert (counts[words > 0] % num_frames == 0).all()
+
+
+def test_the_second_word_of_a_pair_has_the_first_as_its_name(bank, plan):
+    batch = bank.draw(5, 1, plan, Random(1))
+    for i, length in enumerate(batch.lengths.tolist()):
+        heard, names = batch.frames[i, :length, 0], batch.names[i, :length]
+        [*said] = heard[heard > 0].tolist()
+        assert names[names > 0].tolist() == said[0:4:2]
+        assert heard[names > 0].tolist() == said[1:4:2]
