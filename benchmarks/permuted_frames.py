@@ -107,8 +107,8 @@ class FrameBank:
                 runs = list(_runs(codes[each.id], len(frames)))
                 for name, (start, stop) in zip(spoken, runs, strict=True):
                     words[each.speaker][name].append(frames[start:stop])
-                gap = runs[2 * plan.names - 1][1] + 2, runs[2 * plan.names][0] - 2
-                pauses[each.speaker] = frames[slice(*gap)]
+                before, after = runs[2 * plan.names - 1 : 2 * plan.names + 1]
+                pauses[each.speaker] = frames[before[1] + 2 : after[0] - 2]
                 streams.append(_labelled(frames, runs, written, plan, tokens))
         return cls(streams, words, pauses, trained.model.frame_rate, tokens)
 

@@ -1,7 +1,7 @@
 """Train an encoder to remember which digit stands for which, on frames of words.
 
 python benchmarks/permutation.py --data digits/LibriSpeech --output data/permuted \
-    --names 3 --strings 3 --gap 3.5 --train 600
+    --names 3 --strings 3 --gap 3.5 --train 1500
 python benchmarks/permuted_training.py RUN --corpus data/permuted
 
 RUN recognizes the words. Its front end is frozen, and its encoder is trained on the
@@ -10,7 +10,8 @@ too. What prevents recall in speech is that words last for several frames, and t
 word is to be found together with the one before it. So words are averaged to one frame
 at first, then last longer, and in the end as spoken; and a linear layer learns from the
 frames of half of the blocks, at the second word of a pair, which was the first. Word
-error rates are those of the whole model on the recordings of the corpus.
+error rates are those of the whole model on the recordings of the corpus. Started again
+with the same ``--output``, the study continues: results there are kept.
 """
 
 import itertools
