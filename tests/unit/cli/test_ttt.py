@@ -52,14 +52,15 @@ def test_a_recording_is_learned_from_in_chunks_too(
     lact_asr, streaming_run, audio_folder, monkeypatch
 ):
     command = ["transcribe", "--model", streaming_run, audio_folder, "--chunk", 0.32]
-    finished = lact_asr(*command, *SELF_TRAIN, "--ttt-lr", 0.01)
+    learning = [*SELF_TRAIN, "--ttt-lr", 0.02, "--ttt-steps", 2]
+    finished = lact_asr(*command, *learning)
     assert finished.code == 0
     assert "test-time training of 10 utterances" in finished.err
     assert len(finished.out.splitlines()) == 10
     assert finished.out != lact_asr(*command).out
     # long audio stays on disk, is read several times, and the text is the same
     monkeypatch.setattr("lact_modules.inference.model_runner.MAX_WHOLE_SECONDS", 1.0)
-    again = lact_asr(*command, *SELF_TRAIN, "--ttt-lr", 0.01)
+    again = lact_asr(*command, *learning)
     assert (again.code, again.out) == (0, finished.out)
 
 
