@@ -5,13 +5,12 @@ python benchmarks/permutation.py --data digits/LibriSpeech --output data/permute
 python benchmarks/permuted_training.py RUN --corpus data/permuted
 
 RUN recognizes the words. Its front end is frozen, and its encoder is trained on the
-token of each frame of streams that are drawn anew at every step, in the end by CTC,
-too. What prevents recall in speech is that words last for several frames, and that a
-word is to be found together with the one before it. So words are averaged to one frame
-at first, then last longer, and in the end as spoken; and a linear layer learns from the
-frames of half of the blocks, at the second word of a pair, which was the first. Word
-error rates are those of the whole model on the recordings of the corpus. Started again
-with the same ``--output``, the study continues: results there are kept.
+token of each frame, in the last stage by CTC, too. Words are averaged to one frame at
+first, then last longer, and in the end streams are as recorded, or from the start with
+``--no-grow``. A linear layer learns from the frames of half of the blocks, at the
+second word of a pair, which was the first. Word error rates are those of the whole
+model on the recordings of the corpus. Started again with the same ``--output``, the
+study continues: results there are kept.
 """
 
 import itertools
