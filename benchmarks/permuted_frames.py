@@ -1,27 +1,24 @@
-"""Frames of single words, by a model's front end, and streams that are made of them."""
+"""Streams as frames of a model's front end, and what is to be written at each."""
 
 import itertools
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from random import Random
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from hyperpyyaml import load_hyperpyyaml
-from permuted_streams import Plan, Words, make_stream
+from numpy.typing import NDArray
+from permuted_streams import Plan, read_plan
 from rich.console import Console
 from rich.progress import track
 from torch import Tensor
-from torch.nn.functional import adaptive_avg_pool1d
 from torch.nn.utils.rnn import pad_sequence
 from torchaudio.functional import speed
 
 from lact_modules.cli.option.transcribed import load_utterance
 from lact_modules.data.audio import SAMPLE_RATE
 from lact_modules.data.code_file import CodeFile
-from lact_modules.data.manifest.manifest import Utterance, read_manifest
+from lact_modules.data.manifest.manifest import read_manifest
 from lact_modules.data.text.subwords import SubwordVocabulary
 from lact_modules.encoders import CTCModel
 from lact_modules.errors import InputError
@@ -67,96 +64,31 @@ class Stream(NamedTuple):
     is_behind_gap: Tensor
 
 
-@dataclass(frozen=True)
-class FrameBank:
-    """Streams of frames, and the frames of their words, and of pauses, by speaker.
+def read_streams(trained: TrainedModel, corpus: Path) -> list[Stream]:
+    """Run a front end over the training streams of a corpus.
 
-    Arguments
-    ---------
-    streams : Sequence[Stream]
-        As recorded.
-    words : Mapping[str, Words]
-        Frames (N, D) of each time that a speaker says a word.
-    pauses : Mapping[str, Tensor]
-        (N, D) frames of a pause.
-    frame_rate : float
-        Frames a second.
-    tokens : Mapping[str, int]
-        Of each word; 0 is the blank.
+    Over each at three speeds, with SpecAugment.
     """
-
-    streams: Sequence[Stream]
-    words: Mapping[str, Words]
-    pauses: Mapping[str, Tensor]
-    frame_rate: float
-    tokens: Mapping[str, int]
-
-    @classmethod
-    def of(cls, trained: TrainedModel, corpus: Path, plan: Plan) -> "FrameBank":
-        """Run a front end over the training streams of a corpus, and cut them.
-
-        Each stream at three speeds, with SpecAugment.
-        """
-        words: Any = defaultdict(lambda: defaultdict(list))
-        streams, pauses, tokens = [], {}, _tokens_of(trained, corpus)
-        codes = CodeFile(corpus / "train.npz")
-        recorded = read_manifest(corpus / "train.jsonl")
-        for each in track(recorded, "frames", console=Console(stderr=True)):
-            written, spoken = each.text.split(), _spoken(each, plan)
-            for frames in _augmented(trained.model, load_utterance(each)):
-                runs = list(_runs(codes[each.id], len(frames)))
-                for name, (start, stop) in zip(spoken, runs, strict=True):
-                    words[each.speaker][name].append(frames[start:stop])
-                before, after = runs[2 * plan.names - 1 : 2 * plan.names + 1]
-                pauses[each.speaker] = frames[before[1] + 2 : after[0] - 2]
-                streams.append(_labelled(frames, runs, written, plan, tokens))
-        return cls(streams, words, pauses, trained.model.frame_rate, tokens)
-
-    def draw(
-        self, batch_size: int, word_frames: int | None, plan: Plan, random: Random
-    ) -> Batch:
-        """Draw streams with words of so many frames, or recorded ones if None."""
-        if word_frames is None:
-            streams = random.choices(self.streams, k=batch_size)
-        else:
-            streams = [
-                self._compose(word_frames, plan, random) for _ in range(batch_size)
-            ]
-        frames, tokens, names, behind = zip(*streams, strict=True)
-        return Batch(
-            pad_sequence(frames, batch_first=True),
-            torch.tensor([len(each) for each in frames]),
-            pad_sequence(tokens, batch_first=True, padding_value=NO_LABEL),
-            pad_sequence(names, batch_first=True, padding_value=NO_LABEL),
-            pad_sequence(behind, batch_first=True),
-        )
-
-    def _compose(self, word_frames: int, plan: Plan, random: Random) -> Stream:
-        speaker = random.choice(sorted(self.words))
-
-        def make_pause(seconds: float, random: Random) -> Tensor:
-            num_frames = round(seconds * random.uniform(0.9, 1.1) * self.frame_rate)
-            drawn = random.choices(range(len(self.pauses[speaker])), k=num_frames)
-            return self.pauses[speaker][drawn]
-
-        parts, _ = make_stream(self.words[speaker], make_pause, plan, random)
-        signals = [
-            _average(part.signal, word_frames) if part.written else part.signal
-            for part in parts
-        ]
-        ends = [*itertools.accumulate(map(len, signals))]
-        runs = [
-            (end - len(signal), end)
-            for end, signal, part in zip(ends, signals, parts, strict=True)
-            if part.written
-        ]
-        written = [part.written for part in parts if part.written]
-        return _labelled(torch.cat(signals), runs, written, plan, self.tokens)
+    plan, tokens = read_plan(corpus), _tokens_of(trained, corpus)
+    codes = CodeFile(corpus / "train.npz")
+    recorded = read_manifest(corpus / "train.jsonl")
+    return [
+        _labelled(frames, codes[each.id], each.text.split(), plan, tokens)
+        for each in track(recorded, "frames", console=Console(stderr=True))
+        for frames in _augmented(trained.model, load_utterance(each))
+    ]
 
 
-def _average(word: Tensor, num_frames: int) -> Tensor:
-    """Map the frames (N, D) of a word to so many."""
-    return adaptive_avg_pool1d(word.T[None], num_frames)[0].T
+def join(streams: Sequence[Stream]) -> Batch:
+    """Pad streams to a batch."""
+    frames, tokens, names, behind = zip(*streams, strict=True)
+    return Batch(
+        pad_sequence(frames, batch_first=True),
+        torch.tensor([len(each) for each in frames]),
+        pad_sequence(tokens, batch_first=True, padding_value=NO_LABEL),
+        pad_sequence(names, batch_first=True, padding_value=NO_LABEL),
+        pad_sequence(behind, batch_first=True),
+    )
 
 
 @torch.no_grad()
@@ -177,15 +109,16 @@ def _mask(features: Tensor, lengths: Tensor) -> Tensor:
 
 def _labelled(
     frames: Tensor,
-    runs: Sequence[tuple[int, int]],
+    codes: NDArray,
     written: Sequence[str],
     plan: Plan,
     tokens: Mapping[str, int],
 ) -> Stream:
-    """Label the frames of words, from and to which each `run` lasts."""
+    """Label the frames of each word, which are those of its codes."""
     labels, names = torch.zeros(2, len(frames), dtype=torch.int64)
     behind = torch.zeros(len(frames), dtype=torch.bool)
-    for i, ((start, stop), word) in enumerate(zip(runs, written, strict=True)):
+    runs = zip(_runs(codes, len(frames)), written, strict=True)
+    for i, ((start, stop), word) in enumerate(runs):
         labels[start:stop] = tokens[word]
         if i >= 2 * plan.names:
             behind[start:stop] = True
@@ -212,15 +145,7 @@ def _token_of(name: str, trained: TrainedModel) -> int:
     return tokens[0]
 
 
-def _spoken(stream: Utterance, plan: Plan) -> Sequence[str]:
-    """Return what is said in a stream: behind the gap, names instead of meanings."""
-    written = stream.text.split()
-    pairs, rest = written[: 2 * plan.names], written[2 * plan.names :]
-    names = dict(zip(pairs[1::2], pairs[::2], strict=True))
-    return [*pairs, *(names[meaning] for meaning in rest)]
-
-
-def _runs(codes: Any, num_frames: int) -> Iterator[tuple[int, int]]:
+def _runs(codes: NDArray, num_frames: int) -> Iterator[tuple[int, int]]:
     """Return the first frame of each word, and the one after its last."""
     share, position = num_frames / len(codes), 0
     for code, run in itertools.groupby(codes.tolist()):

@@ -3,7 +3,7 @@
 import itertools
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
@@ -26,11 +26,8 @@ from lact_modules.data.manifest.manifest import Utterance, write_manifest
 from lact_modules.data.text.subwords import SubwordVocabulary
 from lact_modules.errors import InputError
 
-Words = Mapping[str, Sequence[Tensor]]
-"""Recordings of each word, by one speaker: samples (N,), or frames (N, D) of them."""
-
-Pause = Callable[[float, Random], Tensor]
-"""Makes a pause of so many seconds, of samples or frames."""
+Words = dict[str, list[Tensor]]
+"""Recordings of each word, by one speaker."""
 
 # what is this much louder than the floor is no pause
 _ABOVE_FLOOR_DB, _FRAME = 20.0, SAMPLE_RATE // 100
@@ -112,9 +109,9 @@ def _steps(loud: Tensor) -> list[tuple[int, int]]:
     return [(here, then) for here, then in steps if then > here + 1]
 
 
-def cut_words(utterances: Iterable[Utterance]) -> Mapping[str, Words]:
+def cut_words(utterances: Iterable[Utterance]) -> dict[str, Words]:
     """Cut strings into words, by speaker; those that are not clear are skipped."""
-    cut: dict[str, dict[str, list[Tensor]]] = defaultdict(lambda: defaultdict(list))
+    cut: dict[str, Words] = defaultdict(lambda: defaultdict(list))
     for utterance in utterances:
         words, waveform = utterance.text.split(), load_utterance(utterance)
         for word, found in zip(words, find_words(waveform, len(words)), strict=False):
@@ -125,12 +122,12 @@ def cut_words(utterances: Iterable[Utterance]) -> Mapping[str, Words]:
 class Part(NamedTuple):
     """A piece of a stream, and the word that is to be written there, if any."""
 
-    signal: Tensor
+    waveform: Tensor
     written: str = ""
 
 
 def make_stream(
-    words: Words, make_pause: Pause, plan: Plan, random: Random
+    words: Words, plan: Plan, random: Random
 ) -> tuple[list[Part], list[str]]:
     """Make a stream of a speaker's words.
 
@@ -138,8 +135,6 @@ def make_stream(
     ---------
     words : Words
         At least as many as `plan` has names.
-    make_pause : Pause
-        Makes what is between them, of the same kind.
     plan : Plan
         Numbers and durations.
     random : Random
@@ -148,7 +143,7 @@ def make_stream(
     Returns
     -------
     parts : list[Part]
-        What follows one after another.
+        Waveforms (N,) at 16 kHz, one after another.
     texts : list[str]
         The transcripts of its beginning, and of all that follows.
     """
@@ -158,22 +153,22 @@ def make_stream(
         random.choices(names, k=random.randint(3, plan.longest))
         for _ in range(plan.strings)
     ]
-    parts = [Part(make_pause(0.2, random))]
+    parts = [Part(_pause(0.2, random))]
 
     def speak(name: str, written: str, pause: float) -> None:
         parts.append(Part(random.choice(words[name]), written))
-        parts.append(Part(make_pause(pause, random)))
+        parts.append(Part(_pause(pause, random)))
 
     # what belongs together is heard, and recognized without a memory
     for name, stands_for in meaning.items():
         # a word that is said twice is one word to CTC, but for a pause
         speak(name, name, 0.03 if name != stands_for else 0.2)
         speak(stands_for, stands_for, 0.4)
-    parts.append(Part(make_pause(plan.gap, random)))
+    parts.append(Part(_pause(plan.gap, random)))
     for string in strings:
         for name in string:
             speak(name, meaning[name], 0.2)
-        parts.append(Part(make_pause(0.2, random)))
+        parts.append(Part(_pause(0.2, random)))
     written = [meaning[name] for string in strings for name in string]
     introduction = [name for pair in meaning.items() for name in pair]
     return parts, [" ".join(introduction), " ".join(written)]
@@ -183,13 +178,13 @@ def list_codes(parts: Sequence[Part], vocabulary: Sequence[str]) -> NDArray:
     """List what is to be written every 10 ms: 0 for nothing, words from 1."""
     numbers = {word: number for number, word in enumerate(["", *vocabulary])}
     codes = numpy.array([numbers[part.written] for part in parts])
-    ends = numpy.cumsum([len(part.signal) for part in parts])
+    ends = numpy.cumsum([len(part.waveform) for part in parts])
     middles = numpy.arange(_FRAME // 2, ends[-1], _FRAME)
     return codes[numpy.searchsorted(ends, middles, side="right")]
 
 
-def make_pause(seconds: float, random: Random) -> Tensor:
-    """Make a pause (N,) of about that length, as loud as those of a recording."""
+def _pause(seconds: float, random: Random) -> Tensor:
+    """Make a pause of about that length, as loud as those of a recording."""
     num_samples = round(seconds * random.uniform(0.9, 1.1) * SAMPLE_RATE)
     drawn = torch.Generator().manual_seed(random.getrandbits(32))
     return 10 ** (_NOISE_DB / 20) * torch.randn(num_samples, generator=drawn)
@@ -217,8 +212,8 @@ def write_split(
     def write() -> Iterator[Utterance]:
         for number in range(streams):
             speaker = speakers[number % len(speakers)]
-            parts, texts = make_stream(cut[speaker], make_pause, plan, random)
-            waveform = torch.cat([part.signal for part in parts])
+            parts, texts = make_stream(cut[speaker], plan, random)
+            waveform = torch.cat([part.waveform for part in parts])
             name = f"{speaker}-{number:04d}"
             codes[name] = list_codes(parts, vocabulary)
             path = folder / f"{name}.flac"

@@ -4,19 +4,17 @@ python benchmarks/permutation.py --data digits/LibriSpeech --output data/permute
     --names 3 --strings 3 --gap 3.5 --train 1500
 python benchmarks/permuted_training.py RUN --corpus data/permuted
 
-RUN recognizes the words. Its front end is frozen, and its encoder is trained on the
-token of each frame, in the last stage by CTC, too. Words are averaged to one frame at
-first, then last longer, and in the end streams are as recorded, or from the start with
-``--no-grow``. A linear layer learns from the frames of half of the blocks, at the
-second word of a pair, which was the first. Word error rates are those of the whole
+RUN recognizes the words. Its front end is frozen, and its encoder is trained by CTC and
+the token of each frame. A linear layer learns from the frames of half of the blocks, at
+the second word of a pair, which was the first. Word error rates are those of the whole
 model on the recordings of the corpus. Started again with the same ``--output``, the
 study continues: results there are kept.
 """
 
 import itertools
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
 from statistics import mean
@@ -25,8 +23,8 @@ from typing import Annotated, Any
 import torch
 import typer
 from permutation import score
-from permuted_frames import NO_LABEL, Batch, FrameBank
-from permuted_streams import Plan, read_plan
+from permuted_frames import NO_LABEL, Batch, Stream, join, read_streams
+from permuted_streams import read_plan
 from program import run_program
 from rich.console import Console
 from rich.progress import track
@@ -44,8 +42,6 @@ from lact_modules.training.muon import MuonWithAdamW
 from lact_modules.training.optimizer.plan import plan_optimizer
 from lact_modules.training.schedules import tri_stage
 
-# frames that a word lasts for, and the share of the steps
-GROWING = ((1, 0.42), (2, 0.07), (3, 0.05), (4, 0.05), (6, 0.05), (None, 0.36))
 BATCH_SIZE, REPORTED = 32, 25
 
 
@@ -59,23 +55,13 @@ class Settings:
         Batches of `BATCH_SIZE` streams.
     rate : float
         Learning rate.
-    grows : bool
-        Whether words last for one frame at first, see `GROWING`.
     names_weight : float
         Of the loss of `NameHead`.
     """
 
     steps: int
     rate: float
-    grows: bool
     names_weight: float
-
-    def lengths(self) -> list[int | None]:
-        """Return how many frames a word lasts for in each step; None: as spoken."""
-        stages = GROWING if self.grows else [(None, 1.0)]
-        return [
-            each for each, share in stages for _ in range(round(share * self.steps))
-        ]
 
 
 class Training:
@@ -95,36 +81,28 @@ class Training:
         )
         self.optimizer = plan.optimizer
 
-    def run(self, bank: FrameBank, plan: Plan) -> None:
+    def run(self, streams: Sequence[Stream], seed: int) -> None:
         """Train, and print what is right behind the gap."""
-        random, recent = Random(plan.seed), list[float]()
-        lengths = self.settings.lengths()
-        for step, word_frames in enumerate(
-            track(lengths, console=Console(stderr=True))
-        ):
+        random, recent, total = Random(seed), list[float](), self.settings.steps
+        for step in track(range(1, total + 1), console=Console(stderr=True)):
             for group in self.optimizer.param_groups:
-                factor = tri_stage(step, len(lengths), 0.05, 0.75)
+                factor = tri_stage(step - 1, total, 0.05, 0.75)
                 group["lr"] = self.settings.rate * factor
-            batch = bank.draw(BATCH_SIZE, word_frames, plan, random)
-            recent.append(self.step(batch, with_ctc=word_frames is None))
-            if len(recent) == REPORTED or step + 1 == len(lengths):
-                Console().print(
-                    f"step {step + 1}: {word_frames or 'all'} frames a word, "
-                    f"{mean(recent):.1%} right behind the gap"
-                )
+            recent.append(self.step(join(random.choices(streams, k=BATCH_SIZE))))
+            if len(recent) == REPORTED or step == total:
+                right = f"{mean(recent):.1%} right behind the gap"
+                Console().print(f"step {step}: {right}")
                 recent.clear()
         self.name_head.handle.remove()
         self.model.eval()
 
-    def step(self, batch: Batch, with_ctc: bool) -> float:
+    def step(self, batch: Batch) -> float:
         """Take a step; return the share of frames behind the gap that were right."""
         encoded, _ = self.model.encoder(batch.frames, batch.lengths)
         log_probs = self.model.score_frames(encoded)
         names = framewise_loss(self.name_head.log_probs(), batch.names)
         loss = framewise_loss(log_probs, batch.tokens)
-        loss = loss + self.settings.names_weight * names
-        if with_ctc:
-            loss = loss + ctc_loss_of(log_probs, batch)
+        loss = loss + self.settings.names_weight * names + ctc_loss_of(log_probs, batch)
         loss.backward()
         nn.utils.clip_grad_norm_(self.learned.parameters(), 1.0)
         self.optimizer.step()
@@ -178,19 +156,18 @@ class NameHead(nn.Module):
 def main(
     runs: Annotated[list[Path], typer.Argument(help="Output folders of trainings.")],
     corpus: Annotated[Path, typer.Option(help="Folder of the streams.")],
-    steps: Annotated[int, typer.Option(help="Steps of each training.")] = 1200,
+    steps: Annotated[int, typer.Option(help="Steps of each training.")] = 500,
     rate: Annotated[float, typer.Option(help="Learning rate.")] = 0.003,
-    grow: Annotated[bool, typer.Option(help="Begin with words of one frame.")] = True,
     names_weight: Annotated[
         float, typer.Option(help="Of the loss of the words before.")
     ] = 0.5,
     seeds: Annotated[str, typer.Option(help="Separated by commas.")] = "1,2,3",
     output: Path = Path("runs/memory/permuted_training"),
 ) -> None:
-    """Train on frames with every seed, and measure on recordings."""
+    """Train with every seed, and measure."""
     keep_freed_memory()
-    settings, plan = Settings(steps, rate, grow, names_weight), read_plan(corpus)
-    known = dict(plan=asdict(plan), training=asdict(settings))
+    settings = Settings(steps, rate, names_weight)
+    known = dict(plan=asdict(read_plan(corpus)), training=asdict(settings))
     rows = read_rows(output / "result.json", known)
     for seed, run in itertools.product(map(int, seeds.split(",")), runs):
         name = f"{run.name}, seed {seed}"
@@ -199,8 +176,8 @@ def main(
         Console().rule(name)
         torch.manual_seed(seed)
         trained = load_model(run)
-        bank = FrameBank.of(trained, corpus, plan)
-        Training(trained.model, settings).run(bank, replace(plan, seed=seed))
+        streams = read_streams(trained, corpus)
+        Training(trained.model, settings).run(streams, seed)
         rows |= score(trained, name, corpus)
         found = dict(**known, permutation=rows)
         write_study(output, run, "cpu", "memory", output.name, **found)

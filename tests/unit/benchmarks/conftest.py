@@ -4,8 +4,10 @@ import importlib
 from pathlib import Path
 
 import pytest
+import soundfile
 
 from lact_modules.data.manifest.manifest import Utterance, write_manifest
+from tests.spoken_tones import NAMES, RATE, speak
 
 BENCHMARKS = Path(__file__).parents[3] / "benchmarks"
 
@@ -22,3 +24,14 @@ def data(audio_folder, tmp_path):
     audio = [str(each) for each in sorted(audio_folder.glob("*.flac"))[:3]]
     write_manifest(path, [Utterance(Path(a).stem, a, "A B", 0.0) for a in audio])
     return path
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    """Make a corpus of strings in LibriSpeech's layout."""
+    for split in ("train", "dev", "test"):
+        chapter = tmp_path / "corpus" / split / "7" / "1"
+        chapter.mkdir(parents=True)
+        soundfile.write(chapter / "7-1-0000.flac", speak(NAMES).numpy(), RATE)
+        (chapter / "7-1.trans.txt").write_text(f"7-1-0000 {' '.join(NAMES)}\n")
+    return tmp_path / "corpus"

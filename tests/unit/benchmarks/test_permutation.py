@@ -1,7 +1,6 @@
 """Streams in which digits go by other names: words are cut, joined and scored."""
 
 import json
-import math
 from random import Random
 
 import pytest
@@ -12,10 +11,7 @@ from lact_modules.data.code_file import CodeFile
 from lact_modules.data.manifest.manifest import read_manifest
 from lact_modules.data.text.subwords import SubwordVocabulary
 from lact_modules.errors import InputError
-
-RATE = 16000
-NAMES = ["ONE", "TWO", "SIX", "TEN"]
-PAUSE, WORD = torch.zeros(RATE // 5), RATE * 3 // 10
+from tests.spoken_tones import NAMES, PAUSE, RATE, WORD, speak, tone
 
 
 @pytest.fixture
@@ -26,31 +22,6 @@ def permutation(load_benchmark):
 @pytest.fixture
 def streams(load_benchmark):
     return load_benchmark("permuted_streams")
-
-
-def tone(name):
-    """Make a word: a tone of its own, with a short silence within."""
-    time = torch.arange(WORD) / RATE
-    wave = 0.3 * torch.sin(2 * math.pi * 300 * (NAMES.index(name) + 1) * time)
-    wave[1500:2000] = 0.0
-    return wave
-
-
-def speak(words):
-    parts = [PAUSE, *(part for word in words for part in (tone(word), PAUSE))]
-    waveform = torch.cat(parts)
-    return waveform + 1e-4 * torch.randn(len(waveform))
-
-
-@pytest.fixture
-def corpus(tmp_path):
-    """Make a corpus of strings in LibriSpeech's layout."""
-    for split in ("train", "dev", "test"):
-        chapter = tmp_path / "corpus" / split / "7" / "1"
-        chapter.mkdir(parents=True)
-        soundfile.write(chapter / "7-1-0000.flac", speak(NAMES).numpy(), RATE)
-        (chapter / "7-1.trans.txt").write_text(f"7-1-0000 {' '.join(NAMES)}\n")
-    return tmp_path / "corpus"
 
 
 def test_words_are_found_between_the_longest_pauses(streams):
@@ -90,10 +61,8 @@ def test_the_transcript_of_a_name_is_its_meaning(streams):
     # a word sounds as a constant, so that the stream can be read
     words = {name: [torch.full((50,), float(i + 1))] for i, name in enumerate(NAMES)}
     plan = streams.Plan(names=3, strings=4, gap=0.5)
-    parts, (introduction, written) = streams.make_stream(
-        words, streams.make_pause, plan, Random(3)
-    )
-    waveform = torch.cat([part.signal for part in parts])
+    parts, (introduction, written) = streams.make_stream(words, plan, Random(3))
+    waveform = torch.cat([part.waveform for part in parts])
     levels = waveform.round()[waveform > 0.5].int()
     spoken = [NAMES[level - 1] for level in levels[::50].tolist()]
     pairs = introduction.split()
@@ -112,8 +81,8 @@ def test_pairs_can_be_told_apart_by_their_pauses(streams):
     # every word sounds alike, so nothing else says which is a name and which a meaning
     words = {name: [torch.ones(50)] for name in NAMES}
     plan = streams.Plan(names=3, strings=1, gap=3.0)
-    parts, _ = streams.make_stream(words, streams.make_pause, plan, Random(3))
-    pauses = [len(part.signal) / RATE for part in parts if not part.written]
+    parts, _ = streams.make_stream(words, plan, Random(3))
+    pauses = [len(part.waveform) / RATE for part in parts if not part.written]
     within, between = pauses[1:6:2], pauses[2:5:2]
     assert max(within) < 0.1 < 0.3 < min(between)
 
